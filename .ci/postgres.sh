@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# A PostgreSQL for tests, to be sourced. `postgres_start` finds a server or starts a private one, creates a database of
+# its own there and sets POSTGRES_URL to it; `postgres_stop` removes everything again.
+#
+# The server: $WARMLEDGER_TEST_POSTGRES_URL if it is set, else one on port ${PGPORT:-5432} of this machine that lets us
+# create databases, else a private cluster in a temporary directory. What that needs is installed with apt if it can be.
+
+postgres_dir=
+postgres_server=
+postgres_database=
+POSTGRES_URL=
+
+# postgres_usable URL: whether we may create databases there.
+postgres_usable() {
+  [ "$(PGCONNECT_TIMEOUT=3 psql -XAtqw "$1" \
+    -c 'select rolsuper or rolcreatedb from pg_roles where rolname = current_user' 2>/dev/null)" = t ]
+}
+
+# The newest installed server's programs; a distribution doesn't put them in the PATH.
+postgres_bin() {
+  local dir
+  for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV) "$(pg_config --bindir 2>/dev/null)"; do
+    if [ -x "$dir/initdb" ] && [ -x "$dir/postgres" ]; then
+      echo "$dir"
+      return
+    fi
+  done
+  dir=$(command -v initdb) && dirname "$dir"
+}
+
+postgres_install() {
+  local sudo=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || return 1
+    sudo=(sudo -n)
+  fi
+  command -v apt-get >/dev/null || return 1
+  echo "No PostgreSQL here: installing Debian's package." >&2
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 &&
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql >&2
+}
+
+# postgres_as_owner COMMAND…: initdb and the server refuse to run as root.
+postgres_as_owner() {
+  if [ "$(id -u)" != 0 ]; then
+    "$@"
+  else
+    setpriv --reuid="$postgres_owner" --regid="$(id -g "$postgres_owner")" --clear-groups env HOME="$postgres_dir" "$@"
+  fi
+}
+
+postgres_private() {
+  local bin
+  bin=$(postgres_bin) && command -v psql >/dev/null || { postgres_install && bin=$(postgres_bin); } || {
+    echo "No PostgreSQL server can be reached, and none can be installed: install the package postgresql," >&2
+    echo "or set WARMLEDGER_TEST_POSTGRES_URL to a server on which databases may be created." >&2
+    return 1
+  }
+  # Not under $TMPDIR: the path of a socket must be short.
+  postgres_dir=$(mktemp -d /tmp/warmledger-pg.XXXXXX)
+  postgres_owner=$(id -un)
+  if [ "$postgres_owner" = root ]; then
+    postgres_owner=postgres
+    id "$postgres_owner" >/dev/null 2>&1 || postgres_owner=nobody
+    chown "$postgres_owner" "$postgres_dir"
+  fi
+  echo "Starting a private PostgreSQL in $postgres_dir." >&2
+  # Only who may enter the directory (mode 0700) reaches the socket, so it needs no password. Nothing in it is to
+  # survive a power cut, so it needs no fsync.
+  (
+    cd "$postgres_dir" || exit
+    postgres_as_owner "$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync >initdb.log &&
+      postgres_as_owner "$bin/pg_ctl" -D data -w -t 60 -l server.log start >/dev/null -o \
+        "-c listen_addresses= -c unix_socket_directories=$postgres_dir -c port=5432 -c fsync=off -c max_connections=300"
+  ) || {
+    cat "$postgres_dir"/*.log >&2
+    return 1
+  }
+  postgres_bin_used=$bin
+  postgres_server="postgres:///postgres?host=$postgres_dir&port=5432&user=postgres"
+}
+
+postgres_find() {
+  local port=${PGPORT:-5432} user url
+  command -v psql >/dev/null || return 1
+  for user in "$(id -un)" postgres; do
+    for url in \
+      "postgres:///postgres?host=/var/run/postgresql&port=$port&user=$user" \
+      "postgres:///postgres?host=/tmp&port=$port&user=$user" \
+      "postgres://$user@127.0.0.1:$port/postgres"; do
+      if postgres_usable "$url"; then
+        postgres_server=$url
+        return
+      fi
+    done
+  done
+  return 1
+}
+
+postgres_start() {
+  if [ -n "${WARMLEDGER_TEST_POSTGRES_URL:-}" ]; then
+    postgres_server=$WARMLEDGER_TEST_POSTGRES_URL
+    postgres_usable "$postgres_server" || {
+      echo "WARMLEDGER_TEST_POSTGRES_URL names no server on which databases may be created (or psql is missing)." >&2
+      return 1
+    }
+  else
+    postgres_find || postgres_private || return 1
+  fi
+  postgres_database="warmledger_test_$$_$RANDOM$RANDOM"
+  psql -Xqw -v ON_ERROR_STOP=1 "$postgres_server" -c "create database $postgres_database" || return 1
+  POSTGRES_URL=$(sed -E "s#^(postgres(ql)?://[^/?]*)(/[^?]*)?#\1/$postgres_database#" <<<"$postgres_server")
+}
+
+# Also drops the databases that tests have made beside ours, named after it, and left behind when they were killed.
+postgres_stop() {
+  local name
+  if [ -n "$postgres_dir" ]; then
+    [ -f "$postgres_dir/data/postmaster.pid" ] &&
+      (cd "$postgres_dir" && postgres_as_owner "$postgres_bin_used/pg_ctl" -D data -m immediate stop >/dev/null)
+    rm -rf "$postgres_dir"
+  elif [ -n "$postgres_database" ]; then
+    psql -XAtqw "$postgres_server" \
+      -c "select datname from pg_database where starts_with(datname, '$postgres_database')" |
+      while read -r name; do
+        psql -Xqw "$postgres_server" -c "drop database if exists \"$name\" with (force)" </dev/null
+      done
+  fi
+  postgres_dir='' postgres_database=''
+}

@@ -1,0 +1,109 @@
+//! The facts of an order's fulfilment: what was assigned, what failed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ServiceProvider;
+use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
+
+/// Which of a mailbox's three credentials a webhook carried. The credentials themselves are sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum CredentialKind {
+    /// The app password.
+    AppPassword,
+    /// The TOTP seed (RFC 6238) for two-factor sign-in.
+    AuthenticatorSecret,
+    /// The account's password.
+    Password,
+}
+
+/// Mailboxes were assigned to an order, domain by domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxesAssigned {
+    /// The domains that got mailboxes.
+    pub domains: Vec<AssignedDomain>,
+    /// The order.
+    pub order_id: OrderId,
+    /// When the provider sent the webhook; its headers say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// Google, Microsoft, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_provider: Option<ServiceProvider>,
+    /// Whether it was recorded from a capture without a signature, on an operator's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// Who ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}
+
+/// One domain of an order and the mailboxes that it got.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignedDomain {
+    /// The domain.
+    pub domain: Domain,
+    /// Its mailboxes, in the order of the webhook: the sealed sections list theirs in the same order.
+    pub mailboxes: Vec<AssignedMailbox>,
+    /// The subscription that pays for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<SubscriptionId>,
+}
+
+/// One mailbox, without what is personal or secret about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignedMailbox {
+    /// Which credentials came with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialKind>,
+    /// When its subscription runs out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry_date: Option<Timestamp>,
+    /// Whether the account may administer the workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_admin: Option<bool>,
+    /// The provider's id of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox_id: Option<MailboxId>,
+    /// Since when it has been warmed up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warming_up_from: Option<Timestamp>,
+}
+
+/// An order got no mailboxes for some of its domains, or for none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignmentFailed {
+    /// What failed and why; one without a domain stands for the whole order.
+    pub failures: Vec<AssignmentFailure>,
+    /// The order.
+    pub order_id: OrderId,
+    /// When the provider sent the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// Google, Microsoft, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_provider: Option<ServiceProvider>,
+    /// Whether it was recorded from a capture without a signature, on an operator's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// Who ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}
+
+/// One failed domain.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AssignmentFailure {
+    /// The domain; absent if the order failed as a whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// The provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

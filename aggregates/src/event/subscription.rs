@@ -1,0 +1,51 @@
+//! The facts of a subscription's life.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::ServiceProvider;
+use crate::{Domain, OrderId, SubscriptionId, UserId};
+
+/// What the whole subscription family has in common. The event's type says what happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SubscriptionFacts {
+    /// Whether the subscription renews by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_renew: Option<bool>,
+    /// Its domain: as sent, or as its order knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// Its order, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// The end of the period that the event is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_end: Option<Timestamp>,
+    /// The start of that period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub period_start: Option<Timestamp>,
+    /// How many mailboxes it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<u32>,
+    /// Why it failed, in the provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// When the provider sent the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// Google, Microsoft, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_provider: Option<ServiceProvider>,
+    /// The subscription.
+    pub subscription_id: SubscriptionId,
+    /// The provider's own word for its state, e.g. `PAST_DUE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_status: Option<String>,
+    /// Whether it was recorded from a capture without a signature, on an operator's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}

@@ -1,0 +1,273 @@
+//! Identifiers, parsed once at the edge so that the inside never checks them again.
+//!
+//! Every identifier is 1 to [`MAX_ID_CHARS`] characters without white space or control characters: that fits an index
+//! entry of either store and can be printed anywhere.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The most characters an identifier may have.
+pub const MAX_ID_CHARS: usize = 128;
+
+/// The most characters a domain name may have (RFC 1035 §2.3.4).
+pub const MAX_DOMAIN_CHARS: usize = 253;
+
+/// Why a text is not an identifier. Never holds the text itself: it may be anything that a sender put there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The text is empty.
+    #[error("is empty")]
+    Empty,
+    /// The text has more characters than are allowed (the number given).
+    #[error("is longer than {0} characters")]
+    TooLong(usize),
+    /// The text holds white space, a control character or another character that the kind does not allow.
+    #[error("holds white space or another character that is not allowed")]
+    BadCharacter,
+}
+
+fn check(text: &str, max: usize, allowed: impl Fn(char) -> bool) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty);
+    }
+    if text.len() > max && text.chars().count() > max {
+        return Err(IdError::TooLong(max));
+    }
+    if text
+        .chars()
+        .all(|c| !c.is_control() && !c.is_whitespace() && allowed(c))
+    {
+        Ok(())
+    } else {
+        Err(IdError::BadCharacter)
+    }
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            /// Parses the text as it is.
+            ///
+            /// # Errors
+            /// [`IdError`] if it is empty, too long, or holds white space or a control character.
+            pub fn parse(text: &str) -> Result<Self, IdError> {
+                Self::try_from(text.to_owned())
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                check(&text, Self::MAX, Self::allows)?;
+                Ok(Self(text))
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+macro_rules! plain_id {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        id!($(#[$doc])* $name);
+        impl $name {
+            const MAX: usize = MAX_ID_CHARS;
+            fn allows(_: char) -> bool {
+                true
+            }
+        }
+    )*};
+}
+
+plain_id! {
+    /// The provider's id of an order.
+    OrderId,
+    /// The provider's id of a subscription: one domain's mailboxes, renewed together.
+    SubscriptionId,
+    /// The provider's id of a mailbox.
+    MailboxId,
+    /// The provider's id of a registered domain (not its name).
+    DomainId,
+    /// The name of the sender of an event, e.g. `coldmailreseller`.
+    Source,
+    /// The sender's id of an event, unique within its [`Source`]; for a quarantined webhook, one that the ledger makes.
+    EventId,
+}
+
+impl EventId {
+    /// The id of a quarantined webhook, by the fingerprint of its body: the id that it claims stays free for one that
+    /// can be used.
+    pub fn quarantine(fingerprint: &str) -> Self {
+        Self(format!("quarantine-{fingerprint}"))
+    }
+}
+
+id! {
+    /// The provider's id of a customer of the reseller.
+    UserId
+}
+impl UserId {
+    const MAX: usize = MAX_ID_CHARS;
+    /// `~` opens the subjects that the ledger makes itself.
+    fn allows(c: char) -> bool {
+        c != '~'
+    }
+}
+
+id! {
+    /// Whom an event's sealed sections are about: a data key of its own for each, so that each can be erased on its own.
+    /// A [`UserId`], or `~` and a stream's name where no user is known.
+    SubjectId
+}
+impl SubjectId {
+    const MAX: usize = 2 * MAX_ID_CHARS;
+    fn allows(_: char) -> bool {
+        true
+    }
+
+    /// The subject of a user's events.
+    pub fn user(user: &UserId) -> Self {
+        Self(user.0.clone())
+    }
+
+    /// The subject of a stream in which no user is known.
+    pub fn stream(stream: &StreamId) -> Self {
+        Self(format!("~{}", stream.0))
+    }
+}
+
+id! {
+    /// A domain name in lower case, e.g. `example.com`.
+    Domain
+}
+impl Domain {
+    const MAX: usize = MAX_DOMAIN_CHARS;
+    fn allows(c: char) -> bool {
+        !matches!(c, '/' | '@' | '\\' | '"' | '<' | '>')
+    }
+
+    /// Parses a domain name as people and senders write it: white space around it and a final dot are dropped, letters
+    /// become small.
+    ///
+    /// # Errors
+    /// [`IdError`] as for any identifier; `/`, `@` and quotes are not allowed either.
+    pub fn normalise(text: &str) -> Result<Self, IdError> {
+        let trimmed = text.trim();
+        Self::try_from(trimmed.strip_suffix('.').unwrap_or(trimmed).to_lowercase())
+    }
+}
+
+id! {
+    /// The name of a stream: `<category>-<id>`, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
+    StreamId
+}
+impl StreamId {
+    const MAX: usize = 2 * MAX_ID_CHARS + 16;
+    fn allows(_: char) -> bool {
+        true
+    }
+
+    /// The stream of an order.
+    pub fn order(id: &OrderId) -> Self {
+        Self(format!("order-{id}"))
+    }
+
+    /// Where a subscription's events wait while its order is unknown.
+    pub fn subscription(id: &SubscriptionId) -> Self {
+        Self(format!("subscription-{id}"))
+    }
+
+    /// Where a domain's events wait while its order is unknown.
+    pub fn domain(name: &Domain) -> Self {
+        Self(format!("domain-{name}"))
+    }
+
+    /// Where a mailbox's events wait while its order is unknown.
+    pub fn mailbox(id: &MailboxId) -> Self {
+        Self(format!("mailbox-{id}"))
+    }
+
+    /// The stream of a webhook that names nothing it could belong to.
+    pub fn webhook(id: &EventId) -> Self {
+        Self(format!("webhook-{id}"))
+    }
+
+    /// The stream of one quarantined webhook, by the fingerprint of its body.
+    pub fn quarantine(fingerprint: &str) -> Self {
+        Self(format!("quarantine-{fingerprint}"))
+    }
+
+    /// The part before the first `-`.
+    pub fn category(&self) -> &str {
+        self.0.split_once('-').map_or(self.0.as_str(), |(category, _)| category)
+    }
+}
+
+/// An event's place in the one order of the whole ledger: 1, 2, 3, … without gaps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Position(pub u64);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_neither_empty_nor_long_nor_spaced() {
+        assert_eq!(OrderId::parse(""), Err(IdError::Empty));
+        assert_eq!(OrderId::parse(&"x".repeat(129)), Err(IdError::TooLong(128)));
+        assert_eq!(OrderId::parse("a b"), Err(IdError::BadCharacter));
+        assert_eq!(OrderId::parse("a\0b"), Err(IdError::BadCharacter));
+        assert_eq!(
+            OrderId::parse("é".repeat(128).as_str()).map(|id| id.as_str().len()),
+            Ok(256)
+        );
+    }
+
+    #[test]
+    fn a_domain_is_lower_case_without_a_final_dot() {
+        assert_eq!(
+            Domain::normalise(" Example.COM. ").map(String::from),
+            Ok("example.com".to_owned())
+        );
+        assert_eq!(Domain::normalise("a@b.c"), Err(IdError::BadCharacter));
+    }
+
+    #[test]
+    fn a_user_cannot_pose_as_a_subject_of_the_ledger() {
+        assert_eq!(UserId::parse("~quarantine-1"), Err(IdError::BadCharacter));
+    }
+
+    #[test]
+    fn a_streams_category_ends_at_the_first_dash() {
+        let order = OrderId::parse("A-B").map(|id| StreamId::order(&id));
+        assert_eq!(order.as_ref().map(StreamId::category), Ok("order"));
+    }
+}

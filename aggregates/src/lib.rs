@@ -1,0 +1,21 @@
+//! The domain of warmledger: identifiers, the events of an order, and the aggregate that decides which event a webhook
+//! becomes. Pure: no database, network, clock or randomness.
+//!
+//! Layout
+//! - `ids`: identifiers, parsed once at the edge
+//! - `event`: the events, their stored names and schema versions
+//! - `upcast`: old facts in new shapes
+//! - `order`: the [`Order`] aggregate: commands in, events out
+//! - `recorded`: an event with its envelope, as projections see it
+#![warn(missing_docs)]
+
+mod event;
+mod ids;
+mod order;
+mod recorded;
+mod upcast;
+
+pub use event::*;
+pub use ids::*;
+pub use order::{Order, OrderCommand, OrderError};
+pub use recorded::Recorded;

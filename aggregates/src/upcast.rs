@@ -1,0 +1,89 @@
+//! Old facts in new shapes. A stored event never changes; what reads it does.
+//!
+//! A step turns the facts of one type from one schema version into the next; steps are chained until the version that
+//! this code writes is reached.
+
+use serde_json::Value;
+
+use crate::EventError;
+
+/// One step of the chain.
+struct Step {
+    type_name: &'static str,
+    from: u32,
+    upcast: fn(Value) -> Value,
+}
+
+const STEPS: &[Step] = &[Step {
+    type_name: "AssignmentFailed",
+    from: 1,
+    upcast: assignment_failed_1_to_2,
+}];
+
+/// Version 1 kept the provider's own name for the list, `failedOrders`, though it lists domains.
+fn assignment_failed_1_to_2(mut facts: Value) -> Value {
+    if let Some(object) = facts.as_object_mut() {
+        let failures = object
+            .remove("failedOrders")
+            .unwrap_or_else(|| Value::Array(Vec::new()));
+        object.insert("failures".to_owned(), failures);
+    }
+    facts
+}
+
+/// Brings facts from schema version `from` to version `to`.
+///
+/// # Errors
+/// [`EventError::UnknownSchema`] if the chain has no step for one of the versions between.
+pub(crate) fn upcast(type_name: &str, from: u32, to: u32, facts: Value) -> Result<Value, EventError> {
+    (from..to).try_fold(facts, |facts, version| {
+        let step = STEPS
+            .iter()
+            .find(|step| step.type_name == type_name && step.from == version);
+        let step = step.ok_or_else(|| EventError::UnknownSchema {
+            type_name: type_name.to_owned(),
+            found: version,
+            known: to,
+        })?;
+        Ok((step.upcast)(facts))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{EventError, OrderEvent};
+
+    #[test]
+    fn a_failure_of_schema_1_reads_as_one_of_today() {
+        let stored = r#"{"failedOrders":[{"domain":"a.com","reason":"Pool empty"}],"orderId":"O1","userId":"U1"}"#;
+        let today = r#"{"failures":[{"domain":"a.com","reason":"Pool empty"}],"orderId":"O1","userId":"U1"}"#;
+        let old = OrderEvent::from_stored("AssignmentFailed", 1, stored).unwrap();
+        assert_eq!(old, OrderEvent::from_stored("AssignmentFailed", 2, today).unwrap());
+        assert_eq!(old.to_facts().unwrap(), today);
+    }
+
+    #[test]
+    fn every_older_schema_version_has_its_step() {
+        for (type_name, current) in OrderEvent::EVENT_TYPES {
+            for from in 1..*current {
+                let step = super::STEPS
+                    .iter()
+                    .any(|step| step.type_name == *type_name && step.from == from);
+                assert!(step, "{type_name} has no step from schema version {from}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_newer_schema_version_is_refused_by_name() {
+        let error = OrderEvent::from_stored("AssignmentFailed", 3, "{}").unwrap_err();
+        assert!(
+            matches!(error, EventError::UnknownSchema { found: 3, known: 2, .. }),
+            "{error}"
+        );
+        assert!(matches!(
+            OrderEvent::from_stored("Nonsense", 1, "{}"),
+            Err(EventError::UnknownType(_))
+        ));
+    }
+}

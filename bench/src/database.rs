@@ -1,0 +1,175 @@
+//! Databases that live for one round, and what is checked in them at its end.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
+use tempfile::TempDir;
+
+/// A fresh database with a directory beside it, both gone when it is dropped.
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) dir: TempDir,
+    /// The server's URL and the database's name.
+    postgres: Option<(String, String)>,
+}
+
+/// What a database holds after a round.
+pub(crate) struct Contents {
+    pub(crate) rows: u64,
+    /// Bytes on disk: tables, indexes, TOAST.
+    pub(crate) bytes: u64,
+    /// How many events the projections were behind when the load ended.
+    pub(crate) lag: u64,
+}
+
+impl Database {
+    /// A file in a directory below `parent`.
+    pub(crate) fn sqlite(parent: &Path) -> anyhow::Result<Self> {
+        let dir = temporary(parent)?;
+        let url = format!("sqlite:{}", dir.path().join("warmledger.db").display());
+        Ok(Self {
+            url,
+            dir,
+            postgres: None,
+        })
+    }
+
+    /// A new database on a server.
+    pub(crate) async fn postgres(server: &str, parent: &Path) -> anyhow::Result<Self> {
+        let dir = temporary(parent)?;
+        let name = format!("warmledger_bench_{:016x}", rand::random::<u64>());
+        let mut connection = PgConnection::connect(server)
+            .await
+            .context("PostgreSQL: --postgres-url")?;
+        sqlx::query(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut connection)
+            .await?;
+        let (base, query) = match server.split_once('?') {
+            Some((base, query)) => (base, format!("?{query}")),
+            None => (server, String::new()),
+        };
+        let scheme = base.find("://").map_or(0, |at| at + 3);
+        let authority = base[scheme..].find('/').map_or(base, |at| &base[..scheme + at]);
+        Ok(Self {
+            url: format!("{authority}/{name}{query}"),
+            dir,
+            postgres: Some((server.to_owned(), name)),
+        })
+    }
+
+    /// PostgreSQL's name of it.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.postgres.as_ref().map(|(_, name)| name.as_str())
+    }
+
+    /// Counts the plain service's rows.
+    pub(crate) async fn plain_contents(&self) -> anyhow::Result<Contents> {
+        let mut connection = PgConnection::connect(&self.url).await?;
+        let row = sqlx::query("SELECT count(*), pg_total_relation_size('webhooks') FROM webhooks")
+            .fetch_one(&mut connection)
+            .await?;
+        Ok(Contents {
+            rows: unsigned(row.try_get(0)?)?,
+            bytes: unsigned(row.try_get(1)?)?,
+            lag: 0,
+        })
+    }
+
+    /// Counts the ledger's events and checks that they stand at 1, 2, 3, … without gaps, up to the head. The bytes are
+    /// those of events, references and data keys: what a webhook costs for ever. Projections can be thrown away.
+    pub(crate) async fn ledger_contents(&self) -> anyhow::Result<Contents> {
+        const COUNTS: &str = "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0),
+                (SELECT position FROM head),
+                (SELECT coalesce(min(position), (SELECT position FROM head)) FROM projection_generations)
+            FROM events";
+        let (counts, bytes): ([i64; 5], i64) = if self.postgres.is_some() {
+            let mut connection = PgConnection::connect(&self.url).await?;
+            let row = sqlx::query(COUNTS).fetch_one(&mut connection).await?;
+            let bytes = "SELECT sum(pg_total_relation_size(name::regclass))::bigint
+                FROM unnest('{events,refs,data_keys}'::text[]) AS tables (name)";
+            let bytes = sqlx::query_scalar(bytes).fetch_one(&mut connection).await?;
+            (numbers(|index| row.try_get(index))?, bytes)
+        } else {
+            let options = SqliteConnectOptions::new().filename(self.sqlite_file()?);
+            let mut connection = SqliteConnection::connect_with(&options).await?;
+            let row = sqlx::query(COUNTS).fetch_one(&mut connection).await?;
+            let bytes = "SELECT sum(pgsize) FROM dbstat WHERE name IN
+                (SELECT name FROM sqlite_schema WHERE tbl_name IN ('events', 'refs', 'data_keys'))";
+            let bytes = match sqlx::query_scalar(bytes).fetch_one(&mut connection).await {
+                Ok(bytes) => bytes,
+                // without dbstat, the whole file
+                Err(_) => {
+                    let whole = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+                    sqlx::query_scalar(whole).fetch_one(&mut connection).await?
+                }
+            };
+            (numbers(|index| row.try_get(index))?, bytes)
+        };
+        let [rows, first, last, head, folded] = counts;
+        ensure!(
+            first == 1 && last == rows && head == rows,
+            "{rows} events stand at {first}..={last}, and the head at {head}"
+        );
+        Ok(Contents {
+            rows: unsigned(rows)?,
+            bytes: unsigned(bytes)?,
+            lag: unsigned(head - folded)?,
+        })
+    }
+
+    fn sqlite_file(&self) -> anyhow::Result<PathBuf> {
+        let path = self.url.strip_prefix("sqlite:").context("this is not SQLite")?;
+        Ok(PathBuf::from(path))
+    }
+
+    /// Drops it. The drop of the value does the same where this was not reached.
+    pub(crate) async fn drop_now(mut self) -> anyhow::Result<()> {
+        if let Some((server, name)) = self.postgres.take() {
+            drop_postgres(&server, &name).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Some((server, name)) = self.postgres.take() else {
+            return;
+        };
+        // a runtime may be ending here, so the work is done on one of its own
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(drop_postgres(&server, &name))
+        });
+        if let Ok(Err(error)) = dropped.join() {
+            eprintln!("a database could not be dropped: {error}");
+        }
+    }
+}
+
+async fn drop_postgres(server: &str, name: &str) -> anyhow::Result<()> {
+    let mut connection = PgConnection::connect(server).await?;
+    let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await?;
+    Ok(())
+}
+
+fn temporary(parent: &Path) -> anyhow::Result<TempDir> {
+    Ok(tempfile::Builder::new()
+        .prefix("warmledger-bench-")
+        .tempdir_in(parent)?)
+}
+
+fn numbers<const N: usize>(column: impl Fn(usize) -> Result<i64, sqlx::Error>) -> Result<[i64; N], sqlx::Error> {
+    let mut numbers = [0; N];
+    for (index, number) in numbers.iter_mut().enumerate() {
+        *number = column(index)?;
+    }
+    Ok(numbers)
+}
+
+fn unsigned(number: i64) -> anyhow::Result<u64> {
+    u64::try_from(number).context("a count is negative")
+}

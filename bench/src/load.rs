@@ -1,0 +1,158 @@
+//! The load: senders in a closed loop, each with one request under way on a connection of its own. Written by hand on a
+//! socket, since it shares the cores with what it measures.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::payloads::Payloads;
+
+/// When a round counts.
+#[derive(Clone, Copy)]
+pub(crate) struct Window {
+    /// What is answered before does not count.
+    pub(crate) from: Instant,
+    /// Nothing is sent from here on.
+    pub(crate) to: Instant,
+}
+
+impl Window {
+    pub(crate) fn starting_now(warm_up: Duration, seconds: Duration) -> Self {
+        let from = Instant::now() + warm_up;
+        Self {
+            from,
+            to: from + seconds,
+        }
+    }
+}
+
+/// What senders have seen.
+#[derive(Default)]
+pub(crate) struct Tally {
+    /// Everything that was acknowledged, warm-up and tail included.
+    acknowledged: u64,
+    /// Those answered within the window.
+    latencies: Vec<Duration>,
+}
+
+impl Tally {
+    pub(crate) fn add(&mut self, window: Window, sent: Instant, answered: Instant) {
+        self.acknowledged += 1;
+        if (window.from..window.to).contains(&answered) {
+            self.latencies.push(answered - sent);
+        }
+    }
+
+    pub(crate) fn merge(tallies: impl IntoIterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for tally in tallies {
+            all.acknowledged += tally.acknowledged;
+            all.latencies.extend(tally.latencies);
+        }
+        all
+    }
+
+    pub(crate) fn outcome(mut self, window: Window) -> Outcome {
+        self.latencies.sort_unstable();
+        let percentile = |percent: usize| {
+            let index = self.latencies.len().saturating_sub(1) * percent / 100;
+            self.latencies
+                .get(index)
+                .map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
+        };
+        Outcome {
+            per_second: self.latencies.len() as f64 / (window.to - window.from).as_secs_f64(),
+            p50_ms: percentile(50),
+            p99_ms: percentile(99),
+            counted: self.latencies.len() as u64,
+            acknowledged: self.acknowledged,
+        }
+    }
+}
+
+/// What a round of load came to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) counted: u64,
+    pub(crate) acknowledged: u64,
+}
+
+/// Sends until the window closes. Every answer has to be 200 and say that the webhook was recorded.
+pub(crate) async fn over_http(
+    address: SocketAddr,
+    senders: usize,
+    payloads: &Arc<Payloads>,
+    window: Window,
+) -> anyhow::Result<Tally> {
+    let tasks: Vec<_> = (0..senders)
+        .map(|_| tokio::spawn(sender(address, Arc::clone(payloads), window)))
+        .collect();
+    let mut tallies = Vec::with_capacity(senders);
+    for task in tasks {
+        tallies.push(task.await??);
+    }
+    Ok(Tally::merge(tallies))
+}
+
+async fn sender(address: SocketAddr, payloads: Arc<Payloads>, window: Window) -> anyhow::Result<Tally> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let host = address.to_string();
+    let mut tally = Tally::default();
+    let (mut request, mut answer) = (Vec::with_capacity(8192), Vec::with_capacity(1024));
+    loop {
+        let sent = Instant::now();
+        if sent >= window.to {
+            return Ok(tally);
+        }
+        let signed = payloads.take().context("there were too few webhooks for the round")?;
+        signed.write_request(&host, "/webhooks/coldmailreseller", &mut request);
+        stream.write_all(&request).await?;
+        let body = read_answer(&mut stream, &mut answer).await?;
+        ensure!(
+            body.windows(RECORDED.len()).any(|part| part == RECORDED),
+            "a webhook was not recorded: {}",
+            String::from_utf8_lossy(body)
+        );
+        tally.add(window, sent, Instant::now());
+    }
+}
+
+const RECORDED: &[u8] = br#""status":"recorded""#;
+const OK: &[u8] = b"HTTP/1.1 200 ";
+
+/// Reads one answer and returns its body. Both servers say how long it is.
+async fn read_answer<'a>(stream: &mut TcpStream, answer: &'a mut Vec<u8>) -> anyhow::Result<&'a [u8]> {
+    answer.clear();
+    loop {
+        ensure!(stream.read_buf(answer).await? > 0, "the server closed the connection");
+        let Some(head) = answer.windows(4).position(|part| part == b"\r\n\r\n") else {
+            continue;
+        };
+        let length = content_length(&answer[..head]).context("an answer has no content-length")?;
+        let end = head + 4 + length;
+        if answer.len() < end {
+            continue;
+        }
+        if !answer.starts_with(OK) {
+            bail!("an answer was not 200: {}", String::from_utf8_lossy(answer));
+        }
+        return Ok(&answer[head + 4..end]);
+    }
+}
+
+fn content_length(head: &[u8]) -> Option<usize> {
+    let head = std::str::from_utf8(head).ok()?;
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
+        .and_then(|(_, value)| value.trim().parse().ok())
+}

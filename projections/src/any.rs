@@ -1,0 +1,221 @@
+//! A projection without its type, as the runner stores and folds it: views are JSON texts.
+
+use std::marker::PhantomData;
+
+use aggregates::Recorded;
+
+use crate::{Column, Keys, Origin, Projection, Row, Verdict};
+
+/// A [`Projection`] of any view, for whoever handles them all alike. See [`crate::all`].
+pub trait AnyProjection: Send + Sync {
+    /// Its name: that of its table, its URL and its file.
+    fn name(&self) -> &'static str;
+
+    /// Its version; another one is another table.
+    fn version(&self) -> u32;
+
+    /// Its typed SQL columns.
+    fn columns(&self) -> &'static [Column];
+
+    /// The keys of the rows that the event touches.
+    fn keys(&self, event: &Recorded) -> Keys;
+
+    /// Where the events of one row lie; none if the text is not a key of this projection.
+    fn origin(&self, key: &str) -> Option<Origin>;
+
+    /// Folds events, all of which touch the key, into its stored view; `None` where there is no row yet.
+    ///
+    /// # Errors
+    /// [`FoldError`] if the stored view cannot be read: then nothing is known of it and nothing may be written over it.
+    fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError>;
+}
+
+/// What a fold makes of a row.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Folded {
+    /// The row is to be written.
+    Keep {
+        /// The view as JSON.
+        document: String,
+        /// The values of its columns.
+        row: Row,
+    },
+    /// There is to be no such row.
+    Remove,
+}
+
+/// Why a fold cannot be done.
+#[derive(Debug, thiserror::Error)]
+pub enum FoldError {
+    /// The stored view is not one that this version of the projection wrote.
+    #[error("the stored view of {projection} {key:?} cannot be read: {source}")]
+    Unreadable {
+        /// The projection.
+        projection: &'static str,
+        /// The row.
+        key: String,
+        /// What is wrong, and where.
+        source: serde_json::Error,
+    },
+    /// The view cannot be written as JSON.
+    #[error("the view of {projection} {key:?} cannot be written: {source}")]
+    Unwritable {
+        /// The projection.
+        projection: &'static str,
+        /// The row.
+        key: String,
+        /// What is wrong.
+        source: serde_json::Error,
+    },
+}
+
+/// Stands for the projection `P` without its type.
+pub(crate) struct Erased<P>(PhantomData<fn() -> P>);
+
+impl<P> Erased<P> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<P: Projection> AnyProjection for Erased<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn version(&self) -> u32 {
+        P::VERSION
+    }
+
+    fn columns(&self) -> &'static [Column] {
+        P::COLUMNS
+    }
+
+    fn keys(&self, event: &Recorded) -> Keys {
+        P::keys(event)
+    }
+
+    fn origin(&self, key: &str) -> Option<Origin> {
+        P::origin(key)
+    }
+
+    fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError> {
+        let stored: Option<P::View> =
+            document
+                .map(serde_json::from_str)
+                .transpose()
+                .map_err(|source| FoldError::Unreadable {
+                    projection: P::NAME,
+                    key: key.to_owned(),
+                    source,
+                })?;
+        let folded = events.iter().fold(stored, |view, event| {
+            let mut view = view.unwrap_or_default();
+            match P::apply(&mut view, key, event) {
+                Verdict::Keep => Some(view),
+                Verdict::Remove => None,
+            }
+        });
+        let Some(view) = folded else {
+            return Ok(Folded::Remove);
+        };
+        let document = serde_json::to_string(&view).map_err(|source| FoldError::Unwritable {
+            projection: P::NAME,
+            key: key.to_owned(),
+            source,
+        })?;
+        let row = P::columns(&view, key);
+        Ok(Folded::Keep { document, row })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregates::{OrderEvent, Position, SubscriptionId};
+
+    use super::*;
+    use crate::testing::{assigned, subscription};
+    use crate::{Kind, Value};
+
+    /// Counts the events of a subscription; a cancelled one has no row.
+    struct Counts;
+
+    impl Projection for Counts {
+        const NAME: &'static str = "counts";
+        const VERSION: u32 = 1;
+        const COLUMNS: &'static [Column] = &[Column::new("count", Kind::Integer)];
+        type View = u32;
+
+        fn keys(event: &Recorded) -> Keys {
+            let facts = event.event.as_subscription();
+            facts.map_or(Keys::none(), |facts| Keys::one(facts.subscription_id.as_str()))
+        }
+
+        fn origin(key: &str) -> Option<Origin> {
+            SubscriptionId::parse(key).ok().map(Origin::Subscription)
+        }
+
+        fn apply(view: &mut u32, _: &str, event: &Recorded) -> Verdict {
+            *view += 1;
+            match event.event {
+                OrderEvent::SubscriptionCancelled(_) => Verdict::Remove,
+                _ => Verdict::Keep,
+            }
+        }
+
+        fn columns(view: &u32, _: &str) -> Row {
+            vec![Value::from(*view)]
+        }
+    }
+
+    const COUNTS: &dyn AnyProjection = &Erased::<Counts>::new();
+
+    fn keep(count: u32) -> Folded {
+        Folded::Keep {
+            document: count.to_string(),
+            row: vec![Value::from(count)],
+        }
+    }
+
+    fn renewed(position: u64) -> Recorded {
+        subscription(&format!("E{position}"), OrderEvent::SubscriptionRenewed, "S1").at(Position(position))
+    }
+
+    fn cancelled(position: u64) -> Recorded {
+        subscription(&format!("E{position}"), OrderEvent::SubscriptionCancelled, "S1").at(Position(position))
+    }
+
+    #[test]
+    fn a_fold_goes_on_from_the_stored_view() {
+        assert_eq!(COUNTS.fold("S1", None, &[&renewed(1)]).unwrap(), keep(1));
+        assert_eq!(
+            COUNTS.fold("S1", Some("1"), &[&renewed(2), &renewed(3)]).unwrap(),
+            keep(3)
+        );
+    }
+
+    #[test]
+    fn a_removed_row_begins_anew() {
+        let (first, gone, again) = (renewed(1), cancelled(2), renewed(3));
+        assert_eq!(COUNTS.fold("S1", None, &[&first, &gone]).unwrap(), Folded::Remove);
+        assert_eq!(COUNTS.fold("S1", None, &[&first, &gone, &again]).unwrap(), keep(1));
+    }
+
+    #[test]
+    fn no_events_leave_a_row_as_it_is() {
+        assert_eq!(COUNTS.fold("S1", None, &[]).unwrap(), Folded::Remove);
+        assert_eq!(COUNTS.fold("S1", Some("2"), &[]).unwrap(), keep(2));
+    }
+
+    #[test]
+    fn a_stored_view_that_cannot_be_read_is_an_error_that_names_its_row() {
+        let error = COUNTS.fold("S1", Some("{}"), &[&renewed(1)]).unwrap_err();
+        assert!(matches!(error, FoldError::Unreadable { .. }));
+        assert!(error.to_string().contains("counts \"S1\""), "{error}");
+    }
+
+    #[test]
+    fn an_event_of_another_kind_touches_no_row() {
+        assert_eq!(COUNTS.keys(&assigned("E1", "O1").at(Position(1))), Keys::none());
+    }
+}

@@ -1,0 +1,361 @@
+//! Which mailboxes each domain has. Key: the domain; one row per domain that was ever assigned.
+//!
+//! E-mail addresses, names and credentials are not here. Each mailbox keeps where they are: the position of the event
+//! that tells of it, and its number there; the sealed sections list the mailboxes of an event in that order, through
+//! all of its domains.
+
+use aggregates::{
+    CredentialKind, Domain, MailboxId, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::{Lasting, numbered};
+use crate::merge::Stamp;
+use crate::provenance::Provenance;
+use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
+
+/// The projection.
+pub struct Mailboxes;
+
+/// All that is known of a domain's mailboxes: its assignments, normally one, by order and subscription.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DomainView {
+    assignments: Vec<Assignment>,
+}
+
+/// What one order's subscription brought the domain; several webhooks may tell of it, each of some mailboxes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Assignment {
+    order_id: OrderId,
+    subscription_id: Option<SubscriptionId>,
+    newest: Stamp,
+    provenance: Provenance,
+    /// By webhook and place in it.
+    mailboxes: Vec<Mention>,
+}
+
+/// A mailbox, as the newest webhook tells that names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Mention {
+    stamp: Stamp,
+    mailbox: Mailbox,
+}
+
+/// A mailbox as readers see it, but for what is sealed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Mailbox {
+    /// The provider's id of it.
+    pub mailbox_id: Option<MailboxId>,
+    /// Whether the account may administer the workspace.
+    pub is_admin: Option<bool>,
+    /// Since when it has been warmed up.
+    pub warming_up_from: Option<Timestamp>,
+    /// When its subscription ran out, as of its assignment: renewals are in `renewals`.
+    pub expiry_date: Option<Timestamp>,
+    /// Whether credentials came with it.
+    pub has_credentials: bool,
+    /// Which.
+    pub credentials: Vec<CredentialKind>,
+    /// The position of the event whose sealed sections hold the rest.
+    pub position: Position,
+    /// Its number among that event's mailboxes, from 0.
+    pub index: u32,
+}
+
+/// A domain as readers see it: its current assignment, the one that lasts longest.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DomainItem<'a> {
+    /// The domain.
+    pub domain: &'a str,
+    /// The order.
+    pub order_id: &'a OrderId,
+    /// The subscription that pays for the mailboxes.
+    pub subscription_id: Option<&'a SubscriptionId>,
+    /// Who ordered.
+    pub user_id: Option<&'a UserId>,
+    /// Google, Microsoft, …
+    pub service_provider: Option<&'a ServiceProvider>,
+    /// When the last of them runs out, as of their assignment.
+    pub expiry_date: Option<Timestamp>,
+    /// The mailboxes, in the order of the webhooks.
+    pub mailboxes: Vec<&'a Mailbox>,
+}
+
+impl Assignment {
+    fn new(order_id: OrderId, subscription_id: Option<SubscriptionId>, stamp: Stamp) -> Self {
+        Self {
+            order_id,
+            subscription_id,
+            newest: stamp,
+            provenance: Provenance::default(),
+            mailboxes: Vec::new(),
+        }
+    }
+
+    fn identity(&self) -> (&OrderId, Option<&SubscriptionId>) {
+        (&self.order_id, self.subscription_id.as_ref())
+    }
+
+    /// Takes a mention of a mailbox unless a newer one is there.
+    fn offer(&mut self, new: Mention) {
+        if let Some(held) = self.mailboxes.iter().position(|held| held.is_of_same(&new)) {
+            if self.mailboxes[held].place() >= new.place() {
+                return;
+            }
+            self.mailboxes.remove(held);
+        }
+        let place = self.mailboxes.partition_point(|held| held.place() < new.place());
+        self.mailboxes.insert(place, new);
+    }
+
+    fn expiry_date(&self) -> Option<Timestamp> {
+        let expiries = self.mailboxes.iter().map(|mention| mention.mailbox.expiry_date);
+        expiries.max().flatten()
+    }
+
+    fn lasting(&self) -> Lasting {
+        (self.expiry_date(), self.newest.clone())
+    }
+}
+
+impl Mention {
+    /// Its webhook and its place in it: no two mentions share theirs.
+    fn place(&self) -> (&Stamp, u32) {
+        (&self.stamp, self.mailbox.index)
+    }
+
+    /// Whether both are of one mailbox: by its id, without which a mailbox is known only by where it was mentioned.
+    fn is_of_same(&self, other: &Self) -> bool {
+        match (&self.mailbox.mailbox_id, &other.mailbox.mailbox_id) {
+            (Some(own), Some(others)) => own == others,
+            (None, None) => self.place() == other.place(),
+            _ => false,
+        }
+    }
+}
+
+impl DomainView {
+    /// The domain as readers see it; the key is its name. None before its first event.
+    pub fn item<'a>(&'a self, key: &'a str) -> Option<DomainItem<'a>> {
+        let current = self.current()?;
+        Some(DomainItem {
+            domain: key,
+            order_id: &current.order_id,
+            subscription_id: current.subscription_id.as_ref(),
+            user_id: current.provenance.user_id(),
+            service_provider: current.provenance.service_provider(),
+            expiry_date: current.expiry_date(),
+            mailboxes: current.mailboxes.iter().map(|mention| &mention.mailbox).collect(),
+        })
+    }
+
+    fn current(&self) -> Option<&Assignment> {
+        self.assignments.iter().max_by_key(|assignment| assignment.lasting())
+    }
+
+    /// The assignment of that order and subscription, opened if it is new; they are held in order of both.
+    fn assignment(&mut self, order: &OrderId, subscription: Option<&SubscriptionId>, stamp: &Stamp) -> &mut Assignment {
+        let found = self
+            .assignments
+            .binary_search_by(|held| held.identity().cmp(&(order, subscription)));
+        let place = found.unwrap_or_else(|place| {
+            let new = Assignment::new(order.clone(), subscription.cloned(), stamp.clone());
+            self.assignments.insert(place, new);
+            place
+        });
+        &mut self.assignments[place]
+    }
+}
+
+impl Projection for Mailboxes {
+    const NAME: &'static str = "mailboxes";
+    const VERSION: u32 = 1;
+    const COLUMNS: &'static [Column] = &[
+        Column::new("domain", Kind::Text),
+        Column::new("order_id", Kind::Text).indexed(),
+        Column::new("user_id", Kind::Text).nullable().indexed(),
+        Column::new("service_provider", Kind::Text).nullable(),
+        Column::new("subscription_id", Kind::Text).nullable().indexed(),
+        Column::new("mailbox_count", Kind::Integer),
+        Column::new("expiry_date", Kind::Timestamp).nullable(),
+        Column::new("first_recorded_at", Kind::Timestamp),
+        Column::new("last_recorded_at", Kind::Timestamp),
+    ];
+    type View = DomainView;
+
+    fn keys(event: &Recorded) -> Keys {
+        let OrderEvent::MailboxesAssigned(facts) = &event.event else {
+            return Keys::none();
+        };
+        facts
+            .domains
+            .iter()
+            .map(|assigned| assigned.domain.as_str().to_owned())
+            .collect()
+    }
+
+    fn origin(key: &str) -> Option<Origin> {
+        Domain::parse(key).ok().map(Origin::Domain)
+    }
+
+    fn apply(view: &mut DomainView, key: &str, event: &Recorded) -> Verdict {
+        let OrderEvent::MailboxesAssigned(facts) = &event.event else {
+            return Verdict::Keep;
+        };
+        let stamp = Stamp::of(event);
+        for (first, domain) in numbered(facts).filter(|(_, domain)| domain.domain.as_str() == key) {
+            let assignment = view.assignment(&facts.order_id, domain.subscription_id.as_ref(), &stamp);
+            if stamp > assignment.newest {
+                assignment.newest = stamp.clone();
+            }
+            assignment.provenance.observe(event, &stamp);
+            for (index, mailbox) in (first..).zip(&domain.mailboxes) {
+                assignment.offer(Mention {
+                    stamp: stamp.clone(),
+                    mailbox: Mailbox {
+                        mailbox_id: mailbox.mailbox_id.clone(),
+                        is_admin: mailbox.is_admin,
+                        warming_up_from: mailbox.warming_up_from,
+                        expiry_date: mailbox.expiry_date,
+                        has_credentials: !mailbox.credentials.is_empty(),
+                        credentials: mailbox.credentials.clone(),
+                        position: event.position,
+                        index,
+                    },
+                });
+            }
+        }
+        Verdict::Keep
+    }
+
+    fn columns(view: &DomainView, key: &str) -> Row {
+        let current = view.current();
+        let recorded = |pick: fn(&Provenance) -> Option<Timestamp>| {
+            view.assignments
+                .iter()
+                .filter_map(move |assignment| pick(&assignment.provenance))
+        };
+        vec![
+            key.into(),
+            current.map(|current| current.order_id.as_str()).into(),
+            current.map(|current| current.provenance.user_column()).into(),
+            current.map(|current| current.provenance.provider_column()).into(),
+            current
+                .and_then(|current| current.subscription_id.as_ref())
+                .map(SubscriptionId::as_str)
+                .into(),
+            Value::count(current.map_or(0, |current| current.mailboxes.len())),
+            current.and_then(Assignment::expiry_date).into(),
+            recorded(Provenance::first_recorded_at).min().into(),
+            recorded(Provenance::last_recorded_at).max().into(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assigned, failed, given, subscription};
+
+    /// The ids of a domain's mailboxes, each with where its sealed part is.
+    fn links(view: &DomainView) -> Vec<(Option<&str>, u64, u32)> {
+        let mailboxes = view.item("").unwrap().mailboxes.into_iter();
+        mailboxes
+            .map(|mailbox| {
+                let id = mailbox.mailbox_id.as_ref().map(MailboxId::as_str);
+                (id, mailbox.position.0, mailbox.index)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn mailboxes_are_numbered_through_all_domains_of_their_event() {
+        let domains = given::<Mailboxes>([assigned("E1", "O1")
+            .domain("a.com", "S1", &["M1", "M2"])
+            .domain("b.com", "S2", &["M3"])
+            .domain("c.com", "S3", &["M4"])]);
+        assert_eq!(links(domains.view("a.com")), [(Some("M1"), 1, 0), (Some("M2"), 1, 1)]);
+        assert_eq!(links(domains.view("b.com")), [(Some("M3"), 1, 2)]);
+        assert_eq!(links(domains.view("c.com")), [(Some("M4"), 1, 3)]);
+    }
+
+    #[test]
+    fn several_webhooks_of_one_subscription_add_up() {
+        let first = assigned("E1", "O1")
+            .domain("a.com", "S1", &["M1", "M2"])
+            .sent("2025-10-27T20:00:00Z");
+        let second = assigned("E2", "O1")
+            .domain("a.com", "S1", &["M2", "M3"])
+            .sent("2025-10-27T20:00:01Z");
+        let domains = given::<Mailboxes>([first.clone(), second.clone()])
+            .then_columns("a.com", &[("mailbox_count", 3_i64.into())]);
+        // the newer mention of M2 is the one that is linked
+        assert_eq!(
+            links(domains.view("a.com")),
+            [(Some("M1"), 1, 0), (Some("M2"), 2, 0), (Some("M3"), 2, 1)]
+        );
+        let domains = given::<Mailboxes>([second, first]);
+        assert_eq!(
+            links(domains.view("a.com")),
+            [(Some("M1"), 2, 0), (Some("M2"), 1, 0), (Some("M3"), 1, 1)]
+        );
+    }
+
+    #[test]
+    fn mailboxes_without_ids_are_told_apart_by_their_place() {
+        let domains = given::<Mailboxes>([
+            assigned("E1", "O1").domain("a.com", "S1", &["", ""]),
+            assigned("E2", "O1").domain("a.com", "S1", &[""]),
+        ]);
+        assert_eq!(links(domains.view("a.com")), [(None, 1, 0), (None, 1, 1), (None, 2, 0)]);
+    }
+
+    #[test]
+    fn the_assignment_that_lasts_longest_is_the_current_one() {
+        let old = assigned("E2", "O1")
+            .domain("a.com", "S1", &["M1"])
+            .until("2025-11-27T00:00:00Z")
+            .user("U1");
+        let new = assigned("E1", "O2")
+            .domain("a.com", "S2", &["M8", "M9"])
+            .until("2026-11-27T00:00:00Z")
+            .user("U2");
+        for events in [[old.clone(), new.clone()], [new, old]] {
+            given::<Mailboxes>(events).then_row_count(1).then_columns(
+                "a.com",
+                &[
+                    ("domain", "a.com".into()),
+                    ("order_id", "O2".into()),
+                    ("subscription_id", "S2".into()),
+                    ("user_id", "U2".into()),
+                    ("mailbox_count", 2_i64.into()),
+                    ("expiry_date", crate::testing::time("2026-11-27T00:00:00Z").into()),
+                ],
+            );
+        }
+    }
+
+    #[test]
+    fn a_mailbox_tells_which_credentials_came_with_it() {
+        let domains = given::<Mailboxes>([assigned("E1", "O1").domain("a.com", "", &["M1"])]);
+        let item = domains.view("a.com").item("a.com").unwrap();
+        assert!(item.mailboxes[0].has_credentials);
+        assert_eq!(item.mailboxes[0].credentials.len(), 3);
+        assert_eq!(item.subscription_id, None);
+    }
+
+    #[test]
+    fn only_assignments_make_rows() {
+        given::<Mailboxes>([
+            failed("E1", "O1").fails("a.com", "Pre-warmed mailboxes not available"),
+            subscription("E2", OrderEvent::SubscriptionRenewed, "S1").of_domain("a.com"),
+        ])
+        .then_no_rows();
+    }
+}

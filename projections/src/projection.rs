@@ -1,0 +1,263 @@
+//! What a projection is: which rows an event touches, how it changes them, and the columns that SQL sees.
+
+use std::slice;
+
+use aggregates::{Domain, EventId, OrderId, Recorded, Source, SubscriptionId};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// A read model: a fold over recorded events, one view per key.
+///
+/// All functions are pure, and the view of a key has to come out the same whatever the order in which its events
+/// arrive.
+pub trait Projection: 'static {
+    /// Its name: that of its table, its URL and its file.
+    const NAME: &'static str;
+
+    /// Its version. A change of the view, the columns or the fold bumps it: it is then rebuilt beside the old one, and
+    /// readers are switched over when it has caught up.
+    const VERSION: u32;
+
+    /// Its typed SQL columns, in the order of [`Projection::columns`].
+    const COLUMNS: &'static [Column];
+
+    /// What is kept per key, as JSON. Without floating-point numbers, so that equal views are equal texts.
+    type View: Default + Serialize + DeserializeOwned + Clone + PartialEq;
+
+    /// The keys of the rows that the event touches.
+    fn keys(event: &Recorded) -> Keys;
+
+    /// Where the events of one row lie: for answers as of an earlier moment, which fold just those. None if the text is
+    /// not a key of this projection.
+    fn origin(key: &str) -> Option<Origin>;
+
+    /// Folds one event into the view of one of its keys. A view that did not exist yet is the default one.
+    fn apply(view: &mut Self::View, key: &str, event: &Recorded) -> Verdict;
+
+    /// The view as SQL sees it, in the order of [`Projection::COLUMNS`].
+    fn columns(view: &Self::View, key: &str) -> Row;
+}
+
+/// Where the events of one row lie. It may name more events than those; never fewer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the stream of an order.
+    Order(OrderId),
+    /// In every stream that a subscription is found in.
+    Subscription(SubscriptionId),
+    /// In every stream in which a domain got mailboxes.
+    Domain(Domain),
+    /// It is a single event.
+    Event(Source, EventId),
+    /// Anywhere: the whole log has to be read. For rows that sum up many orders.
+    Log,
+}
+
+/// What is to become of a row after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays, as changed.
+    Keep,
+    /// It goes. A later event for its key begins with the default view again.
+    Remove,
+}
+
+/// The keys of the rows that one event touches: each once, in the order of the event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys(Vec<String>);
+
+impl Keys {
+    /// The event touches nothing.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The event touches one row.
+    pub fn one(key: impl Into<String>) -> Self {
+        Self(vec![key.into()])
+    }
+
+    /// The keys, one by one.
+    pub fn iter(&self) -> slice::Iter<'_, String> {
+        self.0.iter()
+    }
+}
+
+impl FromIterator<String> for Keys {
+    fn from_iter<I: IntoIterator<Item = String>>(keys: I) -> Self {
+        let mut own = Vec::new();
+        for key in keys {
+            if !own.contains(&key) {
+                own.push(key);
+            }
+        }
+        Self(own)
+    }
+}
+
+impl IntoIterator for Keys {
+    type Item = String;
+    type IntoIter = std::vec::IntoIter<String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Keys {
+    type Item = &'a String;
+    type IntoIter = slice::Iter<'a, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The SQL type of a column, as each store spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Any text.
+    Text,
+    /// A signed 64-bit integer.
+    Integer,
+    /// An instant, UTC.
+    Timestamp,
+    /// True or false.
+    Boolean,
+    /// A calendar day, UTC.
+    Date,
+}
+
+/// One typed column of a projection's table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name, in `snake_case`.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Whether it gets an index: the lists filter or sort by it.
+    pub indexed: bool,
+    /// Whether it may be NULL.
+    pub nullable: bool,
+}
+
+impl Column {
+    /// A column that is never NULL and has no index.
+    pub const fn new(name: &'static str, kind: Kind) -> Self {
+        Self {
+            name,
+            kind,
+            indexed: false,
+            nullable: false,
+        }
+    }
+
+    /// The same with an index.
+    pub const fn indexed(self) -> Self {
+        Self { indexed: true, ..self }
+    }
+
+    /// The same, where NULL is allowed.
+    pub const fn nullable(self) -> Self {
+        Self { nullable: true, ..self }
+    }
+
+    /// Whether the value may stand in this column.
+    pub fn accepts(&self, value: &Value) -> bool {
+        value.kind().map_or(self.nullable, |kind| kind == self.kind)
+    }
+}
+
+/// The values of one row, in the order of its projection's columns.
+pub type Row = Vec<Value>;
+
+/// One value of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// Not known, or none.
+    Null,
+    /// Any text.
+    Text(String),
+    /// A signed 64-bit integer.
+    Integer(i64),
+    /// An instant, UTC.
+    Timestamp(Timestamp),
+    /// True or false.
+    Boolean(bool),
+    /// A calendar day, UTC.
+    Date(Date),
+}
+
+impl Value {
+    /// Its kind; none for NULL.
+    pub fn kind(&self) -> Option<Kind> {
+        match self {
+            Self::Null => None,
+            Self::Text(_) => Some(Kind::Text),
+            Self::Integer(_) => Some(Kind::Integer),
+            Self::Timestamp(_) => Some(Kind::Timestamp),
+            Self::Boolean(_) => Some(Kind::Boolean),
+            Self::Date(_) => Some(Kind::Date),
+        }
+    }
+
+    /// A number of things, or a position; one beyond `i64` becomes the largest `i64`.
+    pub fn count(number: impl TryInto<i64>) -> Self {
+        Self::Integer(number.try_into().unwrap_or(i64::MAX))
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+macro_rules! value_from {
+    ($($from:ty => $variant:ident),* $(,)?) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                Self::$variant(value.into())
+            }
+        }
+    )*};
+}
+
+value_from! {
+    &str => Text,
+    &String => Text,
+    String => Text,
+    i64 => Integer,
+    u32 => Integer,
+    Timestamp => Timestamp,
+    bool => Boolean,
+    Date => Date,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_an_event_names_twice_is_touched_once() {
+        let keys: Keys = ["a", "b", "a"].map(String::from).into_iter().collect();
+        assert_eq!(keys.into_iter().collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_column_takes_values_of_its_kind_and_null_only_where_allowed() {
+        let column = Column::new("domain", Kind::Text);
+        assert!(column.accepts(&"a.com".into()));
+        assert!(!column.accepts(&Value::Integer(1)));
+        assert!(!column.accepts(&Value::Null));
+        assert!(column.nullable().accepts(&Value::Null));
+    }
+
+    #[test]
+    fn a_count_beyond_the_column_is_its_largest_value() {
+        assert_eq!(Value::count(u64::MAX), Value::Integer(i64::MAX));
+        assert_eq!(Value::count(3_usize), Value::Integer(3));
+    }
+}

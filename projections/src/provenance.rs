@@ -1,0 +1,149 @@
+//! What most rows tell of their events: whose they are, which provider stands behind them, and when they were recorded.
+
+use aggregates::{EventId, OrderEvent, Position, Recorded, ServiceProvider, Source, UserId};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Value;
+use crate::merge::{Newest, Stamp};
+
+/// Merged over all events of a row.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Provenance {
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    user_id: Newest<UserId>,
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    service_provider: Newest<ServiceProvider>,
+    recorded: Option<Span>,
+}
+
+/// When a row's events were recorded, for display and for newest-first lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Span {
+    first: First,
+    last_at: Timestamp,
+}
+
+/// The event that was recorded first: the least by time of recording, source and id. Its position is the link to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct First {
+    at: Timestamp,
+    source: Source,
+    event_id: EventId,
+    position: Position,
+}
+
+impl First {
+    fn is_before(&self, event: &Recorded) -> bool {
+        (self.at, &self.source, &self.event_id) <= (event.recorded_at, &event.source, &event.event_id)
+    }
+}
+
+impl Provenance {
+    /// One of the row's events.
+    pub(crate) fn observe(&mut self, event: &Recorded, stamp: &Stamp) {
+        self.user_id.offer(stamp, event.event.user_id());
+        self.service_provider.offer(stamp, service_provider(&event.event));
+        let at = event.recorded_at;
+        let last_at = self.recorded.as_ref().map_or(at, |span| span.last_at.max(at));
+        let first = self.recorded.take().map(|span| span.first);
+        let first = first.filter(|first| first.is_before(event)).unwrap_or_else(|| First {
+            at,
+            source: event.source.clone(),
+            event_id: event.event_id.clone(),
+            position: event.position,
+        });
+        self.recorded = Some(Span { first, last_at });
+    }
+
+    /// The user that the newest event names which names one.
+    pub(crate) fn user_id(&self) -> Option<&UserId> {
+        self.user_id.get()
+    }
+
+    /// The provider that the newest event names which names one.
+    pub(crate) fn service_provider(&self) -> Option<&ServiceProvider> {
+        self.service_provider.get()
+    }
+
+    /// When the first event was recorded.
+    pub(crate) fn first_recorded_at(&self) -> Option<Timestamp> {
+        self.recorded.as_ref().map(|span| span.first.at)
+    }
+
+    /// When the last event was recorded.
+    pub(crate) fn last_recorded_at(&self) -> Option<Timestamp> {
+        self.recorded.as_ref().map(|span| span.last_at)
+    }
+
+    /// Where the first event stands.
+    pub(crate) fn first_position(&self) -> Option<Position> {
+        self.recorded.as_ref().map(|span| span.first.position)
+    }
+
+    /// [`Self::user_id`] in SQL.
+    pub(crate) fn user_column(&self) -> Value {
+        self.user_id().map(UserId::as_str).into()
+    }
+
+    /// [`Self::service_provider`] in SQL.
+    pub(crate) fn provider_column(&self) -> Value {
+        self.service_provider().map(|provider| provider.0.as_str()).into()
+    }
+
+    /// [`Self::first_position`] in SQL.
+    pub(crate) fn position_column(&self) -> Value {
+        self.first_position().map(|position| Value::count(position.0)).into()
+    }
+}
+
+fn service_provider(event: &OrderEvent) -> Option<&ServiceProvider> {
+    match event {
+        OrderEvent::MailboxesAssigned(facts) => facts.service_provider.as_ref(),
+        OrderEvent::AssignmentFailed(facts) => facts.service_provider.as_ref(),
+        other => other
+            .as_subscription()
+            .and_then(|facts| facts.service_provider.as_ref()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::assigned;
+
+    fn observed(events: [&Recorded; 2]) -> Provenance {
+        let mut provenance = Provenance::default();
+        for event in events {
+            provenance.observe(event, &Stamp::of(event));
+        }
+        provenance
+    }
+
+    #[test]
+    fn events_recorded_in_the_same_microsecond_have_a_first_one_all_the_same() {
+        let event = |id: &str, position| {
+            let event = assigned(id, "O1").recorded("2025-10-27T20:00:00Z");
+            event.at(Position(position))
+        };
+        for (a, b) in [(event("E1", 1), event("E2", 2)), (event("E1", 2), event("E2", 1))] {
+            assert_eq!(observed([&a, &b]), observed([&b, &a]));
+            assert_eq!(observed([&a, &b]).first_position(), Some(a.position));
+        }
+    }
+
+    #[test]
+    fn the_user_is_the_one_whom_the_newest_event_names() {
+        let sent = |id: &str, user: &str, at: &str| assigned(id, "O1").user(user).sent(at).at(Position(1));
+        let (old, new) = (
+            sent("E2", "U1", "2025-10-27T20:00:00Z"),
+            sent("E1", "U2", "2025-10-27T20:00:01Z"),
+        );
+        for events in [[&old, &new], [&new, &old]] {
+            assert_eq!(observed(events).user_id().map(UserId::as_str), Some("U2"));
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! The list of all projections. A new one is its own file and one line here.
+
+use crate::any::{AnyProjection, Erased};
+use crate::{
+    failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::OrderDomains,
+    orders::Orders, renewals::Renewals,
+};
+
+static ALL: &[&dyn AnyProjection] = &[
+    &Erased::<Orders>::new(),
+    &Erased::<OrderDomains>::new(),
+    &Erased::<Mailboxes>::new(),
+    &Erased::<Renewals>::new(),
+    &Erased::<Failures>::new(),
+    &Erased::<MonthlyMailboxes>::new(),
+];
+
+/// All projections, in the order in which they are listed to people.
+pub fn all() -> &'static [&'static dyn AnyProjection] {
+    ALL
+}
+
+/// The projection of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn AnyProjection> {
+    ALL.iter().copied().find(|projection| projection.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn is_snake_case(name: &str) -> bool {
+        name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    }
+
+    #[test]
+    fn projections_are_found_by_their_names() {
+        let names: Vec<_> = all().iter().map(|projection| projection.name()).collect();
+        assert_eq!(
+            names,
+            [
+                "orders",
+                "order_domains",
+                "mailboxes",
+                "renewals",
+                "failures",
+                "monthly_mailboxes"
+            ]
+        );
+        for name in names {
+            assert_eq!(by_name(name).map(|projection| projection.name()), Some(name));
+        }
+        assert!(by_name("nonsense").is_none());
+    }
+
+    #[test]
+    fn names_of_tables_and_columns_are_plain_and_unique() {
+        for projection in all() {
+            assert!(is_snake_case(projection.name()));
+            let columns: BTreeSet<_> = projection.columns().iter().map(|column| column.name).collect();
+            assert_eq!(columns.len(), projection.columns().len(), "{}", projection.name());
+            assert!(columns.iter().all(|name| is_snake_case(name)), "{}", projection.name());
+            // what a store adds to every table of its own
+            assert!(!columns.contains("key") && !columns.contains("document"));
+        }
+    }
+
+    #[test]
+    fn a_view_written_by_something_else_is_never_taken_for_an_empty_one() {
+        for projection in all() {
+            for document in ["{}", "[]", "", r#"{"surprise":1}"#] {
+                let folded = projection.fold("key", Some(document), &[]);
+                assert!(folded.is_err(), "{} reads {document:?}", projection.name());
+            }
+        }
+    }
+}

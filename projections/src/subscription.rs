@@ -1,0 +1,231 @@
+//! What the evidence of a subscription's events amounts to, in whatever order they arrive.
+//!
+//! **Evidence about a period.** Most events name the period that they are about by its end. Evidence about a later
+//! period outweighs all about an earlier one: a renewal opens a period, so whatever went wrong at the end of the one
+//! before is settled. Within one period the states follow each other: active, renewing, renewal failed, past due,
+//! expired; the furthest one stands. An assignment is evidence of *active* for the period that ends with its mailboxes'
+//! latest expiry. So the greatest pair of (end of the period, state) is kept; which event said so does not matter.
+//!
+//! **Cancelled** is for good and outweighs everything.
+//!
+//! **Evidence without a period.** Older senders report a renewal by the subscription's id alone. Such an event is
+//! placed by when it happened: it counts from 7 days (the provider's grace period, [`GRACE`]) before the end of the
+//! latest known period on. Before that it must be about an earlier period, which the evidence at hand outweighs. After
+//! such a renewal the subscription is active, but its new end is not known: the last known one is kept and marked as
+//! such. A problem (renewing, renewal failed, past due, expired) without a period counts from the same time on: after a
+//! renewal without a period it stands by itself, else it is about the latest known period, whose furthest state stands.
+//!
+//! **An update** counts as the state that it names. Where it names none that is known, it is evidence that its period
+//! is active, and none at all if it names no period either.
+
+use aggregates::{OrderEvent, Recorded, SubscriptionFacts};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Value;
+use crate::merge::{Newest, Stamp};
+
+/// How long before and after the end of a period the provider still tries to renew it: 7 days.
+const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The state of a subscription. Within one period, a later variant outweighs an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SubscriptionStatus {
+    /// No event said anything of it.
+    #[default]
+    Unknown,
+    /// Paid for.
+    Active,
+    /// The provider began to renew it.
+    Renewing,
+    /// The renewal was blocked or failed.
+    RenewalFailed,
+    /// The payment failed; the grace period runs.
+    PastDue,
+    /// It ran out.
+    Expired,
+    /// It ended for good.
+    Cancelled,
+}
+
+impl SubscriptionStatus {
+    /// The word for it in the API and in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Active => "active",
+            Self::Renewing => "renewing",
+            Self::RenewalFailed => "renewalFailed",
+            Self::PastDue => "pastDue",
+            Self::Expired => "expired",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// What the provider's own word for a state means; none for a word that is not known.
+    fn of_provider(word: &str) -> Option<Self> {
+        match word {
+            "ACTIVE" => Some(Self::Active),
+            "RENEWING" => Some(Self::Renewing),
+            "PAST_DUE" => Some(Self::PastDue),
+            "EXPIRED" => Some(Self::Expired),
+            "CANCELLED" => Some(Self::Cancelled),
+            _ => None,
+        }
+    }
+
+    fn is_problem(self) -> bool {
+        matches!(
+            self,
+            Self::Renewing | Self::RenewalFailed | Self::PastDue | Self::Expired
+        )
+    }
+}
+
+impl From<SubscriptionStatus> for Value {
+    fn from(status: SubscriptionStatus) -> Self {
+        status.as_str().into()
+    }
+}
+
+/// The merged evidence of one subscription.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Subscription {
+    /// The greatest evidence about a period: its end, and the state in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<(Timestamp, SubscriptionStatus)>,
+    /// The latest renewal that named no period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undated_renewal: Option<Timestamp>,
+    /// The latest problem that named no period.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    undated_problem: Option<(Timestamp, SubscriptionStatus)>,
+    /// Whether an event without a period said that it is active.
+    undated_active: bool,
+    cancelled: bool,
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    auto_renew: Newest<bool>,
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    quantity: Newest<u32>,
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    failure_reason: Newest<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_renewal: Option<Timestamp>,
+    renewals: u32,
+    failures: u32,
+}
+
+impl Subscription {
+    /// Mailboxes were assigned to it that run out then.
+    pub(crate) fn assigned(&mut self, latest_expiry: Option<Timestamp>) {
+        match latest_expiry {
+            Some(end) => self.period = self.period.max(Some((end, SubscriptionStatus::Active))),
+            None => self.undated_active = true,
+        }
+    }
+
+    /// One of its own events.
+    pub(crate) fn apply(&mut self, event: &Recorded, facts: &SubscriptionFacts, stamp: &Stamp) {
+        use SubscriptionStatus as Status;
+        let says = match &event.event {
+            OrderEvent::SubscriptionRenewing(_) => Some(Status::Renewing),
+            OrderEvent::SubscriptionRenewed(_) => Some(Status::Active),
+            OrderEvent::SubscriptionRenewalFailed(_) => Some(Status::RenewalFailed),
+            OrderEvent::SubscriptionPastDue(_) => Some(Status::PastDue),
+            OrderEvent::SubscriptionExpired(_) => Some(Status::Expired),
+            OrderEvent::SubscriptionCancelled(_) => Some(Status::Cancelled),
+            _ => facts.subscription_status.as_deref().and_then(Status::of_provider),
+        };
+        let renewed = matches!(event.event, OrderEvent::SubscriptionRenewed(_));
+        match (facts.period_end, says) {
+            (Some(end), says) => self.period = self.period.max(Some((end, says.unwrap_or(Status::Active)))),
+            (None, Some(_)) if renewed => self.undated_renewal = self.undated_renewal.max(Some(event.happened_at())),
+            (None, Some(problem)) if problem.is_problem() => {
+                self.undated_problem = self.undated_problem.max(Some((event.happened_at(), problem)));
+            }
+            (None, Some(Status::Active)) => self.undated_active = true,
+            (None, _) => {}
+        }
+        self.cancelled |= says == Some(Status::Cancelled);
+        if renewed {
+            self.renewals = self.renewals.saturating_add(1);
+            let began = facts.period_start.unwrap_or_else(|| event.happened_at());
+            self.last_renewal = self.last_renewal.max(Some(began));
+        }
+        if matches!(event.event, OrderEvent::SubscriptionRenewalFailed(_)) {
+            self.failures = self.failures.saturating_add(1);
+        }
+        if says.is_some_and(Status::is_problem) {
+            self.failure_reason.offer(stamp, facts.reason.as_ref());
+        }
+        self.auto_renew.offer(stamp, facts.auto_renew.as_ref());
+        self.quantity.offer(stamp, facts.quantity.as_ref());
+    }
+
+    /// Its state by all evidence.
+    pub(crate) fn status(&self) -> SubscriptionStatus {
+        if self.cancelled {
+            return SubscriptionStatus::Cancelled;
+        }
+        let renewal = self.undated_renewal.filter(|at| self.counts(*at));
+        let problem = self.undated_problem.filter(|(at, _)| self.counts(*at));
+        let dated = self.period.map(|(_, status)| status);
+        match (renewal, problem) {
+            (Some(renewed), Some((at, problem))) if at > renewed => problem,
+            (Some(_), _) => SubscriptionStatus::Active,
+            (None, Some((_, problem))) => dated.map_or(problem, |dated| dated.max(problem)),
+            (None, None) if self.undated_active => dated.unwrap_or(SubscriptionStatus::Active),
+            (None, None) => dated.unwrap_or_default(),
+        }
+    }
+
+    /// Whether evidence of that time, about no period by name, is about the latest known one or a later one.
+    fn counts(&self, at: Timestamp) -> bool {
+        self.period.is_none_or(|(end, _)| end.duration_since(at) <= GRACE)
+    }
+
+    /// The last known end of what is paid for.
+    pub(crate) fn expiry_date(&self) -> Option<Timestamp> {
+        self.period.map(|(end, _)| end)
+    }
+
+    /// Whether [`Self::expiry_date`] is up to date: not if a renewal did not say until when.
+    pub(crate) fn expiry_known(&self) -> bool {
+        self.period.is_some() && !self.undated_renewal.is_some_and(|at| self.counts(at))
+    }
+
+    /// Whether it renews by itself: what the newest event says that says anything.
+    pub(crate) fn auto_renew(&self) -> Option<bool> {
+        self.auto_renew.get().copied()
+    }
+
+    /// How many mailboxes it holds: what the newest event says that says anything.
+    pub(crate) fn quantity(&self) -> Option<u32> {
+        self.quantity.get().copied()
+    }
+
+    /// When the latest renewed period began; when it was renewed, where a renewal does not say.
+    pub(crate) fn last_renewal(&self) -> Option<Timestamp> {
+        self.last_renewal
+    }
+
+    /// How many renewals were reported.
+    pub(crate) fn renewals(&self) -> u32 {
+        self.renewals
+    }
+
+    /// How many failed renewals were reported.
+    pub(crate) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// What the newest problem that gives a reason gives.
+    pub(crate) fn last_failure_reason(&self) -> Option<&String> {
+        self.failure_reason.get()
+    }
+}
+
+#[cfg(test)]
+mod tests;

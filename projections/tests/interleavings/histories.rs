@@ -1,0 +1,174 @@
+//! Random histories of a few orders. The names are few, so that webhooks meet: in one order, one domain, one
+//! subscription, also where a well-behaved provider would not let them.
+
+use aggregates::{Domain, MailboxId, OrderEvent, OrderId, SubscriptionFacts, SubscriptionId};
+use jiff::{SignedDuration, Timestamp};
+use projections::testing::{Delivery, assigned, failed, quarantined, subscription, time, unrecognised};
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// Webhooks in their order of arrival.
+pub(crate) type History = Vec<Delivery>;
+
+const KINDS: &[fn(SubscriptionFacts) -> OrderEvent] = &[
+    OrderEvent::SubscriptionRenewing,
+    OrderEvent::SubscriptionRenewed,
+    OrderEvent::SubscriptionRenewalFailed,
+    OrderEvent::SubscriptionPastDue,
+    OrderEvent::SubscriptionExpired,
+    OrderEvent::SubscriptionUpdated,
+    OrderEvent::SubscriptionCancelled,
+];
+
+/// Up to 16 webhooks, each with its own id and times.
+pub(crate) fn history() -> impl Strategy<Value = History> {
+    prop::collection::vec((webhook(), times()), 1..16).prop_map(|webhooks| {
+        let numbered = (1..).zip(webhooks);
+        numbered
+            .map(|(number, (delivery, (sent, recorded)))| {
+                let mut delivery = match sent {
+                    Some(sent) => delivery.sent(&sent.to_string()),
+                    None => delivery,
+                };
+                delivery.event_id = format!("E{number}");
+                delivery.recorded_at = recorded;
+                delivery
+            })
+            .collect()
+    })
+}
+
+/// When a webhook is sent (unless its sender does not say), and when it is recorded: of few instants, so that some are
+/// equal.
+fn times() -> impl Strategy<Value = (Option<Timestamp>, Timestamp)> {
+    (weighted(0.9, instant()), instant())
+}
+
+/// Around the ends of the periods, within the days of grace and without.
+fn instant() -> impl Strategy<Value = Timestamp> {
+    let start = time("2025-10-27T20:00:00Z");
+    (0_i64..40).prop_map(move |step| start + SignedDuration::from_hours(step * 2 * 24))
+}
+
+fn end_of_period() -> impl Strategy<Value = Timestamp> {
+    let first = time("2025-11-27T20:00:00Z");
+    (0_i64..3).prop_map(move |month| first + SignedDuration::from_hours(month * 30 * 24))
+}
+
+fn name(names: &'static [&'static str]) -> impl Strategy<Value = &'static str> {
+    select(names)
+}
+
+fn order() -> impl Strategy<Value = &'static str> {
+    name(&["O1", "O2", "O3"])
+}
+
+fn domain() -> impl Strategy<Value = &'static str> {
+    name(&["a.com", "b.com", "c.com"])
+}
+
+fn subscription_id() -> impl Strategy<Value = &'static str> {
+    name(&["S1", "S2", "S3", "S4"])
+}
+
+fn mailbox() -> impl Strategy<Value = &'static str> {
+    name(&["M1", "M2", "M3", "M4", "M5", ""])
+}
+
+fn reason() -> impl Strategy<Value = &'static str> {
+    name(&["Pre-warmed mailboxes not available", "Insufficient wallet balance"])
+}
+
+fn webhook() -> impl Strategy<Value = Delivery> {
+    let anyone = (
+        weighted(0.8, name(&["U1", "U2"])),
+        weighted(0.5, name(&["GOOGLE", "MICROSOFT"])),
+    );
+    let known = prop_oneof![3 => success(), 2 => failure(), 6 => of_subscription()];
+    let known = (known, anyone).prop_map(|(mut delivery, (user, provider))| {
+        if let Some(user) = user {
+            delivery = delivery.user(user);
+        }
+        if let Some(provider) = provider {
+            delivery = delivery.provider(provider);
+        }
+        delivery
+    });
+    prop_oneof![11 => known, 1 => unknown(), 1 => Just(quarantined("E"))]
+}
+
+fn success() -> impl Strategy<Value = Delivery> {
+    let subscription = prop_oneof![8 => subscription_id(), 1 => Just("")];
+    let mailboxes = prop::collection::vec((mailbox(), weighted(0.8, end_of_period())), 0..4);
+    let domains = prop::collection::vec((domain(), subscription, mailboxes), 0..3);
+    (order(), domains).prop_map(|(order, domains)| {
+        let mut delivery = assigned("E", order);
+        for (domain, subscription, mailboxes) in domains {
+            let ids: Vec<_> = mailboxes.iter().map(|(id, _)| *id).collect();
+            delivery = delivery.domain(domain, subscription, &ids);
+            if let OrderEvent::MailboxesAssigned(facts) = &mut delivery.event {
+                let assigned = &mut facts.domains.last_mut().unwrap().mailboxes;
+                for (mailbox, (_, expiry)) in assigned.iter_mut().zip(mailboxes) {
+                    mailbox.expiry_date = expiry;
+                }
+            }
+        }
+        delivery
+    })
+}
+
+fn failure() -> impl Strategy<Value = Delivery> {
+    let failures = prop::collection::vec((weighted(0.8, domain()), reason()), 0..3);
+    (order(), failures).prop_map(|(order, failures)| {
+        failures
+            .into_iter()
+            .fold(failed("E", order), |delivery, (domain, reason)| match domain {
+                Some(domain) => delivery.fails(domain, reason),
+                None => delivery.fails_whole(reason),
+            })
+    })
+}
+
+/// The whole family; a third names nothing but its subscription, as older senders do.
+fn of_subscription() -> impl Strategy<Value = Delivery> {
+    let kind = select(KINDS);
+    let says = weighted(
+        0.5,
+        name(&["ACTIVE", "RENEWING", "PAST_DUE", "EXPIRED", "CANCELLED", "PAUSED"]),
+    );
+    let common = weighted(0.66, (domain(), end_of_period(), any::<bool>(), says));
+    let rest = (weighted(0.5, 1_u32..5), weighted(0.3, reason()));
+    (kind, subscription_id(), common, rest).prop_map(|(kind, id, common, (quantity, reason))| {
+        subscription("E", kind, id).with(|facts| {
+            facts.quantity = quantity;
+            facts.reason = reason.map(str::to_owned);
+            if let Some((domain, end, auto_renew, says)) = common {
+                facts.domain = Domain::normalise(domain).ok();
+                facts.period_end = Some(end);
+                facts.period_start = Some(end - SignedDuration::from_hours(30 * 24));
+                facts.auto_renew = Some(auto_renew);
+                facts.subscription_status = says.map(str::to_owned);
+            }
+        })
+    })
+}
+
+fn unknown() -> impl Strategy<Value = Delivery> {
+    let names = (
+        weighted(0.3, order()),
+        weighted(0.5, subscription_id()),
+        weighted(0.5, domain()),
+        weighted(0.3, mailbox()),
+    );
+    names.prop_map(|(order, subscription, domain, mailbox)| {
+        let mut delivery = unrecognised("E", "mailbox.moved");
+        if let OrderEvent::WebhookUnrecognised(facts) = &mut delivery.event {
+            facts.order_id = order.and_then(|id| OrderId::parse(id).ok());
+            facts.subscription_id = subscription.and_then(|id| SubscriptionId::parse(id).ok());
+            facts.domain = domain.and_then(|name| Domain::normalise(name).ok());
+            facts.mailbox_id = mailbox.and_then(|id| MailboxId::parse(id).ok());
+        }
+        delivery
+    })
+}

@@ -1,0 +1,146 @@
+//! Whatever the order in which an order's webhooks and its renewals arrive, and in whatever batches they are folded,
+//! every projection ends in the same rows.
+//!
+//! Each webhook has its own time of sending and of recording, so that a permutation changes only what arrival really
+//! changes: positions, streams, versions, and what the `Order` aggregate adds to a claim.
+#![allow(clippy::unwrap_used)]
+
+mod histories;
+mod ledger;
+
+use std::collections::BTreeMap;
+
+use aggregates::{Position, Recorded};
+use histories::{History, history};
+use ledger::Ledger;
+use projections::{AnyProjection, Folded, Row, Value, all};
+use proptest::prelude::*;
+
+/// The rows of all projections: by projection and key, the document and the columns.
+type Rows = BTreeMap<(&'static str, String), (String, Row)>;
+
+/// Folds the events in batches of the given sizes, again and again; each batch goes on from the stored documents.
+fn fold(events: &[Recorded], batches: &[usize]) -> Rows {
+    let mut rows = Rows::new();
+    let mut rest = events;
+    for size in batches.iter().cycle() {
+        if rest.is_empty() {
+            break;
+        }
+        let (batch, later) = rest.split_at((*size).min(rest.len()));
+        for projection in all() {
+            fold_batch(&mut rows, *projection, batch);
+        }
+        rest = later;
+    }
+    rows
+}
+
+fn fold_batch(rows: &mut Rows, projection: &dyn AnyProjection, batch: &[Recorded]) {
+    let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
+    for event in batch {
+        for key in projection.keys(event) {
+            touched.entry(key).or_default().push(event);
+        }
+    }
+    for (key, events) in touched {
+        let row = (projection.name(), key);
+        let document = rows.get(&row).map(|(document, _)| document.as_str());
+        match projection.fold(&row.1, document, &events).unwrap() {
+            Folded::Keep { document, row: columns } => rows.insert(row, (document, columns)),
+            Folded::Remove => rows.remove(&row),
+        };
+    }
+}
+
+/// The rows with every position replaced by the event that stands there.
+fn by_event(rows: Rows, events: &[Recorded]) -> BTreeMap<(&'static str, String), (serde_json::Value, Row)> {
+    let id = |position: u64| {
+        let event = events.iter().find(|event| event.position == Position(position));
+        event.unwrap().event_id.as_str().to_owned()
+    };
+    let rows = rows.into_iter().map(|((name, key), (document, mut columns))| {
+        let mut document = serde_json::from_str(&document).unwrap();
+        replace_positions(&mut document, &id);
+        let described = projections::by_name(name).unwrap().columns();
+        for (column, value) in described.iter().zip(&mut columns) {
+            match value {
+                Value::Integer(number) if column.name.ends_with("position") => {
+                    *value = id(u64::try_from(*number).unwrap()).into();
+                }
+                _ => {}
+            }
+        }
+        ((name, key), (document, columns))
+    });
+    rows.collect()
+}
+
+fn replace_positions(value: &mut serde_json::Value, id: &impl Fn(u64) -> String) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                match member.as_u64() {
+                    Some(position) if name == "position" => *member = id(position).into(),
+                    _ => replace_positions(member, id),
+                }
+            }
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| replace_positions(item, id)),
+        _ => {}
+    }
+}
+
+/// A history, and one more order of arrival for it.
+fn arrivals() -> impl Strategy<Value = (History, History)> {
+    history().prop_flat_map(|history| (Just(history.clone()), Just(history).prop_shuffle()))
+}
+
+fn batches() -> impl Strategy<Value = Vec<usize>> {
+    prop::collection::vec(1_usize..9, 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_of_arrival_ends_in_the_same_rows((one, other) in arrivals()) {
+        let one = Ledger::record(one);
+        let other = Ledger::record(other);
+        prop_assert_eq!(
+            by_event(fold(&one, &[usize::MAX]), &one),
+            by_event(fold(&other, &[usize::MAX]), &other)
+        );
+    }
+
+    #[test]
+    fn batches_of_any_size_end_in_the_same_rows(history in history(), batches in batches()) {
+        let events = Ledger::record(history);
+        prop_assert_eq!(fold(&events, &batches), fold(&events, &[usize::MAX]));
+    }
+
+    #[test]
+    fn every_row_fits_the_columns_of_its_projection(history in history()) {
+        for ((name, key), (_, row)) in fold(&Ledger::record(history), &[usize::MAX]) {
+            let columns = projections::by_name(name).unwrap().columns();
+            prop_assert_eq!(row.len(), columns.len());
+            for (column, value) in columns.iter().zip(&row) {
+                prop_assert!(column.accepts(value), "{} {}: {:?} in {:?}", name, key, value, column);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_histories_reach_waiting_streams_and_enrichment() {
+    use projections::testing::{assigned, subscription};
+    let renewal = subscription("E2", aggregates::OrderEvent::SubscriptionRenewed, "S1");
+    let opened = assigned("E1", "O1").domain("a.com", "S1", &["M1"]);
+    let early = Ledger::record(vec![renewal.clone(), opened.clone()]);
+    assert_eq!(early[0].stream.as_str(), "subscription-S1");
+    assert_eq!(early[0].event.order_id(), None);
+    let late = Ledger::record(vec![opened, renewal]);
+    assert_eq!(late[1].stream.as_str(), "order-O1");
+    assert_eq!(late[1].version, 2);
+    assert_eq!(late[1].event.order_id().unwrap().as_str(), "O1");
+}

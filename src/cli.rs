@@ -1,0 +1,230 @@
+//! The command line: one file per command, each with its arguments and its `run`.
+//!
+//! People read stderr, programs read stdout. Exit codes: 0 done, 1 the check failed, 2 wrong use or configuration, or
+//! anything else that kept the command from being done.
+
+pub mod config;
+pub mod demo;
+pub mod events;
+pub mod ingest;
+mod interrupt;
+mod meter;
+pub mod output;
+pub mod projections;
+pub mod serve;
+pub mod simulate;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, Parser, Subcommand};
+
+use anyhow::Context;
+
+use crate::{
+    secret::Secret,
+    settings::{DatabaseUrl, Flags, Origin, Settings},
+    store::{self, Store},
+};
+
+/// Exit code: a check that was asked for has failed.
+pub const CHECK_FAILED: u8 = 1;
+/// Exit code: wrong use or configuration, or another error.
+pub const ERROR: u8 = 2;
+
+/// An event-sourced ledger of mailbox orders: each provider webhook becomes a sealed, immutable event.
+#[derive(Parser)]
+#[command(name = "warmledger", version, arg_required_else_help = true, max_term_width = 120)]
+#[command(after_help = "\
+Examples:
+  warmledger demo                          see it work, with made-up orders
+  warmledger serve                         SQLite under ./warmledger-data, http://127.0.0.1:8080
+  warmledger --config prod.toml serve      with the settings of a file
+  warmledger config                        which settings are in effect, and why
+
+Settings: warmledger.toml < environment (WARMLEDGER_ + key) < flags.
+Exit codes: 0 done, 1 the check failed, 2 wrong use or configuration.")]
+pub struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The flags that every command takes. They may hold a database password: no `Debug`.
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+struct GlobalArgs {
+    /// Settings file [default: warmledger.toml, if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of the generated keys and of the default database [default: ./warmledger-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// sqlite:PATH or postgres://…; a password is better set by WARMLEDGER_DATABASE_URL, which `ps` doesn't show
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// What to log, as a tracing filter such as `warn,warmledger=debug` [default: info; warn where not serving]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// How log lines look on stderr: pretty or json [default: pretty]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the service
+    Serve(serve::ServeArgs),
+    /// Run the service on a fresh ledger and play an hour of a reseller's life in seconds
+    Demo(demo::DemoArgs),
+    /// Play the provider: send signed webhooks, retried as the provider retries
+    Simulate(simulate::SimulateArgs),
+    /// Record captured deliveries from JSON Lines files
+    Ingest(ingest::IngestArgs),
+    /// List, watch and rebuild the read models
+    Projections(projections::ProjectionsArgs),
+    /// Read the recorded events, secrets never shown
+    Events(events::EventsArgs),
+    /// Print the settings in effect, secrets masked
+    Config(config::ConfigArgs),
+}
+
+impl Cli {
+    /// The settings of the file, the environment and the flags.
+    ///
+    /// # Errors
+    /// [`SettingsError`](crate::settings::SettingsError) naming what is wrong.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::load(&self.flags())?;
+        let serves = matches!(self.command, Command::Serve(_) | Command::Config(_));
+        if !serves && *settings.origin("log") == Origin::Default {
+            // what these commands have to tell, they print
+            "warn".clone_into(&mut settings.log);
+        }
+        Ok(settings)
+    }
+
+    /// The flags that override settings.
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.global.config.clone(),
+            data_dir: self.global.data_dir.clone(),
+            database_url: self.global.database_url.clone().map(Secret::new),
+            listen: match &self.command {
+                Command::Serve(args) => args.listen.clone(),
+                Command::Demo(args) => args.listen.clone(),
+                _ => None,
+            },
+            log: self.global.log.clone(),
+            log_format: self.global.log_format.clone(),
+        }
+    }
+}
+
+/// Opens the store for a command that only reads it, or rebuilds what is read from it: no keys are needed or made, and
+/// no empty database is left behind where there was none.
+///
+/// # Errors
+/// If there is no database yet, or it can't be reached.
+async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    if let DatabaseUrl::Sqlite(path) = &settings.database_url
+        && !path.exists()
+    {
+        anyhow::bail!(
+            "there is no ledger at {} yet: `warmledger serve` makes one; or name another with --data-dir or --database-url",
+            path.display()
+        );
+    }
+    store::open(&settings.database_url)
+        .await
+        .with_context(|| format!("cannot open {}", settings.database_url))
+}
+
+/// Prints an error and its causes on stderr and gives the exit code for it.
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    // `{:#}` is the whole chain on one line, without a backtrace.
+    eprintln!("error: {error:#}");
+    ExitCode::from(ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parses(line: &str) -> bool {
+        Cli::try_parse_from(line.split_whitespace()).is_ok()
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                help.contains("Example") && help.contains("warmledger "),
+                "{} shows none",
+                command.get_name()
+            );
+            command
+                .get_subcommands()
+                .filter(|sub| sub.get_name() != "help")
+                .for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in [
+            "warmledger --data-dir d --log debug serve",
+            "warmledger serve --data-dir d --log debug",
+        ] {
+            let flags = Cli::try_parse_from(line.split_whitespace())
+                .map(|cli| cli.flags())
+                .expect(line);
+            assert_eq!(
+                (flags.data_dir.as_deref(), flags.log.as_deref()),
+                (Some("d"), Some("debug"))
+            );
+        }
+        assert!(parses("warmledger serve --listen 127.0.0.1:0"));
+        assert!(!parses("warmledger config --listen 127.0.0.1:0"));
+    }
+
+    #[test]
+    fn a_rebuild_names_one_projection_or_all() {
+        assert!(parses("warmledger projections rebuild orders --check"));
+        assert!(parses("warmledger projections rebuild --all"));
+        assert!(!parses("warmledger projections rebuild"));
+        assert!(!parses("warmledger projections rebuild orders --all"));
+    }
+
+    #[test]
+    fn the_simulator_takes_what_the_contract_says() {
+        assert!(parses(
+            "warmledger simulate --url http://127.0.0.1:8080 --orders 9 --rate 2.5 --scenario partial_failure --renewals \
+             --duplicates 0.1 --shuffle --seed 7"
+        ));
+        for bad in [
+            "--scenario partial-failure",
+            "--duplicates 1.5",
+            "--rate 0",
+            "--concurrency 0",
+            "--key a --key-file b",
+        ] {
+            assert!(
+                !parses(&format!("warmledger simulate --url http://u --orders 1 {bad}")),
+                "{bad}"
+            );
+        }
+        assert!(!parses("warmledger simulate --orders 1"));
+    }
+}

@@ -1,0 +1,284 @@
+//! `warmledger projections`
+
+mod compare;
+
+use std::process::ExitCode;
+
+use aggregates::Position;
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+use projections::AnyProjection;
+use serde::Serialize;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{interrupt, meter::Meter, output};
+use crate::{
+    runner::{self, LISTED, Progress, Status},
+    settings::Settings,
+    store::Store,
+};
+use compare::Differing;
+
+/// The arguments of `warmledger projections`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  warmledger projections list
+  warmledger projections status --json
+  warmledger projections rebuild --all --check")]
+pub struct ProjectionsArgs {
+    /// What to do with the projections.
+    #[command(subcommand)]
+    pub command: ProjectionsCommand,
+}
+
+/// What to do with the projections.
+#[derive(Subcommand)]
+pub enum ProjectionsCommand {
+    /// List the projections that this program knows: name, version, SQL columns
+    #[command(after_help = "Example:\n  warmledger projections list --json | jq -r '.[].name'")]
+    List {
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how far each projection is: version, position, lag, rows, parked rows, state
+    #[command(after_help = "Examples:\n  warmledger projections status\n  warmledger projections status --json")]
+    Status {
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Fold all events anew, beside the live rows, and switch over atomically
+    #[command(after_help = "\
+Readers are not disturbed. With --check nothing is switched: rows that differ from the live ones are reported, at most
+100 of each projection, and the exit code is 1 if one does. Ctrl-C is safe: the next rebuild resumes where it stopped.
+Works beside a running service, and needs none of its keys.
+
+Examples:
+  warmledger projections rebuild orders
+  warmledger projections rebuild --all --check")]
+    Rebuild {
+        /// The projection's name
+        #[arg(value_name = "NAME", required_unless_present = "all", conflicts_with = "all")]
+        name: Option<String>,
+        /// Every projection
+        #[arg(long)]
+        all: bool,
+        /// Only compare with the live rows
+        #[arg(long)]
+        check: bool,
+        /// Print the result as JSON: an array of statuses; with --check, one line for each projection
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Lists, shows or rebuilds projections.
+///
+/// # Errors
+/// If the store can't be reached, or a name is unknown.
+pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    match args.command {
+        ProjectionsCommand::List { json } => list(json)?,
+        ProjectionsCommand::Status { json } => {
+            let statuses = runner::statuses(&*super::open_store(&settings).await?).await?;
+            print_statuses(&statuses, json)?;
+        }
+        ProjectionsCommand::Rebuild { name, check, json, .. } => {
+            let chosen = chosen(name.as_deref())?;
+            let stop = interrupt::token()?;
+            let store = super::open_store(&settings).await?;
+            return match check {
+                true => compare(&*store, &chosen, json, &stop).await,
+                false => rebuild(&*store, &chosen, json, &stop).await,
+            };
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The projection of the name; all of them without one.
+fn chosen(name: Option<&str>) -> anyhow::Result<Vec<&'static dyn AnyProjection>> {
+    let Some(name) = name else {
+        return Ok(projections::all().to_vec());
+    };
+    projections::by_name(name).map(|found| vec![found]).ok_or_else(|| {
+        let known: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
+        anyhow!("there is no projection {name:?}; known are {}", known.join(", "))
+    })
+}
+
+fn list(json: bool) -> anyhow::Result<()> {
+    let columns = |projection: &&dyn AnyProjection| -> Vec<&str> {
+        projection.columns().iter().map(|column| column.name).collect()
+    };
+    if json {
+        let rows: Vec<_> = projections::all()
+            .iter()
+            .map(|known| json!({"name": known.name(), "version": known.version(), "columns": columns(known)}))
+            .collect();
+        return output::print_json(&rows);
+    }
+    let rows: Vec<_> = projections::all()
+        .iter()
+        .map(|known| {
+            [
+                known.name().to_owned(),
+                known.version().to_string(),
+                columns(known).join(", "),
+            ]
+        })
+        .collect();
+    Ok(output::print(&output::table(["name", "version", "columns"], &rows))?)
+}
+
+fn print_statuses(statuses: &[Status], json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::print_json(&statuses);
+    }
+    let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<_> = statuses
+        .iter()
+        .map(|status| {
+            let state = match status.rebuilt_to {
+                Some(position) => format!("{} (at {position})", status.state),
+                None => status.state.to_owned(),
+            };
+            [
+                status.name.to_owned(),
+                or_none(status.live_version.map(|version| version.to_string())),
+                or_none(status.generation.map(|generation| generation.to_string())),
+                status.position.to_string(),
+                status.lag.to_string(),
+                format!("{:.1} s", status.lag_seconds),
+                status.rows.to_string(),
+                status.parked.to_string(),
+                state,
+            ]
+        })
+        .collect();
+    let heading = [
+        "name",
+        "version",
+        "generation",
+        "position",
+        "lag",
+        "waiting",
+        "rows",
+        "parked",
+        "state",
+    ];
+    Ok(output::print(&output::table(heading, &rows))?)
+}
+
+/// A rebuild of these, for people.
+fn label(projections: &[&'static dyn AnyProjection]) -> String {
+    match projections {
+        [one] => one.name().to_owned(),
+        many => format!("{} projections", many.len()),
+    }
+}
+
+async fn rebuild(
+    store: &dyn Store,
+    chosen: &[&'static dyn AnyProjection],
+    json: bool,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let mut meter = Meter::events(label(chosen));
+    let progress = |at: Progress| meter.events_at(at.position.0, at.head.0);
+    runner::rebuild(store, chosen, progress, stop).await?;
+    let elapsed = meter.elapsed();
+    drop(meter);
+    let mut statuses = runner::statuses(store).await?;
+    statuses.retain(|status| chosen.iter().any(|projection| projection.name() == status.name));
+    eprintln!("rebuilt and switched over in {:.1} s", elapsed.as_secs_f64());
+    print_statuses(&statuses, json)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a check found, as `--json` prints it, one projection a line.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    projection: &'static str,
+    position: Position,
+    /// How many rows the rebuild has.
+    rows: u64,
+    /// At most 100.
+    differences: Vec<Differing>,
+}
+
+async fn compare(
+    store: &dyn Store,
+    chosen: &[&'static dyn AnyProjection],
+    json: bool,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    let statuses = runner::statuses(store).await?;
+    let is_missing = |name: &str| {
+        statuses
+            .iter()
+            .any(|status| status.name == name && status.generation.is_none())
+    };
+    if let Some(missing) = chosen.iter().find(|projection| is_missing(projection.name())) {
+        bail!(
+            "projection {} has no rows yet, so there is nothing to compare: rebuild it, or start the service",
+            missing.name()
+        );
+    }
+    let mut found = Vec::new();
+    for projection in chosen {
+        let mut meter = Meter::events(projection.name());
+        let progress = |at: Progress| meter.events_at(at.position.0, at.head.0);
+        let checked = runner::check(store, *projection, progress, stop).await?;
+        let differences = checked.differences.iter();
+        let one = Found {
+            projection: checked.projection,
+            position: checked.position,
+            rows: checked.rows,
+            differences: differences
+                .map(|difference| Differing::new(difference, projection.columns()))
+                .collect(),
+        };
+        drop(meter);
+        if json {
+            output::print_line(&one)?;
+        }
+        found.push(one);
+    }
+    if !json {
+        output::print(&report(&found))?;
+    }
+    Ok(match found.iter().all(|one| one.differences.is_empty()) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(super::CHECK_FAILED),
+    })
+}
+
+fn report(found: &[Found]) -> String {
+    let rows: Vec<_> = found
+        .iter()
+        .map(|one| {
+            let differences = match one.differences.len() {
+                LISTED.. => format!("{LISTED} or more"),
+                fewer => fewer.to_string(),
+            };
+            [
+                one.projection.to_owned(),
+                one.position.to_string(),
+                one.rows.to_string(),
+                differences,
+            ]
+        })
+        .collect();
+    let mut text = output::table(["name", "position", "rows", "differences"], &rows);
+    for one in found {
+        for difference in &one.differences {
+            text += &format!("\n{} {}", one.projection, difference.to_text());
+        }
+    }
+    text
+}

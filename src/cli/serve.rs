@@ -1,0 +1,56 @@
+//! `warmledger serve`
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::interrupt;
+use crate::{
+    data_dir::SecretFile,
+    metrics::Metrics,
+    service::Service,
+    settings::{Origin, Settings},
+};
+
+/// The arguments of `warmledger serve`.
+#[derive(Args)]
+#[command(after_help = "\
+The first start creates a master key, a ledger signing key, a webhook key and an admin token (mode 0600) in the data
+directory and prints where they are, never their values.
+
+Examples:
+  warmledger serve
+  warmledger serve --listen 0.0.0.0:8080 --data-dir /var/lib/warmledger
+  WARMLEDGER_DATABASE_URL=postgres://warmledger:…@db/warmledger warmledger serve --log-format json")]
+pub struct ServeArgs {
+    /// Address to listen on, IP:PORT; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+/// Runs the service until it is told to stop.
+///
+/// # Errors
+/// If it can't start, or can't go on.
+pub async fn run(_args: ServeArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    let stop = interrupt::token()?;
+    let service = Service::start(&settings, Metrics::install()?).await?;
+    announce(&settings, &service);
+    stop.cancelled().await;
+    tracing::info!("stopping: no new webhooks are taken, those taken are finished");
+    service.stop().await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells where the service listens, what it keeps where, and which secret files it has just made.
+fn announce(settings: &Settings, service: &Service) {
+    for path in service.created() {
+        tracing::info!("made {} (mode 0600): keep it safe, and back it up", path.display());
+    }
+    let token = match settings.origin("admin_token") {
+        Origin::Default => format!("in {}", SecretFile::AdminToken.path(&settings.data_dir).display()),
+        _ => "as set".to_owned(),
+    };
+    tracing::info!("database {}; admin token {token}", settings.database_url);
+    tracing::info!("listening on http://{}", service.address());
+}

@@ -1,0 +1,142 @@
+//! The HTTP side. One file a resource: router, types and handlers, top to bottom.
+//!
+//! Layout
+//! - `webhooks`: the way in
+//! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
+//! - `events`: the feed of all events
+//! - `projections`, `health`: for whoever keeps the service running
+//! - `openapi`: the document of all this
+//! - `auth`, `extract`, `list`, `problem`: what the resources share
+//! - `watch`: what is done for every request
+
+mod auth;
+mod domains;
+mod events;
+mod extract;
+mod failures;
+mod health;
+mod list;
+mod openapi;
+mod orders;
+mod problem;
+mod projections;
+mod renewals;
+mod watch;
+mod webhooks;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::{Extension, Router};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use problem::Problem;
+
+use crate::ingest::Ingest;
+use crate::ledger::{Ledger, Reader};
+use crate::metrics::Metrics;
+use crate::runner::LiveRunner;
+use crate::secret::Secret;
+use crate::store::Store;
+
+/// What the handlers work with.
+pub struct App {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// Opens sealed sections.
+    pub reader: Reader,
+    /// The ledger's writer.
+    pub ledger: Ledger,
+    /// The way in, by the name of the source.
+    pub ingests: BTreeMap<String, Ingest>,
+    /// The projections' runner.
+    pub live: LiveRunner,
+    /// The token that may do everything.
+    pub admin_token: Secret<String>,
+    /// How far a projection may lag before the service is not ready.
+    pub lag_limit: Duration,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Cancelled when the service stops.
+    pub shutdown: CancellationToken,
+    /// Work that outlives its request; the service waits for it when it stops.
+    pub tasks: TaskTracker,
+}
+
+/// The service's routes.
+///
+/// # Errors
+/// If their document cannot be written as JSON.
+pub fn router(app: App) -> serde_json::Result<Router> {
+    let api = OpenApiRouter::new()
+        .merge(orders::router())
+        .merge(domains::router())
+        .merge(renewals::router())
+        .merge(failures::router())
+        .merge(events::router())
+        .merge(projections::router())
+        .layer(from_fn(keep_nothing));
+    let (router, document) = OpenApiRouter::with_openapi(openapi::base())
+        .merge(openapi::router())
+        .merge(webhooks::router())
+        .merge(api)
+        .merge(health::router())
+        .split_for_parts();
+    let document = openapi::Document(Bytes::from(serde_json::to_vec(&document)?));
+    Ok(router
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(other_method)
+        .layer(Extension(document))
+        .layer(CatchPanicLayer::custom(watch::panicked))
+        .layer(from_fn(watch::watch))
+        .with_state(Arc::new(app)))
+}
+
+/// Answers hold names and addresses: nobody on the way may keep them.
+async fn keep_nothing(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let no_store = HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    response
+}
+
+async fn no_such_path() -> Problem {
+    Problem::not_found("there is nothing at this path; GET /openapi.json lists what there is")
+}
+
+async fn other_method() -> Problem {
+    let detail = "this path does not take this method; the Allow header lists those that it takes";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+}
+
+/// An id as one segment of a path: all but unreserved characters (RFC 3986 §2.3) are percent-encoded.
+fn path_segment(id: &str) -> String {
+    let mut segment = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(char::from(byte)),
+            other => segment.push_str(&format!("%{other:02X}")),
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_of_any_characters_is_one_segment() {
+        assert_eq!(path_segment("WR3N-4.~_"), "WR3N-4.~_");
+        assert_eq!(path_segment("a/b?é"), "a%2Fb%3F%C3%A9");
+    }
+}

@@ -1,0 +1,286 @@
+//! `/api/v1/domains`: which mailboxes each domain has.
+//!
+//! Views hold no personal data: e-mail addresses and names are opened here, from the event that each mailbox points at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use aggregates::{OrderId, Position, SubscriptionId, UserId};
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use projections::mailboxes::{DomainItem, Mailbox as MailboxView, Mailboxes};
+use projections::renewals::Renewals;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Read, Scope};
+use super::extract::{DomainName, Limit, NoParameters, Path, Query, Words};
+use super::list::{self, Conditions, Page};
+use super::problem::Refusals;
+use super::renewals::Subscription;
+use super::{App, Problem};
+use crate::ledger::OpenError;
+use crate::store::{Comparison, Condition, Order, Store};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(mailboxes))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Filter {
+    /// Who ordered.
+    #[param(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// The order.
+    #[param(value_type = Option<String>)]
+    order_id: Option<OrderId>,
+    /// The provider behind the mailboxes, as it is written in the order, e.g. `GOOGLE`.
+    #[param(value_type = Option<String>)]
+    provider: Option<Words>,
+    /// The subscription that pays for the mailboxes.
+    #[param(value_type = Option<String>)]
+    subscription_id: Option<SubscriptionId>,
+    /// How many items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    after: Option<String>,
+}
+
+/// A domain that was assigned mailboxes.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Domain {
+    /// The domain.
+    domain: String,
+    /// The order.
+    order_id: String,
+    /// The subscription that pays for the mailboxes.
+    subscription_id: Option<String>,
+    /// Who ordered.
+    user_id: Option<String>,
+    /// Google, Microsoft, …, as the provider writes it.
+    service_provider: Option<String>,
+    /// How many mailboxes it has.
+    mailbox_count: usize,
+    /// When the last of them runs out, as of their assignment; what was renewed since stands in `subscription`.
+    expiry_date: Option<Timestamp>,
+    /// How its subscription is doing; null where none is known.
+    subscription: Option<Subscription>,
+}
+
+impl Domain {
+    fn new(item: &DomainItem<'_>, subscription: Option<Subscription>) -> Self {
+        Self {
+            domain: item.domain.to_owned(),
+            order_id: item.order_id.to_string(),
+            subscription_id: item.subscription_id.map(ToString::to_string),
+            user_id: item.user_id.map(ToString::to_string),
+            service_provider: item.service_provider.map(|provider| provider.0.clone()),
+            mailbox_count: item.mailboxes.len(),
+            expiry_date: item.expiry_date,
+            subscription,
+        }
+    }
+}
+
+/// Domains, by name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/domains",
+    operation_id = "listDomains",
+    tag = "domains",
+    params(Filter),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = Page<Domain>, description = "A page of domains."), Refusals)
+)]
+async fn list(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Page<Domain>>, Problem> {
+    let conditions = Conditions::default()
+        .equal("user_id", filter.user_id.map(String::from))
+        .equal("order_id", filter.order_id.map(String::from))
+        .equal("service_provider", filter.provider.map(|provider| provider.0))
+        .equal("subscription_id", filter.subscription_id.map(String::from));
+    let by_name = Order {
+        column: "key",
+        descending: false,
+    };
+    let rows = list::rows::<Mailboxes>(&*app.store, conditions, by_name, filter.limit, filter.after.as_deref()).await?;
+    let items: Vec<DomainItem<'_>> = rows.rows.iter().filter_map(|(key, view)| view.item(key)).collect();
+    let subscriptions = subscriptions(&*app.store, &items).await?;
+    let items = items.iter().map(|item| {
+        let subscription = item
+            .subscription_id
+            .and_then(|id| subscriptions.get(id.as_str()).cloned());
+        Domain::new(item, subscription)
+    });
+    Ok(Json(Page {
+        items: items.collect(),
+        next: rows.next,
+    }))
+}
+
+/// The subscriptions of domains, by their ids.
+async fn subscriptions(store: &dyn Store, items: &[DomainItem<'_>]) -> Result<BTreeMap<String, Subscription>, Problem> {
+    let ids: BTreeSet<&str> = items
+        .iter()
+        .filter_map(|item| item.subscription_id.map(SubscriptionId::as_str))
+        .collect();
+    let condition = Condition {
+        column: "key",
+        comparison: Comparison::OneOf,
+        values: ids.iter().map(|id| (*id).into()).collect(),
+    };
+    let order = Order {
+        column: "key",
+        descending: false,
+    };
+    // never more than a page of domains has
+    let limit = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+    let mut query = list::query::<Renewals>(Conditions::default(), order, limit);
+    query.conditions.push(condition);
+    let rows = store.rows(&query).await?;
+    let views = list::views::<Renewals>(store, rows).await?;
+    let named = views.into_iter().map(|(key, view)| {
+        let subscription = Subscription::from(view.item(&key));
+        (key, subscription)
+    });
+    Ok(named.collect())
+}
+
+/// A domain with its mailboxes.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct DomainMailboxes {
+    /// The domain.
+    domain: String,
+    /// The order.
+    order_id: String,
+    /// The subscription that pays for the mailboxes.
+    subscription_id: Option<String>,
+    /// How that is doing; null where none is known.
+    subscription: Option<Subscription>,
+    /// The mailboxes, in the order of the webhooks.
+    mailboxes: Vec<Mailbox>,
+}
+
+/// A mailbox. Its credentials are never here.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Mailbox {
+    /// The provider's id of it.
+    mailbox_id: Option<String>,
+    /// Its address; null once erased.
+    email: Option<String>,
+    /// Null once erased.
+    first_name: Option<String>,
+    /// Null once erased.
+    last_name: Option<String>,
+    /// Whether the account may administer the workspace.
+    is_admin: Option<bool>,
+    /// Since when it has been warmed up.
+    warming_up_from: Option<Timestamp>,
+    /// When it runs out, as of its assignment; what was renewed since stands in `subscription`.
+    expiry_date: Option<Timestamp>,
+    /// Whether credentials came with it.
+    has_credentials: bool,
+    /// Whether what is personal or secret about it was erased.
+    erased: bool,
+}
+
+/// What ingest seals as personal of an assignment, as far as it is shown.
+#[derive(Deserialize)]
+struct Personal {
+    mailboxes: Vec<PersonalMailbox>,
+}
+
+#[derive(Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PersonalMailbox {
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+}
+
+/// The mailboxes of a domain, with names and addresses.
+#[utoipa::path(
+    get,
+    path = "/api/v1/domains/{domain}/mailboxes",
+    operation_id = "listMailboxes",
+    tag = "domains",
+    params(("domain" = String, Path, description = "The domain, in any case.")),
+    security(("bearer" = ["read"])),
+    responses(
+        (status = 200, body = DomainMailboxes, description = "The domain's mailboxes."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such domain."),
+        Refusals
+    )
+)]
+async fn mailboxes(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Path(DomainName(domain)): Path<DomainName>,
+    _: Query<NoParameters>,
+) -> Result<Json<DomainMailboxes>, Problem> {
+    let view = list::row::<Mailboxes>(&*app.store, domain.as_str()).await?;
+    let item = view.as_ref().and_then(|view| view.item(domain.as_str()));
+    let item = item.ok_or_else(|| Problem::not_found("no mailboxes of this domain are known"))?;
+    let subscription = subscriptions(&*app.store, std::slice::from_ref(&item)).await?;
+    let personal = open(&app, &item.mailboxes).await?;
+    let mailboxes = item.mailboxes.iter().map(|mailbox| {
+        let section = personal.get(&mailbox.position);
+        let own = section.and_then(|section| section.as_ref()?.mailboxes.get(mailbox.index as usize).cloned());
+        let own = own.unwrap_or_default();
+        Mailbox {
+            mailbox_id: mailbox.mailbox_id.as_ref().map(ToString::to_string),
+            email: own.email,
+            first_name: own.first_name,
+            last_name: own.last_name,
+            is_admin: mailbox.is_admin,
+            warming_up_from: mailbox.warming_up_from,
+            expiry_date: mailbox.expiry_date,
+            has_credentials: mailbox.has_credentials,
+            erased: matches!(section, Some(None)),
+        }
+    });
+    Ok(Json(DomainMailboxes {
+        mailboxes: mailboxes.collect(),
+        domain: item.domain.to_owned(),
+        order_id: item.order_id.to_string(),
+        subscription_id: item.subscription_id.map(ToString::to_string),
+        subscription: subscription.into_values().next(),
+    }))
+}
+
+/// Opens what is personal in the events that the mailboxes point at; none where it was erased.
+async fn open(app: &App, mailboxes: &[&MailboxView]) -> Result<BTreeMap<Position, Option<Personal>>, Problem> {
+    let positions: BTreeSet<Position> = mailboxes.iter().map(|mailbox| mailbox.position).collect();
+    let positions: Vec<Position> = positions.into_iter().collect();
+    let mut opened = BTreeMap::new();
+    for event in app.store.events_at(&positions).await? {
+        let plain = match app.reader.personal(&event).await {
+            Ok(Some(plain)) => plain,
+            Ok(None) => continue,
+            Err(OpenError::Erased) => {
+                opened.insert(event.position, None);
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        // the error's own text could quote a value
+        let personal = serde_json::from_slice(plain.expose()).map_err(|_| {
+            tracing::error!(position = event.position.0, "a personal section has another shape");
+            Problem::internal()
+        })?;
+        opened.insert(event.position, Some(personal));
+    }
+    Ok(opened)
+}

@@ -1,0 +1,202 @@
+//! What comes in with a request, parsed at the edge. Whatever cannot be read is a [`Problem`] that names it.
+
+use aggregates::Domain;
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, MatchedPath};
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::Offset;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+
+use super::Problem;
+
+/// The parameters in a path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        path.map(|axum::extract::Path(value)| Self(value))
+            .map_err(|rejection| match rejection {
+                PathRejection::FailedToDeserializePathParams(error) => match error.into_kind() {
+                    ErrorKind::Message(message) => {
+                        let name = parameter(parts).unwrap_or("a parameter");
+                        Problem::bad_request(format!("{name} in the path {message}"))
+                    }
+                    kind => Problem::bad_request(format!("the path cannot be read: {kind}")),
+                },
+                _ => Problem::internal(),
+            })
+    }
+}
+
+/// The name of the path's parameter; no path has more than one.
+fn parameter(parts: &Parts) -> Option<&str> {
+    let pattern = parts.extensions.get::<MatchedPath>()?.as_str();
+    let (_, rest) = pattern.split_once('{')?;
+    rest.split_once('}').map(|(name, _)| name)
+}
+
+/// The query's parameters. `T` denies unknown fields, so that a misspelt parameter is not passed over in silence.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        axum::extract::Query::try_from_uri(&parts.uri)
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|rejection| {
+                let text = rejection.body_text();
+                let cause = text
+                    .strip_prefix("Failed to deserialize query string: ")
+                    .unwrap_or(&text);
+                Problem::bad_request(format!("query parameter {cause}"))
+            })
+    }
+}
+
+/// A call without parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoParameters {}
+
+/// How many items at most: 1 to 500.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "u32")]
+pub(super) struct Limit(u32);
+
+impl Limit {
+    const MAX: u32 = 500;
+
+    /// The number.
+    pub(super) fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for Limit {
+    fn default() -> Self {
+        Self(50)
+    }
+}
+
+impl TryFrom<u32> for Limit {
+    type Error = String;
+
+    fn try_from(limit: u32) -> Result<Self, String> {
+        if (1..=Self::MAX).contains(&limit) {
+            Ok(Self(limit))
+        } else {
+            Err(format!("has to be from 1 to {}", Self::MAX))
+        }
+    }
+}
+
+/// A time, or the start of a day in UTC. From the year 0 to 9999: what both stores can compare.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Moment(pub(super) Timestamp);
+
+impl TryFrom<String> for Moment {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let in_range = |year| (0..=9999).contains(&year);
+        let day = || {
+            let day = text.parse::<Date>().ok().filter(|_| text.len() == "2025-01-31".len())?;
+            // the very last days of the calendar, which people write for "ever", are beyond the last timestamp
+            let start = Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX);
+            in_range(day.year()).then_some(start)
+        };
+        let time = text.parse::<Timestamp>().ok();
+        time.filter(|time| in_range(Offset::UTC.to_datetime(*time).year()))
+            .or_else(day)
+            .map(Self)
+            .ok_or_else(|| {
+                "has to be an RFC 3339 time, e.g. 2025-10-27T19:59:17Z (write + as %2B), or a date, e.g. 2025-10-27"
+                    .to_owned()
+            })
+    }
+}
+
+/// A domain's name as people write it.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct DomainName(pub(super) Domain);
+
+impl TryFrom<String> for DomainName {
+    type Error = aggregates::IdError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Domain::normalise(&text).map(Self)
+    }
+}
+
+/// Any words, to be compared with what the provider wrote.
+#[derive(Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Words(pub(super) String);
+
+impl TryFrom<String> for Words {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        match text {
+            text if text.is_empty() => Err("is empty"),
+            text if text.contains('\0') => Err("holds a character that is not allowed"),
+            text => Ok(Self(text)),
+        }
+    }
+}
+
+/// The schema of a word out of a list, for the document. It brings its own description, since a field's own is left out
+/// of the document where its schema is given by hand.
+pub(super) fn one_of(description: &str, words: &'static [&'static str]) -> Object {
+    ObjectBuilder::new()
+        .description(Some(description))
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(words.iter().copied()))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(text: &str) -> Option<String> {
+        let moment = Moment::try_from(text.to_owned()).ok();
+        moment.map(|moment| moment.0.to_string())
+    }
+
+    #[test]
+    fn a_moment_is_a_time_or_the_start_of_a_day_in_utc() {
+        let midnight = Some("2025-10-27T00:00:00Z".to_owned());
+        assert_eq!(moment("2025-10-27"), midnight);
+        assert_eq!(moment("2025-10-27T02:00:00+02:00"), midnight);
+        assert!(moment("9999-12-31").is_some());
+        for bad in [
+            "",
+            "27.10.2025",
+            "2025-10-27T00:00:00",
+            "2025-13-01",
+            "-000001-01-01",
+            "20251027",
+        ] {
+            assert_eq!(moment(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_from_1_to_500() {
+        assert_eq!(Limit::default().get(), 50);
+        assert!(Limit::try_from(0).is_err() && Limit::try_from(501).is_err());
+        assert_eq!(Limit::try_from(500).map(Limit::get), Ok(500));
+    }
+}

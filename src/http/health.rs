@@ -1,0 +1,128 @@
+//! `/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running. No token needed: nothing here names a
+//! customer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{App, Problem};
+use crate::runner::Health;
+
+/// A store that takes longer to tell how it is doing counts as away.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .routes(routes!(metrics))
+}
+
+/// The service is well.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Well {
+    /// `up` or `ready`.
+    status: &'static str,
+}
+
+/// Whether the process is up.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "healthz",
+    tag = "health",
+    responses((status = 200, body = Well, description = "It is."))
+)]
+async fn healthz() -> Json<Well> {
+    Json(Well { status: "up" })
+}
+
+/// Whether the service can do its work: the store answers, and every projection keeps up.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "health",
+    responses(
+        (status = 200, body = Well, description = "It is ready."),
+        (
+            status = 503,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The store is away, or a projection fails or lags beyond its limit; the detail says which."
+        )
+    )
+)]
+async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Well>, Problem> {
+    if !app.ledger.is_running() {
+        return Err(Problem::unavailable("the ledger takes no webhooks; the log says why"));
+    }
+    let health = health(&app)
+        .await
+        .ok_or_else(|| Problem::unavailable("the store is not available"))?;
+    let complaints: Vec<String> = health
+        .iter()
+        .filter_map(|projection| {
+            let Health { name, lag, waiting, .. } = projection;
+            if projection.failing {
+                Some(format!("{name} cannot fold an event"))
+            } else if *waiting > app.lag_limit {
+                Some(format!("{name} is {lag} events and {} s behind", waiting.as_secs()))
+            } else {
+                None
+            }
+        })
+        .collect();
+    if complaints.is_empty() {
+        Ok(Json(Well { status: "ready" }))
+    } else {
+        Err(Problem::unavailable(format!("projections: {}", complaints.join("; "))))
+    }
+}
+
+/// How the projections are doing; none, and logged, if the store does not tell in time.
+async fn health(app: &App) -> Option<Vec<Health>> {
+    let ask = async {
+        app.store.ping().await?;
+        app.live.health().await
+    };
+    match timeout(PATIENCE, ask).await {
+        Ok(Ok(health)) => Some(health),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the store did not answer");
+            None
+        }
+        Err(_) => {
+            tracing::warn!("the store did not answer within {} s", PATIENCE.as_secs());
+            None
+        }
+    }
+}
+
+/// Metrics in Prometheus' text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "metrics",
+    tag = "health",
+    responses((status = 200, body = String, content_type = "text/plain", description = "All metrics."))
+)]
+async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    metrics::gauge!("warmledger_queue_room").set(app.ledger.room() as f64);
+    metrics::gauge!("warmledger_head_position").set(app.ledger.tail().borrow().0 as f64);
+    for projection in health(&app).await.into_iter().flatten() {
+        let seconds = metrics::gauge!("warmledger_projection_lag_seconds", "projection" => projection.name);
+        seconds.set(projection.waiting.as_secs_f64());
+        metrics::gauge!("warmledger_projection_lag_events", "projection" => projection.name).set(projection.lag as f64);
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    (kind, app.metrics.render())
+}

@@ -1,0 +1,112 @@
+//! `/` and `/openapi.json`: what can be called here.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{App, Problem};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(index)).routes(routes!(document))
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "warmledger",
+        description = "The ledger of mailbox orders: each of the provider's webhooks becomes one immutable event, and \
+                       everything else here is a view of those events.\n\n\
+                       Errors are `application/problem+json` (RFC 9457). Lists are `{\"items\": […], \"next\": \
+                       \"<cursor>\"|null}`: send `next` as `after` for the next page. Times are RFC 3339 in UTC; `from` \
+                       and `to` take a date as well, and `to` is exclusive. An unknown query parameter is refused. \
+                       Every response carries `x-request-id`, the caller's own if it sent one.\n\n\
+                       Views follow the events within moments: a webhook that was just answered may not be in them yet.",
+    ),
+    components(schemas(Problem)),
+    modifiers(&Bearer)
+)]
+struct Api;
+
+/// How callers show who they are.
+struct Bearer;
+
+impl utoipa::Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some("The admin token of the service's data directory, or as it is set.".to_owned());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The document without its paths; every router adds its own.
+pub(super) fn base() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
+
+/// The whole document as JSON.
+#[derive(Clone)]
+pub(super) struct Document(pub(super) Bytes);
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "meta",
+    responses((status = 200, body = Object, description = "An OpenAPI 3.1 document."))
+)]
+async fn document(Extension(Document(json)): Extension<Document>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], json)
+}
+
+/// Where to begin.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Index {
+    /// `warmledger`
+    name: &'static str,
+    /// Its version.
+    version: &'static str,
+    /// The OpenAPI document: every call, its parameters and its answers.
+    openapi: &'static str,
+    /// The main calls. All but the webhook take `Authorization: Bearer <token>`.
+    calls: Vec<&'static str>,
+}
+
+/// Where to begin.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "index",
+    tag = "meta",
+    responses((status = 200, body = Index, description = "The main calls."))
+)]
+async fn index() -> Json<Index> {
+    Json(Index {
+        name: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+        openapi: "/openapi.json",
+        calls: vec![
+            "POST /webhooks/{source}",
+            "GET /api/v1/orders",
+            "GET /api/v1/orders/{orderId}",
+            "GET /api/v1/orders/{orderId}/events",
+            "GET /api/v1/domains",
+            "GET /api/v1/domains/{domain}/mailboxes",
+            "GET /api/v1/renewals",
+            "GET /api/v1/failures",
+            "GET /api/v1/events",
+            "GET /api/v1/projections",
+            "GET /readyz",
+            "GET /metrics",
+        ],
+    })
+}

@@ -1,0 +1,291 @@
+//! `/api/v1/orders`: what became of each order, and its timeline.
+
+use std::sync::Arc;
+
+use aggregates::{OrderId, StreamId, UserId};
+use axum::Json;
+use axum::extract::State;
+use jiff::Timestamp;
+use projections::DomainStatus;
+use projections::Projection;
+use projections::order_domains::OrderDomains;
+use projections::orders::{OrderItem, OrderStatus, Orders};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::IntoParams;
+use utoipa::openapi::schema::Object;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Read, Scope};
+use super::extract::{DomainName, Limit, NoParameters, Path, Query, Words, one_of};
+use super::list::{self, Conditions, Page};
+use super::problem::Refusals;
+use super::{App, Problem};
+use crate::store::{Comparison, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(timeline))
+}
+
+fn statuses() -> Object {
+    one_of(
+        "`fulfilled` if every domain that is known got mailboxes, `failed` if none did, `partial` if some did.",
+        &["pending", "fulfilled", "partial", "failed"],
+    )
+}
+
+fn domain_statuses() -> Object {
+    one_of("What became of the domain.", &["assigned", "failed", "pending"])
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Filter {
+    /// What became of the order.
+    #[param(schema_with = statuses, required = false)]
+    status: Option<OrderStatus>,
+    /// Who ordered.
+    #[param(value_type = Option<String>)]
+    user_id: Option<UserId>,
+    /// One of the order's domains.
+    #[param(value_type = Option<String>)]
+    domain: Option<DomainName>,
+    /// The provider behind the mailboxes, as it is written in the order, e.g. `GOOGLE`.
+    #[param(value_type = Option<String>)]
+    provider: Option<Words>,
+    /// How many items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    after: Option<String>,
+}
+
+/// An order.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Order {
+    /// The order.
+    order_id: String,
+    /// Who ordered.
+    user_id: Option<String>,
+    /// Google, Microsoft, …, as the provider writes it.
+    service_provider: Option<String>,
+    /// What became of it.
+    #[schema(schema_with = statuses)]
+    status: OrderStatus,
+    /// Why it failed as a whole.
+    reason: Option<String>,
+    /// Its domains, by name.
+    domains: Vec<OrderDomain>,
+    /// When the first of its webhooks was recorded.
+    first_recorded_at: Option<Timestamp>,
+    /// When the last of its webhooks was recorded.
+    last_recorded_at: Option<Timestamp>,
+    /// The position of the first of its webhooks.
+    first_position: Option<u64>,
+}
+
+/// A domain of an order.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct OrderDomain {
+    /// The domain.
+    domain: String,
+    /// What became of it.
+    #[schema(schema_with = domain_statuses)]
+    status: DomainStatus,
+    /// The subscription that pays for its mailboxes.
+    subscription_id: Option<String>,
+    /// How many mailboxes it got.
+    mailbox_count: usize,
+    /// Why it failed, while it stands as failed.
+    reason: Option<String>,
+}
+
+impl From<OrderItem> for Order {
+    fn from(item: OrderItem) -> Self {
+        let domains = item.domains.into_iter().map(|domain| OrderDomain {
+            domain: domain.domain.into(),
+            status: domain.status,
+            subscription_id: domain.subscription_id.map(Into::into),
+            mailbox_count: domain.mailbox_count,
+            reason: domain.reason,
+        });
+        Self {
+            order_id: item.order_id,
+            user_id: item.user_id.map(Into::into),
+            service_provider: item.service_provider.map(|provider| provider.0),
+            status: item.status,
+            reason: item.reason,
+            domains: domains.collect(),
+            first_recorded_at: item.first_recorded_at,
+            last_recorded_at: item.last_recorded_at,
+            first_position: item.first_position.map(|position| position.0),
+        }
+    }
+}
+
+/// Orders, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders",
+    operation_id = "listOrders",
+    tag = "orders",
+    params(Filter),
+    security(("bearer" = ["read"])),
+    responses((status = 200, body = Page<Order>, description = "A page of orders."), Refusals)
+)]
+async fn list(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Page<Order>>, Problem> {
+    let has_domain = Comparison::NamedBy(NamedBy {
+        projection: OrderDomains::NAME,
+        matching: "domain",
+        names: "order_id",
+    });
+    let conditions = Conditions::default()
+        .equal("status", filter.status.map(OrderStatus::as_str))
+        .equal("user_id", filter.user_id.map(String::from))
+        .equal("service_provider", filter.provider.map(|provider| provider.0))
+        .and(
+            "order_id",
+            has_domain,
+            filter.domain.map(|domain| String::from(domain.0)),
+        );
+    let newest_first = RowOrder {
+        column: "first_position",
+        descending: true,
+    };
+    let rows = list::rows::<Orders>(
+        &*app.store,
+        conditions,
+        newest_first,
+        filter.limit,
+        filter.after.as_deref(),
+    )
+    .await?;
+    Ok(Json(rows.into_page(|(key, view)| view.item(&key).into())))
+}
+
+/// One order.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders/{orderId}",
+    operation_id = "getOrder",
+    tag = "orders",
+    params(("orderId" = String, Path, description = "The order.")),
+    security(("bearer" = ["read"])),
+    responses(
+        (status = 200, body = Order, description = "The order."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
+        Refusals
+    )
+)]
+async fn show(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<OrderId>,
+    _: Query<NoParameters>,
+) -> Result<Json<Order>, Problem> {
+    let view = list::row::<Orders>(&*app.store, id.as_str()).await?;
+    let view = view.ok_or_else(|| Problem::not_found("no such order is known"))?;
+    Ok(Json(view.item(id.as_str()).into()))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct TimelinePage {
+    /// How many items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<Limit>,
+    /// The `next` of the page before: only events after this position.
+    after: Option<u64>,
+}
+
+/// An event of an order's timeline. Nothing that is sealed is in it.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct TimelineEvent {
+    /// Its place in the ledger.
+    position: u64,
+    /// Its place in the order's stream: 1, 2, 3, …
+    version: u32,
+    /// What happened.
+    #[serde(rename = "type")]
+    type_name: String,
+    /// When it was recorded.
+    recorded_at: Timestamp,
+    /// The sender's id of it.
+    event_id: String,
+    /// Who sent it.
+    source: String,
+    /// The plain facts.
+    #[schema(value_type = Object)]
+    facts: Box<RawValue>,
+}
+
+impl TryFrom<StoredEvent> for TimelineEvent {
+    type Error = StoreError;
+
+    fn try_from(event: StoredEvent) -> Result<Self, StoreError> {
+        Ok(Self {
+            position: event.position.0,
+            version: event.version,
+            recorded_at: event.recorded_at,
+            event_id: event.event_id.into(),
+            source: event.source.into(),
+            facts: RawValue::from_string(event.facts)
+                .map_err(|error| StoreError::Corrupt(format!("facts at position {}: {error}", event.position)))?,
+            type_name: event.type_name,
+        })
+    }
+}
+
+/// An order's timeline: its events, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders/{orderId}/events",
+    operation_id = "listOrderEvents",
+    tag = "orders",
+    params(("orderId" = String, Path, description = "The order."), TimelinePage),
+    security(("bearer" = ["read"])),
+    responses(
+        (status = 200, body = Page<TimelineEvent>, description = "A page of the order's events."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
+        Refusals
+    )
+)]
+async fn timeline(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<OrderId>,
+    Query(page): Query<TimelinePage>,
+) -> Result<Json<Page<TimelineEvent>>, Problem> {
+    let limit = page.limit.unwrap_or_default().get();
+    let query = EventQuery {
+        after: aggregates::Position(page.after.unwrap_or_default()),
+        limit: limit + 1,
+        stream: Some(StreamId::order(&id)),
+        ..EventQuery::default()
+    };
+    let mut events = app.store.events(&query).await?;
+    if events.is_empty() && page.after.is_none() {
+        return Err(Problem::not_found("no such order is known"));
+    }
+    let more = events.len() > limit as usize;
+    events.truncate(limit as usize);
+    let next = events.last().filter(|_| more).map(|last| last.position.to_string());
+    let items = events.into_iter().map(TimelineEvent::try_from);
+    Ok(Json(Page {
+        items: items.collect::<Result<_, _>>()?,
+        next,
+    }))
+}

@@ -1,0 +1,127 @@
+//! Errors as `application/problem+json` (RFC 9457).
+
+use std::collections::BTreeMap;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::openapi::{Content, Ref, RefOr, Response as Documented, ResponseBuilder};
+
+use crate::ledger::OpenError;
+use crate::store::StoreError;
+
+/// The media type of every error.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A refused request (RFC 9457; its type is `about:blank`, so the status says what kind of problem it is).
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// What kind of problem it is, in short.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What was wrong with this request, and what to do.
+    detail: String,
+    #[serde(skip)]
+    retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem with this status; its title is the status's own.
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        let title = status.canonical_reason().unwrap_or("Error");
+        Self {
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// Tells the sender after how many seconds to try again.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The request says something wrong.
+    pub(super) fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// There is no such thing.
+    pub(super) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// It passes: the same call may succeed in some seconds.
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+    }
+
+    /// Something is wrong here; the cause is in the log and nowhere else.
+    pub(super) fn internal() -> Self {
+        let detail = "something went wrong here; the service's log says what";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "the store did not answer");
+            return Self::unavailable("the store is not available; try again later");
+        }
+        tracing::error!(%error, "the store failed");
+        Self::internal()
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Erased => Self::new(StatusCode::GONE, "the subject was erased"),
+            OpenError::Vault(error) => {
+                tracing::error!(%error, "a sealed section could not be opened");
+                Self::internal()
+            }
+        }
+    }
+}
+
+/// What any call that needs a token may be refused with, for the document.
+pub(super) struct Refusals;
+
+impl utoipa::IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Documented>> {
+        let refusals = [
+            (400, "A parameter is unknown or has a bad value; the detail names it."),
+            (401, "The bearer token is missing or wrong; see `WWW-Authenticate`."),
+            (500, "Something went wrong here; the service's log says what."),
+            (503, "The store is not available; see `Retry-After`."),
+        ];
+        let documented = refusals.map(|(status, description)| (status.to_string(), problem(description).into()));
+        documented.into()
+    }
+}
+
+/// A response that is a problem, for the document.
+fn problem(description: &str) -> Documented {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    let response = ResponseBuilder::new().description(description);
+    response.content(PROBLEM_JSON, content).build()
+}

@@ -1,0 +1,98 @@
+//! `/api/v1/projections`: how the projections are doing, and rebuilding them.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use serde::Serialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Operate, Scope};
+use super::extract::{NoParameters, Path, Query};
+use super::list::Page;
+use super::problem::Refusals;
+use super::{App, Problem};
+use crate::runner::Status;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(rebuild))
+}
+
+/// How every projection is doing; all on one page.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projections",
+    operation_id = "listProjections",
+    tag = "projections",
+    security(("bearer" = ["operate"])),
+    responses((status = 200, body = Page<Status>, description = "All projections."), Refusals)
+)]
+async fn list(
+    _: Scope<Operate>,
+    State(app): State<Arc<App>>,
+    _: Query<NoParameters>,
+) -> Result<Json<Page<Status>>, Problem> {
+    Ok(Json(Page {
+        items: app.live.statuses().await?,
+        next: None,
+    }))
+}
+
+/// A rebuild that has begun.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Begun {
+    /// The projection.
+    name: &'static str,
+    /// Always `rebuilding`; `GET /api/v1/projections` tells how far it is.
+    state: &'static str,
+}
+
+/// Begins to rebuild a projection from all events, beside the rows that are read meanwhile; they are switched at once
+/// when it has caught up.
+#[utoipa::path(
+    post,
+    path = "/api/v1/projections/{name}/rebuild",
+    operation_id = "rebuildProjection",
+    tag = "projections",
+    params(("name" = String, Path, description = "The projection.")),
+    security(("bearer" = ["operate"])),
+    responses(
+        (status = 202, body = Begun, description = "It has begun; `Location` tells where to look."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such projection."),
+        (
+            status = 409,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "This process is rebuilding it already."
+        ),
+        Refusals
+    )
+)]
+async fn rebuild(
+    _: Scope<Operate>,
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    _: Query<NoParameters>,
+) -> Result<impl IntoResponse, Problem> {
+    let projection = projections::by_name(&name).ok_or_else(|| {
+        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
+        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
+    })?;
+    let work = app
+        .live
+        .begin_rebuild(projection, app.shutdown.clone())
+        .ok_or_else(|| {
+            let detail = "this projection is being rebuilt already; GET /api/v1/projections tells how far it is";
+            Problem::new(StatusCode::CONFLICT, detail)
+        })?;
+    app.tasks.spawn(work);
+    let begun = Begun {
+        name: projection.name(),
+        state: "rebuilding",
+    };
+    let location = [(header::LOCATION, "/api/v1/projections")];
+    Ok((StatusCode::ACCEPTED, location, Json(begun)))
+}

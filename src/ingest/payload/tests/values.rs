@@ -1,0 +1,254 @@
+use aggregates::MAX_ID_CHARS;
+
+use super::*;
+
+#[test]
+fn nulls_and_absent_fields_are_absent_facts() {
+    let nulls = json!({
+        "orderId": "O1", "userId": null, "userEmail": null, "serviceProvider": null, "mailboxDetails": [{
+            "domain": "a.com", "subscriptionId": null, "preWarmedUpMailboxes": [
+                {"mailboxId": null, "email": null, "firstName": null, "lastName": null, "profilePicture": null,
+                 "password": null, "appPassword": null, "authenticatorSecret": null, "isAdmin": null,
+                 "warmingUpFrom": null, "expiryDate": null},
+                {},
+            ]}, {"domain": "b.com", "preWarmedUpMailboxes": null}],
+    });
+    let parsed = read("prewarmup.order.success", &nulls);
+    let expected = json!([{"domain": "a.com", "mailboxes": [{}, {}]}, {"domain": "b.com", "mailboxes": []}]);
+    assert_eq!(facts(&parsed)["domains"], expected);
+    assert!(parsed.secrets.is_none());
+    // as many as the facts have, so that numbers stay the same
+    assert_eq!(plain(&parsed.personal), json!({"mailboxes": [{}, {}]}));
+
+    let none = read(
+        "prewarmup.order.success",
+        &json!({"orderId": "O1", "mailboxDetails": null}),
+    );
+    assert_eq!(facts(&none)["domains"], json!([]));
+    assert!(none.personal.is_none() && none.secrets.is_none());
+    let failed = |data: Value| facts(&read("prewarmup.order.failed", &data))["failures"].clone();
+    assert_eq!(failed(json!({"orderId": "O1"})), json!([{}]));
+    assert_eq!(
+        failed(json!({"orderId": "O1", "failedOrders": [], "reason": "R"})),
+        json!([{"reason": "R"}])
+    );
+    assert_eq!(
+        failed(json!({"orderId": "O1", "failedOrders": [{"domain": null, "reason": " "}]})),
+        json!([{}])
+    );
+    let renewed = read(
+        "subscription.renewal.success",
+        &json!({"subscriptionId": "S1", "quantity": null}),
+    );
+    assert_eq!(
+        facts(&renewed),
+        json!({"sentAt": "2025-10-09T08:53:20Z", "subscriptionId": "S1"})
+    );
+    for data in [json!(null), json!([]), json!("x"), json!(1)] {
+        assert_eq!(facts(&read("brand.new", &data))["name"], "brand.new");
+    }
+}
+
+#[test]
+fn unknown_fields_change_nothing_however_deep_they_are() {
+    let mut body: Value = serde_json::from_slice(&fixture("prewarmup.order.success")).unwrap();
+    let before = facts(&parse_signed(body.to_string().as_bytes()));
+    body["new"] = json!({"a": [1.5e300, null]});
+    body["data"]["new"] = json!(["x"]);
+    body["data"]["mailboxDetails"][0]["preWarmedUpMailboxes"][0]["recoveryPhrase"] = json!({"words": ["a", "b"]});
+    assert_eq!(facts(&parse_signed(body.to_string().as_bytes())), before);
+    let deep = format!("{}1{}", "[".repeat(20_000), "]".repeat(20_000));
+    let body = format!(
+        r#"{{"event":"subscription.expired","eventId":"E1","x":{deep},"data":{{"y":{deep},"subscriptionId":"S1"}}}}"#
+    );
+    assert_eq!(parse_signed(body.as_bytes()).claim.type_name(), "SubscriptionExpired");
+}
+
+#[test]
+fn a_field_that_stands_twice_is_not_guessed_at() {
+    let twice = r#"{"event":"a","eventId":"E1","eventId":"E2","data":{}}"#;
+    assert_eq!(quarantined(twice).0, QuarantineReason::InvalidJson);
+    let twice =
+        r#"{"event":"subscription.expired","eventId":"E1","data":{"subscriptionId":"S1","subscriptionId":"S2"}}"#;
+    assert_eq!(quarantined(twice).0, QuarantineReason::InvalidPayload);
+    // of a webhook that is not known, nothing is claimed then
+    let twice = r#"{"event":"a","eventId":"E1","data":{"orderId":"O1","orderId":"O2"}}"#;
+    assert!(facts(&parse_signed(twice.as_bytes())).get("orderId").is_none());
+}
+
+#[test]
+fn a_wrong_type_names_the_path_and_never_the_value() {
+    let secret = "hunter2-hunter2";
+    let mailbox = |field: &str, value: Value| json!({"orderId": "O1", "mailboxDetails": [{"domain": "a.com", "preWarmedUpMailboxes": [{}, {field: value}]}]});
+    let inside = "data.mailboxDetails[0].preWarmedUpMailboxes[1]";
+    for field in [
+        "password",
+        "appPassword",
+        "authenticatorSecret",
+        "email",
+        "mailboxId",
+        "isAdmin",
+        "expiryDate",
+    ] {
+        for value in [json!([secret]), json!({secret: secret}), json!(4_711_471_147_u64)] {
+            let detail = detail("prewarmup.order.success", mailbox(field, value));
+            assert!(
+                detail.starts_with(&format!("{inside}.{field} does not hold")),
+                "{detail}"
+            );
+            assert!(!detail.contains(secret) && !detail.contains("47114"), "{detail}");
+        }
+    }
+    for (data, path) in [
+        (
+            mailbox("expiryDate", json!(secret)),
+            format!("{inside}.expiryDate is not a date"),
+        ),
+        (
+            mailbox("isAdmin", json!(secret)),
+            format!("{inside}.isAdmin does not hold"),
+        ),
+        (
+            mailbox("mailboxId", json!("a b")),
+            format!("{inside}.mailboxId holds white space"),
+        ),
+        (json!({"orderId": {}}), "data.orderId does not hold".to_owned()),
+        (
+            json!({"orderId": "O1", "mailboxDetails": secret}),
+            "data.mailboxDetails does not hold".to_owned(),
+        ),
+        (
+            json!({"orderId": "O1", "mailboxDetails": [{}]}),
+            "data.mailboxDetails[0].domain is missing".to_owned(),
+        ),
+        (json!({"mailboxDetails": []}), "data.orderId is missing".to_owned()),
+        (json!({"orderId": ""}), "data.orderId is missing".to_owned()),
+        (json!(secret), "data does not hold".to_owned()),
+        (json!(null), "data does not hold".to_owned()),
+    ] {
+        let detail = detail("prewarmup.order.success", data);
+        assert!(
+            detail.starts_with(&path) && !detail.contains(secret),
+            "{detail:?} is not {path:?}"
+        );
+    }
+}
+
+#[test]
+fn an_array_is_not_taken_for_an_object() {
+    let secret = "hunter2";
+    let whole = json!(["subscription.expired", "E1", {"subscriptionId": "S1"}]).to_string();
+    assert_eq!(quarantined(whole).0, QuarantineReason::InvalidJson);
+    let inside = json!({"orderId": "O1", "mailboxDetails": [{"domain": "a.com", "preWarmedUpMailboxes": [[secret]]}]});
+    for (event, data) in [
+        ("prewarmup.order.success", json!([secret, secret, secret, secret, []])),
+        (
+            "prewarmup.order.success",
+            json!({"orderId": "O1", "mailboxDetails": [["a.com", secret, []]]}),
+        ),
+        ("prewarmup.order.success", inside),
+        (
+            "prewarmup.order.failed",
+            json!({"orderId": "O1", "failedOrders": [["a.com", secret]]}),
+        ),
+        ("prewarmup.order.failed", json!([secret])),
+        ("subscription.expired", json!([secret, null, secret])),
+        ("mailbox.created", json!([secret, secret, secret, secret])),
+    ] {
+        let body = json!({"event": event, "eventId": "E1", "data": data}).to_string();
+        let text = parse_signed(body.as_bytes()).claim.to_facts().unwrap();
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[test]
+fn ids_that_no_store_could_hold_are_refused_without_being_quoted() {
+    let long = "x".repeat(MAX_ID_CHARS + 1);
+    for (id, what) in [
+        (long.as_str(), "is longer than 128 characters"),
+        ("a\0b", "holds"),
+        ("a\nb", "holds"),
+        ("a b", "holds"),
+    ] {
+        let refused = detail("subscription.expired", json!({"subscriptionId": id}));
+        assert!(refused.starts_with(&format!("data.subscriptionId {what}")), "{refused}");
+        let refused = detail("prewarmup.order.failed", json!({"orderId": "O1", "userId": id}));
+        assert!(refused.starts_with(&format!("data.userId {what}")), "{refused}");
+        let body = json!({"event": "a", "eventId": id, "data": {"userId": "U1"}}).to_string();
+        let (reason, refused) = quarantined(&body);
+        assert_eq!(reason, QuarantineReason::NoEventId);
+        assert!(refused.starts_with(&format!("eventId {what}")), "{refused}");
+        assert_eq!(
+            facts(&parse_signed(body.as_bytes()))["userId"],
+            "U1",
+            "its owner can still have it erased"
+        );
+        // of a webhook that is not known, such an id counts as absent
+        assert!(
+            facts(&read("a", &json!({"orderId": id, "userId": id})))
+                .get("orderId")
+                .is_none()
+        );
+    }
+    let longest = "é".repeat(MAX_ID_CHARS);
+    assert_eq!(facts(&read("a", &json!({"orderId": longest})))["orderId"], longest);
+    assert!(
+        detail(
+            "prewarmup.order.failed",
+            json!({"orderId": "O1", "userId": "~fingerprint"})
+        )
+        .starts_with("data.userId")
+    );
+}
+
+#[test]
+fn free_text_is_made_fit_for_every_database() {
+    let data = json!({"orderId": "O1", "failedOrders": [{"domain": " A.COM. ", "reason": "a\0b\u{1b}[31m"}, {"reason": "x".repeat(5_000)}]});
+    let failures = facts(&read("prewarmup.order.failed", &data))["failures"].clone();
+    assert_eq!(
+        failures[0],
+        json!({"domain": "a.com", "reason": "a\u{fffd}b\u{fffd}[31m"})
+    );
+    assert_eq!(
+        failures[1]["reason"].as_str().map(|reason| reason.chars().count()),
+        Some(1_000)
+    );
+    let name = |name: &str| facts(&read(name, &json!({})))["name"].as_str().unwrap().to_owned();
+    assert_eq!(name(&"n".repeat(5_000)).chars().count(), 128);
+    for odd in ["n\0", "mail.to.ann@corp.example", "two words"] {
+        assert_eq!(name(odd), "(not a plain name)");
+    }
+    // half a surrogate pair is no text
+    let lone = r#"{"event":"prewarmup.order.failed","eventId":"E1","data":{"orderId":"O1","reason":"\ud83d"}}"#;
+    assert_eq!(quarantined(lone).0, QuarantineReason::InvalidPayload);
+}
+
+#[test]
+fn odd_dates_are_read_or_named() {
+    let end = |text: &str| json!({"subscriptionId": "S1", "periodEnd": text});
+    for (text, read_as) in [
+        ("2025-11-27", json!("2025-11-27T00:00:00Z")),
+        ("2025-11-27T21:59:17+02:00", json!("2025-11-27T19:59:17Z")),
+        ("2025-11-27 19:59:17", json!("2025-11-27T19:59:17Z")),
+        ("2016-12-31T23:59:60Z", json!("2016-12-31T23:59:59Z")),
+        (" ", Value::Null),
+        ("", Value::Null),
+    ] {
+        let facts = facts(&read("subscription.renewing", &end(text)));
+        assert_eq!(facts.get("periodEnd").cloned().unwrap_or_default(), read_as, "{text}");
+    }
+    for text in [
+        "tomorrow",
+        "2025-02-30",
+        "0000-00-00",
+        "9999-12-31T23:59:59Z",
+        "-000001-01-01",
+        "1760000000",
+        "27.11.2025",
+    ] {
+        assert!(
+            detail("subscription.renewing", end(text)).starts_with("data.periodEnd is not a date"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,104 @@
+//! Free text, dates and other values as a tolerant reader takes them.
+
+use aggregates::Domain;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+
+use super::{MAX_WORD_CHARS, Problem};
+
+/// The most characters of a reason that are kept among the facts; the original keeps all.
+pub(super) const MAX_TEXT_CHARS: usize = 1_000;
+
+/// Free text, fit for any database and screen: control characters become U+FFFD, what is too long ends in `…`.
+pub(super) fn shorten(text: &str, max: usize) -> String {
+    let clean = text.trim().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
+    let mut kept: String = clean.clone().take(max).collect();
+    if clean.count() > max {
+        kept.pop();
+        kept.push('…');
+    }
+    kept
+}
+
+/// An event's name as a fact. One that is not plain letters, digits, `.`, `_`, `-` or `:` may be anything, an address for
+/// instance, and stays in the sealed original.
+pub(super) fn event_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
+    if name.chars().all(plain) {
+        shorten(name, MAX_WORD_CHARS)
+    } else {
+        "(not a plain name)".to_owned()
+    }
+}
+
+/// Free text that may be absent or empty.
+pub(super) fn optional_text(text: Option<String>, max: usize) -> Option<String> {
+    text.map(|text| shorten(&text, max)).filter(|text| !text.is_empty())
+}
+
+/// A moment as RFC 3339, or a date or date with time, which stand for UTC.
+pub(super) fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    let parsed = text
+        .parse::<Timestamp>()
+        .or_else(|_| {
+            text.parse::<DateTime>()
+                .and_then(|moment| moment.to_zoned(TimeZone::UTC))
+                .map(|z| z.timestamp())
+        })
+        .or_else(|_| {
+            text.parse::<Date>()
+                .and_then(|date| date.to_zoned(TimeZone::UTC))
+                .map(|z| z.timestamp())
+        })
+        .map_err(|_| Problem::at(path, "is not a date"))?;
+    let year = parsed.to_zoned(TimeZone::UTC).year();
+    if (1970..=9998).contains(&year) {
+        Ok(Some(parsed))
+    } else {
+        Err(Problem::at(path, "is not a date since 1970"))
+    }
+}
+
+/// A domain name that may be absent or empty.
+pub(super) fn domain(text: Option<&str>, path: &str) -> Result<Option<Domain>, Problem> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    Domain::normalise(text)
+        .map(Some)
+        .map_err(|error| Problem::at(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_text_loses_control_characters_and_what_is_too_long() {
+        assert_eq!(shorten(" a\0b\n ", 10), "a\u{fffd}b");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+        assert_eq!(optional_text(Some("  ".to_owned()), 4), None);
+    }
+
+    #[test]
+    fn a_moment_is_rfc_3339_or_a_date_in_utc() {
+        let read = |text| moment(Some(text), "x").ok().flatten().map(|moment| moment.to_string());
+        assert_eq!(
+            read("2025-11-27T19:59:17.294Z").as_deref(),
+            Some("2025-11-27T19:59:17.294Z")
+        );
+        assert_eq!(
+            read("2025-11-27T21:59:17+02:00").as_deref(),
+            Some("2025-11-27T19:59:17Z")
+        );
+        assert_eq!(read("2025-11-27").as_deref(), Some("2025-11-27T00:00:00Z"));
+        assert_eq!(read("2025-11-27T10:00:00").as_deref(), Some("2025-11-27T10:00:00Z"));
+        assert!(moment(Some("tomorrow"), "x").is_err());
+        assert!(moment(Some("-4000-01-01T00:00:00Z"), "x").is_err());
+        assert!(moment(Some(""), "x").is_ok_and(|moment| moment.is_none()));
+    }
+}

@@ -1,0 +1,162 @@
+//! The ledger: webhooks in, durable events out, in one total order without gaps.
+//!
+//! Layout
+//! - `incoming`: a webhook made ready for recording
+//! - `leaf`: the canonical form of an event that the Merkle tree covers
+//! - `route`: which stream a webhook belongs to
+//! - `cache`: what the writer remembers between batches
+//! - `plan`: a batch of webhooks becomes a batch of events
+//! - `writer`: the one task that appends: drain, plan, append, answer
+//! - `reader`: reading events back and opening their sealed sections
+
+mod cache;
+mod incoming;
+pub mod leaf;
+mod plan;
+mod reader;
+mod route;
+mod writer;
+
+use std::sync::Arc;
+
+use aggregates::{OrderError, Position, StreamId};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+pub use incoming::{Incoming, Original, PlainSections};
+pub use reader::{OpenError, Reader};
+
+use crate::store::{Store, StoreError};
+use crate::vault::Vault;
+use writer::{Pending, Writer};
+
+/// Bytes of bodies that may wait at once, in KiB: what a queue of large webhooks may cost in memory.
+const WAITING_KIB: usize = 64 * 1024;
+
+/// What became of a webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is a new event now.
+    Recorded,
+    /// It had been recorded before, with the same content.
+    Duplicate,
+    /// It could not be used and is kept, sealed, as a quarantined event.
+    Quarantined,
+}
+
+/// Where a webhook is to be found. Given only once it is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The event's position; of a duplicate, the first one's.
+    pub position: Position,
+    /// The event's stream.
+    pub stream: StreamId,
+}
+
+/// Why a webhook was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Too many webhooks wait already.
+    #[error("the queue is full")]
+    QueueFull,
+    /// The service is shutting down, or the writer has ended.
+    #[error("the ledger is closing")]
+    Closed,
+    /// Other processes were faster at every attempt.
+    #[error("other processes were faster each time")]
+    Contended,
+    /// The order refused it.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// The store failed. Where the failure passes, sending the webhook again is safe: it is recorded once.
+    #[error(transparent)]
+    Store(Arc<StoreError>),
+    /// A sealed section or a key could not be made or opened.
+    #[error("the vault failed: {0}")]
+    Vault(Arc<crate::vault::VaultError>),
+    /// Facts could not be written.
+    #[error("the event cannot be written: {0}")]
+    Event(Arc<aggregates::EventError>),
+}
+
+impl From<incoming::PrepareError> for RecordError {
+    fn from(error: incoming::PrepareError) -> Self {
+        match error {
+            incoming::PrepareError::Vault(error) => Self::Vault(Arc::new(error)),
+            incoming::PrepareError::Event(error) => Self::Event(Arc::new(error)),
+            incoming::PrepareError::Json(error) => Self::Event(Arc::new(error.into())),
+        }
+    }
+}
+
+/// A handle on the ledger's writer; clones share it.
+#[derive(Clone)]
+pub struct Ledger {
+    queue: mpsc::Sender<Pending>,
+    waiting: Arc<Semaphore>,
+    tail: watch::Receiver<Position>,
+}
+
+impl Ledger {
+    /// Starts the writer. It ends, after everything accepted is answered, once every handle is dropped.
+    ///
+    /// `capacity` is how many webhooks may wait before [`RecordError::QueueFull`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the head cannot be read.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        capacity: usize,
+    ) -> Result<(Self, JoinHandle<()>), StoreError> {
+        let head = store.head().await?;
+        let (queue, waiting) = mpsc::channel(capacity.max(1));
+        let (tail_sender, tail) = watch::channel(head.position);
+        let writer = Writer::new(store, vault, head, tail_sender);
+        let task = tokio::spawn(writer.run(waiting));
+        Ok((
+            Self {
+                queue,
+                waiting: Arc::new(Semaphore::new(WAITING_KIB)),
+                tail,
+            },
+            task,
+        ))
+    }
+
+    /// Records a webhook; returns once it is durable.
+    ///
+    /// # Errors
+    /// [`RecordError`]; nothing of the webhook is kept then, and sending it again is safe.
+    pub async fn record(&self, incoming: Incoming) -> Result<Receipt, RecordError> {
+        let kib = u32::try_from(incoming.size() / 1024 + 1).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.waiting)
+            .try_acquire_many_owned(kib)
+            .map_err(|_| RecordError::QueueFull)?;
+        let (answer, answered) = oneshot::channel();
+        let pending = Pending::new(incoming, answer, permit);
+        self.queue.try_send(pending).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => RecordError::QueueFull,
+            mpsc::error::TrySendError::Closed(_) => RecordError::Closed,
+        })?;
+        answered.await.unwrap_or(Err(RecordError::Closed))
+    }
+
+    /// The position of the newest event that this process knows of; changes whenever one is appended here.
+    pub fn tail(&self) -> watch::Receiver<Position> {
+        self.tail.clone()
+    }
+
+    /// Whether the writer is there to take webhooks.
+    pub fn is_running(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
+    /// How many webhooks may still be queued.
+    pub fn room(&self) -> usize {
+        self.queue.capacity()
+    }
+}

@@ -1,0 +1,211 @@
+//! A webhook made ready for recording: what it claims, and its sections in plaintext, packed but not yet sealed.
+
+use std::collections::BTreeMap;
+
+use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
+
+use crate::secret::Secret;
+use crate::vault::{Fingerprint, Packed, VaultError};
+
+/// The exact body and the headers that sign it, as they are kept for evidence.
+pub struct Original {
+    /// Header names in lower case, and their values.
+    pub headers: BTreeMap<String, String>,
+    /// The exact bytes.
+    pub body: Secret<Vec<u8>>,
+}
+
+impl Original {
+    /// One line of JSON with the headers, then the body.
+    fn encode(&self) -> Result<Secret<Vec<u8>>, serde_json::Error> {
+        let mut bytes = serde_json::to_vec(&self.headers)?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(self.body.expose());
+        Ok(Secret::new(bytes))
+    }
+
+    /// The reverse of [`Self::encode`].
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let headers = serde_json::from_slice(&bytes[..end]).ok()?;
+        Some(Self {
+            headers,
+            body: Secret::new(bytes[end + 1..].to_vec()),
+        })
+    }
+}
+
+/// The parts of a webhook that are sealed, in plaintext.
+pub struct PlainSections {
+    /// JSON with what is personal; none if there is nothing.
+    pub personal: Option<Secret<Vec<u8>>>,
+    /// JSON with the credentials; none if there are none.
+    pub secrets: Option<Secret<Vec<u8>>>,
+    /// The webhook itself.
+    pub original: Original,
+}
+
+/// The sections compressed, ready to be sealed.
+pub(super) struct PackedSections {
+    pub(super) personal: Option<Packed>,
+    pub(super) secrets: Option<Packed>,
+    pub(super) original: Packed,
+}
+
+/// What the original is compressed against: the other sections and the facts say most of it already.
+pub(super) fn prefix<'a>(personal: Option<&'a [u8]>, secrets: Option<&'a [u8]>, facts: &'a str) -> [&'a [u8]; 3] {
+    [
+        personal.unwrap_or_default(),
+        secrets.unwrap_or_default(),
+        facts.as_bytes(),
+    ]
+}
+
+/// A webhook, ready for recording.
+pub struct Incoming {
+    pub(super) source: Source,
+    pub(super) event_id: EventId,
+    pub(super) claim: OrderEvent,
+    /// The claim's facts, which `packed.original` is compressed against.
+    pub(super) facts: String,
+    pub(super) plain: PlainSections,
+    pub(super) packed: PackedSections,
+    pub(super) fingerprint: Fingerprint,
+    /// What it was before it was quarantined for its event id, if it is.
+    claimed: Option<Claimed>,
+}
+
+/// What a webhook claims by itself.
+struct Claimed {
+    event_id: EventId,
+    claim: OrderEvent,
+    facts: String,
+    original: Packed,
+}
+
+/// Why a webhook cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// Compression failed.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The facts cannot be written.
+    #[error(transparent)]
+    Event(#[from] EventError),
+    /// The headers cannot be written.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+}
+
+impl Incoming {
+    /// Makes a webhook ready: writes its facts and packs its sections. CPU work only.
+    ///
+    /// # Errors
+    /// [`PrepareError`] if something cannot be written or compressed; not for any content of the webhook.
+    pub fn prepare(
+        source: Source,
+        event_id: EventId,
+        claim: OrderEvent,
+        plain: PlainSections,
+        fingerprint: Fingerprint,
+    ) -> Result<Self, PrepareError> {
+        let facts = claim.to_facts()?;
+        let pack = |section: &Option<Secret<Vec<u8>>>| -> Result<Option<Packed>, VaultError> {
+            section
+                .as_ref()
+                .map(|plain| Packed::compress(plain.expose()))
+                .transpose()
+        };
+        let packed = PackedSections {
+            personal: pack(&plain.personal)?,
+            secrets: pack(&plain.secrets)?,
+            original: pack_original(&plain, &facts)?,
+        };
+        Ok(Self {
+            source,
+            event_id,
+            claim,
+            facts,
+            plain,
+            packed,
+            fingerprint,
+            claimed: None,
+        })
+    }
+
+    /// The length of the body in bytes.
+    pub fn size(&self) -> usize {
+        self.plain.original.body.expose().len()
+    }
+
+    /// Whether the webhook's body says the same as another: byte for byte, or as JSON.
+    pub(super) fn says(&self, other: &[u8]) -> bool {
+        let own = self.plain.original.body.expose();
+        let parse = serde_json::from_slice::<serde_json::Value>;
+        own == other || parse(own).is_ok_and(|own| parse(other).is_ok_and(|other| own == other))
+    }
+
+    /// Whether two webhooks' bodies say the same.
+    pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
+        self.fingerprint == other.fingerprint || self.says(other.plain.original.body.expose())
+    }
+
+    /// Packs the original anew, after the order has added to the facts.
+    pub(super) fn repack(&self, facts: &str) -> Result<Packed, PrepareError> {
+        pack_original(&self.plain, facts)
+    }
+
+    /// Turns the webhook into a quarantined one: its event id is taken by an event with other content.
+    pub(super) fn quarantine(&mut self, taken_by: Position) -> Result<(), PrepareError> {
+        let own_id = self.event_id.clone();
+        let name = match &self.claim {
+            OrderEvent::WebhookQuarantined(facts) => facts.name.clone(),
+            OrderEvent::WebhookUnrecognised(facts) => Some(facts.name.clone()),
+            other => Some(other.type_name().to_owned()),
+        };
+        let claim = OrderEvent::WebhookQuarantined(WebhookQuarantined {
+            conflicts_with: Some(taken_by),
+            detail: format!("eventId {own_id} was recorded before, with other content, at position {taken_by}"),
+            event_id: Some(own_id),
+            name,
+            reason: QuarantineReason::EventIdReused,
+            sent_at: self.claim.sent_at(),
+            size: self.size() as u64,
+            unsigned: self.claim.is_unsigned(),
+            user_id: self.claim.user_id().cloned(),
+        });
+        let facts = claim.to_facts()?;
+        let original = self.repack(&facts)?;
+        // a repeat of the same other content gets the same id, and so is a duplicate
+        let event_id = EventId::quarantine(&self.fingerprint.to_string());
+        let claimed = Claimed {
+            event_id: std::mem::replace(&mut self.event_id, event_id),
+            claim: std::mem::replace(&mut self.claim, claim),
+            facts: std::mem::replace(&mut self.facts, facts),
+            original: std::mem::replace(&mut self.packed.original, original),
+        };
+        self.claimed.get_or_insert(claimed);
+        Ok(())
+    }
+
+    /// Takes back what [`Self::quarantine`] did: what it was decided on may no longer be so.
+    pub(super) fn claim_again(&mut self) {
+        if let Some(claimed) = self.claimed.take() {
+            self.event_id = claimed.event_id;
+            self.claim = claimed.claim;
+            self.facts = claimed.facts;
+            self.packed.original = claimed.original;
+        }
+    }
+}
+
+fn pack_original(plain: &PlainSections, facts: &str) -> Result<Packed, PrepareError> {
+    fn bytes(section: &Option<Secret<Vec<u8>>>) -> Option<&[u8]> {
+        section.as_ref().map(|plain| plain.expose().as_slice())
+    }
+    let prefix = prefix(bytes(&plain.personal), bytes(&plain.secrets), facts);
+    Ok(Packed::compress_with_prefix(
+        plain.original.encode()?.expose(),
+        &prefix,
+    )?)
+}

@@ -1,0 +1,165 @@
+//! The canonical form of an event: the bytes of its leaf in the ledger's Merkle tree.
+//!
+//! The leaf is the JSON object below in the canonical form of RFC 8785: keys sorted, no white space, shortest escapes,
+//! no floating-point numbers. Sealed sections stand in it as the SHA-256 of their *sealed* bytes: whoever holds the log
+//! can check it without any key, and a hash gives no one a way to try passwords.
+//!
+//! ```json
+//! {"eventId":"…","facts":{…},"original":"<hex>","personal":"<hex>","position":7,
+//!  "recordedAt":"2026-01-02T03:04:05.123456Z","schemaVersion":1,"secrets":"<hex>","source":"coldmailreseller",
+//!  "stream":"order-…","subject":"…","type":"MailboxesAssigned","version":2}
+//! ```
+//! (on one line). `facts` are the stored bytes, which are canonical already. A section that the event does not have is
+//! left out. `recordedAt` always has six decimals. The leaf's hash is SHA-256(0x00 ‖ leaf), RFC 6962 §2.1.
+//!
+//! Stored events never change, so neither does this form: `tests/fixtures/leaves.jsonl` holds golden leaves.
+
+use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::clock::rfc3339_micros;
+use crate::store::{NewEvent, SealedSections, StoredEvent};
+
+/// SHA-256 of each sealed section that an event has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SectionHashes {
+    /// Of the sealed personal data.
+    pub personal: Option<[u8; 32]>,
+    /// Of the sealed secrets.
+    pub secrets: Option<[u8; 32]>,
+    /// Of the sealed original.
+    pub original: Option<[u8; 32]>,
+}
+
+impl SectionHashes {
+    /// Hashes the sealed sections.
+    pub fn of(sealed: &SealedSections) -> Self {
+        Self {
+            personal: sealed.personal.as_ref().map(crate::vault::Sealed::sha256),
+            secrets: sealed.secrets.as_ref().map(crate::vault::Sealed::sha256),
+            original: sealed.original.as_ref().map(crate::vault::Sealed::sha256),
+        }
+    }
+}
+
+/// Everything that the leaf covers.
+pub struct Envelope<'a> {
+    /// The event's place in the ledger.
+    pub position: Position,
+    /// Its stream.
+    pub stream: &'a StreamId,
+    /// Its place in the stream.
+    pub version: u32,
+    /// Who sent it.
+    pub source: &'a Source,
+    /// The sender's id of it.
+    pub event_id: &'a EventId,
+    /// Its stored type string.
+    pub type_name: &'a str,
+    /// The schema version of its facts.
+    pub schema_version: u32,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// Whose data key seals it.
+    pub subject: &'a SubjectId,
+    /// Its facts, canonical JSON.
+    pub facts: &'a str,
+    /// The hashes of its sealed sections.
+    pub sections: SectionHashes,
+}
+
+/// The leaf's fields, in the order of their names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Leaf<'a> {
+    event_id: &'a str,
+    facts: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    original: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    personal: Option<String>,
+    position: u64,
+    recorded_at: String,
+    schema_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secrets: Option<String>,
+    source: &'a str,
+    stream: &'a str,
+    subject: &'a str,
+    #[serde(rename = "type")]
+    type_name: &'a str,
+    version: u32,
+}
+
+impl<'a> Envelope<'a> {
+    /// The envelope of an event that is about to be appended.
+    pub fn of_new(event: &'a NewEvent, position: Position, recorded_at: Timestamp) -> Self {
+        Self {
+            position,
+            stream: &event.stream,
+            version: event.version,
+            source: &event.source,
+            event_id: &event.event_id,
+            type_name: event.type_name,
+            schema_version: event.schema_version,
+            recorded_at,
+            subject: &event.subject,
+            facts: &event.facts,
+            sections: SectionHashes::of(&event.sealed),
+        }
+    }
+
+    /// The envelope of a stored event, read with its sealed sections.
+    pub fn of_stored(event: &'a StoredEvent) -> Self {
+        Self {
+            position: event.position,
+            stream: &event.stream,
+            version: event.version,
+            source: &event.source,
+            event_id: &event.event_id,
+            type_name: &event.type_name,
+            schema_version: event.schema_version,
+            recorded_at: event.recorded_at,
+            subject: &event.subject,
+            facts: &event.facts,
+            sections: SectionHashes::of(&event.sealed),
+        }
+    }
+
+    /// The leaf: canonical JSON in UTF-8.
+    ///
+    /// # Errors
+    /// If the facts are not JSON.
+    pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec(&Leaf {
+            event_id: self.event_id.as_str(),
+            facts: serde_json::from_str(self.facts)?,
+            original: self.sections.original.map(hex::encode),
+            personal: self.sections.personal.map(hex::encode),
+            position: self.position.0,
+            recorded_at: rfc3339_micros(self.recorded_at),
+            schema_version: self.schema_version,
+            secrets: self.sections.secrets.map(hex::encode),
+            source: self.source.as_str(),
+            stream: self.stream.as_str(),
+            subject: self.subject.as_str(),
+            type_name: self.type_name,
+            version: self.version,
+        })
+    }
+
+    /// The leaf's hash (RFC 6962 §2.1).
+    ///
+    /// # Errors
+    /// If the facts are not JSON.
+    pub fn leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
+        Ok(Sha256::new()
+            .chain_update([0x00])
+            .chain_update(self.leaf()?)
+            .finalize()
+            .into())
+    }
+}

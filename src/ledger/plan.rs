@@ -1,0 +1,349 @@
+//! A batch of webhooks becomes a batch of events: repeats are found, streams loaded, orders decide, sections are sealed.
+//!
+//! Layout
+//! - `lookup`: asking the store what the caches don't know
+//! - `identity`: repeats, and event ids that are taken
+//!
+//! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew.
+
+mod identity;
+mod lookup;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Source, StreamId, SubjectId};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use jiff::Timestamp;
+
+use super::cache::{Cache, Seen, StreamState};
+use super::leaf::Envelope;
+use super::route::{Route, Trace, route};
+use super::writer::Pending;
+use super::{Incoming, Outcome, Receipt, RecordError};
+use crate::clock;
+use crate::store::{Head, Lookup, NewEvent, Reference, SealedSections, Store};
+use crate::vault::{Context, DataKey, Packed, Section, Vault};
+
+/// Whether to trust that what the caches don't know is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Trust it: the store's unique keys refuse the batch if it was wrong. Right for almost every batch, and saves
+    /// asking.
+    Optimistic,
+    /// Ask first.
+    Careful,
+}
+
+/// What is to become of one webhook.
+pub(super) enum Planned {
+    /// It is an event of the plan.
+    New(usize),
+    /// It repeats an event of the plan.
+    RepeatOf(usize),
+    /// It was recorded before.
+    Known(Receipt),
+    /// It cannot be recorded.
+    Refused(RecordError),
+}
+
+/// A batch, ready to be appended, and what is to be remembered once it is.
+pub(super) struct Plan {
+    pub(super) events: Vec<NewEvent>,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) recorded_at: Timestamp,
+    pub(super) planned: Vec<Planned>,
+    pub(super) keys: Vec<(SubjectId, Vec<u8>)>,
+    new_keys: HashMap<SubjectId, Arc<DataKey>>,
+    streams: HashMap<StreamId, StreamState>,
+    references: HashMap<Reference, StreamId>,
+    /// The webhook (its place in the batch) and the event (its place in the plan) of each event id.
+    ids: HashMap<(Source, EventId), (usize, usize)>,
+}
+
+pub(super) struct Planner<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) vault: &'a Vault,
+    pub(super) cache: &'a mut Cache,
+    pub(super) head: Head,
+    pub(super) mode: Mode,
+    /// What the store said about event ids.
+    pub(super) recorded: HashMap<(Source, EventId), Seen>,
+    /// Streams that references lead to, oldest first, as the store said.
+    pub(super) traced: HashMap<Reference, Vec<StreamId>>,
+    /// Streams that the store was asked for.
+    pub(super) loaded: HashMap<StreamId, StreamState>,
+    /// Subjects whose key the store was asked for.
+    pub(super) asked: HashSet<SubjectId>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(store: &'a dyn Store, vault: &'a Vault, cache: &'a mut Cache, head: Head, mode: Mode) -> Self {
+        Self {
+            store,
+            vault,
+            cache,
+            head,
+            mode,
+            recorded: HashMap::new(),
+            traced: HashMap::new(),
+            loaded: HashMap::new(),
+            asked: HashSet::new(),
+        }
+    }
+
+    /// Plans a batch.
+    ///
+    /// # Errors
+    /// [`RecordError`] if the store cannot answer or the vault fails: then nothing of the batch can be recorded.
+    pub(super) async fn plan(mut self, batch: &mut [Pending]) -> Result<Plan, RecordError> {
+        for pending in batch.iter_mut() {
+            // an earlier attempt may have decided on what is no longer so
+            pending.incoming.claim_again();
+        }
+        self.prefetch(batch).await?;
+        let mut plan = Plan {
+            events: Vec::with_capacity(batch.len()),
+            outcomes: Vec::with_capacity(batch.len()),
+            recorded_at: clock::now().max(self.head.recorded_at),
+            planned: Vec::with_capacity(batch.len()),
+            keys: Vec::new(),
+            new_keys: HashMap::new(),
+            streams: HashMap::new(),
+            references: HashMap::new(),
+            ids: HashMap::new(),
+        };
+        for index in 0..batch.len() {
+            let (before, rest) = batch.split_at_mut(index);
+            let Some(pending) = rest.first_mut() else { break };
+            let planned = match self.known(pending, before, &plan).await? {
+                Some(planned) => planned,
+                None => self.decide(&pending.incoming, index, &mut plan).await?,
+            };
+            plan.planned.push(planned);
+        }
+        Ok(plan)
+    }
+
+    /// Lets the order decide and seals the event.
+    async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
+        let stream = self.stream_of(incoming, plan);
+        let mut state = self.state(&stream, plan);
+        // a subscription's event needs no reference where its stream is found without one
+        let found_anyway = incoming.claim.as_subscription().is_some_and(|facts| {
+            state.order.knows(&facts.subscription_id) || stream == StreamId::subscription(&facts.subscription_id)
+        });
+        let sink = EventSink::<Order>::default();
+        let command = OrderCommand::RecordWebhook {
+            claim: incoming.claim.clone(),
+        };
+        if let Err(error) = state.order.handle(command, &(), &sink).await {
+            return Ok(Planned::Refused(error.into()));
+        }
+        state.version += 1;
+        let [event] = <[OrderEvent; 1]>::try_from(sink.collect().await)
+            .map_err(|events| RecordError::Event(Arc::new(count_mismatch(events.len()))))?;
+
+        let user = event.user_id().or(state.order.user_id());
+        let subject = user.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
+        let key = self.data_key(&subject, plan).await?;
+        let facts = event.to_facts().map_err(|error| RecordError::Event(Arc::new(error)))?;
+        let schema_version = event.schema_version();
+        let seal = |section, packed: &Packed| {
+            key.seal(
+                &Context {
+                    stream: &stream,
+                    event_id: &incoming.event_id,
+                    section,
+                    schema_version,
+                },
+                packed,
+            )
+            .map_err(vault)
+        };
+        let original = if facts == incoming.facts {
+            seal(Section::Original, &incoming.packed.original)?
+        } else {
+            seal(Section::Original, &incoming.repack(&facts)?)?
+        };
+        let sealed = SealedSections {
+            personal: incoming
+                .packed
+                .personal
+                .as_ref()
+                .map(|packed| seal(Section::Personal, packed))
+                .transpose()?,
+            secrets: incoming
+                .packed
+                .secrets
+                .as_ref()
+                .map(|packed| seal(Section::Secrets, packed))
+                .transpose()?,
+            original: Some(original),
+        };
+
+        let index = plan.events.len();
+        let references = if found_anyway {
+            Vec::new()
+        } else {
+            Reference::of_event(&event)
+        };
+        let mut new_event = NewEvent {
+            stream: stream.clone(),
+            version: state.version,
+            source: incoming.source.clone(),
+            event_id: incoming.event_id.clone(),
+            type_name: event.type_name(),
+            schema_version,
+            subject,
+            facts,
+            sealed,
+            leaf_hash: [0; 32],
+            references,
+        };
+        let position = Position(self.head.position.0 + 1 + index as u64);
+        new_event.leaf_hash = Envelope::of_new(&new_event, position, plan.recorded_at)
+            .leaf_hash()
+            .map_err(|error| RecordError::Event(Arc::new(error.into())))?;
+        plan.references.extend(
+            new_event
+                .references
+                .iter()
+                .map(|reference| (*reference, stream.clone())),
+        );
+        plan.streams.insert(stream, state);
+        plan.ids
+            .insert((incoming.source.clone(), incoming.event_id.clone()), (webhook, index));
+        plan.outcomes.push(outcome_of(&event));
+        plan.events.push(new_event);
+        Ok(Planned::New(index))
+    }
+
+    /// The stream of a webhook. A reference is a hash, so a stream counts only if its order knows what is looked for;
+    /// of several, the newest.
+    fn stream_of(&mut self, incoming: &Incoming, plan: &Plan) -> StreamId {
+        let (trace, waiting) = match route(incoming) {
+            Route::Known(stream) => return stream,
+            Route::Traced(trace, waiting) => (trace, waiting),
+        };
+        for reference in trace.references() {
+            let planned = plan
+                .references
+                .get(&reference)
+                .or_else(|| self.cache.references.peek(&reference))
+                .cloned();
+            let stored = self.traced.get(&reference).into_iter().flatten().rev().cloned();
+            let candidates: Vec<StreamId> = planned.into_iter().chain(stored).collect();
+            for candidate in candidates {
+                if knows(&self.state(&candidate, plan).order, &trace) {
+                    return candidate;
+                }
+            }
+        }
+        waiting
+    }
+
+    /// A stream's state as of the plan so far; empty if nothing is known of it.
+    fn state(&mut self, stream: &StreamId, plan: &Plan) -> StreamState {
+        let known = plan.streams.get(stream).or_else(|| self.cache.streams.get(stream));
+        known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
+    }
+
+    /// The data key of a subject: the one there is, or a new one that is stored with the batch.
+    async fn data_key(&mut self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {
+        if let Some(key) = plan.new_keys.get(subject) {
+            return Ok(Arc::clone(key));
+        }
+        if let Some(key) = self.vault.keyring().get(subject).map_err(vault)? {
+            return Ok(key);
+        }
+        if self.mode == Mode::Careful && self.asked.insert(subject.clone()) {
+            let subjects = vec![subject.clone()];
+            let found = self
+                .store
+                .lookup(&Lookup {
+                    subjects,
+                    ..Lookup::default()
+                })
+                .await
+                .map_err(unavailable)?;
+            for (subject, wrapped) in found.keys {
+                self.vault.keyring().insert_wrapped(subject, wrapped);
+            }
+            if let Some(key) = self.vault.keyring().get(subject).map_err(vault)? {
+                return Ok(key);
+            }
+        }
+        let (key, wrapped) = self.vault.keyring().create(subject).map_err(vault)?;
+        plan.keys.push((subject.clone(), wrapped));
+        plan.new_keys.insert(subject.clone(), Arc::clone(&key));
+        Ok(key)
+    }
+}
+
+impl Plan {
+    /// Where the plan's event stands once it is appended behind `head`.
+    pub(super) fn receipt(&self, index: usize, head: Head) -> Option<Receipt> {
+        let (event, outcome) = self.events.get(index).zip(self.outcomes.get(index))?;
+        let position = Position(head.position.0 + 1 + index as u64);
+        Some(Receipt {
+            outcome: *outcome,
+            position,
+            stream: event.stream.clone(),
+        })
+    }
+
+    /// Remembers what the plan has made true by being appended behind `head`.
+    pub(super) fn remember(self, head: Head, batch: &[Pending], vault: &Vault, cache: &mut Cache) {
+        for (id, (webhook, event)) in &self.ids {
+            if let Some(receipt) = self.receipt(*event, head)
+                && let Some(pending) = batch.get(*webhook)
+            {
+                let fingerprint = Some(pending.incoming.fingerprint);
+                cache.recent.put(
+                    id.clone(),
+                    Seen {
+                        position: receipt.position,
+                        stream: receipt.stream,
+                        fingerprint,
+                    },
+                );
+            }
+        }
+        for (stream, state) in self.streams {
+            cache.streams.put(stream, state);
+        }
+        for (reference, stream) in self.references {
+            cache.references.put(reference, stream);
+        }
+        for (subject, key) in self.new_keys {
+            vault.keyring().insert(subject, key);
+        }
+    }
+}
+
+fn outcome_of(event: &OrderEvent) -> Outcome {
+    if matches!(event, OrderEvent::WebhookQuarantined(_)) {
+        Outcome::Quarantined
+    } else {
+        Outcome::Recorded
+    }
+}
+
+fn knows(order: &Order, trace: &Trace<'_>) -> bool {
+    trace.subscription.is_some_and(|id| order.knows(id)) || trace.domain.is_some_and(|name| order.has_assigned(name))
+}
+
+fn count_mismatch(found: usize) -> aggregates::EventError {
+    use serde::de::Error;
+    serde_json::Error::custom(format!("an order made {found} events of one webhook")).into()
+}
+
+fn unavailable(error: crate::store::StoreError) -> RecordError {
+    RecordError::Store(Arc::new(error))
+}
+
+fn vault(error: crate::vault::VaultError) -> RecordError {
+    RecordError::Vault(Arc::new(error))
+}

@@ -1,0 +1,123 @@
+//! What the caches don't know is asked of the store, in as few calls as possible.
+
+use std::collections::HashSet;
+
+use aggregates::{StreamId, SubjectId};
+
+use super::{Mode, Planner, unavailable};
+use crate::ledger::cache::Seen;
+use crate::ledger::route::{Route, route};
+use crate::ledger::writer::Pending;
+use crate::ledger::{Incoming, RecordError};
+use crate::store::Lookup;
+
+impl Planner<'_> {
+    /// Asks the store, in as few calls as possible, for what the caches don't know and the mode does not take on trust.
+    pub(super) async fn prefetch(&mut self, batch: &[Pending]) -> Result<(), RecordError> {
+        let careful = self.mode == Mode::Careful;
+        let mut lookup = Lookup::default();
+        let mut streams: HashSet<StreamId> = HashSet::new();
+        for Pending { incoming, .. } in batch {
+            let id = (incoming.source.clone(), incoming.event_id.clone());
+            if careful && !self.cache.recent.contains(&id) {
+                lookup.events.push(id);
+            }
+            if careful && let Some(user) = incoming.claim.user_id() {
+                let subject = SubjectId::user(user);
+                if !self.vault.keyring().contains(&subject) && self.asked.insert(subject.clone()) {
+                    lookup.subjects.push(subject);
+                }
+            }
+            match route(incoming) {
+                Route::Known(stream) if careful => drop(streams.insert(stream)),
+                Route::Known(_) => {}
+                Route::Traced(trace, waiting) => {
+                    let unknown = trace
+                        .references()
+                        .filter(|reference| !self.cache.references.contains(reference));
+                    lookup.references.extend(unknown);
+                    streams.extend(
+                        trace
+                            .references()
+                            .filter_map(|found| self.cache.references.peek(&found).cloned()),
+                    );
+                    streams.insert(waiting);
+                }
+            }
+        }
+        lookup.references.sort_unstable();
+        lookup.references.dedup();
+        if !(lookup.events.is_empty() && lookup.references.is_empty() && lookup.subjects.is_empty()) {
+            let found = self.store.lookup(&lookup).await.map_err(unavailable)?;
+            for (source, id, position, stream) in found.events {
+                self.recorded.insert(
+                    (source, id),
+                    Seen {
+                        position,
+                        stream,
+                        fingerprint: None,
+                    },
+                );
+            }
+            for (reference, stream) in found.references {
+                streams.insert(stream.clone());
+                self.traced.entry(reference).or_default().push(stream);
+            }
+            for (subject, wrapped) in found.keys {
+                self.vault.keyring().insert_wrapped(subject, wrapped);
+            }
+        }
+        let missing: Vec<StreamId> = streams
+            .into_iter()
+            .filter(|stream| !self.cache.streams.contains(stream))
+            .collect();
+        self.load(missing).await
+    }
+
+    /// Loads and folds streams.
+    async fn load(&mut self, streams: Vec<StreamId>) -> Result<(), RecordError> {
+        if streams.is_empty() {
+            return Ok(());
+        }
+        for event in self.store.streams(&streams).await.map_err(unavailable)? {
+            let event = event.to_recorded().map_err(unavailable)?;
+            self.loaded.entry(event.stream.clone()).or_default().apply(event);
+        }
+        for stream in streams {
+            self.loaded.entry(stream).or_default();
+        }
+        Ok(())
+    }
+
+    /// Asks the store about a webhook whose identity has changed since the batch was looked up.
+    pub(super) async fn ask_for(&mut self, incoming: &Incoming) -> Result<(), RecordError> {
+        if self.mode == Mode::Optimistic {
+            return Ok(());
+        }
+        let events = vec![(incoming.source.clone(), incoming.event_id.clone())];
+        let found = self
+            .store
+            .lookup(&Lookup {
+                events,
+                ..Lookup::default()
+            })
+            .await
+            .map_err(unavailable)?;
+        for (source, id, position, stream) in found.events {
+            self.recorded.insert(
+                (source, id),
+                Seen {
+                    position,
+                    stream,
+                    fingerprint: None,
+                },
+            );
+        }
+        if let Route::Known(stream) = route(incoming)
+            && !self.cache.streams.contains(&stream)
+        {
+            self.load(vec![stream]).await?;
+        }
+        Ok(())
+    }
+}

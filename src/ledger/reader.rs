@@ -1,0 +1,119 @@
+//! Reading events back and opening their sealed sections.
+
+use std::sync::Arc;
+
+use super::incoming::{Original, prefix};
+use crate::secret::Secret;
+use crate::store::{Lookup, Store, StoreError, StoredEvent};
+use crate::vault::{Context, DataKey, Section, Vault, VaultError};
+
+/// Why a sealed section cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The subject's data key is gone: it was erased.
+    #[error("the subject was erased")]
+    Erased,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The section was altered, or the key does not fit.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+}
+
+/// Opens sealed sections.
+#[derive(Clone)]
+pub struct Reader {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+}
+
+impl Reader {
+    /// A reader of this store with the keys of this vault.
+    pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
+        Self { store, vault }
+    }
+
+    /// What is personal in an event that was read with its sealed sections, as JSON; none if nothing is.
+    ///
+    /// # Errors
+    /// [`OpenError`], [`OpenError::Erased`] in particular once the subject is erased.
+    pub async fn personal(&self, event: &StoredEvent) -> Result<Option<Secret<Vec<u8>>>, OpenError> {
+        open(&*self.store, &self.vault, event, Section::Personal).await
+    }
+
+    /// The credentials in an event that was read with its sealed sections, as JSON; none if there are none.
+    ///
+    /// # Errors
+    /// As [`Self::personal`].
+    pub async fn secrets(&self, event: &StoredEvent) -> Result<Option<Secret<Vec<u8>>>, OpenError> {
+        open(&*self.store, &self.vault, event, Section::Secrets).await
+    }
+
+    /// The exact webhook of an event that was read with its sealed sections.
+    ///
+    /// # Errors
+    /// As [`Self::personal`].
+    pub async fn original(&self, event: &StoredEvent) -> Result<Original, OpenError> {
+        open_original(&*self.store, &self.vault, event).await
+    }
+}
+
+async fn data_key(store: &dyn Store, vault: &Vault, event: &StoredEvent) -> Result<Arc<DataKey>, OpenError> {
+    if let Some(key) = vault.keyring().get(&event.subject)? {
+        return Ok(key);
+    }
+    let subjects = vec![event.subject.clone()];
+    for (subject, wrapped) in store
+        .lookup(&Lookup {
+            subjects,
+            ..Lookup::default()
+        })
+        .await?
+        .keys
+    {
+        vault.keyring().insert_wrapped(subject, wrapped);
+    }
+    vault.keyring().get(&event.subject)?.ok_or(OpenError::Erased)
+}
+
+fn context(event: &StoredEvent, section: Section) -> Context<'_> {
+    Context {
+        stream: &event.stream,
+        event_id: &event.event_id,
+        section,
+        schema_version: event.schema_version,
+    }
+}
+
+async fn open(
+    store: &dyn Store,
+    vault: &Vault,
+    event: &StoredEvent,
+    section: Section,
+) -> Result<Option<Secret<Vec<u8>>>, OpenError> {
+    let Some(sealed) = event.sealed.get(section) else {
+        return Ok(None);
+    };
+    let key = data_key(store, vault, event).await?;
+    Ok(Some(key.open(&context(event, section), sealed, &[])?))
+}
+
+/// The exact webhook of an event. It was compressed against the other sections and the facts, so those come first.
+pub(super) async fn open_original(
+    store: &dyn Store,
+    vault: &Vault,
+    event: &StoredEvent,
+) -> Result<Original, OpenError> {
+    let personal = open(store, vault, event, Section::Personal).await?;
+    let secrets = open(store, vault, event, Section::Secrets).await?;
+    let sealed = event.sealed.original.as_ref().ok_or(VaultError::Corrupt)?;
+    let key = data_key(store, vault, event).await?;
+    let prefix = prefix(
+        personal.as_ref().map(|plain| plain.expose().as_slice()),
+        secrets.as_ref().map(|plain| plain.expose().as_slice()),
+        &event.facts,
+    );
+    let plain = key.open(&context(event, Section::Original), sealed, &prefix)?;
+    Ok(Original::decode(plain.expose()).ok_or(VaultError::Corrupt)?)
+}

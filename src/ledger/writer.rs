@@ -1,0 +1,262 @@
+//! The one task that appends. It drains what waits (group commit), plans a batch, appends it in one atomic step and
+//! answers every waiter. While a batch is on its way to disk the next one gathers, so batches grow with the load and a
+//! lone webhook never waits for company.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aggregates::Position;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+
+use super::cache::Cache;
+use super::plan::{Mode, Plan, Planned, Planner};
+use super::{Incoming, Receipt, RecordError};
+use crate::store::{Append, Batch, EventQuery, Head, Store, StoreError};
+use crate::vault::Vault;
+
+/// The most webhooks of one batch.
+const BATCH: usize = 512;
+/// How often a batch is decided again after a lost race or a failure, before it is answered as unavailable.
+const ATTEMPTS: usize = 64;
+/// How many batches are planned carefully after one was refused for something that the caches did not know.
+const CAREFUL_BATCHES: u32 = 16;
+/// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
+const CATCH_UP: u32 = 1_000;
+const CATCH_UP_ROUNDS: usize = 10;
+/// Pause before the next attempt after the store failed.
+const PAUSE: Duration = Duration::from_millis(50);
+/// How long a batch is held while the store is away: long enough for a restart of it to go unnoticed, and far less than
+/// the minute after which the sender gives up waiting.
+const HELD: Duration = Duration::from_secs(5);
+
+/// A webhook that waits, and who waits for it.
+pub(super) struct Pending {
+    pub(super) incoming: Incoming,
+    /// Where an earlier attempt would have put it, if its answer was lost.
+    pub(super) attempted: Option<Position>,
+    answer: oneshot::Sender<Result<Receipt, RecordError>>,
+    _waiting: OwnedSemaphorePermit,
+}
+
+impl Pending {
+    pub(super) fn new(
+        incoming: Incoming,
+        answer: oneshot::Sender<Result<Receipt, RecordError>>,
+        waiting: OwnedSemaphorePermit,
+    ) -> Self {
+        Self {
+            incoming,
+            attempted: None,
+            answer,
+            _waiting: waiting,
+        }
+    }
+
+    fn answer(self, result: Result<Receipt, RecordError>) {
+        // whoever asked may have gone; the event is recorded all the same
+        let _ = self.answer.send(result);
+    }
+}
+
+pub(super) struct Writer {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    head: Head,
+    cache: Cache,
+    careful: u32,
+    /// Whether the store was away when last tried: then each batch is tried once, so that the queue is answered soon.
+    away: bool,
+    tail: watch::Sender<Position>,
+}
+
+impl Writer {
+    pub(super) fn new(store: Arc<dyn Store>, vault: Arc<Vault>, head: Head, tail: watch::Sender<Position>) -> Self {
+        Self {
+            store,
+            vault,
+            head,
+            cache: Cache::new(),
+            careful: 0,
+            away: false,
+            tail,
+        }
+    }
+
+    /// Runs until every handle on the queue is dropped and the queue is empty.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut batch, BATCH).await > 0 {
+            metrics::histogram!("warmledger_batch_size").record(batch.len() as f64);
+            self.record(std::mem::take(&mut batch)).await;
+        }
+    }
+
+    /// Records a batch and answers all of it.
+    async fn record(&mut self, mut batch: Vec<Pending>) {
+        let mut failure = RecordError::Contended;
+        let begun = Instant::now();
+        for _ in 0..ATTEMPTS {
+            match self.attempt(&mut batch).await {
+                Ok(Some(plan)) => {
+                    self.away = false;
+                    return self.finish(batch, plan);
+                }
+                Ok(None) => {}
+                Err(RecordError::Store(error)) if error.is_transient() => {
+                    tracing::warn!(%error, "the store is not available");
+                    failure = RecordError::Store(error);
+                    if self.away || begun.elapsed() >= HELD {
+                        self.away = true;
+                        break;
+                    }
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(error) if batch.len() > 1 => {
+                    tracing::error!(%error, "a batch was refused; recording its webhooks one by one");
+                    for pending in batch {
+                        Box::pin(self.record(vec![pending])).await;
+                    }
+                    return;
+                }
+                Err(error) => {
+                    failure = error;
+                    break;
+                }
+            }
+        }
+        tracing::error!(error = %failure, webhooks = batch.len(), "webhooks could not be recorded");
+        let shared = Shared::of(failure);
+        for pending in batch {
+            pending.answer(Err(shared.error()));
+        }
+    }
+
+    /// Plans and appends once. `None` if another process was faster or knew more: try again.
+    async fn attempt(&mut self, batch: &mut [Pending]) -> Result<Option<Plan>, RecordError> {
+        let mode = if self.careful > 0 {
+            Mode::Careful
+        } else {
+            Mode::Optimistic
+        };
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, self.head, mode);
+        let plan = planner.plan(batch).await?;
+        if plan.events.is_empty() {
+            return Ok(Some(plan));
+        }
+        let write = Batch {
+            expected: self.head,
+            recorded_at: plan.recorded_at,
+            events: &plan.events,
+            keys: &plan.keys,
+        };
+        match self.store.append(&write).await {
+            Ok(Append::Done) => {
+                self.careful = self.careful.saturating_sub(1);
+                Ok(Some(plan))
+            }
+            Ok(refused) => {
+                metrics::counter!("warmledger_batches_retried_total").increment(1);
+                self.careful = if refused == Append::Conflict {
+                    CAREFUL_BATCHES
+                } else {
+                    self.careful.max(1)
+                };
+                self.catch_up().await?;
+                Ok(None)
+            }
+            Err(error) => {
+                // the answer may be lost while the commit is not: the next attempt looks the ids up before it writes
+                self.careful = CAREFUL_BATCHES;
+                for (pending, planned) in batch.iter_mut().zip(&plan.planned) {
+                    if let Planned::New(index) = planned {
+                        pending.attempted = plan.receipt(*index, self.head).map(|receipt| receipt.position);
+                    }
+                }
+                if error.is_transient() {
+                    // if this fails too, the error is the same kind, and the attempt is counted
+                    self.catch_up().await?;
+                }
+                Err(RecordError::Store(Arc::new(error)))
+            }
+        }
+    }
+
+    /// Remembers what has become durable and answers everybody.
+    fn finish(&mut self, batch: Vec<Pending>, mut plan: Plan) {
+        let before = self.head;
+        let planned = std::mem::take(&mut plan.planned);
+        let receipts: Vec<Option<Receipt>> = (0..plan.events.len())
+            .map(|index| plan.receipt(index, before))
+            .collect();
+        if !plan.events.is_empty() {
+            let position = Position(before.position.0 + plan.events.len() as u64);
+            self.head = Head {
+                position,
+                recorded_at: plan.recorded_at,
+            };
+        }
+        plan.remember(before, &batch, &self.vault, &mut self.cache);
+        self.tail.send_replace(self.head.position);
+        for (pending, planned) in batch.into_iter().zip(planned) {
+            let receipt = |index: usize| receipts.get(index).cloned().flatten().ok_or(RecordError::Closed);
+            pending.answer(match planned {
+                Planned::New(index) => receipt(index),
+                Planned::RepeatOf(index) => receipt(index).map(|first| Receipt {
+                    outcome: super::Outcome::Duplicate,
+                    ..first
+                }),
+                Planned::Known(receipt) => Ok(receipt),
+                Planned::Refused(error) => Err(error),
+            });
+        }
+    }
+
+    /// Takes in what other processes have appended since the head that the caches stand for.
+    async fn catch_up(&mut self) -> Result<(), RecordError> {
+        let failed = |error: StoreError| RecordError::Store(Arc::new(error));
+        for _ in 0..CATCH_UP_ROUNDS {
+            let query = EventQuery {
+                after: self.head.position,
+                limit: CATCH_UP,
+                ..EventQuery::default()
+            };
+            let events = self.store.events(&query).await.map_err(failed)?;
+            let complete = events.len() < CATCH_UP as usize;
+            for event in events {
+                self.head = Head {
+                    position: event.position,
+                    recorded_at: event.recorded_at,
+                };
+                self.cache.observe(event.to_recorded().map_err(failed)?);
+            }
+            self.tail.send_replace(self.head.position);
+            if complete {
+                return Ok(());
+            }
+        }
+        self.head = self.store.head().await.map_err(failed)?;
+        self.cache.clear();
+        Ok(())
+    }
+}
+
+/// A failure that a whole batch shares.
+struct Shared(RecordError);
+
+impl Shared {
+    fn of(error: RecordError) -> Self {
+        Self(error)
+    }
+
+    fn error(&self) -> RecordError {
+        match &self.0 {
+            RecordError::QueueFull => RecordError::QueueFull,
+            RecordError::Closed => RecordError::Closed,
+            RecordError::Contended => RecordError::Contended,
+            RecordError::Order(error) => RecordError::Order(error.clone()),
+            RecordError::Store(error) => RecordError::Store(Arc::clone(error)),
+            RecordError::Vault(error) => RecordError::Vault(Arc::clone(error)),
+            RecordError::Event(error) => RecordError::Event(Arc::clone(error)),
+        }
+    }
+}

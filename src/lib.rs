@@ -1,0 +1,17 @@
+//! The warmledger service.
+
+pub mod cli;
+pub mod clock;
+pub mod data_dir;
+pub mod http;
+pub mod ingest;
+pub mod ledger;
+pub mod logging;
+pub mod metrics;
+pub mod runner;
+pub mod secret;
+pub mod service;
+pub mod settings;
+pub mod simulate;
+pub mod store;
+pub mod vault;

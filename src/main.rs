@@ -1,0 +1,32 @@
+//! The `warmledger` program: one command of [`cli::Command`], run.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use warmledger::{
+    cli::{self, Cli, Command},
+    logging,
+};
+
+/// Webhooks are many small allocations on several threads: this one takes them at half the cost of the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    run(Cli::parse()).await.unwrap_or_else(|error| cli::report(&error))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = cli.settings()?;
+    logging::start(&settings)?;
+    match cli.command {
+        Command::Serve(args) => cli::serve::run(args, settings).await,
+        Command::Demo(args) => cli::demo::run(args, settings).await,
+        Command::Simulate(args) => cli::simulate::run(args, settings).await,
+        Command::Ingest(args) => cli::ingest::run(args, settings).await,
+        Command::Projections(args) => cli::projections::run(args, settings).await,
+        Command::Events(args) => cli::events::run(args, settings).await,
+        Command::Config(args) => cli::config::run(args, settings).await,
+    }
+}

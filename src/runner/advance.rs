@@ -1,0 +1,143 @@
+//! One step of some projections: read events, fold them, write rows and checkpoints in one transaction.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use aggregates::{Position, Recorded};
+use futures_util::future::try_join_all;
+use projections::{AnyProjection, Folded, Keys};
+
+use super::RunError;
+use crate::store::{Advance, EventQuery, Generation, Parked, ParkedRow, RowChange, Store};
+
+/// A projection and the generation that is moved on.
+#[derive(Clone)]
+pub(super) struct Target {
+    pub(super) projection: &'static dyn AnyProjection,
+    pub(super) generation: Generation,
+}
+
+/// What a step came to.
+pub(super) enum Step {
+    /// The checkpoints were moved; so many events were read.
+    Advanced(usize),
+    /// There was nothing to fold.
+    UpToDate,
+    /// Another process moved a checkpoint first; nothing was written.
+    Overtaken,
+}
+
+/// Moves every target on by at most `limit` events, none of them beyond `until`.
+///
+/// # Errors
+/// [`RunError`] if the store fails or an event cannot be folded; nothing is written then.
+pub(super) async fn advance(
+    store: &dyn Store,
+    targets: &mut [Target],
+    limit: u32,
+    until: Option<Position>,
+) -> Result<Step, RunError> {
+    let Some(after) = targets.iter().map(|target| target.generation.position).min() else {
+        return Ok(Step::UpToDate);
+    };
+    let stored = store
+        .events(&EventQuery {
+            after,
+            limit,
+            ..EventQuery::default()
+        })
+        .await?;
+    let within = stored
+        .iter()
+        .filter(|event| until.is_none_or(|until| event.position <= until));
+    let events = within.map(|event| event.to_recorded()).collect::<Result<Vec<_>, _>>()?;
+    let Some(to) = events.last().map(|event| event.position) else {
+        return Ok(Step::UpToDate);
+    };
+
+    let parked = store.parked().await?;
+    let behind = targets.iter().filter(|target| target.generation.position < to);
+    let steps = try_join_all(behind.map(|target| fold(store, target, &events, to, &parked))).await?;
+    if !store.advance(&steps).await? {
+        return Ok(Step::Overtaken);
+    }
+    for target in targets {
+        target.generation.position = target.generation.position.max(to);
+    }
+    Ok(Step::Advanced(events.len()))
+}
+
+/// Folds events into the rows of one target. A row whose fold fails is parked: it stands still, and so it does for
+/// everything that comes after, until it is retried.
+async fn fold<'t>(
+    store: &dyn Store,
+    target: &'t Target,
+    events: &[Recorded],
+    to: Position,
+    parked: &[ParkedRow],
+) -> Result<Advance<'t>, RunError> {
+    let Target { projection, generation } = target;
+    let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
+    for event in events.iter().filter(|event| event.position > generation.position) {
+        for key in keys(*projection, event)? {
+            touched.entry(key).or_default().push(event);
+        }
+    }
+    for row in parked.iter().filter(|row| row.is_of(generation)) {
+        touched.remove(&row.parked.key);
+    }
+    let keys: Vec<String> = touched.keys().cloned().collect();
+    let documents: BTreeMap<String, String> = if generation.position == Position(0) || keys.is_empty() {
+        BTreeMap::new()
+    } else {
+        store.documents(generation, &keys).await?.into_iter().collect()
+    };
+    let mut step = Advance {
+        from: generation,
+        columns: projection.columns(),
+        to,
+        changes: Vec::with_capacity(touched.len()),
+        parked: Vec::new(),
+        unparked: Vec::new(),
+    };
+    for (key, events) in touched {
+        match fold_row(*projection, &key, documents.get(&key).map(String::as_str), &events) {
+            Ok(change) => step.changes.push(change),
+            Err(error) => {
+                let position = events.first().map_or(to, |event| event.position);
+                tracing::error!(projection = projection.name(), key, %position, error, "a row is parked");
+                metrics::counter!("warmledger_rows_parked_total", "projection" => projection.name()).increment(1);
+                step.parked.push(Parked { key, position, error });
+            }
+        }
+    }
+    Ok(step)
+}
+
+/// The rows that an event touches. If even that cannot be told, the projection stops.
+fn keys(projection: &dyn AnyProjection, event: &Recorded) -> Result<Keys, RunError> {
+    catch_unwind(AssertUnwindSafe(|| projection.keys(event))).map_err(|_| RunError::Keys {
+        projection: projection.name(),
+        position: event.position,
+    })
+}
+
+/// Folds events into one row. A panic of the projection is an error like any other.
+pub(super) fn fold_row(
+    projection: &dyn AnyProjection,
+    key: &str,
+    document: Option<&str>,
+    events: &[&Recorded],
+) -> Result<RowChange, String> {
+    let folded = catch_unwind(AssertUnwindSafe(|| projection.fold(key, document, events)));
+    let row = match folded {
+        Ok(Ok(Folded::Keep { document, row })) => Some((document, row)),
+        Ok(Ok(Folded::Remove)) => None,
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err("the projection panicked; the log says where".to_owned()),
+    };
+    Ok(RowChange {
+        key: key.to_owned(),
+        row,
+    })
+}

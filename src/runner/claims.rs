@@ -1,0 +1,49 @@
+//! Which projections this process is rebuilding, so that none is rebuilt twice at a time.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The projections that are being rebuilt; clones share the list.
+#[derive(Clone, Default)]
+pub(super) struct Claims(Arc<Mutex<BTreeSet<&'static str>>>);
+
+/// Holds a projection until it is dropped.
+pub(super) struct Claim {
+    claims: Claims,
+    name: &'static str,
+}
+
+impl Claims {
+    /// Claims a projection; none if somebody else holds it.
+    pub(super) fn claim(&self, name: &'static str) -> Option<Claim> {
+        // every change is one call, so a panic elsewhere leaves the list whole
+        let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
+        claimed.then(|| Claim {
+            claims: self.clone(),
+            name,
+        })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let mut held = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.remove(self.name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_projection_is_held_by_one_until_it_is_let_go() {
+        let claims = Claims::default();
+        let first = claims.claim("orders");
+        assert!(first.is_some());
+        assert!(claims.claim("orders").is_none());
+        assert!(claims.claim("renewals").is_some());
+        drop(first);
+        assert!(claims.claim("orders").is_some());
+    }
+}

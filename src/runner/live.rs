@@ -1,0 +1,281 @@
+//! The task that keeps the live generations up to date.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aggregates::Position;
+use jiff::SignedDuration;
+use projections::AnyProjection;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::advance::{Step, Target, advance};
+use super::claims::{Claim, Claims};
+use super::flood::Flood;
+use super::{RunError, rebuild};
+use crate::clock;
+use crate::store::{Generation, GenerationState, Lease, Store, StoreError};
+
+/// Events a step.
+const BATCH: u32 = 1_000;
+/// How soon events of other processes are noticed.
+const POLL: Duration = Duration::from_millis(250);
+/// Steps of newly appended events begin so far apart: under load each folds many events, and takes little from the
+/// writer. After a quiet time the first one begins at once.
+const SPACING: Duration = Duration::from_millis(100);
+/// Pause after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+/// A replaced generation is kept so long, for readers that are still in it.
+const RETIRED_FOR: SignedDuration = SignedDuration::from_secs(60);
+
+/// Keeps projections up to date.
+#[derive(Clone)]
+pub struct LiveRunner {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) projections: &'static [&'static dyn AnyProjection],
+    errors: Arc<Mutex<HashMap<&'static str, String>>>,
+    claims: Claims,
+}
+
+/// What the one process has that folds the projections.
+struct Lead {
+    lease: Box<dyn Lease>,
+    rebuilding: JoinHandle<()>,
+}
+
+impl LiveRunner {
+    /// A runner of all registered projections.
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self {
+            store,
+            projections: projections::all(),
+            errors: Arc::default(),
+            claims: Claims::default(),
+        }
+    }
+
+    /// Makes the first generation of projections that have none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if a table cannot be made.
+    pub async fn prepare(&self) -> Result<(), StoreError> {
+        let existing = self.store.generations().await?;
+        for projection in self.projections {
+            let name = projection.name();
+            if !existing
+                .iter()
+                .any(|found| found.name == name && found.state == GenerationState::Live)
+            {
+                self.store
+                    .create_generation(name, projection.version(), projection.columns())
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Folds whatever is appended until `shutdown`, while no other process on the same database does. `tail` tells when
+    /// this process has appended something. A projection whose rows were made by another version of its code is rebuilt
+    /// first, beside the old rows.
+    pub async fn run(self, mut tail: watch::Receiver<Position>, shutdown: CancellationToken) {
+        let mut lead = None;
+        let mut flood = Flood::new(*tail.borrow());
+        while !shutdown.is_cancelled() {
+            if flood.goes_first(*tail.borrow()) {
+                tokio::select! {
+                    () = tokio::time::sleep(SPACING) => {}
+                    () = shutdown.cancelled() => {}
+                }
+                continue;
+            }
+            let spaced = tokio::time::sleep(SPACING);
+            let pause = match self.work(&mut lead, &shutdown).await {
+                Ok(()) if lead.is_some() => POLL,
+                // another process folds; this one takes over soon after it has gone
+                Ok(()) => PAUSE,
+                Err(error) => {
+                    tracing::error!(%error, "projections are held up");
+                    PAUSE
+                }
+            };
+            tokio::select! {
+                changed = tail.changed(), if lead.is_some() => {
+                    if changed.is_err() {
+                        // the ledger has ended: only other processes append now
+                        tokio::time::sleep(POLL).await;
+                    }
+                }
+                () = tokio::time::sleep(pause) => {}
+                () = shutdown.cancelled() => {}
+            }
+            tokio::select! {
+                () = spaced => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+        if let Some(Lead { rebuilding, .. }) = lead
+            && let Err(error) = rebuilding.await
+        {
+            tracing::error!(%error, "the rebuild task failed");
+        }
+    }
+
+    /// Folds what there is if this process has the lease, or can have it.
+    async fn work(&self, lead: &mut Option<Lead>, shutdown: &CancellationToken) -> Result<(), RunError> {
+        if let Some(Lead { lease, .. }) = lead
+            && !lease.is_held().await
+        {
+            tracing::warn!("the lease on the projections is lost");
+            *lead = None;
+        }
+        if lead.is_none() {
+            let Some(lease) = self.store.lease().await? else {
+                return Ok(());
+            };
+            tracing::debug!("this process folds the projections");
+            let rebuilding = tokio::spawn(self.clone().rebuild_outdated(shutdown.clone()));
+            *lead = Some(Lead { lease, rebuilding });
+        }
+        self.catch_up(shutdown).await
+    }
+
+    async fn rebuild_outdated(self, shutdown: CancellationToken) {
+        let generations = match self.store.generations().await {
+            Ok(generations) => generations,
+            Err(error) => return tracing::error!(%error, "the projections' versions could not be read"),
+        };
+        let outdated = |projection: &&dyn AnyProjection| {
+            generations.iter().any(|found| {
+                let live = found.name == projection.name() && found.state == GenerationState::Live;
+                live && found.version != projection.version()
+            })
+        };
+        let outdated: Vec<&'static dyn AnyProjection> = self.projections.iter().copied().filter(outdated).collect();
+        if outdated.is_empty() {
+            return;
+        }
+        tracing::info!(
+            projections = outdated.len(),
+            "projections have a new version and are rebuilt"
+        );
+        let claims = outdated
+            .iter()
+            .filter_map(|projection| self.claims.claim(projection.name()));
+        self.rebuild_claimed(claims.collect(), &outdated, &shutdown).await;
+    }
+
+    /// Begins to rebuild a projection beside its live rows: the work to be done, which logs its outcome. None if this
+    /// process is at it already.
+    pub fn begin_rebuild(
+        &self,
+        projection: &'static dyn AnyProjection,
+        shutdown: CancellationToken,
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
+        let claim = self.claims.claim(projection.name())?;
+        let runner = self.clone();
+        Some(async move { runner.rebuild_claimed(vec![claim], &[projection], &shutdown).await })
+    }
+
+    async fn rebuild_claimed(
+        &self,
+        claims: Vec<Claim>,
+        projections: &[&'static dyn AnyProjection],
+        shutdown: &CancellationToken,
+    ) {
+        match rebuild(&*self.store, projections, |_| {}, shutdown).await {
+            Ok(()) => tracing::info!("projections are rebuilt"),
+            Err(RunError::Cancelled) => {}
+            Err(error) => tracing::error!(%error, "projections could not be rebuilt"),
+        }
+        drop(claims);
+    }
+
+    /// Folds until there is no whole batch left: what is appended meanwhile waits for the next time. A projection that
+    /// fails does not hold up the others.
+    async fn catch_up(&self, shutdown: &CancellationToken) -> Result<(), RunError> {
+        while !shutdown.is_cancelled() {
+            let mut by_position: BTreeMap<Position, Vec<Target>> = BTreeMap::new();
+            for generation in self.store.generations().await? {
+                self.drop_if_retired(&generation).await;
+                let projection = self
+                    .projections
+                    .iter()
+                    .find(|projection| projection.name() == generation.name);
+                if let Some(projection) = projection
+                    && generation.state == GenerationState::Live
+                    && generation.version == projection.version()
+                {
+                    let target = Target {
+                        projection: *projection,
+                        generation,
+                    };
+                    by_position.entry(target.generation.position).or_default().push(target);
+                }
+            }
+            let mut more = false;
+            for targets in by_position.values_mut() {
+                more |= self.step(targets).await?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// One step of projections that stand at the same position: together, or one by one if one of them fails. Tells
+    /// whether there may well be more to fold.
+    async fn step(&self, targets: &mut [Target]) -> Result<bool, RunError> {
+        match advance(&*self.store, targets, BATCH, None).await {
+            Ok(step) => {
+                self.note(targets, None);
+                Ok(match step {
+                    Step::Advanced(events) => events >= BATCH as usize,
+                    Step::Overtaken => true,
+                    Step::UpToDate => false,
+                })
+            }
+            Err(error) if error.is_its_own() && targets.len() > 1 => {
+                let mut more = false;
+                for target in targets.chunks_mut(1) {
+                    more |= Box::pin(self.step(target)).await?;
+                }
+                Ok(more)
+            }
+            Err(error) if error.is_its_own() => {
+                tracing::error!(%error, "a projection is stopped");
+                self.note(targets, Some(&error));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn note(&self, targets: &[Target], error: Option<&RunError>) {
+        // the lock is held for a moment only; one poisoned by a panic still holds a good map
+        let mut errors = self.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for target in targets {
+            match error {
+                Some(error) => drop(errors.insert(target.projection.name(), error.to_string())),
+                None => drop(errors.remove(target.projection.name())),
+            }
+        }
+    }
+
+    async fn drop_if_retired(&self, generation: &Generation) {
+        let retired_since = clock::now().duration_since(generation.updated_at);
+        if generation.state == GenerationState::Retired
+            && retired_since > RETIRED_FOR
+            && let Err(error) = self.store.drop_generation(generation).await
+        {
+            tracing::warn!(%error, name = generation.name, "a replaced generation could not be dropped yet");
+        }
+    }
+
+    pub(super) fn errors(&self) -> HashMap<&'static str, String> {
+        let errors = self.errors.lock();
+        errors.unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,223 @@
+//! A new generation beside the live one: made live when it has caught up, or compared with it and dropped.
+
+use aggregates::Position;
+use projections::AnyProjection;
+use tokio_util::sync::CancellationToken;
+
+use super::RunError;
+use super::advance::{Step, Target, advance};
+use crate::store::{Difference, Generation, GenerationState, Store, StoreError};
+
+/// Events a step: large, since nobody waits for a single one.
+const BATCH: u32 = 5_000;
+/// How often a check follows live rows that move on.
+const CHASES: usize = 1_000;
+/// How many differing rows a check lists.
+pub const LISTED: usize = 100;
+
+/// How far a rebuild is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The position reached.
+    pub position: Position,
+    /// The end of the log.
+    pub head: Position,
+}
+
+/// What a check found.
+pub struct Checked {
+    /// The projection.
+    pub projection: &'static str,
+    /// The position at which the rows were compared.
+    pub position: Position,
+    /// How many rows were compared.
+    pub rows: u64,
+    /// The rows that differ, at most [`LISTED`].
+    pub differences: Vec<Difference>,
+}
+
+/// Rebuilds projections in one pass over the log, beside the rows that are read meanwhile, and switches each
+/// atomically once it has caught up. An earlier rebuild that was cut short is resumed.
+///
+/// # Errors
+/// [`RunError`]; what is rebuilt so far is kept and resumed next time.
+pub async fn rebuild(
+    store: &dyn Store,
+    projections: &[&'static dyn AnyProjection],
+    mut progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    let mut targets = Vec::with_capacity(projections.len());
+    for projection in projections {
+        let generation = store
+            .create_generation(projection.name(), projection.version(), projection.columns())
+            .await?;
+        targets.push(Target {
+            projection: *projection,
+            generation,
+        });
+    }
+    loop {
+        if shutdown.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let step = undisturbed(store, advance(store, &mut targets, BATCH, None).await, &targets).await?;
+        let position = targets
+            .iter()
+            .map(|target| target.generation.position)
+            .min()
+            .unwrap_or_default();
+        progress(Progress {
+            position,
+            head: store.head().await?.position,
+        });
+        match step {
+            Step::Advanced(events) if events == BATCH as usize => {}
+            // close to the end: another small batch may have come in, which the switch would notice
+            Step::Advanced(_) | Step::UpToDate => {
+                let mut behind = Vec::new();
+                for target in targets {
+                    // where there was no generation yet, the first one is live from its beginning
+                    let is_live = target.generation.state == GenerationState::Live;
+                    if !is_live
+                        && !store
+                            .switch_generation(&target.generation, target.projection.columns())
+                            .await?
+                    {
+                        behind.push(target);
+                    }
+                }
+                targets = reload(store, behind).await?;
+                if targets.is_empty() {
+                    return Ok(());
+                }
+            }
+            Step::Overtaken => targets = reload(store, targets).await?,
+        }
+    }
+}
+
+/// A generation as the store has it now; none once it is dropped.
+async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generation>, StoreError> {
+    let generations = store.generations().await?;
+    let mut generations = generations.into_iter();
+    Ok(generations.find(|found| found.name == old.name && found.generation == old.generation))
+}
+
+/// The targets as the store has them now; those that another process has made live already are done. One that is gone,
+/// since a check elsewhere had made it and has dropped it, begins anew.
+async fn reload(store: &dyn Store, targets: Vec<Target>) -> Result<Vec<Target>, RunError> {
+    let mut reloaded = Vec::with_capacity(targets.len());
+    for Target { projection, generation } in targets {
+        let generation = match current(store, &generation).await? {
+            Some(found) => found,
+            None => {
+                store
+                    .create_generation(projection.name(), projection.version(), projection.columns())
+                    .await?
+            }
+        };
+        if generation.state == GenerationState::Building {
+            reloaded.push(Target { projection, generation });
+        }
+    }
+    Ok(reloaded)
+}
+
+/// The result of a step, [`Step::Overtaken`] if the store refused it since another process has dropped a table.
+async fn undisturbed(store: &dyn Store, result: Result<Step, RunError>, targets: &[Target]) -> Result<Step, RunError> {
+    let Err(RunError::Store(error)) = result else {
+        return result;
+    };
+    for target in targets {
+        if !error.is_transient() && current(store, &target.generation).await?.is_none() {
+            return Ok(Step::Overtaken);
+        }
+    }
+    Err(error.into())
+}
+
+/// Rebuilds one projection beside the live rows, compares all rows at one position, and drops the rebuilt ones.
+///
+/// # Errors
+/// [`RunError`], in particular [`RunError::OtherVersion`] if the live rows are of another version.
+pub async fn check(
+    store: &dyn Store,
+    projection: &'static dyn AnyProjection,
+    mut progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<Checked, RunError> {
+    let name = projection.name();
+    for _ in 0..CHASES {
+        // another check or a rebuild may be filling one: then both go on with it
+        let before = store.generations().await?;
+        let generation = store
+            .create_generation(name, projection.version(), projection.columns())
+            .await?;
+        let same = |found: &Generation| found.name == name && found.generation == generation.generation;
+        let own = !before.iter().any(same);
+        let mut targets = [Target { projection, generation }];
+        let result = compare(store, &mut targets, &mut progress, shutdown).await;
+        let [Target { generation, .. }] = &targets;
+        match result {
+            Ok(Some(checked)) => {
+                if own {
+                    store.drop_generation(generation).await?;
+                }
+                return Ok(checked);
+            }
+            Ok(None) => {}
+            Err(RunError::Store(error)) if !error.is_transient() && current(store, generation).await?.is_none() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(RunError::TooFast(name))
+}
+
+/// Folds up to where the live rows are and compares. None if either has moved on meanwhile.
+async fn compare(
+    store: &dyn Store,
+    targets: &mut [Target; 1],
+    progress: &mut (impl FnMut(Progress) + Send),
+    shutdown: &CancellationToken,
+) -> Result<Option<Checked>, RunError> {
+    let projection = targets[0].projection;
+    let (name, version) = (projection.name(), projection.version());
+    let live = loop {
+        if shutdown.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let generations = store.generations().await?;
+        let mut generations = generations.into_iter();
+        let live = generations.find(|found| found.name == name && found.state == GenerationState::Live);
+        let Some(live) = live else {
+            return Err(RunError::OtherVersion(name, 0, version));
+        };
+        if live.version != version {
+            return Err(RunError::OtherVersion(name, live.version, version));
+        }
+        let step = advance(store, targets, BATCH, Some(live.position)).await?;
+        progress(Progress {
+            position: targets[0].generation.position,
+            head: live.position,
+        });
+        match step {
+            Step::UpToDate => break live,
+            Step::Advanced(_) => {}
+            Step::Overtaken => return Ok(None),
+        }
+    };
+    let rebuilt = &targets[0].generation;
+    let differences = store
+        .differences(&live, rebuilt, projection.columns(), LISTED as u32)
+        .await?;
+    let Some(differences) = differences else {
+        return Ok(None);
+    };
+    Ok(Some(Checked {
+        projection: name,
+        position: rebuilt.position,
+        rows: store.row_count(rebuilt).await?,
+        differences,
+    }))
+}

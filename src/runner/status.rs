@@ -1,0 +1,158 @@
+//! How the projections are doing.
+
+use std::time::Duration;
+
+use aggregates::Position;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::LiveRunner;
+use crate::clock;
+use crate::store::{EventQuery, GenerationState, Store, StoreError};
+
+/// How a projection is doing.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The projection.
+    pub name: &'static str,
+    /// The version of its code.
+    pub version: u32,
+    /// The version that made the rows which are served.
+    pub live_version: Option<u32>,
+    /// The generation that is served.
+    pub generation: Option<i64>,
+    /// The position up to which it is folded.
+    pub position: u64,
+    /// How many events it is behind.
+    pub lag: u64,
+    /// For how many seconds the oldest event that is not folded yet has waited.
+    pub lag_seconds: f64,
+    /// Its rows.
+    pub rows: u64,
+    /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are those of another version;
+    /// `failing` while an event cannot be folded; `missing` before its first start.
+    pub state: &'static str,
+    /// Rows that stand still, since an event could not be folded into them.
+    pub parked: u64,
+    /// The position that the new generation has reached, while there is one.
+    pub rebuilt_to: Option<u64>,
+    /// Why it is failing.
+    pub error: Option<String>,
+}
+
+/// Whether a projection keeps up: what can be told often, since no row is counted.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The projection.
+    pub name: &'static str,
+    /// How many events it is behind.
+    pub lag: u64,
+    /// For how long the oldest event that is not folded yet has waited.
+    pub waiting: Duration,
+    /// Whether an event cannot be folded.
+    pub failing: bool,
+}
+
+impl LiveRunner {
+    /// Whether every projection keeps up.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn health(&self) -> Result<Vec<Health>, StoreError> {
+        let (head, generations) = (self.store.head().await?.position, self.store.generations().await?);
+        let errors = self.errors();
+        let mut health = Vec::new();
+        for projection in self.projections {
+            let name = projection.name();
+            let live = generations
+                .iter()
+                .find(|found| found.name == name && found.state == GenerationState::Live);
+            let position = live.map_or(Position(0), |live| live.position);
+            let seconds = lag_seconds(&*self.store, position, head, clock::now()).await?;
+            health.push(Health {
+                name,
+                lag: head.0.saturating_sub(position.0),
+                waiting: Duration::from_secs_f64(seconds),
+                failing: errors.contains_key(name),
+            });
+        }
+        Ok(health)
+    }
+
+    /// How every projection is doing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn statuses(&self) -> Result<Vec<Status>, StoreError> {
+        let errors = self.errors();
+        let mut statuses = statuses(&*self.store).await?;
+        for status in &mut statuses {
+            if let Some(error) = errors.get(status.name) {
+                status.state = "failing";
+                status.error = Some(error.clone());
+            }
+        }
+        Ok(statuses)
+    }
+}
+
+/// How every projection is doing, as far as the store tells.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn statuses(store: &dyn Store) -> Result<Vec<Status>, StoreError> {
+    let (head, generations) = (store.head().await?, store.generations().await?);
+    let parked = store.parked().await?;
+    let mut statuses = Vec::new();
+    for projection in projections::all() {
+        let own = || generations.iter().filter(|found| found.name == projection.name());
+        let live = own().find(|found| found.state == GenerationState::Live);
+        let building = own().find(|found| found.state == GenerationState::Building);
+        let position = live.map_or(Position(0), |live| live.position);
+        let state = match (live, building) {
+            (None, _) => "missing",
+            (Some(_), Some(_)) => "rebuilding",
+            (Some(live), None) if live.version != projection.version() => "stale",
+            (Some(_), None) => "live",
+        };
+        statuses.push(Status {
+            name: projection.name(),
+            version: projection.version(),
+            live_version: live.map(|live| live.version),
+            generation: live.map(|live| live.generation),
+            position: position.0,
+            lag: head.position.0.saturating_sub(position.0),
+            lag_seconds: lag_seconds(store, position, head.position, clock::now()).await?,
+            rows: match live {
+                Some(live) => store.row_count(live).await?,
+                None => 0,
+            },
+            state,
+            parked: parked
+                .iter()
+                .filter(|row| live.is_some_and(|live| row.is_of(live)))
+                .count() as u64,
+            rebuilt_to: building.map(|building| building.position.0),
+            error: None,
+        });
+    }
+    Ok(statuses)
+}
+
+/// For how long the oldest event that is not folded yet has waited, in seconds.
+async fn lag_seconds(store: &dyn Store, position: Position, head: Position, now: Timestamp) -> Result<f64, StoreError> {
+    if position >= head {
+        return Ok(0.0);
+    }
+    let next = store
+        .events(&EventQuery {
+            after: position,
+            limit: 1,
+            ..EventQuery::default()
+        })
+        .await?;
+    Ok(next.first().map_or(0.0, |event| {
+        now.duration_since(event.recorded_at).as_secs_f64().max(0.0)
+    }))
+}

@@ -1,0 +1,217 @@
+//! The running service: everything wired together, as `serve`, `demo` and the tests start it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aggregates::Source;
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::data_dir::{self, ServiceSecrets};
+use crate::http::{self, App};
+use crate::ingest::Ingest;
+use crate::ingest::signature::Verifier;
+use crate::ledger::{Ledger, Reader};
+use crate::metrics::Metrics;
+use crate::runner::LiveRunner;
+use crate::settings::Settings;
+use crate::store::{self, Lookup, Store};
+use crate::vault::{FingerprintKey, MasterKey, Vault};
+
+/// The source whose settings stand at the top level.
+pub const MAIN_SOURCE: &str = "coldmailreseller";
+
+/// Everything below HTTP: the store, the vault, the ledger's writer and the way in for each source.
+pub struct Core {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// The ledger's writer.
+    pub ledger: Ledger,
+    /// The way in, by the name of the source.
+    pub ingests: BTreeMap<String, Ingest>,
+    /// What the service runs with.
+    pub secrets: ServiceSecrets,
+    writer: JoinHandle<()>,
+}
+
+impl Core {
+    /// Opens store and vault and starts the writer. What is missing in the data directory is made.
+    ///
+    /// # Errors
+    /// If the data directory, a key or the store cannot be used.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        data_dir::create_dir(&settings.data_dir)?;
+        let store = store::open(&settings.database_url)
+            .await
+            .with_context(|| format!("cannot open {}", settings.database_url))?;
+        let (master, created) = master_key(settings, &*store).await?;
+        let vault = Arc::new(Vault::open(Arc::new(master), &*store).await?);
+        let mut secrets = ServiceSecrets::prepare(settings)?;
+        if created {
+            secrets.created.push(settings.master_key_file.clone());
+        }
+        let (ledger, writer) =
+            Ledger::start(Arc::clone(&store), Arc::clone(&vault), settings.queue_capacity.get()).await?;
+        let ingest = |source: Source, verifier: Verifier| {
+            let fingerprints = Arc::clone(vault.fingerprints());
+            (
+                source.as_str().to_owned(),
+                Ingest::new(source, verifier, fingerprints, ledger.clone()),
+            )
+        };
+        let main = ingest(
+            Source::parse(MAIN_SOURCE)?,
+            Verifier::new(&secrets.webhook_keys, settings.signature),
+        );
+        let others = settings
+            .sources
+            .iter()
+            .map(|(source, own)| ingest(source.clone(), Verifier::new(&own.webhook_key, own.signature)));
+        let ingests = others.chain([main]).collect();
+        Ok(Self {
+            store,
+            vault,
+            ledger,
+            ingests,
+            secrets,
+            writer,
+        })
+    }
+
+    /// Lets go of the writer and waits until everything that it accepted is answered.
+    pub async fn close(self) {
+        let Self {
+            store,
+            ledger,
+            ingests,
+            writer,
+            ..
+        } = self;
+        drop((ledger, ingests));
+        if let Err(error) = writer.await {
+            tracing::error!(%error, "the ledger's writer failed");
+        }
+        store.close().await;
+    }
+}
+
+/// The master key: read, or made if the ledger is new. Tells whether it was made. A ledger that has keys already is not
+/// given another master key, which could open nothing.
+async fn master_key(settings: &Settings, store: &dyn Store) -> anyhow::Result<(MasterKey, bool)> {
+    let path = &settings.master_key_file;
+    let lookup = Lookup {
+        subjects: vec![FingerprintKey::subject()],
+        ..Lookup::default()
+    };
+    if store.lookup(&lookup).await?.keys.is_empty() {
+        return Ok(MasterKey::load_or_create(path)?);
+    }
+    let master = MasterKey::load(path).with_context(|| {
+        format!(
+            "{} holds a ledger already, and its sealed sections open only with its own master key, which should be in {}",
+            settings.database_url,
+            path.display()
+        )
+    })?;
+    Ok((master, false))
+}
+
+/// A service that listens.
+pub struct Service {
+    address: SocketAddr,
+    created: Vec<PathBuf>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    server: JoinHandle<std::io::Result<()>>,
+    runner: JoinHandle<()>,
+    writer: JoinHandle<()>,
+    store: Arc<dyn Store>,
+}
+
+impl Service {
+    /// Starts everything. When it returns, the service accepts webhooks.
+    ///
+    /// # Errors
+    /// If the core cannot be opened or the address is taken.
+    pub async fn start(settings: &Settings, metrics: Metrics) -> anyhow::Result<Self> {
+        let Core {
+            store,
+            vault,
+            ledger,
+            ingests,
+            secrets,
+            writer,
+        } = Core::open(settings).await?;
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
+        let shutdown = CancellationToken::new();
+        let live = LiveRunner::new(Arc::clone(&store));
+        live.prepare().await?;
+        let runner = tokio::spawn(live.clone().run(ledger.tail(), shutdown.clone()));
+        let tasks = TaskTracker::new();
+        let app = App {
+            reader: Reader::new(Arc::clone(&store), vault),
+            store: Arc::clone(&store),
+            ledger,
+            ingests,
+            live,
+            admin_token: secrets.admin_token,
+            lag_limit: settings.lag_limit,
+            metrics,
+            shutdown: shutdown.clone(),
+            tasks: tasks.clone(),
+        };
+        let router = http::router(app)?;
+        let stopped = shutdown.clone();
+        let server = tokio::spawn(async move {
+            axum::serve(listener, router)
+                .with_graceful_shutdown(async move { stopped.cancelled().await })
+                .await
+        });
+        Ok(Self {
+            address,
+            created: secrets.created,
+            shutdown,
+            tasks,
+            server,
+            runner,
+            writer,
+            store,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The secret files that this start made.
+    pub fn created(&self) -> &[PathBuf] {
+        &self.created
+    }
+
+    /// Stops accepting, answers everything that was accepted, and ends.
+    ///
+    /// # Errors
+    /// If the server had failed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        // the router holds the ledger's handles: once the server is gone, the writer empties its queue and ends
+        let served = self.server.await;
+        self.writer.await.context("the ledger's writer failed")?;
+        self.runner.await.context("the projections' runner failed")?;
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.store.close().await;
+        served.context("the server failed")?.context("the server failed")
+    }
+}

@@ -1,0 +1,217 @@
+//! Settings: `warmledger.toml`, overridden by the environment, overridden by flags.
+//!
+//! Anything unknown or wrong is an error that says which key, where it was set and what is allowed, and never the value
+//! of a secret.
+//!
+//! - `keys`: the known keys, and the suggestion for a misspelt one
+//! - `layers`: the merge, which remembers where each value came from
+//! - `read`, `values`, `url`: text to types
+//! - `effective`: the way back, masked
+
+mod effective;
+mod error;
+mod keys;
+mod layers;
+mod read;
+mod url;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    env,
+    io::ErrorKind,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aggregates::Source;
+
+pub use self::{
+    effective::EffectiveSetting,
+    error::{Origin, Problem, SettingsError},
+    url::{DatabaseUrl, NatsUrl},
+    values::{LogFormat, parse_keys},
+};
+use crate::{ingest::signature::Scheme, secret::Secret};
+
+/// The settings file that is read, if it is there, when no other is named.
+pub const DEFAULT_FILE: &str = "warmledger.toml";
+const DEFAULT_DATA_DIR: &str = "./warmledger-data";
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
+const DEFAULT_LOG: &str = "info";
+const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); // checked by the compiler: a constant
+const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
+
+/// What the command line set. It may hold a database password: no `Debug`.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// `--config`: the settings file, which must then exist.
+    pub config: Option<PathBuf>,
+    /// `--data-dir`
+    pub data_dir: Option<String>,
+    /// `--database-url`
+    pub database_url: Option<Secret<String>>,
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--log`
+    pub log: Option<String>,
+    /// `--log-format`
+    pub log_format: Option<String>,
+}
+
+impl Flags {
+    /// The flags that set something: flag, key, text.
+    fn set(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        [
+            ("--data-dir", "data_dir", self.data_dir.as_deref()),
+            (
+                "--database-url",
+                "database_url",
+                self.database_url.as_ref().map(|url| url.expose().as_str()),
+            ),
+            ("--listen", "listen", self.listen.as_deref()),
+            ("--log", "log", self.log.as_deref()),
+            ("--log-format", "log_format", self.log_format.as_deref()),
+        ]
+        .into_iter()
+        .filter_map(|(flag, key, text)| Some((flag, key, text?)))
+    }
+}
+
+/// Everything that can be set. Holds secrets: no `Debug`; [`effective`](Settings::effective) is the safe view.
+#[derive(Clone)]
+pub struct Settings {
+    /// Where the ledger is stored.
+    pub database_url: DatabaseUrl,
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// Where generated secrets are kept, and the default SQLite file.
+    pub data_dir: PathBuf,
+    /// The keys under which the main source signs, all accepted; `None` means the data directory's `webhook.key`.
+    pub webhook_key: Option<Vec<Secret<String>>>,
+    /// What the main source's signatures cover.
+    pub signature: Scheme,
+    /// The file of the key that wraps all data keys.
+    pub master_key_file: PathBuf,
+    /// The token that may do everything; `None` means the data directory's `admin.token`.
+    pub admin_token: Option<Secret<String>>,
+    /// Reserved: the NATS server that events will be published to.
+    pub nats_url: Option<NatsUrl>,
+    /// A tracing filter.
+    pub log: String,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// How many commands may wait for the writer before senders are told to come back later.
+    pub queue_capacity: NonZeroUsize,
+    /// How far a projection may lag behind before the service reports itself not ready.
+    pub lag_limit: Duration,
+    /// Further senders by name, each received at `/webhooks/NAME`.
+    pub sources: BTreeMap<Source, SourceSettings>,
+    origins: BTreeMap<String, Origin>,
+}
+
+/// One `[sources.NAME]` table. Holds secrets: no `Debug`.
+#[derive(Clone)]
+pub struct SourceSettings {
+    /// The keys under which this source signs, at least one, all accepted.
+    pub webhook_key: Vec<Secret<String>>,
+    /// What this source's signatures cover; the main source's scheme unless set.
+    pub signature: Scheme,
+}
+
+impl Settings {
+    /// Loads the settings from the file, the process's environment and the flags.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming every unknown key and bad value, or why the file can't be read. A missing
+    /// [`DEFAULT_FILE`] is no error.
+    pub fn load(flags: &Flags) -> Result<Self, SettingsError> {
+        let mut environment = HashMap::new();
+        let mut problems = Vec::new();
+        for (name, value) in env::vars_os() {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(keys::ENV_PREFIX)) else {
+                continue;
+            };
+            match value.into_string() {
+                Ok(value) => drop(environment.insert(name.to_owned(), value)),
+                Err(_) => problems.push(Problem {
+                    key: name[keys::ENV_PREFIX.len()..].to_lowercase().replace("__", "."),
+                    origin: Origin::Environment(name.to_owned()),
+                    problem: "is not valid UTF-8".to_owned(),
+                }),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(SettingsError::Invalid(problems));
+        }
+        Self::from_layers(read_file(flags.config.as_deref())?, environment, flags)
+    }
+
+    /// The defaults and the flags alone, without a file or the environment: for tests and for embedding.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming every flag with a bad value.
+    pub fn from_flags(flags: &Flags) -> Result<Self, SettingsError> {
+        Self::from_layers(None, HashMap::new(), flags)
+    }
+
+    fn from_layers(
+        file: Option<layers::File>,
+        environment: HashMap<String, String>,
+        flags: &Flags,
+    ) -> Result<Self, SettingsError> {
+        let origin = file
+            .as_ref()
+            .map_or(Origin::Default, |file| Origin::File(file.path.clone()));
+        read::read(layers::merge(file, environment, flags)?, origin)
+    }
+
+    /// Where a key's value came from; `key` is its path, e.g. `sources.sandbox.signature`.
+    pub fn origin(&self, key: &str) -> &Origin {
+        self.origins.get(key).unwrap_or(&Origin::Default)
+    }
+
+    /// Settings for play: nothing that the file or the environment says about real data is kept, so that a demo started
+    /// in a production directory can't write into its ledger. What a flag said stays. `fresh_dir` is the data directory
+    /// unless a flag named one.
+    pub fn isolated(mut self, fresh_dir: impl FnOnce() -> std::io::Result<PathBuf>) -> std::io::Result<Self> {
+        self.origins.retain(|key, origin| {
+            matches!(origin, Origin::Flag(_)) || matches!(key.as_str(), "listen" | "log" | "log_format")
+        });
+        if *self.origin("data_dir") == Origin::Default {
+            self.data_dir = fresh_dir()?;
+        }
+        if *self.origin("database_url") == Origin::Default {
+            self.database_url = DatabaseUrl::Sqlite(self.data_dir.join("warmledger.db"));
+        }
+        self.master_key_file = self.data_dir.join("master.key");
+        self.webhook_key = None;
+        self.signature = Scheme::default();
+        self.admin_token = None;
+        self.nats_url = None;
+        self.queue_capacity = DEFAULT_QUEUE_CAPACITY;
+        self.lag_limit = DEFAULT_LAG_LIMIT;
+        self.sources.clear();
+        Ok(self)
+    }
+}
+
+fn read_file(named: Option<&Path>) -> Result<Option<layers::File>, SettingsError> {
+    let path = named.unwrap_or(Path::new(DEFAULT_FILE));
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(layers::File {
+            path: path.to_owned(),
+            text,
+        })),
+        Err(error) if named.is_none() && error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(SettingsError::Unreadable {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}

@@ -1,0 +1,82 @@
+//! The settings as they are in effect, safe to print.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{Origin, Settings};
+use crate::{data_dir::SecretFile, secret::Secret};
+
+/// One setting as it is in effect. A secret shows only whether it is set, or which file it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EffectiveSetting {
+    /// The key's path, e.g. `listen` or `sources.sandbox.signature`.
+    pub key: String,
+    /// The value, masked; `None` if it is not set and needs not be.
+    pub value: Option<String>,
+    /// `default`, `file`, `environment` or `flag`.
+    pub origin: &'static str,
+    /// Which file, variable or flag; `None` for a default.
+    pub from: Option<String>,
+}
+
+impl Settings {
+    /// Every setting in effect with its origin, secrets masked, in the order of `warmledger.example.toml`.
+    pub fn effective(&self) -> Vec<EffectiveSetting> {
+        let generated = |file: SecretFile| from_file(&file.path(&self.data_dir));
+        let mut rows = vec![
+            self.row("database_url", Some(self.database_url.to_string())),
+            self.row("listen", Some(self.listen.to_string())),
+            self.row("data_dir", Some(self.data_dir.display().to_string())),
+            self.row(
+                "webhook_key",
+                Some(
+                    self.webhook_key
+                        .as_deref()
+                        .map_or_else(|| generated(SecretFile::WebhookKey), count),
+                ),
+            ),
+            self.row("signature", Some(self.signature.to_string())),
+            self.row("master_key_file", Some(self.master_key_file.display().to_string())),
+            self.row(
+                "admin_token",
+                Some(
+                    self.admin_token
+                        .as_ref()
+                        .map_or_else(|| generated(SecretFile::AdminToken), |_| "(set)".to_owned()),
+                ),
+            ),
+            self.row("nats_url", self.nats_url.as_ref().map(ToString::to_string)),
+            self.row("log", Some(self.log.clone())),
+            self.row("log_format", Some(self.log_format.as_str().to_owned())),
+            self.row("queue_capacity", Some(self.queue_capacity.to_string())),
+            self.row("lag_limit_seconds", Some(self.lag_limit.as_secs().to_string())),
+        ];
+        for (name, source) in &self.sources {
+            rows.push(self.row(&format!("sources.{name}.webhook_key"), Some(count(&source.webhook_key))));
+            rows.push(self.row(&format!("sources.{name}.signature"), Some(source.signature.to_string())));
+        }
+        rows
+    }
+
+    fn row(&self, key: &str, value: Option<String>) -> EffectiveSetting {
+        let origin: &Origin = self.origin(key);
+        EffectiveSetting {
+            key: key.to_owned(),
+            value,
+            origin: origin.kind(),
+            from: origin.detail(),
+        }
+    }
+}
+
+fn from_file(path: &Path) -> String {
+    format!("(from file {})", path.display())
+}
+
+fn count(keys: &[Secret<String>]) -> String {
+    match keys.len() {
+        1 => "(set)".to_owned(),
+        many => format!("(set, {many} keys)"),
+    }
+}

@@ -1,0 +1,98 @@
+//! The known keys, and how a wrong one is explained.
+
+use super::error::{Origin, Problem};
+
+/// What the environment's variables start with.
+pub(super) const ENV_PREFIX: &str = "WARMLEDGER_";
+
+/// The table of further senders.
+pub(super) const SOURCES: &str = "sources";
+
+/// What a value must be written as in a settings file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+}
+
+/// The keys at the top level.
+pub(super) const KEYS: [(&str, Kind); 12] = [
+    ("database_url", Kind::Text),
+    ("listen", Kind::Text),
+    ("data_dir", Kind::Text),
+    ("webhook_key", Kind::Text),
+    ("signature", Kind::Text),
+    ("master_key_file", Kind::Text),
+    ("admin_token", Kind::Text),
+    ("nats_url", Kind::Text),
+    ("log", Kind::Text),
+    ("log_format", Kind::Text),
+    ("queue_capacity", Kind::Number),
+    ("lag_limit_seconds", Kind::Number),
+];
+
+/// The keys of one `[sources.NAME]` table.
+pub(super) const SOURCE_KEYS: [(&str, Kind); 2] = [("webhook_key", Kind::Text), ("signature", Kind::Text)];
+
+/// How the value at this path is written.
+///
+/// # Errors
+/// A [`Problem`] that suggests the nearest known key, or lists them, when nothing has this path.
+pub(super) fn kind_of(path: &[String], origin: &Origin) -> Result<Kind, Problem> {
+    let find = |keys: &[(&str, Kind)], name: &str| keys.iter().find(|(key, _)| *key == name).map(|(_, kind)| *kind);
+    let known = match path {
+        [key] => find(&KEYS, key),
+        [table, _, key] if table == SOURCES => find(&SOURCE_KEYS, key),
+        _ => None,
+    };
+    known.ok_or_else(|| Problem {
+        key: path.join("."),
+        origin: origin.clone(),
+        problem: unknown(path, origin),
+    })
+}
+
+fn unknown(path: &[String], origin: &Origin) -> String {
+    let names = |keys: &[(&'static str, Kind)]| keys.iter().map(|(key, _)| *key).collect::<Vec<_>>();
+    let (parent, wrong, known) = match path {
+        [table] if table == SOURCES => return "must be tables: [sources.NAME]".to_owned(),
+        [table, _] if table == SOURCES => {
+            return "must be a table with the keys webhook_key and signature".to_owned();
+        }
+        [table, _, .., key] if table == SOURCES => (&path[..path.len() - 1], key.as_str(), names(&SOURCE_KEYS)),
+        [key, _, ..] if KEYS.iter().any(|(known, _)| known == key) => return format!("`{key}` has no keys below it"),
+        [first, ..] => (&path[..0], first.as_str(), [names(&KEYS), vec![SOURCES]].concat()),
+        [] => (path, "", names(&KEYS)),
+    };
+    let spell = |key: &str| {
+        let full = [parent.join("."), key.to_owned()].join(".");
+        let full = full.trim_start_matches('.');
+        match origin {
+            Origin::Environment(_) => variable(full),
+            _ => full.to_owned(),
+        }
+    };
+    match nearest(wrong, &known) {
+        Some(key) => format!("is unknown; did you mean `{}`?", spell(key)),
+        None => format!(
+            "is unknown; known are {}",
+            known.into_iter().map(spell).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// The environment variable of a key's path.
+pub(super) fn variable(path: &str) -> String {
+    format!("{ENV_PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+/// The candidate that the word was most likely meant to be, if one is close.
+pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    candidates
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(&word, candidate), *candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}

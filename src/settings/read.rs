@@ -1,0 +1,156 @@
+//! From merged entries to typed settings. Every problem is collected, so that one start shows them all.
+
+use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use aggregates::Source;
+
+use crate::ingest::signature::Scheme;
+
+use super::{
+    DatabaseUrl, NatsUrl, Settings, SettingsError, SourceSettings,
+    error::{Origin, Problem},
+    keys::SOURCES,
+    layers::{Entries, Entry},
+    values,
+};
+
+/// The source whose keys are those at the top level.
+const MAIN_SOURCE: &str = "coldmailreseller";
+
+struct Reader {
+    values: BTreeMap<String, Entry>,
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// The value of a key, if it is set and good.
+    fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let entry = self.values.get(key)?;
+        match parse(&entry.text) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                let origin = entry.origin.clone();
+                self.problems.push(Problem {
+                    key: key.to_owned(),
+                    origin,
+                    problem,
+                });
+                None
+            }
+        }
+    }
+
+    fn source(&mut self, name: &str, file: &Origin, fallback: Scheme) -> Option<(Source, SourceSettings)> {
+        let table = format!("{SOURCES}.{name}");
+        let prefix = format!("{table}.");
+        let set_by = self.values.iter().find(|(key, _)| key.starts_with(&prefix));
+        let origin = set_by.map_or_else(|| file.clone(), |(_, entry)| entry.origin.clone());
+        let webhook_key = self.get(&format!("{table}.webhook_key"), values::parse_keys);
+        let signature = self
+            .get(&format!("{table}.signature"), values::scheme)
+            .unwrap_or(fallback);
+        let mut refuse = |key: String, problem: &str| {
+            self.problems.push(Problem {
+                key,
+                origin: origin.clone(),
+                problem: problem.to_owned(),
+            });
+        };
+        if name == MAIN_SOURCE {
+            refuse(
+                table,
+                "is the source of the top-level webhook_key and signature; set it there",
+            );
+            return None;
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+        let source = Source::parse(name).ok().filter(|_| name.chars().all(plain));
+        if source.is_none() {
+            refuse(
+                table.clone(),
+                "is not a source's name; allowed are a-z, 0-9, - and _, at most 128 of them",
+            );
+        }
+        if !self.values.contains_key(&format!("{table}.webhook_key")) {
+            self.problems.push(Problem {
+                key: format!("{table}.webhook_key"),
+                origin,
+                problem: "is missing; a source needs a key of its own".to_owned(),
+            });
+        }
+        Some((
+            source?,
+            SourceSettings {
+                webhook_key: webhook_key?,
+                signature,
+            },
+        ))
+    }
+}
+
+/// Reads the settings; `file` is where a `[sources.NAME]` table without keys must come from.
+pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsError> {
+    let Entries {
+        values: set,
+        sources: names,
+        problems,
+    } = entries;
+    let mut reader = Reader { values: set, problems };
+    let data_dir = reader
+        .get("data_dir", values::parse_path)
+        .unwrap_or_else(|| PathBuf::from(super::DEFAULT_DATA_DIR));
+    let database_url = reader
+        .get("database_url", DatabaseUrl::parse)
+        .unwrap_or_else(|| DatabaseUrl::Sqlite(data_dir.join("warmledger.db")));
+    let master_key_file = reader
+        .get("master_key_file", values::parse_path)
+        .unwrap_or_else(|| data_dir.join("master.key"));
+    let signature = reader.get("signature", values::scheme).unwrap_or_default();
+    let mut sources = BTreeMap::new();
+    for name in &names {
+        sources.extend(reader.source(name, &file, signature));
+    }
+    let settings = Settings {
+        database_url,
+        master_key_file,
+        signature,
+        sources,
+        listen: reader
+            .get("listen", values::parse_address)
+            .unwrap_or(super::DEFAULT_LISTEN),
+        webhook_key: reader.get("webhook_key", values::parse_keys),
+        admin_token: reader.get("admin_token", values::parse_token),
+        nats_url: reader.get("nats_url", NatsUrl::parse),
+        log: reader
+            .get("log", values::parse_filter)
+            .unwrap_or_else(|| super::DEFAULT_LOG.to_owned()),
+        log_format: reader.get("log_format", str::parse).unwrap_or_default(),
+        queue_capacity: reader
+            .get("queue_capacity", queue_capacity)
+            .unwrap_or(super::DEFAULT_QUEUE_CAPACITY),
+        lag_limit: reader
+            .get("lag_limit_seconds", |text| {
+                values::parse_number(text, 1, 86_400).map(Duration::from_secs)
+            })
+            .unwrap_or(super::DEFAULT_LAG_LIMIT),
+        data_dir,
+        origins: reader
+            .values
+            .into_iter()
+            .map(|(key, entry)| (key, entry.origin))
+            .collect(),
+    };
+    if reader.problems.is_empty() {
+        Ok(settings)
+    } else {
+        Err(SettingsError::Invalid(reader.problems))
+    }
+}
+
+fn queue_capacity(text: &str) -> Result<NonZeroUsize, String> {
+    let number = values::parse_number(text, 1, 1_000_000)?;
+    usize::try_from(number)
+        .ok()
+        .and_then(NonZeroUsize::new)
+        .ok_or_else(|| format!("{text:?} is not allowed"))
+}

@@ -1,0 +1,397 @@
+use super::*;
+
+/// A text that must never turn up in an error or in the effective settings.
+const PLANTED: &str = "hunter2";
+
+fn load(file: Option<&str>, environment: &[(&str, &str)], flags: &Flags) -> Result<Settings, String> {
+    let file = file.map(|text| layers::File {
+        path: "w.toml".into(),
+        text: text.to_owned(),
+    });
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
+    Settings::from_layers(file, environment, flags).map_err(|error| error.to_string())
+}
+
+fn from_file(text: &str) -> Result<Settings, String> {
+    load(Some(text), &[], &Flags::default())
+}
+
+fn from_env(environment: &[(&str, &str)]) -> Result<Settings, String> {
+    load(None, environment, &Flags::default())
+}
+
+fn refusal(loaded: Result<Settings, String>) -> String {
+    let error = loaded.err().expect("an error");
+    assert!(!error.contains(PLANTED), "{error}");
+    error
+}
+
+fn shown(settings: &Settings, key: &str) -> EffectiveSetting {
+    settings.effective().into_iter().find(|row| row.key == key).expect(key)
+}
+
+#[test]
+fn flags_win_over_the_environment_and_that_over_the_file() {
+    let file = "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nqueue_capacity = 7\n[sources.sandbox]\nwebhook_key = \"a\"";
+    let environment = [
+        ("WARMLEDGER_LISTEN", "127.0.0.1:2"),
+        ("WARMLEDGER_LOG", "error"),
+        ("PATH", "/bin"),
+    ];
+    let flags = Flags {
+        listen: Some("127.0.0.1:3".to_owned()),
+        ..Flags::default()
+    };
+    let settings = load(Some(file), &environment, &flags).expect("settings");
+    assert_eq!(
+        (
+            settings.listen.port(),
+            settings.log.as_str(),
+            settings.queue_capacity.get()
+        ),
+        (3, "error", 7)
+    );
+    assert_eq!(*settings.origin("listen"), Origin::Flag("--listen"));
+    assert_eq!(
+        *settings.origin("log"),
+        Origin::Environment("WARMLEDGER_LOG".to_owned())
+    );
+    assert_eq!(*settings.origin("queue_capacity"), Origin::File("w.toml".into()));
+    assert_eq!(
+        *settings.origin("sources.sandbox.webhook_key"),
+        Origin::File("w.toml".into())
+    );
+    assert_eq!(*settings.origin("log_format"), Origin::Default);
+}
+
+#[test]
+fn a_nested_key_can_be_set_or_overridden_by_the_environment() {
+    let environment = [
+        ("WARMLEDGER_SOURCES__SANDBOX__WEBHOOK_KEY", "one, two"),
+        ("WARMLEDGER_SOURCES__OTHER__WEBHOOK_KEY", "three"),
+    ];
+    let file = "signature = \"timestampbody\"\n[sources.sandbox]\nwebhook_key = \"zero\"\nsignature = \"body\"";
+    let settings = load(Some(file), &environment, &Flags::default()).expect("settings");
+    let sources: Vec<_> = settings
+        .sources
+        .iter()
+        .map(|(name, source)| {
+            (
+                name.as_str(),
+                source.signature,
+                source
+                    .webhook_key
+                    .iter()
+                    .map(|key| key.expose().as_str())
+                    .collect::<Vec<_>>(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        sources,
+        [
+            ("other", Scheme::TimestampBody, vec!["three"]),
+            ("sandbox", Scheme::Body, vec!["one", "two"])
+        ]
+    );
+}
+
+#[test]
+fn an_empty_variable_sets_nothing_but_is_still_checked_for_its_name() {
+    let settings = from_env(&[("WARMLEDGER_WEBHOOK_KEY", ""), ("WARMLEDGER_ADMIN_TOKEN", "")]).expect("settings");
+    assert!(settings.webhook_key.is_none() && settings.admin_token.is_none());
+    assert!(refusal(from_env(&[("WARMLEDGER_ADMIN_TOKN", "")])).contains("WARMLEDGER_ADMIN_TOKEN"));
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_one() {
+    for (text, expected) in [
+        (
+            "lsiten = \"hunter2\"",
+            "setting `lsiten` (file w.toml): is unknown; did you mean `listen`?",
+        ),
+        ("colour = \"hunter2\"", "is unknown; known are database_url, listen,"),
+        ("[source.x]\nwebhook_key = \"hunter2\"", "did you mean `sources`?"),
+        ("[listen]\nport = \"hunter2\"", "`listen` has no keys below it"),
+        (
+            "[sources.x]\nwebhook_kye = \"hunter2\"",
+            "did you mean `sources.x.webhook_key`?",
+        ),
+        (
+            "[sources.x]\nwebhook_key = \"hunter2\"\n[sources.x.a]\nb = 1",
+            "setting `sources.x.a.b`",
+        ),
+        ("[sources.x.a]", "setting `sources.x.a`"),
+        ("sources = \"hunter2\"", "must be tables: [sources.NAME]"),
+        (
+            "[sources]\nx = \"hunter2\"",
+            "must be a table with the keys webhook_key and signature",
+        ),
+        ("Listen = \"hunter2\"", "did you mean `listen`?"),
+    ] {
+        let error = refusal(from_file(text));
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    for (name, expected) in [
+        (
+            "WARMLEDGER_LISTNE",
+            "(environment variable WARMLEDGER_LISTNE): is unknown; did you mean `WARMLEDGER_LISTEN`?",
+        ),
+        ("WARMLEDGER_listen", "did you mean `WARMLEDGER_LISTEN`?"),
+        ("WARMLEDGER_WEBHOOK__KEY", "did you mean `WARMLEDGER_WEBHOOK_KEY`?"),
+        (
+            "WARMLEDGER_SOURCES__X__SIGNATUR",
+            "did you mean `WARMLEDGER_SOURCES__X__SIGNATURE`?",
+        ),
+        ("WARMLEDGER_SOURCES__X", "must be a table"),
+        ("WARMLEDGER_", "known are WARMLEDGER_DATABASE_URL"),
+        ("WARMLEDGER_LOG[0]", "is unknown"),
+    ] {
+        let error = refusal(from_env(&[(name, PLANTED)]));
+        assert!(error.contains(expected), "{name}: {error}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_refused_with_what_is_allowed() {
+    for (name, value, expected) in [
+        (
+            "WARMLEDGER_LISTEN",
+            "localhost",
+            "\"localhost\" is not an address; allowed is IP:PORT",
+        ),
+        (
+            "WARMLEDGER_SIGNATURE",
+            "timestamp-body",
+            "allowed are timestamp.body, timestampbody, body",
+        ),
+        (
+            "WARMLEDGER_LOG_FORMAT",
+            "JSON",
+            "allowed are pretty, json (did you mean json?)",
+        ),
+        (
+            "WARMLEDGER_QUEUE_CAPACITY",
+            "0",
+            "\"0\" is not allowed; allowed is a whole number from 1 to 1000000",
+        ),
+        (
+            "WARMLEDGER_LAG_LIMIT_SECONDS",
+            "1.5",
+            "allowed is a whole number from 1 to 86400",
+        ),
+        (
+            "WARMLEDGER_LOG",
+            "debgu",
+            "\"debgu\" is not a level (did you mean debug?)",
+        ),
+        (
+            "WARMLEDGER_LOG",
+            "warmledger=loud",
+            "\"warmledger=loud\" is not a filter",
+        ),
+        (
+            "WARMLEDGER_DATABASE_URL",
+            "mysql://a:hunter2@b/c",
+            "unknown scheme; allowed are sqlite:PATH and postgres://",
+        ),
+        ("WARMLEDGER_WEBHOOK_KEY", "hunter2,,", "holds an empty key"),
+        ("WARMLEDGER_ADMIN_TOKEN", "hunter2 hunter2", "visible ASCII"),
+        (
+            "WARMLEDGER_NATS_URL",
+            "http://hunter2@n",
+            "allowed are nats://HOST:4222",
+        ),
+        (
+            "WARMLEDGER_SOURCES__X__SIGNATURE",
+            "bodi",
+            "setting `sources.x.signature`",
+        ),
+    ] {
+        let error = refusal(from_env(&[(name, value)]));
+        assert!(
+            error.contains(expected) && error.contains(&format!("environment variable {name}")),
+            "{error}"
+        );
+    }
+    let flags = Flags {
+        log_format: Some("xml".to_owned()),
+        ..Flags::default()
+    };
+    assert!(refusal(load(None, &[], &flags)).contains("setting `log_format` (flag --log-format): \"xml\" is unknown"));
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_refused_without_quoting_it() {
+    for (text, expected) in [
+        (
+            "webhook_key = [\"hunter2\"]",
+            "setting `webhook_key` (file w.toml): is a list; allowed is text in quotes",
+        ),
+        ("admin_token = 12", "is a number; allowed is text in quotes"),
+        ("queue_capacity = true", "is true or false; allowed is a whole number"),
+        ("lag_limit_seconds = 1.5", "is a fraction"),
+    ] {
+        let error = refusal(from_file(text));
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn a_syntax_error_names_its_place_without_showing_the_line() {
+    let error = refusal(from_file("listen = \"127.0.0.1:1\"\nwebhook_key = hunter2\n"));
+    assert!(error.starts_with("settings file w.toml, line 2, column 15:"), "{error}");
+    refusal(from_file("webhook_key = \"hunter2"));
+    refusal(from_file("webhook_key = \"\\hunter2\""));
+    refusal(from_file("admin_token = \"hunter2\"\nadmin_token = \"hunter2\""));
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let error = refusal(from_env(&[
+        ("WARMLEDGER_LISTEN", "x"),
+        ("WARMLEDGER_LOG_FORMAT", "y"),
+        ("WARMLEDGER_Z", "z"),
+    ]));
+    assert!(error.starts_with("3 settings are wrong:\n  "), "{error}");
+}
+
+#[test]
+fn a_source_needs_a_name_and_a_key_of_its_own() {
+    for (text, expected) in [
+        (
+            "[sources.x]",
+            "setting `sources.x.webhook_key` (file w.toml): is missing",
+        ),
+        (
+            "[sources.x]\nsignature = \"body\"",
+            "setting `sources.x.webhook_key` (file w.toml): is missing",
+        ),
+        ("[sources.\"A b\"]\nwebhook_key = \"hunter2\"", "is not a source's name"),
+        ("[sources.\"a.b\"]\nwebhook_key = \"hunter2\"", "is not a source's name"),
+        (
+            "[sources.coldmailreseller]\nwebhook_key = \"hunter2\"",
+            "is the source of the top-level webhook_key",
+        ),
+    ] {
+        let error = refusal(from_file(text));
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn the_effective_settings_hold_no_secret() {
+    let settings = load(
+        Some("webhook_key = \"hunter2, hunter2b\"\n[sources.x]\nwebhook_key = \"hunter2\""),
+        &[
+            ("WARMLEDGER_ADMIN_TOKEN", PLANTED),
+            ("WARMLEDGER_NATS_URL", "nats://hunter2@n"),
+        ],
+        &Flags {
+            database_url: Some(Secret::new("postgres://me:hunter2@db/x".to_owned())),
+            ..Flags::default()
+        },
+    )
+    .expect("settings");
+    let json = serde_json::to_string(&settings.effective()).expect("json");
+    assert!(!json.contains(PLANTED), "{json}");
+    assert_eq!(shown(&settings, "webhook_key").value.as_deref(), Some("(set, 2 keys)"));
+    assert_eq!(
+        shown(&settings, "sources.x.webhook_key").value.as_deref(),
+        Some("(set)")
+    );
+    let url = shown(&settings, "database_url");
+    assert_eq!(
+        (url.value.as_deref(), url.origin),
+        (Some("postgres://me:***@db/x"), "flag")
+    );
+    assert_eq!(url.from.as_deref(), Some("--database-url"));
+}
+
+#[test]
+fn what_is_kept_in_the_data_directory_follows_it() {
+    let settings = from_env(&[("WARMLEDGER_DATA_DIR", "/d")]).expect("settings");
+    for (key, value) in [
+        ("database_url", "sqlite:/d/warmledger.db"),
+        ("webhook_key", "(from file /d/webhook.key)"),
+        ("admin_token", "(from file /d/admin.token)"),
+        ("master_key_file", "/d/master.key"),
+    ] {
+        assert_eq!(shown(&settings, key).value.as_deref(), Some(value));
+        assert_eq!(shown(&settings, key).origin, "default");
+    }
+}
+
+#[test]
+fn the_example_file_documents_every_key_with_its_default() {
+    let example = include_str!("../../warmledger.example.toml");
+    // Every key stands there as a comment, so that a copy of the file changes nothing.
+    let uncommented: String = example
+        .lines()
+        .take_while(|line| !line.starts_with("# [sources."))
+        .map(|line| {
+            line.strip_prefix("# ")
+                .filter(|rest| rest.contains(" = "))
+                .unwrap_or("")
+                .to_owned()
+                + "\n"
+        })
+        .collect();
+    let defaults = from_file("").expect("defaults");
+    let (table, same) = (
+        toml::from_str::<toml::Table>(&uncommented).expect("toml"),
+        from_file(example).expect("settings"),
+    );
+    assert_eq!(defaults.effective(), same.effective());
+    let without_default = ["webhook_key", "admin_token", "nats_url"];
+    for (key, _) in keys::KEYS {
+        let value = table.get(key).unwrap_or_else(|| panic!("{key} is not documented"));
+        let number = || value.as_integer().map(|number| number.to_string());
+        let text = value.as_str().map(str::to_owned).or_else(number);
+        if !without_default.contains(&key) {
+            assert_eq!(shown(&defaults, key).value, text, "{key}");
+        }
+    }
+    assert_eq!(table.len(), keys::KEYS.len());
+    let sources = example
+        .lines()
+        .skip_while(|line| !line.starts_with("# [sources."))
+        .map(|line| line.trim_start_matches("# "));
+    let settings = from_file(&sources.collect::<Vec<_>>().join("\n")).expect("the example's source");
+    assert_eq!(settings.sources.len(), 1);
+}
+
+#[test]
+fn a_demo_does_not_touch_what_the_file_or_the_environment_names() {
+    let file = "database_url = \"postgres://db/production\"\nwebhook_key = \"k\"\nlog = \"warn\"";
+    let environment = [
+        ("WARMLEDGER_DATA_DIR", "/production"),
+        ("WARMLEDGER_SOURCES__X__WEBHOOK_KEY", "k"),
+    ];
+    let settings = load(Some(file), &environment, &Flags::default()).expect("settings");
+    let demo = settings.clone().isolated(|| Ok("/fresh".into())).expect("directory");
+    assert_eq!(
+        shown(&demo, "database_url").value.as_deref(),
+        Some("sqlite:/fresh/warmledger.db")
+    );
+    assert_eq!(
+        shown(&demo, "master_key_file").value.as_deref(),
+        Some("/fresh/master.key")
+    );
+    assert!(demo.webhook_key.is_none() && demo.sources.is_empty());
+    assert_eq!(demo.log, "warn");
+
+    let flags = Flags {
+        data_dir: Some("/named".to_owned()),
+        ..Flags::default()
+    };
+    let settings = load(Some(file), &environment, &flags).expect("settings");
+    let demo = settings.isolated(|| panic!("a directory is named")).expect("directory");
+    assert_eq!(
+        shown(&demo, "database_url").value.as_deref(),
+        Some("sqlite:/named/warmledger.db")
+    );
+}

@@ -1,0 +1,121 @@
+//! The types of single settings and how each is read from text.
+
+use std::{net::SocketAddr, str::FromStr};
+
+use tracing_subscriber::EnvFilter;
+
+use super::keys::nearest;
+use crate::{ingest::signature::Scheme, secret::Secret};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// The name in settings: `pretty` or `json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        named(text, [Self::Pretty, Self::Json], Self::as_str)
+    }
+}
+
+/// Reads the name of a signature scheme.
+pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
+    named(text, Scheme::ALL, Scheme::as_str)
+}
+
+fn named<T: Copy, const N: usize>(text: &str, all: [T; N], name: impl Fn(T) -> &'static str) -> Result<T, String> {
+    let names = all.map(&name);
+    all.into_iter().find(|one| name(*one) == text).ok_or_else(|| {
+        let allowed = names.join(", ");
+        match nearest(text, &names) {
+            Some(near) => format!("{text:?} is unknown; allowed are {allowed} (did you mean {near}?)"),
+            None => format!("{text:?} is unknown; allowed are {allowed}"),
+        }
+    })
+}
+
+/// Reads keys separated by commas; white space around each is dropped.
+///
+/// # Errors
+/// If there is none, or an empty one between two commas. Never quotes the text.
+pub fn parse_keys(text: &str) -> Result<Vec<Secret<String>>, String> {
+    text.split(',')
+        .map(|key| match key.trim() {
+            "" => Err("holds an empty key; allowed is one key, or several separated by commas".to_owned()),
+            key => Ok(Secret::new(key.to_owned())),
+        })
+        .collect()
+}
+
+/// Reads a bearer token.
+///
+/// # Errors
+/// If it could not be sent in an HTTP header. Never quotes the text.
+pub(super) fn parse_token(text: &str) -> Result<Secret<String>, String> {
+    match text {
+        "" => Err("is empty".to_owned()),
+        _ if text.chars().all(|c| c.is_ascii_graphic()) => Ok(Secret::new(text.to_owned())),
+        _ => Err("holds a character that no HTTP header can carry; allowed are visible ASCII characters".to_owned()),
+    }
+}
+
+pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("{text:?} is not an address; allowed is IP:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080")
+    })
+}
+
+pub(super) fn parse_number(text: &str, least: u64, most: u64) -> Result<u64, String> {
+    match text.trim().parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(format!(
+            "{text:?} is not allowed; allowed is a whole number from {least} to {most}"
+        )),
+    }
+}
+
+pub(super) fn parse_path(text: &str) -> Result<std::path::PathBuf, String> {
+    if text.is_empty() {
+        Err("is empty; allowed is a path".to_owned())
+    } else {
+        Ok(text.into())
+    }
+}
+
+/// Checks a tracing filter, also for a misspelt level: as a filter that would be a module's name and silence the rest.
+pub(super) fn parse_filter(text: &str) -> Result<String, String> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    const ALLOWED: &str = "allowed is a tracing filter, such as info or warn,warmledger=debug";
+    for directive in text.split(',').map(str::trim) {
+        let known = LEVELS.contains(&directive.to_lowercase().as_str());
+        if let (false, Some(near)) = (
+            known || directive.contains(['=', ':', '[']),
+            nearest(directive, &LEVELS),
+        ) {
+            return Err(format!(
+                "{directive:?} is not a level (did you mean {near}?); {ALLOWED}"
+            ));
+        }
+    }
+    match EnvFilter::try_new(text) {
+        Ok(_) if !text.trim().is_empty() => Ok(text.to_owned()),
+        Ok(_) => Err(format!("is empty; {ALLOWED}")),
+        Err(error) => Err(format!("{text:?} is not a filter ({error}); {ALLOWED}")),
+    }
+}

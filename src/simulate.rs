@@ -1,0 +1,26 @@
+//! The provider's side, for `simulate`, `demo`, the tests and the benchmark: a [`Plan`] of webhooks as Cold Mail Reseller
+//! sends them, and [`run`], which sends it signed and retries as the provider does.
+//!
+//! Layout:
+//! - `plan`: what to send, the same for the same [`Options`]; `order` and `renewal` play one order's life each,
+//!   `payload` holds the JSON shapes, `invent` the names, identifiers and credentials
+//! - `expected`: what the views must show once all of it has arrived
+//! - `send`: one delivery after the other, paced; `summary`: how it went
+//!
+//! Bodies hold (invented) credentials, so whatever holds a body has no `Debug`.
+
+mod expected;
+mod invent;
+mod order;
+mod payload;
+mod plan;
+mod renewal;
+mod send;
+mod summary;
+
+pub use expected::{Expected, ExpectedDomain, ExpectedOrder, ExpectedSubscription, OrderStatus, Outcome};
+pub use order::Provider;
+pub use payload::SubscriptionStatus;
+pub use plan::{Delivery, Options, Plan, Scenario};
+pub use send::{Pace, RESPONSE_TIMEOUT, RETRY_DELAYS, SendError, SendOptions, run};
+pub use summary::Summary;

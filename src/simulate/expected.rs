@@ -1,0 +1,128 @@
+//! What the ledger's views must show once every webhook of a plan has arrived.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use aggregates::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
+
+use super::order::Provider;
+use super::payload::SubscriptionStatus;
+
+/// The truth at the provider's side. Holds no credentials and no personal data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Expected {
+    /// Every order, in the order in which they were placed.
+    pub orders: Vec<ExpectedOrder>,
+}
+
+impl Expected {
+    /// Every subscription with its domain.
+    pub fn subscriptions(&self) -> impl Iterator<Item = (&Domain, &ExpectedSubscription)> {
+        self.orders
+            .iter()
+            .flat_map(|order| &order.domains)
+            .filter_map(|domain| match &domain.outcome {
+                Outcome::Assigned(subscription) => Some((&domain.domain, subscription)),
+                Outcome::Failed { .. } => None,
+            })
+    }
+
+    /// Every failed domain with its reason.
+    pub fn failures(&self) -> impl Iterator<Item = (&Domain, &'static str)> {
+        self.orders
+            .iter()
+            .flat_map(|order| &order.domains)
+            .filter_map(|domain| match domain.outcome {
+                Outcome::Failed { reason } => Some((&domain.domain, reason)),
+                Outcome::Assigned(_) => None,
+            })
+    }
+}
+
+/// One order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedOrder {
+    /// Its id.
+    pub order_id: OrderId,
+    /// Who placed it.
+    pub user_id: UserId,
+    /// Whose mailboxes they are.
+    pub provider: Provider,
+    /// Every domain that was ordered; no domain is ordered twice in a plan.
+    pub domains: Vec<ExpectedDomain>,
+}
+
+impl ExpectedOrder {
+    /// The order's status, from those of its domains.
+    pub fn status(&self) -> OrderStatus {
+        let assigned = self
+            .domains
+            .iter()
+            .filter(|domain| matches!(domain.outcome, Outcome::Assigned(_)))
+            .count();
+        match assigned {
+            0 => OrderStatus::Failed,
+            n if n == self.domains.len() => OrderStatus::Fulfilled,
+            _ => OrderStatus::Partial,
+        }
+    }
+}
+
+/// An order's status once the provider has answered for every domain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OrderStatus {
+    /// Every domain was assigned.
+    Fulfilled,
+    /// Some were, some weren't.
+    Partial,
+    /// None was.
+    Failed,
+}
+
+/// One domain of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedDomain {
+    /// Its name.
+    pub domain: Domain,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What became of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Its mailboxes were assigned.
+    Assigned(ExpectedSubscription),
+    /// They weren't.
+    Failed {
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// The subscription of an assigned domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedSubscription {
+    /// Its id.
+    pub subscription_id: SubscriptionId,
+    /// Its mailboxes.
+    pub mailboxes: Vec<MailboxId>,
+    /// Its status after the last webhook: `Active`, `Cancelled` or `Expired`.
+    pub status: SubscriptionStatus,
+    /// Whether it renews by itself.
+    pub auto_renew: bool,
+    /// When it expires.
+    pub expiry_date: Timestamp,
+    /// The latest expiry date or period end that any webhook names. Earlier than `expiry_date` after a renewal in the
+    /// short form, which has no dates.
+    pub stated_expiry: Timestamp,
+    /// Renewals that succeeded.
+    pub renewals: u32,
+    /// Renewals that failed.
+    pub renewal_failures: u32,
+}

@@ -1,0 +1,183 @@
+//! What to send: every webhook of a number of orders, the same for the same options.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use aggregates::{EventId, OrderId};
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+
+use super::expected::Expected;
+use super::invent;
+use super::order::{self, Customer, Fate};
+
+/// The time that a plan spans, apart from the renewals of its last orders, which come some minutes later.
+const SPAN: Duration = Duration::from_secs(60 * 60);
+
+/// Of a hundred orders in [`Scenario::Mix`], those that fail in part; as many fail as a whole.
+const MIX_PERCENT: usize = 15;
+
+/// How orders end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum Scenario {
+    /// Every domain is assigned.
+    Success,
+    /// No domain is: one webhook names them all.
+    FullFailure,
+    /// The first domain fails, the rest are assigned: two webhooks, in either order.
+    PartialFailure,
+    /// 70 % success (some told domain by domain), 15 % partial and 15 % full failure.
+    #[default]
+    Mix,
+}
+
+/// What a plan is made from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// How many orders.
+    pub orders: usize,
+    /// How they end.
+    pub scenario: Scenario,
+    /// Whether about 60 % of the subscriptions come up for renewal within the plan (and then expire within hours of
+    /// `base_time`; all others 5 to 30 days after it).
+    pub renewals: bool,
+    /// How likely a delivery is sent a second time, 0 to 1; what lies outside is taken as the nearer end.
+    pub duplicates: f64,
+    /// Whether deliveries come in any order, also within an order.
+    pub shuffle: bool,
+    /// Whatever is random follows from this.
+    pub seed: u64,
+    /// When the plan begins; all dates are relative to it, in whole milliseconds.
+    pub base_time: Timestamp,
+}
+
+impl Options {
+    /// A mix of orders, without renewals or repeats, in order, from seed 0.
+    pub fn new(orders: usize, base_time: Timestamp) -> Self {
+        let scenario = Scenario::default();
+        Self {
+            orders,
+            scenario,
+            renewals: false,
+            duplicates: 0.0,
+            shuffle: false,
+            seed: 0,
+            base_time,
+        }
+    }
+}
+
+/// One webhook to send. No `Debug`: the body holds credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The id of the event, shared by an event and its repeats.
+    pub event_id: EventId,
+    /// The event's name, e.g. `prewarmup.order.success`.
+    pub event: &'static str,
+    /// The order that it is about, also where the body doesn't say so.
+    pub order_id: OrderId,
+    /// The exact text to sign and send.
+    pub body: String,
+    /// When it is due, counted from the plan's beginning.
+    pub after: Duration,
+    /// Whether a delivery before it in the plan has the same event.
+    pub repeat: bool,
+}
+
+/// Every delivery, and what they lead to. No `Debug`: the bodies hold credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The deliveries, by the time at which they are due.
+    pub deliveries: Vec<Delivery>,
+    /// What the views must show after them.
+    pub expected: Expected,
+}
+
+impl Plan {
+    /// Draws up a plan. The same options give the same plan, byte for byte.
+    pub fn new(options: &Options) -> Self {
+        let mut rng = StdRng::seed_from_u64(options.seed);
+        let mut maker = order::Maker {
+            base_time: Timestamp::from_millisecond(options.base_time.as_millisecond()).unwrap_or(options.base_time),
+            renewals: options.renewals,
+            domains: HashSet::new(),
+        };
+        let customers: Vec<Customer> = (0..(options.orders / 5).max(3))
+            .map(|_| Customer::invent(&mut rng, &mut maker.domains))
+            .collect();
+
+        let (mut deliveries, mut expected) = (Vec::new(), Expected::default());
+        for (fate, number) in fates(&mut rng, options).into_iter().zip(0..) {
+            // whole milliseconds, as the payloads have them
+            let placed = Duration::from_millis(SPAN.as_secs() * 1000 * number / options.orders as u64);
+            let customer = &customers[rng.random_range(0..customers.len())];
+            expected
+                .orders
+                .push(maker.order(&mut rng, customer, fate, placed, &mut deliveries));
+        }
+        repeat_some(&mut rng, options.duplicates, &mut deliveries);
+        arrange(&mut rng, options.shuffle, &mut deliveries);
+        Self { deliveries, expected }
+    }
+
+    /// How many different events it has.
+    pub fn events(&self) -> usize {
+        self.deliveries.iter().filter(|delivery| !delivery.repeat).count()
+    }
+}
+
+fn fates(rng: &mut StdRng, options: &Options) -> Vec<Fate> {
+    let fate = match options.scenario {
+        Scenario::Success => Fate::Success,
+        Scenario::FullFailure => Fate::FullFailure,
+        Scenario::PartialFailure => Fate::PartialFailure,
+        Scenario::Mix => {
+            // Shares instead of chances, so that a small mix has some of each too.
+            let share = (options.orders * MIX_PERCENT + 50) / 100;
+            let mut fates = vec![Fate::PartialFailure; share];
+            fates.extend(vec![Fate::FullFailure; share]);
+            while fates.len() < options.orders {
+                fates.push(if rng.random_bool(0.125) {
+                    Fate::SuccessByDomain
+                } else {
+                    Fate::Success
+                });
+            }
+            fates.shuffle(rng);
+            return fates;
+        }
+    };
+    vec![fate; options.orders]
+}
+
+fn repeat_some(rng: &mut StdRng, chance: f64, deliveries: &mut Vec<Delivery>) {
+    let chance = if chance > 0.0 { chance.min(1.0) } else { 0.0 };
+    for index in 0..deliveries.len() {
+        if rng.random_bool(chance) {
+            let mut again = deliveries[index].clone();
+            again.after += invent::between(rng, 1, 90);
+            deliveries.push(again);
+        }
+    }
+}
+
+fn arrange(rng: &mut StdRng, shuffle: bool, deliveries: &mut [Delivery]) {
+    deliveries.sort_by_key(|delivery| delivery.after);
+    if shuffle {
+        let due: Vec<Duration> = deliveries.iter().map(|delivery| delivery.after).collect();
+        deliveries.shuffle(rng);
+        for (delivery, after) in deliveries.iter_mut().zip(due) {
+            delivery.after = after;
+        }
+    }
+    let mut seen = HashSet::new();
+    for delivery in deliveries {
+        delivery.repeat = !seen.insert(&delivery.event_id);
+    }
+}
+
+#[cfg(test)]
+mod tests;

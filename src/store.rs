@@ -1,0 +1,311 @@
+//! The two stores behind one trait: PostgreSQL and SQLite, each written in its own dialect.
+//!
+//! Layout
+//! - `event`: an event as it is written and as it is read back
+//! - `query`: what can be asked of the event log and of a projection's rows
+//! - `error`: what can go wrong, told apart by what a caller can do about it
+//! - `postgres`, `sqlite`: the implementations
+//!
+//! The order of the log is total and gap-free: [`Store::append`] compares and sets the head in the same atomic step that
+//! writes the rows, so a reader who has seen position *n* has seen everything up to *n*.
+
+mod error;
+mod event;
+mod postgres;
+mod query;
+mod sqlite;
+
+use std::sync::Arc;
+
+use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use projections::Column;
+
+pub use error::StoreError;
+pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
+pub use postgres::PostgresStore;
+pub use query::{Comparison, Condition, Count, EventQuery, NamedBy, Order, RowQuery, StoredRow};
+pub use sqlite::SqliteStore;
+
+use crate::settings::DatabaseUrl;
+
+/// The end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The position of the newest event; 0 while there is none.
+    pub position: Position,
+    /// When that event was recorded.
+    pub recorded_at: Timestamp,
+}
+
+/// Events to append in one atomic step.
+pub struct Batch<'a> {
+    /// The head that the batch was decided on; the append is refused if the log has moved on.
+    pub expected: Head,
+    /// When the events are recorded; not before `expected.recorded_at`.
+    pub recorded_at: Timestamp,
+    /// The events, for the positions `expected.position + 1, …`.
+    pub events: &'a [NewEvent],
+    /// Wrapped data keys of subjects that had none.
+    pub keys: &'a [(SubjectId, Vec<u8>)],
+}
+
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Append {
+    /// Everything is durable.
+    Done,
+    /// Nothing was written: another process appended in between.
+    LostRace,
+    /// Nothing was written: an event id, a stream's version or a subject's key is already there.
+    Conflict,
+}
+
+/// What the ledger asks of the log when its caches don't know.
+#[derive(Default)]
+pub struct Lookup {
+    /// Which of these events are recorded?
+    pub events: Vec<(Source, EventId)>,
+    /// Which streams do these references lead to?
+    pub references: Vec<Reference>,
+    /// What are these subjects' wrapped data keys?
+    pub subjects: Vec<SubjectId>,
+}
+
+/// The answers to a [`Lookup`]. What is missing is not recorded.
+#[derive(Default)]
+pub struct Found {
+    /// Recorded events: position and stream.
+    pub events: Vec<(Source, EventId, Position, StreamId)>,
+    /// Streams that carry a reference, oldest first. A reference is a hash: what it leads to has to be checked.
+    pub references: Vec<(Reference, StreamId)>,
+    /// Wrapped data keys.
+    pub keys: Vec<(SubjectId, Vec<u8>)>,
+}
+
+/// The life of one generation of a projection's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum GenerationState {
+    /// Being filled beside the live one.
+    Building,
+    /// Read by everybody.
+    Live,
+    /// Replaced; its table is dropped once no reader can be in it.
+    Retired,
+}
+
+impl GenerationState {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Building => "building",
+            Self::Live => "live",
+            Self::Retired => "retired",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "building" => Ok(Self::Building),
+            "live" => Ok(Self::Live),
+            "retired" => Ok(Self::Retired),
+            other => Err(StoreError::Corrupt(format!("generation state {other:?}"))),
+        }
+    }
+}
+
+/// The table of a generation. Names come from the code, never from a user.
+fn table_name(generation: &Generation) -> String {
+    format!("{}_g{}", generation.name, generation.generation)
+}
+
+/// The columns' names, comma-separated.
+fn column_names(columns: &[Column]) -> String {
+    columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+}
+
+/// One generation of a projection.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// The projection.
+    pub name: String,
+    /// 1, 2, 3, … for each projection.
+    pub generation: i64,
+    /// The projection's `VERSION` that fills it.
+    pub version: u32,
+    /// Its checkpoint: everything up to here is folded in.
+    pub position: Position,
+    /// What it is used for.
+    pub state: GenerationState,
+    /// When it was last written.
+    pub updated_at: Timestamp,
+}
+
+/// A change of one row of a projection.
+pub struct RowChange {
+    /// The row's key.
+    pub key: String,
+    /// The new document and its columns, or none to remove the row.
+    pub row: Option<(String, projections::Row)>,
+}
+
+/// One step of a projection: rows and checkpoint move together.
+pub struct Advance<'a> {
+    /// The generation; its `position` is the checkpoint that the step was made from.
+    pub from: &'a Generation,
+    /// The columns of its table.
+    pub columns: &'static [Column],
+    /// The new checkpoint.
+    pub to: Position,
+    /// The rows that change.
+    pub changes: Vec<RowChange>,
+    /// Rows that stand still from now on, since an event could not be folded into them.
+    pub parked: Vec<Parked>,
+    /// Rows that no longer do.
+    pub unparked: Vec<String>,
+}
+
+/// A row that stands still.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Its key.
+    pub key: String,
+    /// The last event of those that could not be folded.
+    pub position: Position,
+    /// What was wrong.
+    pub error: String,
+}
+
+/// A row that stands still, as the store has it.
+#[derive(Clone, Debug)]
+pub struct ParkedRow {
+    /// The projection.
+    pub name: String,
+    /// The generation.
+    pub generation: i64,
+    /// Since when.
+    pub parked_at: Timestamp,
+    /// The row.
+    pub parked: Parked,
+}
+
+impl ParkedRow {
+    /// Whether it is a row of the generation.
+    pub fn is_of(&self, generation: &Generation) -> bool {
+        self.name == generation.name && self.generation == generation.generation
+    }
+}
+
+/// A row that is not the same in two generations: document and columns as JSON text, none where the row is missing.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Difference {
+    /// The row's key.
+    pub key: String,
+    /// As it is read today.
+    pub live: Option<String>,
+    /// As the rebuild made it.
+    pub rebuilt: Option<String>,
+}
+
+/// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
+///
+/// It saves work and nothing rests on it: two processes that both believe to hold it still write every step once.
+#[async_trait]
+pub trait Lease: Send {
+    /// Whether it is still held.
+    async fn is_held(&mut self) -> bool;
+}
+
+/// A database that holds the event log, the wrapped data keys and the projections' rows.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Whether the database answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Lets go of all connections; SQLite moves its write-ahead log into the database file.
+    async fn close(&self);
+
+    /// The end of the log.
+    async fn head(&self) -> Result<Head, StoreError>;
+
+    /// Appends a batch: all of it, durably, or nothing.
+    async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError>;
+
+    /// Answers what the ledger's caches don't know.
+    async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError>;
+
+    /// All events of these streams, without sealed sections, in the order of their positions.
+    async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Events in the order of their positions.
+    async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The events at these positions, with their sealed sections.
+    async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The wrapped data key of a reserved subject; `offer` is stored and returned if there is none yet.
+    async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError>;
+
+    /// All generations of all projections.
+    async fn generations(&self) -> Result<Vec<Generation>, StoreError>;
+
+    /// Makes a table for a new generation with its checkpoint at 0. A projection's first one is live at once and gets
+    /// the stable view; a later one is building. If one is building already, that one is returned.
+    async fn create_generation(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError>;
+
+    /// The documents of the rows with these keys in a generation.
+    async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Moves projections on, all of them in one transaction. `false`, and nothing written, if a checkpoint is not
+    /// where it was: another process was faster.
+    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError>;
+
+    /// The rows that stand still, of all generations.
+    async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError>;
+
+    /// Makes a building generation live and retires the one before, in one transaction, provided that the building one
+    /// is not behind the live one. `false`, and nothing changed, if it is behind.
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError>;
+
+    /// Drops a generation that is not live, with its table.
+    async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError>;
+
+    /// The rows in which two generations differ, at most `limit`. None if their checkpoints are not the same, since
+    /// then they may well differ.
+    async fn differences(
+        &self,
+        live: &Generation,
+        rebuilt: &Generation,
+        columns: &'static [Column],
+        limit: u32,
+    ) -> Result<Option<Vec<Difference>>, StoreError>;
+
+    /// How many rows a generation has.
+    async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError>;
+
+    /// The lease on folding the live projections; none while another process has it.
+    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError>;
+
+    /// Rows of a projection's live generation.
+    async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError>;
+
+    /// How many rows there are for each value of a column, most first.
+    async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError>;
+}
+
+/// Opens the store that a URL names, and brings its schema up to date.
+///
+/// # Errors
+/// [`StoreError`] if it cannot be reached or migrated.
+pub async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>, StoreError> {
+    match url {
+        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path).await?)),
+        DatabaseUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url.expose()).await?)),
+    }
+}

@@ -1,0 +1,95 @@
+//! What can go wrong in a store, told apart by what a caller can do about it.
+
+use aggregates::{EventError, IdError};
+
+/// An error of a store. Its text names no stored value.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached, or gave up for a reason that passes: try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The database refused what was asked: trying again would not help.
+    #[error("the database refused ({code}): {message}")]
+    Refused {
+        /// The SQLSTATE, or SQLite's extended result code.
+        code: String,
+        /// The database's primary message, without its detail.
+        message: String,
+    },
+    /// What is stored cannot be read as what it should be.
+    #[error("stored data cannot be read: {0}")]
+    Corrupt(String),
+    /// The schema could not be brought up to date.
+    #[error("the schema could not be brought up to date: {0}")]
+    Migration(String),
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// SQLSTATE classes that pass: connection (08), resources (53), operator intervention (57), serialization and
+/// deadlock (40), authorization (28) and database name (3D), which an operator may be changing, object not in
+/// prerequisite state (55), read-only while failing over (25006).
+/// Source: PostgreSQL manual, appendix A.
+fn passes(code: &str) -> bool {
+    ["08", "53", "57", "40", "28", "3D", "55"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        || code == "25006"
+}
+
+/// SQLite's primary result codes that pass: BUSY (5), LOCKED (6), IOERR (10), FULL (13), CANTOPEN (14), PROTOCOL (15).
+/// Source: <https://www.sqlite.org/rescode.html>.
+fn sqlite_passes(code: &str) -> bool {
+    code.parse::<i32>()
+        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14 | 15))
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(error) => {
+                let code = error.code().unwrap_or_default().into_owned();
+                let message = error.message().to_owned();
+                let passes = if code.len() == 5 {
+                    passes(&code)
+                } else {
+                    sqlite_passes(&code)
+                };
+                if passes {
+                    Self::Unavailable(format!("{message} ({code})"))
+                } else {
+                    Self::Refused { code, message }
+                }
+            }
+            sqlx::Error::ColumnDecode { index, source } => Self::Corrupt(format!("column {index}: {source}")),
+            sqlx::Error::Decode(source) => Self::Corrupt(source.to_string()),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<sqlx::migrate::MigrateError> for StoreError {
+    fn from(error: sqlx::migrate::MigrateError) -> Self {
+        match error {
+            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            other => Self::Migration(other.to_string()),
+        }
+    }
+}
+
+impl From<IdError> for StoreError {
+    fn from(error: IdError) -> Self {
+        Self::Corrupt(format!("an identifier {error}"))
+    }
+}
+
+impl From<EventError> for StoreError {
+    fn from(error: EventError) -> Self {
+        Self::Corrupt(error.to_string())
+    }
+}

@@ -1,0 +1,173 @@
+//! The store on PostgreSQL: production, any number of service processes on one database.
+//!
+//! Layout
+//! - `log`: the event log, references and data keys
+//! - `generations`: the projections' tables and checkpoints
+//! - `lease`: the right to fold the live projections
+//! - `parked`: rows that stand still
+//! - `rows`: reading the projections' rows
+
+mod generations;
+mod lease;
+mod log;
+mod parked;
+mod rows;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use aggregates::{Position, StreamId, SubjectId};
+use async_trait::async_trait;
+use projections::Column;
+use sqlx::Connection;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use tokio::time::timeout;
+
+use super::{
+    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, Head, Lease, Lookup, ParkedRow, RowQuery,
+    Store, StoreError, StoredEvent, StoredRow,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How long a statement waits for a connection before the store counts as unavailable.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The store on PostgreSQL.
+pub struct PostgresStore {
+    /// For the writer alone, so that readers never make it wait.
+    writer: PgPool,
+    /// For everything else. Plans are made afresh for each execution: one made while a table was empty would scan it
+    /// for ever.
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database cannot be reached or migrated.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)?.application_name("warmledger");
+        // a pool says only that it got no connection in time, a connection says why
+        match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
+            Ok(connected) => connected?.close().await?,
+            Err(_) => return Err(StoreError::Unavailable(format!("no answer within {ACQUIRE_TIMEOUT:?}"))),
+        }
+        let pool_options = || PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+        // no round trip before each append to see whether the connection still works: the ledger looks up what an
+        // append that failed has come to, and tries again
+        let writer = pool_options()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .connect_with(options.clone())
+            .await?;
+        MIGRATIONS.run(&writer).await?;
+        let pool = pool_options()
+            .max_connections(8)
+            .connect_with(options.options([("plan_cache_mode", "force_custom_plan")]))
+            .await?;
+        Ok(Self { writer, pool })
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+        self.writer.close().await;
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        log::head(&self.pool).await
+    }
+
+    async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
+        log::append(&self.writer, batch).await
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
+        log::lookup(&self.pool, lookup).await
+    }
+
+    async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+        log::streams(&self.pool, streams).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
+        log::events(&self.pool, query).await
+    }
+
+    async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
+        log::events_at(&self.pool, positions).await
+    }
+
+    async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
+        log::reserved_key(&self.pool, subject, offer).await
+    }
+
+    async fn generations(&self) -> Result<Vec<Generation>, StoreError> {
+        generations::all(&self.pool).await
+    }
+
+    async fn create_generation(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError> {
+        generations::create(&self.pool, name, version, columns).await
+    }
+
+    async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        generations::documents(&self.pool, generation, keys).await
+    }
+
+    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+        generations::advance(&self.pool, steps).await
+    }
+
+    async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
+        parked::all(&self.pool).await
+    }
+
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
+        generations::switch(&self.pool, building, columns).await
+    }
+
+    async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {
+        generations::drop(&self.pool, generation).await
+    }
+
+    async fn differences(
+        &self,
+        live: &Generation,
+        rebuilt: &Generation,
+        columns: &'static [Column],
+        limit: u32,
+    ) -> Result<Option<Vec<Difference>>, StoreError> {
+        generations::differences(&self.pool, live, rebuilt, columns, limit).await
+    }
+
+    async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError> {
+        generations::row_count(&self.pool, generation).await
+    }
+
+    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        lease::take(&self.pool).await
+    }
+
+    async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {
+        rows::rows(&self.pool, query).await
+    }
+
+    async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
+        rows::counts(&self.pool, query, column).await
+    }
+}

@@ -1,0 +1,266 @@
+//! The event log, references and data keys on PostgreSQL.
+
+use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Row};
+
+use crate::store::{
+    Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Reference, SealedSections, StoreError, StoredEvent,
+};
+use crate::vault::{Sealed, Section};
+
+/// SQLSTATE unique_violation.
+const UNIQUE_VIOLATION: &str = "23505";
+
+/// Columns of an event without its sealed sections.
+const PLAIN: &str =
+    "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts::text AS facts";
+/// The sealed sections.
+const SEALED: &str = "personal, secrets, original, leaf_hash";
+
+pub(super) async fn head(pool: &PgPool) -> Result<Head, StoreError> {
+    let row = sqlx::query("SELECT position, recorded_at FROM head")
+        .fetch_one(pool)
+        .await?;
+    Ok(Head {
+        position: position(&row, "position")?,
+        recorded_at: moment(&row, "recorded_at")?,
+    })
+}
+
+pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append, StoreError> {
+    let events = batch.events;
+    let sealed = |section: Section| -> Vec<Option<&[u8]>> {
+        events
+            .iter()
+            .map(|event| event.sealed.get(section).map(Sealed::as_bytes))
+            .collect()
+    };
+    let (refs, ref_rows): (Vec<i64>, Vec<i32>) = (1..)
+        .zip(events)
+        .flat_map(|(row, event)| event.references.iter().map(move |found| (found.0, row)))
+        .unzip();
+    let (key_subjects, keys): (Vec<&str>, Vec<&[u8]>) = batch
+        .keys
+        .iter()
+        .map(|(subject, wrapped)| (subject.as_str(), wrapped.as_slice()))
+        .unzip();
+    let appended = sqlx::query_scalar::<_, bool>(
+        "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+    )
+    .bind(to_i64(batch.expected.position))
+    .bind(batch.recorded_at.to_sqlx())
+    .bind(text(events, |event| event.stream.as_str()))
+    .bind(numbers(events, |event| event.version))
+    .bind(text(events, |event| event.source.as_str()))
+    .bind(text(events, |event| event.event_id.as_str()))
+    .bind(text(events, |event| event.type_name))
+    .bind(numbers(events, |event| event.schema_version))
+    .bind(text(events, |event| event.subject.as_str()))
+    .bind(text(events, |event| event.facts.as_str()))
+    .bind(sealed(Section::Personal))
+    .bind(sealed(Section::Secrets))
+    .bind(sealed(Section::Original))
+    .bind(
+        events
+            .iter()
+            .map(|event| event.leaf_hash.as_slice())
+            .collect::<Vec<_>>(),
+    )
+    .bind(refs)
+    .bind(ref_rows)
+    .bind(key_subjects)
+    .bind(keys)
+    .fetch_one(writer)
+    .await;
+    match appended {
+        Ok(true) => Ok(Append::Done),
+        Ok(false) => Ok(Append::LostRace),
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNIQUE_VIOLATION) => Ok(Append::Conflict),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn text<'a>(events: &'a [NewEvent], field: impl Fn(&'a NewEvent) -> &'a str) -> Vec<&'a str> {
+    events.iter().map(field).collect()
+}
+
+fn numbers(events: &[NewEvent], field: impl Fn(&NewEvent) -> u32) -> Vec<i32> {
+    // versions are counted up from 1 and fit for the next two thousand million events of a stream
+    events
+        .iter()
+        .map(|event| i32::try_from(field(event)).unwrap_or(i32::MAX))
+        .collect()
+}
+
+pub(super) async fn lookup(pool: &PgPool, lookup: &Lookup) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    if !lookup.events.is_empty() {
+        let (sources, ids): (Vec<&str>, Vec<&str>) = lookup
+            .events
+            .iter()
+            .map(|(source, id)| (source.as_str(), id.as_str()))
+            .unzip();
+        let rows = sqlx::query(
+            "SELECT source, event_id, position, stream FROM events
+             WHERE (source, event_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))",
+        )
+        .bind(sources)
+        .bind(ids)
+        .fetch_all(pool)
+        .await?;
+        for row in rows {
+            found.events.push((
+                Source::try_from(row.try_get::<String, _>("source")?)?,
+                EventId::try_from(row.try_get::<String, _>("event_id")?)?,
+                position(&row, "position")?,
+                StreamId::try_from(row.try_get::<String, _>("stream")?)?,
+            ));
+        }
+    }
+    if !lookup.references.is_empty() {
+        let references: Vec<i64> = lookup.references.iter().map(|reference| reference.0).collect();
+        let rows = sqlx::query(
+            "SELECT ref, stream FROM refs JOIN events USING (position) WHERE ref = ANY ($1) ORDER BY position",
+        )
+        .bind(references)
+        .fetch_all(pool)
+        .await?;
+        for row in rows {
+            found.references.push((
+                Reference(row.try_get("ref")?),
+                StreamId::try_from(row.try_get::<String, _>("stream")?)?,
+            ));
+        }
+    }
+    if !lookup.subjects.is_empty() {
+        let subjects: Vec<&str> = lookup.subjects.iter().map(SubjectId::as_str).collect();
+        let rows = sqlx::query("SELECT subject, wrapped FROM data_keys WHERE subject = ANY ($1)")
+            .bind(subjects)
+            .fetch_all(pool)
+            .await?;
+        for row in rows {
+            found.keys.push((
+                SubjectId::try_from(row.try_get::<String, _>("subject")?)?,
+                row.try_get("wrapped")?,
+            ));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn streams(pool: &PgPool, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+    let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
+    let sql = format!("SELECT {PLAIN} FROM events WHERE stream = ANY ($1) ORDER BY position");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(pool).await?;
+    rows.iter().map(|row| event(row, false)).collect()
+}
+
+pub(super) async fn events(pool: &PgPool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
+    let sealed = if query.sealed {
+        format!(", {SEALED}")
+    } else {
+        String::new()
+    };
+    let by_type = if query.type_name.is_some() {
+        "AND type = $3"
+    } else {
+        "AND $3::text IS NULL"
+    };
+    let by_stream = if query.stream.is_some() {
+        "AND stream = $4"
+    } else {
+        "AND $4::text IS NULL"
+    };
+    let sql = format!(
+        "SELECT {PLAIN}{sealed} FROM events WHERE position > $1 {by_type} {by_stream} ORDER BY position LIMIT $2"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(to_i64(query.after))
+        .bind(i64::from(query.limit))
+        .bind(query.type_name.as_deref())
+        .bind(query.stream.as_ref().map(StreamId::as_str))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| event(row, query.sealed)).collect()
+}
+
+pub(super) async fn events_at(pool: &PgPool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
+    let positions: Vec<i64> = positions.iter().copied().map(to_i64).collect();
+    let sql = format!("SELECT {PLAIN}, {SEALED} FROM events WHERE position = ANY ($1) ORDER BY position");
+    let rows = sqlx::query(AssertSqlSafe(sql)).bind(positions).fetch_all(pool).await?;
+    rows.iter().map(|row| event(row, true)).collect()
+}
+
+pub(super) async fn reserved_key(pool: &PgPool, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
+    sqlx::query(
+        "INSERT INTO data_keys (subject, wrapped, created_at) VALUES ($1, $2, now()) ON CONFLICT (subject) DO NOTHING",
+    )
+    .bind(subject.as_str())
+    .bind(offer)
+    .execute(pool)
+    .await?;
+    let query = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE subject = $1");
+    Ok(query.bind(subject.as_str()).fetch_one(pool).await?)
+}
+
+fn event(row: &PgRow, sealed: bool) -> Result<StoredEvent, StoreError> {
+    let section = |name: &str| -> Result<Option<Sealed>, StoreError> {
+        Ok(row.try_get::<Option<Vec<u8>>, _>(name)?.map(Sealed::from_bytes))
+    };
+    let (sections, leaf_hash) = if sealed {
+        let leaf_hash: &[u8] = row.try_get("leaf_hash")?;
+        let leaf_hash = <[u8; 32]>::try_from(leaf_hash)
+            .map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?;
+        let personal = section("personal")?;
+        let secrets = section("secrets")?;
+        let original = section("original")?;
+        (
+            SealedSections {
+                personal,
+                secrets,
+                original,
+            },
+            Some(leaf_hash),
+        )
+    } else {
+        (SealedSections::default(), None)
+    };
+    Ok(StoredEvent {
+        position: position(row, "position")?,
+        stream: StreamId::try_from(row.try_get::<String, _>("stream")?)?,
+        version: unsigned(row, "version")?,
+        source: Source::try_from(row.try_get::<String, _>("source")?)?,
+        event_id: EventId::try_from(row.try_get::<String, _>("event_id")?)?,
+        type_name: row.try_get("type")?,
+        schema_version: unsigned(row, "schema_version")?,
+        recorded_at: moment(row, "recorded_at")?,
+        subject: SubjectId::try_from(row.try_get::<String, _>("subject")?)?,
+        facts: row.try_get("facts")?,
+        sealed: sections,
+        leaf_hash,
+    })
+}
+
+pub(super) fn to_i64(position: Position) -> i64 {
+    // the database itself counts in i64, so no position is ever beyond it
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+pub(super) fn position(row: &PgRow, column: &str) -> Result<Position, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u64::try_from(value)
+        .map(Position)
+        .map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
+}
+
+pub(super) fn unsigned(row: &PgRow, column: &str) -> Result<u32, StoreError> {
+    let value: i32 = row.try_get(column)?;
+    u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
+}
+
+pub(super) fn moment(row: &PgRow, column: &str) -> Result<Timestamp, StoreError> {
+    Ok(row.try_get::<jiff_sqlx::Timestamp, _>(column)?.to_jiff())
+}

@@ -1,0 +1,162 @@
+//! What can be asked of the event log and of a projection's rows, apart from either store's dialect.
+
+use aggregates::{Position, StreamId};
+use projections::{Column, Value};
+
+/// Which events to read, in the order of their positions.
+#[derive(Clone, Default)]
+pub struct EventQuery {
+    /// Only events after this position.
+    pub after: Position,
+    /// At most so many.
+    pub limit: u32,
+    /// Only events of this stored type.
+    pub type_name: Option<String>,
+    /// Only events of this stream.
+    pub stream: Option<StreamId>,
+    /// Whether to read the sealed sections and the leaf hash too.
+    pub sealed: bool,
+}
+
+/// How a column is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// Equal.
+    Equal,
+    /// At least.
+    AtLeast,
+    /// Less than.
+    LessThan,
+    /// In the list.
+    OneOf,
+    /// Among what another projection's rows name.
+    NamedBy(NamedBy),
+}
+
+/// Rows of another projection, by the value of one of their columns; what they name in a second column is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NamedBy {
+    /// The other projection.
+    pub projection: &'static str,
+    /// The column that has the value.
+    pub matching: &'static str,
+    /// The column that is compared.
+    pub names: &'static str,
+}
+
+/// One condition on a row.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// The column.
+    pub column: &'static str,
+    /// How it is compared.
+    pub comparison: Comparison,
+    /// With what; one value, except for [`Comparison::OneOf`].
+    pub values: Vec<Value>,
+}
+
+impl Condition {
+    /// The column equals the value.
+    pub fn equal(column: &'static str, value: impl Into<String>) -> Self {
+        Self {
+            column,
+            comparison: Comparison::Equal,
+            values: vec![Value::Text(value.into())],
+        }
+    }
+}
+
+/// The order of rows: by a column that is never null (`key` itself will do), then by key; both the same way.
+#[derive(Clone, Copy, Debug)]
+pub struct Order {
+    /// The column.
+    pub column: &'static str,
+    /// Greatest first.
+    pub descending: bool,
+}
+
+/// Which rows of a projection to read.
+#[derive(Clone, Debug)]
+pub struct RowQuery {
+    /// The projection, also the name of its stable view.
+    pub projection: &'static str,
+    /// Its columns.
+    pub columns: &'static [Column],
+    /// All have to hold.
+    pub conditions: Vec<Condition>,
+    /// The order.
+    pub order: Order,
+    /// Only rows behind this place in the order: the value of the order's column, and the key.
+    pub after: Option<(Value, String)>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+impl RowQuery {
+    /// The kind of a column.
+    pub(super) fn kind(&self, column: &str) -> projections::Kind {
+        let found = self.columns.iter().find(|candidate| candidate.name == column);
+        found.map_or(projections::Kind::Text, |column| column.kind)
+    }
+}
+
+/// One row of a projection.
+#[derive(Clone, Debug)]
+pub struct StoredRow {
+    /// Its key.
+    pub key: String,
+    /// The view as JSON.
+    pub document: String,
+    /// The value of the order's column, for the cursor of the next page.
+    pub order: Value,
+}
+
+/// How many rows share a value.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// The value; none where the column is empty.
+    pub value: Option<String>,
+    /// How many rows.
+    pub count: i64,
+}
+
+/// The `WHERE` clause of a query with numbered parameters, and their values. Both stores write `$1, $2, …`.
+pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
+    let mut values = Vec::new();
+    let mut parts = Vec::new();
+    let mut parameter = |value: &Value| {
+        values.push(value.clone());
+        format!("${}", values.len())
+    };
+    for Condition {
+        column,
+        comparison,
+        values,
+    } in &query.conditions
+    {
+        let list = values.iter().map(&mut parameter).collect::<Vec<_>>().join(", ");
+        parts.push(match comparison {
+            Comparison::Equal => format!("{column} = {list}"),
+            Comparison::AtLeast => format!("{column} >= {list}"),
+            Comparison::LessThan => format!("{column} < {list}"),
+            Comparison::OneOf if values.is_empty() => "1 = 0".to_owned(),
+            Comparison::OneOf => format!("{column} IN ({list})"),
+            Comparison::NamedBy(NamedBy {
+                projection,
+                matching,
+                names,
+            }) => format!("{column} IN (SELECT {names} FROM {projection} WHERE {matching} = {list})"),
+        });
+    }
+    if let Some((value, key)) = &query.after {
+        let sign = if query.order.descending { '<' } else { '>' };
+        let (value, key) = (parameter(value), parameter(&Value::Text(key.clone())));
+        parts.push(format!("({}, key) {sign} ({value}, {key})", query.order.column));
+    }
+    let clause = if parts.is_empty() {
+        String::new()
+    } else {
+        format!("WHERE {}", parts.join(" AND "))
+    };
+    (clause, values)
+}

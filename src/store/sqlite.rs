@@ -1,0 +1,188 @@
+//! The store on SQLite: embedded, nothing to set up. WAL, and `synchronous=FULL`: a commit is on disk when it returns.
+//!
+//! Layout
+//! - `log`: the event log, references and data keys
+//! - `generations`: the projections' tables and checkpoints
+//! - `lease`: the right to fold the live projections
+//! - `parked`: rows that stand still
+//! - `rows`: reading the projections' rows
+
+mod generations;
+mod lease;
+mod log;
+mod parked;
+mod rows;
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use aggregates::{Position, StreamId, SubjectId};
+use async_trait::async_trait;
+use projections::Column;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+use super::{
+    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, Head, Lease, Lookup, ParkedRow, RowQuery,
+    Store, StoreError, StoredEvent, StoredRow,
+};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How long a statement waits for another process's write.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Pause before connecting again to a file that another process is making.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+/// The store on SQLite.
+pub struct SqliteStore {
+    /// The one connection that writes: SQLite has one writer at a time anyway.
+    writer: SqlitePool,
+    /// Readers; under WAL they neither wait for the writer nor hold it up.
+    pool: SqlitePool,
+    path: PathBuf,
+}
+
+impl SqliteStore {
+    /// Opens the file, makes it if it is not there, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be opened or migrated.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        // private to its owner; SQLite gives its other files the same mode
+        let created = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+        created.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_TIMEOUT);
+        let begun = Instant::now();
+        let writer = loop {
+            let connecting = SqlitePoolOptions::new().max_connections(1);
+            match connecting.connect_with(options.clone()).await.map_err(StoreError::from) {
+                // while another process turns WAL on in a new file, SQLite does not wait by itself
+                Err(error) if error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                connected => break connected?,
+            }
+        };
+        // in one transaction that holds the write lock, so that processes which start at once take turns
+        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+        MIGRATIONS.run(&mut *tx).await?;
+        tx.commit().await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(4)
+            .connect_with(options)
+            .await?;
+        Ok(Self {
+            writer,
+            pool,
+            path: path.to_owned(),
+        })
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query("SELECT 1").execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+        self.writer.close().await;
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        log::head(&self.pool).await
+    }
+
+    async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
+        log::append(&self.writer, batch).await
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
+        log::lookup(&self.pool, lookup).await
+    }
+
+    async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+        log::streams(&self.pool, streams).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
+        log::events(&self.pool, query).await
+    }
+
+    async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
+        log::events_at(&self.pool, positions).await
+    }
+
+    async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
+        log::reserved_key(&self.writer, subject, offer).await
+    }
+
+    async fn generations(&self) -> Result<Vec<Generation>, StoreError> {
+        generations::all(&self.pool).await
+    }
+
+    async fn create_generation(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError> {
+        generations::create(&self.writer, name, version, columns).await
+    }
+
+    async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        generations::documents(&self.pool, generation, keys).await
+    }
+
+    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+        generations::advance(&self.writer, steps).await
+    }
+
+    async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
+        parked::all(&self.pool).await
+    }
+
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
+        generations::switch(&self.writer, building, columns).await
+    }
+
+    async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {
+        generations::drop(&self.writer, generation).await
+    }
+
+    async fn differences(
+        &self,
+        live: &Generation,
+        rebuilt: &Generation,
+        columns: &'static [Column],
+        limit: u32,
+    ) -> Result<Option<Vec<Difference>>, StoreError> {
+        generations::differences(&self.pool, live, rebuilt, columns, limit).await
+    }
+
+    async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError> {
+        generations::row_count(&self.pool, generation).await
+    }
+
+    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        lease::take(&self.path)
+    }
+
+    async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {
+        rows::rows(&self.pool, query).await
+    }
+
+    async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
+        rows::counts(&self.pool, query, column).await
+    }
+}

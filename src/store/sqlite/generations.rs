@@ -1,0 +1,337 @@
+//! The projections' tables and checkpoints on SQLite.
+
+use projections::{Column, Kind};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
+
+use super::log::{chunks, moment, position, to_i64, tuples, unsigned};
+use super::parked;
+use super::rows::bind;
+use crate::clock::{now, rfc3339_micros};
+use crate::store::{Advance, Difference, Generation, GenerationState, RowChange, StoreError, column_names, table_name};
+
+pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Generation>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM projection_generations ORDER BY name, generation")
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(generation).collect()
+}
+
+fn generation(row: &SqliteRow) -> Result<Generation, StoreError> {
+    Ok(Generation {
+        name: row.try_get("name")?,
+        generation: row.try_get("generation")?,
+        version: unsigned(row, "version")?,
+        position: position(row, "position")?,
+        state: GenerationState::parse(row.try_get("state")?)?,
+        updated_at: moment(row, "updated_at")?,
+    })
+}
+
+async fn of_projection(connection: &mut SqliteConnection, name: &str) -> Result<Vec<Generation>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM projection_generations WHERE name = ? ORDER BY generation")
+        .bind(name)
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(generation).collect()
+}
+
+pub(super) async fn create(
+    writer: &SqlitePool,
+    name: &'static str,
+    version: u32,
+    columns: &'static [Column],
+) -> Result<Generation, StoreError> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let existing = of_projection(&mut tx, name).await?;
+    let live = existing.iter().find(|found| found.state == GenerationState::Live);
+    if let Some(building) = existing.iter().find(|found| found.state == GenerationState::Building) {
+        if building.version == version {
+            return Ok(building.clone());
+        }
+        drop_in(&mut tx, building).await?;
+    } else if let Some(first) =
+        live.filter(|first| first.version == version && existing.len() == 1 && first.position.0 == 0)
+    {
+        // another process has just made the first one
+        return Ok(first.clone());
+    }
+    let created = Generation {
+        name: name.to_owned(),
+        generation: existing.last().map_or(1, |newest| newest.generation + 1),
+        version,
+        position: aggregates::Position(0),
+        state: if live.is_some() {
+            GenerationState::Building
+        } else {
+            GenerationState::Live
+        },
+        updated_at: now(),
+    };
+    let table = table_name(&created);
+    let definitions: String = columns
+        .iter()
+        .map(|column| {
+            format!(
+                ", {} {}{}",
+                column.name,
+                type_of(column.kind),
+                if column.nullable { "" } else { " NOT NULL" }
+            )
+        })
+        .collect();
+    run(
+        &mut tx,
+        format!(
+            "CREATE TABLE {table} (key TEXT PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT, WITHOUT ROWID"
+        ),
+    )
+    .await?;
+    for column in columns.iter().filter(|column| column.indexed) {
+        run(
+            &mut tx,
+            format!("CREATE INDEX {table}_{0} ON {table} ({0}, key)", column.name),
+        )
+        .await?;
+    }
+    sqlx::query("INSERT INTO projection_generations VALUES (?, ?, ?, ?, ?, ?)")
+        .bind(name)
+        .bind(created.generation)
+        .bind(i64::from(version))
+        .bind(0_i64)
+        .bind(created.state.as_str())
+        .bind(rfc3339_micros(created.updated_at))
+        .execute(&mut *tx)
+        .await?;
+    if created.state == GenerationState::Live {
+        point_view(&mut tx, &created, columns).await?;
+    }
+    tx.commit().await?;
+    Ok(created)
+}
+
+fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Timestamp | Kind::Date => "TEXT",
+        Kind::Integer | Kind::Boolean => "INTEGER",
+    }
+}
+
+/// Points the stable view at a generation's table.
+async fn point_view(
+    tx: &mut SqliteConnection,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let (view, table) = (&generation.name, table_name(generation));
+    run(tx, format!("DROP VIEW IF EXISTS {view}")).await?;
+    run(
+        tx,
+        format!(
+            "CREATE VIEW {view} AS SELECT {}, key, document FROM {table}",
+            column_names(columns)
+        ),
+    )
+    .await
+}
+
+async fn run(connection: &mut SqliteConnection, sql: String) -> Result<(), StoreError> {
+    sqlx::query(AssertSqlSafe(sql))
+        .persistent(false)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn documents(
+    pool: &SqlitePool,
+    generation: &Generation,
+    keys: &[String],
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut found = Vec::with_capacity(keys.len());
+    for chunk in chunks(keys) {
+        let list = vec!["?"; chunk.len()].join(", ");
+        let sql = format!(
+            "SELECT key, document FROM {} WHERE key IN ({list})",
+            table_name(generation)
+        );
+        let query = chunk
+            .iter()
+            .fold(sqlx::query_as(AssertSqlSafe(sql)), |query, key| query.bind(key));
+        found.extend(query.fetch_all(pool).await?);
+    }
+    Ok(found)
+}
+
+pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let updated_at = rfc3339_micros(now());
+    for step in steps {
+        let moved = sqlx::query(
+            "UPDATE projection_generations SET position = ?, updated_at = ?
+             WHERE name = ? AND generation = ? AND position = ? AND state <> 'retired'",
+        )
+        .bind(to_i64(step.to))
+        .bind(&updated_at)
+        .bind(&step.from.name)
+        .bind(step.from.generation)
+        .bind(to_i64(step.from.position))
+        .execute(&mut *tx)
+        .await?;
+        if moved.rows_affected() == 0 {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        write_rows(&mut tx, step).await?;
+        parked::write(&mut tx, step).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+async fn write_rows(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<(), StoreError> {
+    let table = table_name(step.from);
+    for change in step.changes.iter().filter(|change| change.row.is_none()) {
+        let sql = format!("DELETE FROM {table} WHERE key = ?");
+        sqlx::query(AssertSqlSafe(sql))
+            .bind(&change.key)
+            .execute(&mut *tx)
+            .await?;
+    }
+    let kept: Vec<(&RowChange, &(String, projections::Row))> = step
+        .changes
+        .iter()
+        .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
+        .collect();
+    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let sets: String = step
+        .columns
+        .iter()
+        .map(|column| format!(", {0} = excluded.{0}", column.name))
+        .collect();
+    for chunk in chunks(&kept) {
+        let values = tuples(chunk.len(), 2 + step.columns.len());
+        let sql = format!(
+            "INSERT INTO {table} (key, document{names}) VALUES {values}
+             ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}"
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (change, (document, row)) in chunk {
+            query = query.bind(change.key.as_str()).bind(document.as_str());
+            query = row.iter().fold(query, bind);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn switch(
+    writer: &SqlitePool,
+    building: &Generation,
+    columns: &'static [Column],
+) -> Result<bool, StoreError> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let found = of_projection(&mut tx, &building.name).await?;
+    let candidate = found.iter().find(|found| found.generation == building.generation);
+    let Some(candidate) = candidate.filter(|candidate| candidate.state == GenerationState::Building) else {
+        return Ok(false);
+    };
+    let live = found.iter().find(|found| found.state == GenerationState::Live);
+    if live.is_some_and(|live| candidate.position < live.position) {
+        return Ok(false);
+    }
+    for (state, target) in [("retired", live), ("live", Some(candidate))] {
+        if let Some(target) = target {
+            sqlx::query(
+                "UPDATE projection_generations SET state = ?, updated_at = ? WHERE name = ? AND generation = ?",
+            )
+            .bind(state)
+            .bind(rfc3339_micros(now()))
+            .bind(&target.name)
+            .bind(target.generation)
+            .execute(&mut *tx)
+            .await?;
+        }
+    }
+    point_view(&mut tx, candidate, columns).await?;
+    tx.commit().await?;
+    Ok(true)
+}
+
+pub(super) async fn drop(writer: &SqlitePool, generation: &Generation) -> Result<(), StoreError> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    drop_in(&mut tx, generation).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn drop_in(tx: &mut SqliteConnection, generation: &Generation) -> Result<(), StoreError> {
+    let dropped =
+        sqlx::query("DELETE FROM projection_generations WHERE name = ? AND generation = ? AND state <> 'live'")
+            .bind(&generation.name)
+            .bind(generation.generation)
+            .execute(&mut *tx)
+            .await?;
+    if dropped.rows_affected() == 1 {
+        run(tx, format!("DROP TABLE {}", table_name(generation))).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn differences(
+    pool: &SqlitePool,
+    live: &Generation,
+    rebuilt: &Generation,
+    columns: &'static [Column],
+    limit: u32,
+) -> Result<Option<Vec<Difference>>, StoreError> {
+    // a read transaction sees one snapshot, taken at its first statement
+    let mut tx = pool.begin().await?;
+    let mut checkpoints =
+        QueryBuilder::<Sqlite>::new("SELECT count(DISTINCT position) FROM projection_generations WHERE name = ");
+    checkpoints
+        .push_bind(&live.name)
+        .push(" AND generation IN (")
+        .push_bind(live.generation)
+        .push(", ");
+    checkpoints.push_bind(rebuilt.generation).push(")");
+    let checkpoints: i64 = checkpoints.build_query_scalar().fetch_one(&mut *tx).await?;
+    if checkpoints != 1 {
+        return Ok(None);
+    }
+    let row = |side: &str| {
+        let columns: String = columns
+            .iter()
+            .map(|column| format!(", {side}.{}", column.name))
+            .collect();
+        format!("CASE WHEN {side}.key IS NOT NULL THEN json_array({side}.document{columns}) END")
+    };
+    let sql = format!(
+        "SELECT * FROM (
+             SELECT coalesce(a.key, b.key) AS key, {} AS live, {} AS rebuilt FROM {} a FULL JOIN {} b ON a.key = b.key
+         ) WHERE live IS NOT rebuilt ORDER BY key LIMIT ?",
+        row("a"),
+        row("b"),
+        table_name(live),
+        table_name(rebuilt),
+    );
+    let rows: Vec<(String, Option<String>, Option<String>)> = sqlx::query_as(AssertSqlSafe(sql))
+        .persistent(false)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *tx)
+        .await?;
+    Ok(Some(
+        rows.into_iter()
+            .map(|(key, live, rebuilt)| Difference { key, live, rebuilt })
+            .collect(),
+    ))
+}
+
+pub(super) async fn row_count(pool: &SqlitePool, generation: &Generation) -> Result<u64, StoreError> {
+    let sql = format!("SELECT count(*) FROM {}", table_name(generation));
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+        .persistent(false)
+        .fetch_one(pool)
+        .await?;
+    Ok(count.unsigned_abs())
+}

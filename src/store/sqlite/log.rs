@@ -1,0 +1,312 @@
+//! The event log, references and data keys on SQLite.
+
+use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use jiff::Timestamp;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
+
+use crate::clock::{now, rfc3339_micros};
+use crate::store::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, SealedSections, StoreError, StoredEvent};
+use crate::vault::{Sealed, Section};
+
+/// Result codes of a broken key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
+/// Source: <https://www.sqlite.org/rescode.html>.
+const KEY_VIOLATIONS: [&str; 4] = ["1555", "2579", "2067", "1811"];
+
+/// Rows a statement: few different statements, so that all stay prepared, and few calls for a large batch.
+const CHUNKS: [usize; 3] = [32, 8, 1];
+
+/// Columns of an event without its sealed sections.
+const PLAIN: &str = "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
+/// The sealed sections.
+const SEALED: &str = "personal, secrets, original, leaf_hash";
+
+pub(super) async fn head(pool: &SqlitePool) -> Result<Head, StoreError> {
+    let row = sqlx::query("SELECT position, recorded_at FROM head")
+        .fetch_one(pool)
+        .await?;
+    head_of(&row)
+}
+
+fn head_of(row: &SqliteRow) -> Result<Head, StoreError> {
+    Ok(Head {
+        position: position(row, "position")?,
+        recorded_at: moment(row, "recorded_at")?,
+    })
+}
+
+pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<Append, StoreError> {
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    let row = sqlx::query("SELECT position, recorded_at FROM head")
+        .fetch_one(&mut *tx)
+        .await?;
+    if head_of(&row)?.position != batch.expected.position {
+        return Ok(Append::LostRace);
+    }
+    match insert(&mut tx, batch).await {
+        Ok(()) => {
+            tx.commit().await?;
+            Ok(Append::Done)
+        }
+        Err(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| KEY_VIOLATIONS.contains(&code.as_ref())) =>
+        {
+            Ok(Append::Conflict)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
+    let recorded_at = rfc3339_micros(batch.recorded_at);
+    let first = to_i64(batch.expected.position) + 1;
+    let rows: Vec<(i64, &NewEvent)> = (first..).zip(batch.events).collect();
+    for chunk in chunks(&rows) {
+        let sql = format!(
+            "INSERT INTO events ({PLAIN}, {SEALED}) VALUES {}",
+            tuples(chunk.len(), 14)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (position, event) in chunk {
+            query = bind_event(query, *position, event, &recorded_at);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    let references: Vec<(i64, i64)> = rows
+        .iter()
+        .flat_map(|(position, event)| event.references.iter().map(|reference| (reference.0, *position)))
+        .collect();
+    for chunk in chunks(&references) {
+        let sql = format!("INSERT INTO refs (ref, position) VALUES {}", tuples(chunk.len(), 2));
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (reference, position) in chunk {
+            query = query.bind(*reference).bind(*position);
+        }
+        query.execute(&mut *tx).await?;
+    }
+    for (subject, wrapped) in batch.keys {
+        sqlx::query("INSERT INTO data_keys (subject, wrapped, created_at) VALUES (?, ?, ?)")
+            .bind(subject.as_str())
+            .bind(wrapped.as_slice())
+            .bind(&recorded_at)
+            .execute(&mut *tx)
+            .await?;
+    }
+    sqlx::query("UPDATE head SET position = ?, recorded_at = ?")
+        .bind(first - 1 + rows.len() as i64)
+        .bind(&recorded_at)
+        .execute(&mut *tx)
+        .await?;
+    Ok(())
+}
+
+fn bind_event<'q>(
+    query: Query<'q, Sqlite, SqliteArguments>,
+    position: i64,
+    event: &'q NewEvent,
+    recorded_at: &'q str,
+) -> Query<'q, Sqlite, SqliteArguments> {
+    let sealed = |section: Section| event.sealed.get(section).map(Sealed::as_bytes);
+    query
+        .bind(position)
+        .bind(event.stream.as_str())
+        .bind(i64::from(event.version))
+        .bind(event.source.as_str())
+        .bind(event.event_id.as_str())
+        .bind(event.type_name)
+        .bind(i64::from(event.schema_version))
+        .bind(recorded_at)
+        .bind(event.subject.as_str())
+        .bind(event.facts.as_str())
+        .bind(sealed(Section::Personal))
+        .bind(sealed(Section::Secrets))
+        .bind(sealed(Section::Original))
+        .bind(event.leaf_hash.as_slice())
+}
+
+/// Cuts rows into pieces of the lengths in [`CHUNKS`], longest first.
+pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        let length = CHUNKS.into_iter().find(|length| *length <= rows.len())?;
+        let (chunk, rest) = rows.split_at(length);
+        rows = rest;
+        Some(chunk)
+    })
+}
+
+/// `(?, ?), (?, ?), …` for so many rows of so many columns.
+pub(super) fn tuples(rows: usize, columns: usize) -> String {
+    let tuple = format!("({})", vec!["?"; columns].join(", "));
+    vec![tuple; rows].join(", ")
+}
+
+pub(super) async fn lookup(pool: &SqlitePool, lookup: &Lookup) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    for (source, id) in &lookup.events {
+        let row = sqlx::query("SELECT position, stream FROM events WHERE source = ? AND event_id = ?")
+            .bind(source.as_str())
+            .bind(id.as_str())
+            .fetch_optional(pool)
+            .await?;
+        if let Some(row) = row {
+            let stream = StreamId::try_from(row.try_get::<String, _>("stream")?)?;
+            found
+                .events
+                .push((source.clone(), id.clone(), position(&row, "position")?, stream));
+        }
+    }
+    for reference in &lookup.references {
+        let streams: Vec<String> =
+            sqlx::query_scalar("SELECT stream FROM refs JOIN events USING (position) WHERE ref = ? ORDER BY position")
+                .bind(reference.0)
+                .fetch_all(pool)
+                .await?;
+        for stream in streams {
+            found.references.push((*reference, StreamId::try_from(stream)?));
+        }
+    }
+    for subject in &lookup.subjects {
+        let wrapped = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE subject = ?")
+            .bind(subject.as_str())
+            .fetch_optional(pool)
+            .await?;
+        if let Some(wrapped) = wrapped {
+            found.keys.push((subject.clone(), wrapped));
+        }
+    }
+    Ok(found)
+}
+
+pub(super) async fn streams(pool: &SqlitePool, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+    if streams.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {PLAIN} FROM events WHERE stream IN ("));
+    let mut list = query.separated(", ");
+    for stream in streams {
+        list.push_bind(stream.as_str());
+    }
+    query.push(") ORDER BY position");
+    let rows = query.build().persistent(false).fetch_all(pool).await?;
+    rows.iter().map(|row| event(row, false)).collect()
+}
+
+pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
+    let sealed = if query.sealed {
+        format!(", {SEALED}")
+    } else {
+        String::new()
+    };
+    let by_type = if query.type_name.is_some() {
+        "AND type = $3"
+    } else {
+        "AND $3 IS NULL"
+    };
+    let by_stream = if query.stream.is_some() {
+        "AND stream = $4"
+    } else {
+        "AND $4 IS NULL"
+    };
+    let sql = format!(
+        "SELECT {PLAIN}{sealed} FROM events WHERE position > $1 {by_type} {by_stream} ORDER BY position LIMIT $2"
+    );
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(to_i64(query.after))
+        .bind(i64::from(query.limit))
+        .bind(query.type_name.as_deref())
+        .bind(query.stream.as_ref().map(StreamId::as_str))
+        .fetch_all(pool)
+        .await?;
+    rows.iter().map(|row| event(row, query.sealed)).collect()
+}
+
+pub(super) async fn events_at(pool: &SqlitePool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {PLAIN}, {SEALED} FROM events WHERE position IN ("));
+    let mut list = query.separated(", ");
+    for position in positions {
+        list.push_bind(to_i64(*position));
+    }
+    query.push(") ORDER BY position");
+    let rows = query.build().persistent(false).fetch_all(pool).await?;
+    rows.iter().map(|row| event(row, true)).collect()
+}
+
+pub(super) async fn reserved_key(
+    writer: &SqlitePool,
+    subject: &SubjectId,
+    offer: &[u8],
+) -> Result<Vec<u8>, StoreError> {
+    sqlx::query("INSERT INTO data_keys (subject, wrapped, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+        .bind(subject.as_str())
+        .bind(offer)
+        .bind(rfc3339_micros(now()))
+        .execute(writer)
+        .await?;
+    let query = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE subject = ?");
+    Ok(query.bind(subject.as_str()).fetch_one(writer).await?)
+}
+
+fn event(row: &SqliteRow, sealed: bool) -> Result<StoredEvent, StoreError> {
+    let section = |name: &str| -> Result<Option<Sealed>, StoreError> {
+        Ok(row.try_get::<Option<Vec<u8>>, _>(name)?.map(Sealed::from_bytes))
+    };
+    let (sections, leaf_hash) = if sealed {
+        let leaf_hash: &[u8] = row.try_get("leaf_hash")?;
+        let leaf_hash = <[u8; 32]>::try_from(leaf_hash)
+            .map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?;
+        let personal = section("personal")?;
+        let secrets = section("secrets")?;
+        let original = section("original")?;
+        (
+            SealedSections {
+                personal,
+                secrets,
+                original,
+            },
+            Some(leaf_hash),
+        )
+    } else {
+        (SealedSections::default(), None)
+    };
+    Ok(StoredEvent {
+        position: position(row, "position")?,
+        stream: StreamId::try_from(row.try_get::<String, _>("stream")?)?,
+        version: unsigned(row, "version")?,
+        source: Source::try_from(row.try_get::<String, _>("source")?)?,
+        event_id: EventId::try_from(row.try_get::<String, _>("event_id")?)?,
+        type_name: row.try_get("type")?,
+        schema_version: unsigned(row, "schema_version")?,
+        recorded_at: moment(row, "recorded_at")?,
+        subject: SubjectId::try_from(row.try_get::<String, _>("subject")?)?,
+        facts: row.try_get("facts")?,
+        sealed: sections,
+        leaf_hash,
+    })
+}
+
+pub(super) fn to_i64(position: Position) -> i64 {
+    // the database itself counts in i64, so no position is ever beyond it
+    i64::try_from(position.0).unwrap_or(i64::MAX)
+}
+
+pub(super) fn position(row: &SqliteRow, column: &str) -> Result<Position, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u64::try_from(value)
+        .map(Position)
+        .map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
+}
+
+pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
+    let value: i64 = row.try_get(column)?;
+    u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
+}
+
+pub(super) fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
+    let text: &str = row.try_get(column)?;
+    text.parse()
+        .map_err(|_| StoreError::Corrupt(format!("{column} is not an RFC 3339 time")))
+}

@@ -1,0 +1,53 @@
+//! Rows that stand still, on SQLite.
+
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+
+use super::log::{moment, position, to_i64};
+use crate::clock::{now, rfc3339_micros};
+use crate::store::{Advance, Parked, ParkedRow, StoreError};
+
+pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<ParkedRow>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM parked_rows ORDER BY name, generation, key")
+        .fetch_all(pool)
+        .await?;
+    let parked = rows.iter().map(|row| {
+        Ok(ParkedRow {
+            name: row.try_get("name")?,
+            generation: row.try_get("generation")?,
+            parked_at: moment(row, "parked_at")?,
+            parked: Parked {
+                key: row.try_get("key")?,
+                position: position(row, "position")?,
+                error: row.try_get("error")?,
+            },
+        })
+    });
+    parked.collect()
+}
+
+pub(super) async fn write(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<(), StoreError> {
+    for Parked { key, position, error } in &step.parked {
+        sqlx::query(
+            "INSERT INTO parked_rows VALUES (?, ?, ?, ?, ?, ?)
+             ON CONFLICT (name, generation, key) DO UPDATE SET error = excluded.error",
+        )
+        .bind(&step.from.name)
+        .bind(step.from.generation)
+        .bind(key)
+        .bind(to_i64(*position))
+        .bind(error)
+        .bind(rfc3339_micros(now()))
+        .execute(&mut *tx)
+        .await?;
+    }
+    for key in &step.unparked {
+        sqlx::query("DELETE FROM parked_rows WHERE name = ? AND generation = ? AND key = ?")
+            .bind(&step.from.name)
+            .bind(step.from.generation)
+            .bind(key)
+            .execute(&mut *tx)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! The program as people run it: the real binary, its exit codes, and what it prints where.
+//!
+//! Layout
+//! - `program`: running the binary
+//! - `play`: `serve`, `simulate` and `demo`
+//! - `records`: `ingest`, `events` and `projections`
+
+mod play;
+mod program;
+mod records;
+
+use crate::support::Database;
+use program::Program;
+
+#[tokio::test]
+async fn wrong_use_ends_with_2_and_says_what_is_wrong() {
+    let database = Database::sqlite();
+    let program = Program::new(&database);
+    for (args, expected) in [
+        ("nonsense", "unrecognized subcommand"),
+        ("projections rebuild nonsense", "known are orders,"),
+        ("projections rebuild", "NAME"),
+        ("events list --stream a/\u{7}", "--stream"),
+        ("simulate --url nonsense --orders 1", "--url"),
+        ("simulate --url https://h --orders 1", "plain http"),
+        ("simulate --url http://127.0.0.1:1 --orders 1", "--key-file"),
+        ("ingest nowhere.jsonl", "cannot read nowhere.jsonl"),
+        ("ingest --source nobody nowhere.jsonl", "known are coldmailreseller"),
+        ("--config nowhere.toml config", "nowhere.toml"),
+        ("--log-format loud config", "log_format"),
+    ] {
+        let ended = program.run(args).await;
+        assert_eq!(ended.code, 2, "{args}: {}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{args}: {}", ended.stderr);
+        assert_eq!(ended.stdout, "", "{args}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_only_reads_leaves_nothing_behind() {
+    let database = Database::sqlite();
+    let program = Program::new(&database);
+    for args in [
+        "events list",
+        "events tail",
+        "projections status",
+        "projections rebuild --all",
+    ] {
+        let ended = program.run(args).await;
+        assert_eq!(ended.code, 2);
+        assert!(ended.stderr.contains("there is no ledger at"), "{}", ended.stderr);
+    }
+    assert_eq!(std::fs::read_dir(database.dir.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn config_tells_what_is_in_effect_and_why() {
+    let database = Database::sqlite();
+    let ended = Program::new(&database)
+        .env("WARMLEDGER_WEBHOOK_KEY", "planted")
+        .run("config --json")
+        .await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let rows = ended.json();
+    let row = |key: &str| {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["key"] == key)
+            .unwrap()
+            .clone()
+    };
+    assert_eq!(row("webhook_key")["origin"], "environment");
+    assert_eq!(row("data_dir")["from"], "--data-dir");
+    assert!(!ended.stdout.contains("planted"));
+}

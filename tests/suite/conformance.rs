@@ -1,0 +1,14 @@
+//! What a store promises, and what the ledger and the projections' runner make of it, on both stores.
+//!
+//! Layout
+//! - `append`: a batch is all or nothing; events never change; lookups use indexes
+//! - `processes`: two processes on one database
+//! - `batches`: webhooks of one batch and lost answers
+//! - `projections`: rows and checkpoints move together; rebuilds, checks, failures
+//! - `interleavings`: any plan of webhooks, in any order: live rows = rebuilt rows = what the provider meant
+
+mod append;
+mod batches;
+mod interleavings;
+mod processes;
+mod projections;

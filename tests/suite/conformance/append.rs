@@ -1,0 +1,298 @@
+//! A batch is all or nothing; events never change; lookups use indexes.
+
+use aggregates::{Position, SubjectId};
+use jiff::Timestamp;
+use projections::testing::{assigned, failed};
+use warmledger::store::{Append, Batch, EventQuery, Head, NewEvent, Store};
+
+use crate::on_both_stores;
+use crate::support::Database;
+use crate::support::log::{all_events, new_event};
+use crate::support::raw::Raw;
+
+on_both_stores!(
+    a_batch_with_one_bad_event_writes_nothing_at_all,
+    a_stale_head_writes_nothing_at_all,
+    events_cannot_be_changed_removed_or_replaced,
+    a_read_event_is_the_one_that_was_written,
+    the_lookups_of_the_ledger_use_indexes,
+);
+
+fn order(stream: &str, version: u32, event_id: &str) -> NewEvent {
+    let delivery = assigned(event_id, "O1").domain(&format!("{}.com", event_id.to_lowercase()), event_id, &["M1"]);
+    new_event(stream, version, &delivery.at(Position(0)))
+}
+
+fn key(subject: &str) -> (SubjectId, Vec<u8>) {
+    (SubjectId::parse(subject).unwrap(), vec![1, 2, 3])
+}
+
+async fn append(store: &dyn Store, expected: Head, events: &[NewEvent], keys: &[(SubjectId, Vec<u8>)]) -> Append {
+    let recorded_at = "2026-01-02T03:04:05.678901Z".parse::<Timestamp>().unwrap();
+    let batch = Batch {
+        expected,
+        recorded_at: recorded_at.max(expected.recorded_at),
+        events,
+        keys,
+    };
+    store.append(&batch).await.unwrap()
+}
+
+/// Everything that an append may touch.
+async fn contents(raw: &Raw) -> Vec<String> {
+    raw.texts(
+        "SELECT CAST(position AS text) || ' ' || event_id FROM events
+         UNION ALL SELECT 'ref ' || CAST(ref AS text) || ' ' || CAST(position AS text) FROM refs
+         UNION ALL SELECT 'key ' || subject FROM data_keys
+         UNION ALL SELECT 'head ' || CAST(position AS text) || ' ' || CAST(recorded_at AS text) FROM head
+         ORDER BY 1",
+    )
+    .await
+}
+
+async fn a_batch_with_one_bad_event_writes_nothing_at_all(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let empty = store.head().await.unwrap();
+    let first = [order("order-O1", 1, "E1"), order("order-O1", 2, "E2")];
+    assert_eq!(append(&*store, empty, &first, &[key("U1")]).await, Append::Done);
+    let (before, head) = (contents(&raw).await, store.head().await.unwrap());
+    assert_eq!(before.len(), 2 + 4 + 1 + 1);
+
+    let good = || order("order-O2", 1, "E3");
+    let bad: [(&str, NewEvent, &[_]); 5] = [
+        ("a version that is taken", order("order-O1", 2, "E4"), &[]),
+        ("an event id that is taken", order("order-O3", 1, "E1"), &[]),
+        (
+            "an event id that stands twice in the batch",
+            order("order-O3", 1, "E3"),
+            &[],
+        ),
+        (
+            "a version that stands twice in the batch",
+            order("order-O2", 1, "E5"),
+            &[],
+        ),
+        (
+            "a data key that is taken",
+            order("order-O3", 1, "E6"),
+            &[key("U2"), key("U1")],
+        ),
+    ];
+    for (what, event, keys) in bad {
+        assert_eq!(
+            append(&*store, head, &[good(), event], keys).await,
+            Append::Conflict,
+            "{what}"
+        );
+        assert_eq!(contents(&raw).await, before, "{what}");
+        assert_eq!(store.head().await.unwrap(), head, "{what}");
+    }
+    // and the store goes on
+    assert_eq!(append(&*store, head, &[good()], &[key("U2")]).await, Append::Done);
+    assert_eq!(contents(&raw).await.len(), before.len() + 4);
+}
+
+async fn a_stale_head_writes_nothing_at_all(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let empty = store.head().await.unwrap();
+    append(&*store, empty, &[order("order-O1", 1, "E1")], &[]).await;
+    let before = contents(&raw).await;
+    let head = store.head().await.unwrap();
+    let ahead = Head {
+        position: Position(head.position.0 + 1),
+        ..head
+    };
+    for stale in [empty, ahead] {
+        let events = [order("order-O2", 1, "E2")];
+        assert_eq!(append(&*store, stale, &events, &[key("U1")]).await, Append::LostRace);
+        assert_eq!(contents(&raw).await, before);
+    }
+}
+
+async fn events_cannot_be_changed_removed_or_replaced(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let empty = store.head().await.unwrap();
+    append(
+        &*store,
+        empty,
+        &[order("order-O1", 1, "E1"), order("order-O1", 2, "E2")],
+        &[],
+    )
+    .await;
+    let before = all_events(&*store).await;
+
+    let columns = "stream, version, source, event_id, type, schema_version, recorded_at, subject, facts, leaf_hash";
+    let copy = |verb: &str, changes: &str| {
+        format!("{verb} INTO events (position, {columns}) SELECT {changes} FROM events WHERE position = 1")
+    };
+    let mut attempts = vec![
+        "UPDATE events SET facts = '{}'".to_owned(),
+        "UPDATE events SET secrets = NULL WHERE position = 1".to_owned(),
+        "DELETE FROM events".to_owned(),
+        "DELETE FROM events WHERE position = 2".to_owned(),
+    ];
+    if database.is_postgres() {
+        attempts.push("TRUNCATE events".to_owned());
+        attempts.push("TRUNCATE events CASCADE".to_owned());
+        let upsert = copy("INSERT", &format!("position, {columns}"));
+        attempts.push(format!("{upsert} ON CONFLICT (position) DO UPDATE SET facts = '{{}}'"));
+    } else {
+        let rest = "subject, '{}', leaf_hash";
+        let middle = "type, schema_version, recorded_at";
+        // over the position, over the version, over the event id
+        for key in [
+            "position, stream, 9, source, 'E9'",
+            "9, stream, version, source, 'E9'",
+            "9, stream, 9, source, event_id",
+        ] {
+            attempts.push(copy("REPLACE", &format!("{key}, {middle}, {rest}")));
+            attempts.push(copy("INSERT OR REPLACE", &format!("{key}, {middle}, {rest}")));
+        }
+        attempts.push("UPDATE OR REPLACE events SET position = 1 WHERE position = 2".to_owned());
+    }
+    for attempt in attempts {
+        let refused = raw.try_execute(&attempt).await;
+        let error = refused.expect_err(&attempt);
+        assert!(error.contains("immutable"), "{attempt}: {error}");
+    }
+    let after = all_events(&*store).await;
+    assert_eq!(after.len(), before.len());
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.facts, after.facts);
+    }
+}
+
+async fn a_read_event_is_the_one_that_was_written(database: Database) {
+    let store = database.store().await;
+    let empty = store.head().await.unwrap();
+    let reason = "\"quoted\" \\ / é 🙂 \u{2028} \u{fffd} ‘’ 1e400";
+    let odd = new_event(
+        "order-Ö/🙂",
+        1,
+        &failed("E/ü-1", "Ö/🙂").fails("müller.example", reason).at(Position(0)),
+    );
+    let plain = order("order-O1", 1, "E1");
+    assert_eq!(append(&*store, empty, &[odd, plain], &[]).await, Append::Done);
+    let odd = new_event(
+        "order-Ö/🙂",
+        1,
+        &failed("E/ü-1", "Ö/🙂").fails("müller.example", reason).at(Position(0)),
+    );
+    let events = all_events(&*store).await;
+    assert_eq!(events[0].facts, odd.facts, "facts come back byte for byte");
+    assert_eq!((&events[0].stream, &events[0].event_id), (&odd.stream, &odd.event_id));
+    assert_eq!(events[0].recorded_at.to_string(), "2026-01-02T03:04:05.678901Z");
+    assert_eq!(events[0].leaf_hash, Some([7; 32]));
+
+    let of = async |query: EventQuery| store.events(&query).await.unwrap().len();
+    let all = EventQuery {
+        limit: 10,
+        ..EventQuery::default()
+    };
+    let stream = Some(odd.stream.clone());
+    let type_name = Some("MailboxesAssigned".to_owned());
+    assert_eq!(of(all.clone()).await, 2);
+    assert_eq!(
+        of(EventQuery {
+            limit: 1,
+            ..all.clone()
+        })
+        .await,
+        1
+    );
+    assert_eq!(
+        of(EventQuery {
+            stream: stream.clone(),
+            ..all.clone()
+        })
+        .await,
+        1
+    );
+    assert_eq!(
+        of(EventQuery {
+            type_name: type_name.clone(),
+            ..all.clone()
+        })
+        .await,
+        1
+    );
+    assert_eq!(
+        of(EventQuery {
+            stream,
+            type_name,
+            ..all.clone()
+        })
+        .await,
+        0
+    );
+    assert_eq!(
+        of(EventQuery {
+            after: Position(2),
+            ..all
+        })
+        .await,
+        0
+    );
+    assert_eq!(store.streams(&[]).await.unwrap().len(), 0);
+    assert_eq!(store.events_at(&[]).await.unwrap().len(), 0);
+    assert_eq!(
+        store
+            .events_at(&[Position(2), Position(9), Position(1)])
+            .await
+            .unwrap()
+            .len(),
+        2
+    );
+}
+
+async fn the_lookups_of_the_ledger_use_indexes(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    for batch in 0..6 {
+        let events: Vec<NewEvent> = (0..500)
+            .map(|number| {
+                order(
+                    &format!("order-{}", batch * 500 + number),
+                    1,
+                    &format!("E{batch}-{number}"),
+                )
+            })
+            .collect();
+        let keys: Vec<_> = (0..500).map(|number| key(&format!("U{batch}-{number}"))).collect();
+        let head = store.head().await.unwrap();
+        assert_eq!(append(&*store, head, &events, &keys).await, Append::Done);
+    }
+    raw.execute("ANALYZE").await;
+    let lists = [
+        (
+            "('coldmailreseller', 'E1-1'), ('coldmailreseller', 'E2-2')",
+            "(source, event_id)",
+        ),
+        ("'order-3', 'order-4'", "stream"),
+        ("1, 2, 3", "position"),
+    ];
+    let mut queries: Vec<String> = vec![
+        // the feed, the runner, catching up
+        "SELECT * FROM events WHERE position > 1500 ORDER BY position LIMIT 100".to_owned(),
+        "SELECT * FROM events WHERE position > 0 AND stream = 'order-3' ORDER BY position LIMIT 100".to_owned(),
+        "SELECT position, stream FROM events WHERE source = 'coldmailreseller' AND event_id = 'E1-1'".to_owned(),
+        "SELECT ref, stream FROM refs JOIN events USING (position) WHERE ref IN (1, 2) ORDER BY position".to_owned(),
+        "SELECT wrapped FROM data_keys WHERE subject IN ('U1-1', 'U2-2')".to_owned(),
+    ];
+    for (list, columns) in lists.iter().skip(usize::from(!database.is_postgres())) {
+        queries.push(format!(
+            "SELECT * FROM events WHERE {columns} IN ({list}) ORDER BY position"
+        ));
+    }
+    if database.is_postgres() {
+        queries.push(
+            "SELECT position FROM events WHERE (source, event_id) IN
+             (SELECT * FROM unnest('{coldmailreseller,coldmailreseller}'::text[], '{E1-1,E2-2}'::text[]))"
+                .to_owned(),
+        );
+    }
+    for query in queries {
+        let plan = raw.plan(&query).await;
+        let scans = ["Seq Scan", "SCAN events", "SCAN refs", "SCAN data_keys"];
+        assert!(!scans.iter().any(|scan| plan.contains(scan)), "{query}\n{plan}");
+    }
+}

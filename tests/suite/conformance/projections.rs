@@ -1,0 +1,334 @@
+//! Rows and checkpoints move together; rebuilds are invisible until they are done and resume; checks find what differs;
+//! one projection's trouble is its own.
+
+use std::sync::Arc;
+
+use aggregates::{OrderEvent, Position, Recorded};
+use projections::testing::{assigned, failed, subscription};
+use projections::{AnyProjection, Folded, by_name};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+use warmledger::runner::{self, LiveRunner, RunError};
+use warmledger::store::{Advance, Append, Batch, EventQuery, Generation, GenerationState, NewEvent, RowChange, Store};
+
+use crate::on_both_stores;
+use crate::support::Database;
+use crate::support::log::{check, live_equals_rebuilt, new_event};
+use crate::support::raw::Raw;
+
+on_both_stores!(
+    a_step_from_a_stale_checkpoint_writes_nothing,
+    an_interrupted_rebuild_is_invisible_and_resumes,
+    a_check_finds_a_row_that_was_tampered_with,
+    checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other,
+    a_row_that_cannot_be_read_stands_still_alone_and_a_rebuild_mends_it,
+    a_projection_that_the_store_refuses_stops_alone,
+    the_longest_texts_that_ingest_takes_fit_every_projection,
+);
+
+/// Appends events straight to the store: what a runner sees is the same, and it is much faster.
+async fn fill(store: &dyn Store, events: Vec<Recorded>) {
+    for chunk in events.chunks(500) {
+        let head = store.head().await.unwrap();
+        let new: Vec<NewEvent> = chunk
+            .iter()
+            .map(|event| new_event(&format!("test-{}", event.event_id), 1, event))
+            .collect();
+        let batch = Batch {
+            expected: head,
+            recorded_at: head.recorded_at.max("2026-01-01T00:00:00Z".parse().unwrap()),
+            events: &new,
+            keys: &[],
+        };
+        assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
+    }
+}
+
+/// Orders that succeed, fail and are renewed, over and over.
+fn events(count: usize) -> Vec<Recorded> {
+    (0..count)
+        .map(|number| {
+            let (id, subject) = (format!("E{number}"), number % 211);
+            let (order, domain, sub) = (format!("O{subject}"), format!("d{subject}.com"), format!("S{subject}"));
+            let event = match number % 3 {
+                0 => assigned(&id, &order).domain(&domain, &sub, &["M1"]).user("U1"),
+                1 => failed(&id, &order).fails(&domain, "Insufficient wallet balance"),
+                _ => subscription(&id, OrderEvent::SubscriptionRenewed, &sub).of_domain(&domain),
+            };
+            event.at(Position(0))
+        })
+        .collect()
+}
+
+async fn run_until_caught_up(store: &Arc<dyn Store>) {
+    let runner = LiveRunner::new(Arc::clone(store));
+    runner.prepare().await.unwrap();
+    let (shutdown, tail) = (CancellationToken::new(), tokio::sync::watch::channel(Position(0)));
+    let running = tokio::spawn(runner.clone().run(tail.1, shutdown.clone()));
+    let head = store.head().await.unwrap().position.0;
+    for _ in 0..600 {
+        let statuses = runner.statuses().await.unwrap();
+        if statuses
+            .iter()
+            .all(|status| status.position == head || status.state == "failing")
+        {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    shutdown.cancel();
+    running.await.unwrap();
+}
+
+async fn generation(store: &dyn Store, name: &str, state: GenerationState) -> Option<Generation> {
+    let generations = store.generations().await.unwrap();
+    generations
+        .into_iter()
+        .find(|found| found.name == name && found.state == state)
+}
+
+fn step<'g>(generation: &'g Generation, projection: &dyn AnyProjection, event: &Recorded, to: u64) -> Advance<'g> {
+    let keys = projection.keys(event).into_iter();
+    let changes = keys.map(|key| match projection.fold(&key, None, &[event]).unwrap() {
+        Folded::Keep { document, row } => RowChange {
+            key,
+            row: Some((document, row)),
+        },
+        Folded::Remove => RowChange { key, row: None },
+    });
+    Advance {
+        from: generation,
+        columns: projection.columns(),
+        to: Position(to),
+        changes: changes.collect(),
+        parked: Vec::new(),
+        unparked: Vec::new(),
+    }
+}
+
+async fn a_step_from_a_stale_checkpoint_writes_nothing(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
+    let (orders, domains) = (by_name("orders").unwrap(), by_name("order_domains").unwrap());
+    let live = async |name: &str| generation(&*store, name, GenerationState::Live).await.unwrap();
+    let (first_orders, first_domains) = (live("orders").await, live("order_domains").await);
+    let event = assigned("E1", "O1").domain("a.com", "S1", &["M1"]).at(Position(1));
+    let other = failed("E2", "O2").fails("b.com", "No").at(Position(2));
+
+    assert!(store.advance(&[step(&first_orders, orders, &event, 1)]).await.unwrap());
+    // from where it no longer is, alone or beside one that is right
+    assert!(!store.advance(&[step(&first_orders, orders, &other, 2)]).await.unwrap());
+    let both = [
+        step(&first_domains, domains, &other, 2),
+        step(&first_orders, orders, &other, 2),
+    ];
+    assert!(!store.advance(&both).await.unwrap());
+    assert_eq!(raw.rows(orders).await.len(), 1, "only the first step is there");
+    assert_eq!(raw.rows(domains).await.len(), 0);
+    assert_eq!(live("orders").await.position, Position(1));
+    assert_eq!(live("order_domains").await.position, Position(0));
+}
+
+async fn an_interrupted_rebuild_is_invisible_and_resumes(database: Database) {
+    let store = database.store().await;
+    // more than one step of a rebuild
+    fill(&*store, events(5_300)).await;
+    run_until_caught_up(&store).await;
+    let raw = Raw::connect(&database).await;
+    raw.execute("UPDATE orders_g1 SET status = 'marked' WHERE key = 'O7'")
+        .await;
+    let marked = "SELECT status FROM orders WHERE key = 'O7'";
+
+    let all = projections::all();
+    let cut_short = CancellationToken::new();
+    let result = runner::rebuild(
+        &*store,
+        all,
+        |progress| {
+            assert_eq!((progress.position, progress.head), (Position(5_000), Position(5_300)));
+            cut_short.cancel();
+        },
+        &cut_short,
+    )
+    .await;
+    assert!(matches!(result, Err(RunError::Cancelled)));
+    let building = generation(&*store, "orders", GenerationState::Building).await.unwrap();
+    assert_eq!(building.position, Position(5_000));
+    assert_eq!(raw.texts(marked).await, ["marked"], "readers are undisturbed");
+    drop((store, raw));
+
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    assert_eq!(raw.texts(marked).await, ["marked"]);
+    let mut begun_at = None;
+    let progress = |progress: runner::Progress| begun_at = begun_at.or(Some(progress.position));
+    runner::rebuild(&*store, all, progress, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!(begun_at, Some(Position(5_300)), "what was done is not done again");
+    assert_eq!(raw.texts(marked).await, ["fulfilled"], "the rebuilt rows are live");
+    for projection in all {
+        let live = generation(&*store, projection.name(), GenerationState::Live)
+            .await
+            .unwrap();
+        assert_eq!((live.generation, live.position), (2, Position(5_300)));
+        assert!(
+            generation(&*store, projection.name(), GenerationState::Building)
+                .await
+                .is_none()
+        );
+    }
+    live_equals_rebuilt(&*store).await;
+}
+
+async fn a_check_finds_a_row_that_was_tampered_with(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    fill(&*store, events(300)).await;
+    run_until_caught_up(&store).await;
+    live_equals_rebuilt(&*store).await;
+    let tampering = [
+        (
+            "UPDATE renewals_g1 SET renewals = renewals + 1 WHERE key = 'S5'",
+            "renewals",
+            "S5",
+        ),
+        ("DELETE FROM mailboxes_g1 WHERE key = 'd3.com'", "mailboxes", "d3.com"),
+        (
+            "UPDATE failures_g1 SET reason = NULL WHERE key = 'coldmailreseller/E1/0'",
+            "failures",
+            "coldmailreseller/E1/0",
+        ),
+        (
+            "INSERT INTO orders_g1 SELECT * FROM orders_g1 WHERE 1 = 0",
+            "orders",
+            "",
+        ),
+    ];
+    for (sql, name, key) in tampering {
+        raw.execute(sql).await;
+        let checked = check(&*store, by_name(name).unwrap()).await;
+        let found: Vec<&str> = checked.differences.iter().map(|found| found.key.as_str()).collect();
+        assert_eq!(found, Vec::from_iter(Some(key).filter(|key| !key.is_empty())), "{sql}");
+        assert_eq!(checked.position, Position(300));
+    }
+    let generations = store.generations().await.unwrap();
+    assert_eq!(
+        generations.len(),
+        projections::all().len(),
+        "a check leaves nothing behind"
+    );
+    let orders = by_name("orders").unwrap();
+    raw.execute("UPDATE orders_g1 SET document = '{\"forged\":true}' WHERE key = 'O9'")
+        .await;
+    assert_eq!(check(&*store, orders).await.differences[0].key, "O9");
+}
+
+async fn checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other(database: Database) {
+    let (store, second) = (database.store().await, database.store().await);
+    fill(&*store, events(600)).await;
+    run_until_caught_up(&store).await;
+    let renewals = by_name("renewals").unwrap();
+    let none = CancellationToken::new();
+    for _ in 0..3 {
+        let (first, rebuilt, other) = tokio::join!(
+            runner::check(&*store, renewals, |_| {}, &none),
+            runner::rebuild(&*second, projections::all(), |_| {}, &none),
+            runner::check(&*second, renewals, |_| {}, &none),
+        );
+        rebuilt.unwrap();
+        for checked in [first, other] {
+            let checked = checked.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((checked.differences.len(), checked.position), (0, Position(600)));
+        }
+    }
+    live_equals_rebuilt(&*store).await;
+}
+
+async fn a_row_that_cannot_be_read_stands_still_alone_and_a_rebuild_mends_it(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    fill(&*store, events(30)).await;
+    run_until_caught_up(&store).await;
+    raw.execute("UPDATE orders_g1 SET document = '{}' WHERE key = 'O3'")
+        .await;
+    fill(
+        &*store,
+        vec![failed("AFTER", "O3").fails("d3.com", "No").at(Position(0))],
+    )
+    .await;
+    run_until_caught_up(&store).await;
+    for status in runner::statuses(&*store).await.unwrap() {
+        let parked = u64::from(status.name == "orders");
+        assert_eq!((status.position, status.parked), (31, parked), "{}", status.name);
+    }
+    let orders = [by_name("orders").unwrap()];
+    runner::rebuild(&*store, &orders, |_| {}, &CancellationToken::new())
+        .await
+        .unwrap();
+    run_until_caught_up(&store).await;
+    live_equals_rebuilt(&*store).await;
+}
+
+async fn a_projection_that_the_store_refuses_stops_alone(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    fill(&*store, events(30)).await;
+    run_until_caught_up(&store).await;
+    raw.execute(if database.is_postgres() {
+        "ALTER TABLE failures_g1 ADD CONSTRAINT refused CHECK (key NOT LIKE '%AFTER%')"
+    } else {
+        "CREATE TRIGGER refused BEFORE INSERT ON failures_g1 BEGIN SELECT RAISE(ABORT, 'refused'); END"
+    })
+    .await;
+    fill(
+        &*store,
+        vec![failed("AFTER", "O3").fails("d3.com", "No").at(Position(0))],
+    )
+    .await;
+    run_until_caught_up(&store).await;
+    for generation in store.generations().await.unwrap() {
+        let expected = if generation.name == "failures" { 30 } else { 31 };
+        assert_eq!(generation.position, Position(expected), "{}", generation.name);
+    }
+}
+
+async fn the_longest_texts_that_ingest_takes_fit_every_projection(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    // four bytes a character, and nothing that a database could compress
+    let mut state = 7_u32;
+    let mut long = |length: usize| -> String {
+        let letters = (0..length).map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from_u32(0x20000 + (state >> 8) % 40_000).unwrap()
+        });
+        letters.collect()
+    };
+    let ids: Vec<String> = (0..8).map(|_| long(128)).collect();
+    let (domain, reason) = (long(253), long(2_000));
+    let (order, user, provider) = (&ids[0], &ids[1], &ids[2]);
+    let failure = json!({"event": "prewarmup.order.failed", "eventId": ids[3], "data": {
+        "orderId": order, "userId": user, "serviceProvider": provider, "reason": reason,
+        "failedOrders": [{"domain": domain, "reason": reason}],
+    }});
+    let success = json!({"event": "prewarmup.order.success", "eventId": ids[4], "data": {
+        "orderId": order, "userId": user, "serviceProvider": provider,
+        "mailboxDetails": [{"domain": domain, "subscriptionId": ids[5], "preWarmedUpMailboxes": [{"mailboxId": ids[6]}]}],
+    }});
+    let renewal = json!({"event": "subscription.renewal.failed", "eventId": ids[7], "data": {
+        "subscriptionId": ids[5], "userId": user, "workspaceType": provider, "domain": domain, "reason": reason,
+        "subscriptionStatus": long(500),
+    }});
+    let unknown = json!({"event": long(5_000), "eventId": long(128), "data": {"domainName": domain, "userId": user}});
+    let lonely = json!({"event": long(300), "eventId": long(128), "data": {"mailboxId": long(128)}});
+    let nothing = json!({"event": long(300), "eventId": long(128), "data": {"orderId": long(129)}});
+    let bodies = [failure, success, renewal, unknown, lonely, nothing];
+    for body in &bodies {
+        assert_eq!(service.send(body.to_string()).await["status"], "recorded");
+    }
+    service.caught_up(&*store, bodies.len() as u64).await;
+    live_equals_rebuilt(&*store).await;
+    let query = EventQuery {
+        limit: 10,
+        ..EventQuery::default()
+    };
+    assert_eq!(store.events(&query).await.unwrap().len(), bodies.len());
+    service.stop().await;
+}

@@ -1,0 +1,94 @@
+//! The HTTP API: every route against the provider's own examples, on both stores.
+//!
+//! - `views`: what each route answers
+//! - `lists`: filters, counts and pages
+//! - `refusals`: each kind of error, and who may call
+//! - `operations`: health, metrics, rebuilds, erasure
+//! - `document`: the API held against its own OpenAPI document
+
+mod document;
+mod lists;
+mod operations;
+mod refusals;
+mod views;
+
+use serde_json::Value;
+
+use crate::support::{Database, TestService, fixture};
+
+const ORDER: &str = "WR3N4JEW3D76N6KGRQSG36SSHBXK";
+const FAILED_ORDER: &str = "K57P9Y7T95M74ZPBRP9A415383AQ";
+const USER: &str = "PWM7Y25RYZ450YNM8K8FX9GK5AHX";
+const PAID: &str = "KX9V77PVMFMZH4PTPF2Y99PKYAT2";
+const PAST_DUE: &str = "EAG9Q69XN0MBS2GF13K2HEYRTQGS";
+
+/// What the history is made of, in the order of the positions 1, 2, 3, …
+const HISTORY: [&str; 7] = [
+    "prewarmup.order.success.json",
+    "prewarmup.order.failed.json",
+    "subscription.renewal.success.json",
+    "subscription.renewing.json",
+    "subscription.renewal.failed.json",
+    "subscription.past_due.json",
+    "unknown.future.event.json",
+];
+
+/// Every GET route with real ids, as [`HISTORY`] leaves them.
+const CALLS: [(&str, &str); 17] = [
+    ("/", "/"),
+    ("/api/v1/orders", "/api/v1/orders"),
+    (
+        "/api/v1/orders/{orderId}",
+        "/api/v1/orders/WR3N4JEW3D76N6KGRQSG36SSHBXK",
+    ),
+    (
+        "/api/v1/orders/{orderId}/events",
+        "/api/v1/orders/WR3N4JEW3D76N6KGRQSG36SSHBXK/events",
+    ),
+    ("/api/v1/domains", "/api/v1/domains"),
+    (
+        "/api/v1/domains/{domain}/mailboxes",
+        "/api/v1/domains/example.com/mailboxes",
+    ),
+    ("/api/v1/renewals", "/api/v1/renewals"),
+    ("/api/v1/failures", "/api/v1/failures"),
+    ("/api/v1/failures", "/api/v1/failures?groupBy=reason"),
+    ("/api/v1/failures", "/api/v1/failures?domain=nowhere.com"),
+    ("/api/v1/events", "/api/v1/events"),
+    ("/api/v1/events", "/api/v1/events?limit=2"),
+    ("/api/v1/projections", "/api/v1/projections"),
+    ("/healthz", "/healthz"),
+    ("/readyz", "/readyz"),
+    ("/metrics", "/metrics"),
+    ("/openapi.json", "/openapi.json"),
+];
+
+/// A service that has recorded and folded [`HISTORY`].
+async fn with_history(database: &Database) -> TestService {
+    let service = database.service().await;
+    for name in HISTORY {
+        assert_eq!(service.send(fixture(name)).await["status"], "recorded", "{name}");
+    }
+    caught_up(database, &service, HISTORY.len() as u64).await;
+    service
+}
+
+async fn caught_up(database: &Database, service: &TestService, position: u64) {
+    service.caught_up(&*database.store().await, position).await;
+}
+
+/// Takes fields out of an object that are another time each run; each has to be a time.
+fn without_times(mut object: Value, fields: &[&str]) -> Value {
+    for field in fields {
+        let time = object.as_object_mut().unwrap().remove(*field);
+        let time = time.unwrap_or_else(|| panic!("{field} is missing"));
+        time.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
+    object
+}
+
+/// The values of a field of a list's items.
+fn column<'a>(list: &'a Value, field: &str) -> Vec<&'a str> {
+    let items = list["items"].as_array().unwrap();
+    items.iter().map(|item| item[field].as_str().unwrap()).collect()
+}

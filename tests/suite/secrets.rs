@@ -1,0 +1,320 @@
+//! Planted secrets: passwords, app passwords and TOTP seeds are nowhere but sealed, whatever happens to the webhook that
+//! brings them; e-mail addresses and names are in no file, dump or log either.
+
+mod sweep;
+
+use std::path::Path;
+use std::process::Command;
+
+use jiff::Timestamp;
+use reqwest::Client;
+use serde_json::{Value, json};
+use warmledger::data_dir::SecretFile;
+use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
+use warmledger::runner::statuses;
+use warmledger::secret::Secret;
+
+use self::sweep::Sweep;
+use crate::on_both_stores;
+use crate::support::Database;
+use crate::support::child::ChildService;
+use crate::support::log::sound_log;
+use crate::support::raw::Raw;
+
+on_both_stores!(planted_secrets_are_found_nowhere);
+
+/// Where something is read that a service answers. What is not built yet answers 404, which is swept all the same.
+const ROUTES: &[&str] = &[
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+    "/docs",
+    "/checkpoint",
+    "/tile/0/000",
+    "/tile/entries/000",
+    "/api/v1/orders",
+    "/api/v1/orders/O0",
+    "/api/v1/orders/O0/events",
+    "/api/v1/domains",
+    "/api/v1/domains/d0.planted.example/mailboxes",
+    "/api/v1/renewals",
+    "/api/v1/renewals.csv",
+    "/api/v1/renewals.ics",
+    "/api/v1/failures",
+    "/api/v1/failures.csv",
+    "/api/v1/failures?groupBy=reason",
+    "/api/v1/events?limit=500",
+    "/api/v1/events/1",
+    "/api/v1/access",
+    "/api/v1/projections",
+    "/api/v1/quarantine",
+    "/api/v1/proofs/inclusion?position=1",
+];
+
+/// What is planted, and what is to be found.
+#[derive(Default)]
+struct Planted {
+    secrets: Sweep,
+    personal: Sweep,
+    count: usize,
+}
+
+impl Planted {
+    /// A mailbox with secrets and personal data of its own.
+    fn mailbox(&mut self) -> Value {
+        let n = self.count;
+        self.count += 1;
+        let random = rand::random::<u64>();
+        let groups = |text: String| {
+            let letters: Vec<char> = text.chars().filter(|c| c.is_ascii_alphabetic()).collect();
+            letters.chunks(4).map(String::from_iter).collect::<Vec<_>>().join(" ")
+        };
+        let words = |seed: u64| {
+            groups(
+                (0..16)
+                    .map(|i| char::from(b'a' + (seed >> (i * 4)) as u8 % 16))
+                    .collect(),
+            )
+        };
+        let password = format!("Pw{n}\"$\\é/{random:x}");
+        let (app, totp) = (words(random), words(random.rotate_left(17) ^ 0x5555_5555_5555_5555));
+        let (first, last) = (format!("Yasmeen{random:x}"), format!("König{:x}", random.swap_bytes()));
+        let email = format!("box{n}.{:x}@d{n}.planted.example", random.rotate_left(7));
+        let picture = format!("https://cdn.example/{}.jpg", random.rotate_left(31));
+        for (kind, text) in [("password", &password), ("app password", &app), ("TOTP seed", &totp)] {
+            self.secrets.plant(&format!("{kind} {n}"), text);
+        }
+        let personal = [
+            ("first name", &first),
+            ("last name", &last),
+            ("e-mail", &email),
+            ("picture", &picture),
+        ];
+        for (kind, text) in personal {
+            self.personal.plant(&format!("{kind} {n}"), text);
+        }
+        json!({
+            "mailboxId": format!("M{n}"), "email": email, "firstName": first, "lastName": last,
+            "profilePicture": picture, "password": password, "appPassword": app, "authenticatorSecret": totp,
+            "isAdmin": true, "expiryDate": "2027-01-02T03:04:05.678Z",
+        })
+    }
+
+    fn success(&mut self, event_id: &str) -> Value {
+        let n = self.count;
+        let (mailbox, second) = (self.mailbox(), self.mailbox());
+        json!({"event": "prewarmup.order.success", "eventId": event_id, "data": {
+            "userId": format!("U{}", n % 7), "userEmail": mailbox["email"], "orderId": format!("O{n}"),
+            "serviceProvider": "GOOGLE", "mailboxDetails": [{
+                "domain": format!("d{n}.planted.example"), "subscriptionId": format!("S{n}"),
+                "preWarmedUpMailboxes": [mailbox, second],
+            }],
+        }})
+    }
+
+    /// A hundred webhooks of every kind that comes in; with each, whether its signature is good.
+    fn webhooks(&mut self) -> Vec<(bool, Vec<u8>)> {
+        let mut sent: Vec<(bool, Vec<u8>)> = Vec::new();
+        let mut send = |good: bool, body: Vec<u8>| sent.push((good, body));
+        let bytes = |value: &Value| value.to_string().into_bytes();
+        for n in 0..40 {
+            let body = self.success(&format!("E{n}"));
+            send(true, bytes(&body));
+            if n % 5 == 0 {
+                // a repeat, and one in another spelling
+                send(true, bytes(&body));
+                send(true, serde_json::to_vec_pretty(&body).unwrap());
+            }
+        }
+        for n in 0..8 {
+            // not authentic
+            send(false, bytes(&self.success(&format!("F{n}"))));
+            // an id that is taken
+            send(true, bytes(&self.success(&format!("E{n}"))));
+            // no event id, and one that is not a text
+            let mut body = self.success("-");
+            body["eventId"] = if n % 2 == 0 {
+                Value::Null
+            } else {
+                json!({"id": self.mailbox()})
+            };
+            send(true, bytes(&body));
+            // broken off in the middle of the secrets
+            let body = bytes(&self.success(&format!("B{n}")));
+            send(true, body[..body.len() - 40].to_vec());
+            // not UTF-8 behind them
+            let mut body = bytes(&self.success(&format!("C{n}")));
+            body.extend_from_slice(b"\xff\xfe");
+            send(true, body);
+            // of a kind that is not known
+            let (name, mailbox) = (
+                ["mailbox.created", "mailbox.updated", "mailbox.exported"][n % 3],
+                self.mailbox(),
+            );
+            let data = if n % 3 == 1 {
+                json!({"mailboxId": mailbox["mailboxId"], "userId": "U1", "updatedFields": mailbox})
+            } else {
+                mailbox
+            };
+            send(
+                true,
+                bytes(&json!({"event": name, "eventId": format!("K{n}"), "data": data})),
+            );
+            // data that is a secret, a list of them, nested too deeply
+            let mailbox = self.mailbox();
+            let data = [
+                mailbox["password"].clone(),
+                json!([mailbox["password"], mailbox["password"]]),
+                json!({"orderId": mailbox}),
+            ];
+            let event = [
+                "prewarmup.order.success",
+                "prewarmup.order.failed",
+                "subscription.updated",
+            ][n % 3];
+            send(
+                true,
+                bytes(&json!({"event": event, "eventId": format!("D{n}"), "data": data[n % 3]})),
+            );
+        }
+        // wrong types right where the secrets are
+        for (n, field) in [
+            "password",
+            "appPassword",
+            "authenticatorSecret",
+            "isAdmin",
+            "expiryDate",
+            "mailboxId",
+        ]
+        .iter()
+        .enumerate()
+        {
+            let mut body = self.success(&format!("T{n}"));
+            let other = self.mailbox();
+            let mailbox = &mut body["data"]["mailboxDetails"][0]["preWarmedUpMailboxes"][1];
+            mailbox[*field] = if !matches!(n, 3 | 4) {
+                json!({"value": other["password"]})
+            } else {
+                other["password"].clone()
+            };
+            send(true, bytes(&body));
+        }
+        let mailbox = self.mailbox();
+        let deep = format!("{{\"password\":{},\"deep\":{}", mailbox["password"], "{".repeat(20_000));
+        send(true, deep.into_bytes());
+        let (open, close) = ("{\"a\":".repeat(20_000), "}".repeat(20_000));
+        let deep = format!(
+            "{{\"event\":\"x\",\"eventId\":\"DEEP\",\"data\":{{\"password\":{},\"a\":{open}1{close}}}}}",
+            mailbox["appPassword"]
+        );
+        send(true, deep.into_bytes());
+        assert!(sent.len() >= 100);
+        sent
+    }
+}
+
+async fn answer(client: &Client, child: &ChildService, good: bool, body: Vec<u8>) -> String {
+    let timestamp = Timestamp::now().as_second().to_string();
+    let key = if good {
+        child.key.clone()
+    } else {
+        Secret::new("wrong".to_owned())
+    };
+    let signature = sign(&key, Scheme::default(), &timestamp, &body);
+    let response = client
+        .post(format!("{}/webhooks/coldmailreseller", child.base))
+        .header("content-type", "application/json")
+        .header(SIGNATURE_HEADER, signature)
+        .header(TIMESTAMP_HEADER, timestamp)
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status() == 200, good, "{response:?}");
+    format!("{:?} {}\n", response.headers().clone(), response.text().await.unwrap())
+}
+
+/// The bytes of every file in a directory, with their names.
+fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(self::files(&path));
+        } else {
+            files.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+    }
+    files
+}
+
+async fn planted_secrets_are_found_nowhere(database: Database) {
+    let mut planted = Planted::default();
+    let webhooks = planted.webhooks();
+    let authentic = webhooks.iter().filter(|(good, _)| *good).count();
+    let client = Client::new();
+    let (mut answers, mut logs) = (String::new(), String::new());
+    // half of them while log lines are for people, half while they are JSON, with everything that can be logged
+    for (half, (format, level)) in webhooks
+        .chunks(webhooks.len().div_ceil(2))
+        .zip([("pretty", "debug"), ("json", "trace")])
+    {
+        let mut child = ChildService::start_with(&database, &["--log-format", format, "--log", level]).await;
+        for (good, body) in half {
+            answers += &answer(&client, &child, *good, body.clone()).await;
+        }
+        let store = database.store().await;
+        while statuses(&*store).await.unwrap().iter().any(|status| status.lag > 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let token = std::fs::read_to_string(SecretFile::AdminToken.path(database.dir.path())).unwrap();
+        for route in ROUTES {
+            let request = client.get(format!("{}{route}", child.base)).bearer_auth(token.trim());
+            let response = request.send().await.unwrap();
+            let headers = response.headers().clone();
+            answers += &format!("{route} {headers:?} {}\n", response.text().await.unwrap());
+        }
+        // the files as they are under way, with what is not checkpointed yet
+        for (name, bytes) in files(database.dir.path()) {
+            assert_eq!(planted.secrets.find(&bytes), [""; 0], "{name}");
+            assert_eq!(planted.personal.find(&bytes), [""; 0], "{name}");
+        }
+        assert!(child.terminate().await.success());
+        logs += &child.log();
+    }
+
+    let store = database.store().await;
+    let log = sound_log(&*store).await;
+    assert!(log.len() > 80 && log.len() < authentic, "{} of {authentic}", log.len());
+    let mut control = Sweep::default();
+    control.plant("a domain", "d0.planted.example");
+    let mut stored: Vec<(String, Vec<u8>)> = files(database.dir.path());
+    if database.is_postgres() {
+        stored.push((
+            "the rows".to_owned(),
+            Raw::connect(&database).await.dump().await.into_bytes(),
+        ));
+        let dump = Command::new("pg_dump").arg("--dbname").arg(&database.url).output();
+        let dump = dump.expect("pg_dump, which comes with PostgreSQL's client programs");
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        stored.push(("the dump".to_owned(), dump.stdout));
+        for (name, bytes) in stored.iter().rev().take(2) {
+            assert!(!control.find(bytes).is_empty(), "{name} shows what is not secret");
+        }
+    } else {
+        let names: Vec<&str> = stored.iter().map(|(name, _)| name.as_str()).collect();
+        assert!(names.iter().any(|name| name.ends_with("warmledger.db")), "{names:?}");
+        assert!(stored.iter().any(|(_, bytes)| !control.find(bytes).is_empty()));
+    }
+    assert!(logs.contains("listening on") && logs.contains("\"level\":\"DEBUG\"") && logs.contains(" DEBUG "));
+    assert!(logs.contains("a webhook is not authentic"));
+    assert!(answers.contains("\"stream\":\"order-O0\"") && answers.contains("quarantined"));
+    stored.push(("the log".to_owned(), logs.into_bytes()));
+    for (name, bytes) in &stored {
+        assert_eq!(planted.secrets.find(bytes), [""; 0], "{name}");
+        assert_eq!(planted.personal.find(bytes), [""; 0], "{name}");
+    }
+    assert_eq!(planted.secrets.find(answers.as_bytes()), [""; 0], "the answers");
+}

@@ -1,0 +1,176 @@
+//! A store whose appends can be held up and can fail on purpose; everything else goes to the real one.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use aggregates::{Position, StreamId, SubjectId};
+use async_trait::async_trait;
+use projections::Column;
+use tokio::sync::Semaphore;
+use warmledger::store::{
+    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, Head, Lease, Lookup, ParkedRow, RowQuery,
+    Store, StoreError, StoredEvent, StoredRow,
+};
+
+/// What happens to one append.
+pub enum Fault {
+    /// Nothing is written, and the store says that it is away.
+    Unwritten,
+    /// It is written, and the answer gets lost.
+    AnswerLost,
+}
+
+/// The real store behind a gate.
+pub struct FaultyStore {
+    real: Arc<dyn Store>,
+    gate: Semaphore,
+    faults: Mutex<VecDeque<Fault>>,
+    batches: Mutex<Vec<usize>>,
+}
+
+impl FaultyStore {
+    /// A store that lets so many appends pass before it holds them up.
+    pub fn new(real: Arc<dyn Store>, appends: usize) -> Arc<Self> {
+        Arc::new(Self {
+            real,
+            gate: Semaphore::new(appends),
+            faults: Mutex::default(),
+            batches: Mutex::default(),
+        })
+    }
+
+    /// Lets so many more appends pass.
+    pub fn let_pass(&self, appends: usize) {
+        self.gate.add_permits(appends);
+    }
+
+    /// What happens to the next appends that pass, in turn.
+    pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.faults.lock().unwrap().extend(faults);
+    }
+
+    /// The sizes of all batches that came to the gate.
+    pub fn batches(&self) -> Vec<usize> {
+        self.batches.lock().unwrap().clone()
+    }
+
+    /// Waits until so many appends have come to the gate.
+    pub async fn appends_begun(&self, count: usize) {
+        for _ in 0..1_000 {
+            if self.batches().len() >= count {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("no more than {} appends were begun", self.batches().len());
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
+        self.batches.lock().unwrap().push(batch.events.len());
+        self.gate.acquire().await.unwrap().forget();
+        let fault = self.faults.lock().unwrap().pop_front();
+        let away = || StoreError::Unavailable("on purpose".to_owned());
+        match fault {
+            None => self.real.append(batch).await,
+            Some(Fault::Unwritten) => Err(away()),
+            Some(Fault::AnswerLost) => {
+                assert_eq!(self.real.append(batch).await?, Append::Done);
+                Err(away())
+            }
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.real.ping().await
+    }
+
+    async fn close(&self) {
+        self.real.close().await;
+    }
+
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.real.head().await
+    }
+
+    async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
+        self.real.lookup(lookup).await
+    }
+
+    async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+        self.real.streams(streams).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
+        self.real.events(query).await
+    }
+
+    async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
+        self.real.events_at(positions).await
+    }
+
+    async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.real.reserved_key(subject, offer).await
+    }
+
+    async fn generations(&self) -> Result<Vec<Generation>, StoreError> {
+        self.real.generations().await
+    }
+
+    async fn create_generation(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError> {
+        self.real.create_generation(name, version, columns).await
+    }
+
+    async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
+        self.real.documents(generation, keys).await
+    }
+
+    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+        self.real.advance(steps).await
+    }
+
+    async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
+        self.real.parked().await
+    }
+
+    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        self.real.lease().await
+    }
+
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
+        self.real.switch_generation(building, columns).await
+    }
+
+    async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {
+        self.real.drop_generation(generation).await
+    }
+
+    async fn differences(
+        &self,
+        live: &Generation,
+        rebuilt: &Generation,
+        columns: &'static [Column],
+        limit: u32,
+    ) -> Result<Option<Vec<Difference>>, StoreError> {
+        self.real.differences(live, rebuilt, columns, limit).await
+    }
+
+    async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError> {
+        self.real.row_count(generation).await
+    }
+
+    async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {
+        self.real.rows(query).await
+    }
+
+    async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
+        self.real.counts(query, column).await
+    }
+}

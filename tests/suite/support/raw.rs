@@ -1,0 +1,115 @@
+//! A test's database without the store: what an operator with `psql` or `sqlite3` could do and see.
+
+use serde_json::Value;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::sqlite::SqlitePoolOptions;
+use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool};
+
+use super::Database;
+
+/// A connection of one's own.
+pub enum Raw {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Raw {
+    pub async fn connect(database: &Database) -> Self {
+        if database.is_postgres() {
+            let pool = PgPoolOptions::new().max_connections(1).connect(&database.url).await;
+            Self::Postgres(pool.unwrap())
+        } else {
+            let pool = SqlitePoolOptions::new().max_connections(1).connect(&database.url).await;
+            Self::Sqlite(pool.unwrap())
+        }
+    }
+
+    /// Runs statements; the error is the database's own words.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
+        let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+        match self {
+            Self::Sqlite(pool) => pool.execute(sql).await.map(|_| ()),
+            Self::Postgres(pool) => pool.execute(sql).await.map(|_| ()),
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    pub async fn execute(&self, sql: &str) {
+        self.try_execute(sql)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// The first column of every row, as text.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let query = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite(pool) => sqlx::query_scalar(query).fetch_all(pool).await,
+            Self::Postgres(pool) => sqlx::query_scalar(query).fetch_all(pool).await,
+        }
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// How the database would execute a query, in one line.
+    pub async fn plan(&self, sql: &str) -> String {
+        match self {
+            Self::Sqlite(pool) => {
+                let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+                let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql).fetch_all(pool).await.unwrap();
+                let details: Vec<String> = steps.into_iter().map(|(_, _, _, detail)| detail).collect();
+                details.join("; ")
+            }
+            Self::Postgres(_) => self.texts(&format!("EXPLAIN {sql}")).await.join("; "),
+        }
+    }
+
+    /// The rows of a projection as its readers see them: `{"key", "document", column…}`, by key.
+    pub async fn rows(&self, projection: &dyn projections::AnyProjection) -> Vec<Value> {
+        let build = match self {
+            Self::Sqlite(_) => "json_object",
+            Self::Postgres(_) => "json_build_object",
+        };
+        let columns = projection.columns().iter().map(|column| column.name);
+        let fields: Vec<String> = ["key", "document"]
+            .into_iter()
+            .chain(columns)
+            .map(|column| format!("'{column}', {column}"))
+            .collect();
+        let sql = format!(
+            "SELECT CAST({build}({}) AS text) FROM {} ORDER BY key",
+            fields.join(", "),
+            projection.name()
+        );
+        let mut rows: Vec<Value> = self
+            .texts(&sql)
+            .await
+            .iter()
+            .map(|row| serde_json::from_str(row).unwrap())
+            .collect();
+        for row in &mut rows {
+            // SQLite keeps JSON as text
+            if let Value::String(document) = &row["document"] {
+                row["document"] = serde_json::from_str(document).unwrap();
+            }
+        }
+        rows
+    }
+
+    /// Every row of every table, as text, bytes as hexadecimal digits.
+    pub async fn dump(&self) -> String {
+        let Self::Postgres(_) = self else {
+            panic!("the files of an SQLite database are read as they are")
+        };
+        let tables = self
+            .texts("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
+            .await;
+        let mut dump = String::new();
+        for table in tables {
+            for row in self.texts(&format!("SELECT row_to_json(t)::text FROM {table} t")).await {
+                dump.push_str(&row);
+                dump.push('\n');
+            }
+        }
+        dump
+    }
+}
