@@ -79,6 +79,7 @@ impl Ingest {
             header,
             body,
             Delivery {
+                size: body.len(),
                 sent_at,
                 unsigned: false,
             },
@@ -110,6 +111,7 @@ impl Ingest {
             |_| None,
             body,
             Delivery {
+                size: body.len(),
                 sent_at: None,
                 unsigned: true,
             },

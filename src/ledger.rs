@@ -6,10 +6,12 @@
 //! - `route`: which stream a webhook belongs to
 //! - `cache`: what the writer remembers between batches
 //! - `plan`: a batch of webhooks becomes a batch of events
+//! - `flight`: the batch that is on its way to disk, and the one that gathers meanwhile
 //! - `writer`: the one task that appends: drain, plan, append, answer
 //! - `reader`: reading events back and opening their sealed sections
 
 mod cache;
+mod flight;
 mod incoming;
 pub mod leaf;
 mod plan;
@@ -56,6 +58,16 @@ pub struct Receipt {
     pub stream: StreamId,
 }
 
+impl Receipt {
+    /// The receipt of a repeat.
+    fn of_repeat(self) -> Self {
+        Self {
+            outcome: Outcome::Duplicate,
+            ..self
+        }
+    }
+}
+
 /// Why a webhook was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -95,8 +107,11 @@ impl From<incoming::PrepareError> for RecordError {
 /// A handle on the ledger's writer; clones share it.
 #[derive(Clone)]
 pub struct Ledger {
-    queue: mpsc::Sender<Pending>,
-    waiting: Arc<Semaphore>,
+    queue: mpsc::UnboundedSender<Pending>,
+    /// Places for webhooks that wait to be appended.
+    places: Arc<Semaphore>,
+    /// What those may hold that wait to be answered, in KiB.
+    memory: Arc<Semaphore>,
     tail: watch::Receiver<Position>,
 }
 
@@ -113,14 +128,15 @@ impl Ledger {
         capacity: usize,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
         let head = store.head().await?;
-        let (queue, waiting) = mpsc::channel(capacity.max(1));
+        let (queue, waiting) = mpsc::unbounded_channel();
         let (tail_sender, tail) = watch::channel(head.position);
         let writer = Writer::new(store, vault, head, tail_sender);
         let task = tokio::spawn(writer.run(waiting));
         Ok((
             Self {
                 queue,
-                waiting: Arc::new(Semaphore::new(WAITING_KIB)),
+                places: Arc::new(Semaphore::new(capacity.max(1))),
+                memory: Arc::new(Semaphore::new(WAITING_KIB)),
                 tail,
             },
             task,
@@ -133,15 +149,14 @@ impl Ledger {
     /// [`RecordError`]; nothing of the webhook is kept then, and sending it again is safe.
     pub async fn record(&self, incoming: Incoming) -> Result<Receipt, RecordError> {
         let kib = u32::try_from(incoming.size() / 1024 + 1).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.waiting)
-            .try_acquire_many_owned(kib)
-            .map_err(|_| RecordError::QueueFull)?;
+        let memory = Arc::clone(&self.memory).try_acquire_many_owned(kib);
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let (Ok(memory), Ok(place)) = (memory, place) else {
+            return Err(RecordError::QueueFull);
+        };
         let (answer, answered) = oneshot::channel();
-        let pending = Pending::new(incoming, answer, permit);
-        self.queue.try_send(pending).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => RecordError::QueueFull,
-            mpsc::error::TrySendError::Closed(_) => RecordError::Closed,
-        })?;
+        let pending = Pending::new(incoming, answer, place, memory);
+        self.queue.send(pending).map_err(|_| RecordError::Closed)?;
         answered.await.unwrap_or(Err(RecordError::Closed))
     }
 
@@ -157,6 +172,6 @@ impl Ledger {
 
     /// How many webhooks may still be queued.
     pub fn room(&self) -> usize {
-        self.queue.capacity()
+        self.places.available_permits()
     }
 }

@@ -28,6 +28,9 @@ use crate::{OrderId, UserId, upcast};
 #[serde(transparent)]
 pub struct ServiceProvider(pub String);
 
+/// Room for the facts of most events, in bytes.
+const USUAL_FACTS: usize = 2048;
+
 macro_rules! order_events {
     ($($(#[$doc:meta])* $variant:ident($facts:ty) = $version:literal),* $(,)?) => {
         /// Everything that can happen to an order.
@@ -55,7 +58,10 @@ macro_rules! order_events {
             /// # Errors
             /// None in practice: every field serialises; the error of the serialiser is passed on all the same.
             pub fn to_facts(&self) -> Result<String, EventError> {
-                match self { $(Self::$variant(facts) => serde_json::to_string(facts)),* }.map_err(EventError::from)
+                let mut json = Vec::with_capacity(USUAL_FACTS);
+                match self { $(Self::$variant(facts) => serde_json::to_writer(&mut json, facts)),* }?;
+                // serde_json writes UTF-8
+                Ok(String::from_utf8(json).expect("UTF-8"))
             }
 
             fn of_current_schema(type_name: &str, facts: &str) -> Result<Self, EventError> {

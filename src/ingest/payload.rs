@@ -9,12 +9,14 @@ mod text;
 mod unrecognised;
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 use aggregates::{EventId, OrderEvent, QuarantineReason, UserId, WebhookQuarantined};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
 use object::Object;
@@ -38,6 +40,8 @@ pub(super) struct Parsed {
 /// How a webhook came in.
 #[derive(Clone, Copy)]
 pub(super) struct Delivery {
+    /// The body's length in bytes.
+    pub(super) size: usize,
     /// When its headers say that it was sent.
     pub(super) sent_at: Option<Timestamp>,
     /// Whether it was taken on an operator's word, without a signature.
@@ -48,7 +52,7 @@ pub(super) struct Delivery {
 pub(super) struct Problem(String);
 
 impl Problem {
-    fn at(path: &str, what: impl std::fmt::Display) -> Self {
+    fn at(path: impl Display, what: impl Display) -> Self {
         Self(format!("{path} {what}"))
     }
 }
@@ -96,7 +100,7 @@ pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
                     .map(|name| event_name(&name)),
                 reason,
                 sent_at: delivery.sent_at,
-                size: body.len() as u64,
+                size: delivery.size as u64,
                 unsigned: delivery.unsigned,
                 user_id: owner
                     .and_then(|owner| string(owner.user_id))
@@ -202,9 +206,9 @@ fn known(path: &str) -> Cow<'_, str> {
 }
 
 /// Parses an identifier that may be absent or empty.
-fn optional<T: TryFrom<String>>(value: Option<String>, path: &str) -> Result<Option<T>, Problem>
+fn optional<T: TryFrom<String>>(value: Option<String>, path: impl Display) -> Result<Option<T>, Problem>
 where
-    T::Error: std::fmt::Display,
+    T::Error: Display,
 {
     value
         .filter(|text| !text.is_empty())
@@ -213,20 +217,28 @@ where
 }
 
 /// Parses an identifier that has to be there.
-fn required<T: TryFrom<String>>(value: Option<String>, path: &str) -> Result<T, Problem>
+fn required<T: TryFrom<String>>(value: Option<String>, path: impl Display + Copy) -> Result<T, Problem>
 where
-    T::Error: std::fmt::Display,
+    T::Error: Display,
 {
     optional(value, path)?.ok_or_else(|| Problem::at(path, "is missing"))
 }
 
 /// Writes a section; none if there is nothing in it.
-fn section(content: &impl serde::Serialize, is_empty: bool) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+/// `longest` is a length that it surely fits in, such as that of the body which it is a part of: growing would leave
+/// copies of it behind.
+fn section(
+    content: &impl serde::Serialize,
+    is_empty: bool,
+    longest: usize,
+) -> Result<Option<Secret<Vec<u8>>>, Problem> {
     if is_empty {
         return Ok(None);
     }
-    let bytes = serde_json::to_vec(content).map_err(|_| Problem::at("data", "cannot be written"))?;
-    Ok(Some(Secret::new(bytes)))
+    let mut bytes = Zeroizing::new(Vec::with_capacity(longest));
+    serde_json::to_writer(&mut *bytes, content).map_err(|_| Problem::at("data", "cannot be written"))?;
+    // webhooks wait in a queue: a copy of just its length
+    Ok(Some(Secret::new(bytes.to_vec())))
 }
 
 #[cfg(test)]

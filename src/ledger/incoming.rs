@@ -18,7 +18,10 @@ pub struct Original {
 impl Original {
     /// One line of JSON with the headers, then the body.
     fn encode(&self) -> Result<Secret<Vec<u8>>, serde_json::Error> {
-        let mut bytes = serde_json::to_vec(&self.headers)?;
+        // with all its capacity from the start: growing would leave copies behind
+        let header_bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        let mut bytes = Vec::with_capacity(self.body.expose().len() + 2 * header_bytes + 64);
+        serde_json::to_writer(&mut bytes, &self.headers)?;
         bytes.push(b'\n');
         bytes.extend_from_slice(self.body.expose());
         Ok(Secret::new(bytes))

@@ -134,7 +134,7 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// If the facts are not JSON.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
-        serde_json::to_vec(&Leaf {
+        let leaf = Leaf {
             event_id: self.event_id.as_str(),
             facts: serde_json::from_str(self.facts)?,
             original: self.sections.original.map(hex::encode),
@@ -148,7 +148,10 @@ impl<'a> Envelope<'a> {
             subject: self.subject.as_str(),
             type_name: self.type_name,
             version: self.version,
-        })
+        };
+        let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
+        serde_json::to_writer(&mut bytes, &leaf)?;
+        Ok(bytes)
     }
 
     /// The leaf's hash (RFC 6962 §2.1).

@@ -4,7 +4,8 @@
 //! - `lookup`: asking the store what the caches don't know
 //! - `identity`: repeats, and event ids that are taken
 //!
-//! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew.
+//! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew. A
+//! plan may grow while the one before it is on its way to disk; it counts on that one, and is thrown away with it.
 
 mod identity;
 mod lookup;
@@ -17,14 +18,16 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use jiff::Timestamp;
 
+use identity::Known;
+
 use super::cache::{Cache, Seen, StreamState};
 use super::leaf::Envelope;
 use super::route::{Route, Trace, route};
 use super::writer::Pending;
 use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
-use crate::store::{Head, Lookup, NewEvent, Reference, SealedSections, Store};
-use crate::vault::{Context, DataKey, Packed, Section, Vault};
+use crate::store::{Batch, Head, Lookup, NewEvent, Reference, SealedSections, Store};
+use crate::vault::{Context, DataKey, Fingerprint, Packed, Section, Vault};
 
 /// Whether to trust that what the caches don't know is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +53,8 @@ pub(super) enum Planned {
 
 /// A batch, ready to be appended, and what is to be remembered once it is.
 pub(super) struct Plan {
+    /// Behind which it is to be appended.
+    pub(super) head: Head,
     pub(super) events: Vec<NewEvent>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) recorded_at: Timestamp,
@@ -58,15 +63,24 @@ pub(super) struct Plan {
     new_keys: HashMap<SubjectId, Arc<DataKey>>,
     streams: HashMap<StreamId, StreamState>,
     references: HashMap<Reference, StreamId>,
-    /// The webhook (its place in the batch) and the event (its place in the plan) of each event id.
-    ids: HashMap<(Source, EventId), (usize, usize)>,
+    ids: HashMap<(Source, EventId), Taken>,
+}
+
+/// Who has taken an event id.
+struct Taken {
+    /// The webhook: its place in the batch.
+    webhook: usize,
+    /// The event: its place in the plan.
+    event: usize,
+    fingerprint: Fingerprint,
 }
 
 pub(super) struct Planner<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) vault: &'a Vault,
     pub(super) cache: &'a mut Cache,
-    pub(super) head: Head,
+    /// The plan before, which is not durable yet.
+    pub(super) ahead: Option<&'a Plan>,
     pub(super) mode: Mode,
     /// What the store said about event ids.
     pub(super) recorded: HashMap<(Source, EventId), Seen>,
@@ -79,12 +93,18 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    pub(super) fn new(store: &'a dyn Store, vault: &'a Vault, cache: &'a mut Cache, head: Head, mode: Mode) -> Self {
+    pub(super) fn new(
+        store: &'a dyn Store,
+        vault: &'a Vault,
+        cache: &'a mut Cache,
+        ahead: Option<&'a Plan>,
+        mode: Mode,
+    ) -> Self {
         Self {
             store,
             vault,
             cache,
-            head,
+            ahead,
             mode,
             recorded: HashMap::new(),
             traced: HashMap::new(),
@@ -93,37 +113,29 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Plans a batch.
+    /// Plans what a batch holds beyond what is planned of it. False if the rest has to wait until the plan before is
+    /// durable.
     ///
     /// # Errors
     /// [`RecordError`] if the store cannot answer or the vault fails: then nothing of the batch can be recorded.
-    pub(super) async fn plan(mut self, batch: &mut [Pending]) -> Result<Plan, RecordError> {
-        for pending in batch.iter_mut() {
+    pub(super) async fn extend(mut self, plan: &mut Plan, batch: &mut [Pending]) -> Result<bool, RecordError> {
+        let planned = plan.planned.len();
+        for pending in batch.iter_mut().skip(planned) {
             // an earlier attempt may have decided on what is no longer so
             pending.incoming.claim_again();
         }
-        self.prefetch(batch).await?;
-        let mut plan = Plan {
-            events: Vec::with_capacity(batch.len()),
-            outcomes: Vec::with_capacity(batch.len()),
-            recorded_at: clock::now().max(self.head.recorded_at),
-            planned: Vec::with_capacity(batch.len()),
-            keys: Vec::new(),
-            new_keys: HashMap::new(),
-            streams: HashMap::new(),
-            references: HashMap::new(),
-            ids: HashMap::new(),
-        };
-        for index in 0..batch.len() {
+        self.prefetch(&batch[planned..], plan).await?;
+        for index in planned..batch.len() {
             let (before, rest) = batch.split_at_mut(index);
             let Some(pending) = rest.first_mut() else { break };
-            let planned = match self.known(pending, before, &plan).await? {
-                Some(planned) => planned,
-                None => self.decide(&pending.incoming, index, &mut plan).await?,
+            let planned = match self.known(pending, before, plan).await? {
+                Known::As(planned) => planned,
+                Known::Unsettled => return Ok(false),
+                Known::Not => self.decide(&pending.incoming, index, plan).await?,
             };
             plan.planned.push(planned);
         }
-        Ok(plan)
+        Ok(true)
     }
 
     /// Lets the order decide and seals the event.
@@ -148,7 +160,13 @@ impl<'a> Planner<'a> {
         let user = event.user_id().or(state.order.user_id());
         let subject = user.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
         let key = self.data_key(&subject, plan).await?;
-        let facts = event.to_facts().map_err(|error| RecordError::Event(Arc::new(error)))?;
+        // mostly the order adds nothing
+        let unchanged = event == incoming.claim;
+        let facts = if unchanged {
+            incoming.facts.clone()
+        } else {
+            event.to_facts().map_err(|error| RecordError::Event(Arc::new(error)))?
+        };
         let schema_version = event.schema_version();
         let seal = |section, packed: &Packed| {
             key.seal(
@@ -162,7 +180,7 @@ impl<'a> Planner<'a> {
             )
             .map_err(vault)
         };
-        let original = if facts == incoming.facts {
+        let original = if unchanged {
             seal(Section::Original, &incoming.packed.original)?
         } else {
             seal(Section::Original, &incoming.repack(&facts)?)?
@@ -202,7 +220,7 @@ impl<'a> Planner<'a> {
             leaf_hash: [0; 32],
             references,
         };
-        let position = Position(self.head.position.0 + 1 + index as u64);
+        let position = plan.position(index);
         new_event.leaf_hash = Envelope::of_new(&new_event, position, plan.recorded_at)
             .leaf_hash()
             .map_err(|error| RecordError::Event(Arc::new(error.into())))?;
@@ -213,8 +231,13 @@ impl<'a> Planner<'a> {
                 .map(|reference| (*reference, stream.clone())),
         );
         plan.streams.insert(stream, state);
+        let taken = Taken {
+            webhook,
+            event: index,
+            fingerprint: incoming.fingerprint,
+        };
         plan.ids
-            .insert((incoming.source.clone(), incoming.event_id.clone()), (webhook, index));
+            .insert((incoming.source.clone(), incoming.event_id.clone()), taken);
         plan.outcomes.push(outcome_of(&event));
         plan.events.push(new_event);
         Ok(Planned::New(index))
@@ -231,6 +254,7 @@ impl<'a> Planner<'a> {
             let planned = plan
                 .references
                 .get(&reference)
+                .or_else(|| self.ahead.and_then(|ahead| ahead.references.get(&reference)))
                 .or_else(|| self.cache.references.peek(&reference))
                 .cloned();
             let stored = self.traced.get(&reference).into_iter().flatten().rev().cloned();
@@ -246,13 +270,16 @@ impl<'a> Planner<'a> {
 
     /// A stream's state as of the plan so far; empty if nothing is known of it.
     fn state(&mut self, stream: &StreamId, plan: &Plan) -> StreamState {
-        let known = plan.streams.get(stream).or_else(|| self.cache.streams.get(stream));
+        let planned = plan.streams.get(stream);
+        let planned = planned.or_else(|| self.ahead.and_then(|ahead| ahead.streams.get(stream)));
+        let known = planned.or_else(|| self.cache.streams.get(stream));
         known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
     }
 
     /// The data key of a subject: the one there is, or a new one that is stored with the batch.
     async fn data_key(&mut self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {
-        if let Some(key) = plan.new_keys.get(subject) {
+        let ahead = || self.ahead.and_then(|ahead| ahead.new_keys.get(subject));
+        if let Some(key) = plan.new_keys.get(subject).or_else(ahead) {
             return Ok(Arc::clone(key));
         }
         if let Some(key) = self.vault.keyring().get(subject).map_err(vault)? {
@@ -283,32 +310,68 @@ impl<'a> Planner<'a> {
 }
 
 impl Plan {
-    /// Where the plan's event stands once it is appended behind `head`.
-    pub(super) fn receipt(&self, index: usize, head: Head) -> Option<Receipt> {
+    /// Nothing yet, to be appended behind `head`.
+    pub(super) fn behind(head: Head) -> Self {
+        Self {
+            head,
+            events: Vec::new(),
+            outcomes: Vec::new(),
+            recorded_at: clock::now().max(head.recorded_at),
+            planned: Vec::new(),
+            keys: Vec::new(),
+            new_keys: HashMap::new(),
+            streams: HashMap::new(),
+            references: HashMap::new(),
+            ids: HashMap::new(),
+        }
+    }
+
+    /// What the store is to append.
+    pub(super) fn as_batch(&self) -> Batch<'_> {
+        Batch {
+            expected: self.head,
+            recorded_at: self.recorded_at,
+            events: &self.events,
+            keys: &self.keys,
+        }
+    }
+
+    /// The head once it is appended.
+    pub(super) fn new_head(&self) -> Head {
+        match self.events.len() {
+            0 => self.head,
+            events => Head {
+                position: Position(self.head.position.0 + events as u64),
+                recorded_at: self.recorded_at,
+            },
+        }
+    }
+
+    /// Where the plan's event will stand.
+    fn position(&self, index: usize) -> Position {
+        Position(self.head.position.0 + 1 + index as u64)
+    }
+
+    /// Where the plan's event stands once it is appended.
+    pub(super) fn receipt(&self, index: usize) -> Option<Receipt> {
         let (event, outcome) = self.events.get(index).zip(self.outcomes.get(index))?;
-        let position = Position(head.position.0 + 1 + index as u64);
         Some(Receipt {
             outcome: *outcome,
-            position,
+            position: self.position(index),
             stream: event.stream.clone(),
         })
     }
 
-    /// Remembers what the plan has made true by being appended behind `head`.
-    pub(super) fn remember(self, head: Head, batch: &[Pending], vault: &Vault, cache: &mut Cache) {
-        for (id, (webhook, event)) in &self.ids {
-            if let Some(receipt) = self.receipt(*event, head)
-                && let Some(pending) = batch.get(*webhook)
-            {
-                let fingerprint = Some(pending.incoming.fingerprint);
-                cache.recent.put(
-                    id.clone(),
-                    Seen {
-                        position: receipt.position,
-                        stream: receipt.stream,
-                        fingerprint,
-                    },
-                );
+    /// Remembers what the plan has made true by being appended.
+    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache) {
+        for (id, taken) in std::mem::take(&mut self.ids) {
+            if let Some(receipt) = self.receipt(taken.event) {
+                let seen = Seen {
+                    position: receipt.position,
+                    stream: receipt.stream,
+                    fingerprint: Some(taken.fingerprint),
+                };
+                cache.recent.put(id, seen);
             }
         }
         for (stream, state) in self.streams {

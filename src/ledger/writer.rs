@@ -1,6 +1,9 @@
 //! The one task that appends. It drains what waits (group commit), plans a batch, appends it in one atomic step and
-//! answers every waiter. While a batch is on its way to disk the next one gathers, so batches grow with the load and a
-//! lone webhook never waits for company.
+//! answers every waiter. While a batch is on its way to disk the next one gathers and is planned, so batches grow with
+//! the load, the store never waits for a plan, and a lone webhook never waits for company.
+//!
+//! A plan that is made meanwhile counts on the batch that is under way. If that one is refused or its answer is lost,
+//! both are decided again, one after the other and with nothing under way.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,9 +12,10 @@ use aggregates::Position;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::cache::Cache;
+use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
 use super::{Incoming, Receipt, RecordError};
-use crate::store::{Append, Batch, EventQuery, Head, Store, StoreError};
+use crate::store::{Append, EventQuery, Head, Store, StoreError};
 use crate::vault::Vault;
 
 /// The most webhooks of one batch.
@@ -35,21 +39,30 @@ pub(super) struct Pending {
     /// Where an earlier attempt would have put it, if its answer was lost.
     pub(super) attempted: Option<Position>,
     answer: oneshot::Sender<Result<Receipt, RecordError>>,
-    _waiting: OwnedSemaphorePermit,
+    /// Its place in the queue, until it is on its way to disk.
+    place: Option<OwnedSemaphorePermit>,
+    _memory: OwnedSemaphorePermit,
 }
 
 impl Pending {
     pub(super) fn new(
         incoming: Incoming,
         answer: oneshot::Sender<Result<Receipt, RecordError>>,
-        waiting: OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
+        memory: OwnedSemaphorePermit,
     ) -> Self {
         Self {
             incoming,
             attempted: None,
             answer,
-            _waiting: waiting,
+            place: Some(place),
+            _memory: memory,
         }
+    }
+
+    /// Makes room in the queue.
+    pub(super) fn leave_queue(&mut self) {
+        self.place = None;
     }
 
     fn answer(self, result: Result<Receipt, RecordError>) {
@@ -83,16 +96,100 @@ impl Writer {
     }
 
     /// Runs until every handle on the queue is dropped and the queue is empty.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Pending>) {
-        let mut batch = Vec::with_capacity(BATCH);
-        while queue.recv_many(&mut batch, BATCH).await > 0 {
-            metrics::histogram!("warmledger_batch_size").record(batch.len() as f64);
-            self.record(std::mem::take(&mut batch)).await;
+    pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Pending>) {
+        let mut flight: Option<Flight> = None;
+        let mut next = Next::default();
+        let mut open = true;
+        loop {
+            if flight.is_none() && !next.batch.is_empty() {
+                flight = self.depart(std::mem::take(&mut next)).await;
+            }
+            if flight.is_none() && !open {
+                return;
+            }
+            let room = BATCH - next.batch.len();
+            tokio::select! {
+                biased;
+                appended = landing(&mut flight), if flight.is_some() => {
+                    if let Some(landed) = flight.take() {
+                        flight = self.landed(landed, appended, &mut next).await;
+                    }
+                }
+                received = queue.recv_many(&mut next.batch, room), if open && next.grows && room > 0 => {
+                    open = received > 0;
+                    self.extend(&mut next, flight.as_ref().map(Flight::plan)).await;
+                }
+            }
         }
+    }
+
+    /// Plans what `next` has got, as far as that can be told while the flight is under way.
+    async fn extend(&mut self, next: &mut Next, ahead: Option<&Plan>) {
+        if self.is_careful() {
+            // it is planned by `record`, which asks the store anew at each attempt
+            return;
+        }
+        let head = ahead.map_or(self.head, Plan::new_head);
+        let plan = next.plan.get_or_insert_with(|| Plan::behind(head));
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, ahead, Mode::Optimistic);
+        // what failed is tried again by `record`, and answered if it fails there
+        next.grows = planner.extend(plan, &mut next.batch).await.unwrap_or(false);
+    }
+
+    /// Sends a batch off, with nothing under way; none if it needs no append, or had to be recorded step by step.
+    async fn depart(&mut self, mut next: Next) -> Option<Flight> {
+        if !next.grows {
+            // what it waited for has landed
+            self.extend(&mut next, None).await;
+        }
+        match next.plan {
+            Some(plan) if next.grows && !self.is_careful() => {
+                metrics::histogram!("warmledger_batch_size").record(next.batch.len() as f64);
+                if !plan.events.is_empty() {
+                    return Some(Flight::take_off(&self.store, next.batch, plan).await);
+                }
+                self.finish(next.batch, plan);
+            }
+            _ => self.record(next.batch).await,
+        }
+        None
+    }
+
+    /// Settles a flight; gives the next one, if that could take off at once.
+    async fn landed(
+        &mut self,
+        flight: Flight,
+        appended: Result<Append, StoreError>,
+        next: &mut Next,
+    ) -> Option<Flight> {
+        let (mut batch, plan) = flight.into_parts();
+        if !matches!(appended, Ok(Append::Done)) {
+            if let Err(error) = self.refused(&mut batch, &plan, appended).await {
+                tracing::warn!(%error, "a batch was not appended; trying again");
+            }
+            self.record(batch).await;
+            // it counted on what has not come to be
+            self.record(std::mem::take(next).batch).await;
+            return None;
+        }
+        self.away = false;
+        // the store gets its next work before anybody is answered
+        let following = if next.is_ready() {
+            self.depart(std::mem::take(next)).await
+        } else {
+            None
+        };
+        self.finish(batch, plan);
+        following
+    }
+
+    fn is_careful(&self) -> bool {
+        self.careful > 0
     }
 
     /// Records a batch and answers all of it.
     async fn record(&mut self, mut batch: Vec<Pending>) {
+        batch.iter_mut().for_each(Pending::leave_queue);
         let mut failure = RecordError::Contended;
         let begun = Instant::now();
         for _ in 0..ATTEMPTS {
@@ -138,22 +235,32 @@ impl Writer {
         } else {
             Mode::Optimistic
         };
-        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, self.head, mode);
-        let plan = planner.plan(batch).await?;
+        let mut plan = Plan::behind(self.head);
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, None, mode);
+        planner.extend(&mut plan, batch).await?;
         if plan.events.is_empty() {
             return Ok(Some(plan));
         }
-        let write = Batch {
-            expected: self.head,
-            recorded_at: plan.recorded_at,
-            events: &plan.events,
-            keys: &plan.keys,
-        };
-        match self.store.append(&write).await {
+        match self.store.append(&plan.as_batch()).await {
             Ok(Append::Done) => {
                 self.careful = self.careful.saturating_sub(1);
                 Ok(Some(plan))
             }
+            refused => {
+                self.refused(batch, &plan, refused).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Gets ready to decide a batch again that was not appended.
+    async fn refused(
+        &mut self,
+        batch: &mut [Pending],
+        plan: &Plan,
+        appended: Result<Append, StoreError>,
+    ) -> Result<(), RecordError> {
+        match appended {
             Ok(refused) => {
                 metrics::counter!("warmledger_batches_retried_total").increment(1);
                 self.careful = if refused == Append::Conflict {
@@ -161,15 +268,14 @@ impl Writer {
                 } else {
                     self.careful.max(1)
                 };
-                self.catch_up().await?;
-                Ok(None)
+                self.catch_up().await
             }
             Err(error) => {
                 // the answer may be lost while the commit is not: the next attempt looks the ids up before it writes
                 self.careful = CAREFUL_BATCHES;
                 for (pending, planned) in batch.iter_mut().zip(&plan.planned) {
                     if let Planned::New(index) = planned {
-                        pending.attempted = plan.receipt(*index, self.head).map(|receipt| receipt.position);
+                        pending.attempted = plan.receipt(*index).map(|receipt| receipt.position);
                     }
                 }
                 if error.is_transient() {
@@ -183,28 +289,16 @@ impl Writer {
 
     /// Remembers what has become durable and answers everybody.
     fn finish(&mut self, batch: Vec<Pending>, mut plan: Plan) {
-        let before = self.head;
-        let planned = std::mem::take(&mut plan.planned);
-        let receipts: Vec<Option<Receipt>> = (0..plan.events.len())
-            .map(|index| plan.receipt(index, before))
-            .collect();
-        if !plan.events.is_empty() {
-            let position = Position(before.position.0 + plan.events.len() as u64);
-            self.head = Head {
-                position,
-                recorded_at: plan.recorded_at,
-            };
-        }
-        plan.remember(before, &batch, &self.vault, &mut self.cache);
+        self.head = plan.new_head();
         self.tail.send_replace(self.head.position);
+        let planned = std::mem::take(&mut plan.planned);
+        let receipts: Vec<Option<Receipt>> = (0..plan.events.len()).map(|index| plan.receipt(index)).collect();
+        plan.remember(&self.vault, &mut self.cache);
         for (pending, planned) in batch.into_iter().zip(planned) {
             let receipt = |index: usize| receipts.get(index).cloned().flatten().ok_or(RecordError::Closed);
             pending.answer(match planned {
                 Planned::New(index) => receipt(index),
-                Planned::RepeatOf(index) => receipt(index).map(|first| Receipt {
-                    outcome: super::Outcome::Duplicate,
-                    ..first
-                }),
+                Planned::RepeatOf(index) => receipt(index).map(Receipt::of_repeat),
                 Planned::Known(receipt) => Ok(receipt),
                 Planned::Refused(error) => Err(error),
             });

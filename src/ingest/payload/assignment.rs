@@ -1,5 +1,7 @@
 //! `prewarmup.order.success`: mailboxes were assigned, with their credentials.
 
+use std::fmt::Display;
+
 use aggregates::{AssignedDomain, AssignedMailbox, CredentialKind, MailboxesAssigned, OrderEvent, ServiceProvider};
 use serde::{Deserialize, Serialize};
 
@@ -100,13 +102,13 @@ impl Mailbox {
             .collect()
     }
 
-    fn facts(&self, path: &str) -> Result<AssignedMailbox, Problem> {
+    fn facts(&self, path: impl Display + Copy) -> Result<AssignedMailbox, Problem> {
         Ok(AssignedMailbox {
             credentials: self.credentials(),
-            expiry_date: moment(self.expiry_date.as_deref(), &format!("{path}.expiryDate"))?,
+            expiry_date: moment(self.expiry_date.as_deref(), format_args!("{path}.expiryDate"))?,
             is_admin: self.is_admin,
-            mailbox_id: optional(self.mailbox_id.clone(), &format!("{path}.mailboxId"))?,
-            warming_up_from: moment(self.warming_up_from.as_deref(), &format!("{path}.warmingUpFrom"))?,
+            mailbox_id: optional(self.mailbox_id.clone(), format_args!("{path}.mailboxId"))?,
+            warming_up_from: moment(self.warming_up_from.as_deref(), format_args!("{path}.warmingUpFrom"))?,
         })
     }
 }
@@ -116,15 +118,15 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
     let details = data.mailbox_details.unwrap_or_default();
     let mut domains = Vec::with_capacity(details.len());
     for (index, assigned) in details.iter().enumerate() {
-        let path = format!("data.mailboxDetails[{index}]");
-        let name = format!("{path}.domain");
+        let path = format_args!("data.mailboxDetails[{index}]");
+        let name = format_args!("{path}.domain");
         let mailboxes = assigned.pre_warmed_up_mailboxes.iter().flatten().enumerate();
         domains.push(AssignedDomain {
-            domain: domain(assigned.domain.as_deref(), &name)?.ok_or_else(|| Problem::at(&name, "is missing"))?,
+            domain: domain(assigned.domain.as_deref(), name)?.ok_or_else(|| Problem::at(name, "is missing"))?,
             mailboxes: mailboxes
-                .map(|(number, mailbox)| mailbox.facts(&format!("{path}.preWarmedUpMailboxes[{number}]")))
+                .map(|(number, mailbox)| mailbox.facts(format_args!("{path}.preWarmedUpMailboxes[{number}]")))
                 .collect::<Result<_, _>>()?,
-            subscription_id: optional(assigned.subscription_id.clone(), &format!("{path}.subscriptionId"))?,
+            subscription_id: optional(assigned.subscription_id.clone(), format_args!("{path}.subscriptionId"))?,
         });
     }
     let mailboxes: Vec<&Object<Mailbox>> = details
@@ -155,10 +157,15 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
     };
     Ok(Parsed {
         event_id: None,
-        personal: section(&personal, mailboxes.is_empty() && personal.user_email.is_none())?,
+        personal: section(
+            &personal,
+            mailboxes.is_empty() && personal.user_email.is_none(),
+            delivery.size,
+        )?,
         secrets: section(
             &secrets,
             mailboxes.iter().all(|mailbox| mailbox.credentials().is_empty()),
+            delivery.size,
         )?,
         claim: OrderEvent::MailboxesAssigned(MailboxesAssigned {
             domains,

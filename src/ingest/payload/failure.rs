@@ -32,7 +32,10 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
     let mut failures = Vec::new();
     for (index, Object(failed)) in data.failed_orders.unwrap_or_default().into_iter().enumerate() {
         failures.push(AssignmentFailure {
-            domain: domain(failed.domain.as_deref(), &format!("data.failedOrders[{index}].domain"))?,
+            domain: domain(
+                failed.domain.as_deref(),
+                format_args!("data.failedOrders[{index}].domain"),
+            )?,
             reason: optional_text(failed.reason, MAX_TEXT_CHARS),
         });
     }
@@ -52,7 +55,7 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
             unsigned: delivery.unsigned,
             user_id: optional(data.user_id, "data.userId")?,
         }),
-        personal: user_email(data.user_email.as_ref())?,
+        personal: user_email(data.user_email.as_ref(), delivery.size)?,
         secrets: None,
     })
 }

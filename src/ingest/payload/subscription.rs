@@ -24,7 +24,7 @@ pub(super) struct Data {
 }
 
 /// What is personal about a webhook that lists no mailboxes.
-pub(super) fn user_email(email: Option<&Secret<String>>) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+pub(super) fn user_email(email: Option<&Secret<String>>, longest: usize) -> Result<Option<Secret<Vec<u8>>>, Problem> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Personal<'a> {
@@ -35,6 +35,7 @@ pub(super) fn user_email(email: Option<&Secret<String>>) -> Result<Option<Secret
             user_email: email.map(|email| email.expose().as_str()),
         },
         email.is_none(),
+        longest,
     )
 }
 
@@ -59,7 +60,7 @@ pub(super) fn read(
         unsigned: delivery.unsigned,
         user_id: optional(data.user_id, "data.userId")?,
     };
-    let personal = user_email(data.user_email.as_ref())?;
+    let personal = user_email(data.user_email.as_ref(), delivery.size)?;
     Ok(Parsed {
         event_id: None,
         claim: event(facts),

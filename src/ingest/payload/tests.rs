@@ -156,6 +156,7 @@ fn parse_signed(body: &[u8]) -> Parsed {
     parse(
         body,
         Delivery {
+            size: body.len(),
             sent_at,
             unsigned: false,
         },

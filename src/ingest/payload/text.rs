@@ -1,5 +1,7 @@
 //! Free text, dates and other values as a tolerant reader takes them.
 
+use std::fmt::Display;
+
 use aggregates::Domain;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -38,7 +40,7 @@ pub(super) fn optional_text(text: Option<String>, max: usize) -> Option<String> 
 }
 
 /// A moment as RFC 3339, or a date or date with time, which stand for UTC.
-pub(super) fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>, Problem> {
+pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
@@ -64,7 +66,7 @@ pub(super) fn moment(text: Option<&str>, path: &str) -> Result<Option<Timestamp>
 }
 
 /// A domain name that may be absent or empty.
-pub(super) fn domain(text: Option<&str>, path: &str) -> Result<Option<Domain>, Problem> {
+pub(super) fn domain(text: Option<&str>, path: impl Display) -> Result<Option<Domain>, Problem> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };

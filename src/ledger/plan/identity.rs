@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
-use aggregates::Position;
-
 use super::{Plan, Planned, Planner, outcome_of, unavailable};
 use crate::ledger::cache::Seen;
 use crate::ledger::reader::open_original;
 use crate::ledger::writer::Pending;
 use crate::ledger::{Incoming, OpenError, Outcome, Receipt, RecordError};
+
+/// Whether a webhook is known.
+pub(super) enum Known {
+    /// It is not.
+    Not,
+    /// It is, or can't be recorded.
+    As(Planned),
+    /// It has the event id of an event that is not durable yet, and not its bytes: whether it says the same shows once
+    /// that event can be read.
+    Unsettled,
+}
 
 impl Planner<'_> {
     /// Whether the webhook repeats one that is recorded or planned. If its event id stands for other content already,
@@ -18,22 +27,29 @@ impl Planner<'_> {
         pending: &mut Pending,
         before: &[Pending],
         plan: &Plan,
-    ) -> Result<Option<Planned>, RecordError> {
+    ) -> Result<Known, RecordError> {
         loop {
             let incoming = &mut pending.incoming;
             let id = (incoming.source.clone(), incoming.event_id.clone());
-            if let Some(&(webhook, event)) = plan.ids.get(&id) {
-                let first = before.get(webhook).map(|first| &first.incoming);
+            if let Some(taken) = plan.ids.get(&id) {
+                let first = before.get(taken.webhook).map(|first| &first.incoming);
                 if first.is_none_or(|first| incoming.says_the_same_as(first)) {
-                    return Ok(Some(Planned::RepeatOf(event)));
+                    return Ok(Known::As(Planned::RepeatOf(taken.event)));
                 }
-                let taken_by = Position(self.head.position.0 + 1 + event as u64);
-                incoming.quarantine(taken_by)?;
+                incoming.quarantine(plan.position(taken.event))?;
                 self.ask_for(&pending.incoming).await?;
                 continue;
             }
+            if let Some((ahead, taken)) = self.ahead.and_then(|ahead| Some((ahead, ahead.ids.get(&id)?))) {
+                return match ahead.receipt(taken.event) {
+                    Some(first) if taken.fingerprint == incoming.fingerprint => {
+                        Ok(Known::As(Planned::Known(first.of_repeat())))
+                    }
+                    _ => Ok(Known::Unsettled),
+                };
+            }
             let Some(seen) = self.cache.recent.get(&id).or_else(|| self.recorded.get(&id)).cloned() else {
-                return Ok(None);
+                return Ok(Known::Not);
             };
             if self.same_content(incoming, &seen).await? {
                 self.cache.recent.put(
@@ -49,7 +65,7 @@ impl Planner<'_> {
                 } else {
                     Outcome::Duplicate
                 };
-                return Ok(Some(Planned::Known(Receipt {
+                return Ok(Known::As(Planned::Known(Receipt {
                     outcome,
                     position: seen.position,
                     stream: seen.stream,

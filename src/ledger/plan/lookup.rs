@@ -4,16 +4,16 @@ use std::collections::HashSet;
 
 use aggregates::{StreamId, SubjectId};
 
-use super::{Mode, Planner, unavailable};
+use super::{Mode, Plan, Planner, unavailable};
 use crate::ledger::cache::Seen;
 use crate::ledger::route::{Route, route};
 use crate::ledger::writer::Pending;
 use crate::ledger::{Incoming, RecordError};
-use crate::store::Lookup;
+use crate::store::{Lookup, Reference};
 
 impl Planner<'_> {
     /// Asks the store, in as few calls as possible, for what the caches don't know and the mode does not take on trust.
-    pub(super) async fn prefetch(&mut self, batch: &[Pending]) -> Result<(), RecordError> {
+    pub(super) async fn prefetch(&mut self, batch: &[Pending], plan: &Plan) -> Result<(), RecordError> {
         let careful = self.mode == Mode::Careful;
         let mut lookup = Lookup::default();
         let mut streams: HashSet<StreamId> = HashSet::new();
@@ -32,9 +32,13 @@ impl Planner<'_> {
                 Route::Known(stream) if careful => drop(streams.insert(stream)),
                 Route::Known(_) => {}
                 Route::Traced(trace, waiting) => {
+                    let planned = |found: &Reference| {
+                        plan.references.contains_key(found)
+                            || self.ahead.is_some_and(|ahead| ahead.references.contains_key(found))
+                    };
                     let unknown = trace
                         .references()
-                        .filter(|reference| !self.cache.references.contains(reference));
+                        .filter(|found| !self.cache.references.contains(found) && !planned(found));
                     lookup.references.extend(unknown);
                     streams.extend(
                         trace

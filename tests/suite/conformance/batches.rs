@@ -234,7 +234,8 @@ async fn a_failure_that_passes_is_not_noticed_by_the_sender(database: Database) 
 
 async fn a_store_that_stays_away_is_told_and_nothing_is_kept(database: Database) {
     let process = Process::start(&database, 1_000, 100).await;
-    process.store.fail((0..64).map(|_| Fault::Unwritten));
+    // the first attempt and as many more as are made
+    process.store.fail((0..65).map(|_| Fault::Unwritten));
     let refused = process
         .ingest
         .record_unsigned(webhook("E1", "S1", "ACTIVE").as_bytes())

@@ -75,6 +75,7 @@ fn what_came_without_a_signature_is_marked_so() {
         let parsed = parse(
             &body,
             Delivery {
+                size: body.len(),
                 sent_at: None,
                 unsigned: true,
             },
