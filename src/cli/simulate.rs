@@ -106,13 +106,14 @@ pub async fn run(args: SimulateArgs, settings: Settings) -> anyhow::Result<ExitC
         seed,
         base_time,
     });
+    let interrupt = interrupt::token()?;
     eprintln!(
         "sending {} webhooks of {} orders to {}; --seed {seed} --base-time {base_time} sends the same again",
         plan.deliveries.len(),
         args.orders,
         options.url
     );
-    let summary = simulate::run(&plan, &options, interrupt::token()?).await?;
+    let summary = simulate::run(&plan, &options, interrupt).await?;
     if args.json {
         output::print_json(&Report {
             seed,
