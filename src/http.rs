@@ -6,7 +6,7 @@
 //! - `events`: the feed of all events
 //! - `projections`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
-//! - `auth`, `extract`, `list`, `problem`: what the resources share
+//! - `auth`, `extract`, `list`, `problem`, `reading`: what the resources share
 //! - `watch`: what is done for every request
 
 mod auth;
@@ -20,6 +20,7 @@ mod openapi;
 mod orders;
 mod problem;
 mod projections;
+mod reading;
 mod renewals;
 mod watch;
 mod webhooks;
@@ -44,7 +45,7 @@ pub use problem::Problem;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
-use crate::runner::LiveRunner;
+use crate::runner::{LiveRunner, Snapshots};
 use crate::secret::Secret;
 use crate::store::Store;
 
@@ -60,6 +61,8 @@ pub struct App {
     pub ingests: BTreeMap<String, Ingest>,
     /// The projections' runner.
     pub live: LiveRunner,
+    /// Rows as of earlier moments.
+    pub snapshots: Snapshots,
     /// The token that may do everything.
     pub admin_token: Secret<String>,
     /// How far a projection may lag before the service is not ready.

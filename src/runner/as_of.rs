@@ -11,6 +11,7 @@ use projections::{AnyProjection, Origin};
 
 use super::RunError;
 use super::advance::fold_row;
+use crate::clock;
 use crate::store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
 
 /// Events read at once where the whole log has to be read.
@@ -60,26 +61,72 @@ impl fmt::Display for Moment {
     }
 }
 
-/// The position that a moment stands for: that of the last event recorded until then, at most the end of the log.
+/// A moment that was, and its place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// The last event recorded until then; 0 before the first.
+    pub position: Position,
+    /// The time asked for; when the event was recorded, if a position was.
+    pub time: Timestamp,
+}
+
+/// Why a moment has no place in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum NotYet {
+    /// It is a position beyond the end.
+    #[error("position {0} is still to come: the log ends at {1}")]
+    Position(Position, Position),
+    /// It is a time to come.
+    #[error("{0} is still to come: it is {1} now")]
+    Time(Timestamp, Timestamp),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The place of a moment in the log.
 ///
 /// # Errors
-/// [`StoreError`] if the store fails.
-pub async fn position_at(store: &dyn Store, moment: Moment) -> Result<Position, StoreError> {
+/// [`NotYet`] if it is in the future: what will stand then, nobody knows.
+pub async fn instant(store: &dyn Store, moment: Moment) -> Result<Instant, NotYet> {
+    // the clock is read before the log: what is recorded until then is in it, but for what is being written just now
+    let now = clock::now();
     let head = store.head().await?.position;
-    let time = match moment {
-        Moment::Position(position) => return Ok(position.min(head)),
-        Moment::Time(time) => time,
+    match moment {
+        Moment::Position(position) if position > head => Err(NotYet::Position(position, head)),
+        Moment::Position(position) => {
+            let recorded_at = event_at(store, position).await?.map(|event| event.recorded_at);
+            let time = recorded_at.unwrap_or(now);
+            Ok(Instant { position, time })
+        }
+        Moment::Time(time) if time > now => Err(NotYet::Time(time, now)),
+        Moment::Time(time) => {
+            let position = position_at(store, head, time).await?;
+            Ok(Instant { position, time })
+        }
+    }
+}
+
+/// The event at a position; none at 0.
+async fn event_at(store: &dyn Store, Position(position): Position) -> Result<Option<StoredEvent>, StoreError> {
+    let Some(before) = position.checked_sub(1) else {
+        return Ok(None);
     };
+    let query = EventQuery {
+        after: Position(before),
+        limit: 1,
+        ..EventQuery::default()
+    };
+    Ok(store.events(&query).await?.pop())
+}
+
+/// The position of the last event recorded until then.
+async fn position_at(store: &dyn Store, head: Position, time: Timestamp) -> Result<Position, StoreError> {
     // recorded_at never decreases with the position, and positions have no gaps: halve the log until it is found
     let (mut before, mut after) = (0, head.0 + 1);
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        let query = EventQuery {
-            after: Position(middle - 1),
-            limit: 1,
-            ..EventQuery::default()
-        };
-        match store.events(&query).await?.first() {
+        match event_at(store, Position(middle)).await? {
             Some(event) if event.recorded_at <= time => before = middle,
             _ => after = middle,
         }
