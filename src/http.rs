@@ -3,6 +3,7 @@
 //! Layout
 //! - `webhooks`: the way in
 //! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
+//! - `diff`: what changed between two moments, and by which events
 //! - `events`: the feed of all events
 //! - `projections`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
@@ -10,6 +11,7 @@
 //! - `watch`: what is done for every request
 
 mod auth;
+mod diff;
 mod domains;
 mod events;
 mod extract;
@@ -87,6 +89,7 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(failures::router())
         .merge(events::router())
         .merge(projections::router())
+        .merge(diff::router())
         .layer(from_fn(keep_nothing));
     let (router, document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())

@@ -24,8 +24,8 @@ mod snapshots;
 mod status;
 
 use aggregates::Position;
-pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant};
-pub use diff::{Change, ChangedBy, Diff, diff};
+pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
+pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild};

@@ -241,10 +241,7 @@ impl<'a> Reading<'a> {
 
     /// The answer, which says what it stands for.
     pub(super) fn answer<T>(&self, body: T) -> Answer<T> {
-        Answer {
-            position: self.position(),
-            body,
-        }
+        Answer::new(self.position(), body)
     }
 
     /// What was found; if it is none, a 404 that says what it stands for.
@@ -377,6 +374,13 @@ async fn live_position(app: &App, names: &[&str]) -> Result<Position, Problem> {
 pub(super) struct Answer<T> {
     position: Position,
     body: T,
+}
+
+impl<T> Answer<T> {
+    /// An answer that stands for this position.
+    pub(super) fn new(position: Position, body: T) -> Self {
+        Self { position, body }
+    }
 }
 
 impl<T: Serialize> IntoResponse for Answer<T> {

@@ -1,6 +1,7 @@
 //! Answers as of an earlier moment: one row, folded from exactly the events that it rests on.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
 use aggregates::{Position, Recorded, StreamId};
@@ -155,6 +156,40 @@ pub async fn as_of(
         error,
     })?;
     Ok(folded.row.map(|(document, _)| document))
+}
+
+/// A projection's row for a key, as readers see it, as it stood after the event at `until`; none if there was no such
+/// row.
+///
+/// # Errors
+/// As [`as_of`].
+pub async fn item_as_of(
+    store: &dyn Store,
+    projection: &'static dyn AnyProjection,
+    key: &str,
+    until: Position,
+) -> Result<Option<serde_json::Value>, RunError> {
+    let events = history(store, projection, key, until).await?;
+    let events: Vec<&Recorded> = events.iter().collect();
+    Ok(steps(projection, key, &events)?.pop().flatten())
+}
+
+/// A row as readers see it after each of its events. A panic of the projection is an error like any other.
+pub(super) fn steps(
+    projection: &dyn AnyProjection,
+    key: &str,
+    events: &[&Recorded],
+) -> Result<Vec<Option<serde_json::Value>>, RunError> {
+    let steps = catch_unwind(AssertUnwindSafe(|| projection.steps(key, events)));
+    let steps = match steps {
+        Ok(steps) => steps.map_err(|error| error.to_string()),
+        Err(_) => Err("the projection panicked; the log says where".to_owned()),
+    };
+    steps.map_err(|error| RunError::Fold {
+        projection: projection.name(),
+        key: key.to_owned(),
+        error,
+    })
 }
 
 /// The events that a row rests on up to a position, in their order.

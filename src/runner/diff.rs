@@ -1,7 +1,6 @@
 //! What changed in one row between two moments, and by which events: folded once, step by step.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use aggregates::{Position, Recorded};
 use jiff::Timestamp;
@@ -10,7 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::RunError;
-use super::as_of::history;
+use super::as_of::{history, steps};
 use crate::store::Store;
 
 /// What changed in one row after one position and up to another.
@@ -39,10 +38,8 @@ pub struct Change {
     /// items of a list go by their `domain` or `mailboxId` where they have one, so that they keep their names.
     pub path: String,
     /// Its value at `from`; null where there was none.
-    #[schema(value_type = Object)]
     pub before: Value,
     /// Its value at `to`; null where there is none.
-    #[schema(value_type = Object)]
     pub after: Value,
     /// The events that changed it, oldest first.
     pub events: Vec<ChangedBy>,
@@ -65,7 +62,6 @@ pub struct ChangedBy {
     /// Who sent it.
     pub source: String,
     /// What it made of the field; null where it removed it.
-    #[schema(value_type = Object)]
     pub value: Value,
 }
 
@@ -85,14 +81,7 @@ pub async fn diff(
         return Ok(None);
     }
     let events: Vec<&Recorded> = events.iter().collect();
-    let fold = |error| RunError::Fold {
-        projection: projection.name(),
-        key: key.to_owned(),
-        error,
-    };
-    let steps = catch_unwind(AssertUnwindSafe(|| projection.steps(key, &events)))
-        .map_err(|_| fold("the projection panicked; the log says where".to_owned()))?
-        .map_err(|error| fold(error.to_string()))?;
+    let steps = steps(projection, key, &events)?;
     let mut changes = BTreeMap::new();
     let mut before = Fields::new();
     for (event, row) in events.iter().zip(&steps) {
@@ -111,8 +100,8 @@ pub async fn diff(
     }))
 }
 
-/// The fields that hold values, by path.
-type Fields = BTreeMap<String, Value>;
+/// The fields that hold values, by path: see [`Change::path`].
+pub type Fields = BTreeMap<String, Value>;
 
 /// Notes what an event changed.
 fn note(changes: &mut BTreeMap<String, Change>, event: &Recorded, before: &Fields, after: &Fields) {
@@ -144,7 +133,7 @@ fn note(changes: &mut BTreeMap<String, Change>, event: &Recorded, before: &Field
 }
 
 /// All that a row says, leaf by leaf; an empty list or object is a leaf.
-fn fields(row: &Value) -> Fields {
+pub fn fields(row: &Value) -> Fields {
     let mut found = Fields::new();
     collect(&mut found, String::new(), row);
     found

@@ -1,9 +1,11 @@
 //! Answers as of an earlier moment equal those of a ledger that was never told more.
 //!
+//! - `diffs`: what changed between two moments, and by which events
 //! - `histories`: any history, cut anywhere, over HTTP
 //! - `pages`: the pages of one answer, and what is refused
 //! - `waiting`: answers that include what was just recorded
 
+mod diffs;
 mod histories;
 mod pages;
 mod waiting;
