@@ -163,7 +163,9 @@ async fn list(
 ) -> Result<Answer<Page<Order>>, Problem> {
     let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
     let (views, after) = ([Orders::NAME, OrderDomains::NAME], filter.after.as_deref());
-    let reading = Reading::of_list(&app, &views, wanted, after).await?;
+    // the second one only serves the search for a domain
+    let views = &views[..1 + usize::from(filter.domain.is_some())];
+    let reading = Reading::of_list(&app, views, wanted, after).await?;
     let has_domain = Comparison::NamedBy(NamedBy {
         projection: OrderDomains::NAME,
         matching: "domain",

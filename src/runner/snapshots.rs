@@ -74,8 +74,12 @@ impl Snapshots {
                 folded
             }
         });
-        // a panic was told by its hook; the table it leaves is found abandoned
-        found.extend(folded.await.map_err(|_| RunError::Cancelled)??);
+        match folded.await {
+            Ok(folded) => found.extend(folded?),
+            // as if it had been folded here; the table that is left is found abandoned
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return Err(RunError::Cancelled),
+        }
         Ok(found)
     }
 
@@ -144,7 +148,13 @@ impl Snapshots {
                 .iter()
                 .filter(|kept| is_snapshot_of(kept, projection) && kept.position < position);
             if let (Some(nearest), Some(target)) = (before.max_by_key(|kept| kept.position), targets.last_mut()) {
-                self.store.copy_snapshot(nearest, &target.generation, columns).await?;
+                if let Err(error) = self.store.copy_snapshot(nearest, &target.generation, columns).await {
+                    // it may have been let go meanwhile
+                    return Err(match self.is_there(nearest).await? {
+                        true => error.into(),
+                        false => RunError::Disturbed,
+                    });
+                }
                 target.generation.position = nearest.position;
             }
         }
@@ -161,6 +171,12 @@ impl Snapshots {
             }
         }
         Ok(())
+    }
+
+    async fn is_there(&self, kept: &Generation) -> Result<bool, StoreError> {
+        let generations = self.store.generations().await?;
+        let mut same = generations.iter().filter(|found| found.name == kept.name);
+        Ok(same.any(|found| found.generation == kept.generation))
     }
 
     async fn keep_the_newest(&self, projection: &'static dyn AnyProjection) -> Result<(), StoreError> {
