@@ -3,13 +3,15 @@
 //! Layout
 //! - `webhooks`: the way in
 //! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
+//! - `diff`: what changed between two moments, and by which events
 //! - `events`: the feed of all events
 //! - `projections`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
-//! - `auth`, `extract`, `list`, `problem`: what the resources share
+//! - `auth`, `extract`, `list`, `problem`, `reading`: what the resources share
 //! - `watch`: what is done for every request
 
 mod auth;
+mod diff;
 mod domains;
 mod events;
 mod extract;
@@ -20,6 +22,7 @@ mod openapi;
 mod orders;
 mod problem;
 mod projections;
+mod reading;
 mod renewals;
 mod watch;
 mod webhooks;
@@ -44,7 +47,7 @@ pub use problem::Problem;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
-use crate::runner::LiveRunner;
+use crate::runner::{LiveRunner, Snapshots};
 use crate::secret::Secret;
 use crate::store::Store;
 
@@ -60,6 +63,8 @@ pub struct App {
     pub ingests: BTreeMap<String, Ingest>,
     /// The projections' runner.
     pub live: LiveRunner,
+    /// Rows as of earlier moments.
+    pub snapshots: Snapshots,
     /// The token that may do everything.
     pub admin_token: Secret<String>,
     /// How far a projection may lag before the service is not ready.
@@ -84,6 +89,7 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(failures::router())
         .merge(events::router())
         .merge(projections::router())
+        .merge(diff::router())
         .layer(from_fn(keep_nothing));
     let (router, document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())

@@ -6,24 +6,30 @@
 //! - `claims`: which projections this process is rebuilding
 //! - `flood`: when webhooks go before views
 //! - `live`: the task that keeps the live generations up to date
+//! - `diff`: what changed in one row between two moments, and by which events
 //! - `parked`: trying again what could not be folded
+//! - `snapshots`: all rows as they stood at an earlier moment
 //! - `status`: how the projections are doing
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod advance;
 mod as_of;
 mod claims;
+mod diff;
 mod flood;
 mod live;
 mod parked;
 mod rebuild;
+mod snapshots;
 mod status;
 
 use aggregates::Position;
-pub use as_of::{Moment, NotAMoment, as_of, history, position_at};
-pub use live::LiveRunner;
+pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
+pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
+pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild};
+pub use snapshots::Snapshots;
 pub use status::{Health, Status, statuses};
 
 use crate::store::StoreError;
@@ -60,6 +66,9 @@ pub enum RunError {
     /// The live rows moved on faster than the rebuild could follow.
     #[error("projection {0}: the live rows moved on too fast to be compared; try again when there is less to do")]
     TooFast(&'static str),
+    /// What was being folded is not there any more, or not as it was left.
+    #[error("the rows that were being folded are gone; try again")]
+    Disturbed,
     /// The work was cut short; a rebuild resumes where it stopped.
     #[error("stopped; the rebuild resumes where it stopped")]
     Cancelled,
@@ -71,7 +80,7 @@ impl RunError {
         match self {
             Self::Keys { .. } | Self::Fold { .. } => true,
             Self::Store(error) => !error.is_transient(),
-            Self::OtherVersion(..) | Self::TooFast(_) | Self::Cancelled => false,
+            Self::OtherVersion(..) | Self::TooFast(_) | Self::Disturbed | Self::Cancelled => false,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
-use crate::runner::LiveRunner;
+use crate::runner::{LiveRunner, Snapshots};
 use crate::settings::Settings;
 use crate::store::{self, Lookup, Store};
 use crate::vault::{FingerprintKey, MasterKey, Vault};
@@ -164,6 +164,7 @@ impl Service {
             ledger,
             ingests,
             live,
+            snapshots: Snapshots::new(Arc::clone(&store), tasks.clone(), shutdown.clone()),
             admin_token: secrets.admin_token,
             lag_limit: settings.lag_limit,
             metrics,

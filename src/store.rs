@@ -94,6 +94,10 @@ pub enum GenerationState {
     Live,
     /// Replaced; its table is dropped once no reader can be in it.
     Retired,
+    /// To become a snapshot: folded up to the position that it is wanted for.
+    Filling,
+    /// The rows as of its position. Never changes any more.
+    Snapshot,
 }
 
 impl GenerationState {
@@ -102,6 +106,8 @@ impl GenerationState {
             Self::Building => "building",
             Self::Live => "live",
             Self::Retired => "retired",
+            Self::Filling => "filling",
+            Self::Snapshot => "snapshot",
         }
     }
 
@@ -110,6 +116,8 @@ impl GenerationState {
             "building" => Ok(Self::Building),
             "live" => Ok(Self::Live),
             "retired" => Ok(Self::Retired),
+            "filling" => Ok(Self::Filling),
+            "snapshot" => Ok(Self::Snapshot),
             other => Err(StoreError::Corrupt(format!("generation state {other:?}"))),
         }
     }
@@ -119,6 +127,9 @@ impl GenerationState {
 fn table_name(generation: &Generation) -> String {
     format!("{}_g{}", generation.name, generation.generation)
 }
+
+/// Rows that are copied in one transaction: each is over soon, so that nobody waits for it.
+const COPIED_AT_ONCE: usize = 5_000;
 
 /// The columns' names, comma-separated.
 fn column_names(columns: &[Column]) -> String {
@@ -273,6 +284,25 @@ pub trait Store: Send + Sync + 'static {
     /// is not behind the live one. `false`, and nothing changed, if it is behind.
     async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError>;
 
+    /// Makes a table for a snapshot, filling, with its checkpoint at 0.
+    async fn create_snapshot(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError>;
+
+    /// Copies rows and checkpoint of a snapshot into an empty filling one, some thousand rows a transaction.
+    async fn copy_snapshot(
+        &self,
+        from: &Generation,
+        into: &Generation,
+        columns: &'static [Column],
+    ) -> Result<(), StoreError>;
+
+    /// Gives a generation that is neither live nor building another state: of a snapshot's life, or retired.
+    async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError>;
+
     /// Drops a generation that is not live, with its table.
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError>;
 
@@ -292,7 +322,7 @@ pub trait Store: Send + Sync + 'static {
     /// The lease on folding the live projections; none while another process has it.
     async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError>;
 
-    /// Rows of a projection's live generation.
+    /// Rows of a projection: of its live generation, unless the query names another.
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError>;
 
     /// How many rows there are for each value of a column, most first.

@@ -28,6 +28,13 @@ pub trait AnyProjection: Send + Sync {
     /// # Errors
     /// [`FoldError`] if the stored view cannot be read: then nothing is known of it and nothing may be written over it.
     fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError>;
+
+    /// Folds events, all of which touch the key, one by one from the beginning: the row as readers see it after each
+    /// of them; `None` where there is no row.
+    ///
+    /// # Errors
+    /// [`FoldError`] if a view cannot be written as JSON.
+    fn steps(&self, key: &str, events: &[&Recorded]) -> Result<Vec<Option<serde_json::Value>>, FoldError>;
 }
 
 /// What a fold makes of a row.
@@ -109,23 +116,39 @@ impl<P: Projection> AnyProjection for Erased<P> {
                     key: key.to_owned(),
                     source,
                 })?;
-        let folded = events.iter().fold(stored, |view, event| {
-            let mut view = view.unwrap_or_default();
-            match P::apply(&mut view, key, event) {
-                Verdict::Keep => Some(view),
-                Verdict::Remove => None,
-            }
-        });
+        let folded = events.iter().fold(stored, |view, event| apply::<P>(view, key, event));
         let Some(view) = folded else {
             return Ok(Folded::Remove);
         };
-        let document = serde_json::to_string(&view).map_err(|source| FoldError::Unwritable {
-            projection: P::NAME,
-            key: key.to_owned(),
-            source,
-        })?;
+        let document = serde_json::to_string(&view).map_err(|source| unwritable::<P>(key, source))?;
         let row = P::columns(&view, key);
         Ok(Folded::Keep { document, row })
+    }
+
+    fn steps(&self, key: &str, events: &[&Recorded]) -> Result<Vec<Option<serde_json::Value>>, FoldError> {
+        let mut view: Option<P::View> = None;
+        let step = |event: &&Recorded| {
+            view = apply::<P>(view.take(), key, event);
+            let item = view.as_ref().map(|view| P::item(view, key));
+            item.transpose().map_err(|source| unwritable::<P>(key, source))
+        };
+        events.iter().map(step).collect()
+    }
+}
+
+fn apply<P: Projection>(view: Option<P::View>, key: &str, event: &Recorded) -> Option<P::View> {
+    let mut view = view.unwrap_or_default();
+    match P::apply(&mut view, key, event) {
+        Verdict::Keep => Some(view),
+        Verdict::Remove => None,
+    }
+}
+
+fn unwritable<P: Projection>(key: &str, source: serde_json::Error) -> FoldError {
+    FoldError::Unwritable {
+        projection: P::NAME,
+        key: key.to_owned(),
+        source,
     }
 }
 
@@ -199,6 +222,16 @@ mod tests {
         let (first, gone, again) = (renewed(1), cancelled(2), renewed(3));
         assert_eq!(COUNTS.fold("S1", None, &[&first, &gone]).unwrap(), Folded::Remove);
         assert_eq!(COUNTS.fold("S1", None, &[&first, &gone, &again]).unwrap(), keep(1));
+    }
+
+    #[test]
+    fn steps_tell_the_row_after_each_event() {
+        let (first, gone, again) = (renewed(1), cancelled(2), renewed(3));
+        let row = |count: u32| Some(serde_json::json!({"count": count}));
+        assert_eq!(
+            COUNTS.steps("S1", &[&first, &first, &gone, &again]).unwrap(),
+            [row(1), row(2), None, row(1)]
+        );
     }
 
     #[test]

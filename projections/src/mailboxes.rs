@@ -256,6 +256,10 @@ impl Projection for Mailboxes {
             recorded(Provenance::last_recorded_at).max().into(),
         ]
     }
+
+    fn item(view: &DomainView, key: &str) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(view.item(key))
+    }
 }
 
 #[cfg(test)]

@@ -208,6 +208,10 @@ impl Projection for Orders {
             view.provenance.position_column(),
         ]
     }
+
+    fn item(view: &OrderView, key: &str) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(view.item(key))
+    }
 }
 
 #[cfg(test)]

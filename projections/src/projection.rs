@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Map;
 
 /// A read model: a fold over recorded events, one view per key.
 ///
@@ -38,6 +39,29 @@ pub trait Projection: 'static {
 
     /// The view as SQL sees it, in the order of [`Projection::COLUMNS`].
     fn columns(view: &Self::View, key: &str) -> Row;
+
+    /// The view as readers see it, for answers as of an earlier moment and for what changed between two: its columns,
+    /// unless it has more to tell.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    fn item(view: &Self::View, key: &str) -> serde_json::Result<serde_json::Value> {
+        let columns = Self::COLUMNS.iter().zip(Self::columns(view, key));
+        let fields: Map<_, _> = columns
+            .map(|(column, value)| (camel_case(column.name), value.to_json()))
+            .collect();
+        Ok(fields.into())
+    }
+}
+
+/// The name of a JSON field for the column.
+fn camel_case(column: &str) -> String {
+    let mut words = column.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |name, word| {
+        let (initial, rest) = word.split_at(word.len().min(1));
+        name + &initial.to_ascii_uppercase() + rest
+    })
 }
 
 /// Where the events of one row lie. It may name more events than those; never fewer.
@@ -203,6 +227,18 @@ impl Value {
         }
     }
 
+    /// The value as JSON: times and days as ISO 8601 texts.
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Text(text) => text.as_str().into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Timestamp(moment) => moment.to_string().into(),
+            Self::Boolean(flag) => (*flag).into(),
+            Self::Date(date) => date.to_string().into(),
+        }
+    }
+
     /// A number of things, or a position; one beyond `i64` becomes the largest `i64`.
     pub fn count(number: impl TryInto<i64>) -> Self {
         Self::Integer(number.try_into().unwrap_or(i64::MAX))
@@ -253,6 +289,12 @@ mod tests {
         assert!(!column.accepts(&Value::Integer(1)));
         assert!(!column.accepts(&Value::Null));
         assert!(column.nullable().accepts(&Value::Null));
+    }
+
+    #[test]
+    fn a_field_is_named_after_its_column() {
+        assert_eq!(camel_case("first_recorded_at"), "firstRecordedAt");
+        assert_eq!(camel_case("day"), "day");
     }
 
     #[test]

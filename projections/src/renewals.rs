@@ -211,6 +211,10 @@ impl Projection for Renewals {
             view.provenance.last_recorded_at().into(),
         ]
     }
+
+    fn item(view: &RenewalView, key: &str) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(view.item(key))
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `warmledger projections`
 
 mod compare;
+mod moments;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ use crate::{
     store::Store,
 };
 use compare::Differing;
+use moments::{AsOfArgs, DiffArgs};
 
 /// The arguments of `warmledger projections`.
 #[derive(Args)]
@@ -26,7 +28,8 @@ use compare::Differing;
 Examples:
   warmledger projections list
   warmledger projections status --json
-  warmledger projections rebuild --all --check")]
+  warmledger projections rebuild --all --check
+  warmledger projections diff orders WR3N4JEW3D76N6KGRQSG36SSHBXK --from 2025-11-01")]
 pub struct ProjectionsArgs {
     /// What to do with the projections.
     #[command(subcommand)]
@@ -73,6 +76,18 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Show one row as it stood at an earlier moment, folded from its own events
+    #[command(after_help = "\
+Examples:
+  warmledger projections as-of orders WR3N4JEW3D76N6KGRQSG36SSHBXK --at 2025-11-01
+  warmledger projections as-of mailboxes example.com --at 4711 --json")]
+    AsOf(AsOfArgs),
+    /// Show what changed in one row between two moments, and by which events
+    #[command(after_help = "\
+Examples:
+  warmledger projections diff orders WR3N4JEW3D76N6KGRQSG36SSHBXK --from 2025-11-01 --to 2025-12-01
+  warmledger projections diff renewals KX9V77PVMFMZH4PTPF2Y99PKYAT2 --from 0 --json")]
+    Diff(DiffArgs),
 }
 
 /// Lists, shows or rebuilds projections.
@@ -85,6 +100,14 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
         ProjectionsCommand::Status { json } => {
             let statuses = runner::statuses(&*super::open_store(&settings).await?).await?;
             print_statuses(&statuses, json)?;
+        }
+        ProjectionsCommand::AsOf(args) => {
+            let projection = by_name(&args.name)?;
+            moments::as_of(&*super::open_store(&settings).await?, projection, &args).await?;
+        }
+        ProjectionsCommand::Diff(args) => {
+            let projection = by_name(&args.name)?;
+            moments::diff(&*super::open_store(&settings).await?, projection, &args).await?;
         }
         ProjectionsCommand::Rebuild { name, check, json, .. } => {
             let chosen = chosen(name.as_deref())?;
@@ -104,7 +127,11 @@ fn chosen(name: Option<&str>) -> anyhow::Result<Vec<&'static dyn AnyProjection>>
     let Some(name) = name else {
         return Ok(projections::all().to_vec());
     };
-    projections::by_name(name).map(|found| vec![found]).ok_or_else(|| {
+    Ok(vec![by_name(name)?])
+}
+
+fn by_name(name: &str) -> anyhow::Result<&'static dyn AnyProjection> {
+    projections::by_name(name).ok_or_else(|| {
         let known: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
         anyhow!("there is no projection {name:?}; known are {}", known.join(", "))
     })

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aggregates::{OrderId, Position, SubscriptionId, UserId};
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
+use projections::Projection;
 use projections::mailboxes::{DomainItem, Mailbox as MailboxView, Mailboxes};
 use projections::renewals::Renewals;
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::extract::{DomainName, Limit, NoParameters, Path, Query, Words};
-use super::list::{self, Conditions, Page};
+use super::extract::{DomainName, Limit, Path, Query, Words};
+use super::list::{Conditions, Page};
 use super::problem::Refusals;
+use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::renewals::Subscription;
 use super::{App, Problem};
 use crate::ledger::OpenError;
-use crate::store::{Comparison, Condition, Order, Store};
+use crate::store::Order;
+
+/// What is read here.
+const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(mailboxes))
@@ -50,6 +54,12 @@ struct Filter {
     limit: Option<Limit>,
     /// The `next` of the page before.
     after: Option<String>,
+    /// See [`When`].
+    #[param(ignore)]
+    as_of: Option<AsOf>,
+    /// See [`When`].
+    #[param(ignore)]
+    at_least: Option<u64>,
 }
 
 /// A domain that was assigned mailboxes.
@@ -95,15 +105,27 @@ impl Domain {
     path = "/api/v1/domains",
     operation_id = "listDomains",
     tag = "domains",
-    params(Filter),
+    params(Filter, When, AtLeast),
     security(("bearer" = ["read"])),
-    responses((status = 200, body = Page<Domain>, description = "A page of domains."), Refusals)
+    responses(
+        (
+            status = 200,
+            body = Page<Domain>,
+            description = "A page of domains.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
+        Refusals
+    )
 )]
 async fn list(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Page<Domain>>, Problem> {
+    header: AtLeast,
+) -> Result<Answer<Page<Domain>>, Problem> {
+    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
+    let after = filter.after.as_deref();
+    let reading = Reading::of_list(&app, &VIEWS, wanted, after).await?;
     let conditions = Conditions::default()
         .equal("user_id", filter.user_id.map(String::from))
         .equal("order_id", filter.order_id.map(String::from))
@@ -113,42 +135,34 @@ async fn list(
         column: "key",
         descending: false,
     };
-    let rows = list::rows::<Mailboxes>(&*app.store, conditions, by_name, filter.limit, filter.after.as_deref()).await?;
+    let rows = reading
+        .rows::<Mailboxes>(conditions, by_name, filter.limit, after)
+        .await?;
     let items: Vec<DomainItem<'_>> = rows.rows.iter().filter_map(|(key, view)| view.item(key)).collect();
-    let subscriptions = subscriptions(&*app.store, &items).await?;
+    let subscriptions = subscriptions(&reading, &items).await?;
     let items = items.iter().map(|item| {
         let subscription = item
             .subscription_id
             .and_then(|id| subscriptions.get(id.as_str()).cloned());
         Domain::new(item, subscription)
     });
-    Ok(Json(Page {
+    Ok(reading.answer(Page {
         items: items.collect(),
         next: rows.next,
     }))
 }
 
 /// The subscriptions of domains, by their ids.
-async fn subscriptions(store: &dyn Store, items: &[DomainItem<'_>]) -> Result<BTreeMap<String, Subscription>, Problem> {
+async fn subscriptions(
+    reading: &Reading<'_>,
+    items: &[DomainItem<'_>],
+) -> Result<BTreeMap<String, Subscription>, Problem> {
     let ids: BTreeSet<&str> = items
         .iter()
         .filter_map(|item| item.subscription_id.map(SubscriptionId::as_str))
         .collect();
-    let condition = Condition {
-        column: "key",
-        comparison: Comparison::OneOf,
-        values: ids.iter().map(|id| (*id).into()).collect(),
-    };
-    let order = Order {
-        column: "key",
-        descending: false,
-    };
-    // never more than a page of domains has
-    let limit = u32::try_from(ids.len()).unwrap_or(u32::MAX);
-    let mut query = list::query::<Renewals>(Conditions::default(), order, limit);
-    query.conditions.push(condition);
-    let rows = store.rows(&query).await?;
-    let views = list::views::<Renewals>(store, rows).await?;
+    let ids: Vec<&str> = ids.into_iter().collect();
+    let views = reading.views::<Renewals>(&ids).await?;
     let named = views.into_iter().map(|(key, view)| {
         let subscription = Subscription::from(view.item(&key));
         (key, subscription)
@@ -216,10 +230,15 @@ struct PersonalMailbox {
     path = "/api/v1/domains/{domain}/mailboxes",
     operation_id = "listMailboxes",
     tag = "domains",
-    params(("domain" = String, Path, description = "The domain, in any case.")),
+    params(("domain" = String, Path, description = "The domain, in any case."), When, AtLeast),
     security(("bearer" = ["read"])),
     responses(
-        (status = 200, body = DomainMailboxes, description = "The domain's mailboxes."),
+        (
+            status = 200,
+            body = DomainMailboxes,
+            description = "The domain's mailboxes.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such domain."),
         Refusals
     )
@@ -228,12 +247,15 @@ async fn mailboxes(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(DomainName(domain)): Path<DomainName>,
-    _: Query<NoParameters>,
-) -> Result<Json<DomainMailboxes>, Problem> {
-    let view = list::row::<Mailboxes>(&*app.store, domain.as_str()).await?;
+    Query(state): Query<OneState>,
+    header: AtLeast,
+) -> Result<Answer<DomainMailboxes>, Problem> {
+    let wanted = Wanted::new(state.as_of, state.at_least, header)?;
+    let reading = Reading::of_keys(&app, &VIEWS, wanted).await?;
+    let view = reading.row::<Mailboxes>(domain.as_str()).await?;
     let item = view.as_ref().and_then(|view| view.item(domain.as_str()));
-    let item = item.ok_or_else(|| Problem::not_found("no mailboxes of this domain are known"))?;
-    let subscription = subscriptions(&*app.store, std::slice::from_ref(&item)).await?;
+    let item = reading.found(item, "no mailboxes of this domain are known")?;
+    let subscription = subscriptions(&reading, std::slice::from_ref(&item)).await?;
     let personal = open(&app, &item.mailboxes).await?;
     let mailboxes = item.mailboxes.iter().map(|mailbox| {
         let section = personal.get(&mailbox.position);
@@ -251,7 +273,7 @@ async fn mailboxes(
             erased: matches!(section, Some(None)),
         }
     });
-    Ok(Json(DomainMailboxes {
+    Ok(reading.answer(DomainMailboxes {
         mailboxes: mailboxes.collect(),
         domain: item.domain.to_owned(),
         order_id: item.order_id.to_string(),

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use aggregates::UserId;
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use projections::Projection;
 use projections::failures::{Failure as FailureView, Failures};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
@@ -17,8 +17,9 @@ use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::extract::{DomainName, Limit, Moment, Query, Words, one_of};
-use super::list::{self, Conditions, Page};
+use super::list::{Conditions, Page};
 use super::problem::Refusals;
+use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem, path_segment};
 use crate::store::{Comparison, Order};
 
@@ -85,6 +86,12 @@ struct Filter {
     limit: Option<Limit>,
     /// The `next` of the page before.
     after: Option<String>,
+    /// See [`When`].
+    #[param(ignore)]
+    as_of: Option<AsOf>,
+    /// See [`When`].
+    #[param(ignore)]
+    at_least: Option<u64>,
 }
 
 /// One failed domain of one failed webhook.
@@ -162,15 +169,24 @@ enum FailureItem {
     path = "/api/v1/failures",
     operation_id = "listFailures",
     tag = "failures",
-    params(Filter),
+    params(Filter, When, AtLeast),
     security(("bearer" = ["read"])),
-    responses((status = 200, body = Page<FailureItem>, description = "A page of failures, or the counts."), Refusals)
+    responses(
+        (
+            status = 200,
+            body = Page<FailureItem>,
+            description = "A page of failures, or the counts.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
+        Refusals
+    )
 )]
 async fn list(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Page<FailureItem>>, Problem> {
+    header: AtLeast,
+) -> Result<Answer<Page<FailureItem>>, Problem> {
     let conditions = Conditions::default()
         .and("happened_at", Comparison::AtLeast, filter.from.map(|from| from.0))
         .and("happened_at", Comparison::LessThan, filter.to.map(|to| to.0))
@@ -182,28 +198,34 @@ async fn list(
         column: "position",
         descending: true,
     };
+    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
+    let (views, after) = ([Failures::NAME], filter.after.as_deref());
     if let Some(group) = filter.group_by {
         if filter.limit.is_some() || filter.after.is_some() {
             let detail = "query parameter groupBy: all counts come on one page, so limit and after cannot go with it";
             return Err(Problem::bad_request(detail));
         }
-        let query = list::query::<Failures>(conditions, newest_first, 0);
-        let counts = app.store.counts(&query, group.column()).await?;
+        let reading = Reading::of_list(&app, &views, wanted, None).await?;
+        let counts = reading
+            .counts::<Failures>(conditions, newest_first, group.column())
+            .await?;
         let items = counts.into_iter().map(|count| {
             FailureItem::Count(FailureCount {
                 value: count.value,
                 count: count.count,
             })
         });
-        return Ok(Json(Page {
+        return Ok(reading.answer(Page {
             items: items.collect(),
             next: None,
         }));
     }
-    let store = &*app.store;
-    let rows = list::rows::<Failures>(store, conditions, newest_first, filter.limit, filter.after.as_deref()).await?;
+    let reading = Reading::of_list(&app, &views, wanted, after).await?;
+    let rows = reading
+        .rows::<Failures>(conditions, newest_first, filter.limit, after)
+        .await?;
     let failures = rows.rows.into_iter().filter_map(|(_, view)| view);
-    Ok(Json(Page {
+    Ok(reading.answer(Page {
         items: failures.map(|view| FailureItem::Row(Box::new(view.into()))).collect(),
         next: rows.next,
     }))

@@ -1,7 +1,8 @@
 //! Lists: `{"items": […], "next": "<cursor>"|null}`.
 //!
 //! A cursor is the place of the last item in the list's order, so what comes in between two pages neither repeats nor
-//! hides an item. Callers are to treat it as opaque.
+//! hides an item. That of an answer as of an earlier moment says so too: its pages belong together. Callers are to
+//! treat it as opaque.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -11,7 +12,7 @@ use projections::{Kind, Projection, Value};
 use serde::Serialize;
 
 use super::Problem;
-use super::extract::Limit;
+use super::reading::Pin;
 use crate::store::{Comparison, Condition, GenerationState, Order, RowQuery, Store, StoreError, StoredRow};
 
 /// A page of a list.
@@ -72,41 +73,28 @@ pub(super) fn query<P: Projection>(conditions: Conditions, order: Order, limit: 
         order,
         after: None,
         limit,
+        generations: Vec::new(),
     }
 }
 
-/// A page of the rows of `P`.
+/// A page of the rows of `P`: of what the query finds, at most `limit`; the query itself asks for one more.
 pub(super) async fn rows<P: Projection>(
     store: &dyn Store,
-    conditions: Conditions,
-    order: Order,
-    limit: Option<Limit>,
+    mut query: RowQuery,
+    limit: u32,
     after: Option<&str>,
+    pin: Option<Pin>,
 ) -> Result<Rows<P::View>, Problem> {
-    let limit = limit.unwrap_or_default().get();
-    // one more than asked for tells whether there is a next page
-    let mut query = query::<P>(conditions, order, limit + 1);
-    query.after = after.map(|cursor| decode::<P>(cursor, order)).transpose()?;
+    query.after = after.map(|cursor| decode::<P>(cursor, query.order)).transpose()?;
     let mut rows = store.rows(&query).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| more);
-    let next = last.map(encode::<P>);
+    let next = last.map(|last| encode::<P>(last, pin));
     Ok(Rows {
         rows: views::<P>(store, rows).await?,
         next,
     })
-}
-
-/// The view of one key.
-pub(super) async fn row<P: Projection>(store: &dyn Store, key: &str) -> Result<Option<P::View>, Problem> {
-    let order = Order {
-        column: "key",
-        descending: false,
-    };
-    let conditions = Conditions::default().equal("key", Some(key));
-    let rows = store.rows(&query::<P>(conditions, order, 1)).await?;
-    Ok(views::<P>(store, rows).await?.pop().map(|(_, view)| view))
 }
 
 /// Reads the views of rows.
@@ -132,17 +120,22 @@ pub(super) async fn views<P: Projection>(
     Err(StoreError::Corrupt(format!("a row of {}: {error}", P::NAME)).into())
 }
 
-fn encode<P: Projection>(row: &StoredRow) -> String {
-    let value = match &row.order {
-        Value::Null => serde_json::Value::Null,
-        Value::Text(text) => text.as_str().into(),
-        Value::Integer(number) => (*number).into(),
-        Value::Timestamp(moment) => moment.to_string().into(),
-        Value::Boolean(flag) => (*flag).into(),
-        Value::Date(date) => date.to_string().into(),
-    };
-    let place = serde_json::json!([P::NAME, value, row.key]);
-    BASE64_URL_SAFE_NO_PAD.encode(place.to_string())
+fn encode<P: Projection>(row: &StoredRow, pin: Option<Pin>) -> String {
+    let cursor: Cursor = (P::NAME.to_owned(), row.order.to_json(), row.key.clone(), pin);
+    BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(cursor).to_string())
+}
+
+/// The list, the value of its order's column, the key, and what the answer stood for.
+type Cursor = (String, serde_json::Value, String, Option<Pin>);
+
+fn parse(cursor: &str) -> Option<Cursor> {
+    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// What a cursor says of the answer as of an earlier moment that it belongs to.
+pub(super) fn pin(cursor: &str) -> Option<Pin> {
+    parse(cursor)?.3
 }
 
 fn decode<P: Projection>(cursor: &str, order: Order) -> Result<(Value, String), Problem> {
@@ -154,8 +147,7 @@ fn decode<P: Projection>(cursor: &str, order: Order) -> Result<(Value, String), 
 }
 
 fn place(cursor: &str, list: &str, kind: Kind) -> Option<(Value, String)> {
-    let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let (name, value, key): (String, serde_json::Value, String) = serde_json::from_slice(&bytes).ok()?;
+    let (name, value, key, _) = parse(cursor)?;
     let value = match kind {
         Kind::Text => Value::Text(value.as_str()?.to_owned()),
         Kind::Integer => Value::Integer(value.as_i64()?),
@@ -187,7 +179,10 @@ mod tests {
             document: String::new(),
             order: Value::Integer(7),
         };
-        let cursor = encode::<Orders>(&row);
+        let pinned = Some(("2026-01-01T00:00:00Z".to_owned(), 3));
+        assert_eq!(pin(&encode::<Orders>(&row, pinned.clone())), pinned);
+        let cursor = encode::<Orders>(&row, None);
+        assert_eq!(pin(&cursor), None);
         assert_eq!(
             place(&cursor, "orders", Kind::Integer),
             Some((Value::Integer(7), "O/1".to_owned()))
@@ -195,7 +190,7 @@ mod tests {
         assert_eq!(place(&cursor, "renewals", Kind::Integer), None);
         assert_eq!(place(&cursor, "orders", Kind::Timestamp), None);
         assert_eq!(place("nonsense", "orders", Kind::Integer), None);
-        let early = BASE64_URL_SAFE_NO_PAD.encode(r#"["renewals","-009999-01-02T01:59:59Z","x"]"#);
+        let early = BASE64_URL_SAFE_NO_PAD.encode(r#"["renewals","-009999-01-02T01:59:59Z","x",null]"#);
         assert_eq!(place(&early, "renewals", Kind::Timestamp), None);
     }
 }

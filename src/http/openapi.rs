@@ -28,7 +28,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
                        \"<cursor>\"|null}`: send `next` as `after` for the next page. Times are RFC 3339 in UTC; `from` \
                        and `to` take a date as well, and `to` is exclusive. An unknown query parameter is refused. \
                        Every response carries `x-request-id`, the caller's own if it sent one.\n\n\
-                       Views follow the events within moments: a webhook that was just answered may not be in them yet.",
+                       Views follow the events within moments: a webhook that was just answered may not be in them yet. \
+                       Every answer from a view says in `Warmledger-Position` up to which event it stands for; send \
+                       `atLeast`, or that header, to have it include a position, and `asOf` for an earlier moment.",
     ),
     components(schemas(Problem)),
     modifiers(&Bearer)
@@ -99,12 +101,14 @@ async fn index() -> Json<Index> {
             "GET /api/v1/orders",
             "GET /api/v1/orders/{orderId}",
             "GET /api/v1/orders/{orderId}/events",
+            "GET /api/v1/orders/{orderId}/diff",
             "GET /api/v1/domains",
             "GET /api/v1/domains/{domain}/mailboxes",
             "GET /api/v1/renewals",
             "GET /api/v1/failures",
             "GET /api/v1/events",
             "GET /api/v1/projections",
+            "GET /api/v1/projections/{name}/diff",
             "GET /readyz",
             "GET /metrics",
         ],

@@ -18,9 +18,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::extract::{DomainName, Limit, NoParameters, Path, Query, Words, one_of};
-use super::list::{self, Conditions, Page};
+use super::extract::{DomainName, Limit, Path, Query, Words, one_of};
+use super::list::{Conditions, Page};
 use super::problem::Refusals;
+use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::{App, Problem};
 use crate::store::{Comparison, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
 
@@ -63,6 +64,12 @@ struct Filter {
     limit: Option<Limit>,
     /// The `next` of the page before.
     after: Option<String>,
+    /// See [`When`].
+    #[param(ignore)]
+    as_of: Option<AsOf>,
+    /// See [`When`].
+    #[param(ignore)]
+    at_least: Option<u64>,
 }
 
 /// An order.
@@ -136,15 +143,29 @@ impl From<OrderItem> for Order {
     path = "/api/v1/orders",
     operation_id = "listOrders",
     tag = "orders",
-    params(Filter),
+    params(Filter, When, AtLeast),
     security(("bearer" = ["read"])),
-    responses((status = 200, body = Page<Order>, description = "A page of orders."), Refusals)
+    responses(
+        (
+            status = 200,
+            body = Page<Order>,
+            description = "A page of orders.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
+        Refusals
+    )
 )]
 async fn list(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Page<Order>>, Problem> {
+    header: AtLeast,
+) -> Result<Answer<Page<Order>>, Problem> {
+    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
+    let (views, after) = ([Orders::NAME, OrderDomains::NAME], filter.after.as_deref());
+    // the second one only serves the search for a domain
+    let views = &views[..1 + usize::from(filter.domain.is_some())];
+    let reading = Reading::of_list(&app, views, wanted, after).await?;
     let has_domain = Comparison::NamedBy(NamedBy {
         projection: OrderDomains::NAME,
         matching: "domain",
@@ -163,15 +184,10 @@ async fn list(
         column: "first_position",
         descending: true,
     };
-    let rows = list::rows::<Orders>(
-        &*app.store,
-        conditions,
-        newest_first,
-        filter.limit,
-        filter.after.as_deref(),
-    )
-    .await?;
-    Ok(Json(rows.into_page(|(key, view)| view.item(&key).into())))
+    let rows = reading
+        .rows::<Orders>(conditions, newest_first, filter.limit, after)
+        .await?;
+    Ok(reading.answer(rows.into_page(|(key, view)| view.item(&key).into())))
 }
 
 /// One order.
@@ -180,10 +196,15 @@ async fn list(
     path = "/api/v1/orders/{orderId}",
     operation_id = "getOrder",
     tag = "orders",
-    params(("orderId" = String, Path, description = "The order.")),
+    params(("orderId" = String, Path, description = "The order."), When, AtLeast),
     security(("bearer" = ["read"])),
     responses(
-        (status = 200, body = Order, description = "The order."),
+        (
+            status = 200,
+            body = Order,
+            description = "The order.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
         Refusals
     )
@@ -192,11 +213,14 @@ async fn show(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(id): Path<OrderId>,
-    _: Query<NoParameters>,
-) -> Result<Json<Order>, Problem> {
-    let view = list::row::<Orders>(&*app.store, id.as_str()).await?;
-    let view = view.ok_or_else(|| Problem::not_found("no such order is known"))?;
-    Ok(Json(view.item(id.as_str()).into()))
+    Query(state): Query<OneState>,
+    header: AtLeast,
+) -> Result<Answer<Order>, Problem> {
+    let wanted = Wanted::new(state.as_of, state.at_least, header)?;
+    let reading = Reading::of_keys(&app, &[Orders::NAME], wanted).await?;
+    let view = reading.row::<Orders>(id.as_str()).await?;
+    let view = reading.found(view, "no such order is known")?;
+    Ok(reading.answer(view.item(id.as_str()).into()))
 }
 
 #[derive(Deserialize, IntoParams)]

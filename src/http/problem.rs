@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use aggregates::Position;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Documented, ResponseBuilder};
 
+use super::reading::POSITION;
 use crate::ledger::OpenError;
+use crate::runner::RunError;
 use crate::store::StoreError;
 
 /// The media type of every error.
@@ -24,6 +27,8 @@ pub struct Problem {
     detail: String,
     #[serde(skip)]
     retry_after: Option<u32>,
+    #[serde(skip)]
+    position: Option<Position>,
 }
 
 impl Problem {
@@ -35,7 +40,14 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             retry_after: None,
+            position: None,
         }
+    }
+
+    /// The position of the views that it stands for.
+    pub(super) fn at(mut self, position: Position) -> Self {
+        self.position = Some(position);
+        self
     }
 
     /// Tells the sender after how many seconds to try again.
@@ -75,6 +87,9 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(Position(position)) = self.position {
+            headers.insert(POSITION, HeaderValue::from(position));
+        }
         response
     }
 }
@@ -87,6 +102,20 @@ impl From<StoreError> for Problem {
         }
         tracing::error!(%error, "the store failed");
         Self::internal()
+    }
+}
+
+impl From<RunError> for Problem {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Store(error) => error.into(),
+            RunError::Cancelled => Self::unavailable("the service is shutting down; try again later"),
+            RunError::Disturbed => Self::unavailable(error.to_string()),
+            error => {
+                tracing::error!(%error, "rows could not be folded");
+                Self::internal()
+            }
+        }
     }
 }
 
@@ -112,7 +141,10 @@ impl utoipa::IntoResponses for Refusals {
             (400, "A parameter is unknown or has a bad value; the detail names it."),
             (401, "The bearer token is missing or wrong; see `WWW-Authenticate`."),
             (500, "Something went wrong here; the service's log says what."),
-            (503, "The store is not available; see `Retry-After`."),
+            (
+                503,
+                "The store is not available, or what was asked for is not ready yet; see `Retry-After`.",
+            ),
         ];
         let documented = refusals.map(|(status, description)| (status.to_string(), problem(description).into()));
         documented.into()

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use projections::AnyProjection;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -77,10 +78,7 @@ async fn rebuild(
     Path(name): Path<String>,
     _: Query<NoParameters>,
 ) -> Result<impl IntoResponse, Problem> {
-    let projection = projections::by_name(&name).ok_or_else(|| {
-        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
-        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
-    })?;
+    let projection = by_name(&name)?;
     let work = app
         .live
         .begin_rebuild(projection, app.shutdown.clone())
@@ -95,4 +93,12 @@ async fn rebuild(
     };
     let location = [(header::LOCATION, "/api/v1/projections")];
     Ok((StatusCode::ACCEPTED, location, Json(begun)))
+}
+
+/// The projection of that name.
+pub(super) fn by_name(name: &str) -> Result<&'static dyn AnyProjection, Problem> {
+    projections::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
+        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
+    })
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use aggregates::UserId;
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use jiff::tz::Offset;
-use projections::SubscriptionStatus;
 use projections::renewals::{NEVER_DUE, RenewalItem, Renewals};
+use projections::{Projection, SubscriptionStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 use utoipa::openapi::schema::Object;
@@ -17,10 +16,10 @@ use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::extract::{DomainName, Limit, Moment, Query, one_of};
-use super::list::{self, Conditions, Page};
+use super::list::{Conditions, Page};
 use super::problem::Refusals;
+use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem};
-use crate::clock;
 use crate::store::{Comparison, Order};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -95,6 +94,12 @@ struct Filter {
     limit: Option<Limit>,
     /// The `next` of the page before.
     after: Option<String>,
+    /// See [`When`].
+    #[param(ignore)]
+    as_of: Option<AsOf>,
+    /// See [`When`].
+    #[param(ignore)]
+    at_least: Option<u64>,
 }
 
 /// A subscription and its renewals.
@@ -117,8 +122,8 @@ struct Renewal {
     expiry_date: Option<Timestamp>,
     /// Whether that is up to date: not if it was renewed since by an event that did not say until when.
     expiry_known: bool,
-    /// From today to the day on which it runs out, both in UTC: 0 on that day, negative after it; null while the end
-    /// is not known.
+    /// From today (of an answer as of an earlier moment: from that day) to the day on which it runs out, both in UTC: 0
+    /// on that day, negative after it; null while the end is not known.
     days_left: Option<i32>,
     /// Its state.
     #[schema(schema_with = statuses)]
@@ -171,15 +176,27 @@ fn days_between(now: Timestamp, end: Timestamp) -> i32 {
     path = "/api/v1/renewals",
     operation_id = "listRenewals",
     tag = "renewals",
-    params(Filter),
+    params(Filter, When, AtLeast),
     security(("bearer" = ["read"])),
-    responses((status = 200, body = Page<Renewal>, description = "A page of subscriptions."), Refusals)
+    responses(
+        (
+            status = 200,
+            body = Page<Renewal>,
+            description = "A page of subscriptions.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
+        Refusals
+    )
 )]
 async fn list(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
-) -> Result<Json<Page<Renewal>>, Problem> {
+    header: AtLeast,
+) -> Result<Answer<Page<Renewal>>, Problem> {
+    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
+    let after = filter.after.as_deref();
+    let reading = Reading::of_list(&app, &[Renewals::NAME], wanted, after).await?;
     // a range leaves out those that stand at the very end for want of a date
     let end = match (&filter.from, filter.to) {
         (_, Some(Moment(to))) => Some(to.min(NEVER_DUE)),
@@ -196,16 +213,11 @@ async fn list(
         column: "due",
         descending: false,
     };
-    let rows = list::rows::<Renewals>(
-        &*app.store,
-        conditions,
-        soonest_first,
-        filter.limit,
-        filter.after.as_deref(),
-    )
-    .await?;
-    let now = clock::now();
-    Ok(Json(rows.into_page(|(key, view)| Renewal::new(view.item(&key), now))))
+    let rows = reading
+        .rows::<Renewals>(conditions, soonest_first, filter.limit, after)
+        .await?;
+    let now = reading.time();
+    Ok(reading.answer(rows.into_page(|(key, view)| Renewal::new(view.item(&key), now))))
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ use aggregates::{Position, StreamId};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::Path;
+use super::reading::POSITION;
 use super::{App, Problem};
 use crate::clock;
 use crate::ingest::IngestError;
@@ -61,7 +63,12 @@ pub(super) struct Received {
     request_body(content = Object, content_type = "application/json", description = "The event, at most 1 MiB."),
     security(()),
     responses(
-        (status = 200, body = Received, description = "It is durable."),
+        (
+            status = 200,
+            body = Received,
+            description = "It is durable.",
+            headers(("Warmledger-Position" = u64, description = "The event's position."))
+        ),
         (
             status = 401,
             body = Problem,
@@ -84,7 +91,7 @@ async fn receive(
     Path(source): Path<String>,
     headers: HeaderMap,
     request: Request,
-) -> Result<Json<Received>, Problem> {
+) -> Result<impl IntoResponse, Problem> {
     let ingest = app
         .ingests
         .get(&source)
@@ -112,11 +119,13 @@ async fn receive(
                 Outcome::Quarantined => "quarantined",
             };
             metrics::counter!("warmledger_webhooks_total", "outcome" => label).increment(1);
-            Ok(Json(Received {
+            let position = [(POSITION, HeaderValue::from(receipt.position.0))];
+            let received = Received {
                 status: receipt.outcome,
                 position: receipt.position,
                 stream: receipt.stream,
-            }))
+            };
+            Ok((position, Json(received)))
         }
         Err(error) => Err(refusal(&source, error)),
     }

@@ -1,6 +1,7 @@
 //! Answers as of an earlier moment: one row, folded from exactly the events that it rests on.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
 use aggregates::{Position, Recorded, StreamId};
@@ -11,6 +12,7 @@ use projections::{AnyProjection, Origin};
 
 use super::RunError;
 use super::advance::fold_row;
+use crate::clock;
 use crate::store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
 
 /// Events read at once where the whole log has to be read.
@@ -60,26 +62,72 @@ impl fmt::Display for Moment {
     }
 }
 
-/// The position that a moment stands for: that of the last event recorded until then, at most the end of the log.
+/// A moment that was, and its place in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// The last event recorded until then; 0 before the first.
+    pub position: Position,
+    /// The time asked for; when the event was recorded, if a position was.
+    pub time: Timestamp,
+}
+
+/// Why a moment has no place in the log.
+#[derive(Debug, thiserror::Error)]
+pub enum NotYet {
+    /// It is a position beyond the end.
+    #[error("position {0} is still to come: the log ends at {1}")]
+    Position(Position, Position),
+    /// It is a time to come.
+    #[error("{0} is still to come: it is {1} now")]
+    Time(Timestamp, Timestamp),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The place of a moment in the log.
 ///
 /// # Errors
-/// [`StoreError`] if the store fails.
-pub async fn position_at(store: &dyn Store, moment: Moment) -> Result<Position, StoreError> {
+/// [`NotYet`] if it is in the future: what will stand then, nobody knows.
+pub async fn instant(store: &dyn Store, moment: Moment) -> Result<Instant, NotYet> {
+    // the clock is read before the log: what is recorded until then is in it, but for what is being written just now
+    let now = clock::now();
     let head = store.head().await?.position;
-    let time = match moment {
-        Moment::Position(position) => return Ok(position.min(head)),
-        Moment::Time(time) => time,
+    match moment {
+        Moment::Position(position) if position > head => Err(NotYet::Position(position, head)),
+        Moment::Position(position) => {
+            let recorded_at = event_at(store, position).await?.map(|event| event.recorded_at);
+            let time = recorded_at.unwrap_or(now);
+            Ok(Instant { position, time })
+        }
+        Moment::Time(time) if time > now => Err(NotYet::Time(time, now)),
+        Moment::Time(time) => {
+            let position = position_at(store, head, time).await?;
+            Ok(Instant { position, time })
+        }
+    }
+}
+
+/// The event at a position; none at 0.
+async fn event_at(store: &dyn Store, Position(position): Position) -> Result<Option<StoredEvent>, StoreError> {
+    let Some(before) = position.checked_sub(1) else {
+        return Ok(None);
     };
+    let query = EventQuery {
+        after: Position(before),
+        limit: 1,
+        ..EventQuery::default()
+    };
+    Ok(store.events(&query).await?.pop())
+}
+
+/// The position of the last event recorded until then.
+async fn position_at(store: &dyn Store, head: Position, time: Timestamp) -> Result<Position, StoreError> {
     // recorded_at never decreases with the position, and positions have no gaps: halve the log until it is found
     let (mut before, mut after) = (0, head.0 + 1);
     while after - before > 1 {
         let middle = before + (after - before) / 2;
-        let query = EventQuery {
-            after: Position(middle - 1),
-            limit: 1,
-            ..EventQuery::default()
-        };
-        match store.events(&query).await?.first() {
+        match event_at(store, Position(middle)).await? {
             Some(event) if event.recorded_at <= time => before = middle,
             _ => after = middle,
         }
@@ -108,6 +156,40 @@ pub async fn as_of(
         error,
     })?;
     Ok(folded.row.map(|(document, _)| document))
+}
+
+/// A projection's row for a key, as readers see it, as it stood after the event at `until`; none if there was no such
+/// row.
+///
+/// # Errors
+/// As [`as_of`].
+pub async fn item_as_of(
+    store: &dyn Store,
+    projection: &'static dyn AnyProjection,
+    key: &str,
+    until: Position,
+) -> Result<Option<serde_json::Value>, RunError> {
+    let events = history(store, projection, key, until).await?;
+    let events: Vec<&Recorded> = events.iter().collect();
+    Ok(steps(projection, key, &events)?.pop().flatten())
+}
+
+/// A row as readers see it after each of its events. A panic of the projection is an error like any other.
+pub(super) fn steps(
+    projection: &dyn AnyProjection,
+    key: &str,
+    events: &[&Recorded],
+) -> Result<Vec<Option<serde_json::Value>>, RunError> {
+    let steps = catch_unwind(AssertUnwindSafe(|| projection.steps(key, events)));
+    let steps = match steps {
+        Ok(steps) => steps.map_err(|error| error.to_string()),
+        Err(_) => Err("the projection panicked; the log says where".to_owned()),
+    };
+    steps.map_err(|error| RunError::Fold {
+        projection: projection.name(),
+        key: key.to_owned(),
+        error,
+    })
 }
 
 /// The events that a row rests on up to a position, in their order.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::advance::{Step, Target, advance};
 use super::claims::{Claim, Claims};
 use super::flood::Flood;
-use super::{RunError, rebuild};
+use super::{RunError, rebuild, snapshots};
 use crate::clock;
 use crate::store::{Generation, GenerationState, Lease, Store, StoreError};
 
@@ -37,6 +37,20 @@ pub struct LiveRunner {
     pub(super) projections: &'static [&'static dyn AnyProjection],
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
     claims: Claims,
+    reached: watch::Sender<Reached>,
+}
+
+/// How far this process has folded each live projection; what other processes fold does not show here.
+#[derive(Clone, Debug, Default)]
+pub struct Reached(BTreeMap<&'static str, Position>);
+
+impl Reached {
+    /// Whether all of these projections are that far.
+    pub fn all(&self, names: &[&str], position: Position) -> bool {
+        names
+            .iter()
+            .all(|name| self.0.get(name).is_some_and(|reached| *reached >= position))
+    }
 }
 
 /// What the one process has that folds the projections.
@@ -53,7 +67,13 @@ impl LiveRunner {
             projections: projections::all(),
             errors: Arc::default(),
             claims: Claims::default(),
+            reached: watch::Sender::default(),
         }
+    }
+
+    /// Tells whenever this process has folded something.
+    pub fn reached(&self) -> watch::Receiver<Reached> {
+        self.reached.subscribe()
     }
 
     /// Makes the first generation of projections that have none.
@@ -198,11 +218,11 @@ impl LiveRunner {
         while !shutdown.is_cancelled() {
             let mut by_position: BTreeMap<Position, Vec<Target>> = BTreeMap::new();
             for generation in self.store.generations().await? {
-                self.drop_if_retired(&generation).await;
                 let projection = self
                     .projections
                     .iter()
                     .find(|projection| projection.name() == generation.name);
+                self.tidy(&generation, projection.copied()).await;
                 if let Some(projection) = projection
                     && generation.state == GenerationState::Live
                     && generation.version == projection.version()
@@ -232,7 +252,16 @@ impl LiveRunner {
             Ok(step) => {
                 self.note(targets, None);
                 Ok(match step {
-                    Step::Advanced(events) => events >= BATCH as usize,
+                    Step::Advanced(events) => {
+                        self.reached.send_modify(|Reached(reached)| {
+                            reached.extend(
+                                targets
+                                    .iter()
+                                    .map(|target| (target.projection.name(), target.generation.position)),
+                            );
+                        });
+                        events >= BATCH as usize
+                    }
                     Step::Overtaken => true,
                     Step::UpToDate => false,
                 })
@@ -264,13 +293,18 @@ impl LiveRunner {
         }
     }
 
-    async fn drop_if_retired(&self, generation: &Generation) {
+    /// Drops what nobody reads any more.
+    async fn tidy(&self, generation: &Generation, projection: Option<&'static dyn AnyProjection>) {
         let retired_since = clock::now().duration_since(generation.updated_at);
-        if generation.state == GenerationState::Retired
-            && retired_since > RETIRED_FOR
-            && let Err(error) = self.store.drop_generation(generation).await
-        {
-            tracing::warn!(%error, name = generation.name, "a replaced generation could not be dropped yet");
+        let tidied = match projection {
+            _ if generation.state == GenerationState::Retired && retired_since > RETIRED_FOR => {
+                self.store.drop_generation(generation).await
+            }
+            Some(projection) => snapshots::let_go(&*self.store, generation, projection).await,
+            None => Ok(()),
+        };
+        if let Err(error) = tidied {
+            tracing::warn!(%error, name = generation.name, "a generation that is not needed could not be dropped yet");
         }
     }
 

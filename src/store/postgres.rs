@@ -6,12 +6,14 @@
 //! - `lease`: the right to fold the live projections
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
+//! - `snapshots`: rows as of an earlier position
 
 mod generations;
 mod lease;
 mod log;
 mod parked;
 mod rows;
+mod snapshots;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -25,8 +27,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
 use super::{
-    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, Head, Lease, Lookup, ParkedRow, RowQuery,
-    Store, StoreError, StoredEvent, StoredRow,
+    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, GenerationState, Head, Lease, Lookup,
+    ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -139,6 +141,28 @@ impl Store for PostgresStore {
 
     async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
         generations::switch(&self.pool, building, columns).await
+    }
+
+    async fn create_snapshot(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError> {
+        snapshots::create(&self.pool, name, version, columns).await
+    }
+
+    async fn copy_snapshot(
+        &self,
+        from: &Generation,
+        into: &Generation,
+        columns: &'static [Column],
+    ) -> Result<(), StoreError> {
+        snapshots::copy(&self.pool, from, into, columns).await
+    }
+
+    async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError> {
+        snapshots::set_state(&self.pool, generation, state).await
     }
 
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {

@@ -3,6 +3,8 @@
 use aggregates::{Position, StreamId};
 use projections::{Column, Value};
 
+use super::{Generation, table_name};
+
 /// Which events to read, in the order of their positions.
 #[derive(Clone, Default)]
 pub struct EventQuery {
@@ -90,9 +92,17 @@ pub struct RowQuery {
     pub after: Option<(Value, String)>,
     /// At most so many.
     pub limit: u32,
+    /// What is read in place of the live generations: one for each projection that is named here.
+    pub generations: Vec<Generation>,
 }
 
 impl RowQuery {
+    /// The table that a projection is read from: a generation's, or the stable view of the live one.
+    pub(super) fn table(&self, projection: &str) -> String {
+        let chosen = self.generations.iter().find(|chosen| chosen.name == projection);
+        chosen.map_or_else(|| projection.to_owned(), table_name)
+    }
+
     /// The kind of a column.
     pub(super) fn kind(&self, column: &str) -> projections::Kind {
         let found = self.columns.iter().find(|candidate| candidate.name == column);
@@ -145,7 +155,10 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
                 projection,
                 matching,
                 names,
-            }) => format!("{column} IN (SELECT {names} FROM {projection} WHERE {matching} = {list})"),
+            }) => {
+                let table = query.table(projection);
+                format!("{column} IN (SELECT {names} FROM {table} WHERE {matching} = {list})")
+            }
         });
     }
     if let Some((value, key)) = &query.after {

@@ -6,12 +6,14 @@
 //! - `lease`: the right to fold the live projections
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
+//! - `snapshots`: rows as of an earlier position
 
 mod generations;
 mod lease;
 mod log;
 mod parked;
 mod rows;
+mod snapshots;
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,8 +27,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{
-    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, Head, Lease, Lookup, ParkedRow, RowQuery,
-    Store, StoreError, StoredEvent, StoredRow,
+    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, GenerationState, Head, Lease, Lookup,
+    ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -154,6 +156,28 @@ impl Store for SqliteStore {
 
     async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
         generations::switch(&self.writer, building, columns).await
+    }
+
+    async fn create_snapshot(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError> {
+        snapshots::create(&self.writer, name, version, columns).await
+    }
+
+    async fn copy_snapshot(
+        &self,
+        from: &Generation,
+        into: &Generation,
+        columns: &'static [Column],
+    ) -> Result<(), StoreError> {
+        snapshots::copy(&self.writer, from, into, columns).await
+    }
+
+    async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError> {
+        snapshots::set_state(&self.writer, generation, state).await
     }
 
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {

@@ -1,11 +1,21 @@
 //! Answers as of an earlier moment equal those of a ledger that was never told more.
+//!
+//! - `diffs`: what changed between two moments, and by which events
+//! - `histories`: any history, cut anywhere, over HTTP
+//! - `pages`: the pages of one answer, and what is refused
+//! - `waiting`: answers that include what was just recorded
+
+mod diffs;
+mod histories;
+mod pages;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{Position, Recorded};
 use projections::Folded;
 use warmledger::clock;
-use warmledger::runner::{Moment, as_of, position_at};
+use warmledger::runner::{Instant, Moment, NotYet, as_of, instant};
 use warmledger::service::Core;
 use warmledger::simulate::{Options, Plan, Scenario};
 use warmledger::store::EventQuery;
@@ -81,17 +91,30 @@ async fn a_time_stands_for_the_last_event_recorded_until_then(database: Database
     let before = clock::now();
     let events = record(&core, 5).await;
     let store = &*core.store;
-    let at = async |moment| position_at(store, moment).await.unwrap();
+    let now = clock::now();
+    let at = async |moment| instant(store, moment).await.unwrap();
     let end = Position(events.len() as u64);
-    assert_eq!(at(Moment::Time(before)).await, Position(0));
-    assert_eq!(at(Moment::Time(clock::now())).await, end);
-    assert_eq!(at(Moment::Position(Position(u64::MAX))).await, end);
+    assert_eq!(at(Moment::Time(before)).await.position, Position(0));
+    assert_eq!(
+        at(Moment::Time(now)).await,
+        Instant {
+            position: end,
+            time: now
+        }
+    );
+    let beyond = instant(store, Moment::Position(Position(end.0 + 1))).await;
+    assert!(matches!(beyond, Err(NotYet::Position(_, last)) if last == end));
+    let tomorrow = now + jiff::SignedDuration::from_hours(24);
+    let tomorrow = instant(store, Moment::Time(tomorrow)).await;
+    assert!(matches!(tomorrow, Err(NotYet::Time(..))));
     for event in events.iter().step_by(7) {
         let last = events.iter().rfind(|other| other.recorded_at <= event.recorded_at);
         assert_eq!(
-            Some(at(Moment::Time(event.recorded_at)).await),
+            Some(at(Moment::Time(event.recorded_at)).await.position),
             last.map(|last| last.position)
         );
+        let own = at(Moment::Position(event.position)).await;
+        assert_eq!((own.position, own.time), (event.position, event.recorded_at));
     }
     core.close().await;
 }

@@ -20,6 +20,8 @@ async fn wrong_use_ends_with_2_and_says_what_is_wrong() {
         ("nonsense", "unrecognized subcommand"),
         ("projections rebuild nonsense", "known are orders,"),
         ("projections rebuild", "NAME"),
+        ("projections as-of orders O1 --at tomorrow", "a moment is a position"),
+        ("projections as-of orders O1", "--at"),
         ("events list --stream a/\u{7}", "--stream"),
         ("simulate --url nonsense --orders 1", "--url"),
         ("simulate --url https://h --orders 1", "plain http"),
@@ -44,6 +46,8 @@ async fn a_command_that_only_reads_leaves_nothing_behind() {
         "events list",
         "events tail",
         "projections status",
+        "projections as-of orders O1 --at 1",
+        "projections diff orders O1 --from 1",
         "projections rebuild --all",
     ] {
         let ended = program.run(args).await;

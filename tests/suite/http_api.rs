@@ -34,7 +34,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// Every GET route with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 17] = [
+const CALLS: [(&str, &str); 23] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -54,6 +54,24 @@ const CALLS: [(&str, &str); 17] = [
     ("/api/v1/failures", "/api/v1/failures"),
     ("/api/v1/failures", "/api/v1/failures?groupBy=reason"),
     ("/api/v1/failures", "/api/v1/failures?domain=nowhere.com"),
+    ("/api/v1/orders", "/api/v1/orders?asOf=3"),
+    ("/api/v1/failures", "/api/v1/failures?groupBy=reason&asOf=3"),
+    (
+        "/api/v1/domains/{domain}/mailboxes",
+        "/api/v1/domains/example.com/mailboxes?asOf=1",
+    ),
+    (
+        "/api/v1/orders/{orderId}/diff",
+        "/api/v1/orders/WR3N4JEW3D76N6KGRQSG36SSHBXK/diff",
+    ),
+    (
+        "/api/v1/projections/{name}/diff",
+        "/api/v1/projections/renewals/diff?key=KX9V77PVMFMZH4PTPF2Y99PKYAT2&from=1&to=7",
+    ),
+    (
+        "/api/v1/projections/{name}/diff",
+        "/api/v1/projections/renewals/diff?key=KX9V77PVMFMZH4PTPF2Y99PKYAT2&from=7",
+    ),
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),
     ("/api/v1/projections", "/api/v1/projections"),

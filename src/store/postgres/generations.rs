@@ -29,6 +29,18 @@ fn generation(row: &PgRow) -> Result<Generation, StoreError> {
     })
 }
 
+/// The generations of a projection; none is made or dropped before the transaction ends.
+pub(super) async fn lock(tx: &mut PgConnection, name: &str) -> Result<Vec<Generation>, StoreError> {
+    sqlx::query("LOCK TABLE projection_generations IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *tx)
+        .await?;
+    let rows = sqlx::query("SELECT * FROM projection_generations WHERE name = $1 ORDER BY generation")
+        .bind(name)
+        .fetch_all(tx)
+        .await?;
+    rows.iter().map(generation).collect()
+}
+
 pub(super) async fn create(
     pool: &PgPool,
     name: &'static str,
@@ -36,14 +48,7 @@ pub(super) async fn create(
     columns: &'static [Column],
 ) -> Result<Generation, StoreError> {
     let mut tx = pool.begin().await?;
-    sqlx::query("LOCK TABLE projection_generations IN SHARE ROW EXCLUSIVE MODE")
-        .execute(&mut *tx)
-        .await?;
-    let rows = sqlx::query("SELECT * FROM projection_generations WHERE name = $1 ORDER BY generation")
-        .bind(name)
-        .fetch_all(&mut *tx)
-        .await?;
-    let existing = rows.iter().map(generation).collect::<Result<Vec<_>, _>>()?;
+    let existing = lock(&mut tx, name).await?;
     let live = existing.iter().find(|found| found.state == GenerationState::Live);
     if let Some(building) = existing.iter().find(|found| found.state == GenerationState::Building) {
         if building.version == version {
@@ -68,7 +73,21 @@ pub(super) async fn create(
         },
         updated_at: clock::now(),
     };
-    let table = table_name(&created);
+    make(&mut tx, &created, columns).await?;
+    if created.state == GenerationState::Live {
+        point_view(&mut tx, &created, columns).await?;
+    }
+    tx.commit().await?;
+    Ok(created)
+}
+
+/// Makes the table of a generation and writes it down.
+pub(super) async fn make(
+    tx: &mut PgConnection,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let table = table_name(generation);
     let definitions: String = columns
         .iter()
         .map(|column| {
@@ -81,27 +100,23 @@ pub(super) async fn create(
         })
         .collect();
     run(
-        &mut tx,
+        tx,
         format!("CREATE TABLE {table} (key text COLLATE \"C\" PRIMARY KEY, document text NOT NULL{definitions})"),
     )
     .await?;
     for column in columns.iter().filter(|column| column.indexed) {
-        run(&mut tx, format!("CREATE INDEX ON {table} ({}, key)", column.name)).await?;
+        run(tx, format!("CREATE INDEX ON {table} ({}, key)", column.name)).await?;
     }
     sqlx::query("INSERT INTO projection_generations VALUES ($1, $2, $3, $4, $5, $6)")
-        .bind(name)
-        .bind(created.generation)
-        .bind(i32::try_from(version).unwrap_or(i32::MAX))
-        .bind(0_i64)
-        .bind(created.state.as_str())
-        .bind(created.updated_at.to_sqlx())
-        .execute(&mut *tx)
+        .bind(&generation.name)
+        .bind(generation.generation)
+        .bind(i32::try_from(generation.version).unwrap_or(i32::MAX))
+        .bind(to_i64(generation.position))
+        .bind(generation.state.as_str())
+        .bind(generation.updated_at.to_sqlx())
+        .execute(tx)
         .await?;
-    if created.state == GenerationState::Live {
-        point_view(&mut tx, &created, columns).await?;
-    }
-    tx.commit().await?;
-    Ok(created)
+    Ok(())
 }
 
 fn type_of(kind: Kind) -> &'static str {

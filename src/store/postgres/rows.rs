@@ -28,7 +28,8 @@ pub(super) async fn rows(pool: &PgPool, query: &RowQuery) -> Result<Vec<StoredRo
     let sql = format!(
         "SELECT key, document::text AS document, {column} AS sort FROM {} {clause}
          ORDER BY {column} {direction}, key {direction} LIMIT {}",
-        query.projection, query.limit
+        query.table(query.projection),
+        query.limit
     );
     let statement = values.iter().fold(sqlx::query(AssertSqlSafe(sql)), |statement, value| {
         bind(statement, value)
@@ -60,7 +61,7 @@ pub(super) async fn counts(pool: &PgPool, query: &RowQuery, column: &'static str
     let (clause, values) = where_clause(query);
     let sql = format!(
         "SELECT {column}::text, count(*) FROM {} {clause} GROUP BY {column} ORDER BY count(*) DESC, {column}",
-        query.projection
+        query.table(query.projection)
     );
     let statement = values.iter().fold(sqlx::query(AssertSqlSafe(sql)), |statement, value| {
         bind(statement, value)

@@ -28,7 +28,10 @@ fn generation(row: &SqliteRow) -> Result<Generation, StoreError> {
     })
 }
 
-async fn of_projection(connection: &mut SqliteConnection, name: &str) -> Result<Vec<Generation>, StoreError> {
+pub(super) async fn of_projection(
+    connection: &mut SqliteConnection,
+    name: &str,
+) -> Result<Vec<Generation>, StoreError> {
     let rows = sqlx::query("SELECT * FROM projection_generations WHERE name = ? ORDER BY generation")
         .bind(name)
         .fetch_all(connection)
@@ -68,7 +71,21 @@ pub(super) async fn create(
         },
         updated_at: now(),
     };
-    let table = table_name(&created);
+    make(&mut tx, &created, columns).await?;
+    if created.state == GenerationState::Live {
+        point_view(&mut tx, &created, columns).await?;
+    }
+    tx.commit().await?;
+    Ok(created)
+}
+
+/// Makes the table of a generation and writes it down.
+pub(super) async fn make(
+    tx: &mut SqliteConnection,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let table = table_name(generation);
     let definitions: String = columns
         .iter()
         .map(|column| {
@@ -81,7 +98,7 @@ pub(super) async fn create(
         })
         .collect();
     run(
-        &mut tx,
+        tx,
         format!(
             "CREATE TABLE {table} (key TEXT PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT, WITHOUT ROWID"
         ),
@@ -89,25 +106,21 @@ pub(super) async fn create(
     .await?;
     for column in columns.iter().filter(|column| column.indexed) {
         run(
-            &mut tx,
+            tx,
             format!("CREATE INDEX {table}_{0} ON {table} ({0}, key)", column.name),
         )
         .await?;
     }
     sqlx::query("INSERT INTO projection_generations VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(name)
-        .bind(created.generation)
-        .bind(i64::from(version))
-        .bind(0_i64)
-        .bind(created.state.as_str())
-        .bind(rfc3339_micros(created.updated_at))
-        .execute(&mut *tx)
+        .bind(&generation.name)
+        .bind(generation.generation)
+        .bind(i64::from(generation.version))
+        .bind(to_i64(generation.position))
+        .bind(generation.state.as_str())
+        .bind(rfc3339_micros(generation.updated_at))
+        .execute(tx)
         .await?;
-    if created.state == GenerationState::Live {
-        point_view(&mut tx, &created, columns).await?;
-    }
-    tx.commit().await?;
-    Ok(created)
+    Ok(())
 }
 
 fn type_of(kind: Kind) -> &'static str {

@@ -29,7 +29,8 @@ pub(super) async fn rows(pool: &SqlitePool, query: &RowQuery) -> Result<Vec<Stor
     let sql = format!(
         "SELECT key, document, {column} AS sort FROM {} {clause}
          ORDER BY {column} {direction}, key {direction} LIMIT {}",
-        query.projection, query.limit
+        query.table(query.projection),
+        query.limit
     );
     let statement = values.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind);
     let rows = statement.fetch_all(pool).await?;
@@ -69,7 +70,7 @@ pub(super) async fn counts(
     let (clause, values) = where_clause(query);
     let sql = format!(
         "SELECT CAST({column} AS TEXT), count(*) FROM {} {clause} GROUP BY {column} ORDER BY count(*) DESC, {column}",
-        query.projection
+        query.table(query.projection)
     );
     let statement = values.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind);
     let rows = statement.fetch_all(pool).await?;

@@ -11,6 +11,7 @@ use crate::support::{Database, fixture};
 on_both_stores!(
     captured_deliveries_are_recorded_once_and_every_refused_line_is_named,
     events_are_listed_shown_and_followed,
+    a_row_is_shown_as_it_stood_and_what_changed_in_it,
     projections_are_rebuilt_and_a_row_that_differs_is_reported,
 );
 
@@ -180,6 +181,53 @@ async fn events_are_listed_shown_and_followed(database: Database) {
     let mut tail = program.start("events tail -n 1 --follow");
     tail.line().await.unwrap();
     assert_eq!(tail.close_stdout().await, Some(0));
+}
+
+async fn a_row_is_shown_as_it_stood_and_what_changed_in_it(database: Database) {
+    let program = program(&database);
+    let lines = ["partial-failure.1.success.json", "partial-failure.2.failed.json"];
+    let lines = lines.map(|name| captured(&text(name), KEY) + "\n").concat();
+    assert_eq!(program.run_with("ingest -", &lines).await.code, 0);
+    let first: Value = serde_json::from_str(&text("partial-failure.1.success.json")).unwrap();
+    let order = first["data"]["orderId"].as_str().unwrap();
+
+    let shown = program
+        .run(&format!("projections as-of orders {order} --at 1 --json"))
+        .await;
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let shown = shown.json();
+    assert_eq!(
+        (&shown["position"], &shown["row"]["status"]),
+        (&json!(1), &json!("fulfilled"))
+    );
+    let table = program.run(&format!("projections as-of orders {order} --at 2")).await;
+    assert!(table.stdout.contains("partial"), "{}", table.stdout);
+
+    let diff = program
+        .run(&format!("projections diff orders {order} --from 1 --json"))
+        .await;
+    let diff = diff.json();
+    let changes = diff["changes"].as_array().unwrap();
+    let status = changes.iter().find(|change| change["path"] == "/status").unwrap();
+    assert_eq!(
+        (&status["before"], &status["after"]),
+        (&json!("fulfilled"), &json!("partial"))
+    );
+    assert_eq!(status["events"][0]["position"], 2);
+    assert_eq!(status["events"][0]["type"], "AssignmentFailed");
+    let table = program.run(&format!("projections diff orders {order} --from 1")).await;
+    assert!(table.stdout.contains("2 AssignmentFailed"), "{}", table.stdout);
+
+    for (args, expected) in [
+        (format!("as-of orders {order} --at 3"), "the log ends at 2"),
+        ("as-of orders NOTHING --at 2".to_owned(), "no row"),
+        (format!("diff orders {order} --from 2 --to 1"), "after --to"),
+        (format!("diff nonsense {order} --from 1"), "known are orders"),
+    ] {
+        let ended = program.run(&format!("projections {args}")).await;
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args}");
+        assert!(ended.stderr.contains(expected), "{args}: {}", ended.stderr);
+    }
 }
 
 async fn projections_are_rebuilt_and_a_row_that_differs_is_reported(database: Database) {

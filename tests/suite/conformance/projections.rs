@@ -9,7 +9,9 @@ use projections::{AnyProjection, Folded, by_name};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use warmledger::runner::{self, LiveRunner, RunError};
-use warmledger::store::{Advance, Append, Batch, EventQuery, Generation, GenerationState, NewEvent, RowChange, Store};
+use warmledger::store::{
+    Advance, Append, Batch, EventQuery, Generation, GenerationState, NewEvent, Parked, RowChange, Store,
+};
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -23,6 +25,8 @@ on_both_stores!(
     checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other,
     a_row_that_cannot_be_read_stands_still_alone_and_a_rebuild_mends_it,
     a_projection_that_the_store_refuses_stops_alone,
+    a_snapshot_is_copied_whole_with_what_stands_still,
+    snapshots_that_nobody_needs_are_let_go,
     the_longest_texts_that_ingest_takes_fit_every_projection,
 );
 
@@ -331,4 +335,90 @@ async fn the_longest_texts_that_ingest_takes_fit_every_projection(database: Data
     };
     assert_eq!(store.events(&query).await.unwrap().len(), bodies.len());
     service.stop().await;
+}
+
+async fn a_snapshot_is_copied_whole_with_what_stands_still(database: Database) {
+    let store = database.store().await;
+    let orders = by_name("orders").unwrap();
+    let (version, columns) = (orders.version(), orders.columns());
+    LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
+    let first = store.create_snapshot("orders", version, columns).await.unwrap();
+    // more than are copied at once, and not a multiple of that
+    let events: Vec<Recorded> = (0..12_345)
+        .map(|number| assigned("E1", &format!("O{number}")).at(Position(1)))
+        .collect();
+    let mut all = step(&first, orders, &events[0], 7);
+    for event in &events[1..] {
+        all.changes.append(&mut step(&first, orders, event, 7).changes);
+    }
+    all.parked.push(Parked {
+        key: "O3".to_owned(),
+        position: Position(5),
+        error: "on purpose".to_owned(),
+    });
+    assert!(store.advance(&[all]).await.unwrap());
+    let first = Generation {
+        position: Position(7),
+        ..first
+    };
+    store.set_state(&first, GenerationState::Snapshot).await.unwrap();
+
+    let second = store.create_snapshot("orders", version, columns).await.unwrap();
+    assert_ne!(first.generation, second.generation);
+    store.copy_snapshot(&first, &second, columns).await.unwrap();
+    let differences = store.differences(&first, &second, columns, 1).await.unwrap();
+    assert!(differences.unwrap().is_empty());
+    assert_eq!(store.row_count(&second).await.unwrap(), 12_345);
+    let parked = store.parked().await.unwrap();
+    let parked: Vec<_> = parked
+        .iter()
+        .map(|row| (row.generation, row.parked.key.as_str()))
+        .collect();
+    assert_eq!(parked, [(first.generation, "O3"), (second.generation, "O3")]);
+    // neither is the live generation, nor becomes it
+    let live = generation(&*store, "orders", GenerationState::Live).await.unwrap();
+    assert_eq!((live.generation, live.position), (1, Position(0)));
+    store.set_state(&live, GenerationState::Retired).await.unwrap();
+    assert!(generation(&*store, "orders", GenerationState::Live).await.is_some());
+}
+
+async fn snapshots_that_nobody_needs_are_let_go(database: Database) {
+    let store = database.store().await;
+    let orders = by_name("orders").unwrap();
+    LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
+    let make = async |version: u32, state: GenerationState| {
+        let made = store
+            .create_snapshot("orders", version, orders.columns())
+            .await
+            .unwrap();
+        store.set_state(&made, state).await.unwrap();
+        made.generation
+    };
+    let abandoned = make(orders.version(), GenerationState::Filling).await;
+    let aged = make(orders.version(), GenerationState::Snapshot).await;
+    database
+        .execute("UPDATE projection_generations SET updated_at = '2026-01-01T00:00:00.000000Z' WHERE state <> 'live'")
+        .await;
+    let outdated = make(orders.version() + 1, GenerationState::Snapshot).await;
+    let kept = make(orders.version(), GenerationState::Snapshot).await;
+    let filling = make(orders.version(), GenerationState::Filling).await;
+    fill(&*store, events(3)).await;
+    run_until_caught_up(&store).await;
+    let mut generations = store.generations().await.unwrap();
+    generations.retain(|found| found.name == "orders");
+    let found: Vec<_> = generations
+        .iter()
+        .map(|found| (found.generation, found.state))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, GenerationState::Live),
+            (aged, GenerationState::Retired),
+            (outdated, GenerationState::Retired),
+            (kept, GenerationState::Snapshot),
+            (filling, GenerationState::Filling),
+        ],
+        "{abandoned} was abandoned"
+    );
 }

@@ -100,6 +100,15 @@ async fn a_bad_parameter_is_named(database: Database) {
         ("events?type=Nonsense", &["type", "MailboxesAssigned"]),
         ("events?after=-1", &["after"]),
         ("projections?limit=5", &["limit"]),
+        ("projections/orders/diff", &["key"]),
+        ("projections/orders/diff?key=x&from=9", &["from", "still to come"]),
+        ("projections/orders/diff?key=x&to=2999-01-01", &["to", "still to come"]),
+        (
+            "projections/monthly_mailboxes/diff?key=GOOGLE/2026-01",
+            &["monthly_mailboxes"],
+        ),
+        ("orders/x/diff?key=y", &["key", "from"]),
+        ("orders/x/diff?from=tomorrow", &["from", "RFC 3339"]),
     ] {
         let detail = problem(service.get(&format!("/api/v1/{query}")).await, 400).await;
         for word in words {
@@ -117,6 +126,9 @@ async fn what_is_not_there_is_a_problem(database: Database) {
         "/api/v1/orders/NOTHING",
         "/api/v1/orders/NOTHING/events",
         "/api/v1/domains/nowhere.com/mailboxes",
+        "/api/v1/orders/NOTHING/diff",
+        "/api/v1/projections/nothing/diff?key=x",
+        "/api/v1/projections/mailboxes/diff?key=no+domain",
     ] {
         problem(service.get(path).await, 404).await;
     }

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use projections::Column;
 use tokio::sync::Semaphore;
 use warmledger::store::{
-    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, Head, Lease, Lookup, ParkedRow, RowQuery,
-    Store, StoreError, StoredEvent, StoredRow,
+    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, GenerationState, Head, Lease, Lookup,
+    ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
 };
 
 /// What happens to one append.
@@ -146,6 +146,28 @@ impl Store for FaultyStore {
 
     async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
         self.real.switch_generation(building, columns).await
+    }
+
+    async fn create_snapshot(
+        &self,
+        name: &'static str,
+        version: u32,
+        columns: &'static [Column],
+    ) -> Result<Generation, StoreError> {
+        self.real.create_snapshot(name, version, columns).await
+    }
+
+    async fn copy_snapshot(
+        &self,
+        from: &Generation,
+        into: &Generation,
+        columns: &'static [Column],
+    ) -> Result<(), StoreError> {
+        self.real.copy_snapshot(from, into, columns).await
+    }
+
+    async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError> {
+        self.real.set_state(generation, state).await
     }
 
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {

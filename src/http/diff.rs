@@ -1,0 +1,150 @@
+//! What changed in one row between two moments, and by which events.
+
+use std::sync::Arc;
+
+use aggregates::OrderId;
+use axum::extract::State;
+use projections::orders::Orders;
+use projections::{AnyProjection, Origin, Projection};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Read, Scope};
+use super::extract::{Path, Query, Words};
+use super::problem::Refusals;
+use super::projections::by_name;
+use super::reading::{Answer, AsOf};
+use super::{App, Problem};
+use crate::runner::{self, Diff};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(row)).routes(routes!(order))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    /// The row's key, e.g. an order's id for `orders`, a domain for `mailboxes`, a subscription's id for `renewals`.
+    #[param(value_type = String)]
+    key: Words,
+    /// The moment before the changes: a position, an RFC 3339 time, or a date (its start in UTC). Without it all
+    /// changes since the first event.
+    #[param(value_type = Option<String>, example = "2025-11-01")]
+    from: Option<AsOf>,
+    /// The moment after them. Without it all changes until now.
+    #[param(value_type = Option<String>, example = "2025-12-01")]
+    to: Option<AsOf>,
+}
+
+/// What changed in one row of a projection after `from` and up to `to`, field by field, and by which events.
+#[utoipa::path(
+    get,
+    path = "/api/v1/projections/{name}/diff",
+    operation_id = "diffRow",
+    tag = "projections",
+    params(("name" = String, Path, description = "The projection."), Row),
+    security(("bearer" = ["read"])),
+    responses(
+        (
+            status = 200,
+            body = Diff,
+            description = "What changed; nothing, where no event in between changed the row.",
+            headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
+        ),
+        (
+            status = 404,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "No such projection, or no such row until then."
+        ),
+        Refusals
+    )
+)]
+async fn row(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Path(name): Path<String>,
+    Query(row): Query<Row>,
+) -> Result<Answer<Diff>, Problem> {
+    between(&app, by_name(&name)?, &row.key.0, row.from, row.to).await
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Moments {
+    /// The moment before the changes: a position, an RFC 3339 time, or a date (its start in UTC). Without it all
+    /// changes since the first event.
+    #[param(value_type = Option<String>, example = "2025-11-01")]
+    from: Option<AsOf>,
+    /// The moment after them. Without it all changes until now.
+    #[param(value_type = Option<String>, example = "2025-12-01")]
+    to: Option<AsOf>,
+}
+
+/// What changed in an order after `from` and up to `to`, field by field, and by which events.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders/{orderId}/diff",
+    operation_id = "diffOrder",
+    tag = "orders",
+    params(("orderId" = String, Path, description = "The order."), Moments),
+    security(("bearer" = ["read"])),
+    responses(
+        (
+            status = 200,
+            body = Diff,
+            description = "What changed; nothing, where no event in between changed the order.",
+            headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
+        ),
+        (
+            status = 404,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "No such order until then."
+        ),
+        Refusals
+    )
+)]
+async fn order(
+    _: Scope<Read>,
+    State(app): State<Arc<App>>,
+    Path(id): Path<OrderId>,
+    Query(moments): Query<Moments>,
+) -> Result<Answer<Diff>, Problem> {
+    between(&app, by_name(Orders::NAME)?, id.as_str(), moments.from, moments.to).await
+}
+
+async fn between(
+    app: &App,
+    projection: &'static dyn AnyProjection,
+    key: &str,
+    from: Option<AsOf>,
+    to: Option<AsOf>,
+) -> Result<Answer<Diff>, Problem> {
+    let name = projection.name();
+    let to = match to {
+        Some(to) => to.instant(app, "to").await?.position,
+        None => app.store.head().await?.position,
+    };
+    let from = match from {
+        Some(from) => from.instant(app, "from").await?.position,
+        None => aggregates::Position(0),
+    };
+    if from > to {
+        let detail = format!("query parameter from: is position {from}, which is after to, position {to}");
+        return Err(Problem::bad_request(detail));
+    }
+    if projection.origin(key) == Some(Origin::Log) {
+        return Err(Problem::bad_request(format!(
+            "each row of {name} sums up the whole log, which is too much to read for one answer; `warmledger projections \
+             diff` does it"
+        )));
+    }
+    let diff = runner::diff(&*app.store, projection, key, from, to).await?;
+    let missing = || Problem::not_found(format!("there was no such row of {name} until then")).at(to);
+    Ok(Answer::new(to, diff.ok_or_else(missing)?))
+}

@@ -1,0 +1,408 @@
+//! Which state of the views an answer stands for: as they are now, not older than a position, or as of an earlier
+//! moment. Every answer says so in the header `Warmledger-Position`.
+//!
+//! Views follow the log, so the position is read before the rows: an answer holds everything up to it, and may hold
+//! what came in while it was read. As of an earlier moment it holds exactly what was recorded until then.
+
+use std::time::Duration;
+
+use aggregates::Position;
+use axum::Json;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use projections::{AnyProjection, Projection};
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+use utoipa::IntoParams;
+
+use super::list::{self, Conditions};
+use super::{App, Problem};
+use crate::clock;
+use crate::runner::{self, Instant, Moment, NotYet};
+use crate::store::{Comparison, Condition, Generation, GenerationState, Order, RowQuery, StoreError};
+
+/// The position that an answer stands for; of a request, the one that the answer has to include.
+pub(super) const POSITION: HeaderName = HeaderName::from_static("warmledger-position");
+
+/// How long a caller waits for views to reach a position.
+const WAIT: Duration = Duration::from_secs(5);
+/// How soon it is noticed what another process has folded.
+const POLL: Duration = Duration::from_millis(100);
+/// How long a caller waits for the rows as of an earlier moment, which are folded on whether he waits or not.
+const FOLD_WAIT: Duration = Duration::from_secs(10);
+
+/// A moment in a query.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct AsOf(Moment);
+
+impl TryFrom<String> for AsOf {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let moment = text.parse().map(Self);
+        moment.map_err(|error| format!("is no moment: {error} (write + as %2B)"))
+    }
+}
+
+impl AsOf {
+    /// The moment's place in the log; `parameter` names it where it has none.
+    pub(super) async fn instant(self, app: &App, parameter: &str) -> Result<Instant, Problem> {
+        let instant = runner::instant(&*app.store, self.0).await;
+        instant.map_err(|error| match error {
+            NotYet::Store(error) => error.into(),
+            future => Problem::bad_request(format!("query parameter {parameter}: {future}")),
+        })
+    }
+}
+
+/// Which state of the views is asked for, for the document: the parameters themselves stand in each call's own.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "only its description is used")]
+pub(super) struct When {
+    /// The answer as it stood then: after the event at a position, or after all that was recorded until an RFC 3339
+    /// time or the start of a day (UTC). A moment to come is refused.
+    #[param(rename = "asOf", value_type = Option<String>, example = "2025-11-01T00:00:00Z")]
+    as_of: Option<String>,
+    /// The position that the answer has to include, e.g. that of a webhook's receipt: waited for, at most 5 seconds.
+    /// Not together with `asOf`.
+    #[param(rename = "atLeast")]
+    at_least: Option<u64>,
+}
+
+/// Which state of the views is asked for, where a call has no other parameters.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OneState {
+    /// See [`When`].
+    pub(super) as_of: Option<AsOf>,
+    /// See [`When`].
+    pub(super) at_least: Option<u64>,
+}
+
+/// The header that asks for the same as `atLeast`. Beside `asOf` it says nothing.
+#[derive(Clone, Copy, Default, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub(super) struct AtLeast {
+    /// The same as `atLeast`, for clients that send on the newest position that they were told; of both, the greater
+    /// counts. Beside `asOf` it says nothing.
+    #[param(rename = "Warmledger-Position")]
+    position: Option<u64>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AtLeast {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(POSITION) else {
+            return Ok(Self::default());
+        };
+        let position = value.to_str().ok().and_then(|text| text.parse().ok());
+        let position = position.ok_or_else(|| Problem::bad_request("header Warmledger-Position: is not a position"))?;
+        Ok(Self {
+            position: Some(position),
+        })
+    }
+}
+
+/// Which state of the views a request asks for.
+pub(super) struct Wanted {
+    as_of: Option<AsOf>,
+    at_least: Option<Position>,
+}
+
+impl Wanted {
+    /// From a call's parameters and header.
+    pub(super) fn new(as_of: Option<AsOf>, at_least: Option<u64>, header: AtLeast) -> Result<Self, Problem> {
+        if as_of.is_some() && at_least.is_some() {
+            let detail =
+                "query parameter atLeast: an answer as of an earlier moment cannot be waited for; send asOf alone";
+            return Err(Problem::bad_request(detail));
+        }
+        Ok(Self {
+            as_of,
+            at_least: at_least.max(header.position).map(Position),
+        })
+    }
+}
+
+/// The views in the state that an answer stands for.
+pub(super) struct Reading<'a> {
+    app: &'a App,
+    state: State,
+}
+
+enum State {
+    /// As they are, and at least up to this position.
+    Live(Position),
+    /// As of a moment.
+    AsOf {
+        moment: Moment,
+        instant: Instant,
+        /// The rows of all keys, where a list is read; single keys are folded from their own events.
+        snapshots: Vec<Generation>,
+    },
+}
+
+/// What a cursor says of the answer that it belongs to: the moment asked for, and the position that it stood for.
+pub(super) type Pin = (String, u64);
+
+impl<'a> Reading<'a> {
+    /// Some rows of these views, by their keys.
+    pub(super) async fn of_keys(app: &'a App, names: &[&str], wanted: Wanted) -> Result<Self, Problem> {
+        let state = match wanted.as_of {
+            None => State::Live(reached(app, names, wanted.at_least).await?),
+            Some(as_of) => State::AsOf {
+                moment: as_of.0,
+                instant: as_of.instant(app, "asOf").await?,
+                snapshots: Vec::new(),
+            },
+        };
+        Ok(Self { app, state })
+    }
+
+    /// A list of these views' rows, from the beginning or behind a cursor.
+    pub(super) async fn of_list(
+        app: &'a App,
+        names: &[&str],
+        wanted: Wanted,
+        after: Option<&str>,
+    ) -> Result<Self, Problem> {
+        let pin = after.and_then(list::pin);
+        let Some(as_of) = wanted.as_of else {
+            if let Some((moment, _)) = pin {
+                return Err(Problem::bad_request(format!(
+                    "query parameter after: this page goes on from an answer as of {moment}; send asOf={moment} with it"
+                )));
+            }
+            return Self::of_keys(app, names, wanted).await;
+        };
+        let moment = as_of.0;
+        let mut instant = as_of.instant(app, "asOf").await?;
+        if after.is_some() {
+            // what was being written when the first page was read may count as recorded by now
+            match pin {
+                Some((pinned, position)) if pinned == moment.to_string() && position <= instant.position.0 => {
+                    instant.position = Position(position);
+                }
+                _ => {
+                    return Err(Problem::bad_request(format!(
+                        "query parameter after: is not a cursor that this list has given out as `next` as of {moment}"
+                    )));
+                }
+            }
+        }
+        let projections: Vec<&'static dyn AnyProjection> =
+            names.iter().filter_map(|name| projections::by_name(name)).collect();
+        let folding = app.snapshots.at(&projections, instant.position);
+        let Ok(snapshots) = timeout(FOLD_WAIT, folding).await else {
+            let position = instant.position;
+            return Err(Problem::unavailable(format!(
+                "the rows as of position {position} are still being folded; ask again for the same moment"
+            )));
+        };
+        Ok(Self {
+            app,
+            state: State::AsOf {
+                moment,
+                instant,
+                snapshots: snapshots?,
+            },
+        })
+    }
+
+    /// The position that the answer stands for.
+    fn position(&self) -> Position {
+        match &self.state {
+            State::Live(position) => *position,
+            State::AsOf { instant, .. } => instant.position,
+        }
+    }
+
+    /// The time that the answer stands for.
+    pub(super) fn time(&self) -> Timestamp {
+        match &self.state {
+            State::Live(_) => clock::now(),
+            State::AsOf { instant, .. } => instant.time,
+        }
+    }
+
+    /// What cursors have to say of this answer; nothing where it shows the views as they are.
+    fn pin(&self) -> Option<Pin> {
+        match &self.state {
+            State::Live(_) => None,
+            State::AsOf { moment, instant, .. } => Some((moment.to_string(), instant.position.0)),
+        }
+    }
+
+    /// The answer, which says what it stands for.
+    pub(super) fn answer<T>(&self, body: T) -> Answer<T> {
+        Answer::new(self.position(), body)
+    }
+
+    /// What was found; if it is none, a 404 that says what it stands for.
+    pub(super) fn found<T>(&self, found: Option<T>, detail: &str) -> Result<T, Problem> {
+        found.ok_or_else(|| Problem::not_found(detail).at(self.position()))
+    }
+
+    fn query<P: Projection>(&self, conditions: Conditions, order: Order, limit: u32) -> RowQuery {
+        let mut query = list::query::<P>(conditions, order, limit);
+        if let State::AsOf { snapshots, .. } = &self.state {
+            query.generations.clone_from(snapshots);
+        }
+        query
+    }
+
+    /// A page of the rows of `P`.
+    pub(super) async fn rows<P: Projection>(
+        &self,
+        conditions: Conditions,
+        order: Order,
+        limit: Option<super::extract::Limit>,
+        after: Option<&str>,
+    ) -> Result<list::Rows<P::View>, Problem> {
+        let limit = limit.unwrap_or_default().get();
+        // one more than asked for tells whether there is a next page
+        let query = self.query::<P>(conditions, order, limit + 1);
+        list::rows::<P>(&*self.app.store, query, limit, after, self.pin()).await
+    }
+
+    /// How many rows of `P` there are for each value of a column.
+    pub(super) async fn counts<P: Projection>(
+        &self,
+        conditions: Conditions,
+        order: Order,
+        column: &'static str,
+    ) -> Result<Vec<crate::store::Count>, Problem> {
+        let query = self.query::<P>(conditions, order, 0);
+        Ok(self.app.store.counts(&query, column).await?)
+    }
+
+    /// The view of one key.
+    pub(super) async fn row<P: Projection>(&self, key: &str) -> Result<Option<P::View>, Problem> {
+        let found = self.views::<P>(&[key]).await?.pop();
+        Ok(found.map(|(_, view)| view))
+    }
+
+    /// The views of some keys; those that are not there are left out.
+    pub(super) async fn views<P: Projection>(&self, keys: &[&str]) -> Result<Vec<(String, P::View)>, Problem> {
+        let store = &*self.app.store;
+        if let State::AsOf { instant, snapshots, .. } = &self.state
+            && snapshots.iter().all(|snapshot| snapshot.name != P::NAME)
+            && let Some(projection) = projections::by_name(P::NAME)
+        {
+            let mut views = Vec::new();
+            for key in keys {
+                if let Some(document) = runner::as_of(store, projection, key, instant.position).await? {
+                    let view = serde_json::from_str(&document)
+                        .map_err(|error| StoreError::Corrupt(format!("a row of {}: {error}", P::NAME)))?;
+                    views.push(((*key).to_owned(), view));
+                }
+            }
+            return Ok(views);
+        }
+        let by_key = Order {
+            column: "key",
+            descending: false,
+        };
+        // never more than a page names
+        let limit = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        let mut query = self.query::<P>(Conditions::default(), by_key, limit);
+        query.conditions.push(Condition {
+            column: "key",
+            comparison: Comparison::OneOf,
+            values: keys.iter().map(|key| (*key).into()).collect(),
+        });
+        list::views::<P>(store, store.rows(&query).await?).await
+    }
+}
+
+/// How far the live rows of all these views are, once they have reached `wanted`.
+async fn reached(app: &App, names: &[&str], wanted: Option<Position>) -> Result<Position, Problem> {
+    let mut position = live_position(app, names).await?;
+    let Some(wanted) = wanted.filter(|wanted| *wanted > position) else {
+        return Ok(position);
+    };
+    let head = app.store.head().await?.position;
+    if wanted > head {
+        return Err(Problem::bad_request(format!(
+            "position {wanted}, which the answer has to include, is still to come: the log ends at {head}"
+        )));
+    }
+    let waiting = async {
+        let mut folded = app.live.reached();
+        let mut told = false;
+        while position < wanted {
+            tokio::select! {
+                _ = folded.wait_for(|reached| reached.all(names, wanted)), if !told => told = true,
+                () = tokio::time::sleep(POLL) => {}
+            }
+            position = live_position(app, names).await?;
+        }
+        Ok(position)
+    };
+    let waited = tokio::select! {
+        waited = timeout(WAIT, waiting) => waited,
+        () = app.shutdown.cancelled() => {
+            return Err(Problem::unavailable("the service is shutting down; try again later"));
+        }
+    };
+    waited.unwrap_or_else(|_| {
+        let detail = format!(
+            "the views have not reached position {wanted} within {} s; they are at {position}; try again later",
+            WAIT.as_secs()
+        );
+        Err(Problem::unavailable(detail).retry_after(1))
+    })
+}
+
+async fn live_position(app: &App, names: &[&str]) -> Result<Position, Problem> {
+    let generations = app.store.generations().await?;
+    let position = |name: &&str| {
+        let mut generations = generations.iter();
+        let live = generations.find(|found| found.name == **name && found.state == GenerationState::Live);
+        live.map_or(Position(0), |live| live.position)
+    };
+    Ok(names.iter().map(position).min().unwrap_or_default())
+}
+
+/// An answer that says what it stands for.
+pub(super) struct Answer<T> {
+    position: Position,
+    body: T,
+}
+
+impl<T> Answer<T> {
+    /// An answer that stands for this position.
+    pub(super) fn new(position: Position, body: T) -> Self {
+        Self { position, body }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Answer<T> {
+    fn into_response(self) -> Response {
+        let position = HeaderValue::from(self.position.0);
+        ([(POSITION, position)], Json(self.body)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_parameter_and_header_the_greater_counts_and_beside_a_moment_only_the_header_may_stand() {
+        let header = |position| AtLeast { position };
+        let at_least = |query, position| Wanted::new(None, query, header(position)).unwrap().at_least;
+        assert_eq!(at_least(Some(3), Some(5)), Some(Position(5)));
+        assert_eq!(at_least(Some(5), None), Some(Position(5)));
+        assert_eq!(at_least(None, None), None);
+        let moment = AsOf::try_from("7".to_owned()).ok();
+        assert!(Wanted::new(moment, Some(3), header(None)).is_err());
+        assert!(Wanted::new(moment, None, header(Some(3))).is_ok());
+    }
+}
