@@ -1,10 +1,12 @@
 -- The generations of each projection's rows, with their checkpoints. Their tables are made by the service.
+-- Beside live ones, and those that are built to replace them, snapshots: rows as of an earlier position, `filling` while they
+-- are folded up to it, and then never changed.
 CREATE TABLE projection_generations (
     name       text        COLLATE "C" NOT NULL,
     generation bigint      NOT NULL,
     version    integer     NOT NULL,
     position   bigint      NOT NULL,
-    state      text        NOT NULL CHECK (state IN ('building', 'live', 'retired')),
+    state      text        NOT NULL CHECK (state IN ('building', 'live', 'retired', 'filling', 'snapshot')),
     updated_at timestamptz NOT NULL,
     PRIMARY KEY (name, generation)
 );
