@@ -7,6 +7,7 @@
 //! - `flood`: when webhooks go before views
 //! - `live`: the task that keeps the live generations up to date
 //! - `parked`: trying again what could not be folded
+//! - `rates`: how fast checkpoints move
 //! - `status`: how the projections are doing
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
@@ -16,15 +17,16 @@ mod claims;
 mod flood;
 mod live;
 mod parked;
+mod rates;
 mod rebuild;
 mod status;
 
 use aggregates::Position;
 pub use as_of::{Moment, NotAMoment, as_of, history, position_at};
 pub use live::LiveRunner;
-pub use parked::{Retried, retry};
+pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild};
-pub use status::{Health, Status, statuses};
+pub use status::{Health, Status, statuses, statuses_with_rates};
 
 use crate::store::StoreError;
 
@@ -52,9 +54,9 @@ pub enum RunError {
         /// What is wrong.
         error: String,
     },
-    /// The live rows were made by another version of the projection, so there is nothing to compare with.
+    /// The live rows were made by another version of the projection, and are not for this one to compare or change.
     #[error(
-        "projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it instead of checking it"
+        "projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it first"
     )]
     OtherVersion(&'static str, u32, u32),
     /// The live rows moved on faster than the rebuild could follow.

@@ -166,6 +166,7 @@ impl Service {
             live,
             admin_token: secrets.admin_token,
             lag_limit: settings.lag_limit,
+            ready_with_parked: settings.ready_with_parked,
             metrics,
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),

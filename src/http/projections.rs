@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use projections::AnyProjection;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,6 +20,14 @@ use crate::runner::Status;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(rebuild))
+}
+
+/// The projection of that name; not found otherwise.
+pub(super) fn named(name: &str) -> Result<&'static dyn AnyProjection, Problem> {
+    projections::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
+        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
+    })
 }
 
 /// How every projection is doing; all on one page.
@@ -77,10 +86,7 @@ async fn rebuild(
     Path(name): Path<String>,
     _: Query<NoParameters>,
 ) -> Result<impl IntoResponse, Problem> {
-    let projection = projections::by_name(&name).ok_or_else(|| {
-        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
-        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
-    })?;
+    let projection = named(&name)?;
     let work = app
         .live
         .begin_rebuild(projection, app.shutdown.clone())

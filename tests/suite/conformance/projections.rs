@@ -103,6 +103,7 @@ fn step<'g>(generation: &'g Generation, projection: &dyn AnyProjection, event: &
         changes: changes.collect(),
         parked: Vec::new(),
         unparked: Vec::new(),
+        passed_over: Vec::new(),
     }
 }
 
