@@ -55,9 +55,7 @@ pub enum RunError {
         error: String,
     },
     /// The live rows were made by another version of the projection, and are not for this one to compare or change.
-    #[error(
-        "projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it first"
-    )]
+    #[error("projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it first")]
     OtherVersion(&'static str, u32, u32),
     /// The live rows moved on faster than the rebuild could follow.
     #[error("projection {0}: the live rows moved on too fast to be compared; try again when there is less to do")]

@@ -160,7 +160,9 @@ pub(super) fn encode(list: &str, order: &Value, key: &str) -> String {
 
 /// The key in a cursor of a list that is in the order of its keys.
 pub(super) fn key_in(cursor: &str, list: &str) -> Result<String, Problem> {
-    place(cursor, list, Kind::Text).map(|(_, key)| key).ok_or_else(not_a_cursor)
+    place(cursor, list, Kind::Text)
+        .map(|(_, key)| key)
+        .ok_or_else(not_a_cursor)
 }
 
 fn not_a_cursor() -> Problem {

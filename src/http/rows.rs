@@ -169,9 +169,10 @@ fn value(kind: Kind, text: String) -> Result<Value, String> {
 /// The route of one projection, with its part of the document.
 fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>> {
     let name = projection.name();
-    let handler = move |_: Scope<Read>, State(app): State<Arc<App>>, Query(parameters): Query<Vec<(String, String)>>| {
-        rows(projection, app, parameters)
-    };
+    let handler =
+        move |_: Scope<Read>, State(app): State<Arc<App>>, Query(parameters): Query<Vec<(String, String)>>| {
+            rows(projection, app, parameters)
+        };
     let row = format!("{}Row", camel(name));
     let mut operation = OperationBuilder::new()
         .operation_id(Some(format!("list{}Rows", camel(name))))
@@ -192,7 +193,11 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
     let after = object(Kind::Text);
     let operation = operation
         .parameter(parameter("limit", "How many items at most.", limit.build().into()))
-        .parameter(parameter("after", "The `next` of the page before.", after.build().into()))
+        .parameter(parameter(
+            "after",
+            "The `next` of the page before.",
+            after.build().into(),
+        ))
         .responses(responses(&row));
     let mut paths = Paths::new();
     paths.add_path_operation(
@@ -215,7 +220,9 @@ fn parameter(name: &str, description: &str, schema: RefOr<Schema>) -> openapi::p
 
 fn responses(row: &str) -> openapi::Responses {
     let next = ObjectBuilder::new()
-        .description(Some("What to send as `after` for the next page; null where there is none."))
+        .description(Some(
+            "What to send as `after` for the next page; null where there is none.",
+        ))
         .schema_type(SchemaType::from_iter([Type::String, Type::Null]));
     let page = ObjectBuilder::new()
         .property("items", ArrayBuilder::new().items(Ref::from_schema_name(row)))
@@ -308,7 +315,11 @@ mod tests {
     #[test]
     fn every_column_is_read_by_its_kind() {
         let wanted = parse(&[("month", "2026-03-01"), ("mailboxes", "3"), ("limit", "7")]).expect("good");
-        let values: Vec<_> = wanted.conditions.into_iter().flat_map(|condition| condition.values).collect();
+        let values: Vec<_> = wanted
+            .conditions
+            .into_iter()
+            .flat_map(|condition| condition.values)
+            .collect();
         assert_eq!(values, [Value::Date(jiff::civil::date(2026, 3, 1)), Value::Integer(3)]);
         assert_eq!(wanted.limit, 7);
     }
@@ -316,10 +327,16 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         let unknown = refusal(&[("months", "2026-03-01")]);
-        assert!(unknown.contains("it has service_provider, month, webhooks"), "{unknown}");
+        assert!(
+            unknown.contains("it has service_provider, month, webhooks"),
+            "{unknown}"
+        );
         for (parameters, expected) in [
             ([("month", "March"), ("limit", "1")], "month: has to be a date"),
-            ([("mailboxes", "3.5"), ("limit", "1")], "mailboxes: has to be a whole number"),
+            (
+                [("mailboxes", "3.5"), ("limit", "1")],
+                "mailboxes: has to be a whole number",
+            ),
             ([("limit", "501"), ("mailboxes", "3")], "limit: has to be from 1 to 500"),
             ([("mailboxes", "3"), ("mailboxes", "4")], "mailboxes: stands twice"),
         ] {

@@ -28,6 +28,8 @@ const POLL: Duration = Duration::from_millis(250);
 const SPACING: Duration = Duration::from_millis(100);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A rebuild that has not moved for so long was given up, or its process killed: another one begins anew.
+const ABANDONED_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// How often the rates are measured.
 const SAMPLED: Duration = Duration::from_secs(1);
 /// A replaced generation is kept so long, for readers that are still in it.
@@ -162,7 +164,7 @@ impl LiveRunner {
             let Some(lease) = self.store.lease().await? else {
                 return Ok(());
             };
-            tracing::debug!("this process folds the projections");
+            tracing::info!("this process folds the projections");
             let rebuilding = tokio::spawn(self.clone().rebuild_outdated(shutdown.clone()));
             *lead = Some(Lead { lease, rebuilding });
         }
@@ -226,7 +228,7 @@ impl LiveRunner {
         while !shutdown.is_cancelled() {
             let mut by_position: BTreeMap<Position, Vec<Target>> = BTreeMap::new();
             for generation in self.store.generations().await? {
-                self.drop_if_retired(&generation).await;
+                self.drop_if_over(&generation).await;
                 let projection = self
                     .projections
                     .iter()
@@ -292,13 +294,16 @@ impl LiveRunner {
         }
     }
 
-    async fn drop_if_retired(&self, generation: &Generation) {
-        let retired_since = clock::now().duration_since(generation.updated_at);
-        if generation.state == GenerationState::Retired
-            && retired_since > RETIRED_FOR
-            && let Err(error) = self.store.drop_generation(generation).await
-        {
-            tracing::warn!(%error, name = generation.name, "a replaced generation could not be dropped yet");
+    /// Drops a generation that nobody reads and nobody fills any more.
+    async fn drop_if_over(&self, generation: &Generation) {
+        let untouched = clock::now().duration_since(generation.updated_at);
+        let over = match generation.state {
+            GenerationState::Live => false,
+            GenerationState::Retired => untouched > RETIRED_FOR,
+            GenerationState::Building => untouched > ABANDONED_FOR,
+        };
+        if over && let Err(error) = self.store.drop_generation(generation).await {
+            tracing::warn!(%error, name = generation.name, "an old generation could not be dropped yet");
         }
     }
 

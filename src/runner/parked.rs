@@ -136,7 +136,10 @@ async fn since(
         after = last.position;
         for stored in page.iter().filter(|stored| stored.position <= until) {
             let event = stored.to_recorded()?;
-            if super::advance::keys(projection, &event)?.iter().any(|touched| touched == key) {
+            if super::advance::keys(projection, &event)?
+                .iter()
+                .any(|touched| touched == key)
+            {
                 events.push(event);
             }
         }

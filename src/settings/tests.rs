@@ -356,7 +356,8 @@ fn the_example_file_documents_every_key_with_its_default() {
     for (key, _) in keys::KEYS {
         let value = table.get(key).unwrap_or_else(|| panic!("{key} is not documented"));
         let number = || value.as_integer().map(|number| number.to_string());
-        let text = value.as_str().map(str::to_owned).or_else(number);
+        let flag = || value.as_bool().map(|flag| flag.to_string());
+        let text = value.as_str().map(str::to_owned).or_else(number).or_else(flag);
         if !without_default.contains(&key) {
             assert_eq!(shown(&defaults, key).value, text, "{key}");
         }

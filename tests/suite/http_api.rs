@@ -59,10 +59,7 @@ const CALLS: [(&str, &str); 18] = [
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),
     ("/api/v1/projections", "/api/v1/projections"),
-    (
-        "/api/v1/projections/{name}/parked",
-        "/api/v1/projections/orders/parked",
-    ),
+    ("/api/v1/projections/{name}/parked", "/api/v1/projections/orders/parked"),
     ("/healthz", "/healthz"),
     ("/readyz", "/readyz"),
     ("/metrics", "/metrics"),

@@ -134,7 +134,10 @@ async fn parked_rows_are_listed_and_mended_by_command(database: Database) {
     );
     let table = program.run("projections parked orders").await;
     assert!(table.stdout.contains(ORDER), "{}", table.stdout);
-    assert_eq!(program.run("projections parked renewals --json").await.json(), json!([]));
+    assert_eq!(
+        program.run("projections parked renewals --json").await.json(),
+        json!([])
+    );
     let statuses = program.run("projections status").await;
     assert!(statuses.stdout.starts_with("NAME"), "{}", statuses.stdout);
 
@@ -156,7 +159,9 @@ async fn a_service_with_parked_rows_is_ready_as_it_is_set(database: Database) {
         json!({"status": "ready", "parked": ["orders"]})
     );
     service.stop().await;
-    let strict = database.service_with(|settings| settings.ready_with_parked = false).await;
+    let strict = database
+        .service_with(|settings| settings.ready_with_parked = false)
+        .await;
     let response = strict.get("/readyz").await;
     assert_eq!(response.status(), 503);
     let problem: serde_json::Value = response.json().await.unwrap();

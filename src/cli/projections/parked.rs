@@ -58,7 +58,10 @@ pub(super) async fn retry(
     let retried = runner::retry(store, projection, key).await?;
     let (mended, parked) = (retried.mended, retried.parked);
     if let Some(key) = key.filter(|_| mended.is_empty() && parked.is_empty()) {
-        bail!("no row {key:?} of {} is parked; `warmledger projections parked` lists those that are", projection.name());
+        bail!(
+            "no row {key:?} of {} is parked; `warmledger projections parked` lists those that are",
+            projection.name()
+        );
     }
     eprintln!("{} mended, {} still parked", mended.len(), parked.len());
     let exit = match parked.is_empty() {

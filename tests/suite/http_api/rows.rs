@@ -52,11 +52,15 @@ async fn rows_are_those_that_sql_shows(database: Database) {
 async fn rows_are_found_by_any_column_and_paged(database: Database) {
     let service = with_history(&database).await;
     let orders = "/api/v1/projections/orders/rows";
-    let found = service.get_json(&format!("{orders}?order_id={ORDER}&status=fulfilled")).await;
+    let found = service
+        .get_json(&format!("{orders}?order_id={ORDER}&status=fulfilled"))
+        .await;
     assert_eq!(column(&found, "key"), [ORDER]);
     assert_eq!(found["items"][0]["columns"]["status"], "fulfilled");
     assert_eq!(found["next"], Value::Null);
-    let none = service.get_json(&format!("{orders}?order_id={ORDER}&status=failed")).await;
+    let none = service
+        .get_json(&format!("{orders}?order_id={ORDER}&status=failed"))
+        .await;
     assert_eq!(none, json!({"items": [], "next": null}));
 
     let all = service.get_json("/api/v1/projections/renewals/rows").await;
@@ -78,7 +82,10 @@ async fn rows_are_found_by_any_column_and_paged(database: Database) {
 async fn an_unknown_column_is_refused_with_the_names_of_all(database: Database) {
     let service = database.service().await;
     for (query, expected) in [
-        ("mailbox=1", "it has service_provider, month, webhooks, domains, mailboxes"),
+        (
+            "mailbox=1",
+            "it has service_provider, month, webhooks, domains, mailboxes",
+        ),
         ("month=March", "month: has to be a date"),
         ("mailboxes=many", "mailboxes: has to be a whole number"),
         ("service_provider=%00", "not allowed"),
@@ -86,7 +93,9 @@ async fn an_unknown_column_is_refused_with_the_names_of_all(database: Database) 
         ("after=x", "after: is not a cursor"),
         ("month=2026-01-01&month=2026-01-01", "month: stands twice"),
     ] {
-        let response = service.get(&format!("/api/v1/projections/monthly_mailboxes/rows?{query}")).await;
+        let response = service
+            .get(&format!("/api/v1/projections/monthly_mailboxes/rows?{query}"))
+            .await;
         assert_eq!(response.status(), 400, "{query}");
         let problem: Value = response.json().await.unwrap();
         assert!(problem["detail"].as_str().unwrap().contains(expected), "{problem}");
@@ -106,6 +115,9 @@ async fn rows_of_another_version_are_not_there_for_now(database: Database) {
     let response = service.get("/api/v1/projections/orders/rows").await;
     assert_eq!(response.status(), 503);
     let problem: Value = response.json().await.unwrap();
-    assert!(problem["detail"].as_str().unwrap().contains("another version"), "{problem}");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("another version"),
+        "{problem}"
+    );
     service.stop().await;
 }
