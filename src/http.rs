@@ -5,7 +5,8 @@
 //! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
 //! - `diff`: what changed between two moments, and by which events
 //! - `events`: the feed of all events
-//! - `projections`, `health`: for whoever keeps the service running
+//! - `rows`: the rows of every projection, by any of their columns
+//! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
 //! - `auth`, `extract`, `list`, `problem`, `reading`: what the resources share
 //! - `watch`: what is done for every request
@@ -20,10 +21,12 @@ mod health;
 mod list;
 mod openapi;
 mod orders;
+mod parked;
 mod problem;
 mod projections;
 mod reading;
 mod renewals;
+mod rows;
 mod watch;
 mod webhooks;
 
@@ -69,6 +72,8 @@ pub struct App {
     pub admin_token: Secret<String>,
     /// How far a projection may lag before the service is not ready.
     pub lag_limit: Duration,
+    /// Whether the service is ready while rows of a projection stand still.
+    pub ready_with_parked: bool,
     /// Metrics.
     pub metrics: Metrics,
     /// Cancelled when the service stops.
@@ -90,6 +95,8 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(events::router())
         .merge(projections::router())
         .merge(diff::router())
+        .merge(parked::router())
+        .merge(rows::router())
         .layer(from_fn(keep_nothing));
     let (router, document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())

@@ -8,6 +8,7 @@
 //! - `live`: the task that keeps the live generations up to date
 //! - `diff`: what changed in one row between two moments, and by which events
 //! - `parked`: trying again what could not be folded
+//! - `rates`: how fast checkpoints move
 //! - `snapshots`: all rows as they stood at an earlier moment
 //! - `status`: how the projections are doing
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
@@ -19,6 +20,7 @@ mod diff;
 mod flood;
 mod live;
 mod parked;
+mod rates;
 mod rebuild;
 mod snapshots;
 mod status;
@@ -27,10 +29,10 @@ use aggregates::Position;
 pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
 pub use live::{LiveRunner, Reached};
-pub use parked::{Retried, retry};
+pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild};
 pub use snapshots::Snapshots;
-pub use status::{Health, Status, statuses};
+pub use status::{Health, Status, statuses, statuses_with_rates};
 
 use crate::store::StoreError;
 
@@ -58,10 +60,8 @@ pub enum RunError {
         /// What is wrong.
         error: String,
     },
-    /// The live rows were made by another version of the projection, so there is nothing to compare with.
-    #[error(
-        "projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it instead of checking it"
-    )]
+    /// The live rows were made by another version of the projection, and are not for this one to compare or change.
+    #[error("projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it first")]
     OtherVersion(&'static str, u32, u32),
     /// The live rows moved on faster than the rebuild could follow.
     #[error("projection {0}: the live rows moved on too fast to be compared; try again when there is less to do")]

@@ -167,6 +167,7 @@ impl Service {
             snapshots: Snapshots::new(Arc::clone(&store), tasks.clone(), shutdown.clone()),
             admin_token: secrets.admin_token,
             lag_limit: settings.lag_limit,
+            ready_with_parked: settings.ready_with_parked,
             metrics,
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),

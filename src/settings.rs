@@ -46,6 +46,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 const DEFAULT_LOG: &str = "info";
 const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); // checked by the compiler: a constant
 const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
+const DEFAULT_READY_WITH_PARKED: bool = true;
 
 /// What the command line set. It may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
@@ -110,6 +111,8 @@ pub struct Settings {
     pub queue_capacity: NonZeroUsize,
     /// How far a projection may lag behind before the service reports itself not ready.
     pub lag_limit: Duration,
+    /// Whether the service reports itself ready while rows of a projection stand still.
+    pub ready_with_parked: bool,
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
@@ -196,6 +199,7 @@ impl Settings {
         self.nats_url = None;
         self.queue_capacity = DEFAULT_QUEUE_CAPACITY;
         self.lag_limit = DEFAULT_LAG_LIMIT;
+        self.ready_with_parked = DEFAULT_READY_WITH_PARKED;
         self.sources.clear();
         Ok(self)
     }

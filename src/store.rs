@@ -161,6 +161,13 @@ pub struct RowChange {
     pub row: Option<(String, projections::Row)>,
 }
 
+impl RowChange {
+    /// The new document.
+    pub fn document(&self) -> Option<&str> {
+        self.row.as_ref().map(|(document, _)| document.as_str())
+    }
+}
+
 /// One step of a projection: rows and checkpoint move together.
 pub struct Advance<'a> {
     /// The generation; its `position` is the checkpoint that the step was made from.
@@ -175,6 +182,8 @@ pub struct Advance<'a> {
     pub parked: Vec<Parked>,
     /// Rows that no longer do.
     pub unparked: Vec<String>,
+    /// Rows whose events were passed over, since they stand still. If one no longer does, the step is refused.
+    pub passed_over: Vec<String>,
 }
 
 /// A row that stands still.
@@ -182,7 +191,7 @@ pub struct Advance<'a> {
 pub struct Parked {
     /// Its key.
     pub key: String,
-    /// The last event of those that could not be folded.
+    /// The event that could not be folded. The row is the fold of those before it.
     pub position: Position,
     /// What was wrong.
     pub error: String,
@@ -274,7 +283,7 @@ pub trait Store: Send + Sync + 'static {
     async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError>;
 
     /// Moves projections on, all of them in one transaction. `false`, and nothing written, if a checkpoint is not
-    /// where it was: another process was faster.
+    /// where it was, or a row that was passed over does not stand still any more: another process was faster.
     async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError>;
 
     /// The rows that stand still, of all generations.

@@ -140,4 +140,11 @@ mod tests {
     fn a_failure_counts_nothing() {
         given::<MonthlyMailboxes>([failed("E1", "O1").fails("a.com", "Pool empty")]).then_no_rows();
     }
+
+    #[test]
+    fn the_guide_shows_this_file() {
+        let guide = include_str!("../../docs/adding-a-projection.md");
+        let code = include_str!("monthly_mailboxes.rs").split("#[cfg(test)]").next();
+        assert!(code.is_some_and(|code| guide.contains(code.trim())));
+    }
 }

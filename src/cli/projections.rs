@@ -2,8 +2,10 @@
 
 mod compare;
 mod moments;
+mod parked;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use aggregates::Position;
 use anyhow::{anyhow, bail};
@@ -22,12 +24,16 @@ use crate::{
 use compare::Differing;
 use moments::{AsOfArgs, DiffArgs};
 
+/// For how long the rates are measured.
+const MEASURED: Duration = Duration::from_secs(1);
+
 /// The arguments of `warmledger projections`.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   warmledger projections list
   warmledger projections status --json
+  warmledger projections retry orders
   warmledger projections rebuild --all --check
   warmledger projections diff orders WR3N4JEW3D76N6KGRQSG36SSHBXK --from 2025-11-01")]
 pub struct ProjectionsArgs {
@@ -46,10 +52,45 @@ pub enum ProjectionsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show how far each projection is: version, position, lag, rows, parked rows, state
-    #[command(after_help = "Examples:\n  warmledger projections status\n  warmledger projections status --json")]
+    /// Show how far each projection is: state, version, position, lag, rate, rows, parked rows
+    #[command(after_help = "\
+It takes a second, in which the rate is measured: events folded a second, whichever process folds them. A version reads
+CODE when the rows are of this program's version, and CODE (live N) while those of version N are served.
+
+Examples:
+  warmledger projections status
+  warmledger projections status --json")]
     Status {
         /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the rows that stand still since an event could not be folded into them
+    #[command(after_help = "Examples:\n  warmledger projections parked\n  warmledger projections parked orders --json")]
+    Parked {
+        /// The projection's name; all of them without one
+        #[arg(value_name = "NAME")]
+        name: Option<String>,
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try parked rows again: fold each anew from all of its events
+    #[command(after_help = "\
+To be run after a fix. Rows that still fail stay parked and are listed, and the exit code is 1 if one does. Works beside
+a running service, and needs none of its keys. For very many rows a rebuild is faster.
+
+Examples:
+  warmledger projections retry orders
+  warmledger projections retry orders --key WR3N4JEW3D76N6KGRQSG36SSHBXK")]
+    Retry {
+        /// The projection's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Only the row with this key
+        #[arg(long, value_name = "KEY")]
+        key: Option<String>,
+        /// Print {"mended": […], "parked": […]} instead of a table
         #[arg(long)]
         json: bool,
     },
@@ -98,16 +139,27 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
     match args.command {
         ProjectionsCommand::List { json } => list(json)?,
         ProjectionsCommand::Status { json } => {
-            let statuses = runner::statuses(&*super::open_store(&settings).await?).await?;
+            let store = super::open_store(&settings).await?;
+            let statuses = runner::statuses_with_rates(&*store, MEASURED).await?;
             print_statuses(&statuses, json)?;
         }
         ProjectionsCommand::AsOf(args) => {
-            let projection = by_name(&args.name)?;
+            let projection = one(&args.name)?;
             moments::as_of(&*super::open_store(&settings).await?, projection, &args).await?;
         }
         ProjectionsCommand::Diff(args) => {
-            let projection = by_name(&args.name)?;
+            let projection = one(&args.name)?;
             moments::diff(&*super::open_store(&settings).await?, projection, &args).await?;
+        }
+        ProjectionsCommand::Parked { name, json } => {
+            let chosen = name.as_deref().map(one).transpose()?;
+            let store = super::open_store(&settings).await?;
+            parked::list(&*store, chosen, json).await?;
+        }
+        ProjectionsCommand::Retry { name, key, json } => {
+            let projection = one(&name)?;
+            let store = super::open_store(&settings).await?;
+            return parked::retry(&*store, projection, key.as_deref(), json).await;
         }
         ProjectionsCommand::Rebuild { name, check, json, .. } => {
             let chosen = chosen(name.as_deref())?;
@@ -124,13 +176,13 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
 
 /// The projection of the name; all of them without one.
 fn chosen(name: Option<&str>) -> anyhow::Result<Vec<&'static dyn AnyProjection>> {
-    let Some(name) = name else {
-        return Ok(projections::all().to_vec());
-    };
-    Ok(vec![by_name(name)?])
+    match name {
+        Some(name) => one(name).map(|found| vec![found]),
+        None => Ok(projections::all().to_vec()),
+    }
 }
 
-fn by_name(name: &str) -> anyhow::Result<&'static dyn AnyProjection> {
+fn one(name: &str) -> anyhow::Result<&'static dyn AnyProjection> {
     projections::by_name(name).ok_or_else(|| {
         let known: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
         anyhow!("there is no projection {name:?}; known are {}", known.join(", "))
@@ -173,29 +225,35 @@ fn print_statuses(statuses: &[Status], json: bool) -> anyhow::Result<()> {
                 Some(position) => format!("{} (at {position})", status.state),
                 None => status.state.to_owned(),
             };
+            let version = match status.live_version {
+                Some(live) if live != status.version => format!("{} (live {live})", status.version),
+                _ => status.version.to_string(),
+            };
             [
                 status.name.to_owned(),
-                or_none(status.live_version.map(|version| version.to_string())),
+                state,
+                version,
                 or_none(status.generation.map(|generation| generation.to_string())),
                 status.position.to_string(),
                 status.lag.to_string(),
                 format!("{:.1} s", status.lag_seconds),
+                or_none(status.rate.map(|rate| format!("{rate:.0}/s"))),
                 status.rows.to_string(),
                 status.parked.to_string(),
-                state,
             ]
         })
         .collect();
     let heading = [
         "name",
+        "state",
         "version",
         "generation",
         "position",
         "lag",
         "waiting",
+        "rate",
         "rows",
         "parked",
-        "state",
     ];
     Ok(output::print(&output::table(heading, &rows))?)
 }

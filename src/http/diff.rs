@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 use super::auth::{Read, Scope};
 use super::extract::{Path, Query, Words};
 use super::problem::Refusals;
-use super::projections::by_name;
+use super::projections::named;
 use super::reading::{Answer, AsOf};
 use super::{App, Problem};
 use crate::runner::{self, Diff};
@@ -69,7 +69,7 @@ async fn row(
     Path(name): Path<String>,
     Query(row): Query<Row>,
 ) -> Result<Answer<Diff>, Problem> {
-    between(&app, by_name(&name)?, &row.key.0, row.from, row.to).await
+    between(&app, named(&name)?, &row.key.0, row.from, row.to).await
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -115,7 +115,7 @@ async fn order(
     Path(id): Path<OrderId>,
     Query(moments): Query<Moments>,
 ) -> Result<Answer<Diff>, Problem> {
-    between(&app, by_name(Orders::NAME)?, id.as_str(), moments.from, moments.to).await
+    between(&app, named(Orders::NAME)?, id.as_str(), moments.from, moments.to).await
 }
 
 async fn between(

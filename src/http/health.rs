@@ -26,11 +26,22 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(metrics))
 }
 
-/// The service is well.
+/// The process is up.
 #[derive(Serialize, utoipa::ToSchema)]
-struct Well {
-    /// `up` or `ready`.
+struct Up {
+    /// `up`
     status: &'static str,
+}
+
+/// The service is ready.
+#[derive(Serialize, utoipa::ToSchema)]
+struct Ready {
+    /// `ready`
+    status: &'static str,
+    /// The projections of which rows stand still; left out if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    parked: Vec<&'static str>,
 }
 
 /// Whether the process is up.
@@ -39,10 +50,10 @@ struct Well {
     path = "/healthz",
     operation_id = "healthz",
     tag = "health",
-    responses((status = 200, body = Well, description = "It is."))
+    responses((status = 200, body = Up, description = "It is."))
 )]
-async fn healthz() -> Json<Well> {
-    Json(Well { status: "up" })
+async fn healthz() -> Json<Up> {
+    Json(Up { status: "up" })
 }
 
 /// Whether the service can do its work: the store answers, and every projection keeps up.
@@ -52,16 +63,17 @@ async fn healthz() -> Json<Well> {
     operation_id = "readyz",
     tag = "health",
     responses(
-        (status = 200, body = Well, description = "It is ready."),
+        (status = 200, body = Ready, description = "It is ready."),
         (
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The store is away, or a projection fails or lags beyond its limit; the detail says which."
+            description = "The store is away, or a projection fails, lags beyond its limit, or, unless the setting \
+                           `ready_with_parked` allows it, has parked rows; the detail says which."
         )
     )
 )]
-async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Well>, Problem> {
+async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     if !app.ledger.is_running() {
         return Err(Problem::unavailable("the ledger takes no webhooks; the log says why"));
     }
@@ -71,21 +83,32 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Well>, Problem> {
     let complaints: Vec<String> = health
         .iter()
         .filter_map(|projection| {
-            let Health { name, lag, waiting, .. } = projection;
+            let Health {
+                name,
+                lag,
+                waiting,
+                parked,
+                ..
+            } = projection;
             if projection.failing {
                 Some(format!("{name} cannot fold an event"))
             } else if *waiting > app.lag_limit {
                 Some(format!("{name} is {lag} events and {} s behind", waiting.as_secs()))
+            } else if *parked > 0 && !app.ready_with_parked {
+                Some(format!("{name} has {parked} parked rows"))
             } else {
                 None
             }
         })
         .collect();
-    if complaints.is_empty() {
-        Ok(Json(Well { status: "ready" }))
-    } else {
-        Err(Problem::unavailable(format!("projections: {}", complaints.join("; "))))
+    if !complaints.is_empty() {
+        return Err(Problem::unavailable(format!("projections: {}", complaints.join("; "))));
     }
+    let parked = health.iter().filter(|projection| projection.parked > 0);
+    Ok(Json(Ready {
+        status: "ready",
+        parked: parked.map(|projection| projection.name).collect(),
+    }))
 }
 
 /// How the projections are doing; none, and logged, if the store does not tell in time.
@@ -122,6 +145,7 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         let seconds = metrics::gauge!("warmledger_projection_lag_seconds", "projection" => projection.name);
         seconds.set(projection.waiting.as_secs_f64());
         metrics::gauge!("warmledger_projection_lag_events", "projection" => projection.name).set(projection.lag as f64);
+        metrics::gauge!("warmledger_projection_parked", "projection" => projection.name).set(projection.parked as f64);
     }
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     (kind, app.metrics.render())

@@ -90,7 +90,7 @@ pub(super) async fn rows<P: Projection>(
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let last = rows.last().filter(|_| more);
-    let next = last.map(|last| encode::<P>(last, pin));
+    let next = last.map(|row| encode(P::NAME, &row.order, &row.key, pin));
     Ok(Rows {
         rows: views::<P>(store, rows).await?,
         next,
@@ -107,21 +107,30 @@ pub(super) async fn views<P: Projection>(
         Ok(views) => return Ok(views),
         Err(error) => error,
     };
-    let generations = store.generations().await?;
-    let stale = generations
-        .iter()
-        .any(|found| found.name == P::NAME && found.state == GenerationState::Live && found.version != P::VERSION);
-    if stale {
-        return Err(Problem::unavailable(format!(
-            "the rows of {} were made by another version and are being rebuilt; try again later",
-            P::NAME
-        )));
-    }
-    Err(StoreError::Corrupt(format!("a row of {}: {error}", P::NAME)).into())
+    let error = StoreError::Corrupt(format!("a row of {}: {error}", P::NAME));
+    Err(unreadable(store, P::NAME, P::VERSION, error).await)
 }
 
-fn encode<P: Projection>(row: &StoredRow, pin: Option<Pin>) -> String {
-    let cursor: Cursor = (P::NAME.to_owned(), row.order.to_json(), row.key.clone(), pin);
+/// Why the rows of a projection cannot be read: most likely another version has made them.
+pub(super) async fn unreadable(store: &dyn Store, name: &str, version: u32, error: StoreError) -> Problem {
+    let generations = match store.generations().await {
+        Ok(generations) => generations,
+        Err(error) => return error.into(),
+    };
+    let stale = generations
+        .iter()
+        .any(|found| found.name == name && found.state == GenerationState::Live && found.version != version);
+    if stale {
+        return Problem::unavailable(format!(
+            "the rows of {name} were made by another version and are being rebuilt; try again later"
+        ));
+    }
+    error.into()
+}
+
+/// The cursor of a place in a list: the value of the order's column, the key, and what the answer stood for.
+pub(super) fn encode(list: &str, order: &Value, key: &str, pin: Option<Pin>) -> String {
+    let cursor: Cursor = (list.to_owned(), order.to_json(), key.to_owned(), pin);
     BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(cursor).to_string())
 }
 
@@ -138,12 +147,21 @@ pub(super) fn pin(cursor: &str) -> Option<Pin> {
     parse(cursor)?.3
 }
 
+/// The key in a cursor of a list that is in the order of its keys.
+pub(super) fn key_in(cursor: &str, list: &str) -> Result<String, Problem> {
+    place(cursor, list, Kind::Text)
+        .map(|(_, key)| key)
+        .ok_or_else(not_a_cursor)
+}
+
+fn not_a_cursor() -> Problem {
+    Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
+}
+
 fn decode<P: Projection>(cursor: &str, order: Order) -> Result<(Value, String), Problem> {
     let column = P::COLUMNS.iter().find(|column| column.name == order.column);
     let kind = column.map_or(Kind::Text, |column| column.kind);
-    place(cursor, P::NAME, kind).ok_or_else(|| {
-        Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
-    })
+    place(cursor, P::NAME, kind).ok_or_else(not_a_cursor)
 }
 
 fn place(cursor: &str, list: &str, kind: Kind) -> Option<(Value, String)> {
@@ -168,20 +186,14 @@ fn place(cursor: &str, list: &str, kind: Kind) -> Option<(Value, String)> {
 
 #[cfg(test)]
 mod tests {
-    use projections::orders::Orders;
-
     use super::*;
 
     #[test]
     fn a_cursor_leads_back_to_its_place_in_its_own_list_only() {
-        let row = StoredRow {
-            key: "O/1".to_owned(),
-            document: String::new(),
-            order: Value::Integer(7),
-        };
+        let order = Value::Integer(7);
         let pinned = Some(("2026-01-01T00:00:00Z".to_owned(), 3));
-        assert_eq!(pin(&encode::<Orders>(&row, pinned.clone())), pinned);
-        let cursor = encode::<Orders>(&row, None);
+        assert_eq!(pin(&encode("orders", &order, "O/1", pinned.clone())), pinned);
+        let cursor = encode("orders", &order, "O/1", None);
         assert_eq!(pin(&cursor), None);
         assert_eq!(
             place(&cursor, "orders", Kind::Integer),

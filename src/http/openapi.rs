@@ -109,6 +109,7 @@ async fn index() -> Json<Index> {
             "GET /api/v1/events",
             "GET /api/v1/projections",
             "GET /api/v1/projections/{name}/diff",
+            "GET /api/v1/projections/{name}/rows",
             "GET /readyz",
             "GET /metrics",
         ],

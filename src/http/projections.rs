@@ -22,6 +22,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(rebuild))
 }
 
+/// The projection of that name; not found otherwise.
+pub(super) fn named(name: &str) -> Result<&'static dyn AnyProjection, Problem> {
+    projections::by_name(name).ok_or_else(|| {
+        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
+        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
+    })
+}
+
 /// How every projection is doing; all on one page.
 #[utoipa::path(
     get,
@@ -78,7 +86,7 @@ async fn rebuild(
     Path(name): Path<String>,
     _: Query<NoParameters>,
 ) -> Result<impl IntoResponse, Problem> {
-    let projection = by_name(&name)?;
+    let projection = named(&name)?;
     let work = app
         .live
         .begin_rebuild(projection, app.shutdown.clone())
@@ -93,12 +101,4 @@ async fn rebuild(
     };
     let location = [(header::LOCATION, "/api/v1/projections")];
     Ok((StatusCode::ACCEPTED, location, Json(begun)))
-}
-
-/// The projection of that name.
-pub(super) fn by_name(name: &str) -> Result<&'static dyn AnyProjection, Problem> {
-    projections::by_name(name).ok_or_else(|| {
-        let names: Vec<_> = projections::all().iter().map(|known| known.name()).collect();
-        Problem::not_found(format!("there is no such projection; there are {}", names.join(", ")))
-    })
 }

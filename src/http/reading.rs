@@ -35,7 +35,7 @@ const POLL: Duration = Duration::from_millis(100);
 const FOLD_WAIT: Duration = Duration::from_secs(10);
 
 /// A moment in a query.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct AsOf(Moment);
 
@@ -232,7 +232,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What cursors have to say of this answer; nothing where it shows the views as they are.
-    fn pin(&self) -> Option<Pin> {
+    pub(super) fn pin(&self) -> Option<Pin> {
         match &self.state {
             State::Live(_) => None,
             State::AsOf { moment, instant, .. } => Some((moment.to_string(), instant.position.0)),
@@ -251,10 +251,16 @@ impl<'a> Reading<'a> {
 
     fn query<P: Projection>(&self, conditions: Conditions, order: Order, limit: u32) -> RowQuery {
         let mut query = list::query::<P>(conditions, order, limit);
-        if let State::AsOf { snapshots, .. } = &self.state {
-            query.generations.clone_from(snapshots);
-        }
+        query.generations = self.generations();
         query
+    }
+
+    /// Whose rows a list has to be read from; none stands for the live ones.
+    pub(super) fn generations(&self) -> Vec<Generation> {
+        match &self.state {
+            State::Live(_) => Vec::new(),
+            State::AsOf { snapshots, .. } => snapshots.clone(),
+        }
     }
 
     /// A page of the rows of `P`.

@@ -83,8 +83,11 @@ async fn fold<'t>(
             touched.entry(key).or_default().push(event);
         }
     }
+    let mut passed_over = Vec::new();
     for row in parked.iter().filter(|row| row.is_of(generation)) {
-        touched.remove(&row.parked.key);
+        if let Some((key, _)) = touched.remove_entry(&row.parked.key) {
+            passed_over.push(key);
+        }
     }
     let keys: Vec<String> = touched.keys().cloned().collect();
     let documents: BTreeMap<String, String> = if generation.position == Position(0) || keys.is_empty() {
@@ -99,27 +102,56 @@ async fn fold<'t>(
         changes: Vec::with_capacity(touched.len()),
         parked: Vec::new(),
         unparked: Vec::new(),
+        passed_over,
     };
     for (key, events) in touched {
-        match fold_row(*projection, &key, documents.get(&key).map(String::as_str), &events) {
-            Ok(change) => step.changes.push(change),
-            Err(error) => {
-                let position = events.first().map_or(to, |event| event.position);
-                tracing::error!(projection = projection.name(), key, %position, error, "a row is parked");
-                metrics::counter!("warmledger_rows_parked_total", "projection" => projection.name()).increment(1);
-                step.parked.push(Parked { key, position, error });
-            }
+        let document = documents.get(&key).map(String::as_str);
+        let (change, parked) = fold_as_far_as_possible(*projection, &key, document, &events);
+        step.changes.extend(change);
+        if let Some(Parked { key, position, error }) = &parked {
+            tracing::error!(projection = projection.name(), key, %position, error, "a row is parked");
+            metrics::counter!("warmledger_rows_parked_total", "projection" => projection.name()).increment(1);
         }
+        step.parked.extend(parked);
     }
     Ok(step)
 }
 
 /// The rows that an event touches. If even that cannot be told, the projection stops.
-fn keys(projection: &dyn AnyProjection, event: &Recorded) -> Result<Keys, RunError> {
+pub(super) fn keys(projection: &dyn AnyProjection, event: &Recorded) -> Result<Keys, RunError> {
     catch_unwind(AssertUnwindSafe(|| projection.keys(event))).map_err(|_| RunError::Keys {
         projection: projection.name(),
         position: event.position,
     })
+}
+
+/// Folds events into one row up to the first one that cannot be folded: the row before that event, unless that is as it
+/// was, and what is wrong. So a row that stands still is the same whatever the steps in which it was folded.
+pub(super) fn fold_as_far_as_possible(
+    projection: &dyn AnyProjection,
+    key: &str,
+    document: Option<&str>,
+    events: &[&Recorded],
+) -> (Option<RowChange>, Option<Parked>) {
+    if let Ok(change) = fold_row(projection, key, document, events) {
+        return (Some(change), None);
+    }
+    let mut last: Option<RowChange> = None;
+    for event in events {
+        let document = last.as_ref().map_or(document, RowChange::document);
+        match fold_row(projection, key, document, &[event]) {
+            Ok(change) => last = Some(change),
+            Err(error) => {
+                let parked = Parked {
+                    key: key.to_owned(),
+                    position: event.position,
+                    error,
+                };
+                return (last, Some(parked));
+            }
+        }
+    }
+    (last, None)
 }
 
 /// Folds events into one row. A panic of the projection is an error like any other.

@@ -1,8 +1,8 @@
 //! The task that keeps the live generations up to date.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use aggregates::Position;
 use jiff::SignedDuration;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::advance::{Step, Target, advance};
 use super::claims::{Claim, Claims};
 use super::flood::Flood;
+use super::rates::Rates;
 use super::{RunError, rebuild, snapshots};
 use crate::clock;
 use crate::store::{Generation, GenerationState, Lease, Store, StoreError};
@@ -27,6 +28,10 @@ const POLL: Duration = Duration::from_millis(250);
 const SPACING: Duration = Duration::from_millis(100);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// A rebuild that has not moved for so long was given up, or its process killed: another one begins anew.
+const ABANDONED_FOR: SignedDuration = SignedDuration::from_mins(10);
+/// How often the rates are measured.
+const SAMPLED: Duration = Duration::from_secs(1);
 /// A replaced generation is kept so long, for readers that are still in it.
 const RETIRED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
@@ -37,6 +42,7 @@ pub struct LiveRunner {
     pub(super) projections: &'static [&'static dyn AnyProjection],
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
     claims: Claims,
+    rates: Arc<Mutex<Rates>>,
     reached: watch::Sender<Reached>,
 }
 
@@ -68,6 +74,7 @@ impl LiveRunner {
             errors: Arc::default(),
             claims: Claims::default(),
             reached: watch::Sender::default(),
+            rates: Arc::default(),
         }
     }
 
@@ -99,7 +106,30 @@ impl LiveRunner {
     /// Folds whatever is appended until `shutdown`, while no other process on the same database does. `tail` tells when
     /// this process has appended something. A projection whose rows were made by another version of its code is rebuilt
     /// first, beside the old rows.
-    pub async fn run(self, mut tail: watch::Receiver<Position>, shutdown: CancellationToken) {
+    pub async fn run(self, tail: watch::Receiver<Position>, shutdown: CancellationToken) {
+        tokio::join!(self.fold(tail, &shutdown), self.measure(&shutdown));
+    }
+
+    /// Looks every second how far the projections are, whichever process folds them.
+    async fn measure(&self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() {
+            // while the store is away there is nothing to measure, and folding says so
+            if let Ok(generations) = self.store.generations().await {
+                let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+                rates.note(&generations, Instant::now());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(SAMPLED) => {}
+                () = shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    pub(super) fn rates(&self) -> Rates {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn fold(&self, mut tail: watch::Receiver<Position>, shutdown: &CancellationToken) {
         let mut lead = None;
         let mut flood = Flood::new(*tail.borrow());
         while !shutdown.is_cancelled() {
@@ -111,7 +141,7 @@ impl LiveRunner {
                 continue;
             }
             let spaced = tokio::time::sleep(SPACING);
-            let pause = match self.work(&mut lead, &shutdown).await {
+            let pause = match self.work(&mut lead, shutdown).await {
                 Ok(()) if lead.is_some() => POLL,
                 // another process folds; this one takes over soon after it has gone
                 Ok(()) => PAUSE,
@@ -154,7 +184,7 @@ impl LiveRunner {
             let Some(lease) = self.store.lease().await? else {
                 return Ok(());
             };
-            tracing::debug!("this process folds the projections");
+            tracing::info!("this process folds the projections");
             let rebuilding = tokio::spawn(self.clone().rebuild_outdated(shutdown.clone()));
             *lead = Some(Lead { lease, rebuilding });
         }
@@ -284,7 +314,7 @@ impl LiveRunner {
 
     fn note(&self, targets: &[Target], error: Option<&RunError>) {
         // the lock is held for a moment only; one poisoned by a panic still holds a good map
-        let mut errors = self.errors.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         for target in targets {
             match error {
                 Some(error) => drop(errors.insert(target.projection.name(), error.to_string())),
@@ -293,13 +323,16 @@ impl LiveRunner {
         }
     }
 
-    /// Drops what nobody reads any more.
+    /// Drops what nobody reads and nobody fills any more.
     async fn tidy(&self, generation: &Generation, projection: Option<&'static dyn AnyProjection>) {
-        let retired_since = clock::now().duration_since(generation.updated_at);
+        let untouched = clock::now().duration_since(generation.updated_at);
+        let over = match generation.state {
+            GenerationState::Retired => untouched > RETIRED_FOR,
+            GenerationState::Building => untouched > ABANDONED_FOR,
+            GenerationState::Live | GenerationState::Filling | GenerationState::Snapshot => false,
+        };
         let tidied = match projection {
-            _ if generation.state == GenerationState::Retired && retired_since > RETIRED_FOR => {
-                self.store.drop_generation(generation).await
-            }
+            _ if over => self.store.drop_generation(generation).await,
             Some(projection) => snapshots::let_go(&*self.store, generation, projection).await,
             None => Ok(()),
         };
@@ -310,6 +343,6 @@ impl LiveRunner {
 
     pub(super) fn errors(&self) -> HashMap<&'static str, String> {
         let errors = self.errors.lock();
-        errors.unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        errors.unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

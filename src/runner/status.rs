@@ -1,14 +1,15 @@
 //! How the projections are doing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aggregates::Position;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::LiveRunner;
+use super::rates::Rates;
 use crate::clock;
-use crate::store::{EventQuery, GenerationState, Store, StoreError};
+use crate::store::{EventQuery, Generation, GenerationState, ParkedRow, Store, StoreError};
 
 /// How a projection is doing.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -33,8 +34,12 @@ pub struct Status {
     /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are those of another version;
     /// `failing` while an event cannot be folded; `missing` before its first start.
     pub state: &'static str,
-    /// Rows that stand still, since an event could not be folded into them.
+    /// Rows that stand still, since an event could not be folded into them; `GET /api/v1/projections/{name}/parked`
+    /// lists them.
     pub parked: u64,
+    /// Events a second that were folded in the last ten seconds: into the new generation while there is one, else into
+    /// the one that is served. Null while it is not known yet.
+    pub rate: Option<f64>,
     /// The position that the new generation has reached, while there is one.
     pub rebuilt_to: Option<u64>,
     /// Why it is failing.
@@ -52,6 +57,8 @@ pub struct Health {
     pub waiting: Duration,
     /// Whether an event cannot be folded.
     pub failing: bool,
+    /// How many rows stand still.
+    pub parked: usize,
 }
 
 impl LiveRunner {
@@ -61,6 +68,7 @@ impl LiveRunner {
     /// [`StoreError`] if the store cannot tell.
     pub async fn health(&self) -> Result<Vec<Health>, StoreError> {
         let (head, generations) = (self.store.head().await?.position, self.store.generations().await?);
+        let parked = self.store.parked().await?;
         let errors = self.errors();
         let mut health = Vec::new();
         for projection in self.projections {
@@ -75,6 +83,7 @@ impl LiveRunner {
                 lag: head.0.saturating_sub(position.0),
                 waiting: Duration::from_secs_f64(seconds),
                 failing: errors.contains_key(name),
+                parked: count_parked(&parked, live),
             });
         }
         Ok(health)
@@ -86,7 +95,7 @@ impl LiveRunner {
     /// [`StoreError`] if the store cannot tell.
     pub async fn statuses(&self) -> Result<Vec<Status>, StoreError> {
         let errors = self.errors();
-        let mut statuses = statuses(&*self.store).await?;
+        let mut statuses = look(&*self.store, &self.rates()).await?;
         for status in &mut statuses {
             if let Some(error) = errors.get(status.name) {
                 status.state = "failing";
@@ -97,11 +106,27 @@ impl LiveRunner {
     }
 }
 
-/// How every projection is doing, as far as the store tells.
+/// How every projection is doing at this moment, without rates.
 ///
 /// # Errors
 /// [`StoreError`] if the store cannot tell.
 pub async fn statuses(store: &dyn Store) -> Result<Vec<Status>, StoreError> {
+    look(store, &Rates::default()).await
+}
+
+/// How every projection is doing, with rates: what the checkpoints move in so much time, which it takes.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn statuses_with_rates(store: &dyn Store, time: Duration) -> Result<Vec<Status>, StoreError> {
+    let mut rates = Rates::default();
+    rates.note(&store.generations().await?, Instant::now());
+    tokio::time::sleep(time).await;
+    rates.note(&store.generations().await?, Instant::now());
+    look(store, &rates).await
+}
+
+async fn look(store: &dyn Store, rates: &Rates) -> Result<Vec<Status>, StoreError> {
     let (head, generations) = (store.head().await?, store.generations().await?);
     let parked = store.parked().await?;
     let mut statuses = Vec::new();
@@ -129,15 +154,18 @@ pub async fn statuses(store: &dyn Store) -> Result<Vec<Status>, StoreError> {
                 None => 0,
             },
             state,
-            parked: parked
-                .iter()
-                .filter(|row| live.is_some_and(|live| row.is_of(live)))
-                .count() as u64,
+            parked: count_parked(&parked, live) as u64,
+            rate: building.or(live).and_then(|generation| rates.of(generation)),
             rebuilt_to: building.map(|building| building.position.0),
             error: None,
         });
     }
     Ok(statuses)
+}
+
+fn count_parked(parked: &[ParkedRow], live: Option<&Generation>) -> usize {
+    let of_live = |row: &&ParkedRow| live.is_some_and(|live| row.is_of(live));
+    parked.iter().filter(of_live).count()
 }
 
 /// For how long the oldest event that is not folded yet has waited, in seconds.

@@ -13,10 +13,11 @@ pub(super) const SOURCES: &str = "sources";
 pub(super) enum Kind {
     Text,
     Number,
+    Flag,
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 12] = [
+pub(super) const KEYS: [(&str, Kind); 13] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
@@ -29,6 +30,7 @@ pub(super) const KEYS: [(&str, Kind); 12] = [
     ("log_format", Kind::Text),
     ("queue_capacity", Kind::Number),
     ("lag_limit_seconds", Kind::Number),
+    ("ready_with_parked", Kind::Flag),
 ];
 
 /// The keys of one `[sources.NAME]` table.

@@ -154,11 +154,12 @@ fn flatten(value: &Value, path: &mut Vec<String>, file: &Path, flags: &Flags, en
     }
 }
 
-/// Text stays text; a number may be written as either.
+/// Text stays text; a number, or true and false, may be written as either.
 fn text_of(value: &Value, kind: Kind, path: &[String], origin: &Origin) -> Result<String, Problem> {
     let found = match &value.kind {
         ValueKind::String(text) => return Ok(text.clone()),
         ValueKind::I64(number) if kind == Kind::Number => return Ok(number.to_string()),
+        ValueKind::Boolean(flag) if kind == Kind::Flag => return Ok(flag.to_string()),
         ValueKind::Nil => "nothing",
         ValueKind::Boolean(_) => "true or false",
         ValueKind::Float(_) => "a fraction",
@@ -169,6 +170,7 @@ fn text_of(value: &Value, kind: Kind, path: &[String], origin: &Origin) -> Resul
     let allowed = match kind {
         Kind::Text => "text in quotes",
         Kind::Number => "a whole number",
+        Kind::Flag => "true or false",
     };
     Err(Problem {
         key: path.join("."),

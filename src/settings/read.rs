@@ -133,6 +133,9 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
                 values::parse_number(text, 1, 86_400).map(Duration::from_secs)
             })
             .unwrap_or(super::DEFAULT_LAG_LIMIT),
+        ready_with_parked: reader
+            .get("ready_with_parked", values::parse_flag)
+            .unwrap_or(super::DEFAULT_READY_WITH_PARKED),
         data_dir,
         origins: reader
             .values

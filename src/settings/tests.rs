@@ -184,6 +184,11 @@ fn a_bad_value_is_refused_with_what_is_allowed() {
             "allowed is a whole number from 1 to 86400",
         ),
         (
+            "WARMLEDGER_READY_WITH_PARKED",
+            "yes",
+            "\"yes\" is not allowed; allowed are true and false",
+        ),
+        (
             "WARMLEDGER_LOG",
             "debgu",
             "\"debgu\" is not a level (did you mean debug?)",
@@ -234,6 +239,7 @@ fn a_value_of_a_wrong_type_is_refused_without_quoting_it() {
         ("admin_token = 12", "is a number; allowed is text in quotes"),
         ("queue_capacity = true", "is true or false; allowed is a whole number"),
         ("lag_limit_seconds = 1.5", "is a fraction"),
+        ("ready_with_parked = 1", "is a number; allowed is true or false"),
     ] {
         let error = refusal(from_file(text));
         assert!(error.contains(expected), "{error}");
@@ -350,7 +356,8 @@ fn the_example_file_documents_every_key_with_its_default() {
     for (key, _) in keys::KEYS {
         let value = table.get(key).unwrap_or_else(|| panic!("{key} is not documented"));
         let number = || value.as_integer().map(|number| number.to_string());
-        let text = value.as_str().map(str::to_owned).or_else(number);
+        let flag = || value.as_bool().map(|flag| flag.to_string());
+        let text = value.as_str().map(str::to_owned).or_else(number).or_else(flag);
         if !without_default.contains(&key) {
             assert_eq!(shown(&defaults, key).value, text, "{key}");
         }

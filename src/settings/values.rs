@@ -90,6 +90,11 @@ pub(super) fn parse_number(text: &str, least: u64, most: u64) -> Result<u64, Str
     }
 }
 
+pub(super) fn parse_flag(text: &str) -> Result<bool, String> {
+    let allowed = || format!("{text:?} is not allowed; allowed are true and false");
+    text.trim().parse().map_err(|_| allowed())
+}
+
 pub(super) fn parse_path(text: &str) -> Result<std::path::PathBuf, String> {
     if text.is_empty() {
         Err("is empty; allowed is a path".to_owned())

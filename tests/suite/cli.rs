@@ -6,7 +6,7 @@
 //! - `records`: `ingest`, `events` and `projections`
 
 mod play;
-mod program;
+pub mod program;
 mod records;
 
 use crate::support::Database;

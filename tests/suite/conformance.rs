@@ -11,4 +11,4 @@ mod append;
 mod batches;
 mod interleavings;
 mod processes;
-mod projections;
+pub mod projections;

@@ -34,7 +34,7 @@ fn plan(orders: usize) -> Plan {
     })
 }
 
-async fn head(store: &dyn Store) -> u64 {
+pub async fn head(store: &dyn Store) -> u64 {
     store.head().await.unwrap().position.0
 }
 
@@ -46,14 +46,14 @@ async fn grown(store: &dyn Store, by: u64) {
     }
 }
 
-async fn send(child: &ChildService, plan: &Plan) -> Summary {
+pub async fn send(child: &ChildService, plan: &Plan) -> Summary {
     simulate::run(plan, &child.sender(), CancellationToken::new())
         .await
         .unwrap()
 }
 
 /// What is not acknowledged yet, and some of what is, as a provider sends again that did not get an answer.
-fn remaining(plan: &Plan, acknowledged: &[(EventId, Position)]) -> Plan {
+pub fn remaining(plan: &Plan, acknowledged: &[(EventId, Position)]) -> Plan {
     let acknowledged: HashSet<&EventId> = acknowledged.iter().map(|(event_id, _)| event_id).collect();
     let mut rest = plan.clone();
     rest.deliveries
@@ -62,7 +62,7 @@ fn remaining(plan: &Plan, acknowledged: &[(EventId, Position)]) -> Plan {
 }
 
 /// Everything acknowledged stands where the answer said, the log is sound, and the live rows are those of a rebuild.
-async fn holds(store: &dyn Store, plan: &Plan, acknowledged: &[(EventId, Position)]) {
+pub async fn holds(store: &dyn Store, plan: &Plan, acknowledged: &[(EventId, Position)]) {
     let log = sound_log(store).await;
     let positions = positions(&log);
     for (event_id, position) in acknowledged {
@@ -72,7 +72,7 @@ async fn holds(store: &dyn Store, plan: &Plan, acknowledged: &[(EventId, Positio
     live_equals_rebuilt(store).await;
 }
 
-async fn caught_up(store: &dyn Store) {
+pub async fn caught_up(store: &dyn Store) {
     let begun = Instant::now();
     while statuses(store).await.unwrap().iter().any(|status| status.lag > 0) {
         assert!(

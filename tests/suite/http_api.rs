@@ -3,6 +3,7 @@
 //! - `views`: what each route answers
 //! - `lists`: filters, counts and pages
 //! - `refusals`: each kind of error, and who may call
+//! - `rows`: the rows of every projection, by any column
 //! - `operations`: health, metrics, rebuilds, erasure
 //! - `document`: the API held against its own OpenAPI document
 
@@ -10,6 +11,7 @@ mod document;
 mod lists;
 mod operations;
 mod refusals;
+mod rows;
 mod views;
 
 use serde_json::Value;
@@ -33,8 +35,8 @@ const HISTORY: [&str; 7] = [
     "unknown.future.event.json",
 ];
 
-/// Every GET route with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 23] = [
+/// GET routes with real ids, as [`HISTORY`] leaves them.
+const CALLS: [(&str, &str); 24] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -75,11 +77,23 @@ const CALLS: [(&str, &str); 23] = [
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),
     ("/api/v1/projections", "/api/v1/projections"),
+    ("/api/v1/projections/{name}/parked", "/api/v1/projections/orders/parked"),
     ("/healthz", "/healthz"),
     ("/readyz", "/readyz"),
     ("/metrics", "/metrics"),
     ("/openapi.json", "/openapi.json"),
 ];
+
+/// Every GET route: pattern and path. Each projection has one for its rows.
+fn calls() -> impl Iterator<Item = (String, String)> {
+    let rows = projections::all()
+        .iter()
+        .map(|projection| format!("/api/v1/projections/{}/rows", projection.name()));
+    CALLS
+        .map(|(pattern, path)| (pattern.to_owned(), path.to_owned()))
+        .into_iter()
+        .chain(rows.map(|path| (path.clone(), path)))
+}
 
 /// A service that has recorded and folded [`HISTORY`].
 async fn with_history(database: &Database) -> TestService {

@@ -16,5 +16,8 @@ mod ingest;
 mod leases;
 mod leaves;
 mod parked;
+mod postgres_killed;
+mod rebuilds;
 mod secrets;
 mod support;
+mod takeover;

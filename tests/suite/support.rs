@@ -1,6 +1,7 @@
 //! Databases and services of a test's own.
 
 pub mod child;
+pub mod cluster;
 pub mod faulty;
 pub mod log;
 pub mod raw;
@@ -44,6 +45,7 @@ macro_rules! on_both_stores {
 pub struct Database {
     pub url: String,
     pub dir: TempDir,
+    /// The name of the database that is to be dropped at the end.
     postgres: Option<String>,
 }
 
@@ -82,8 +84,17 @@ impl Database {
         }
     }
 
+    /// One that somebody else has made and removes again.
+    pub fn at(url: String) -> Self {
+        Self {
+            url,
+            dir: tempfile::tempdir().unwrap(),
+            postgres: None,
+        }
+    }
+
     pub fn is_postgres(&self) -> bool {
-        self.postgres.is_some()
+        self.url.starts_with("postgres:")
     }
 
     /// Settings of a service on this database, on a free port.

@@ -190,7 +190,7 @@ pub(super) async fn advance(pool: &PgPool, steps: &[Advance<'_>]) -> Result<bool
         .bind(to_i64(step.from.position))
         .execute(&mut *tx)
         .await?;
-        if moved.rows_affected() == 0 {
+        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
             tx.rollback().await?;
             return Ok(false);
         }

@@ -27,11 +27,26 @@ pub(super) async fn all(pool: &PgPool) -> Result<Vec<ParkedRow>, StoreError> {
     parked.collect()
 }
 
+/// Whether the rows that the step passed over still stand still, once the step holds its generation.
+pub(super) async fn stand_still(tx: &mut PgConnection, step: &Advance<'_>) -> Result<bool, StoreError> {
+    if step.passed_over.is_empty() {
+        return Ok(true);
+    }
+    let found: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM parked_rows WHERE name = $1 AND generation = $2 AND key = ANY ($3)")
+            .bind(&step.from.name)
+            .bind(step.from.generation)
+            .bind(&step.passed_over)
+            .fetch_one(tx)
+            .await?;
+    Ok(usize::try_from(found).is_ok_and(|found| found == step.passed_over.len()))
+}
+
 pub(super) async fn write(tx: &mut PgConnection, step: &Advance<'_>) -> Result<(), StoreError> {
     for Parked { key, position, error } in &step.parked {
         sqlx::query(
             "INSERT INTO parked_rows VALUES ($1, $2, $3, $4, $5, $6)
-             ON CONFLICT (name, generation, key) DO UPDATE SET error = excluded.error",
+             ON CONFLICT (name, generation, key) DO UPDATE SET position = excluded.position, error = excluded.error",
         )
         .bind(&step.from.name)
         .bind(step.from.generation)

@@ -191,7 +191,7 @@ pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance<'_>]) -> Resul
         .bind(to_i64(step.from.position))
         .execute(&mut *tx)
         .await?;
-        if moved.rows_affected() == 0 {
+        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
             tx.rollback().await?;
             return Ok(false);
         }

@@ -26,11 +26,27 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<ParkedRow>, StoreError>
     parked.collect()
 }
 
+/// Whether the rows that the step passed over still stand still.
+pub(super) async fn stand_still(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<bool, StoreError> {
+    for key in &step.passed_over {
+        let found = sqlx::query("SELECT 1 FROM parked_rows WHERE name = ? AND generation = ? AND key = ?")
+            .bind(&step.from.name)
+            .bind(step.from.generation)
+            .bind(key)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if found.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 pub(super) async fn write(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<(), StoreError> {
     for Parked { key, position, error } in &step.parked {
         sqlx::query(
             "INSERT INTO parked_rows VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT (name, generation, key) DO UPDATE SET error = excluded.error",
+             ON CONFLICT (name, generation, key) DO UPDATE SET position = excluded.position, error = excluded.error",
         )
         .bind(&step.from.name)
         .bind(step.from.generation)

@@ -259,6 +259,7 @@ async fn projections_are_rebuilt_and_a_row_that_differs_is_reported(database: Da
             (&json!("live"), &json!(3), &json!(0))
         );
         assert!(names.contains(&status["name"].as_str().unwrap()) || status["version"].is_u64());
+        assert_eq!(status["rate"], 0.0, "it was measured: {status}");
     }
 
     let check = "projections rebuild --all --check --json";

@@ -31,7 +31,7 @@ on_both_stores!(
 );
 
 /// Appends events straight to the store: what a runner sees is the same, and it is much faster.
-async fn fill(store: &dyn Store, events: Vec<Recorded>) {
+pub async fn fill(store: &dyn Store, events: Vec<Recorded>) {
     for chunk in events.chunks(500) {
         let head = store.head().await.unwrap();
         let new: Vec<NewEvent> = chunk
@@ -49,7 +49,7 @@ async fn fill(store: &dyn Store, events: Vec<Recorded>) {
 }
 
 /// Orders that succeed, fail and are renewed, over and over.
-fn events(count: usize) -> Vec<Recorded> {
+pub fn events(count: usize) -> Vec<Recorded> {
     (0..count)
         .map(|number| {
             let (id, subject) = (format!("E{number}"), number % 211);
@@ -64,7 +64,7 @@ fn events(count: usize) -> Vec<Recorded> {
         .collect()
 }
 
-async fn run_until_caught_up(store: &Arc<dyn Store>) {
+pub async fn run_until_caught_up(store: &Arc<dyn Store>) {
     let runner = LiveRunner::new(Arc::clone(store));
     runner.prepare().await.unwrap();
     let (shutdown, tail) = (CancellationToken::new(), tokio::sync::watch::channel(Position(0)));
@@ -107,6 +107,7 @@ fn step<'g>(generation: &'g Generation, projection: &dyn AnyProjection, event: &
         changes: changes.collect(),
         parked: Vec::new(),
         unparked: Vec::new(),
+        passed_over: Vec::new(),
     }
 }
 

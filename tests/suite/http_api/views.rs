@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
 
-use super::{CALLS, FAILED_ORDER, ORDER, PAID, PAST_DUE, USER, caught_up, column, with_history, without_times};
+use super::{FAILED_ORDER, ORDER, PAID, PAST_DUE, USER, calls, caught_up, column, with_history, without_times};
 use crate::on_both_stores;
 use crate::support::{Database, fixture};
 
@@ -337,8 +337,8 @@ async fn nothing_secret_is_in_any_answer(database: Database) {
     let service = with_history(&database).await;
     service.send(fixture("mailbox.created.json")).await;
     caught_up(&database, &service, 8).await;
-    for (pattern, path) in CALLS {
-        let answer = service.get(path).await.text().await.unwrap();
+    for (pattern, path) in calls() {
+        let answer = service.get(&path).await.text().await.unwrap();
         for secret in [
             "$fFqf$PU7w$Lz9",
             "rena ppos",

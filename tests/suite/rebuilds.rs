@@ -1,0 +1,278 @@
+//! Rebuilds under readers and writers: nobody notices, nothing is lost, and one that was killed leaves nothing behind.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use reqwest::Client;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use warmledger::data_dir::SecretFile;
+use warmledger::runner::{self, LiveRunner, statuses};
+use warmledger::simulate::{self, Options, Pace, Plan};
+use warmledger::store::{GenerationState, Store};
+
+use crate::cli::program::Program;
+use crate::conformance::projections::{events, fill, run_until_caught_up};
+use crate::on_both_stores;
+use crate::support::Database;
+use crate::support::child::ChildService;
+use crate::support::log::{live_equals_rebuilt, positions, sound_log};
+use crate::support::raw::Raw;
+
+on_both_stores!(
+    three_rebuilds_under_load_change_no_answer_and_cause_no_error,
+    a_reader_of_the_sql_view_sees_one_whole_generation_at_any_time,
+    a_killed_rebuild_resumes,
+    an_abandoned_rebuild_is_cleaned_up,
+);
+
+/// For how long webhooks come in at least.
+const LOAD: Duration = Duration::from_secs(10);
+
+/// Reads answers over HTTP until `stop` is set; they may only ever grow. Tells how often it has read.
+async fn read_over_http(base: String, token: String, stop: Arc<AtomicBool>) -> u32 {
+    let client = Client::new();
+    let get = async |path: &str| -> Value {
+        let call = client.get(format!("{base}{path}")).bearer_auth(&token);
+        let response = call.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert_eq!(status, 200, "{path}: {text}");
+        serde_json::from_str(&text).unwrap()
+    };
+    let (mut last, mut seen, mut rounds) = (Vec::new(), BTreeSet::new(), 0);
+    while !stop.load(Ordering::SeqCst) {
+        let list = get("/api/v1/projections").await;
+        let now: Vec<(u64, u64)> = list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|item| (item["position"].as_u64().unwrap(), item["rows"].as_u64().unwrap()))
+            .collect();
+        for ((was, is), projection) in std::iter::zip(&last, &now).zip(projections::all()) {
+            let (was, is): (&(u64, u64), &(u64, u64)) = (was, is);
+            let name = projection.name();
+            assert!(is.0 >= was.0, "{name} went back from position {} to {}", was.0, is.0);
+            assert!(is.1 >= was.1, "{name} shrank from {} rows to {}", was.1, is.1);
+        }
+        last = now;
+        let newest = get("/api/v1/orders?limit=20").await;
+        let ids = newest["items"].as_array().unwrap().iter();
+        seen.extend(ids.map(|order| order["orderId"].as_str().unwrap().to_owned()));
+        for id in seen.iter().step_by(seen.len() / 10 + 1) {
+            assert_eq!(get(&format!("/api/v1/orders/{id}")).await["orderId"], id.as_str());
+        }
+        rounds += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    rounds
+}
+
+/// Reads the SQL view until `stop` is set: no order that was there may be missing later. Tells how often it has read.
+async fn read_sql(raw: Raw, stop: Arc<AtomicBool>) -> u32 {
+    let (mut last, mut rounds) = (BTreeSet::new(), 0);
+    while !stop.load(Ordering::SeqCst) {
+        let now: BTreeSet<String> = raw.texts("SELECT key FROM orders").await.into_iter().collect();
+        let gone: Vec<_> = last.difference(&now).take(3).collect();
+        assert!(gone.is_empty(), "{gone:?} are gone");
+        last = now;
+        rounds += 1;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    rounds
+}
+
+async fn three_rebuilds_under_load_change_no_answer_and_cause_no_error(database: Database) {
+    let child = ChildService::start(&database).await;
+    // SQLite has one writer, which the rebuilds need too
+    let rate = if database.is_postgres() { 500.0 } else { 150.0 };
+    let plan = Plan::new(&Options {
+        renewals: true,
+        duplicates: 0.05,
+        shuffle: true,
+        seed: rand::random(),
+        ..Options::new(4_000, Timestamp::now())
+    });
+    let mut options = child.sender();
+    options.pace = Pace::PerSecond(rate);
+    options.concurrency = 64;
+    let (enough, stop) = (CancellationToken::new(), Arc::new(AtomicBool::new(false)));
+    let ended = enough.clone();
+    let sending = tokio::spawn(async move { simulate::run(&plan, &options, ended).await });
+    let token = std::fs::read_to_string(SecretFile::AdminToken.path(database.dir.path())).unwrap();
+    let over_http = read_over_http(child.base.clone(), token.trim().to_owned(), Arc::clone(&stop));
+    let over_http = tokio::spawn(over_http);
+    let by_sql = tokio::spawn(read_sql(Raw::connect(&database).await, Arc::clone(&stop)));
+
+    let (begun, program) = (Instant::now(), Program::new(&database));
+    tokio::time::sleep(LOAD / 4).await;
+    for _ in 0..3 {
+        let rebuilt = program.run("projections rebuild --all --json").await;
+        assert_eq!(rebuilt.code, 0, "{}", rebuilt.stderr);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    tokio::time::sleep(LOAD.saturating_sub(begun.elapsed())).await;
+    enough.cancel();
+    let summary = sending.await.unwrap().unwrap();
+    eprintln!("{summary}");
+    assert_eq!((summary.given_up, summary.retried), (0, 0), "{summary}");
+    stop.store(true, Ordering::SeqCst);
+    let (read, polled) = (over_http.await.unwrap(), by_sql.await.unwrap());
+    eprintln!("read {read} times over HTTP, {polled} times by SQL");
+    assert!(read > 10 && polled > 10);
+
+    let checked = program.run("projections rebuild --all --check").await;
+    assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
+    let store = database.store().await;
+    let log = sound_log(&*store).await;
+    let positions = positions(&log);
+    for (event_id, position) in &summary.acknowledgements {
+        assert_eq!(positions.get(event_id), Some(position), "{event_id} was acknowledged");
+    }
+    for status in statuses(&*store).await.unwrap() {
+        assert_eq!((status.generation, status.state), (Some(4), "live"), "{}", status.name);
+    }
+    assert!(!child.log().contains("ERROR"), "{}", child.log());
+}
+
+async fn a_reader_of_the_sql_view_sees_one_whole_generation_at_any_time(database: Database) {
+    let store = database.store().await;
+    fill(&*store, events(900)).await;
+    run_until_caught_up(&store).await;
+    let raw = Raw::connect(&database).await;
+    let rows = raw.texts("SELECT CAST(count(*) AS text) FROM orders").await[0].clone();
+    let stop = Arc::new(AtomicBool::new(false));
+    let (reader, ended, whole) = (Raw::connect(&database).await, Arc::clone(&stop), rows.clone());
+    let reading = tokio::spawn(async move {
+        let (mut of_old, mut of_new) = (0, 0);
+        while !ended.load(Ordering::SeqCst) {
+            let sql = "SELECT CAST(count(*) AS text) || ' ' ||
+                              CAST(count(CASE WHEN status = 'old' THEN 1 END) AS text) FROM orders";
+            let seen = reader.texts(sql).await[0].clone();
+            match seen.split_once(' ') {
+                Some((all, old)) if all == whole && old == whole => of_old += 1,
+                Some((all, "0")) if all == whole => of_new += 1,
+                _ => panic!("neither the old rows nor the new: {seen}"),
+            }
+            tokio::task::yield_now().await;
+        }
+        (of_old, of_new)
+    });
+    for generation in 1..=5 {
+        raw.execute(&format!("UPDATE orders_g{generation} SET status = 'old'"))
+            .await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        runner::rebuild(&*store, projections::all(), |_| {}, &CancellationToken::new())
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    let (of_old, of_new) = reading.await.unwrap();
+    assert!(of_old > 0 && of_new > 0, "{of_old} {of_new}");
+    live_equals_rebuilt(&*store).await;
+}
+
+/// Kills a rebuild of the whole log (SIGKILL) when it has done a part of it, and tells where it was.
+async fn killed_midway(database: &Database, store: &Arc<dyn Store>) -> u64 {
+    fill(&**store, events(14_000)).await;
+    run_until_caught_up(store).await;
+    let killed = Program::new(database).start("projections rebuild --all");
+    let begun = Instant::now();
+    let midway = loop {
+        let building = building(&**store).await;
+        if let Some(position) = building.first().filter(|position| **position > 0) {
+            break *position;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the rebuild does not begin");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert_eq!(killed.signal("KILL").await.0, None, "it has not come to its end");
+    midway
+}
+
+/// Where the generations are that are being filled.
+async fn building(store: &dyn Store) -> Vec<u64> {
+    let generations = store.generations().await.unwrap();
+    let building = generations
+        .into_iter()
+        .filter(|found| found.state == GenerationState::Building);
+    building.map(|found| found.position.0).collect()
+}
+
+async fn a_killed_rebuild_resumes(database: Database) {
+    let store = database.store().await;
+    let midway = killed_midway(&database, &store).await;
+    live_equals_before_and_after(&store, midway).await;
+    let mut begun_at = None;
+    let progress = |at: runner::Progress| begun_at = begun_at.or(Some(at.position.0));
+    runner::rebuild(&*store, projections::all(), progress, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert!(begun_at > Some(midway), "{begun_at:?}: what was done is not done again");
+    assert_eq!(building(&*store).await, Vec::<u64>::new());
+    live_equals_rebuilt(&*store).await;
+}
+
+/// A rebuild that was killed has changed nothing that is read.
+async fn live_equals_before_and_after(store: &Arc<dyn Store>, midway: u64) {
+    assert!(midway < 14_000);
+    for status in statuses(&**store).await.unwrap() {
+        assert_eq!(
+            (status.generation, status.position),
+            (Some(1), 14_000),
+            "{}",
+            status.name
+        );
+        assert!(status.rows > 0, "{}", status.name);
+    }
+}
+
+async fn an_abandoned_rebuild_is_cleaned_up(database: Database) {
+    let store = database.store().await;
+    fill(&*store, events(50)).await;
+    run_until_caught_up(&store).await;
+    let orders = projections::by_name("orders").unwrap();
+    let begin = async || {
+        store
+            .create_generation(orders.name(), orders.version(), orders.columns())
+            .await
+            .unwrap()
+    };
+    assert_eq!(begin().await.state, GenerationState::Building);
+    // one that may well go on is left alone
+    run_until_caught_up(&store).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(building(&*store).await.len(), 1);
+    let long_ago = if database.is_postgres() {
+        "now() - interval '11 minutes'"
+    } else {
+        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-11 minutes')"
+    };
+    database
+        .execute(&format!(
+            "UPDATE projection_generations SET updated_at = {long_ago} WHERE state = 'building'"
+        ))
+        .await;
+    let live = LiveRunner::new(Arc::clone(&store));
+    let (shutdown, tail) = (
+        CancellationToken::new(),
+        tokio::sync::watch::channel(aggregates::Position(0)),
+    );
+    let running = tokio::spawn(live.run(tail.1, shutdown.clone()));
+    let begun = Instant::now();
+    while !building(&*store).await.is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it was not cleaned up");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    shutdown.cancel();
+    running.await.unwrap();
+    let raw = Raw::connect(&database).await;
+    assert!(
+        raw.try_execute("SELECT 1 FROM orders_g2").await.is_err(),
+        "its table is gone"
+    );
+    live_equals_rebuilt(&*store).await;
+}

@@ -1,0 +1,186 @@
+//! A PostgreSQL server of a test's own, which can be killed and started again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use sqlx::{Connection, PgConnection};
+use tempfile::TempDir;
+
+/// How long a start with recovery may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A private cluster, reached by socket only. Killed and removed when dropped.
+pub struct Cluster {
+    // not under $TMPDIR: the path of a socket must be short
+    directory: TempDir,
+    programs: PathBuf,
+    server: Option<Child>,
+}
+
+impl Cluster {
+    /// Makes a cluster and starts it.
+    pub async fn start() -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("warmledger-pg.")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let mut cluster = Self {
+            programs: programs(),
+            directory,
+            server: None,
+        };
+        if is_root() {
+            let given = Command::new("chown")
+                .arg(owner())
+                .arg(cluster.directory.path())
+                .status();
+            assert!(given.unwrap().success());
+        }
+        let made = cluster
+            .command("initdb")
+            .args([
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "-E",
+                "UTF8",
+                "--no-locale",
+                "--no-sync",
+                "-D",
+            ])
+            .arg(cluster.data())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        cluster.restart().await;
+        cluster
+    }
+
+    pub fn url(&self) -> String {
+        format!(
+            "postgres:///postgres?host={}&user=postgres",
+            self.directory.path().display()
+        )
+    }
+
+    /// Starts the server and waits until it has recovered and answers.
+    pub async fn restart(&mut self) {
+        let log = std::fs::File::create(self.directory.path().join("log")).unwrap();
+        let server = self
+            .command("postgres")
+            .arg("-D")
+            .arg(self.data())
+            .args(["-c", "listen_addresses=", "-c"])
+            .arg(format!("unix_socket_directories={}", self.directory.path().display()))
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.server = Some(server);
+        let begun = Instant::now();
+        while PgConnection::connect(&self.url()).await.is_err() {
+            let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap();
+            assert!(begun.elapsed() < PATIENCE, "PostgreSQL does not start: {log}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Kills the server and every process of it (SIGKILL).
+    pub fn kill(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        let children = children_of(server.id());
+        server.kill().unwrap();
+        for child in children {
+            // it may be gone already
+            let _ = Command::new("kill")
+                .args(["-KILL", &child])
+                .stderr(Stdio::null())
+                .status();
+        }
+        server.wait().unwrap();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// One of the server's programs, which refuse to run as root. The process is the program itself.
+    fn command(&self, program: &str) -> Command {
+        let program = self.programs.join(program);
+        let mut command = if is_root() {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid", owner(), "--regid", &group(), "--clear-groups"])
+                .arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command
+            .current_dir(self.directory.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Where the newest server's programs are; a distribution does not put them in the PATH.
+fn programs() -> PathBuf {
+    let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
+    let mut versions: Vec<(u32, PathBuf)> = installed
+        .filter_map(|version| {
+            let path = version.ok()?.path();
+            let number = path.file_name()?.to_str()?.parse().ok()?;
+            Some((number, path.join("bin")))
+        })
+        .filter(|(_, programs)| programs.join("initdb").exists())
+        .collect();
+    versions.sort_unstable();
+    if let Some((_, newest)) = versions.pop() {
+        return newest;
+    }
+    let told = output("pg_config", &["--bindir"]);
+    assert!(
+        Path::new(&told).join("initdb").exists(),
+        "PostgreSQL's initdb is not installed"
+    );
+    told.into()
+}
+
+fn is_root() -> bool {
+    output("id", &["-u"]) == "0"
+}
+
+/// Whom the server runs as when the tests run as root.
+fn owner() -> &'static str {
+    let known = Command::new("id").arg("postgres").output();
+    if known.is_ok_and(|known| known.status.success()) {
+        "postgres"
+    } else {
+        "nobody"
+    }
+}
+
+fn group() -> String {
+    output("id", &["-g", owner()])
+}
+
+fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output();
+    let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The ids of a process's children.
+fn children_of(parent: u32) -> Vec<String> {
+    let path = format!("/proc/{parent}/task/{parent}/children");
+    let children = std::fs::read_to_string(path).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
+}
