@@ -24,6 +24,7 @@ pub use as_of::{Moment, NotAMoment, as_of, history, position_at};
 pub use live::LiveRunner;
 pub use parked::{Retried, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild};
+pub(crate) use status::lag_seconds;
 pub use status::{Health, Status, statuses};
 
 use crate::store::StoreError;

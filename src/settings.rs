@@ -46,6 +46,7 @@ const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LO
 const DEFAULT_LOG: &str = "info";
 const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); // checked by the compiler: a constant
 const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What the command line set. It may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
@@ -100,7 +101,7 @@ pub struct Settings {
     pub master_key_file: PathBuf,
     /// The token that may do everything; `None` means the data directory's `admin.token`.
     pub admin_token: Option<Secret<String>>,
-    /// Reserved: the NATS server that events will be published to.
+    /// The NATS server that events are published to, if any.
     pub nats_url: Option<NatsUrl>,
     /// A tracing filter.
     pub log: String,
@@ -110,6 +111,8 @@ pub struct Settings {
     pub queue_capacity: NonZeroUsize,
     /// How far a projection may lag behind before the service reports itself not ready.
     pub lag_limit: Duration,
+    /// How long an open event stream may be silent before a heartbeat is sent.
+    pub heartbeat: Duration,
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
@@ -196,6 +199,7 @@ impl Settings {
         self.nats_url = None;
         self.queue_capacity = DEFAULT_QUEUE_CAPACITY;
         self.lag_limit = DEFAULT_LAG_LIMIT;
+        self.heartbeat = DEFAULT_HEARTBEAT;
         self.sources.clear();
         Ok(self)
     }

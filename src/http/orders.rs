@@ -22,7 +22,7 @@ use super::extract::{DomainName, Limit, NoParameters, Path, Query, Words, one_of
 use super::list::{self, Conditions, Page};
 use super::problem::Refusals;
 use super::{App, Problem};
-use crate::store::{Comparison, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
+use crate::store::{Comparison, EventFilter, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -273,7 +273,10 @@ async fn timeline(
     let query = EventQuery {
         after: aggregates::Position(page.after.unwrap_or_default()),
         limit: limit + 1,
-        stream: Some(StreamId::order(&id)),
+        filter: EventFilter {
+            stream: Some(StreamId::order(&id)),
+            ..EventFilter::default()
+        },
         ..EventQuery::default()
     };
     let mut events = app.store.events(&query).await?;

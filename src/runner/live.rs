@@ -16,7 +16,7 @@ use super::claims::{Claim, Claims};
 use super::flood::Flood;
 use super::{RunError, rebuild};
 use crate::clock;
-use crate::store::{Generation, GenerationState, Lease, Store, StoreError};
+use crate::store::{Duty, Generation, GenerationState, Lease, Store, StoreError};
 
 /// Events a step.
 const BATCH: u32 = 1_000;
@@ -131,7 +131,7 @@ impl LiveRunner {
             *lead = None;
         }
         if lead.is_none() {
-            let Some(lease) = self.store.lease().await? else {
+            let Some(lease) = self.store.lease(Duty::Projections).await? else {
                 return Ok(());
             };
             tracing::debug!("this process folds the projections");

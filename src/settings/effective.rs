@@ -51,6 +51,7 @@ impl Settings {
             self.row("log_format", Some(self.log_format.as_str().to_owned())),
             self.row("queue_capacity", Some(self.queue_capacity.to_string())),
             self.row("lag_limit_seconds", Some(self.lag_limit.as_secs().to_string())),
+            self.row("heartbeat_seconds", Some(self.heartbeat.as_secs().to_string())),
         ];
         for (name, source) in &self.sources {
             rows.push(self.row(&format!("sources.{name}.webhook_key"), Some(count(&source.webhook_key))));

@@ -16,7 +16,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 12] = [
+pub(super) const KEYS: [(&str, Kind); 13] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
@@ -29,6 +29,7 @@ pub(super) const KEYS: [(&str, Kind); 12] = [
     ("log_format", Kind::Text),
     ("queue_capacity", Kind::Number),
     ("lag_limit_seconds", Kind::Number),
+    ("heartbeat_seconds", Kind::Number),
 ];
 
 /// The keys of one `[sources.NAME]` table.

@@ -133,6 +133,11 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
                 values::parse_number(text, 1, 86_400).map(Duration::from_secs)
             })
             .unwrap_or(super::DEFAULT_LAG_LIMIT),
+        heartbeat: reader
+            .get("heartbeat_seconds", |text| {
+                values::parse_number(text, 1, 300).map(Duration::from_secs)
+            })
+            .unwrap_or(super::DEFAULT_HEARTBEAT),
         data_dir,
         origins: reader
             .values

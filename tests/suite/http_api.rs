@@ -12,6 +12,7 @@ mod operations;
 mod refusals;
 mod views;
 
+use reqwest::Response;
 use serde_json::Value;
 
 use crate::support::{Database, TestService, fixture};
@@ -34,7 +35,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// Every GET route with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 17] = [
+const CALLS: [(&str, &str); 20] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -56,6 +57,9 @@ const CALLS: [(&str, &str); 17] = [
     ("/api/v1/failures", "/api/v1/failures?domain=nowhere.com"),
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),
+    ("/api/v1/events/stream", "/api/v1/events/stream"),
+    ("/api/v1/consumers", "/api/v1/consumers"),
+    ("/api/v1/consumers/{name}", "/api/v1/consumers/billing"),
     ("/api/v1/projections", "/api/v1/projections"),
     ("/healthz", "/healthz"),
     ("/readyz", "/readyz"),
@@ -71,6 +75,18 @@ async fn with_history(database: &Database) -> TestService {
     }
     caught_up(database, &service, HISTORY.len() as u64).await;
     service
+}
+
+/// What an answer says; of an event stream, which has no end, its beginning and the first events.
+async fn text(mut response: Response) -> String {
+    if response.headers()["content-type"] != "text/event-stream" {
+        return response.text().await.unwrap();
+    }
+    let mut text = String::new();
+    while !text.contains("data: ") {
+        text.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    text
 }
 
 async fn caught_up(database: &Database, service: &TestService, position: u64) {

@@ -4,6 +4,7 @@ pub mod child;
 pub mod faulty;
 pub mod log;
 pub mod raw;
+pub mod sse;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
