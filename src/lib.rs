@@ -9,6 +9,7 @@ pub mod ingest;
 pub mod ledger;
 pub mod logging;
 pub mod metrics;
+pub mod relay;
 pub mod runner;
 pub mod secret;
 pub mod service;

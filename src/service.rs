@@ -21,6 +21,7 @@ use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
+use crate::relay::Relay;
 use crate::runner::LiveRunner;
 use crate::settings::Settings;
 use crate::store::{self, Lookup, Store};
@@ -167,6 +168,10 @@ impl Service {
         let tasks = TaskTracker::new();
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
         tasks.spawn(watching);
+        if let Some(url) = settings.nats_url.clone() {
+            let relay = Relay::new(Arc::clone(&store), url, head.clone());
+            tasks.spawn(relay.run(shutdown.clone()));
+        }
         let app = App {
             reader: Reader::new(Arc::clone(&store), vault),
             store: Arc::clone(&store),

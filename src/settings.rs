@@ -34,7 +34,7 @@ use aggregates::Source;
 pub use self::{
     effective::EffectiveSetting,
     error::{Origin, Problem, SettingsError},
-    url::{DatabaseUrl, NatsUrl},
+    url::{DatabaseUrl, NatsServer, NatsUrl},
     values::{LogFormat, parse_keys},
 };
 use crate::{ingest::signature::Scheme, secret::Secret};

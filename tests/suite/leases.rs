@@ -17,6 +17,10 @@ async fn one_process_at_a_time_has_the_lease(database: Database) {
     let mut held = one.lease(Duty::Projections).await.unwrap().expect("a free lease");
     assert!(held.is_held().await);
     assert!(other.lease(Duty::Projections).await.unwrap().is_none());
+    assert!(
+        other.lease(Duty::Relay).await.unwrap().is_some(),
+        "each duty has its own"
+    );
     drop(held);
     let since = Instant::now();
     while other.lease(Duty::Projections).await.unwrap().is_none() {

@@ -3,6 +3,7 @@
 pub mod child;
 pub mod faulty;
 pub mod log;
+pub mod nats;
 pub mod raw;
 pub mod sse;
 
