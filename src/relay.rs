@@ -187,7 +187,7 @@ impl Relay {
                 },
                 _ = tick.tick() => {
                     ticks = ticks.wrapping_add(1);
-                    if ticks % 4 == 0 && !lease.is_held().await {
+                    if ticks.is_multiple_of(4) && !lease.is_held().await {
                         return Err(RelayError::Unleased);
                     }
                     if committed < acknowledged {

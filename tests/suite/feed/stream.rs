@@ -6,6 +6,7 @@ use aggregates::EventId;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
+use warmledger::http::CutListener;
 use warmledger::simulate::{self, Options, Plan};
 
 use crate::on_both_stores;
@@ -236,4 +237,34 @@ async fn open_streams_end_with_the_service(database: Database) {
         "the stop does not wait for readers"
     );
     assert_eq!(stream.block().await, None);
+}
+
+/// A connection whose other end reads nothing is never done; once it is cut, the server can end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_takes_nothing_cannot_hold_up_a_stop() {
+    let endless = || async {
+        let chunks = futures_util::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 65_536]));
+        axum::body::Body::from_stream(chunks)
+    };
+    let router = axum::Router::new().route("/", axum::routing::get(endless));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+    let stopped = stop.clone().cancelled_owned();
+    let serving = axum::serve(CutListener::new(listener, cut.clone()), router).with_graceful_shutdown(stopped);
+    let mut serving = tokio::spawn(std::future::IntoFuture::into_future(serving));
+    let mut reader = tokio::net::TcpStream::connect(address).await.unwrap();
+    tokio::io::AsyncWriteExt::write_all(&mut reader, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    reader.readable().await.unwrap();
+    stop.cancel();
+    let second = Duration::from_secs(1);
+    assert!(
+        tokio::time::timeout(second, &mut serving).await.is_err(),
+        "it is held up"
+    );
+    cut.cancel();
+    let ended = tokio::time::timeout(10 * second, serving).await;
+    ended.expect("a cut ends it").unwrap().unwrap();
 }
