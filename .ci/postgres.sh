@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A PostgreSQL for tests, to be sourced. `postgres_start` finds a server or starts a private one, creates a database of
+# A PostgreSQL for tests, to be sourced after debian.sh. `postgres_start` finds a server or starts a private one, creates a database of
 # its own there and sets POSTGRES_URL to it; `postgres_stop` removes everything again.
 #
 # The server: $WARMLEDGER_TEST_POSTGRES_URL if it is set, else one on port ${PGPORT:-5432} of this machine that lets us
@@ -28,18 +28,6 @@ postgres_bin() {
   dir=$(command -v initdb) && dirname "$dir"
 }
 
-postgres_install() {
-  local sudo=()
-  if [ "$(id -u)" != 0 ]; then
-    sudo -n true 2>/dev/null || return 1
-    sudo=(sudo -n)
-  fi
-  command -v apt-get >/dev/null || return 1
-  echo "No PostgreSQL here: installing Debian's package." >&2
-  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq update >&2 &&
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends postgresql >&2
-}
-
 # postgres_as_owner COMMAND…: initdb and the server refuse to run as root.
 postgres_as_owner() {
   if [ "$(id -u)" != 0 ]; then
@@ -51,7 +39,7 @@ postgres_as_owner() {
 
 postgres_private() {
   local bin
-  bin=$(postgres_bin) && command -v psql >/dev/null || { postgres_install && bin=$(postgres_bin); } || {
+  bin=$(postgres_bin) && command -v psql >/dev/null || { debian_install postgresql && bin=$(postgres_bin); } || {
     echo "No PostgreSQL server can be reached, and none can be installed: install the package postgresql," >&2
     echo "or set WARMLEDGER_TEST_POSTGRES_URL to a server on which databases may be created." >&2
     return 1

@@ -4,6 +4,7 @@
 //! anything else that kept the command from being done.
 
 pub mod config;
+pub mod consumers;
 pub mod demo;
 pub mod events;
 pub mod ingest;
@@ -87,6 +88,8 @@ pub enum Command {
     Projections(projections::ProjectionsArgs),
     /// Read the recorded events, secrets never shown
     Events(events::EventsArgs),
+    /// Show how far the named consumers of the feed are
+    Consumers(consumers::ConsumersArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }

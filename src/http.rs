@@ -4,14 +4,17 @@
 //! - `webhooks`: the way in
 //! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
 //! - `diff`: what changed between two moments, and by which events
-//! - `events`: the feed of all events
+//! - `events`, `stream`: the feed of all events, page by page and as it happens
+//! - `consumers`: who reads the feed, and how far
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
 //! - `auth`, `extract`, `list`, `problem`, `reading`: what the resources share
 //! - `watch`: what is done for every request
+//! - `listener`: connections that can be cut
 
 mod auth;
+mod consumers;
 mod diff;
 mod domains;
 mod events;
@@ -19,6 +22,7 @@ mod extract;
 mod failures;
 mod health;
 mod list;
+mod listener;
 mod openapi;
 mod orders;
 mod parked;
@@ -27,6 +31,7 @@ mod projections;
 mod reading;
 mod renewals;
 mod rows;
+mod stream;
 mod watch;
 mod webhooks;
 
@@ -34,17 +39,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aggregates::Position;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::{Extension, Router};
+use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use listener::CutListener;
 pub use problem::Problem;
 
 use crate::ingest::Ingest;
@@ -64,6 +72,10 @@ pub struct App {
     pub ledger: Ledger,
     /// The way in, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
+    /// The end of the log, as far as this process knows.
+    pub head: Receiver<Position>,
+    /// How long an event stream may be silent.
+    pub heartbeat: Duration,
     /// The projections' runner.
     pub live: LiveRunner,
     /// Rows as of earlier moments.
@@ -93,6 +105,8 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(renewals::router())
         .merge(failures::router())
         .merge(events::router())
+        .merge(stream::router())
+        .merge(consumers::router())
         .merge(projections::router())
         .merge(diff::router())
         .merge(parked::router())
@@ -132,7 +146,7 @@ async fn other_method() -> Problem {
 }
 
 /// An id as one segment of a path: all but unreserved characters (RFC 3986 §2.3) are percent-encoded.
-fn path_segment(id: &str) -> String {
+pub(crate) fn path_segment(id: &str) -> String {
     let mut segment = String::with_capacity(id.len());
     for byte in id.bytes() {
         match byte {

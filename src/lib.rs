@@ -3,11 +3,13 @@
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
+pub mod feed;
 pub mod http;
 pub mod ingest;
 pub mod ledger;
 pub mod logging;
 pub mod metrics;
+pub mod relay;
 pub mod runner;
 pub mod secret;
 pub mod service;

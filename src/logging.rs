@@ -12,8 +12,8 @@ use crate::settings::{LogFormat, Settings};
 /// # Errors
 /// If the filter is wrong (loaded settings have it checked already), or if logging was started before.
 pub fn start(settings: &Settings) -> anyhow::Result<()> {
-    // what PostgreSQL remarks on repeated migrations is no news; a filter that names the target has its own way
-    let filter = EnvFilter::try_new(format!("sqlx::postgres::notice=warn,{}", settings.log))
+    // what PostgreSQL remarks on repeated migrations is no news, and the relay itself tells of its connection; a filter that names the target has its own way
+    let filter = EnvFilter::try_new(format!("sqlx::postgres::notice=warn,async_nats=off,{}", settings.log))
         .with_context(|| format!("setting `log` ({}) is not a tracing filter", settings.origin("log")))?;
     // https://no-color.org: colours only for people, and only if they don't mind.
     let ansi = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());

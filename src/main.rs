@@ -27,6 +27,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ingest(args) => cli::ingest::run(args, settings).await,
         Command::Projections(args) => cli::projections::run(args, settings).await,
         Command::Events(args) => cli::events::run(args, settings).await,
+        Command::Consumers(args) => cli::consumers::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }
 }

@@ -32,6 +32,7 @@ pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild};
 pub use snapshots::Snapshots;
+pub(crate) use status::lag_seconds;
 pub use status::{Health, Status, statuses, statuses_with_rates};
 
 use crate::store::StoreError;

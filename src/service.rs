@@ -4,20 +4,24 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregates::Source;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::data_dir::{self, ServiceSecrets};
-use crate::http::{self, App};
+use crate::feed;
+use crate::http::{self, App, CutListener};
 use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
+use crate::relay::Relay;
 use crate::runner::{LiveRunner, Snapshots};
 use crate::settings::Settings;
 use crate::store::{self, Lookup, Store};
@@ -25,6 +29,9 @@ use crate::vault::{FingerprintKey, MasterKey, Vault};
 
 /// The source whose settings stand at the top level.
 pub const MAIN_SOURCE: &str = "coldmailreseller";
+
+/// Answers that were begun get so long to be taken when the service stops: longer than a body may take to arrive.
+const FAREWELL: Duration = Duration::from_secs(12);
 
 /// Everything below HTTP: the store, the vault, the ledger's writer and the way in for each source.
 pub struct Core {
@@ -128,6 +135,7 @@ pub struct Service {
     address: SocketAddr,
     created: Vec<PathBuf>,
     shutdown: CancellationToken,
+    cut: CancellationToken,
     tasks: TaskTracker,
     server: JoinHandle<std::io::Result<()>>,
     runner: JoinHandle<()>,
@@ -158,11 +166,19 @@ impl Service {
         live.prepare().await?;
         let runner = tokio::spawn(live.clone().run(ledger.tail(), shutdown.clone()));
         let tasks = TaskTracker::new();
+        let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
+        tasks.spawn(watching);
+        if let Some(url) = settings.nats_url.clone() {
+            let relay = Relay::new(Arc::clone(&store), url, head.clone());
+            tasks.spawn(relay.run(shutdown.clone()));
+        }
         let app = App {
             reader: Reader::new(Arc::clone(&store), vault),
             store: Arc::clone(&store),
             ledger,
             ingests,
+            head,
+            heartbeat: settings.heartbeat,
             live,
             snapshots: Snapshots::new(Arc::clone(&store), tasks.clone(), shutdown.clone()),
             admin_token: secrets.admin_token,
@@ -174,6 +190,8 @@ impl Service {
         };
         let router = http::router(app)?;
         let stopped = shutdown.clone();
+        let cut = CancellationToken::new();
+        let listener = CutListener::new(listener, cut.clone());
         let server = tokio::spawn(async move {
             axum::serve(listener, router)
                 .with_graceful_shutdown(async move { stopped.cancelled().await })
@@ -183,6 +201,7 @@ impl Service {
             address,
             created: secrets.created,
             shutdown,
+            cut,
             tasks,
             server,
             runner,
@@ -205,10 +224,17 @@ impl Service {
     ///
     /// # Errors
     /// If the server had failed.
-    pub async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(mut self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         // the router holds the ledger's handles: once the server is gone, the writer empties its queue and ends
-        let served = self.server.await;
+        let served = match timeout(FAREWELL, &mut self.server).await {
+            Ok(served) => served,
+            Err(_) => {
+                tracing::warn!("connections whose other end takes no answer are cut");
+                self.cut.cancel();
+                self.server.await
+            }
+        };
         self.writer.await.context("the ledger's writer failed")?;
         self.runner.await.context("the projections' runner failed")?;
         self.tasks.close();

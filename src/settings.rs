@@ -34,7 +34,7 @@ use aggregates::Source;
 pub use self::{
     effective::EffectiveSetting,
     error::{Origin, Problem, SettingsError},
-    url::{DatabaseUrl, NatsUrl},
+    url::{DatabaseUrl, NatsServer, NatsUrl},
     values::{LogFormat, parse_keys},
 };
 use crate::{ingest::signature::Scheme, secret::Secret};
@@ -47,6 +47,7 @@ const DEFAULT_LOG: &str = "info";
 const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); // checked by the compiler: a constant
 const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
 const DEFAULT_READY_WITH_PARKED: bool = true;
+const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// What the command line set. It may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
@@ -101,7 +102,7 @@ pub struct Settings {
     pub master_key_file: PathBuf,
     /// The token that may do everything; `None` means the data directory's `admin.token`.
     pub admin_token: Option<Secret<String>>,
-    /// Reserved: the NATS server that events will be published to.
+    /// The NATS server that events are published to, if any.
     pub nats_url: Option<NatsUrl>,
     /// A tracing filter.
     pub log: String,
@@ -113,6 +114,8 @@ pub struct Settings {
     pub lag_limit: Duration,
     /// Whether the service reports itself ready while rows of a projection stand still.
     pub ready_with_parked: bool,
+    /// How long an open event stream may be silent before a heartbeat is sent.
+    pub heartbeat: Duration,
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
@@ -200,6 +203,7 @@ impl Settings {
         self.queue_capacity = DEFAULT_QUEUE_CAPACITY;
         self.lag_limit = DEFAULT_LAG_LIMIT;
         self.ready_with_parked = DEFAULT_READY_WITH_PARKED;
+        self.heartbeat = DEFAULT_HEARTBEAT;
         self.sources.clear();
         Ok(self)
     }

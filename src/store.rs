@@ -2,6 +2,7 @@
 //!
 //! Layout
 //! - `event`: an event as it is written and as it is read back
+//! - `consumer`: a named consumer of the feed
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `postgres`, `sqlite`: the implementations
@@ -9,12 +10,14 @@
 //! The order of the log is total and gap-free: [`Store::append`] compares and sets the head in the same atomic step that
 //! writes the rows, so a reader who has seen position *n* has seen everything up to *n*.
 
+mod consumer;
 mod error;
 mod event;
 mod postgres;
 mod query;
 mod sqlite;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
@@ -22,10 +25,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
 
+pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use postgres::PostgresStore;
-pub use query::{Comparison, Condition, Count, EventQuery, NamedBy, Order, RowQuery, StoredRow};
+pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
 
 use crate::settings::DatabaseUrl;
@@ -228,6 +232,15 @@ pub struct Difference {
     pub rebuilt: Option<String>,
 }
 
+/// What one process of several does for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Duty {
+    /// Folding the live projections.
+    Projections,
+    /// Publishing the feed to NATS.
+    Relay,
+}
+
 /// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
 ///
 /// It saves work and nothing rests on it: two processes that both believe to hold it still write every step once.
@@ -328,8 +341,38 @@ pub trait Store: Send + Sync + 'static {
     /// How many rows a generation has.
     async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError>;
 
-    /// The lease on folding the live projections; none while another process has it.
-    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError>;
+    /// The lease on a duty; none while another process has it.
+    async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError>;
+
+    /// All named consumers, by name.
+    async fn consumers(&self) -> Result<Vec<Consumer>, StoreError>;
+
+    /// One of them.
+    async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError>;
+
+    /// Makes a consumer with its checkpoint at `position`, or sets the filter of the one that is there and leaves its
+    /// checkpoint alone. Tells whether it is new.
+    async fn put_consumer(
+        &self,
+        name: &ConsumerName,
+        filter: &EventFilter,
+        position: Position,
+    ) -> Result<bool, StoreError>;
+
+    /// Moves a consumer's checkpoint if it stands within `from`. `false`, and nothing changed, if it does not, or if
+    /// there is no such consumer.
+    async fn commit(
+        &self,
+        name: &ConsumerName,
+        from: RangeInclusive<Position>,
+        to: Position,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes that a consumer is there now.
+    async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError>;
+
+    /// Forgets a consumer. Tells whether there was one.
+    async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError>;
 
     /// Rows of a projection: of its live generation, unless the query names another.
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError>;

@@ -1,6 +1,6 @@
 //! `warmledger events`
 
-use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+use std::{collections::BTreeMap, fmt::Display, process::ExitCode, time::Duration};
 
 use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
 use anyhow::{Context, anyhow};
@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::{interrupt, output};
 use crate::{
     clock::rfc3339_micros,
+    feed,
     settings::Settings,
-    store::{EventQuery, Store, StoredEvent},
+    store::{EventFilter, Store, StoreError, StoredEvent},
 };
 
 /// The arguments of `warmledger events`.
@@ -38,7 +39,8 @@ pub enum EventsCommand {
     #[command(after_help = "\
 Examples:
   warmledger events list --after 1000 --limit 100
-  warmledger events list --stream order-WR3N4JEW3D76N6KGRQSG36SSHBXK")]
+  warmledger events list --stream order-WR3N4JEW3D76N6KGRQSG36SSHBXK
+  warmledger events list --category subscription --type SubscriptionRenewed")]
     List {
         /// Start after this position
         #[arg(long, value_name = "POSITION", default_value_t = 0)]
@@ -46,12 +48,8 @@ Examples:
         /// Stop after this many events [default: all]
         #[arg(long, value_name = "N")]
         limit: Option<u64>,
-        /// Only events of this type
-        #[arg(long = "type", value_name = "TYPE")]
-        event_type: Option<String>,
-        /// Only events of this stream
-        #[arg(long, value_name = "STREAM")]
-        stream: Option<String>,
+        #[command(flatten)]
+        filter: FilterArgs,
     },
     /// Print one event
     #[command(after_help = "Example:\n  warmledger events show 42 | jq .facts")]
@@ -61,15 +59,51 @@ Examples:
         position: u64,
     },
     /// Print the newest events
-    #[command(after_help = "Examples:\n  warmledger events tail --lines 50\n  warmledger events tail --follow")]
+    #[command(
+        after_help = "Examples:\n  warmledger events tail --lines 50\n  warmledger events tail --follow --type AssignmentFailed"
+    )]
     Tail {
-        /// How many of the newest events to begin with
+        /// How many of the newest events to begin with; of these, those that pass are printed
         #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
         lines: u64,
+        #[command(flatten)]
+        filter: FilterArgs,
         /// Go on with events as they are recorded, until interrupted
         #[arg(long, short)]
         follow: bool,
     },
+}
+
+/// Which events pass: the same as for `/api/v1/events`.
+#[derive(Args)]
+pub struct FilterArgs {
+    /// Only events of this type, or of these, separated by commas
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    types: Vec<String>,
+    /// Only events of streams of this category, the part of the name before the first -, e.g. order
+    #[arg(long, value_name = "CATEGORY")]
+    category: Option<String>,
+    /// Only events of this stream
+    #[arg(long, value_name = "STREAM")]
+    stream: Option<String>,
+    /// Only events that are about this user
+    #[arg(long, value_name = "USER_ID")]
+    subject: Option<String>,
+}
+
+impl FilterArgs {
+    fn read(self) -> anyhow::Result<EventFilter> {
+        fn one<T: TryFrom<String, Error: Display>>(flag: &str, text: Option<String>) -> anyhow::Result<Option<T>> {
+            let read = text.map(T::try_from).transpose();
+            read.map_err(|error| anyhow!("{flag} {error}"))
+        }
+        Ok(EventFilter {
+            types: self.types,
+            category: one("--category", self.category)?,
+            stream: one("--stream", self.stream)?,
+            subject: one("--subject", self.subject)?,
+        })
+    }
 }
 
 /// Events read from the store at once.
@@ -82,44 +116,33 @@ const POLL: Duration = Duration::from_millis(250);
 /// # Errors
 /// If the store can't be reached, or there is no event at the position.
 pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
-    let stream = match &args.command {
-        EventsCommand::List { stream: Some(text), .. } => {
-            Some(StreamId::parse(text).map_err(|error| anyhow!("--stream {error}"))?)
-        }
-        _ => None,
-    };
     let stop = interrupt::token()?;
-    let store = super::open_store(&settings).await?;
     match args.command {
-        EventsCommand::Show { position } => show(&*store, Position(position)).await?,
-        EventsCommand::List {
-            after,
-            limit,
-            event_type,
-            stream: _,
-        } => {
-            let query = EventQuery {
-                after: Position(after),
-                type_name: event_type,
-                stream,
-                ..EventQuery::default()
-            };
-            list(&*store, query, limit.unwrap_or(u64::MAX), &stop).await?;
+        EventsCommand::Show { position } => {
+            let store = super::open_store(&settings).await?;
+            show(&*store, Position(position)).await?;
         }
-        EventsCommand::Tail { lines, follow } => {
-            let head = store.head().await?.position.0;
-            let after = Position(head.saturating_sub(lines));
-            let query = EventQuery {
-                after,
-                ..EventQuery::default()
-            };
-            let printed = list(&*store, query, lines, &stop).await?;
-            if follow && printed.read {
-                let after = printed.last.unwrap_or(after);
+        EventsCommand::List { after, limit, filter } => {
+            let filter = filter.read()?;
+            let store = super::open_store(&settings).await?;
+            let head = store.head().await?.position;
+            let mut reader = EventReader::new(&*store, filter, Position(after));
+            reader.print(head, limit.unwrap_or(u64::MAX), &stop).await?;
+            reader.hint_at_types();
+        }
+        EventsCommand::Tail { lines, filter, follow } => {
+            let filter = filter.read()?;
+            let store = super::open_store(&settings).await?;
+            let head = store.head().await?.position;
+            let after = Position(head.0.saturating_sub(lines));
+            let mut reader = EventReader::new(&*store, filter, after);
+            let read = reader.print(head, u64::MAX, &stop).await?;
+            reader.hint_at_types();
+            if follow && read {
                 tokio::select! {
                     () = stop.cancelled() => {}
                     () = output::reader_gone() => {}
-                    followed = follow_from(&*store, after, &stop) => followed?,
+                    followed = reader.follow(&stop) => followed?,
                 }
             }
         }
@@ -127,83 +150,80 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// How a listing ended.
-struct Printed {
-    /// The last event printed.
-    last: Option<Position>,
-    /// Whether anybody still reads.
-    read: bool,
+/// Prints the events that pass, on from a position.
+struct EventReader<'s> {
+    store: &'s dyn Store,
+    filter: EventFilter,
+    after: Position,
+    printed: u64,
 }
 
-/// Prints what the query finds, at most `limit` events.
-async fn list(
-    store: &dyn Store,
-    mut query: EventQuery,
-    limit: u64,
-    stop: &CancellationToken,
-) -> anyhow::Result<Printed> {
-    let mut left = limit;
-    let mut printed = Printed { last: None, read: true };
-    while left > 0 && !stop.is_cancelled() {
-        query.limit = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
-        let events = store.events(&query).await?;
-        for event in &events {
-            printed.read = output::print_line(&Line::new(event)?)?;
-            if !printed.read {
-                return Ok(printed);
-            }
-            query.after = event.position;
-            printed.last = Some(event.position);
-        }
-        left = left.saturating_sub(events.len() as u64);
-        if events.len() < query.limit as usize {
-            break;
+impl<'s> EventReader<'s> {
+    fn new(store: &'s dyn Store, filter: EventFilter, after: Position) -> Self {
+        Self {
+            store,
+            filter,
+            after,
+            printed: 0,
         }
     }
-    if let (None, Some(name)) = (printed.last, &query.type_name) {
-        hint_at_types(name);
-    }
-    Ok(printed)
-}
 
-/// Nothing found may be the truth, or a misspelt type.
-fn hint_at_types(name: &str) {
-    let known = || OrderEvent::EVENT_TYPES.iter().map(|(known, _)| *known);
-    if !known().any(|known| known == name) {
-        eprintln!(
-            "note: this version writes no events of type {name:?}; it writes {}",
-            known().collect::<Vec<_>>().join(", ")
-        );
+    /// Prints events up to a position, at most `limit`. Tells whether anybody still reads.
+    async fn print(&mut self, until: Position, limit: u64, stop: &CancellationToken) -> anyhow::Result<bool> {
+        let mut left = limit;
+        while left > 0 && self.after < until && !stop.is_cancelled() {
+            let limit = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
+            let page = feed::page(self.store, &self.filter, self.after, until, limit).await?;
+            for event in &page.events {
+                if !output::print_line(&Line::new(event)?)? {
+                    return Ok(false);
+                }
+                self.printed += 1;
+            }
+            left = left.saturating_sub(page.events.len() as u64);
+            self.after = page.position;
+        }
+        Ok(true)
     }
-}
 
-/// Prints events as they are recorded. A store that is away for a while is waited for.
-async fn follow_from(store: &dyn Store, after: Position, stop: &CancellationToken) -> anyhow::Result<()> {
-    let mut query = EventQuery {
-        after,
-        limit: PAGE,
-        ..EventQuery::default()
-    };
-    while !stop.is_cancelled() {
-        let events = match store.events(&query).await {
-            Ok(events) => events,
-            Err(error) if error.is_transient() => {
-                tracing::warn!(%error, "waiting for the store");
-                Vec::new()
+    /// Prints events as they are recorded. A store that is away for a while is waited for.
+    async fn follow(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
+        while !stop.is_cancelled() {
+            match self.print_new(stop).await {
+                Ok(true) => tokio::time::sleep(POLL).await,
+                Ok(false) => return Ok(()),
+                Err(error) => match error.downcast_ref::<StoreError>() {
+                    Some(away) if away.is_transient() => {
+                        tracing::warn!(%error, "waiting for the store");
+                        tokio::time::sleep(POLL).await;
+                    }
+                    _ => return Err(error),
+                },
             }
-            Err(error) => return Err(error.into()),
-        };
-        for event in &events {
-            if !output::print_line(&Line::new(event)?)? {
-                return Ok(());
-            }
-            query.after = event.position;
         }
-        if events.len() < PAGE as usize {
-            tokio::time::sleep(POLL).await;
+        Ok(())
+    }
+
+    async fn print_new(&mut self, stop: &CancellationToken) -> anyhow::Result<bool> {
+        let head = self.store.head().await?.position;
+        self.print(head, u64::MAX, stop).await
+    }
+
+    /// Nothing found may be the truth, or a misspelt type.
+    fn hint_at_types(&self) {
+        let known = || OrderEvent::EVENT_TYPES.iter().map(|(known, _)| *known);
+        let unknown = self
+            .filter
+            .types
+            .iter()
+            .find(|name| !known().any(|known| known == **name));
+        if let (0, Some(name)) = (self.printed, unknown) {
+            eprintln!(
+                "note: this version writes no events of type {name:?}; it writes {}",
+                known().collect::<Vec<_>>().join(", ")
+            );
         }
     }
-    Ok(())
 }
 
 async fn show(store: &dyn Store, position: Position) -> anyhow::Result<()> {

@@ -1,23 +1,21 @@
-//! `/api/v1/events`: the feed, in the ledger's one order, as CloudEvents 1.0.
+//! `/api/v1/events`: the feed page by page, in the ledger's one order, as CloudEvents 1.0.
 
 use std::sync::Arc;
 
-use aggregates::{OrderEvent, Position, StreamId};
+use aggregates::{OrderEvent, Position, StreamId, SubjectId};
 use axum::Json;
 use axum::extract::State;
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
 use super::extract::{Limit, Query};
-use super::list::Page;
 use super::problem::Refusals;
-use super::{App, Problem, path_segment};
-use crate::store::{EventQuery, StoreError, StoredEvent};
+use super::{App, Problem};
+use crate::feed::{self, CloudEvent};
+use crate::store::{Category, Consumer, ConsumerName, EventFilter, Store};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(feed))
@@ -26,125 +24,167 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct Filter {
-    /// Only events after this position: the `next` of the page before, or the `position` of the last event seen.
+struct Parameters {
+    /// Only events after this position: the `next` or the `position` of the page before, or the `position` of the last
+    /// event seen.
     after: Option<u64>,
     /// How many items at most.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<Limit>,
-    /// Only events of this type, e.g. `MailboxesAssigned`.
+    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
     #[param(value_type = Option<String>)]
-    r#type: Option<EventType>,
+    r#type: Option<EventTypes>,
+    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
+    #[param(value_type = Option<String>)]
+    category: Option<Category>,
     /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
     #[param(value_type = Option<String>)]
     stream: Option<StreamId>,
+    /// Only events that are about this user, by the `userId` of an order.
+    #[param(value_type = Option<String>)]
+    subject: Option<SubjectId>,
+    /// As this named consumer: what its filter lets pass, after its checkpoint unless `after` is given.
+    #[param(value_type = Option<String>)]
+    consumer: Option<ConsumerName>,
 }
 
-/// A stored event type.
+/// Stored event types, separated by commas.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
-struct EventType(String);
+pub(super) struct EventTypes(Vec<String>);
 
-impl TryFrom<String> for EventType {
+impl TryFrom<String> for EventTypes {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let names: Vec<&str> = OrderEvent::EVENT_TYPES.iter().map(|(name, _)| *name).collect();
-        if names.contains(&text.as_str()) {
-            Ok(Self(text))
-        } else {
-            Err(format!("has to be one of {}", names.join(", ")))
-        }
+        let types: Vec<String> = text.split(',').map(str::to_owned).collect();
+        known_types(&types)?;
+        Ok(Self(types))
     }
 }
 
-/// An event in the JSON format of CloudEvents 1.0. Nothing that is sealed is in it.
-#[derive(Serialize, utoipa::ToSchema)]
-struct CloudEvent {
-    /// The version of CloudEvents.
-    specversion: &'static str,
-    /// The sender's id of the event; unique together with `source`.
-    id: String,
-    /// Where it came in: `/webhooks/<source>`, a URI reference relative to this service.
-    source: String,
-    /// What happened, as it is stored.
-    r#type: String,
-    /// When it was recorded.
-    time: Timestamp,
-    /// Its stream.
-    subject: String,
-    /// Of `data`.
-    datacontenttype: &'static str,
-    /// The plain facts, byte for byte as they are stored.
-    #[schema(value_type = Object)]
-    data: Box<RawValue>,
-    /// Extension: its place in the ledger, 1, 2, 3, … without gaps.
-    position: u64,
-    /// Extension: its stream, as in `subject`.
-    stream: String,
-    /// Extension: its place in the stream, 1, 2, 3, …
-    version: u32,
-    /// Extension: the version of the shape of `data`.
-    schemaversion: u32,
+/// Whether the program writes events of all these types; what it writes, if not.
+pub(super) fn known_types(types: &[String]) -> Result<(), String> {
+    let names: Vec<&str> = OrderEvent::EVENT_TYPES.iter().map(|(name, _)| *name).collect();
+    if types.iter().all(|name| names.contains(&name.as_str())) {
+        Ok(())
+    } else {
+        Err(format!("has to be one or several of {}", names.join(", ")))
+    }
 }
 
-impl TryFrom<StoredEvent> for CloudEvent {
-    type Error = StoreError;
+/// Who reads what: a filter of the call's own, or a named consumer with its filter.
+pub(super) struct Choice {
+    pub(super) types: Option<EventTypes>,
+    pub(super) category: Option<Category>,
+    pub(super) stream: Option<StreamId>,
+    pub(super) subject: Option<SubjectId>,
+    pub(super) consumer: Option<ConsumerName>,
+}
 
-    fn try_from(event: StoredEvent) -> Result<Self, StoreError> {
-        let stream = String::from(event.stream);
-        Ok(Self {
-            specversion: "1.0",
-            id: event.event_id.into(),
-            source: format!("/webhooks/{}", path_segment(event.source.as_str())),
-            r#type: event.type_name,
-            time: event.recorded_at,
-            subject: stream.clone(),
-            datacontenttype: "application/json",
-            data: RawValue::from_string(event.facts)
-                .map_err(|error| StoreError::Corrupt(format!("facts at position {}: {error}", event.position)))?,
-            position: event.position.0,
-            stream,
-            version: event.version,
-            schemaversion: event.schema_version,
+/// What is read, from where.
+pub(super) struct Chosen {
+    pub(super) filter: EventFilter,
+    pub(super) after: Position,
+    pub(super) consumer: Option<Consumer>,
+}
+
+impl Choice {
+    /// Looks up the consumer, which is noted as seen. `after` goes before its checkpoint.
+    pub(super) async fn resolve(self, store: &dyn Store, after: Option<u64>) -> Result<Chosen, Problem> {
+        let own = EventFilter {
+            types: self.types.map(|types| types.0).unwrap_or_default(),
+            category: self.category,
+            stream: self.stream,
+            subject: self.subject,
+        };
+        let after = after.map(Position);
+        let Some(name) = self.consumer else {
+            return Ok(Chosen {
+                filter: own,
+                after: after.unwrap_or_default(),
+                consumer: None,
+            });
+        };
+        if own != EventFilter::default() {
+            let detail = "query parameter consumer: a consumer reads by its own filter; leave out type, category, \
+                          stream and subject, or change its filter with PUT /api/v1/consumers/{name}";
+            return Err(Problem::bad_request(detail));
+        }
+        let consumer = store.consumer(&name).await?.ok_or_else(no_such_consumer)?;
+        feed::note_seen(store, &consumer).await?;
+        Ok(Chosen {
+            filter: consumer.filter.clone(),
+            after: after.unwrap_or(consumer.position),
+            consumer: Some(consumer),
         })
     }
 }
 
+/// There is no consumer of the name.
+pub(super) fn no_such_consumer() -> Problem {
+    Problem::not_found("there is no such consumer; PUT /api/v1/consumers/{name} makes one")
+}
+
+/// A page of the feed.
+#[derive(Serialize, utoipa::ToSchema)]
+struct FeedPage {
+    /// The events.
+    items: Vec<CloudEvent>,
+    /// What to send as `after` for the next page; null where there is none for now.
+    next: Option<String>,
+    /// Everything up to this position has been looked at: what to send as `after` when asking again later. A filter may
+    /// have left out events between the last item and here.
+    position: u64,
+}
+
 /// The feed of all events, oldest first.
 ///
-/// To follow it, ask with `after` until a page comes with `next: null`: that is the end for now. Then ask again from
-/// time to time with the `position` of the last event that was seen as `after`. `next` is that position whenever the
-/// page is full, even if nothing may come behind it yet. Positions have no gaps and what was read once never changes,
-/// so nothing is missed or seen twice.
+/// To follow it, ask with the `position` of the page before as `after`, at once while `next` is not null, from time to
+/// time when it is. Positions have no gaps and what was read once never changes, so nothing is missed or seen twice.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
     operation_id = "listEvents",
     tag = "events",
-    params(Filter),
+    params(Parameters),
     security(("bearer" = ["audit"])),
-    responses((status = 200, body = Page<CloudEvent>, description = "A page of the feed."), Refusals)
+    responses(
+        (status = 200, body = FeedPage, description = "A page of the feed."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
+        Refusals
+    )
 )]
 async fn feed(
     _: Scope<Audit>,
     State(app): State<Arc<App>>,
-    Query(filter): Query<Filter>,
-) -> Result<Json<Page<CloudEvent>>, Problem> {
-    let limit = filter.limit.unwrap_or_default().get();
-    let query = EventQuery {
-        after: Position(filter.after.unwrap_or_default()),
+    Query(parameters): Query<Parameters>,
+) -> Result<Json<FeedPage>, Problem> {
+    let Parameters {
+        after,
         limit,
-        type_name: filter.r#type.map(|name| name.0),
-        stream: filter.stream,
-        sealed: false,
+        r#type: types,
+        category,
+        stream,
+        subject,
+        consumer,
+    } = parameters;
+    let limit = limit.unwrap_or_default().get();
+    let choice = Choice {
+        types,
+        category,
+        stream,
+        subject,
+        consumer,
     };
-    let events = app.store.events(&query).await?;
-    let full = events.len() == limit as usize;
-    let next = events.last().filter(|_| full).map(|last| last.position.to_string());
-    let items = events.into_iter().map(CloudEvent::try_from);
-    Ok(Json(Page {
+    let chosen = choice.resolve(&*app.store, after).await?;
+    let head = app.store.head().await?.position;
+    let page = feed::page(&*app.store, &chosen.filter, chosen.after, head, limit).await?;
+    let full = page.events.len() == limit as usize;
+    let items = page.events.into_iter().map(CloudEvent::try_from);
+    Ok(Json(FeedPage {
         items: items.collect::<Result<_, _>>()?,
-        next,
+        next: full.then(|| page.position.to_string()),
+        position: page.position.0,
     }))
 }

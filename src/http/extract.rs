@@ -1,9 +1,11 @@
 //! What comes in with a request, parsed at the edge. Whatever cannot be read is a [`Problem`] that names it.
 
 use aggregates::Domain;
+use axum::Json;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequestParts, MatchedPath};
+use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -59,6 +61,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                     .unwrap_or(&text);
                 Problem::bad_request(format!("query parameter {cause}"))
             })
+    }
+}
+
+/// A JSON body. `T` denies unknown fields.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let body = Json::from_request(request, state).await;
+        body.map(|Json(value)| Self(value))
+            .map_err(|rejection| Problem::new(client_error(rejection.status()), rejection.body_text()))
+    }
+}
+
+/// A body that is JSON of another shape is a bad request like any other.
+fn client_error(status: StatusCode) -> StatusCode {
+    match status {
+        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+        other => other,
     }
 }
 

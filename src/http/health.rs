@@ -14,7 +14,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{App, Problem};
+use crate::feed::{self, ConsumerStatus};
 use crate::runner::Health;
+use crate::store::StoreError;
 
 /// A store that takes longer to tell how it is doing counts as away.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -113,12 +115,22 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
 
 /// How the projections are doing; none, and logged, if the store does not tell in time.
 async fn health(app: &App) -> Option<Vec<Health>> {
-    let ask = async {
+    in_time(async {
         app.store.ping().await?;
         app.live.health().await
-    };
-    match timeout(PATIENCE, ask).await {
-        Ok(Ok(health)) => Some(health),
+    })
+    .await
+}
+
+/// How the feed's consumers are doing; none, and logged, if the store does not tell in time.
+async fn consumers(app: &App) -> Option<Vec<ConsumerStatus>> {
+    in_time(feed::statuses(&*app.store)).await
+}
+
+/// What the store answers; none, and logged, if it does not in time.
+async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
+    match timeout(PATIENCE, answer).await {
+        Ok(Ok(answer)) => Some(answer),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the store did not answer");
             None
@@ -147,6 +159,7 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         metrics::gauge!("warmledger_projection_lag_events", "projection" => projection.name).set(projection.lag as f64);
         metrics::gauge!("warmledger_projection_parked", "projection" => projection.name).set(projection.parked as f64);
     }
+    let consumers = consumers(&app).await.unwrap_or_default();
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render())
+    (kind, app.metrics.render() + &feed::prometheus_text(&consumers))
 }

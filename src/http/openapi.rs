@@ -107,6 +107,8 @@ async fn index() -> Json<Index> {
             "GET /api/v1/renewals",
             "GET /api/v1/failures",
             "GET /api/v1/events",
+            "GET /api/v1/events/stream",
+            "GET /api/v1/consumers",
             "GET /api/v1/projections",
             "GET /api/v1/projections/{name}/diff",
             "GET /api/v1/projections/{name}/rows",

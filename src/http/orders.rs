@@ -23,7 +23,7 @@ use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::{App, Problem};
-use crate::store::{Comparison, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
+use crate::store::{Comparison, EventFilter, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -297,7 +297,10 @@ async fn timeline(
     let query = EventQuery {
         after: aggregates::Position(page.after.unwrap_or_default()),
         limit: limit + 1,
-        stream: Some(StreamId::order(&id)),
+        filter: EventFilter {
+            stream: Some(StreamId::order(&id)),
+            ..EventFilter::default()
+        },
         ..EventQuery::default()
     };
     let mut events = app.store.events(&query).await?;

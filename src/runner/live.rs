@@ -17,7 +17,7 @@ use super::flood::Flood;
 use super::rates::Rates;
 use super::{RunError, rebuild, snapshots};
 use crate::clock;
-use crate::store::{Generation, GenerationState, Lease, Store, StoreError};
+use crate::store::{Duty, Generation, GenerationState, Lease, Store, StoreError};
 
 /// Events a step.
 const BATCH: u32 = 1_000;
@@ -181,7 +181,7 @@ impl LiveRunner {
             *lead = None;
         }
         if lead.is_none() {
-            let Some(lease) = self.store.lease().await? else {
+            let Some(lease) = self.store.lease(Duty::Projections).await? else {
                 return Ok(());
             };
             tracing::info!("this process folds the projections");

@@ -168,8 +168,13 @@ fn count_parked(parked: &[ParkedRow], live: Option<&Generation>) -> usize {
     parked.iter().filter(of_live).count()
 }
 
-/// For how long the oldest event that is not folded yet has waited, in seconds.
-async fn lag_seconds(store: &dyn Store, position: Position, head: Position, now: Timestamp) -> Result<f64, StoreError> {
+/// For how long the oldest event after a position has waited, in seconds.
+pub(crate) async fn lag_seconds(
+    store: &dyn Store,
+    position: Position,
+    head: Position,
+    now: Timestamp,
+) -> Result<f64, StoreError> {
     if position >= head {
         return Ok(0.0);
     }

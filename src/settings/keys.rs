@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 13] = [
+pub(super) const KEYS: [(&str, Kind); 14] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
@@ -31,6 +31,7 @@ pub(super) const KEYS: [(&str, Kind); 13] = [
     ("queue_capacity", Kind::Number),
     ("lag_limit_seconds", Kind::Number),
     ("ready_with_parked", Kind::Flag),
+    ("heartbeat_seconds", Kind::Number),
 ];
 
 /// The keys of one `[sources.NAME]` table.

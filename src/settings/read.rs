@@ -136,6 +136,11 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
         ready_with_parked: reader
             .get("ready_with_parked", values::parse_flag)
             .unwrap_or(super::DEFAULT_READY_WITH_PARKED),
+        heartbeat: reader
+            .get("heartbeat_seconds", |text| {
+                values::parse_number(text, 1, 300).map(Duration::from_secs)
+            })
+            .unwrap_or(super::DEFAULT_HEARTBEAT),
         data_dir,
         origins: reader
             .values

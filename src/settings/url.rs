@@ -2,6 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use crate::secret::Secret;
@@ -81,10 +82,36 @@ impl NatsUrl {
         }
     }
 
-    /// The URL with its credentials.
-    pub fn expose(&self) -> &str {
-        self.0.expose()
+    /// The server's address, and apart from it who connects.
+    pub fn server(&self) -> NatsServer {
+        let mut server = NatsServer {
+            address: String::new(),
+            user: None,
+            password: None,
+        };
+        // `parse` has read it before
+        if let Ok(mut url) = Url::parse(self.0.expose()) {
+            let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+            server.user = Some(decode(url.username())).filter(|user| !user.is_empty());
+            server.password = url.password().map(|password| Secret::new(decode(password)));
+            // a URL with a host takes both
+            let cleared = url.set_username("").and_then(|()| url.set_password(None));
+            if cleared.is_ok() {
+                server.address = url.into();
+            }
+        }
+        server
     }
+}
+
+/// What a NATS server's URL says.
+pub struct NatsServer {
+    /// The URL without credentials.
+    pub address: String,
+    /// The user's name; without a password, a token.
+    pub user: Option<String>,
+    /// The user's password.
+    pub password: Option<Secret<String>>,
 }
 
 impl fmt::Display for NatsUrl {
@@ -171,6 +198,27 @@ mod tests {
             Ok("nats://n:4222")
         );
         assert!(NatsUrl::parse("http://n").is_err());
+    }
+
+    #[test]
+    fn a_nats_address_holds_no_credentials() {
+        let server = |text: &str| NatsUrl::parse(text).map(|url| url.server()).expect(text);
+        let both = server("tls://me:p%40ss@n:4222");
+        assert_eq!(
+            (both.address.as_str(), both.user.as_deref()),
+            ("tls://n:4222", Some("me"))
+        );
+        assert_eq!(
+            both.password.map(|password| password.expose().clone()),
+            Some("p@ss".to_owned())
+        );
+        let token = server("nats://t0ken@n");
+        assert_eq!(
+            (token.address.as_str(), token.user.as_deref()),
+            ("nats://n", Some("t0ken"))
+        );
+        assert!(token.password.is_none());
+        assert_eq!(server("nats://n:4222").user, None);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! Layout
 //! - `log`: the event log, references and data keys
+//! - `consumers`: named consumers of the feed
 //! - `generations`: the projections' tables and checkpoints
-//! - `lease`: the right to fold the live projections
+//! - `lease`: the right to do what one process does for all
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
 
+mod consumers;
 mod generations;
 mod lease;
 mod log;
@@ -15,6 +17,7 @@ mod parked;
 mod rows;
 mod snapshots;
 
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -27,8 +30,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
 use super::{
-    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, GenerationState, Head, Lease, Lookup,
-    ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
+    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Generation, GenerationState, Head, Lease, Lookup, ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -183,8 +186,42 @@ impl Store for PostgresStore {
         generations::row_count(&self.pool, generation).await
     }
 
-    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        lease::take(&self.pool).await
+    async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        lease::take(&self.pool, duty).await
+    }
+
+    async fn consumers(&self) -> Result<Vec<Consumer>, StoreError> {
+        consumers::all(&self.pool).await
+    }
+
+    async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError> {
+        consumers::one(&self.pool, name).await
+    }
+
+    async fn put_consumer(
+        &self,
+        name: &ConsumerName,
+        filter: &EventFilter,
+        position: Position,
+    ) -> Result<bool, StoreError> {
+        consumers::put(&self.pool, name, filter, position).await
+    }
+
+    async fn commit(
+        &self,
+        name: &ConsumerName,
+        from: RangeInclusive<Position>,
+        to: Position,
+    ) -> Result<bool, StoreError> {
+        consumers::commit(&self.pool, name, from, to).await
+    }
+
+    async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError> {
+        consumers::seen(&self.pool, name).await
+    }
+
+    async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError> {
+        consumers::delete(&self.pool, name).await
     }
 
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {

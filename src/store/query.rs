@@ -1,7 +1,10 @@
 //! What can be asked of the event log and of a projection's rows, apart from either store's dialect.
 
-use aggregates::{Position, StreamId};
+use aggregates::{Position, StreamId, SubjectId};
 use projections::{Column, Value};
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
 
 use super::{Generation, table_name};
 
@@ -10,14 +13,77 @@ use super::{Generation, table_name};
 pub struct EventQuery {
     /// Only events after this position.
     pub after: Position,
+    /// Only events up to this position.
+    pub until: Option<Position>,
     /// At most so many.
     pub limit: u32,
-    /// Only events of this stored type.
-    pub type_name: Option<String>,
-    /// Only events of this stream.
-    pub stream: Option<StreamId>,
+    /// Only events that pass.
+    pub filter: EventFilter,
     /// Whether to read the sealed sections and the leaf hash too.
     pub sealed: bool,
+}
+
+/// Which events pass: those that meet every condition. Without any, all do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct EventFilter {
+    /// Only events of one of these stored types; any type if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub types: Vec<String>,
+    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub category: Option<Category>,
+    /// Only events of this stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub stream: Option<StreamId>,
+    /// Only events that are about this user, by the `userId` of an order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub subject: Option<SubjectId>,
+}
+
+impl EventFilter {
+    pub(super) fn to_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self).map_err(|error| StoreError::Corrupt(format!("a consumer's filter: {error}")))
+    }
+
+    pub(super) fn from_json(text: &str) -> Result<Self, StoreError> {
+        serde_json::from_str(text).map_err(|error| StoreError::Corrupt(format!("a consumer's filter: {error}")))
+    }
+}
+
+/// The part of a stream's name before the first `-`, e.g. `order`: 1 to 64 characters of `a`–`z`, `0`–`9` and `_`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Category(String);
+
+impl Category {
+    /// The names of its streams, byte by byte: from the first, up to but not including the second. `.` comes right
+    /// after `-` in ASCII.
+    pub(super) fn range(&self) -> (String, String) {
+        (format!("{}-", self.0), format!("{}.", self.0))
+    }
+}
+
+impl TryFrom<String> for Category {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
+        if (1..=64).contains(&text.len()) && text.bytes().all(plain) {
+            Ok(Self(text))
+        } else {
+            Err("has to be the part of a stream's name before the first -, e.g. order: a-z, 0-9 and _, at most 64")
+        }
+    }
+}
+
+impl From<Category> for String {
+    fn from(category: Category) -> Self {
+        category.0
+    }
 }
 
 /// How a column is compared.

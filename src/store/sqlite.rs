@@ -2,12 +2,14 @@
 //!
 //! Layout
 //! - `log`: the event log, references and data keys
+//! - `consumers`: named consumers of the feed
 //! - `generations`: the projections' tables and checkpoints
-//! - `lease`: the right to fold the live projections
+//! - `lease`: the right to do what one process does for all
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
 
+mod consumers;
 mod generations;
 mod lease;
 mod log;
@@ -16,6 +18,7 @@ mod rows;
 mod snapshots;
 
 use std::fs::OpenOptions;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -27,8 +30,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{
-    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, GenerationState, Head, Lease, Lookup,
-    ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
+    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Generation, GenerationState, Head, Lease, Lookup, ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -198,8 +201,42 @@ impl Store for SqliteStore {
         generations::row_count(&self.pool, generation).await
     }
 
-    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        lease::take(&self.path)
+    async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        lease::take(&self.path, duty)
+    }
+
+    async fn consumers(&self) -> Result<Vec<Consumer>, StoreError> {
+        consumers::all(&self.pool).await
+    }
+
+    async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError> {
+        consumers::one(&self.pool, name).await
+    }
+
+    async fn put_consumer(
+        &self,
+        name: &ConsumerName,
+        filter: &EventFilter,
+        position: Position,
+    ) -> Result<bool, StoreError> {
+        consumers::put(&self.writer, name, filter, position).await
+    }
+
+    async fn commit(
+        &self,
+        name: &ConsumerName,
+        from: RangeInclusive<Position>,
+        to: Position,
+    ) -> Result<bool, StoreError> {
+        consumers::commit(&self.writer, name, from, to).await
+    }
+
+    async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError> {
+        consumers::seen(&self.writer, name).await
+    }
+
+    async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError> {
+        consumers::delete(&self.writer, name).await
     }
 
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {

@@ -9,6 +9,9 @@ mod play;
 pub mod program;
 mod records;
 
+use aggregates::Position;
+use warmledger::store::{ConsumerName, EventFilter};
+
 use crate::support::Database;
 use program::Program;
 
@@ -23,6 +26,7 @@ async fn wrong_use_ends_with_2_and_says_what_is_wrong() {
         ("projections as-of orders O1 --at tomorrow", "a moment is a position"),
         ("projections as-of orders O1", "--at"),
         ("events list --stream a/\u{7}", "--stream"),
+        ("events tail --category a-b", "--category"),
         ("simulate --url nonsense --orders 1", "--url"),
         ("simulate --url https://h --orders 1", "plain http"),
         ("simulate --url http://127.0.0.1:1 --orders 1", "--key-file"),
@@ -49,6 +53,7 @@ async fn a_command_that_only_reads_leaves_nothing_behind() {
         "projections as-of orders O1 --at 1",
         "projections diff orders O1 --from 1",
         "projections rebuild --all",
+        "consumers list",
     ] {
         let ended = program.run(args).await;
         assert_eq!(ended.code, 2);
@@ -77,4 +82,25 @@ async fn config_tells_what_is_in_effect_and_why() {
     assert_eq!(row("webhook_key")["origin"], "environment");
     assert_eq!(row("data_dir")["from"], "--data-dir");
     assert!(!ended.stdout.contains("planted"));
+}
+
+#[tokio::test]
+async fn consumers_are_listed_with_their_lag() {
+    let database = Database::sqlite();
+    let store = database.store().await;
+    let name = ConsumerName::try_from("billing".to_owned()).unwrap();
+    let filter = EventFilter::default();
+    assert!(store.put_consumer(&name, &filter, Position(0)).await.unwrap());
+    let program = Program::new(&database);
+    let table = program.run("consumers list").await;
+    assert_eq!(table.code, 0, "{}", table.stderr);
+    let rows: Vec<Vec<&str>> = table
+        .stdout
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows[0], ["NAME", "POSITION", "LAG", "SECONDS", "LAST", "SEEN"]);
+    assert_eq!(rows[1], ["billing", "0", "0", "0.0", "never"]);
+    let json = program.run("consumers list --json").await.json();
+    assert_eq!((&json[0]["name"], &json[0]["lag"]), (&"billing".into(), &0.into()));
 }

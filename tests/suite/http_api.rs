@@ -14,6 +14,7 @@ mod refusals;
 mod rows;
 mod views;
 
+use reqwest::Response;
 use serde_json::Value;
 
 use crate::support::{Database, TestService, fixture};
@@ -36,7 +37,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 24] = [
+const CALLS: [(&str, &str); 27] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -76,6 +77,9 @@ const CALLS: [(&str, &str); 24] = [
     ),
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),
+    ("/api/v1/events/stream", "/api/v1/events/stream"),
+    ("/api/v1/consumers", "/api/v1/consumers"),
+    ("/api/v1/consumers/{name}", "/api/v1/consumers/billing"),
     ("/api/v1/projections", "/api/v1/projections"),
     ("/api/v1/projections/{name}/parked", "/api/v1/projections/orders/parked"),
     ("/healthz", "/healthz"),
@@ -103,6 +107,18 @@ async fn with_history(database: &Database) -> TestService {
     }
     caught_up(database, &service, HISTORY.len() as u64).await;
     service
+}
+
+/// What an answer says; of an event stream, which has no end, its beginning and the first events.
+async fn text(mut response: Response) -> String {
+    if response.headers()["content-type"] != "text/event-stream" {
+        return response.text().await.unwrap();
+    }
+    let mut text = String::new();
+    while !text.contains("data: ") {
+        text.push_str(std::str::from_utf8(&response.chunk().await.unwrap().unwrap()).unwrap());
+    }
+    text
 }
 
 async fn caught_up(database: &Database, service: &TestService, position: u64) {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use warmledger::store::Duty;
+
 use crate::on_both_stores;
 use crate::support::{Database, fixture};
 
@@ -12,12 +14,16 @@ on_both_stores!(
 
 async fn one_process_at_a_time_has_the_lease(database: Database) {
     let (one, other) = (database.store().await, database.store().await);
-    let mut held = one.lease().await.unwrap().expect("a free lease");
+    let mut held = one.lease(Duty::Projections).await.unwrap().expect("a free lease");
     assert!(held.is_held().await);
-    assert!(other.lease().await.unwrap().is_none());
+    assert!(other.lease(Duty::Projections).await.unwrap().is_none());
+    assert!(
+        other.lease(Duty::Relay).await.unwrap().is_some(),
+        "each duty has its own"
+    );
     drop(held);
     let since = Instant::now();
-    while other.lease().await.unwrap().is_none() {
+    while other.lease(Duty::Projections).await.unwrap().is_none() {
         assert!(since.elapsed() < Duration::from_secs(5), "the lease was not given back");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

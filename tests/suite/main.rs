@@ -11,6 +11,7 @@ mod cli;
 mod conformance;
 mod crash;
 mod edge;
+mod feed;
 mod http_api;
 mod ingest;
 mod leases;

@@ -47,6 +47,7 @@ const ROUTES: &[&str] = &[
     "/api/v1/failures?groupBy=reason",
     "/api/v1/events?limit=500",
     "/api/v1/events/1",
+    "/api/v1/consumers",
     "/api/v1/access",
     "/api/v1/projections",
     "/api/v1/quarantine",

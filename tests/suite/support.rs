@@ -4,7 +4,9 @@ pub mod child;
 pub mod cluster;
 pub mod faulty;
 pub mod log;
+pub mod nats;
 pub mod raw;
+pub mod sse;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -5,10 +5,16 @@ use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool};
 
-use crate::store::{Lease, StoreError};
+use crate::store::{Duty, Lease, StoreError};
 
-/// The lock's number: "warmledg" in ASCII. Advisory locks are per database.
-const LOCK: i64 = 0x7761_726d_6c65_6467;
+/// The locks' numbers: the first is "warmledg" in ASCII. Advisory locks are per database.
+const fn lock(duty: Duty) -> i64 {
+    const FIRST: i64 = 0x7761_726d_6c65_6467;
+    match duty {
+        Duty::Projections => FIRST,
+        Duty::Relay => FIRST + 1,
+    }
+}
 
 /// A session of its own, which holds the lock.
 struct SessionLock(PgConnection);
@@ -20,10 +26,10 @@ impl Lease for SessionLock {
     }
 }
 
-pub(super) async fn take(pool: &PgPool) -> Result<Option<Box<dyn Lease>>, StoreError> {
+pub(super) async fn take(pool: &PgPool, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
     let mut session = PgConnection::connect_with(&pool.connect_options()).await?;
     let taken: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-        .bind(LOCK)
+        .bind(lock(duty))
         .fetch_one(&mut session)
         .await?;
     Ok(taken.then(|| Box::new(SessionLock(session)) as Box<dyn Lease>))

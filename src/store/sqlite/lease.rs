@@ -6,7 +6,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use crate::store::{Lease, StoreError};
+use crate::store::{Duty, Lease, StoreError};
 
 /// An open file, which holds the lock.
 struct FileLock(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
@@ -18,9 +18,12 @@ impl Lease for FileLock {
     }
 }
 
-pub(super) fn take(database: &Path) -> Result<Option<Box<dyn Lease>>, StoreError> {
+pub(super) fn take(database: &Path, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
     let mut path = database.as_os_str().to_owned();
-    path.push("-lease");
+    path.push(match duty {
+        Duty::Projections => "-lease",
+        Duty::Relay => "-relay-lease",
+    });
     let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("the lease file: {error}"));
     let file = OpenOptions::new()
         .create(true)

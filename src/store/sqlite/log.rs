@@ -198,26 +198,35 @@ pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<
     } else {
         String::new()
     };
-    let by_type = if query.type_name.is_some() {
-        "AND type = $3"
-    } else {
-        "AND $3 IS NULL"
-    };
-    let by_stream = if query.stream.is_some() {
-        "AND stream = $4"
-    } else {
-        "AND $4 IS NULL"
-    };
-    let sql = format!(
-        "SELECT {PLAIN}{sealed} FROM events WHERE position > $1 {by_type} {by_stream} ORDER BY position LIMIT $2"
-    );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(to_i64(query.after))
-        .bind(i64::from(query.limit))
-        .bind(query.type_name.as_deref())
-        .bind(query.stream.as_ref().map(StreamId::as_str))
-        .fetch_all(pool)
-        .await?;
+    let filter = &query.filter;
+    let mut sql = QueryBuilder::<Sqlite>::new(format!("SELECT {PLAIN}{sealed} FROM events WHERE position > "));
+    sql.push_bind(to_i64(query.after));
+    if let Some(until) = query.until {
+        sql.push(" AND position <= ").push_bind(to_i64(until));
+    }
+    if !filter.types.is_empty() {
+        let mut list = sql.push(" AND type IN (").separated(", ");
+        for name in &filter.types {
+            list.push_bind(name.as_str());
+        }
+        sql.push(")");
+    }
+    if let Some(category) = &filter.category {
+        // `+`: not by the index over streams, which would sort all of a category's events for each page
+        let (from, to) = category.range();
+        sql.push(" AND +stream >= ")
+            .push_bind(from)
+            .push(" AND +stream < ")
+            .push_bind(to);
+    }
+    if let Some(stream) = &filter.stream {
+        sql.push(" AND stream = ").push_bind(stream.as_str());
+    }
+    if let Some(subject) = &filter.subject {
+        sql.push(" AND subject = ").push_bind(subject.as_str());
+    }
+    sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
+    let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(|row| event(row, query.sealed)).collect()
 }
 

@@ -3,7 +3,7 @@
 use aggregates::{Position, SubjectId};
 use jiff::Timestamp;
 use projections::testing::{assigned, failed};
-use warmledger::store::{Append, Batch, EventQuery, Head, NewEvent, Store};
+use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store};
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -189,8 +189,11 @@ async fn a_read_event_is_the_one_that_was_written(database: Database) {
         limit: 10,
         ..EventQuery::default()
     };
-    let stream = Some(odd.stream.clone());
-    let type_name = Some("MailboxesAssigned".to_owned());
+    let filtered = |change: fn(&mut EventFilter, &NewEvent)| {
+        let mut query = all.clone();
+        change(&mut query.filter, &odd);
+        query
+    };
     assert_eq!(of(all.clone()).await, 2);
     assert_eq!(
         of(EventQuery {
@@ -202,29 +205,25 @@ async fn a_read_event_is_the_one_that_was_written(database: Database) {
     );
     assert_eq!(
         of(EventQuery {
-            stream: stream.clone(),
+            until: Some(Position(1)),
             ..all.clone()
         })
         .await,
         1
     );
-    assert_eq!(
-        of(EventQuery {
-            type_name: type_name.clone(),
-            ..all.clone()
-        })
-        .await,
-        1
-    );
-    assert_eq!(
-        of(EventQuery {
-            stream,
-            type_name,
-            ..all.clone()
-        })
-        .await,
-        0
-    );
+    let by_stream = filtered(|filter, odd| filter.stream = Some(odd.stream.clone()));
+    assert_eq!(of(by_stream).await, 1);
+    let by_type = filtered(|filter, _| filter.types = vec!["MailboxesAssigned".to_owned()]);
+    assert_eq!(of(by_type).await, 1);
+    let by_types = filtered(|filter, odd| {
+        filter.types = vec!["MailboxesAssigned".to_owned(), odd.type_name.to_owned()];
+    });
+    assert_eq!(of(by_types).await, 2);
+    let by_both = filtered(|filter, odd| {
+        filter.stream = Some(odd.stream.clone());
+        filter.types = vec!["MailboxesAssigned".to_owned()];
+    });
+    assert_eq!(of(by_both).await, 0);
     assert_eq!(
         of(EventQuery {
             after: Position(2),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde_json::{Value, json};
 
-use super::{FAILED_ORDER, ORDER, PAID, PAST_DUE, USER, calls, caught_up, column, with_history, without_times};
+use super::{FAILED_ORDER, ORDER, PAID, PAST_DUE, USER, calls, caught_up, column, text, with_history, without_times};
 use crate::on_both_stores;
 use crate::support::{Database, fixture};
 
@@ -322,7 +322,7 @@ async fn the_feed_is_cloud_events_in_global_order(database: Database) {
     assert_eq!(full["next"], "7");
     assert_eq!(
         service.get_json("/api/v1/events?after=7").await,
-        json!({"items": [], "next": null})
+        json!({"items": [], "next": null, "position": 7})
     );
     let renewed = service.get_json("/api/v1/events?type=SubscriptionRenewed").await;
     assert_eq!(column(&renewed, "id"), ["6SSHBXWQ3N3JEKHRQ763KW3D7SUB"]);
@@ -338,7 +338,7 @@ async fn nothing_secret_is_in_any_answer(database: Database) {
     service.send(fixture("mailbox.created.json")).await;
     caught_up(&database, &service, 8).await;
     for (pattern, path) in calls() {
-        let answer = service.get(&path).await.text().await.unwrap();
+        let answer = text(service.get(&path).await).await;
         for secret in [
             "$fFqf$PU7w$Lz9",
             "rena ppos",

@@ -1,6 +1,7 @@
 //! A store whose appends can be held up and can fail on purpose; everything else goes to the real one.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
 use aggregates::{Position, StreamId, SubjectId};
@@ -8,8 +9,8 @@ use async_trait::async_trait;
 use projections::Column;
 use tokio::sync::Semaphore;
 use warmledger::store::{
-    Advance, Append, Batch, Count, Difference, EventQuery, Found, Generation, GenerationState, Head, Lease, Lookup,
-    ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
+    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Generation, GenerationState, Head, Lease, Lookup, ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
 };
 
 /// What happens to one append.
@@ -140,8 +141,42 @@ impl Store for FaultyStore {
         self.real.parked().await
     }
 
-    async fn lease(&self) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        self.real.lease().await
+    async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        self.real.lease(duty).await
+    }
+
+    async fn consumers(&self) -> Result<Vec<Consumer>, StoreError> {
+        self.real.consumers().await
+    }
+
+    async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError> {
+        self.real.consumer(name).await
+    }
+
+    async fn put_consumer(
+        &self,
+        name: &ConsumerName,
+        filter: &EventFilter,
+        position: Position,
+    ) -> Result<bool, StoreError> {
+        self.real.put_consumer(name, filter, position).await
+    }
+
+    async fn commit(
+        &self,
+        name: &ConsumerName,
+        from: RangeInclusive<Position>,
+        to: Position,
+    ) -> Result<bool, StoreError> {
+        self.real.commit(name, from, to).await
+    }
+
+    async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError> {
+        self.real.consumer_seen(name).await
+    }
+
+    async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError> {
+        self.real.delete_consumer(name).await
     }
 
     async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {

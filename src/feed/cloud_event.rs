@@ -1,0 +1,72 @@
+//! An event as the outside sees it: CloudEvents 1.0, the plain facts, nothing that is sealed.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::http::path_segment;
+use crate::store::{StoreError, StoredEvent};
+
+/// An event in the JSON format of CloudEvents 1.0. Nothing that is sealed is in it.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct CloudEvent {
+    /// The version of CloudEvents.
+    specversion: &'static str,
+    /// The sender's id of the event; unique together with `source`.
+    id: String,
+    /// Where it came in: `/webhooks/<source>`, a URI reference relative to this service.
+    source: String,
+    /// What happened, as it is stored.
+    r#type: String,
+    /// When it was recorded.
+    time: Timestamp,
+    /// Its stream.
+    subject: String,
+    /// Of `data`.
+    datacontenttype: &'static str,
+    /// The plain facts, byte for byte as they are stored.
+    #[schema(value_type = Object)]
+    data: Box<RawValue>,
+    /// Extension: its place in the ledger, 1, 2, 3, … without gaps.
+    position: u64,
+    /// Extension: its stream, as in `subject`.
+    stream: String,
+    /// Extension: its place in the stream, 1, 2, 3, …
+    version: u32,
+    /// Extension: the version of the shape of `data`.
+    schemaversion: u32,
+}
+
+impl CloudEvent {
+    /// The event as one JSON text.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it cannot be written.
+    pub fn to_json(&self) -> Result<String, StoreError> {
+        serde_json::to_string(self)
+            .map_err(|error| StoreError::Corrupt(format!("the event at position {}: {error}", self.position)))
+    }
+}
+
+impl TryFrom<StoredEvent> for CloudEvent {
+    type Error = StoreError;
+
+    fn try_from(event: StoredEvent) -> Result<Self, StoreError> {
+        let stream = String::from(event.stream);
+        Ok(Self {
+            specversion: "1.0",
+            id: event.event_id.into(),
+            source: format!("/webhooks/{}", path_segment(event.source.as_str())),
+            r#type: event.type_name,
+            time: event.recorded_at,
+            subject: stream.clone(),
+            datacontenttype: "application/json",
+            data: RawValue::from_string(event.facts)
+                .map_err(|error| StoreError::Corrupt(format!("facts at position {}: {error}", event.position)))?,
+            position: event.position.0,
+            stream,
+            version: event.version,
+            schemaversion: event.schema_version,
+        })
+    }
+}

@@ -1,0 +1,276 @@
+//! `/api/v1/events/stream`: the feed as it happens, by server-sent events.
+//!
+//! Source of the format: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregates::{Position, StreamId, SubjectId};
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::IntoResponse;
+use futures_util::stream::unfold;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Audit, Scope};
+use super::events::{Choice, Chosen, EventTypes};
+use super::extract::Query;
+use super::problem::Refusals;
+use super::{App, Problem};
+use crate::feed::{self, CloudEvent, SEEN_EVERY};
+use crate::store::{Category, ConsumerName, EventFilter, Store, StoreError, StoredEvent};
+
+/// The header that a reader resumes by.
+const LAST_EVENT_ID: &str = "last-event-id";
+/// Events read at once: what one reader costs in memory.
+const PAGE: u32 = 100;
+/// Positions that a filter looks through at once.
+const WINDOW: u64 = 10_000;
+/// Reads of newly recorded events begin so far apart: under load each gets several.
+const SPACING: Duration = Duration::from_millis(50);
+/// While a filter leaves out one event after the other, the reader is told so often how far it has come.
+const PROGRESS: Duration = Duration::from_secs(1);
+/// How soon a reader is to connect again, in milliseconds.
+const RETRY_MS: u32 = 1_000;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(stream))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Parameters {
+    /// Only events after this position, unless there is a `Last-Event-ID`.
+    after: Option<u64>,
+    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
+    #[param(value_type = Option<String>)]
+    r#type: Option<EventTypes>,
+    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
+    #[param(value_type = Option<String>)]
+    category: Option<Category>,
+    /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
+    #[param(value_type = Option<String>)]
+    stream: Option<StreamId>,
+    /// Only events that are about this user, by the `userId` of an order.
+    #[param(value_type = Option<String>)]
+    subject: Option<SubjectId>,
+    /// As this named consumer: what its filter lets pass, after its checkpoint unless a position is given.
+    #[param(value_type = Option<String>)]
+    consumer: Option<ConsumerName>,
+}
+
+/// The feed as it happens: all events after a position, then each as it is recorded, until the reader goes or the
+/// service stops.
+///
+/// `id` is the event's position, `event` its type, `data` the event as in `GET /api/v1/events`. A reader that connects
+/// again with the last `id` as `Last-Event-ID`, as browsers do, misses nothing and sees nothing twice. A block of `id`
+/// alone, without data, comes at the beginning, with each heartbeat and now and then while a filter leaves out events:
+/// everything up to there has been looked at. It sets the last event id and dispatches nothing.
+///
+/// After the time of `heartbeat_seconds` without an event a comment and an `id` are sent. A slow reader is read for
+/// slowly; it holds up nobody else. Commits of a named consumer's checkpoint are its own to make.
+#[utoipa::path(
+    get,
+    path = "/api/v1/events/stream",
+    operation_id = "streamEvents",
+    tag = "events",
+    params(
+        Parameters,
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last `id` that was received; goes before `after`.")
+    ),
+    security(("bearer" = ["audit"])),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream", description = "The stream."),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
+        Refusals
+    )
+)]
+async fn stream(
+    _: Scope<Audit>,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+    Query(parameters): Query<Parameters>,
+) -> Result<impl IntoResponse, Problem> {
+    let Parameters {
+        after,
+        r#type: types,
+        category,
+        stream,
+        subject,
+        consumer,
+    } = parameters;
+    let choice = Choice {
+        types,
+        category,
+        stream,
+        subject,
+        consumer,
+    };
+    let after = last_event_id(&headers)?.or(after);
+    let Chosen {
+        filter,
+        after,
+        consumer,
+    } = choice.resolve(&*app.store, after).await?;
+    let head = app.store.head().await?.position;
+    if after > head {
+        let detail =
+            format!("there is no event at position {after} yet, the newest is at {head}: is it another ledger's?");
+        return Err(Problem::bad_request(detail));
+    }
+    let follower = Follower {
+        store: Arc::clone(&app.store),
+        head: app.head.clone(),
+        shutdown: app.shutdown.clone(),
+        heartbeat: app.heartbeat,
+        filter,
+        cursor: after,
+        consumer: consumer.map(|consumer| (consumer.name, Instant::now())),
+        begun: false,
+        sent: Instant::now(),
+        next_read: Instant::now(),
+        _open: Open::new(),
+    };
+    let body = unfold(follower, |mut follower| async move {
+        let chunk = follower.next().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "an event stream is ended; its reader can resume");
+            None
+        })?;
+        Some((Ok::<_, Infallible>(chunk), follower))
+    });
+    let headers = [
+        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
+        // a proxy is not to wait until it has a bufferful
+        ("x-accel-buffering", "no"),
+    ];
+    Ok((headers, Body::from_stream(body)))
+}
+
+/// The position that the reader has come to. An empty header is none.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    let position = value.to_str().ok().and_then(|text| text.parse().ok());
+    let refusal = || Problem::bad_request("the Last-Event-ID header has to be an id of this stream: a position");
+    position.map(Some).ok_or_else(refusal)
+}
+
+/// Counts the open streams, in a metric.
+struct Open;
+
+impl Open {
+    fn new() -> Self {
+        metrics::gauge!("warmledger_event_streams").increment(1);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("warmledger_event_streams").decrement(1);
+    }
+}
+
+/// One reader's place in the feed. It reads a page when the connection has room for more, and nothing ahead.
+struct Follower {
+    store: Arc<dyn Store>,
+    head: watch::Receiver<Position>,
+    shutdown: CancellationToken,
+    heartbeat: Duration,
+    filter: EventFilter,
+    cursor: Position,
+    consumer: Option<(ConsumerName, Instant)>,
+    begun: bool,
+    sent: Instant,
+    next_read: Instant,
+    _open: Open,
+}
+
+impl Follower {
+    /// What to send next; none at the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+        if !self.begun {
+            self.begun = true;
+            return Ok(Some(self.chunk(format!("retry: {RETRY_MS}\nid: {}\n\n", self.cursor))));
+        }
+        let shutdown = self.shutdown.clone();
+        tokio::select! {
+            biased;
+            () = shutdown.cancelled() => Ok(None),
+            chunk = self.events_or_heartbeat() => chunk,
+        }
+    }
+
+    async fn events_or_heartbeat(&mut self) -> Result<Option<Bytes>, StoreError> {
+        loop {
+            let head = *self.head.borrow_and_update();
+            if self.cursor < head {
+                sleep_until(self.next_read).await;
+                let until = head.min(Position(self.cursor.0.saturating_add(WINDOW)));
+                let page = feed::page(&*self.store, &self.filter, self.cursor, until, PAGE).await?;
+                self.cursor = page.position;
+                if self.cursor >= head {
+                    self.next_read = Instant::now() + SPACING;
+                }
+                if !page.events.is_empty() {
+                    self.note_seen().await?;
+                    return Ok(Some(self.chunk(blocks(page.events)?)));
+                }
+                if self.sent.elapsed() >= PROGRESS {
+                    return Ok(Some(self.chunk(format!("id: {}\n\n", self.cursor))));
+                }
+                continue;
+            }
+            tokio::select! {
+                changed = self.head.changed() => if changed.is_err() {
+                    return Ok(None);
+                },
+                () = sleep_until(self.sent + self.heartbeat) => {
+                    self.note_seen().await?;
+                    return Ok(Some(self.chunk(format!(": heartbeat\nid: {}\n\n", self.cursor))));
+                }
+            }
+        }
+    }
+
+    fn chunk(&mut self, text: String) -> Bytes {
+        self.sent = Instant::now();
+        text.into()
+    }
+
+    async fn note_seen(&mut self) -> Result<(), StoreError> {
+        if let Some((name, noted)) = &mut self.consumer
+            && noted.elapsed() >= SEEN_EVERY
+        {
+            self.store.consumer_seen(name).await?;
+            *noted = Instant::now();
+        }
+        Ok(())
+    }
+}
+
+/// Events as blocks of a stream.
+fn blocks(events: Vec<StoredEvent>) -> Result<String, StoreError> {
+    let mut text = String::new();
+    for event in events {
+        // writing to a String cannot fail
+        let _ = write!(text, "id: {}\nevent: {}\n", event.position, event.type_name);
+        // the facts are one line; were they several, each would need its own field
+        for line in CloudEvent::try_from(event)?.to_json()?.lines() {
+            let _ = writeln!(text, "data: {line}");
+        }
+        text.push('\n');
+    }
+    Ok(text)
+}

@@ -1,0 +1,223 @@
+//! The relay: publishes the feed to NATS JetStream, each event once and in order.
+//!
+//! Layout
+//! - `stream`: the JetStream stream: connecting, where it stands, publishing to it
+//!
+//! The stream itself tells where to go on: its last message names its event. So a NATS that was killed and lost what it
+//! had acknowledged gets that again, and what was acknowledged without our hearing of it is not sent twice, however long
+//! ago that was. Every message says which sequence number it follows: one that would come out of order, be it from a
+//! broken pipeline or from a process that only believes to hold the lease, is refused by NATS. The message id, by which
+//! JetStream drops repeats within its duplicate window, is there for streams that others have written to.
+
+mod stream;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregates::Position;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::feed::{self, SEEN_EVERY};
+use crate::settings::NatsUrl;
+use crate::store::{ConsumerName, Duty, EventFilter, Lease, Store, StoreError};
+use stream::{Ack, Last, Stream, message_id};
+
+/// Messages on their way at once.
+const WINDOW: usize = 256;
+/// Pause before trying again, and between two looks at whether another process has gone.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Under load the checkpoint is stored so often.
+const COMMIT_EVERY: Duration = Duration::from_millis(250);
+
+/// Why publishing stopped, until the next try.
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    /// NATS cannot be reached, or does not do as it is told.
+    #[error("{0}")]
+    Nats(String),
+    /// The connection was lost.
+    #[error("the connection to NATS was lost")]
+    Lost,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The checkpoint is not where it was: another process publishes, or the consumer was deleted.
+    #[error("the checkpoint was moved by somebody else")]
+    Moved,
+    /// The lease is gone.
+    #[error("the lease on the relay was lost")]
+    Unleased,
+}
+
+/// Publishes every event to NATS.
+pub struct Relay {
+    store: Arc<dyn Store>,
+    url: NatsUrl,
+    head: watch::Receiver<Position>,
+    consumer: ConsumerName,
+}
+
+impl Relay {
+    /// A relay to the server at `url`; `head` tells of new events.
+    pub fn new(store: Arc<dyn Store>, url: NatsUrl, head: watch::Receiver<Position>) -> Self {
+        Self {
+            store,
+            url,
+            head,
+            consumer: ConsumerName::nats(),
+        }
+    }
+
+    /// Publishes until `shutdown`, while no other process on the same database does. What is on its way at the end is
+    /// found by whoever goes on.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        connected(false);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = self.publish_for_ever() => {}
+        }
+        connected(false);
+    }
+
+    async fn publish_for_ever(&mut self) {
+        let mut down = false;
+        loop {
+            let Err(error) = self.lead(&mut down).await;
+            connected(false);
+            // said once, however often it is tried
+            if !down {
+                tracing::warn!(%error, url = %self.url, "events are not published to NATS; trying again");
+            }
+            down = true;
+            sleep(PAUSE).await;
+        }
+    }
+
+    /// Waits for the lease, and publishes while it is held.
+    async fn lead(&mut self, down: &mut bool) -> Result<std::convert::Infallible, RelayError> {
+        let mut lease = loop {
+            match self.store.lease(Duty::Relay).await? {
+                Some(lease) => break lease,
+                None => sleep(PAUSE).await,
+            }
+        };
+        let stream = Stream::connect(&self.url).await?;
+        let from = self.resume(&stream).await?;
+        connected(true);
+        tracing::info!(url = %self.url, after = %from, "events are published to NATS");
+        *down = false;
+        self.publish(&stream, from, &mut *lease).await
+    }
+
+    /// The position to go on after, where the stored checkpoint is put too.
+    async fn resume(&self, stream: &Stream) -> Result<Position, RelayError> {
+        let checkpoint = match self.store.consumer(&self.consumer).await? {
+            Some(consumer) => consumer.position,
+            None => {
+                let everything = EventFilter::default();
+                self.store
+                    .put_consumer(&self.consumer, &everything, Position(0))
+                    .await?;
+                Position(0)
+            }
+        };
+        let from = match stream.last().await? {
+            Last::Nothing => Position(0),
+            Last::Event { position, id } if self.is_ours(position, &id).await? => position,
+            Last::Event { .. } | Last::Unknown => {
+                tracing::warn!("the NATS stream's last message is not an event of this ledger");
+                checkpoint
+            }
+            Last::Removed => checkpoint,
+        };
+        if from < checkpoint {
+            tracing::warn!(%checkpoint, after = %from, "the NATS stream lacks events, which are published again");
+        }
+        if from != checkpoint && !self.store.commit(&self.consumer, checkpoint..=checkpoint, from).await? {
+            return Err(RelayError::Moved);
+        }
+        Ok(from)
+    }
+
+    /// Whether this ledger's event at the position has this message id.
+    async fn is_ours(&self, position: Position, id: &str) -> Result<bool, StoreError> {
+        let events = self.store.events_at(&[position]).await?;
+        Ok(events.first().is_some_and(|event| message_id(event) == id))
+    }
+
+    async fn publish(
+        &mut self,
+        stream: &Stream,
+        from: Position,
+        lease: &mut dyn Lease,
+    ) -> Result<std::convert::Infallible, RelayError> {
+        let everything = EventFilter::default();
+        let mut on_their_way: VecDeque<(Position, Ack)> = VecDeque::with_capacity(WINDOW);
+        let (mut sent, mut acknowledged, mut committed) = (from, from, from);
+        let mut noted = Instant::now();
+        let mut sequence = stream.last_sequence();
+        let mut tick = interval(COMMIT_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = 0_u32;
+        loop {
+            let head = *self.head.borrow_and_update();
+            // refilled by halves, so that the store is asked for many events at once
+            if sent < head && on_their_way.len() <= WINDOW / 2 {
+                let room = u32::try_from(WINDOW - on_their_way.len()).unwrap_or(1);
+                let page = feed::page(&*self.store, &everything, sent, head, room).await?;
+                for event in page.events {
+                    let position = event.position;
+                    on_their_way.push_back((position, stream.publish(event, sequence).await?));
+                    (sent, sequence) = (position, sequence + 1);
+                }
+            }
+            let all_sent = sent >= *self.head.borrow();
+            tokio::select! {
+                () = stream.lost() => return Err(RelayError::Lost),
+                acked = first(&mut on_their_way) => {
+                    acknowledged = acked?;
+                    metrics::counter!("warmledger_relay_published_total").increment(1);
+                }
+                changed = self.head.changed(), if all_sent => if changed.is_err() {
+                    // the service is stopping
+                    std::future::pending::<()>().await;
+                },
+                _ = tick.tick() => {
+                    ticks = ticks.wrapping_add(1);
+                    if ticks.is_multiple_of(4) && !lease.is_held().await {
+                        return Err(RelayError::Unleased);
+                    }
+                    if committed < acknowledged {
+                        let from = committed..=committed;
+                        if !self.store.commit(&self.consumer, from, acknowledged).await? {
+                            return Err(RelayError::Moved);
+                        }
+                        committed = acknowledged;
+                        noted = Instant::now();
+                    } else if noted.elapsed() >= SEEN_EVERY {
+                        self.store.consumer_seen(&self.consumer).await?;
+                        noted = Instant::now();
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The position that is acknowledged next; never, while nothing is on its way.
+async fn first(on_their_way: &mut VecDeque<(Position, Ack)>) -> Result<Position, RelayError> {
+    let Some((position, ack)) = on_their_way.front_mut() else {
+        return std::future::pending().await;
+    };
+    let position = *position;
+    let acked = ack.await;
+    on_their_way.pop_front();
+    acked.map(|()| position)
+}
+
+fn connected(connected: bool) {
+    metrics::gauge!("warmledger_relay_connected").set(if connected { 1.0 } else { 0.0 });
+}

@@ -1,0 +1,177 @@
+//! The JetStream stream that the relay publishes to.
+
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::time::Duration;
+
+use aggregates::Position;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream::context::PublishError;
+use async_nats::jetstream::message::PublishMessage;
+use async_nats::jetstream::stream::{Config, RawMessageErrorKind, StorageType};
+use async_nats::jetstream::{self, Context};
+use async_nats::{ConnectOptions, Event};
+use tokio_util::sync::CancellationToken;
+
+use super::RelayError;
+use crate::feed::CloudEvent;
+use crate::settings::NatsUrl;
+use crate::store::StoredEvent;
+
+/// The stream's name.
+const NAME: &str = "WARMLEDGER";
+/// What every subject begins with.
+const SUBJECT: &str = "warmledger";
+/// The header that names an event's position.
+const POSITION: &str = "Warmledger-Position";
+/// For how long JetStream knows a message id.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// How long connecting and each answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// An acknowledgement that is awaited.
+pub(super) type Ack = Pin<Box<dyn Future<Output = Result<(), RelayError>> + Send>>;
+
+/// The last message of the stream.
+pub(super) enum Last {
+    /// There never was one.
+    Nothing,
+    /// An event.
+    Event {
+        /// Its position, as the message says.
+        position: Position,
+        /// The message id.
+        id: String,
+    },
+    /// A message that names no position.
+    Unknown,
+    /// It was removed, by age or by hand.
+    Removed,
+}
+
+/// A connection, and the stream as it was found.
+pub(super) struct Stream {
+    context: Context,
+    stream: jetstream::stream::Stream,
+    lost: CancellationToken,
+}
+
+impl Stream {
+    /// Connects; makes the stream if there is none, and takes it as it is if there is one.
+    pub(super) async fn connect(url: &NatsUrl) -> Result<Self, RelayError> {
+        let lost = CancellationToken::new();
+        let told = lost.clone();
+        let mut options = ConnectOptions::new()
+            .name("warmledger")
+            .connection_timeout(PATIENCE)
+            .request_timeout(Some(PATIENCE))
+            // a connection that is lost is given up: whoever makes the next one looks first where the stream stands
+            .max_reconnects(1)
+            .event_callback(move |event| {
+                if matches!(event, Event::Disconnected | Event::Closed) {
+                    told.cancel();
+                }
+                std::future::ready(())
+            });
+        let server = url.server();
+        options = match (server.user, server.password) {
+            (Some(user), Some(password)) => options.user_and_password(user, password.expose().clone()),
+            (Some(token), None) => options.token(token),
+            (None, _) => options,
+        };
+        let client = options.connect(server.address).await.map_err(nats)?;
+        let mut context = jetstream::new(client);
+        context.set_timeout(PATIENCE);
+        let stream = context
+            .get_or_create_stream(Config {
+                name: NAME.to_owned(),
+                subjects: vec![format!("{SUBJECT}.>")],
+                storage: StorageType::File,
+                duplicate_window: DUPLICATE_WINDOW,
+                ..Config::default()
+            })
+            .await
+            .map_err(nats)?;
+        Ok(Self { context, stream, lost })
+    }
+
+    /// The sequence number of the last message, as the connection found it; 0 if there never was one.
+    pub(super) fn last_sequence(&self) -> u64 {
+        self.stream.cached_info().state.last_sequence
+    }
+
+    /// The last message.
+    pub(super) async fn last(&self) -> Result<Last, RelayError> {
+        let sequence = self.last_sequence();
+        if sequence == 0 {
+            return Ok(Last::Nothing);
+        }
+        let message = match self.stream.get_raw_message(sequence).await {
+            Ok(message) => message,
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(Last::Removed),
+            Err(error) => return Err(nats(error)),
+        };
+        let id = message.headers.get(NATS_MESSAGE_ID);
+        let position = message
+            .headers
+            .get(POSITION)
+            .and_then(|text| text.as_str().parse().ok());
+        Ok(match (position, id) {
+            (Some(position), Some(id)) => Last::Event {
+                position: Position(position),
+                id: id.to_string(),
+            },
+            _ => Last::Unknown,
+        })
+    }
+
+    /// Sends an event, to be stored right behind the message with the number `after` or not at all. What comes back is
+    /// the acknowledgement, to be awaited.
+    pub(super) async fn publish(&self, event: StoredEvent, after: u64) -> Result<Ack, RelayError> {
+        let subject = subject(&event);
+        let message = PublishMessage::build()
+            .message_id(message_id(&event))
+            .expected_last_sequence(after)
+            .header(POSITION, event.position.to_string());
+        let payload = CloudEvent::try_from(event)?.to_json()?;
+        let sent = self
+            .context
+            .send_publish(subject, message.payload(payload.into()))
+            .await;
+        let ack = sent.map_err(nats)?.into_future();
+        Ok(Box::pin(
+            async move { ack.await.map(drop).map_err(nats::<PublishError>) },
+        ))
+    }
+
+    /// Returns once the connection is lost.
+    pub(super) async fn lost(&self) {
+        self.lost.cancelled().await;
+    }
+}
+
+/// The message id of an event: its own is unique only within its source.
+pub(super) fn message_id(event: &StoredEvent) -> String {
+    format!("{}/{}", event.source, event.event_id)
+}
+
+/// `warmledger.<category>.<type>`. What NATS does not take in a subject's word becomes `_`.
+fn subject(event: &StoredEvent) -> String {
+    let word = |text: &str| text.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '_'), "_");
+    format!("{SUBJECT}.{}.{}", word(event.stream.category()), word(&event.type_name))
+}
+
+/// An error of the client, with its causes. They name servers and reasons, never credentials: the client is given an
+/// address without any.
+fn nats<E: std::error::Error>(error: E) -> RelayError {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    RelayError::Nats(text)
+}

@@ -1,0 +1,120 @@
+//! The examples of consumers outside the process, each killed in the middle and started again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use warmledger::simulate::{self, Options, Plan};
+use warmledger::store::Store;
+
+use crate::support::Database;
+use crate::support::child::ChildService;
+use crate::support::log::sound_log;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_rust_example_counts_every_event_once() {
+    // beside the test's own program in target/, in the folder of the examples; the test runners build them
+    let own = std::env::current_exe().unwrap();
+    let program = own.ancestors().nth(2).unwrap().join("examples/follow_feed");
+    assert!(program.exists(), "cargo build --example follow_feed");
+    counts(|| Command::new(&program), "counts-rs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_python_example_counts_every_event_once() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/follow_feed.py");
+    let program = || {
+        let mut python = Command::new("python3");
+        python.arg(&script);
+        python
+    };
+    counts(program, "counts-py").await;
+}
+
+/// A run of the example, killed when dropped.
+struct Run(Child);
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+async fn counts(program: impl Fn() -> Command, name: &str) {
+    let database = Database::sqlite();
+    let store = database.store().await;
+    std::fs::write(database.dir.path().join("warmledger.toml"), "heartbeat_seconds = 1\n").unwrap();
+    let child = ChildService::start(&database).await;
+    let token = std::fs::read_to_string(database.dir.path().join("admin.token")).unwrap();
+    let file = database.dir.path().join("counts.json");
+    let run = || {
+        let mut command = program();
+        let command = command.arg(&file).env("WARMLEDGER_URL", &child.base);
+        let command = command.env("WARMLEDGER_TOKEN", token.trim()).stderr(Stdio::null());
+        Run(command.spawn().unwrap())
+    };
+    for _ in 0..2 {
+        let running = run();
+        send(&child).await;
+        caught_up(&file, &*store).await;
+        drop(running);
+        send(&child).await;
+    }
+    let _running = run();
+    let counted = caught_up(&file, &*store).await;
+    let mut expected: BTreeMap<String, u64> = BTreeMap::new();
+    for event in sound_log(&*store).await {
+        let day = event.recorded_at.strftime("%Y-%m-%d");
+        *expected.entry(format!("{day} {}", event.type_name)).or_default() += 1;
+    }
+    assert_eq!(counted["counts"], serde_json::to_value(expected).unwrap());
+    let begun = Instant::now();
+    let lag = async || {
+        let status = warmledger::feed::statuses(&*store).await.unwrap();
+        status
+            .iter()
+            .find(|consumer| consumer.name.as_str() == name)
+            .unwrap()
+            .lag
+    };
+    while lag().await > 0 {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "its checkpoint is not stored"
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn send(child: &ChildService) {
+    let plan = Plan::new(&Options {
+        seed: rand::random(),
+        ..Options::new(30, Timestamp::now())
+    });
+    let summary = simulate::run(&plan, &child.sender(), CancellationToken::new()).await;
+    assert!(summary.unwrap().complete());
+}
+
+/// Waits until the file tells of the newest event; what it says.
+async fn caught_up(file: &PathBuf, store: &dyn Store) -> Value {
+    let head = store.head().await.unwrap().position.0;
+    let begun = Instant::now();
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let counted: Value = serde_json::from_str(&text).unwrap_or_default();
+        if counted["position"] == head {
+            return counted;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "it is at {counted}, not at {head}"
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,124 @@
+//! A NATS server of a test's own, that can be killed.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream;
+use futures_util::StreamExt;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{sleep, timeout};
+
+/// `nats-server -js` on a port and in a directory of its own. Killed when dropped.
+pub struct NatsServer {
+    port: u16,
+    dir: TempDir,
+    process: Option<Child>,
+}
+
+/// A message as a consumer gets it.
+pub struct Message {
+    pub subject: String,
+    pub id: String,
+    pub event: Value,
+}
+
+impl NatsServer {
+    /// One that does not run yet.
+    pub fn new() -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self {
+            port: free.local_addr().unwrap().port(),
+            dir: tempfile::tempdir().unwrap(),
+            process: None,
+        }
+    }
+
+    /// One without any memory, in the place of another that was killed.
+    pub fn at(other: &Self) -> Self {
+        Self {
+            port: other.port,
+            dir: tempfile::tempdir().unwrap(),
+            process: None,
+        }
+    }
+
+    /// How many messages the stream has; none while there is no stream.
+    pub async fn count(&self) -> u64 {
+        let client = async_nats::connect(self.url()).await.unwrap();
+        let stream = jetstream::new(client).get_stream("WARMLEDGER").await;
+        stream.map_or(0, |stream| stream.cached_info().state.messages)
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, again if need be; returns once it takes connections.
+    pub async fn start(&mut self) {
+        let debian = Path::new("/usr/sbin/nats-server");
+        let program = if debian.exists() {
+            debian
+        } else {
+            Path::new("nats-server")
+        };
+        let process = Command::new(program)
+            .args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"])
+            .arg(self.dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the package nats-server is installed; ./test does that");
+        self.process = Some(process);
+        let begun = Instant::now();
+        while async_nats::connect(self.url()).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "NATS does not start");
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends it as a power cut would end it (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// The first so many messages of the stream, as a consumer gets them.
+    pub async fn messages(&self, count: usize) -> Vec<Message> {
+        let client = async_nats::connect(self.url()).await.unwrap();
+        let stream = jetstream::new(client).get_stream("WARMLEDGER").await.unwrap();
+        assert_eq!(stream.cached_info().state.messages, count as u64, "no more and no less");
+        let config = jetstream::consumer::pull::Config::default();
+        let consumer = stream.create_consumer(config).await.unwrap();
+        let mut messages = consumer.messages().await.unwrap();
+        let mut received = Vec::new();
+        while received.len() < count {
+            let next = timeout(Duration::from_secs(30), messages.next()).await;
+            let message = next.expect("the stream goes on").unwrap().unwrap();
+            message.ack().await.unwrap();
+            received.push(Message {
+                subject: message.subject.to_string(),
+                id: message
+                    .headers
+                    .as_ref()
+                    .unwrap()
+                    .get(NATS_MESSAGE_ID)
+                    .unwrap()
+                    .to_string(),
+                event: serde_json::from_slice(&message.payload).unwrap(),
+            });
+        }
+        received
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
