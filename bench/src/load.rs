@@ -130,7 +130,7 @@ const RECORDED: &[u8] = br#""status":"recorded""#;
 const OK: &[u8] = b"HTTP/1.1 200 ";
 
 /// Reads one answer and returns its body. Both servers say how long it is.
-async fn read_answer<'a>(stream: &mut TcpStream, answer: &'a mut Vec<u8>) -> anyhow::Result<&'a [u8]> {
+pub(crate) async fn read_answer<'a>(stream: &mut TcpStream, answer: &'a mut Vec<u8>) -> anyhow::Result<&'a [u8]> {
     answer.clear();
     loop {
         ensure!(stream.read_buf(answer).await? > 0, "the server closed the connection");

@@ -6,12 +6,14 @@
 //! - `plain`: the peer; `ledger`: our ledger without HTTP
 //! - `load`: the closed loop of senders; `payloads`: what they send
 //! - `database`: throwaway databases, and what is checked in them afterwards
+//! - `as_of`: reads of a large ledger, as it is and as of earlier moments
 //! - `cpu`, `machine`: where the time went, and on what
 //! - `report`: the table
 //!
 //! Every server runs in a process of its own, so that the generator's CPU is counted apart and all contend for the same
 //! cores.
 
+mod as_of;
 mod child;
 mod contender;
 mod cpu;
@@ -39,7 +41,8 @@ Every database is made for one round and dropped after it.
 Examples:
   cargo run --release -p bench
   cargo run --release -p bench -- --quick
-  cargo run --release -p bench -- --senders 64 --only plain --only http-postgres --rounds 7")]
+  cargo run --release -p bench -- --senders 64 --only plain --only http-postgres --rounds 7
+  cargo run --release -p bench -- as-of --events 100000")]
 struct Cli {
     #[command(subcommand)]
     role: Option<Role>,
@@ -112,9 +115,11 @@ impl Options {
     }
 }
 
-/// What this program is when it has started itself.
+/// Something else to measure, or what this program is when it has started itself.
 #[derive(Subcommand)]
 enum Role {
+    /// Reads of a ledger of a million events, as it is and as of earlier moments
+    AsOf(as_of::AsOfArgs),
     #[command(hide = true)]
     Plain(plain::PlainArgs),
     #[command(hide = true)]
@@ -135,6 +140,7 @@ fn main() -> anyhow::Result<()> {
         None => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
     };
     match cli.role {
+        Some(Role::AsOf(args)) => runtime.block_on(as_of::run(args)),
         Some(Role::Plain(args)) => runtime.block_on(plain::run(args)),
         Some(Role::Service(args)) => runtime.block_on(child::service(args)),
         Some(Role::Ledger(args)) => runtime.block_on(ledger::run(args)),

@@ -66,7 +66,11 @@ async fn a_poll_right_after_a_webhook_sees_it(database: Database) {
 async fn views_that_stand_still_are_not_waited_for_without_end(database: Database) {
     // whoever has the lease folds, so as long as the test has it nobody does
     let store = database.store().await;
-    let lease = store.lease(warmledger::store::Duty::Projections).await.unwrap().unwrap();
+    let lease = store
+        .lease(warmledger::store::Duty::Projections)
+        .await
+        .unwrap()
+        .unwrap();
     let service = database.service().await;
     let position = service.send(fixture("prewarmup.order.success.json")).await["position"].clone();
     let begun = Instant::now();
