@@ -54,7 +54,10 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError`] if the database cannot be reached or migrated.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url)?.application_name("warmledger");
+        // compiling a statement takes longer than any of ours, and guesses about arrays make PostgreSQL try
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("warmledger")
+            .options([("jit", "off")]);
         // a pool says only that it got no connection in time, a connection says why
         match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(connected) => connected?.close().await?,
