@@ -24,7 +24,7 @@ use crate::payloads::Payloads;
 const SENDERS: usize = 64;
 const FILL: Duration = Duration::from_secs(5);
 /// More webhooks than any machine records in that time.
-const PER_FILL: usize = 100_000;
+const PER_FILL: usize = 50_000;
 
 #[derive(Args)]
 pub(crate) struct AsOfArgs {
@@ -178,7 +178,7 @@ async fn fill(address: SocketAddr, wanted: u64) -> anyhow::Result<u64> {
         if events >= wanted {
             break;
         }
-        let payloads = Payloads::new(PER_FILL, 7_000_000 + seed);
+        let payloads = Payloads::of_plans(PER_FILL, PER_FILL, 7_000_000 + seed);
         let window = Window::starting_now(Duration::ZERO, FILL);
         let tally = load::over_http(address, SENDERS, &payloads, window).await?;
         events += tally.outcome(window).acknowledged;

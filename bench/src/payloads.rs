@@ -37,15 +37,20 @@ pub(crate) fn key() -> Secret<String> {
 impl Payloads {
     /// Webhooks signed now: they are good for five minutes. The same seed gives the same ones.
     pub(crate) fn new(count: usize, seed: u64) -> Arc<Self> {
+        Self::of_plans(PLAN, count, seed)
+    }
+
+    /// Webhooks of plans of so many orders. Domains are unique within a plan.
+    pub(crate) fn of_plans(orders: usize, count: usize, seed: u64) -> Arc<Self> {
         let now = Timestamp::now();
         let timestamp = now.as_second().to_string();
         let key = key();
         let mut bodies = VecDeque::new();
-        for part in 0..count.div_ceil(PLAN) as u64 {
+        for part in 0..count.div_ceil(orders) as u64 {
             let plan = Plan::new(&Options {
                 scenario: Scenario::Success,
                 seed: seed.wrapping_mul(1_000).wrapping_add(part),
-                ..Options::new(PLAN, now)
+                ..Options::new(orders, now)
             });
             bodies.extend(plan.deliveries.into_iter().map(|delivery| delivery.body));
         }
