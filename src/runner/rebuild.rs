@@ -167,6 +167,8 @@ pub async fn check(
                 return Ok(checked);
             }
             Ok(None) => {}
+            // dropped by another; its number may be that of a new one by now
+            Err(RunError::Store(error)) if error.is_missing_table() => {}
             Err(RunError::Store(error)) if !error.is_transient() && current(store, generation).await?.is_none() => {}
             Err(error) => return Err(error),
         }

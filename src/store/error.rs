@@ -29,6 +29,11 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether a table was not there: where generations come and go, somebody else has dropped it.
+    pub fn is_missing_table(&self) -> bool {
+        matches!(self, Self::Refused { code, message } if code == "42P01" || message.starts_with("no such table"))
+    }
 }
 
 /// SQLSTATE classes that pass: connection (08), resources (53), operator intervention (57), serialization and
