@@ -2,6 +2,7 @@
 //!
 //! Layout
 //! - `incoming`: a webhook made ready for recording
+//! - `spelling`: a webhook's exact body again, from its event
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `route`: which stream a webhook belongs to
 //! - `cache`: what the writer remembers between batches
@@ -17,6 +18,7 @@ pub mod leaf;
 mod plan;
 mod reader;
 mod route;
+mod spelling;
 mod writer;
 
 use std::sync::Arc;

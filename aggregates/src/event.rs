@@ -76,7 +76,7 @@ macro_rules! order_events {
 
 order_events! {
     /// Domains of the order got their mailboxes.
-    MailboxesAssigned(MailboxesAssigned) = 1,
+    MailboxesAssigned(MailboxesAssigned) = 2,
     /// Domains of the order, or all of it, got none.
     AssignmentFailed(AssignmentFailed) = 2,
     /// The provider began to renew.

@@ -73,16 +73,10 @@ struct Secrets<'a> {
     mailboxes: Vec<SecretMailbox<'a>>,
 }
 
+/// App password, authenticator secret, password: a list without names, since random text does not get shorter by
+/// compression. Ledgers of before have an object with these names, in this order: what reads one reads the other.
 #[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretMailbox<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app_password: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    authenticator_secret: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-}
+struct SecretMailbox<'a>(Option<&'a str>, Option<&'a str>, Option<&'a str>);
 
 fn exposed(secret: &Option<Secret<String>>) -> Option<&str> {
     secret.as_ref().map(|secret| secret.expose().as_str())
@@ -148,10 +142,12 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
     let secrets = Secrets {
         mailboxes: mailboxes
             .iter()
-            .map(|mailbox| SecretMailbox {
-                app_password: exposed(&mailbox.app_password),
-                authenticator_secret: exposed(&mailbox.authenticator_secret),
-                password: exposed(&mailbox.password),
+            .map(|mailbox| {
+                SecretMailbox(
+                    exposed(&mailbox.app_password),
+                    exposed(&mailbox.authenticator_secret),
+                    exposed(&mailbox.password),
+                )
             })
             .collect(),
     };
