@@ -141,10 +141,10 @@ impl Aggregate for Order {
                 }
             }
             OrderEvent::MailboxCreated(facts) => {
-                if let Some(domain) = facts.domain {
-                    self.assign(domain, facts.subscription_id);
-                } else if let Some(subscription) = facts.subscription_id.filter(|id| !self.knows(id)) {
-                    self.heard_of.insert(subscription);
+                // without an order it may be any, and no view takes it for an assignment
+                match (facts.order_id, facts.domain) {
+                    (Some(_), Some(domain)) => self.assign(domain, facts.subscription_id),
+                    _ => self.heard_of.extend(facts.subscription_id.filter(|id| !self.knows(id))),
                 }
             }
             _ => {}
