@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod relay;
+pub mod reveal;
 pub mod runner;
 pub mod secret;
 pub mod service;
