@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
 use zeroize::Zeroizing;
 
-use super::spelling::{Parts, Spelling};
 use crate::secret::Secret;
+use crate::sections::Spelling;
 use crate::vault::{Fingerprint, Packed, VaultError};
 
 /// The exact body and the headers that sign it, as they are kept for evidence.
@@ -64,6 +64,8 @@ pub struct PlainSections {
     pub personal: Option<Secret<Vec<u8>>>,
     /// JSON with the credentials; none if there are none.
     pub secrets: Option<Secret<Vec<u8>>>,
+    /// How the webhook's body is spelled again from the event, if it can be: then it is not kept.
+    pub spelling: Option<Spelling>,
     /// The webhook itself.
     pub original: Original,
 }
@@ -137,13 +139,6 @@ impl Incoming {
             let packed = section.as_ref().map(|plain| Packed::compress(plain.expose()));
             packed.transpose()
         };
-        let parts = Parts {
-            event_id: &event_id,
-            event: &claim,
-            personal: bytes(&plain.personal),
-            secrets: bytes(&plain.secrets),
-        };
-        let spelling = Spelling::of(&claim).filter(|spelling| spelling.is_of(&parts, plain.original.body.expose()));
         let packed = PackedSections {
             personal: compress(&plain.personal)?,
             // what is random does not get shorter
@@ -152,7 +147,7 @@ impl Incoming {
                 .as_ref()
                 .map(|plain| Packed::stored(plain.expose()))
                 .transpose()?,
-            original: match spelling {
+            original: match plain.spelling {
                 Some(spelling) => Packed::stored(plain.original.encode_spelled(spelling)?.expose())?,
                 None => pack_original(&plain, &facts)?,
             },

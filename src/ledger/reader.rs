@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::incoming::{Original, prefix};
-use super::spelling::{Parts, Spelling};
 use crate::secret::Secret;
+use crate::sections::{Parts, Spelling};
 use crate::store::{Lookup, Store, StoreError, StoredEvent};
 use crate::vault::{Context, DataKey, Section, Vault, VaultError};
 
@@ -116,12 +116,9 @@ pub(super) async fn open_original(
     let prefix = prefix(personal, secrets, &event.facts);
     let plain = key.open(&context(event, Section::Original), sealed, &prefix)?;
     let spell = |spelling: Spelling| {
-        spelling.body(&Parts {
-            event_id: &event.event_id,
-            event: &event.to_recorded().ok()?.event,
-            personal,
-            secrets,
-        })
+        let recorded = event.to_recorded().ok()?;
+        let parts = Parts::of_stored(&event.event_id, recorded.event.as_order()?, personal, secrets)?;
+        spelling.body(&parts)
     };
     Ok(Original::decode(plain.expose(), spell).ok_or(VaultError::Corrupt)?)
 }
