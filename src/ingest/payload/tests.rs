@@ -260,8 +260,7 @@ fn the_customers_assignment_is_split_by_sensitivity() {
     assert_eq!(personal["mailboxes"][2]["email"], "yvonne.lesch@example2.com");
     assert_eq!(personal["mailboxes"][1]["lastName"], "Miller");
     assert_eq!(secrets["mailboxes"].as_array().map(Vec::len), Some(3));
-    let first = json!({
-        "appPassword": "rena ppos micx xycp", "authenticatorSecret": "tukl dfds sloe oldf", "password": "$fFqf$PU7w$Lz9",
-    });
+    // app password, authenticator secret, password
+    let first = json!(["rena ppos micx xycp", "tukl dfds sloe oldf", "$fFqf$PU7w$Lz9"]);
     assert_eq!(secrets["mailboxes"][0], first);
 }
