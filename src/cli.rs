@@ -14,6 +14,7 @@ pub mod output;
 pub mod projections;
 pub mod serve;
 pub mod simulate;
+pub mod tokens;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -90,6 +91,8 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Show how far the named consumers of the feed are
     Consumers(consumers::ConsumersArgs),
+    /// Make, list and revoke API tokens
+    Tokens(tokens::TokensArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }

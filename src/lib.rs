@@ -1,5 +1,6 @@
 //! The warmledger service.
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
@@ -10,8 +11,10 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod relay;
+pub mod reveal;
 pub mod runner;
 pub mod secret;
+pub mod sections;
 pub mod service;
 pub mod settings;
 pub mod simulate;

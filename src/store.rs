@@ -3,6 +3,7 @@
 //! Layout
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
+//! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `postgres`, `sqlite`: the implementations
@@ -16,11 +17,12 @@ mod event;
 mod postgres;
 mod query;
 mod sqlite;
+mod token;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use aggregates::{EventId, Position, Source, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
@@ -31,7 +33,9 @@ pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
+pub use token::StoredToken;
 
+use crate::access::TokenHash;
 use crate::settings::DatabaseUrl;
 
 /// The end of the log.
@@ -373,6 +377,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// Forgets a consumer. Tells whether there was one.
     async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError>;
+
+    /// Keeps a new token.
+    async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError>;
+
+    /// All tokens, those that are no longer good included, in the order in which they were made.
+    async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError>;
+
+    /// The token with this hash.
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredToken>, StoreError>;
+
+    /// Revokes a token. `false`, and nothing changed, if there is no such token or it was revoked before.
+    async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes that a token was used then.
+    async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Rows of a projection: of its live generation, unless the query names another.
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError>;

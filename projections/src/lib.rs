@@ -18,6 +18,8 @@
 //! - `renewals`: the life of each subscription
 //! - `failures`: every failed domain of every failed webhook
 //! - `monthly_mailboxes`: how many mailboxes each provider assigned in each month
+//! - `accounts`: which events hold the newest of each mailbox's sealed parts
+//! - `access`: who did what with the ledger
 //! - `subscription`: what the evidence of a subscription's events amounts to
 //! - `assignment`: what became of one domain of an order
 //! - `provenance`: whose a row is, and when its events were recorded
@@ -26,6 +28,8 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access;
+pub mod accounts;
 mod any;
 mod assignment;
 pub mod failures;

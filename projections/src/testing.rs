@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use aggregates::{
-    AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId, MailboxId,
-    MailboxesAssigned, OrderEvent, OrderId, Position, QuarantineReason, Recorded, ServiceProvider, Source, StreamId,
-    SubjectId, SubscriptionFacts, SubscriptionId, UserId, WebhookQuarantined, WebhookUnrecognised,
+    AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId,
+    MailboxCreated, MailboxId, MailboxUpdated, MailboxesAssigned, OrderEvent, OrderId, PersonalField, Position,
+    QuarantineReason, Recorded, ServiceProvider, Source, StreamId, SubjectId, SubscriptionFacts, SubscriptionId,
+    UserId, WebhookQuarantined, WebhookUnrecognised,
 };
 use jiff::Timestamp;
 
@@ -33,7 +34,7 @@ pub const SOURCE: &str = "coldmailreseller";
 pub const RECORDED_AT: &str = "2025-10-27T20:00:00Z";
 
 /// Folds the events, recorded in this order at the positions 1, 2, 3, …
-pub fn given<P: Projection>(events: impl IntoIterator<Item = Delivery>) -> Given<P> {
+pub fn given<P: Projection>(events: impl IntoIterator<Item = impl Recordable>) -> Given<P> {
     let mut rows = BTreeMap::new();
     for (position, delivery) in (1..).zip(events) {
         let event = delivery.at(Position(position));
@@ -45,6 +46,49 @@ pub fn given<P: Projection>(events: impl IntoIterator<Item = Delivery>) -> Given
         }
     }
     Given { rows }
+}
+
+/// What can be recorded: a [`Delivery`], or what [`accessed`] makes.
+pub trait Recordable {
+    /// The event, recorded at the position.
+    fn at(self, position: Position) -> Recorded;
+}
+
+impl Recordable for Delivery {
+    fn at(self, position: Position) -> Recorded {
+        Delivery::at(self, position)
+    }
+}
+
+/// What somebody did, about to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accessed {
+    event_id: EventId,
+    event: AccessEvent,
+}
+
+/// Something that somebody did with the ledger; it is recorded at [`RECORDED_AT`].
+pub fn accessed(event_id: &str, event: AccessEvent) -> Accessed {
+    Accessed {
+        event_id: EventId::parse(event_id).unwrap(),
+        event,
+    }
+}
+
+impl Recordable for Accessed {
+    fn at(self, position: Position) -> Recorded {
+        let stream = AccessEvent::stream(&self.event_id);
+        Recorded {
+            position,
+            version: 1,
+            source: Source::own(),
+            recorded_at: time(RECORDED_AT),
+            subject: self.event.subject(&stream),
+            event: self.event.into(),
+            event_id: self.event_id,
+            stream,
+        }
+    }
 }
 
 /// The rows that the given events make.
@@ -155,6 +199,54 @@ pub fn subscription(event_id: &str, kind: fn(SubscriptionFacts) -> OrderEvent, i
             service_provider: None,
             subscription_id: SubscriptionId::parse(id).unwrap(),
             subscription_status: None,
+            unsigned: false,
+            user_id: None,
+        }),
+    )
+}
+
+/// A mailbox that was made outside of an assignment, with all credentials and everything personal.
+pub fn created(event_id: &str, mailbox: &str, order: &str, domain: &str, subscription: &str) -> Delivery {
+    Delivery::of(
+        event_id,
+        OrderEvent::MailboxCreated(MailboxCreated {
+            credentials: vec![
+                CredentialKind::AppPassword,
+                CredentialKind::AuthenticatorSecret,
+                CredentialKind::Password,
+            ],
+            domain: Domain::normalise(domain).ok(),
+            expiry_date: None,
+            is_admin: Some(false),
+            mailbox_id: MailboxId::parse(mailbox).unwrap(),
+            order_id: OrderId::parse(order).ok(),
+            personal: vec![
+                PersonalField::Email,
+                PersonalField::FirstName,
+                PersonalField::LastName,
+                PersonalField::ProfilePicture,
+            ],
+            sent_at: None,
+            service_provider: None,
+            subscription_id: SubscriptionId::parse(subscription).ok(),
+            unsigned: false,
+            user_id: None,
+            warming_up_from: None,
+        }),
+    )
+}
+
+/// A mailbox of which these parts changed.
+pub fn updated(event_id: &str, mailbox: &str, credentials: &[CredentialKind], personal: &[PersonalField]) -> Delivery {
+    Delivery::of(
+        event_id,
+        OrderEvent::MailboxUpdated(MailboxUpdated {
+            credentials: credentials.to_vec(),
+            expiry_date: None,
+            is_admin: None,
+            mailbox_id: MailboxId::parse(mailbox).unwrap(),
+            personal: personal.to_vec(),
+            sent_at: None,
             unsigned: false,
             user_id: None,
         }),
@@ -280,6 +372,8 @@ impl Delivery {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => facts.user_id = user,
             OrderEvent::AssignmentFailed(facts) => facts.user_id = user,
+            OrderEvent::MailboxCreated(facts) => facts.user_id = user,
+            OrderEvent::MailboxUpdated(facts) => facts.user_id = user,
             OrderEvent::WebhookUnrecognised(facts) => facts.user_id = user,
             OrderEvent::WebhookQuarantined(facts) => facts.user_id = user,
             _ => return self.with(|facts| facts.user_id = user),
@@ -293,6 +387,7 @@ impl Delivery {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => facts.service_provider = provider,
             OrderEvent::AssignmentFailed(facts) => facts.service_provider = provider,
+            OrderEvent::MailboxCreated(facts) => facts.service_provider = provider,
             _ => return self.with(|facts| facts.service_provider = provider),
         }
         self
@@ -306,6 +401,8 @@ impl Delivery {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => facts.sent_at = at,
             OrderEvent::AssignmentFailed(facts) => facts.sent_at = at,
+            OrderEvent::MailboxCreated(facts) => facts.sent_at = at,
+            OrderEvent::MailboxUpdated(facts) => facts.sent_at = at,
             OrderEvent::WebhookUnrecognised(facts) => facts.sent_at = at,
             OrderEvent::WebhookQuarantined(facts) => facts.sent_at = at,
             _ => return self.with(|facts| facts.sent_at = at),
@@ -325,7 +422,10 @@ impl Delivery {
         let stream = match (self.event.order_id(), self.event.as_subscription()) {
             (Some(order), _) => StreamId::order(order),
             (None, Some(facts)) => StreamId::subscription(&facts.subscription_id),
-            (None, None) => StreamId::webhook(&event_id),
+            (None, None) => match &self.event {
+                OrderEvent::MailboxUpdated(facts) => StreamId::mailbox(&facts.mailbox_id),
+                _ => StreamId::webhook(&event_id),
+            },
         };
         let subject = self
             .event
@@ -339,7 +439,7 @@ impl Delivery {
             event_id,
             recorded_at: self.recorded_at,
             subject,
-            event: self.event,
+            event: self.event.into(),
         }
     }
 

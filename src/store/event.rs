@@ -1,6 +1,6 @@
 //! An event as it is written and as it is read back.
 
-use aggregates::{EventId, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
+use aggregates::{Event, EventId, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -59,6 +59,13 @@ impl Reference {
         if let Some(facts) = event.as_subscription() {
             return vec![Self::subscription(&facts.subscription_id)];
         }
+        if let OrderEvent::MailboxCreated(facts) = event {
+            let subscription = facts.subscription_id.as_ref().map(Self::subscription);
+            return subscription
+                .into_iter()
+                .chain(facts.domain.as_ref().map(Self::domain))
+                .collect();
+        }
         let OrderEvent::MailboxesAssigned(facts) = event else {
             return Vec::new();
         };
@@ -102,6 +109,23 @@ pub struct NewEvent {
     pub references: Vec<Reference>,
 }
 
+impl NewEvent {
+    /// About how many bytes it is on its way to a store.
+    pub(super) fn size(&self) -> usize {
+        let texts = [
+            self.stream.as_str(),
+            self.source.as_str(),
+            self.event_id.as_str(),
+            self.subject.as_str(),
+        ];
+        let texts: usize = texts.iter().map(|text| text.len()).sum();
+        let sealed = Section::ALL.iter().filter_map(|section| self.sealed.get(*section));
+        let sealed: usize = sealed.map(|sealed| sealed.as_bytes().len()).sum();
+        // a length before each value; references are numbers
+        texts + self.facts.len() + sealed + 160 + 16 * self.references.len()
+    }
+}
+
 /// An event read back. The sealed sections are empty where the query did not ask for them.
 #[derive(Clone)]
 pub struct StoredEvent {
@@ -137,7 +161,7 @@ impl StoredEvent {
     /// # Errors
     /// [`StoreError::Corrupt`] if type, schema version or facts are not what this version knows.
     pub fn to_recorded(&self) -> Result<Recorded, StoreError> {
-        let event = OrderEvent::from_stored(&self.type_name, self.schema_version, &self.facts)
+        let event = Event::from_stored(&self.type_name, self.schema_version, &self.facts)
             .map_err(|error| StoreError::Corrupt(format!("event at position {}: {error}", self.position)))?;
         Ok(Recorded {
             position: self.position,

@@ -33,12 +33,21 @@ impl Ledger {
         let mut recorded = delivery.at(position);
         let stream = self.route(&recorded);
         let (version, order) = self.streams.entry(stream.clone()).or_default();
-        let claim = recorded.event.clone();
-        recorded.event = decide(order, claim);
+        let claim = recorded.order().unwrap().clone();
+        recorded.event = decide(order, claim).into();
         *version += 1;
         recorded.version = *version;
         recorded.stream = stream.clone();
-        if let OrderEvent::MailboxesAssigned(facts) = &recorded.event {
+        if let Some(OrderEvent::MailboxCreated(facts)) = recorded.order() {
+            let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
+            for name in subscription
+                .into_iter()
+                .chain(facts.domain.as_ref().map(StreamId::domain))
+            {
+                self.references.entry(name).or_insert_with(|| stream.clone());
+            }
+        }
+        if let Some(OrderEvent::MailboxesAssigned(facts)) = recorded.order() {
             for domain in &facts.domains {
                 let subscription = domain.subscription_id.as_ref().map(StreamId::subscription);
                 let mailboxes = domain
@@ -63,9 +72,16 @@ impl Ledger {
             let known = names.iter().find_map(|name| self.references.get(name)).cloned();
             known.or_else(|| names.into_iter().next())
         };
-        let names = match &recorded.event {
+        let names = match recorded.order().unwrap() {
             OrderEvent::WebhookQuarantined(_) => return StreamId::quarantine(recorded.event_id.as_str()),
             event if event.order_id().is_some() => return StreamId::order(event.order_id().unwrap()),
+            OrderEvent::MailboxUpdated(facts) => return StreamId::mailbox(&facts.mailbox_id),
+            OrderEvent::MailboxCreated(facts) => {
+                let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
+                let domain = facts.domain.as_ref().map(StreamId::domain);
+                let mailbox = StreamId::mailbox(&facts.mailbox_id);
+                subscription.into_iter().chain(domain).chain([mailbox]).collect()
+            }
             OrderEvent::WebhookUnrecognised(facts) => {
                 let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
                 let domain = facts.domain.as_ref().map(StreamId::domain);
