@@ -5,11 +5,13 @@
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `claims`: which projections this process is rebuilding
 //! - `flood`: when webhooks go before views
+//! - `due`: the rebuilds that nobody has to ask for
 //! - `live`: the task that keeps the live generations up to date
 //! - `diff`: what changed in one row between two moments, and by which events
 //! - `parked`: trying again what could not be folded
 //! - `rates`: how fast checkpoints move
 //! - `snapshots`: all rows as they stood at an earlier moment
+//! - `step_size`: how many events are folded at once
 //! - `status`: how the projections are doing
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
@@ -17,6 +19,7 @@ mod advance;
 mod as_of;
 mod claims;
 mod diff;
+mod due;
 mod flood;
 mod live;
 mod parked;
@@ -24,6 +27,7 @@ mod rates;
 mod rebuild;
 mod snapshots;
 mod status;
+mod step_size;
 
 use aggregates::Position;
 pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};

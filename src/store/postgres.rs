@@ -8,6 +8,7 @@
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
+//! - `steps`: moving projections on
 
 mod consumers;
 mod generations;
@@ -16,6 +17,7 @@ mod log;
 mod parked;
 mod rows;
 mod snapshots;
+mod steps;
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
@@ -31,7 +33,8 @@ use tokio::time::timeout;
 
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
-    Generation, GenerationState, Head, Lease, Lookup, ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
+    Generation, GenerationState, Head, Lease, Lookup, ParkedCount, ParkedRow, RowQuery, Store, StoreError, StoredEvent,
+    StoredRow, Switch,
 };
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -138,14 +141,26 @@ impl Store for PostgresStore {
     }
 
     async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
-        generations::advance(&self.pool, steps).await
+        steps::advance(&self.pool, steps).await
     }
 
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
         parked::all(&self.pool).await
     }
 
-    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
+    async fn parked_counts(&self) -> Result<Vec<ParkedCount>, StoreError> {
+        parked::counts(&self.pool).await
+    }
+
+    async fn parked_among(&self, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        parked::among(&self.pool, generation, keys).await
+    }
+
+    async fn entrust_generation(&self, building: &Generation) -> Result<(), StoreError> {
+        generations::entrust(&self.pool, building).await
+    }
+
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<Switch, StoreError> {
         generations::switch(&self.pool, building, columns).await
     }
 
