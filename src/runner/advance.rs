@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys};
 
 use super::RunError;
-use super::step_size::StepSize;
+use super::step_size::{Load, StepSize};
 use crate::store::{Advance, EventQuery, Generation, Parked, RowChange, Store};
 
 /// A projection and the generation that is moved on.
@@ -66,8 +66,8 @@ pub(super) async fn advance(
 
     let behind = targets.iter().filter(|target| target.generation.position < to);
     let folded = try_join_all(behind.map(|target| fold(store, target, &events, to))).await?;
-    let (steps, bytes): (Vec<_>, Vec<usize>) = folded.into_iter().unzip();
-    size.learn(events.len(), bytes.into_iter().sum());
+    let (steps, loads): (Vec<_>, Vec<Load>) = folded.into_iter().unzip();
+    size.learn(events.len(), loads.into_iter().sum());
     if !store.advance(&steps).await? {
         return Ok(Step::Overtaken);
     }
@@ -80,14 +80,13 @@ pub(super) async fn advance(
 }
 
 /// Folds events into the rows of one target. A row whose fold fails is parked: it stands still, and so it does for
-/// everything that comes after, until it is retried. Tells too how large the documents are that were read and are to be
-/// written, in bytes.
+/// everything that comes after, until it is retried. Tells too what was read and is to be written.
 async fn fold<'t>(
     store: &dyn Store,
     target: &'t Target,
     events: &[Recorded],
     to: Position,
-) -> Result<(Advance<'t>, usize), RunError> {
+) -> Result<(Advance<'t>, Load), RunError> {
     let Target { projection, generation } = target;
     let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.position > generation.position) {
@@ -115,13 +114,13 @@ async fn fold<'t>(
         unparked: Vec::new(),
         passed_over,
     };
-    let (mut bytes, mut turn) = (0, 0);
+    let (mut load, mut turn) = (Load::default(), 0);
     for (key, events) in touched {
         let document = documents.remove(&key);
         let (change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
         let written = change.as_ref().and_then(RowChange::document).map_or(0, str::len);
         let size = document.map_or(0, |read| read.len()) + written;
-        bytes += size;
+        load.add(size, events.len());
         turn += size;
         if turn > TURN {
             turn = 0;
@@ -134,7 +133,7 @@ async fn fold<'t>(
         }
         step.parked.extend(parked);
     }
-    Ok((step, bytes))
+    Ok((step, load))
 }
 
 /// The rows that an event touches. If even that cannot be told, the projection stops.
