@@ -198,7 +198,7 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
             )
             .body("x"),
             415,
-            "content type",
+            "content-type",
             "reason",
         ),
     ];

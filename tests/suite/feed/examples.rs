@@ -125,9 +125,10 @@ fn saved(file: &Path) -> Value {
 
 /// Waits until the file tells of the newest event; what it says.
 async fn caught_up(file: &Path, store: &dyn Store) -> Value {
-    let head = store.head().await.unwrap().position.0;
     let begun = Instant::now();
     loop {
+        // that it reads the feed is recorded too
+        let head = store.head().await.unwrap().position.0;
         let counted = saved(file);
         if counted["position"] == head {
             return counted;
