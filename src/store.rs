@@ -3,6 +3,7 @@
 //! Layout
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
+//! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `postgres`, `sqlite`: the implementations
@@ -13,6 +14,7 @@
 mod consumer;
 mod error;
 mod event;
+mod keys;
 mod postgres;
 mod query;
 mod sqlite;
@@ -27,12 +29,14 @@ use projections::Column;
 
 pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
+pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
 
 use crate::settings::DatabaseUrl;
+use crate::vault::WrappedKey;
 
 /// The end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +89,7 @@ pub struct Found {
     /// Streams that carry a reference, oldest first. A reference is a hash: what it leads to has to be checked.
     pub references: Vec<(Reference, StreamId)>,
     /// Wrapped data keys.
-    pub keys: Vec<(SubjectId, Vec<u8>)>,
+    pub keys: Vec<WrappedKey>,
 }
 
 /// The life of one generation of a projection's rows.
@@ -239,6 +243,8 @@ pub enum Duty {
     Projections,
     /// Publishing the feed to NATS.
     Relay,
+    /// Wrapping the data keys anew.
+    KeyRotation,
 }
 
 /// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
@@ -252,7 +258,7 @@ pub trait Lease: Send {
 
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: KeyStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 

@@ -16,6 +16,9 @@ pub enum StoreError {
         /// The database's primary message, without its detail.
         message: String,
     },
+    /// The subject is under legal hold and cannot be erased.
+    #[error("the subject is under legal hold")]
+    Held,
     /// What is stored cannot be read as what it should be.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
@@ -54,9 +57,17 @@ fn sqlite_passes(code: &str) -> bool {
         .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14 | 15))
 }
 
+/// Whether the constraint on held subjects was broken. SQLite does not say which constraint it was; there is no other
+/// one that a caller could break.
+fn breaks_hold(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let is_it = |name| name == "subjects_held_not_erased";
+    error.is_check_violation() && error.constraint().is_none_or(is_it)
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
+            sqlx::Error::Database(error) if breaks_hold(&*error) => Self::Held,
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default().into_owned();
                 let message = error.message().to_owned();
