@@ -1,6 +1,7 @@
 //! The ledger: webhooks in, durable events out, in one total order without gaps.
 //!
 //! Layout
+//! - `access`: what somebody did, made ready for recording
 //! - `incoming`: a webhook made ready for recording
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `route`: which stream a webhook belongs to
@@ -10,6 +11,7 @@
 //! - `writer`: the one task that appends: drain, plan, append, answer
 //! - `reader`: reading events back and opening their sealed sections
 
+mod access;
 mod cache;
 mod flight;
 mod incoming;
@@ -21,16 +23,18 @@ mod writer;
 
 use std::sync::Arc;
 
-use aggregates::{OrderError, Position, StreamId};
+use aggregates::{AccessEvent, OrderError, Position, StreamId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+pub use access::record_access;
 pub use incoming::{Incoming, Original, PlainSections};
 pub use reader::{OpenError, Reader};
 
 use crate::store::{Store, StoreError};
 use crate::vault::Vault;
-use writer::{Pending, Writer};
+use access::AccessEntry;
+use writer::{Pending, Work, Writer};
 
 /// Bytes of bodies that may wait at once, in KiB: what a queue of large webhooks may cost in memory.
 const WAITING_KIB: usize = 64 * 1024;
@@ -148,14 +152,30 @@ impl Ledger {
     /// # Errors
     /// [`RecordError`]; nothing of the webhook is kept then, and sending it again is safe.
     pub async fn record(&self, incoming: Incoming) -> Result<Receipt, RecordError> {
-        let kib = u32::try_from(incoming.size() / 1024 + 1).unwrap_or(u32::MAX);
+        let size = incoming.size();
+        self.enqueue(Work::Webhook(Box::new(incoming)), size).await
+    }
+
+    /// Records what somebody did with the ledger, in the same batches as webhooks; returns once it is durable.
+    ///
+    /// # Errors
+    /// [`RecordError`]; it may have been recorded all the same only if the store's answer was lost and could not be
+    /// looked up for seconds.
+    pub async fn record_access(&self, event: AccessEvent) -> Result<Receipt, RecordError> {
+        let entry = AccessEntry::new(event).map_err(|error| RecordError::Event(Arc::new(error)))?;
+        self.enqueue(Work::Access(entry), 0).await
+    }
+
+    /// `size` is what it holds in memory, in bytes.
+    async fn enqueue(&self, work: Work, size: usize) -> Result<Receipt, RecordError> {
+        let kib = u32::try_from(size / 1024 + 1).unwrap_or(u32::MAX);
         let memory = Arc::clone(&self.memory).try_acquire_many_owned(kib);
         let place = Arc::clone(&self.places).try_acquire_owned();
         let (Ok(memory), Ok(place)) = (memory, place) else {
             return Err(RecordError::QueueFull);
         };
         let (answer, answered) = oneshot::channel();
-        let pending = Pending::new(incoming, answer, place, memory);
+        let pending = Pending::new(work, answer, place, memory);
         self.queue.send(pending).map_err(|_| RecordError::Closed)?;
         answered.await.unwrap_or(Err(RecordError::Closed))
     }

@@ -1,13 +1,17 @@
-//! The events of an order: what is kept for ever, in plain JSON, free of personal data and secrets.
+//! The events: what is kept for ever, in plain JSON, free of personal data and secrets. Two families: [`OrderEvent`], what
+//! the provider reported about an order, and [`AccessEvent`], what people and programs did with the ledger.
 //!
 //! Rules for every type here, since stored events never change:
-//! - Its stored name and schema version stand in [`OrderEvent::EVENT_TYPES`]; a Rust path is never stored.
+//! - Its stored name and schema version stand in the `EVENT_TYPES` of its family; a Rust path is never stored.
 //! - Fields stand in alphabetical order of their JSON names, hold no floating-point numbers, and absent values are left
 //!   out, so that plain serialisation *is* the canonical form (RFC 8785) which the Merkle leaf covers. A test holds
 //!   every type to this.
 //! - A change of shape is a new schema version and a step in [`crate::upcast`].
 
+mod access;
+mod any;
 mod assignment;
+mod family;
 mod subscription;
 mod webhook;
 
@@ -15,6 +19,8 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use access::{AccessEvent, AccessFacts, Action, Actor, Refusal};
+pub use any::Event;
 pub use assignment::{
     AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, MailboxesAssigned,
 };
@@ -22,6 +28,7 @@ pub use subscription::SubscriptionFacts;
 pub use webhook::{QuarantineReason, WebhookQuarantined, WebhookUnrecognised};
 
 use crate::{OrderId, UserId, upcast};
+use family::event_family;
 
 /// The provider behind a mailbox. Open: a new one is kept under its own name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,72 +38,32 @@ pub struct ServiceProvider(pub String);
 /// Room for the facts of most events, in bytes.
 const USUAL_FACTS: usize = 2048;
 
-macro_rules! order_events {
-    ($($(#[$doc:meta])* $variant:ident($facts:ty) = $version:literal),* $(,)?) => {
-        /// Everything that can happen to an order.
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        pub enum OrderEvent {
-            $($(#[$doc])* $variant($facts),)*
-        }
-
-        impl OrderEvent {
-            /// Every stored type string with the schema version that this code writes.
-            pub const EVENT_TYPES: &'static [(&'static str, u32)] = &[$((stringify!($variant), $version)),*];
-
-            /// The stored type string.
-            pub fn type_name(&self) -> &'static str {
-                match self { $(Self::$variant(_) => stringify!($variant)),* }
-            }
-
-            /// The schema version that this code writes.
-            pub fn schema_version(&self) -> u32 {
-                match self { $(Self::$variant(_) => $version),* }
-            }
-
-            /// The facts as canonical JSON (RFC 8785), as they are stored and as the Merkle leaf covers them.
-            ///
-            /// # Errors
-            /// None in practice: every field serialises; the error of the serialiser is passed on all the same.
-            pub fn to_facts(&self) -> Result<String, EventError> {
-                let mut json = Vec::with_capacity(USUAL_FACTS);
-                match self { $(Self::$variant(facts) => serde_json::to_writer(&mut json, facts)),* }?;
-                // serde_json writes UTF-8
-                Ok(String::from_utf8(json).expect("UTF-8"))
-            }
-
-            fn of_current_schema(type_name: &str, facts: &str) -> Result<Self, EventError> {
-                match type_name {
-                    $(stringify!($variant) => Ok(Self::$variant(serde_json::from_str(facts)?)),)*
-                    _ => Err(EventError::UnknownType(type_name.to_owned())),
-                }
-            }
-        }
-    };
-}
-
-order_events! {
-    /// Domains of the order got their mailboxes.
-    MailboxesAssigned(MailboxesAssigned) = 1,
-    /// Domains of the order, or all of it, got none.
-    AssignmentFailed(AssignmentFailed) = 2,
-    /// The provider began to renew.
-    SubscriptionRenewing(SubscriptionFacts) = 1,
-    /// The subscription was renewed.
-    SubscriptionRenewed(SubscriptionFacts) = 1,
-    /// The renewal was blocked or failed.
-    SubscriptionRenewalFailed(SubscriptionFacts) = 1,
-    /// Payment failed; a grace period runs.
-    SubscriptionPastDue(SubscriptionFacts) = 1,
-    /// The subscription ran out.
-    SubscriptionExpired(SubscriptionFacts) = 1,
-    /// The subscription ended for good.
-    SubscriptionCancelled(SubscriptionFacts) = 1,
-    /// Its price or record changed.
-    SubscriptionUpdated(SubscriptionFacts) = 1,
-    /// A webhook of an unknown kind.
-    WebhookUnrecognised(WebhookUnrecognised) = 1,
-    /// A webhook that could not be used.
-    WebhookQuarantined(WebhookQuarantined) = 1,
+event_family! {
+    /// Everything that can happen to an order.
+    OrderEvent {
+        /// Domains of the order got their mailboxes.
+        MailboxesAssigned(MailboxesAssigned) = 1,
+        /// Domains of the order, or all of it, got none.
+        AssignmentFailed(AssignmentFailed) = 2,
+        /// The provider began to renew.
+        SubscriptionRenewing(SubscriptionFacts) = 1,
+        /// The subscription was renewed.
+        SubscriptionRenewed(SubscriptionFacts) = 1,
+        /// The renewal was blocked or failed.
+        SubscriptionRenewalFailed(SubscriptionFacts) = 1,
+        /// Payment failed; a grace period runs.
+        SubscriptionPastDue(SubscriptionFacts) = 1,
+        /// The subscription ran out.
+        SubscriptionExpired(SubscriptionFacts) = 1,
+        /// The subscription ended for good.
+        SubscriptionCancelled(SubscriptionFacts) = 1,
+        /// Its price or record changed.
+        SubscriptionUpdated(SubscriptionFacts) = 1,
+        /// A webhook of an unknown kind.
+        WebhookUnrecognised(WebhookUnrecognised) = 1,
+        /// A webhook that could not be used.
+        WebhookQuarantined(WebhookQuarantined) = 1,
+    }
 }
 
 /// Why a stored event cannot be read.
@@ -120,28 +87,23 @@ pub enum EventError {
     Facts(#[from] serde_json::Error),
 }
 
-impl OrderEvent {
-    /// Reads an event as stored: facts of an older schema version are upcast first.
-    ///
-    /// # Errors
-    /// [`EventError`] for a type or schema version that this code does not know, or facts that do not fit.
-    pub fn from_stored(type_name: &str, schema_version: u32, facts: &str) -> Result<Self, EventError> {
-        let known = Self::EVENT_TYPES.iter().find(|(name, _)| *name == type_name);
-        let &(_, known) = known.ok_or_else(|| EventError::UnknownType(type_name.to_owned()))?;
-        if schema_version == known {
-            return Self::of_current_schema(type_name, facts);
-        }
-        if schema_version > known || schema_version == 0 {
-            return Err(EventError::UnknownSchema {
-                type_name: type_name.to_owned(),
-                found: schema_version,
-                known,
-            });
-        }
-        let upcast = upcast::upcast(type_name, schema_version, known, serde_json::from_str(facts)?)?;
-        Self::of_current_schema(type_name, &upcast.to_string())
+/// The facts in their type's current schema, where they are of an older one; none if they are of the current one.
+fn facts_of_today(type_name: &str, found: u32, known: u32, facts: &str) -> Result<Option<String>, EventError> {
+    if found == known {
+        return Ok(None);
     }
+    if found > known || found == 0 {
+        return Err(EventError::UnknownSchema {
+            type_name: type_name.to_owned(),
+            found,
+            known,
+        });
+    }
+    let upcast = upcast::upcast(type_name, found, known, serde_json::from_str(facts)?)?;
+    Ok(Some(upcast.to_string()))
+}
 
+impl OrderEvent {
     /// The subscription's facts, for the events of that family.
     pub fn as_subscription(&self) -> Option<&SubscriptionFacts> {
         match self {
@@ -230,8 +192,13 @@ mod tests {
 
     /// One event of every type with every field filled, as the golden file has it.
     fn golden() -> Vec<(String, u32, String)> {
-        include_str!("../golden/events.jsonl")
-            .lines()
+        let files = [
+            include_str!("../golden/events.jsonl"),
+            include_str!("../golden/access_events.jsonl"),
+        ];
+        files
+            .into_iter()
+            .flat_map(str::lines)
             .map(|line| {
                 let value: serde_json::Value = serde_json::from_str(line).unwrap();
                 let schema = u32::try_from(value["schemaVersion"].as_u64().unwrap()).unwrap();
@@ -247,7 +214,7 @@ mod tests {
     #[test]
     fn golden_events_read_and_write_to_the_same_canonical_bytes() {
         for (type_name, schema, facts) in golden() {
-            let event = OrderEvent::from_stored(&type_name, schema, &facts).unwrap();
+            let event = Event::from_stored(&type_name, schema, &facts).unwrap();
             assert_eq!(event.type_name(), type_name);
             // serde_json's own objects are sorted by key, so the text read through one is canonical
             assert_eq!(
@@ -261,7 +228,7 @@ mod tests {
     #[test]
     fn every_event_type_has_a_golden_event_in_its_current_schema() {
         let golden = golden();
-        for (type_name, current) in OrderEvent::EVENT_TYPES {
+        for (type_name, current) in OrderEvent::EVENT_TYPES.iter().chain(AccessEvent::EVENT_TYPES) {
             assert!(
                 golden
                     .iter()

@@ -111,11 +111,55 @@ plain_id! {
     DomainId,
     /// The name of the sender of an event, e.g. `coldmailreseller`.
     Source,
+    /// The id of an API token; not the token itself.
+    TokenId,
+    /// Who did something, see [`Actor`](crate::Actor).
+    ActorId,
     /// The sender's id of an event, unique within its [`Source`]; for a quarantined webhook, one that the ledger makes.
     EventId,
 }
 
+impl Source {
+    /// The sender of what the ledger tells of itself.
+    pub fn own() -> Self {
+        Self("warmledger".to_owned())
+    }
+}
+
+impl ActorId {
+    /// Whoever holds the token.
+    pub fn token(id: &TokenId) -> Self {
+        Self(id.0.clone())
+    }
+
+    /// Whoever holds the admin token of the settings.
+    pub fn admin() -> Self {
+        Self("admin".to_owned())
+    }
+
+    /// A user of the system that the command line runs on. What no id may hold is replaced by `_`, and what is too long
+    /// cut off.
+    pub fn cli(user: &str) -> Self {
+        const PREFIX: &str = "cli:";
+        let plain = user
+            .chars()
+            .map(|c| if c.is_control() || c.is_whitespace() { '_' } else { c });
+        let user: String = plain.take(MAX_ID_CHARS - PREFIX.len()).collect();
+        Self(format!("{PREFIX}{user}"))
+    }
+
+    /// The service itself.
+    pub fn service() -> Self {
+        Self("service".to_owned())
+    }
+}
+
 impl EventId {
+    /// The id of something that somebody did with the ledger, from 128 random bits.
+    pub fn access(random: u128) -> Self {
+        Self(format!("{random:032x}"))
+    }
+
     /// The id of a quarantined webhook, by the fingerprint of its body: the id that it claims stays free for one that
     /// can be used.
     pub fn quarantine(fingerprint: &str) -> Self {
@@ -216,6 +260,11 @@ impl StreamId {
     /// The stream of one quarantined webhook, by the fingerprint of its body.
     pub fn quarantine(fingerprint: &str) -> Self {
         Self(format!("quarantine-{fingerprint}"))
+    }
+
+    /// The stream of one thing that somebody did with the ledger.
+    pub fn access(id: &EventId) -> Self {
+        Self(format!("access-{id}"))
     }
 
     /// The part before the first `-`.

@@ -3,7 +3,7 @@
 //!
 //! Layout
 //! - `ids`: identifiers, parsed once at the edge
-//! - `event`: the events, their stored names and schema versions
+//! - `event`: the events of both families, their stored names and schema versions
 //! - `upcast`: old facts in new shapes
 //! - `order`: the [`Order`] aggregate: commands in, events out
 //! - `recorded`: an event with its envelope, as projections see it

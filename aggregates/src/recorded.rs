@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
+use crate::{AccessEvent, Event, EventId, OrderEvent, Position, Source, StreamId, SubjectId};
 
 /// One recorded event.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +22,20 @@ pub struct Recorded {
     /// Whom its sealed sections are about.
     pub subject: SubjectId,
     /// What happened.
-    pub event: OrderEvent,
+    pub event: Event,
 }
 
 impl Recorded {
+    /// What the provider reported, if it is that.
+    pub fn order(&self) -> Option<&OrderEvent> {
+        self.event.as_order()
+    }
+
+    /// What somebody did with the ledger, if it is that.
+    pub fn access(&self) -> Option<&AccessEvent> {
+        self.event.as_access()
+    }
+
     /// The best that is known of when it happened: when the provider sent it, else when it was recorded.
     pub fn happened_at(&self) -> Timestamp {
         self.event.sent_at().unwrap_or(self.recorded_at)

@@ -170,7 +170,7 @@ mod tests {
         type View = u32;
 
         fn keys(event: &Recorded) -> Keys {
-            let facts = event.event.as_subscription();
+            let facts = event.order().and_then(OrderEvent::as_subscription);
             facts.map_or(Keys::none(), |facts| Keys::one(facts.subscription_id.as_str()))
         }
 
@@ -180,8 +180,8 @@ mod tests {
 
         fn apply(view: &mut u32, _: &str, event: &Recorded) -> Verdict {
             *view += 1;
-            match event.event {
-                OrderEvent::SubscriptionCancelled(_) => Verdict::Remove,
+            match event.order() {
+                Some(OrderEvent::SubscriptionCancelled(_)) => Verdict::Remove,
                 _ => Verdict::Keep,
             }
         }

@@ -64,7 +64,7 @@ impl Projection for Failures {
     type View = Option<Failure>;
 
     fn keys(event: &Recorded) -> Keys {
-        let OrderEvent::AssignmentFailed(facts) = &event.event else {
+        let Some(OrderEvent::AssignmentFailed(facts)) = event.order() else {
             return Keys::none();
         };
         (0..failures(facts).len())
@@ -82,7 +82,7 @@ impl Projection for Failures {
     }
 
     fn apply(view: &mut Option<Failure>, key: &str, event: &Recorded) -> Verdict {
-        let OrderEvent::AssignmentFailed(facts) = &event.event else {
+        let Some(OrderEvent::AssignmentFailed(facts)) = event.order() else {
             return Verdict::Remove;
         };
         let index = key.rsplit_once('/').and_then(|(_, index)| index.parse::<usize>().ok());

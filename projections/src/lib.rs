@@ -18,6 +18,7 @@
 //! - `renewals`: the life of each subscription
 //! - `failures`: every failed domain of every failed webhook
 //! - `monthly_mailboxes`: how many mailboxes each provider assigned in each month
+//! - `access`: who did what with the ledger
 //! - `subscription`: what the evidence of a subscription's events amounts to
 //! - `assignment`: what became of one domain of an order
 //! - `provenance`: whose a row is, and when its events were recorded
@@ -26,6 +27,7 @@
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod access;
 mod any;
 mod assignment;
 pub mod failures;

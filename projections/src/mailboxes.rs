@@ -190,7 +190,7 @@ impl Projection for Mailboxes {
     type View = DomainView;
 
     fn keys(event: &Recorded) -> Keys {
-        let OrderEvent::MailboxesAssigned(facts) = &event.event else {
+        let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() else {
             return Keys::none();
         };
         facts
@@ -205,7 +205,7 @@ impl Projection for Mailboxes {
     }
 
     fn apply(view: &mut DomainView, key: &str, event: &Recorded) -> Verdict {
-        let OrderEvent::MailboxesAssigned(facts) = &event.event else {
+        let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() else {
             return Verdict::Keep;
         };
         let stamp = Stamp::of(event);

@@ -50,7 +50,7 @@ impl Projection for MonthlyMailboxes {
     type View = Month;
 
     fn keys(event: &Recorded) -> Keys {
-        let OrderEvent::MailboxesAssigned(facts) = &event.event else {
+        let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() else {
             return Keys::none();
         };
         let date = Offset::UTC.to_datetime(event.happened_at()).date();
@@ -62,7 +62,7 @@ impl Projection for MonthlyMailboxes {
     }
 
     fn apply(view: &mut Month, _: &str, event: &Recorded) -> Verdict {
-        if let OrderEvent::MailboxesAssigned(facts) = &event.event {
+        if let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() {
             let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
             view.webhooks += 1;
             view.domains += count(facts.domains.len());

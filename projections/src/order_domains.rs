@@ -52,12 +52,12 @@ impl Projection for OrderDomains {
     type View = OrderDomainView;
 
     fn keys(event: &Recorded) -> Keys {
-        match &event.event {
-            OrderEvent::MailboxesAssigned(facts) => {
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => {
                 let domains = facts.domains.iter().map(|assigned| &assigned.domain);
                 domains.map(|domain| domain_key(&facts.order_id, domain)).collect()
             }
-            OrderEvent::AssignmentFailed(facts) => {
+            Some(OrderEvent::AssignmentFailed(facts)) => {
                 let domains = failures(facts).iter().filter_map(|failure| failure.domain.as_ref());
                 domains.map(|domain| domain_key(&facts.order_id, domain)).collect()
             }
@@ -72,13 +72,13 @@ impl Projection for OrderDomains {
     fn apply(view: &mut OrderDomainView, key: &str, event: &Recorded) -> Verdict {
         let (_, own) = split_key(key);
         let stamp = Stamp::of(event);
-        match &event.event {
-            OrderEvent::MailboxesAssigned(facts) => {
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => {
                 for (first, domain) in numbered(facts).filter(|(_, domain)| domain.domain.as_str() == own) {
                     view.outcome.assign(event, &stamp, first, domain);
                 }
             }
-            OrderEvent::AssignmentFailed(facts) => {
+            Some(OrderEvent::AssignmentFailed(facts)) => {
                 for failure in failures(facts) {
                     if failure.domain.as_ref().is_some_and(|domain| domain.as_str() == own) {
                         view.outcome.fail(&stamp, failure.reason.as_ref());

@@ -155,9 +155,9 @@ impl Projection for Orders {
     type View = OrderView;
 
     fn keys(event: &Recorded) -> Keys {
-        match &event.event {
-            OrderEvent::MailboxesAssigned(facts) => Keys::one(facts.order_id.as_str()),
-            OrderEvent::AssignmentFailed(facts) => Keys::one(facts.order_id.as_str()),
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => Keys::one(facts.order_id.as_str()),
+            Some(OrderEvent::AssignmentFailed(facts)) => Keys::one(facts.order_id.as_str()),
             _ => Keys::none(),
         }
     }
@@ -168,14 +168,14 @@ impl Projection for Orders {
 
     fn apply(view: &mut OrderView, _: &str, event: &Recorded) -> Verdict {
         let stamp = Stamp::of(event);
-        match &event.event {
-            OrderEvent::MailboxesAssigned(facts) => {
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => {
                 for (first, domain) in numbered(facts) {
                     let outcome = view.domains.entry(domain.domain.clone()).or_default();
                     outcome.assign(event, &stamp, first, domain);
                 }
             }
-            OrderEvent::AssignmentFailed(facts) => {
+            Some(OrderEvent::AssignmentFailed(facts)) => {
                 for failure in failures(facts) {
                     if let Some(domain) = &failure.domain {
                         let outcome = view.domains.entry(domain.clone()).or_default();

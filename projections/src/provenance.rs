@@ -45,8 +45,9 @@ impl First {
 impl Provenance {
     /// One of the row's events.
     pub(crate) fn observe(&mut self, event: &Recorded, stamp: &Stamp) {
-        self.user_id.offer(stamp, event.event.user_id());
-        self.service_provider.offer(stamp, service_provider(&event.event));
+        self.user_id.offer(stamp, event.order().and_then(OrderEvent::user_id));
+        self.service_provider
+            .offer(stamp, event.order().and_then(service_provider));
         let at = event.recorded_at;
         let last_at = self.recorded.as_ref().map_or(at, |span| span.last_at.max(at));
         let first = self.recorded.take().map(|span| span.first);

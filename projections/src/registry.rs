@@ -1,5 +1,6 @@
 //! The list of all projections. A new one is its own file and one line here.
 
+use crate::access::Access;
 use crate::any::{AnyProjection, Erased};
 use crate::{
     failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::OrderDomains,
@@ -13,6 +14,7 @@ static ALL: &[&dyn AnyProjection] = &[
     &Erased::<Renewals>::new(),
     &Erased::<Failures>::new(),
     &Erased::<MonthlyMailboxes>::new(),
+    &Erased::<Access>::new(),
 ];
 
 /// All projections, in the order in which they are listed to people.

@@ -143,8 +143,8 @@ impl Projection for Renewals {
     type View = RenewalView;
 
     fn keys(event: &Recorded) -> Keys {
-        match &event.event {
-            OrderEvent::MailboxesAssigned(facts) => {
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => {
                 let subscriptions = facts
                     .domains
                     .iter()
@@ -152,7 +152,7 @@ impl Projection for Renewals {
                 subscriptions.map(|id| id.as_str().to_owned()).collect()
             }
             other => {
-                let facts = other.as_subscription();
+                let facts = other.and_then(OrderEvent::as_subscription);
                 facts.map_or(Keys::none(), |facts| Keys::one(facts.subscription_id.as_str()))
             }
         }
@@ -164,7 +164,7 @@ impl Projection for Renewals {
 
     fn apply(view: &mut RenewalView, key: &str, event: &Recorded) -> Verdict {
         let stamp = Stamp::of(event);
-        if let OrderEvent::MailboxesAssigned(facts) = &event.event {
+        if let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() {
             let own = |id: &SubscriptionId| id.as_str() == key;
             for (first, domain) in
                 numbered(facts).filter(|(_, domain)| domain.subscription_id.as_ref().is_some_and(own))
@@ -178,7 +178,7 @@ impl Projection for Renewals {
                 };
                 view.assigned_to.offer(&(expiry, stamp.clone()), Some(&to));
             }
-        } else if let Some(facts) = event.event.as_subscription() {
+        } else if let Some(facts) = event.order().and_then(OrderEvent::as_subscription) {
             view.subscription.apply(event, facts, &stamp);
             view.named_domain.offer(&stamp, facts.domain.as_ref());
         }

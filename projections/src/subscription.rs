@@ -129,16 +129,16 @@ impl Subscription {
     /// One of its own events.
     pub(crate) fn apply(&mut self, event: &Recorded, facts: &SubscriptionFacts, stamp: &Stamp) {
         use SubscriptionStatus as Status;
-        let says = match &event.event {
-            OrderEvent::SubscriptionRenewing(_) => Some(Status::Renewing),
-            OrderEvent::SubscriptionRenewed(_) => Some(Status::Active),
-            OrderEvent::SubscriptionRenewalFailed(_) => Some(Status::RenewalFailed),
-            OrderEvent::SubscriptionPastDue(_) => Some(Status::PastDue),
-            OrderEvent::SubscriptionExpired(_) => Some(Status::Expired),
-            OrderEvent::SubscriptionCancelled(_) => Some(Status::Cancelled),
+        let says = match event.order() {
+            Some(OrderEvent::SubscriptionRenewing(_)) => Some(Status::Renewing),
+            Some(OrderEvent::SubscriptionRenewed(_)) => Some(Status::Active),
+            Some(OrderEvent::SubscriptionRenewalFailed(_)) => Some(Status::RenewalFailed),
+            Some(OrderEvent::SubscriptionPastDue(_)) => Some(Status::PastDue),
+            Some(OrderEvent::SubscriptionExpired(_)) => Some(Status::Expired),
+            Some(OrderEvent::SubscriptionCancelled(_)) => Some(Status::Cancelled),
             _ => facts.subscription_status.as_deref().and_then(Status::of_provider),
         };
-        let renewed = matches!(event.event, OrderEvent::SubscriptionRenewed(_));
+        let renewed = matches!(event.order(), Some(OrderEvent::SubscriptionRenewed(_)));
         match (facts.period_end, says) {
             (Some(end), says) => self.period = self.period.max(Some((end, says.unwrap_or(Status::Active)))),
             (None, Some(_)) if renewed => self.undated_renewal = self.undated_renewal.max(Some(event.happened_at())),
@@ -154,7 +154,7 @@ impl Subscription {
             let began = facts.period_start.unwrap_or_else(|| event.happened_at());
             self.last_renewal = self.last_renewal.max(Some(began));
         }
-        if matches!(event.event, OrderEvent::SubscriptionRenewalFailed(_)) {
+        if matches!(event.order(), Some(OrderEvent::SubscriptionRenewalFailed(_))) {
             self.failures = self.failures.saturating_add(1);
         }
         if says.is_some_and(Status::is_problem) {

@@ -18,9 +18,9 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use aggregates::{
-    AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId, MailboxId,
-    MailboxesAssigned, OrderEvent, OrderId, Position, QuarantineReason, Recorded, ServiceProvider, Source, StreamId,
-    SubjectId, SubscriptionFacts, SubscriptionId, UserId, WebhookQuarantined, WebhookUnrecognised,
+    AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId,
+    MailboxId, MailboxesAssigned, OrderEvent, OrderId, Position, QuarantineReason, Recorded, ServiceProvider, Source,
+    StreamId, SubjectId, SubscriptionFacts, SubscriptionId, UserId, WebhookQuarantined, WebhookUnrecognised,
 };
 use jiff::Timestamp;
 
@@ -33,7 +33,7 @@ pub const SOURCE: &str = "coldmailreseller";
 pub const RECORDED_AT: &str = "2025-10-27T20:00:00Z";
 
 /// Folds the events, recorded in this order at the positions 1, 2, 3, …
-pub fn given<P: Projection>(events: impl IntoIterator<Item = Delivery>) -> Given<P> {
+pub fn given<P: Projection>(events: impl IntoIterator<Item = impl Recordable>) -> Given<P> {
     let mut rows = BTreeMap::new();
     for (position, delivery) in (1..).zip(events) {
         let event = delivery.at(Position(position));
@@ -45,6 +45,49 @@ pub fn given<P: Projection>(events: impl IntoIterator<Item = Delivery>) -> Given
         }
     }
     Given { rows }
+}
+
+/// What can be recorded: a [`Delivery`], or what [`accessed`] makes.
+pub trait Recordable {
+    /// The event, recorded at the position.
+    fn at(self, position: Position) -> Recorded;
+}
+
+impl Recordable for Delivery {
+    fn at(self, position: Position) -> Recorded {
+        Delivery::at(self, position)
+    }
+}
+
+/// What somebody did, about to be recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Accessed {
+    event_id: EventId,
+    event: AccessEvent,
+}
+
+/// Something that somebody did with the ledger; it is recorded at [`RECORDED_AT`].
+pub fn accessed(event_id: &str, event: AccessEvent) -> Accessed {
+    Accessed {
+        event_id: EventId::parse(event_id).unwrap(),
+        event,
+    }
+}
+
+impl Recordable for Accessed {
+    fn at(self, position: Position) -> Recorded {
+        let stream = AccessEvent::stream(&self.event_id);
+        Recorded {
+            position,
+            version: 1,
+            source: Source::own(),
+            recorded_at: time(RECORDED_AT),
+            subject: self.event.subject(&stream),
+            event: self.event.into(),
+            event_id: self.event_id,
+            stream,
+        }
+    }
 }
 
 /// The rows that the given events make.
@@ -339,7 +382,7 @@ impl Delivery {
             event_id,
             recorded_at: self.recorded_at,
             subject,
-            event: self.event,
+            event: self.event.into(),
         }
     }
 

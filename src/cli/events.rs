@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Display, process::ExitCode, time::Duration};
 
-use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
+use aggregates::{Event, EventId, Position, Source, StreamId, SubjectId};
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -211,7 +211,7 @@ impl<'s> EventReader<'s> {
 
     /// Nothing found may be the truth, or a misspelt type.
     fn hint_at_types(&self) {
-        let known = || OrderEvent::EVENT_TYPES.iter().map(|(known, _)| *known);
+        let known = Event::type_names;
         let unknown = self
             .filter
             .types

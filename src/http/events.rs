@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::{OrderEvent, Position, StreamId, SubjectId};
+use aggregates::{Event, Position, StreamId, SubjectId};
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl TryFrom<String> for EventTypes {
 
 /// Whether the program writes events of all these types; what it writes, if not.
 pub(super) fn known_types(types: &[String]) -> Result<(), String> {
-    let names: Vec<&str> = OrderEvent::EVENT_TYPES.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = Event::type_names().collect();
     if types.iter().all(|name| names.contains(&name.as_str())) {
         Ok(())
     } else {

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use aggregates::{EventId, Order, Position, Recorded, Source, StreamId};
+use aggregates::{Event, EventId, Order, Position, Recorded, Source, StreamId};
 use cqrs_es::Aggregate;
 use lru::LruCache;
 
@@ -32,7 +32,9 @@ impl StreamState {
     /// Folds one more event in.
     pub(super) fn apply(&mut self, event: Recorded) {
         self.version = event.version;
-        self.order.apply(event.event);
+        if let Event::Order(event) = event.event {
+            self.order.apply(event);
+        }
     }
 }
 
@@ -75,7 +77,7 @@ impl Cache {
             fingerprint: None,
         };
         self.recent.put((event.source.clone(), event.event_id.clone()), seen);
-        for reference in Reference::of_event(&event.event) {
+        for reference in event.order().map(Reference::of_event).unwrap_or_default() {
             self.references.put(reference, event.stream.clone());
         }
         if let Some(state) = self.streams.get_mut(&event.stream) {

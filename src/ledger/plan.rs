@@ -2,11 +2,13 @@
 //!
 //! Layout
 //! - `lookup`: asking the store what the caches don't know
+//! - `access`: what somebody did with the ledger
 //! - `identity`: repeats, and event ids that are taken
 //!
 //! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew. A
 //! plan may grow while the one before it is on its way to disk; it counts on that one, and is thrown away with it.
 
+mod access;
 mod identity;
 mod lookup;
 
@@ -23,7 +25,7 @@ use identity::Known;
 use super::cache::{Cache, Seen, StreamState};
 use super::leaf::Envelope;
 use super::route::{Route, Trace, route};
-use super::writer::Pending;
+use super::writer::{Pending, Work};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
 use crate::store::{Batch, Head, Lookup, NewEvent, Reference, SealedSections, Store};
@@ -122,16 +124,21 @@ impl<'a> Planner<'a> {
         let planned = plan.planned.len();
         for pending in batch.iter_mut().skip(planned) {
             // an earlier attempt may have decided on what is no longer so
-            pending.incoming.claim_again();
+            if let Work::Webhook(incoming) = &mut pending.work {
+                incoming.claim_again();
+            }
         }
         self.prefetch(&batch[planned..], plan).await?;
         for index in planned..batch.len() {
             let (before, rest) = batch.split_at_mut(index);
             let Some(pending) = rest.first_mut() else { break };
-            let planned = match self.known(pending, before, plan).await? {
-                Known::As(planned) => planned,
-                Known::Unsettled => return Ok(false),
-                Known::Not => self.decide(&pending.incoming, index, plan).await?,
+            let planned = match &mut pending.work {
+                Work::Access(entry) => self.access(entry, plan)?,
+                Work::Webhook(incoming) => match self.known(incoming, pending.attempted, before, plan).await? {
+                    Known::As(planned) => planned,
+                    Known::Unsettled => return Ok(false),
+                    Known::Not => self.decide(incoming, index, plan).await?,
+                },
             };
             plan.planned.push(planned);
         }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use aggregates::Position;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
+use super::access::AccessEntry;
 use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
@@ -33,9 +34,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// the minute after which the sender gives up waiting.
 const HELD: Duration = Duration::from_secs(5);
 
-/// A webhook that waits, and who waits for it.
+/// What is to be recorded.
+pub(super) enum Work {
+    /// A webhook.
+    Webhook(Box<Incoming>),
+    /// What somebody did with the ledger.
+    Access(AccessEntry),
+}
+
+/// Something that waits to be recorded, and who waits for it.
 pub(super) struct Pending {
-    pub(super) incoming: Incoming,
+    pub(super) work: Work,
     /// Where an earlier attempt would have put it, if its answer was lost.
     pub(super) attempted: Option<Position>,
     answer: oneshot::Sender<Result<Receipt, RecordError>>,
@@ -46,17 +55,25 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) fn new(
-        incoming: Incoming,
+        work: Work,
         answer: oneshot::Sender<Result<Receipt, RecordError>>,
         place: OwnedSemaphorePermit,
         memory: OwnedSemaphorePermit,
     ) -> Self {
         Self {
-            incoming,
+            work,
             attempted: None,
             answer,
             place: Some(place),
             _memory: memory,
+        }
+    }
+
+    /// The webhook, if it is one.
+    pub(super) fn webhook(&self) -> Option<&Incoming> {
+        match &self.work {
+            Work::Webhook(incoming) => Some(incoming),
+            Work::Access(_) => None,
         }
     }
 

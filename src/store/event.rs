@@ -1,6 +1,6 @@
 //! An event as it is written and as it is read back.
 
-use aggregates::{EventId, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
+use aggregates::{Event, EventId, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -137,7 +137,7 @@ impl StoredEvent {
     /// # Errors
     /// [`StoreError::Corrupt`] if type, schema version or facts are not what this version knows.
     pub fn to_recorded(&self) -> Result<Recorded, StoreError> {
-        let event = OrderEvent::from_stored(&self.type_name, self.schema_version, &self.facts)
+        let event = Event::from_stored(&self.type_name, self.schema_version, &self.facts)
             .map_err(|error| StoreError::Corrupt(format!("event at position {}: {error}", self.position)))?;
         Ok(Recorded {
             position: self.position,

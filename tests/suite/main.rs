@@ -6,6 +6,7 @@
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 
+mod access;
 mod as_of;
 mod cli;
 mod conformance;

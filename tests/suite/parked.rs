@@ -198,9 +198,9 @@ impl AnyProjection for Counts {
     }
 
     fn keys(&self, event: &Recorded) -> Keys {
-        match &event.event {
-            OrderEvent::MailboxesAssigned(facts) => Keys::one(facts.order_id.as_str()),
-            OrderEvent::AssignmentFailed(facts) => Keys::one(facts.order_id.as_str()),
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => Keys::one(facts.order_id.as_str()),
+            Some(OrderEvent::AssignmentFailed(facts)) => Keys::one(facts.order_id.as_str()),
             _ => Keys::none(),
         }
     }
@@ -212,7 +212,7 @@ impl AnyProjection for Counts {
     fn fold(&self, _: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError> {
         let mut count: i64 = document.map_or(0, |document| document.parse().unwrap());
         for event in events {
-            let fails = matches!(event.event, OrderEvent::AssignmentFailed(_));
+            let fails = matches!(event.order(), Some(OrderEvent::AssignmentFailed(_)));
             assert!(!(fails && self.broken.load(Ordering::SeqCst)), "broken on purpose");
             count += 1;
         }

@@ -58,7 +58,11 @@ fn after(deliveries: &[Delivery]) -> Subscription {
         let mut merged = Subscription::default();
         for index in order {
             match events.get(index) {
-                Some(event) => merged.apply(event, event.event.as_subscription().unwrap(), &Stamp::of(event)),
+                Some(event) => merged.apply(
+                    event,
+                    event.order().unwrap().as_subscription().unwrap(),
+                    &Stamp::of(event),
+                ),
                 None => merged.assigned(Some(time(END))),
             }
         }
@@ -209,7 +213,11 @@ fn the_newest_problem_that_gives_a_reason_is_quoted() {
 fn a_subscription_of_which_nothing_was_said_is_unknown() {
     let mut merged = Subscription::default();
     let event = updated("E1", "PAUSED").at(Position(1));
-    merged.apply(&event, event.event.as_subscription().unwrap(), &Stamp::of(&event));
+    merged.apply(
+        &event,
+        event.order().unwrap().as_subscription().unwrap(),
+        &Stamp::of(&event),
+    );
     assert_eq!(merged.status(), Status::Unknown);
     merged.assigned(None);
     assert_eq!(merged.status(), Status::Active);

@@ -33,12 +33,12 @@ impl Ledger {
         let mut recorded = delivery.at(position);
         let stream = self.route(&recorded);
         let (version, order) = self.streams.entry(stream.clone()).or_default();
-        let claim = recorded.event.clone();
-        recorded.event = decide(order, claim);
+        let claim = recorded.order().unwrap().clone();
+        recorded.event = decide(order, claim).into();
         *version += 1;
         recorded.version = *version;
         recorded.stream = stream.clone();
-        if let OrderEvent::MailboxesAssigned(facts) = &recorded.event {
+        if let Some(OrderEvent::MailboxesAssigned(facts)) = recorded.order() {
             for domain in &facts.domains {
                 let subscription = domain.subscription_id.as_ref().map(StreamId::subscription);
                 let mailboxes = domain
@@ -63,7 +63,7 @@ impl Ledger {
             let known = names.iter().find_map(|name| self.references.get(name)).cloned();
             known.or_else(|| names.into_iter().next())
         };
-        let names = match &recorded.event {
+        let names = match recorded.order().unwrap() {
             OrderEvent::WebhookQuarantined(_) => return StreamId::quarantine(recorded.event_id.as_str()),
             event if event.order_id().is_some() => return StreamId::order(event.order_id().unwrap()),
             OrderEvent::WebhookUnrecognised(facts) => {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aggregates::Position;
+
 use super::{Plan, Planned, Planner, outcome_of, unavailable};
 use crate::ledger::cache::Seen;
 use crate::ledger::reader::open_original;
@@ -24,20 +26,20 @@ impl Planner<'_> {
     /// it becomes a quarantined one under an id of its own, which may be known in turn.
     pub(super) async fn known(
         &mut self,
-        pending: &mut Pending,
+        incoming: &mut Incoming,
+        attempted: Option<Position>,
         before: &[Pending],
         plan: &Plan,
     ) -> Result<Known, RecordError> {
         loop {
-            let incoming = &mut pending.incoming;
             let id = (incoming.source.clone(), incoming.event_id.clone());
             if let Some(taken) = plan.ids.get(&id) {
-                let first = before.get(taken.webhook).map(|first| &first.incoming);
+                let first = before.get(taken.webhook).and_then(Pending::webhook);
                 if first.is_none_or(|first| incoming.says_the_same_as(first)) {
                     return Ok(Known::As(Planned::RepeatOf(taken.event)));
                 }
                 incoming.quarantine(plan.position(taken.event))?;
-                self.ask_for(&pending.incoming).await?;
+                self.ask_for(incoming).await?;
                 continue;
             }
             if let Some((ahead, taken)) = self.ahead.and_then(|ahead| Some((ahead, ahead.ids.get(&id)?))) {
@@ -59,7 +61,7 @@ impl Planner<'_> {
                         ..seen.clone()
                     },
                 );
-                let outcome = if pending.attempted == Some(seen.position) {
+                let outcome = if attempted == Some(seen.position) {
                     // our own commit, whose answer was lost
                     outcome_of(&incoming.claim)
                 } else {
@@ -72,7 +74,7 @@ impl Planner<'_> {
                 })));
             }
             incoming.quarantine(seen.position)?;
-            self.ask_for(&pending.incoming).await?;
+            self.ask_for(incoming).await?;
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use aggregates::{StreamId, SubjectId};
+use aggregates::{Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
 use crate::ledger::cache::Seen;
 use crate::ledger::route::{Route, route};
-use crate::ledger::writer::Pending;
+use crate::ledger::writer::{Pending, Work};
 use crate::ledger::{Incoming, RecordError};
 use crate::store::{Lookup, Reference};
 
@@ -17,7 +17,16 @@ impl Planner<'_> {
         let careful = self.mode == Mode::Careful;
         let mut lookup = Lookup::default();
         let mut streams: HashSet<StreamId> = HashSet::new();
-        for Pending { incoming, .. } in batch {
+        for Pending { work, .. } in batch {
+            let incoming = match work {
+                Work::Webhook(incoming) => incoming,
+                Work::Access(entry) => {
+                    if careful {
+                        lookup.events.push((Source::own(), entry.event_id.clone()));
+                    }
+                    continue;
+                }
+            };
             let id = (incoming.source.clone(), incoming.event_id.clone());
             if careful && !self.cache.recent.contains(&id) {
                 lookup.events.push(id);

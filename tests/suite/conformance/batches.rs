@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::{OrderEvent, Position, Source};
+use aggregates::{Event, OrderEvent, Position, Source};
 use serde_json::json;
 use warmledger::ingest::Ingest;
 use warmledger::ingest::signature::{Scheme, Verifier};
@@ -133,7 +133,7 @@ async fn one_bad_webhook_does_not_harm_its_batch(database: Database) {
 
 fn conflict(event: &warmledger::store::StoredEvent) -> Option<Position> {
     match event.to_recorded().unwrap().event {
-        OrderEvent::WebhookQuarantined(facts) => facts.conflicts_with,
+        Event::Order(OrderEvent::WebhookQuarantined(facts)) => facts.conflicts_with,
         other => panic!("{} is not quarantined", other.type_name()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregates::{EventId, OrderEvent, Position};
+use aggregates::{Event, EventId, OrderEvent, Position};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -175,7 +175,7 @@ async fn one_event_id_with_two_contents_is_recorded_once_and_quarantined_once(da
         );
         let quarantined = answers.iter().find(|answer| answer["status"] == "quarantined").unwrap();
         let event = &log[usize::try_from(quarantined["position"].as_u64().unwrap() - 1).unwrap()];
-        let OrderEvent::WebhookQuarantined(facts) = event.to_recorded().unwrap().event else {
+        let Event::Order(OrderEvent::WebhookQuarantined(facts)) = event.to_recorded().unwrap().event else {
             panic!("{} is not quarantined", event.type_name)
         };
         assert_eq!(facts.conflicts_with, Some(taken), "it names the event that has the id");

@@ -102,6 +102,6 @@ pub fn new_event(stream: &str, version: u32, recorded: &Recorded) -> NewEvent {
         facts: recorded.event.to_facts().unwrap(),
         sealed: SealedSections::default(),
         leaf_hash: [7; 32],
-        references: Reference::of_event(&recorded.event),
+        references: recorded.order().map(Reference::of_event).unwrap_or_default(),
     }
 }

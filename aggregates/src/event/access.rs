@@ -1,0 +1,325 @@
+//! What people and programs did with the ledger: who saw a credential, who erased, exported or rebuilt, and why. The type
+//! of an event says what was done; what was asked for and refused is an [`AccessEvent::AccessRefused`].
+//!
+//! No personal data of a mailbox's user stands here, only ids: these events are never sealed and outlive every erasure.
+
+use serde::{Deserialize, Serialize};
+
+use super::family::event_family;
+use crate::{ActorId, CredentialKind, Domain, EventId, MailboxId, OrderId, Position, StreamId, SubjectId, TokenId};
+
+event_family! {
+    /// Everything that is done with the ledger and has to be answered for.
+    AccessEvent {
+        /// A mailbox's credentials were handed out.
+        CredentialsRevealed(AccessFacts) = 1,
+        /// A subject's data key was destroyed.
+        SubjectErased(AccessFacts) = 1,
+        /// A subject was put under legal hold: it cannot be erased.
+        SubjectHeld(AccessFacts) = 1,
+        /// A legal hold was lifted.
+        SubjectReleased(AccessFacts) = 1,
+        /// A range of events was exported as an audit bundle.
+        Exported(AccessFacts) = 1,
+        /// A projection was told to be rebuilt.
+        RebuildRequested(AccessFacts) = 1,
+        /// The ledger, or a projection, was checked; `passed` says with what result.
+        Verified(AccessFacts) = 1,
+        /// An API token was made.
+        TokenCreated(AccessFacts) = 1,
+        /// An API token was revoked.
+        TokenRevoked(AccessFacts) = 1,
+        /// The data keys were wrapped anew under another master key.
+        KeysRotated(AccessFacts) = 1,
+        /// The key that signs the ledger's checkpoints was replaced.
+        SigningKeyRotated(AccessFacts) = 1,
+        /// The feed of all events was read; once for each session, not for each page.
+        AuditFeedRead(AccessFacts) = 1,
+        /// The original of a webhook was opened.
+        EvidenceOpened(AccessFacts) = 1,
+        /// Something of the above was asked for and refused; `action` says what, `refusal` why.
+        AccessRefused(AccessFacts) = 1,
+    }
+}
+
+/// What all of these events have in common: who, why, from where, and what it was about. What does not apply is absent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessFacts {
+    /// What was asked for, where it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Action>,
+    /// Who did it.
+    pub actor: Actor,
+    /// The address that the call came from, as far as it can be trusted; none on the command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Which credentials were handed out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialKind>,
+    /// The domain of the mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// The first position of the range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_position: Option<Position>,
+    /// The public name of the new key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The last position of the range.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_position: Option<Position>,
+    /// The mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox_id: Option<MailboxId>,
+    /// The order of the mailbox.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// Whether the check passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed: Option<bool>,
+    /// The projection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub projection: Option<String>,
+    /// Why, in the words of whoever did it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Why it was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    /// The scopes of the token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// Whom it was about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<SubjectId>,
+    /// The token that was made or revoked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<TokenId>,
+    /// The program that called, by its own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_agent: Option<String>,
+}
+
+impl AccessFacts {
+    /// Done by this actor; everything else absent.
+    pub fn by(actor: Actor) -> Self {
+        Self {
+            action: None,
+            actor,
+            address: None,
+            credentials: Vec::new(),
+            domain: None,
+            first_position: None,
+            key: None,
+            last_position: None,
+            mailbox_id: None,
+            order_id: None,
+            passed: None,
+            projection: None,
+            reason: None,
+            refusal: None,
+            scopes: Vec::new(),
+            subject: None,
+            token_id: None,
+            user_agent: None,
+        }
+    }
+}
+
+/// Who did something.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Actor {
+    /// The id of a token; `admin` for the token of the settings; `cli:<user of the system>`; `service` for the service
+    /// itself.
+    pub id: ActorId,
+    /// The token's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Actor {
+    /// Whoever holds a token.
+    pub fn token(id: &TokenId, name: &str) -> Self {
+        Self {
+            id: ActorId::token(id),
+            name: Some(name.to_owned()),
+        }
+    }
+
+    /// Whoever holds the admin token of the settings.
+    pub fn admin() -> Self {
+        Self {
+            id: ActorId::admin(),
+            name: None,
+        }
+    }
+
+    /// A user of the system that the command line runs on.
+    pub fn cli(user: &str) -> Self {
+        Self {
+            id: ActorId::cli(user),
+            name: None,
+        }
+    }
+
+    /// The service itself, on nobody's request.
+    pub fn service() -> Self {
+        Self {
+            id: ActorId::service(),
+            name: None,
+        }
+    }
+}
+
+/// What was done or asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// See a mailbox's credentials.
+    Reveal,
+    /// Erase a subject.
+    Erase,
+    /// Put a subject under legal hold.
+    Hold,
+    /// Lift a legal hold.
+    Release,
+    /// Export events.
+    Export,
+    /// Rebuild a projection.
+    Rebuild,
+    /// Check the ledger or a projection.
+    Verify,
+    /// Make a token.
+    CreateToken,
+    /// Revoke a token.
+    RevokeToken,
+    /// Wrap the data keys anew.
+    RotateKeys,
+    /// Replace the key that signs checkpoints.
+    RotateSigningKey,
+    /// Read the feed of all events.
+    ReadFeed,
+    /// Open the original of a webhook.
+    OpenEvidence,
+}
+
+impl Action {
+    /// The word for it, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reveal => "reveal",
+            Self::Erase => "erase",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Export => "export",
+            Self::Rebuild => "rebuild",
+            Self::Verify => "verify",
+            Self::CreateToken => "createToken",
+            Self::RevokeToken => "revokeToken",
+            Self::RotateKeys => "rotateKeys",
+            Self::RotateSigningKey => "rotateSigningKey",
+            Self::ReadFeed => "readFeed",
+            Self::OpenEvidence => "openEvidence",
+        }
+    }
+}
+
+/// Why something was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Refusal {
+    /// The token lacks the scope.
+    Scope,
+    /// The call came over plain HTTP.
+    PlainHttp,
+    /// Too many calls in a short time.
+    RateLimit,
+    /// No reason was given, or not a good one.
+    Reason,
+    /// There is no such thing.
+    Unknown,
+    /// The subject was erased before.
+    Erased,
+    /// The subject is under legal hold.
+    LegalHold,
+}
+
+impl Refusal {
+    /// The word for it, as in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scope => "scope",
+            Self::PlainHttp => "plainHttp",
+            Self::RateLimit => "rateLimit",
+            Self::Reason => "reason",
+            Self::Unknown => "unknown",
+            Self::Erased => "erased",
+            Self::LegalHold => "legalHold",
+        }
+    }
+}
+
+impl AccessEvent {
+    /// What was asked for and refused.
+    pub fn refused(action: Action, refusal: Refusal, facts: AccessFacts) -> Self {
+        Self::AccessRefused(AccessFacts {
+            action: Some(action),
+            refusal: Some(refusal),
+            ..facts
+        })
+    }
+
+    /// What all of them have in common.
+    pub fn facts(&self) -> &AccessFacts {
+        match self {
+            Self::CredentialsRevealed(facts)
+            | Self::SubjectErased(facts)
+            | Self::SubjectHeld(facts)
+            | Self::SubjectReleased(facts)
+            | Self::Exported(facts)
+            | Self::RebuildRequested(facts)
+            | Self::Verified(facts)
+            | Self::TokenCreated(facts)
+            | Self::TokenRevoked(facts)
+            | Self::KeysRotated(facts)
+            | Self::SigningKeyRotated(facts)
+            | Self::AuditFeedRead(facts)
+            | Self::EvidenceOpened(facts)
+            | Self::AccessRefused(facts) => facts,
+        }
+    }
+
+    /// What was done, or asked for and refused; none only for a refusal that does not say of what.
+    pub fn action(&self) -> Option<Action> {
+        Some(match self {
+            Self::CredentialsRevealed(_) => Action::Reveal,
+            Self::SubjectErased(_) => Action::Erase,
+            Self::SubjectHeld(_) => Action::Hold,
+            Self::SubjectReleased(_) => Action::Release,
+            Self::Exported(_) => Action::Export,
+            Self::RebuildRequested(_) => Action::Rebuild,
+            Self::Verified(_) => Action::Verify,
+            Self::TokenCreated(_) => Action::CreateToken,
+            Self::TokenRevoked(_) => Action::RevokeToken,
+            Self::KeysRotated(_) => Action::RotateKeys,
+            Self::SigningKeyRotated(_) => Action::RotateSigningKey,
+            Self::AuditFeedRead(_) => Action::ReadFeed,
+            Self::EvidenceOpened(_) => Action::OpenEvidence,
+            Self::AccessRefused(facts) => return facts.action,
+        })
+    }
+
+    /// The stream of the event: one for each, since no rule binds one to those before it.
+    pub fn stream(event_id: &EventId) -> StreamId {
+        StreamId::access(event_id)
+    }
+
+    /// Whom the event's envelope names: the subject that it is about, else none but its own stream. No data key belongs
+    /// to it by this event, as nothing of it is sealed.
+    pub fn subject(&self, stream: &StreamId) -> SubjectId {
+        let subject = self.facts().subject.clone();
+        subject.unwrap_or_else(|| SubjectId::stream(stream))
+    }
+}
