@@ -55,6 +55,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use listener::CutListener;
 pub use problem::Problem;
 
+use crate::erasure::Erasures;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
@@ -72,6 +73,8 @@ pub struct App {
     pub ledger: Ledger,
     /// The way in, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
+    /// Erases, holds and releases subjects.
+    pub erasures: Erasures,
     /// The end of the log, as far as this process knows.
     pub head: Receiver<Position>,
     /// How long an event stream may be silent.

@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
+pub mod erasure;
 pub mod feed;
 pub mod http;
 pub mod ingest;

@@ -29,8 +29,8 @@ use projections::Column;
 
 pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
-pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
+pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;

@@ -75,7 +75,9 @@ pub enum OpenVaultError {
     #[error(transparent)]
     Vault(#[from] VaultError),
     /// The store has keys already, and their master key is not where it should be.
-    #[error("there is a ledger already, and its sealed sections open only with its own master key, which should be in {0}")]
+    #[error(
+        "there is a ledger already, and its sealed sections open only with its own master key, which should be in {0}"
+    )]
     KeyIsMissing(String),
     /// The store cannot be read.
     #[error(transparent)]
@@ -119,6 +121,11 @@ impl Vault {
             fingerprints,
             created,
         })
+    }
+
+    /// A name of the ledger that it keeps for ever, in every backup: it follows from the fingerprint key.
+    pub fn ledger_name(&self) -> String {
+        self.fingerprints.of(b"warmledger ledger name v1").to_string()
     }
 
     /// The file of the master key, if opening has made it.
@@ -184,5 +191,11 @@ async fn fingerprint_key(store: &dyn Store) -> Result<Option<Vec<u8>>, StoreErro
         subjects: vec![FingerprintKey::subject()],
         ..Lookup::default()
     };
-    Ok(store.lookup(&lookup).await?.keys.into_iter().next().map(|key| key.wrapped))
+    Ok(store
+        .lookup(&lookup)
+        .await?
+        .keys
+        .into_iter()
+        .next()
+        .map(|key| key.wrapped))
 }

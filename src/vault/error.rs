@@ -42,7 +42,9 @@ pub enum VaultError {
     #[error("master keys come from the setting master_key, which cannot be changed from here: {0}")]
     FixedSource(&'static str),
     /// A data key was wrapped by a master key that is not known here.
-    #[error("the data key was wrapped by master key {wrapped_by}; known are {known}: is this the right master key file?")]
+    #[error(
+        "the data key was wrapped by master key {wrapped_by}; known are {known}: is this the right master key file?"
+    )]
     OtherMasterKey {
         /// The id of the key that wrapped it.
         wrapped_by: MasterKeyId,

@@ -202,7 +202,10 @@ mod tests {
         let first = keyring.get(&subject("U1")).unwrap().unwrap();
         assert_eq!(first.key.bytes(), key.bytes());
         keyring.insert_wrapped(stored("U1", &wrapped, 0));
-        assert!(Arc::ptr_eq(&keyring.get(&subject("U1")).unwrap().unwrap().key, &first.key));
+        assert!(Arc::ptr_eq(
+            &keyring.get(&subject("U1")).unwrap().unwrap().key,
+            &first.key
+        ));
     }
 
     #[test]

@@ -245,7 +245,10 @@ impl Transit {
 
 fn describe(settings: &TransitSettings) -> String {
     let TransitSettings { url, mount, key, .. } = settings;
-    format!("the transit engine {mount}, key {key}, at {}", url.as_str().trim_end_matches('/'))
+    format!(
+        "the transit engine {mount}, key {key}, at {}",
+        url.as_str().trim_end_matches('/')
+    )
 }
 
 /// Whether the same call may succeed later: no answer, too many calls, sealed or standby (503), gateways.

@@ -17,7 +17,10 @@ const KEYS: &str =
 pub(super) async fn wrapped(pool: &PgPool, subjects: &[SubjectId]) -> Result<Vec<WrappedKey>, StoreError> {
     let subjects: Vec<&str> = subjects.iter().map(SubjectId::as_str).collect();
     let sql = format!("{KEYS} WHERE subject = ANY ($1)");
-    let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(subjects).fetch_all(pool).await?;
+    let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        .bind(subjects)
+        .fetch_all(pool)
+        .await?;
     rows.iter().map(key).collect()
 }
 
@@ -117,7 +120,10 @@ impl KeyStore for PostgresStore {
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
-        let subjects: Vec<SubjectId> = subjects.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?;
+        let subjects: Vec<SubjectId> = subjects
+            .into_iter()
+            .map(SubjectId::try_from)
+            .collect::<Result<_, _>>()?;
         self.subjects(&subjects).await
     }
 
@@ -131,7 +137,10 @@ impl KeyStore for PostgresStore {
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
-        Ok(subjects.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+        Ok(subjects
+            .into_iter()
+            .map(SubjectId::try_from)
+            .collect::<Result<_, _>>()?)
     }
 
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {

@@ -146,7 +146,10 @@ impl KeyStore for SqliteStore {
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
-        let subjects: Vec<SubjectId> = subjects.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?;
+        let subjects: Vec<SubjectId> = subjects
+            .into_iter()
+            .map(SubjectId::try_from)
+            .collect::<Result<_, _>>()?;
         self.subjects(&subjects).await
     }
 
@@ -160,7 +163,10 @@ impl KeyStore for SqliteStore {
             .bind(i64::from(limit))
             .fetch_all(&self.pool)
             .await?;
-        Ok(subjects.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+        Ok(subjects
+            .into_iter()
+            .map(SubjectId::try_from)
+            .collect::<Result<_, _>>()?)
     }
 
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {
