@@ -1,5 +1,6 @@
 //! The warmledger service.
 
+pub mod access;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;

@@ -4,6 +4,7 @@
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
+//! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `postgres`, `sqlite`: the implementations
@@ -18,11 +19,12 @@ mod keys;
 mod postgres;
 mod query;
 mod sqlite;
+mod token;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use aggregates::{EventId, Position, Source, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
@@ -34,7 +36,9 @@ pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
+pub use token::StoredToken;
 
+use crate::access::TokenHash;
 use crate::settings::DatabaseUrl;
 use crate::vault::WrappedKey;
 
@@ -379,6 +383,21 @@ pub trait Store: KeyStore {
 
     /// Forgets a consumer. Tells whether there was one.
     async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError>;
+
+    /// Keeps a new token.
+    async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError>;
+
+    /// All tokens, those that are no longer good included, in the order in which they were made.
+    async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError>;
+
+    /// The token with this hash.
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredToken>, StoreError>;
+
+    /// Revokes a token. `false`, and nothing changed, if there is no such token or it was revoked before.
+    async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// Notes that a token was used then.
+    async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError>;
 
     /// Rows of a projection: of its live generation, unless the query names another.
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError>;

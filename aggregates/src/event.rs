@@ -12,6 +12,7 @@ mod access;
 mod any;
 mod assignment;
 mod family;
+mod mailbox;
 mod subscription;
 mod webhook;
 
@@ -24,6 +25,7 @@ pub use any::Event;
 pub use assignment::{
     AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, MailboxesAssigned,
 };
+pub use mailbox::{MailboxCreated, MailboxUpdated, PersonalField};
 pub use subscription::SubscriptionFacts;
 pub use webhook::{QuarantineReason, WebhookQuarantined, WebhookUnrecognised};
 
@@ -45,6 +47,10 @@ event_family! {
         MailboxesAssigned(MailboxesAssigned) = 1,
         /// Domains of the order, or all of it, got none.
         AssignmentFailed(AssignmentFailed) = 2,
+        /// A mailbox was made outside of an assignment.
+        MailboxCreated(MailboxCreated) = 1,
+        /// Something about a mailbox changed, perhaps its credentials.
+        MailboxUpdated(MailboxUpdated) = 1,
         /// The provider began to renew.
         SubscriptionRenewing(SubscriptionFacts) = 1,
         /// The subscription was renewed.
@@ -136,6 +142,8 @@ impl OrderEvent {
         match self {
             Self::MailboxesAssigned(facts) => facts.user_id.as_ref(),
             Self::AssignmentFailed(facts) => facts.user_id.as_ref(),
+            Self::MailboxCreated(facts) => facts.user_id.as_ref(),
+            Self::MailboxUpdated(facts) => facts.user_id.as_ref(),
             Self::WebhookUnrecognised(facts) => facts.user_id.as_ref(),
             Self::WebhookQuarantined(facts) => facts.user_id.as_ref(),
             other => other.as_subscription().and_then(|facts| facts.user_id.as_ref()),
@@ -147,8 +155,9 @@ impl OrderEvent {
         match self {
             Self::MailboxesAssigned(facts) => Some(&facts.order_id),
             Self::AssignmentFailed(facts) => Some(&facts.order_id),
+            Self::MailboxCreated(facts) => facts.order_id.as_ref(),
             Self::WebhookUnrecognised(facts) => facts.order_id.as_ref(),
-            Self::WebhookQuarantined(_) => None,
+            Self::MailboxUpdated(_) | Self::WebhookQuarantined(_) => None,
             other => other.as_subscription().and_then(|facts| facts.order_id.as_ref()),
         }
     }
@@ -158,6 +167,8 @@ impl OrderEvent {
         match self {
             Self::MailboxesAssigned(facts) => facts.unsigned,
             Self::AssignmentFailed(facts) => facts.unsigned,
+            Self::MailboxCreated(facts) => facts.unsigned,
+            Self::MailboxUpdated(facts) => facts.unsigned,
             Self::WebhookUnrecognised(facts) => facts.unsigned,
             Self::WebhookQuarantined(facts) => facts.unsigned,
             other => other.as_subscription().is_some_and(|facts| facts.unsigned),
@@ -169,6 +180,8 @@ impl OrderEvent {
         match self {
             Self::MailboxesAssigned(facts) => facts.sent_at,
             Self::AssignmentFailed(facts) => facts.sent_at,
+            Self::MailboxCreated(facts) => facts.sent_at,
+            Self::MailboxUpdated(facts) => facts.sent_at,
             Self::WebhookUnrecognised(facts) => facts.sent_at,
             Self::WebhookQuarantined(facts) => facts.sent_at,
             other => other.as_subscription().and_then(|facts| facts.sent_at),
@@ -194,6 +207,7 @@ mod tests {
     fn golden() -> Vec<(String, u32, String)> {
         let files = [
             include_str!("../golden/events.jsonl"),
+            include_str!("../golden/mailbox_events.jsonl"),
             include_str!("../golden/access_events.jsonl"),
         ];
         files

@@ -126,6 +126,13 @@ impl Source {
     }
 }
 
+impl TokenId {
+    /// The id of a new token, from 64 random bits.
+    pub fn token(random: u64) -> Self {
+        Self(format!("tok_{random:016x}"))
+    }
+}
+
 impl ActorId {
     /// Whoever holds the token.
     pub fn token(id: &TokenId) -> Self {

@@ -73,6 +73,15 @@ impl Order {
         self.assigned.contains(domain)
     }
 
+    fn assign(&mut self, domain: Domain, subscription: Option<SubscriptionId>) {
+        if let Some(subscription) = subscription {
+            self.subscriptions.insert(subscription, domain.clone());
+        }
+        if !self.assigned.contains(&domain) {
+            self.assigned.push(domain);
+        }
+    }
+
     /// Decides what a webhook means for this order: its claim, completed with what the order knows.
     ///
     /// # Errors
@@ -125,15 +134,20 @@ impl Aggregate for Order {
         {
             self.heard_of.insert(facts.subscription_id.clone());
         }
-        if let OrderEvent::MailboxesAssigned(facts) = event {
-            for assigned in facts.domains {
-                if let Some(subscription) = assigned.subscription_id {
-                    self.subscriptions.insert(subscription, assigned.domain.clone());
-                }
-                if !self.assigned.contains(&assigned.domain) {
-                    self.assigned.push(assigned.domain);
+        match event {
+            OrderEvent::MailboxesAssigned(facts) => {
+                for assigned in facts.domains {
+                    self.assign(assigned.domain, assigned.subscription_id);
                 }
             }
+            OrderEvent::MailboxCreated(facts) => {
+                // without an order it may be any, and no view takes it for an assignment
+                match (facts.order_id, facts.domain) {
+                    (Some(_), Some(domain)) => self.assign(domain, facts.subscription_id),
+                    _ => self.heard_of.extend(facts.subscription_id.filter(|id| !self.knows(id))),
+                }
+            }
+            _ => {}
         }
     }
 }

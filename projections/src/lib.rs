@@ -18,6 +18,7 @@
 //! - `renewals`: the life of each subscription
 //! - `failures`: every failed domain of every failed webhook
 //! - `monthly_mailboxes`: how many mailboxes each provider assigned in each month
+//! - `accounts`: which events hold the newest of each mailbox's sealed parts
 //! - `access`: who did what with the ledger
 //! - `subscription`: what the evidence of a subscription's events amounts to
 //! - `assignment`: what became of one domain of an order
@@ -28,6 +29,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod access;
+pub mod accounts;
 mod any;
 mod assignment;
 pub mod failures;

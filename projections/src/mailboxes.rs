@@ -5,7 +5,8 @@
 //! all of its domains.
 
 use aggregates::{
-    CredentialKind, Domain, MailboxId, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId,
+    CredentialKind, Domain, MailboxCreated, MailboxId, OrderEvent, OrderId, Position, Recorded, ServiceProvider,
+    SubscriptionId, UserId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -159,6 +160,42 @@ impl DomainView {
         self.assignments.iter().max_by_key(|assignment| assignment.lasting())
     }
 
+    /// A mailbox of an order, made by itself.
+    fn create(&mut self, event: &Recorded, facts: &MailboxCreated) {
+        let Some(order) = &facts.order_id else { return };
+        let stamp = Stamp::of(event);
+        let assignment = self.observed(order, facts.subscription_id.as_ref(), event, &stamp);
+        assignment.offer(Mention {
+            mailbox: Mailbox {
+                mailbox_id: Some(facts.mailbox_id.clone()),
+                is_admin: facts.is_admin,
+                warming_up_from: facts.warming_up_from,
+                expiry_date: facts.expiry_date,
+                has_credentials: !facts.credentials.is_empty(),
+                credentials: facts.credentials.clone(),
+                position: event.position,
+                index: 0,
+            },
+            stamp,
+        });
+    }
+
+    /// The assignment of that order and subscription, which the event tells of.
+    fn observed(
+        &mut self,
+        order: &OrderId,
+        subscription: Option<&SubscriptionId>,
+        event: &Recorded,
+        stamp: &Stamp,
+    ) -> &mut Assignment {
+        let assignment = self.assignment(order, subscription, stamp);
+        if *stamp > assignment.newest {
+            assignment.newest = stamp.clone();
+        }
+        assignment.provenance.observe(event, stamp);
+        assignment
+    }
+
     /// The assignment of that order and subscription, opened if it is new; they are held in order of both.
     fn assignment(&mut self, order: &OrderId, subscription: Option<&SubscriptionId>, stamp: &Stamp) -> &mut Assignment {
         let found = self
@@ -175,7 +212,7 @@ impl DomainView {
 
 impl Projection for Mailboxes {
     const NAME: &'static str = "mailboxes";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COLUMNS: &'static [Column] = &[
         Column::new("domain", Kind::Text),
         Column::new("order_id", Kind::Text).indexed(),
@@ -190,14 +227,18 @@ impl Projection for Mailboxes {
     type View = DomainView;
 
     fn keys(event: &Recorded) -> Keys {
-        let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() else {
-            return Keys::none();
-        };
-        facts
-            .domains
-            .iter()
-            .map(|assigned| assigned.domain.as_str().to_owned())
-            .collect()
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => facts
+                .domains
+                .iter()
+                .map(|assigned| assigned.domain.as_str().to_owned())
+                .collect(),
+            // without its order it has no place in an assignment; it has its row in `accounts`
+            Some(OrderEvent::MailboxCreated(facts)) if facts.order_id.is_some() => {
+                facts.domain.iter().map(|domain| domain.as_str().to_owned()).collect()
+            }
+            _ => Keys::none(),
+        }
     }
 
     fn origin(key: &str) -> Option<Origin> {
@@ -205,16 +246,15 @@ impl Projection for Mailboxes {
     }
 
     fn apply(view: &mut DomainView, key: &str, event: &Recorded) -> Verdict {
+        if let Some(OrderEvent::MailboxCreated(facts)) = event.order() {
+            view.create(event, facts);
+        }
         let Some(OrderEvent::MailboxesAssigned(facts)) = event.order() else {
             return Verdict::Keep;
         };
         let stamp = Stamp::of(event);
         for (first, domain) in numbered(facts).filter(|(_, domain)| domain.domain.as_str() == key) {
-            let assignment = view.assignment(&facts.order_id, domain.subscription_id.as_ref(), &stamp);
-            if stamp > assignment.newest {
-                assignment.newest = stamp.clone();
-            }
-            assignment.provenance.observe(event, &stamp);
+            let assignment = view.observed(&facts.order_id, domain.subscription_id.as_ref(), event, &stamp);
             for (index, mailbox) in (first..).zip(&domain.mailboxes) {
                 assignment.offer(Mention {
                     stamp: stamp.clone(),
@@ -352,6 +392,26 @@ mod tests {
         assert!(item.mailboxes[0].has_credentials);
         assert_eq!(item.mailboxes[0].credentials.len(), 3);
         assert_eq!(item.subscription_id, None);
+    }
+
+    #[test]
+    fn a_mailbox_made_by_itself_joins_those_of_its_order_and_subscription() {
+        let assignment = assigned("E1", "O1").domain("a.com", "S1", &["M1"]);
+        let made = crate::testing::created("E2", "M2", "O1", "a.com", "S1").user("U1");
+        let mut links = Vec::new();
+        for events in [[assignment.clone(), made.clone()], [made, assignment]] {
+            let domains = given::<Mailboxes>(events)
+                .then_row_count(1)
+                .then_columns("a.com", &[("mailbox_count", 2_i64.into()), ("user_id", "U1".into())]);
+            let item = domains.view("a.com").item("a.com").unwrap();
+            links.push(
+                item.mailboxes
+                    .iter()
+                    .map(|mailbox| mailbox.mailbox_id.clone())
+                    .collect::<Vec<_>>(),
+            );
+        }
+        assert_eq!(links[0], links[1]);
     }
 
     #[test]

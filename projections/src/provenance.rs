@@ -105,6 +105,7 @@ fn service_provider(event: &OrderEvent) -> Option<&ServiceProvider> {
     match event {
         OrderEvent::MailboxesAssigned(facts) => facts.service_provider.as_ref(),
         OrderEvent::AssignmentFailed(facts) => facts.service_provider.as_ref(),
+        OrderEvent::MailboxCreated(facts) => facts.service_provider.as_ref(),
         other => other
             .as_subscription()
             .and_then(|facts| facts.service_provider.as_ref()),

@@ -1,6 +1,7 @@
 //! The list of all projections. A new one is its own file and one line here.
 
 use crate::access::Access;
+use crate::accounts::Accounts;
 use crate::any::{AnyProjection, Erased};
 use crate::{
     failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::OrderDomains,
@@ -11,6 +12,7 @@ static ALL: &[&dyn AnyProjection] = &[
     &Erased::<Orders>::new(),
     &Erased::<OrderDomains>::new(),
     &Erased::<Mailboxes>::new(),
+    &Erased::<Accounts>::new(),
     &Erased::<Renewals>::new(),
     &Erased::<Failures>::new(),
     &Erased::<MonthlyMailboxes>::new(),

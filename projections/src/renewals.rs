@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use aggregates::{Domain, OrderEvent, OrderId, Recorded, ServiceProvider, SubscriptionId, UserId};
+use aggregates::{Domain, MailboxCreated, OrderEvent, OrderId, Recorded, ServiceProvider, SubscriptionId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,15 @@ pub struct RenewalView {
 struct AssignedTo {
     domain: Domain,
     order_id: OrderId,
+}
+
+/// The subscription that a mailbox made by itself tells of, where it names its order and domain too.
+fn assigned_by(facts: &MailboxCreated) -> Option<(&SubscriptionId, AssignedTo)> {
+    let to = AssignedTo {
+        domain: facts.domain.clone()?,
+        order_id: facts.order_id.clone()?,
+    };
+    Some((facts.subscription_id.as_ref()?, to))
 }
 
 /// A subscription as readers see it.
@@ -120,7 +129,7 @@ impl RenewalView {
 
 impl Projection for Renewals {
     const NAME: &'static str = "renewals";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COLUMNS: &'static [Column] = &[
         Column::new("subscription_id", Kind::Text),
         Column::new("domain", Kind::Text).nullable().indexed(),
@@ -151,6 +160,10 @@ impl Projection for Renewals {
                     .filter_map(|domain| domain.subscription_id.as_ref());
                 subscriptions.map(|id| id.as_str().to_owned()).collect()
             }
+            Some(OrderEvent::MailboxCreated(facts)) => {
+                let subscription = assigned_by(facts).map(|(id, _)| id.as_str().to_owned());
+                subscription.into_iter().collect()
+            }
             other => {
                 let facts = other.and_then(OrderEvent::as_subscription);
                 facts.map_or(Keys::none(), |facts| Keys::one(facts.subscription_id.as_str()))
@@ -177,6 +190,12 @@ impl Projection for Renewals {
                     order_id: facts.order_id.clone(),
                 };
                 view.assigned_to.offer(&(expiry, stamp.clone()), Some(&to));
+            }
+        } else if let Some(OrderEvent::MailboxCreated(facts)) = event.order() {
+            if let Some((_, to)) = assigned_by(facts) {
+                view.subscription.assigned(facts.expiry_date);
+                view.mailboxes.insert(MailboxKey::Id(facts.mailbox_id.clone()));
+                view.assigned_to.offer(&(facts.expiry_date, stamp.clone()), Some(&to));
             }
         } else if let Some(facts) = event.order().and_then(OrderEvent::as_subscription) {
             view.subscription.apply(event, facts, &stamp);

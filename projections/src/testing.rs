@@ -19,8 +19,9 @@ use std::fmt::Debug;
 
 use aggregates::{
     AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId,
-    MailboxId, MailboxesAssigned, OrderEvent, OrderId, Position, QuarantineReason, Recorded, ServiceProvider, Source,
-    StreamId, SubjectId, SubscriptionFacts, SubscriptionId, UserId, WebhookQuarantined, WebhookUnrecognised,
+    MailboxCreated, MailboxId, MailboxUpdated, MailboxesAssigned, OrderEvent, OrderId, PersonalField, Position,
+    QuarantineReason, Recorded, ServiceProvider, Source, StreamId, SubjectId, SubscriptionFacts, SubscriptionId,
+    UserId, WebhookQuarantined, WebhookUnrecognised,
 };
 use jiff::Timestamp;
 
@@ -204,6 +205,54 @@ pub fn subscription(event_id: &str, kind: fn(SubscriptionFacts) -> OrderEvent, i
     )
 }
 
+/// A mailbox that was made outside of an assignment, with all credentials and everything personal.
+pub fn created(event_id: &str, mailbox: &str, order: &str, domain: &str, subscription: &str) -> Delivery {
+    Delivery::of(
+        event_id,
+        OrderEvent::MailboxCreated(MailboxCreated {
+            credentials: vec![
+                CredentialKind::AppPassword,
+                CredentialKind::AuthenticatorSecret,
+                CredentialKind::Password,
+            ],
+            domain: Domain::normalise(domain).ok(),
+            expiry_date: None,
+            is_admin: Some(false),
+            mailbox_id: MailboxId::parse(mailbox).unwrap(),
+            order_id: OrderId::parse(order).ok(),
+            personal: vec![
+                PersonalField::Email,
+                PersonalField::FirstName,
+                PersonalField::LastName,
+                PersonalField::ProfilePicture,
+            ],
+            sent_at: None,
+            service_provider: None,
+            subscription_id: SubscriptionId::parse(subscription).ok(),
+            unsigned: false,
+            user_id: None,
+            warming_up_from: None,
+        }),
+    )
+}
+
+/// A mailbox of which these parts changed.
+pub fn updated(event_id: &str, mailbox: &str, credentials: &[CredentialKind], personal: &[PersonalField]) -> Delivery {
+    Delivery::of(
+        event_id,
+        OrderEvent::MailboxUpdated(MailboxUpdated {
+            credentials: credentials.to_vec(),
+            expiry_date: None,
+            is_admin: None,
+            mailbox_id: MailboxId::parse(mailbox).unwrap(),
+            personal: personal.to_vec(),
+            sent_at: None,
+            unsigned: false,
+            user_id: None,
+        }),
+    )
+}
+
 /// A webhook of an unknown kind, e.g. `unrecognised("E1", "mailbox.moved")`.
 pub fn unrecognised(event_id: &str, name: &str) -> Delivery {
     Delivery::of(
@@ -323,6 +372,8 @@ impl Delivery {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => facts.user_id = user,
             OrderEvent::AssignmentFailed(facts) => facts.user_id = user,
+            OrderEvent::MailboxCreated(facts) => facts.user_id = user,
+            OrderEvent::MailboxUpdated(facts) => facts.user_id = user,
             OrderEvent::WebhookUnrecognised(facts) => facts.user_id = user,
             OrderEvent::WebhookQuarantined(facts) => facts.user_id = user,
             _ => return self.with(|facts| facts.user_id = user),
@@ -336,6 +387,7 @@ impl Delivery {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => facts.service_provider = provider,
             OrderEvent::AssignmentFailed(facts) => facts.service_provider = provider,
+            OrderEvent::MailboxCreated(facts) => facts.service_provider = provider,
             _ => return self.with(|facts| facts.service_provider = provider),
         }
         self
@@ -349,6 +401,8 @@ impl Delivery {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => facts.sent_at = at,
             OrderEvent::AssignmentFailed(facts) => facts.sent_at = at,
+            OrderEvent::MailboxCreated(facts) => facts.sent_at = at,
+            OrderEvent::MailboxUpdated(facts) => facts.sent_at = at,
             OrderEvent::WebhookUnrecognised(facts) => facts.sent_at = at,
             OrderEvent::WebhookQuarantined(facts) => facts.sent_at = at,
             _ => return self.with(|facts| facts.sent_at = at),
@@ -368,7 +422,10 @@ impl Delivery {
         let stream = match (self.event.order_id(), self.event.as_subscription()) {
             (Some(order), _) => StreamId::order(order),
             (None, Some(facts)) => StreamId::subscription(&facts.subscription_id),
-            (None, None) => StreamId::webhook(&event_id),
+            (None, None) => match &self.event {
+                OrderEvent::MailboxUpdated(facts) => StreamId::mailbox(&facts.mailbox_id),
+                _ => StreamId::webhook(&event_id),
+            },
         };
         let subject = self
             .event

@@ -3,6 +3,8 @@
 
 mod assignment;
 mod failure;
+mod mailbox;
+mod mailbox_change;
 mod object;
 mod subscription;
 mod text;
@@ -163,6 +165,8 @@ fn read(outer: &Outer<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
         "subscription.expired" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionExpired),
         "subscription.cancelled" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionCancelled),
         "subscription.updated" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionUpdated),
+        "mailbox.created" => mailbox_change::created(fields(data)?, fields(data)?, delivery),
+        "mailbox.updated" => mailbox_change::updated(fields(data)?, delivery),
         _ => Ok(unrecognised::read(&name, data, delivery)),
     }
 }

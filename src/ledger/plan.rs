@@ -153,10 +153,16 @@ impl<'a> Planner<'a> {
     async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
         let stream = self.stream_of(incoming, plan);
         let mut state = self.state(&stream, plan);
-        // a subscription's event needs no reference where its stream is found without one
-        let found_anyway = incoming.claim.as_subscription().is_some_and(|facts| {
-            state.order.knows(&facts.subscription_id) || stream == StreamId::subscription(&facts.subscription_id)
-        });
+        // no reference is needed where the stream is found without one
+        let found_anyway = match &incoming.claim {
+            OrderEvent::MailboxCreated(facts) => {
+                facts.subscription_id.iter().all(|id| state.order.knows(id))
+                    && facts.domain.iter().all(|name| state.order.has_assigned(name))
+            }
+            claim => claim.as_subscription().is_some_and(|facts| {
+                state.order.knows(&facts.subscription_id) || stream == StreamId::subscription(&facts.subscription_id)
+            }),
+        };
         let sink = EventSink::<Order>::default();
         let command = OrderCommand::RecordWebhook {
             claim: incoming.claim.clone(),

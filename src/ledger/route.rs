@@ -40,6 +40,22 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
         };
         return Route::Traced(trace, StreamId::subscription(&facts.subscription_id));
     }
+    if let OrderEvent::MailboxUpdated(facts) = &incoming.claim {
+        // it names nothing else, and what reads a mailbox looks here
+        return Route::Known(StreamId::mailbox(&facts.mailbox_id));
+    }
+    if let OrderEvent::MailboxCreated(facts) = &incoming.claim {
+        let waiting = match (&facts.subscription_id, &facts.domain) {
+            (Some(id), _) => StreamId::subscription(id),
+            (None, Some(name)) => StreamId::domain(name),
+            (None, None) => return Route::Known(StreamId::mailbox(&facts.mailbox_id)),
+        };
+        let trace = Trace {
+            subscription: facts.subscription_id.as_ref(),
+            domain: facts.domain.as_ref(),
+        };
+        return Route::Traced(trace, waiting);
+    }
     if let OrderEvent::WebhookUnrecognised(facts) = &incoming.claim {
         let waiting = match (&facts.subscription_id, &facts.domain, &facts.mailbox_id) {
             (Some(id), _, _) => StreamId::subscription(id),

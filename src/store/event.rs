@@ -59,6 +59,13 @@ impl Reference {
         if let Some(facts) = event.as_subscription() {
             return vec![Self::subscription(&facts.subscription_id)];
         }
+        if let OrderEvent::MailboxCreated(facts) = event {
+            let subscription = facts.subscription_id.as_ref().map(Self::subscription);
+            return subscription
+                .into_iter()
+                .chain(facts.domain.as_ref().map(Self::domain))
+                .collect();
+        }
         let OrderEvent::MailboxesAssigned(facts) = event else {
             return Vec::new();
         };

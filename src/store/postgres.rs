@@ -9,6 +9,7 @@
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
+//! - `tokens`: API tokens
 
 mod consumers;
 mod generations;
@@ -18,13 +19,15 @@ mod log;
 mod parked;
 mod rows;
 mod snapshots;
+mod tokens;
 
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use aggregates::{Position, StreamId, SubjectId};
+use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use projections::Column;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
@@ -34,7 +37,9 @@ use tokio::time::timeout;
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, Lease, Lookup, ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
+    StoredToken,
 };
+use crate::access::TokenHash;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -227,6 +232,26 @@ impl Store for PostgresStore {
 
     async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError> {
         consumers::delete(&self.pool, name).await
+    }
+
+    async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError> {
+        tokens::create(&self.pool, token).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError> {
+        tokens::all(&self.pool).await
+    }
+
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredToken>, StoreError> {
+        tokens::by_hash(&self.pool, hash).await
+    }
+
+    async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError> {
+        tokens::revoke(&self.pool, id, at).await
+    }
+
+    async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError> {
+        tokens::used(&self.pool, id, at).await
     }
 
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {

@@ -1,9 +1,13 @@
 //! Random histories of a few orders. The names are few, so that webhooks meet: in one order, one domain, one
 //! subscription, also where a well-behaved provider would not let them.
 
-use aggregates::{Domain, MailboxId, OrderEvent, OrderId, SubscriptionFacts, SubscriptionId};
+use aggregates::{
+    CredentialKind, Domain, MailboxId, OrderEvent, OrderId, PersonalField, SubscriptionFacts, SubscriptionId,
+};
 use jiff::{SignedDuration, Timestamp};
-use projections::testing::{Delivery, assigned, failed, quarantined, subscription, time, unrecognised};
+use projections::testing::{
+    Delivery, assigned, created, failed, quarantined, subscription, time, unrecognised, updated,
+};
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -76,6 +80,10 @@ fn mailbox() -> impl Strategy<Value = &'static str> {
     name(&["M1", "M2", "M3", "M4", "M5", ""])
 }
 
+fn named_mailbox() -> impl Strategy<Value = &'static str> {
+    name(&["M1", "M2", "M3"])
+}
+
 fn reason() -> impl Strategy<Value = &'static str> {
     name(&["Pre-warmed mailboxes not available", "Insufficient wallet balance"])
 }
@@ -95,7 +103,26 @@ fn webhook() -> impl Strategy<Value = Delivery> {
         }
         delivery
     });
-    prop_oneof![11 => known, 1 => unknown(), 1 => Just(quarantined("E"))]
+    prop_oneof![11 => known, 3 => of_mailbox(), 1 => unknown(), 1 => Just(quarantined("E"))]
+}
+
+/// A mailbox made by itself, perhaps of no known order, or changed.
+fn of_mailbox() -> impl Strategy<Value = Delivery> {
+    let order = prop_oneof![4 => order(), 1 => Just("")];
+    let made = (named_mailbox(), order, domain(), subscription_id());
+    let made = made.prop_map(|(id, order, domain, subscription)| created("E", id, order, domain, subscription));
+    let credentials = prop::sample::subsequence(
+        vec![
+            CredentialKind::AppPassword,
+            CredentialKind::AuthenticatorSecret,
+            CredentialKind::Password,
+        ],
+        0..=3,
+    );
+    let personal = prop::sample::subsequence(vec![PersonalField::Email, PersonalField::FirstName], 0..=2);
+    let changed = (named_mailbox(), credentials, personal)
+        .prop_map(|(id, credentials, personal)| updated("E", id, &credentials, &personal));
+    prop_oneof![made, changed]
 }
 
 fn success() -> impl Strategy<Value = Delivery> {

@@ -38,6 +38,15 @@ impl Ledger {
         *version += 1;
         recorded.version = *version;
         recorded.stream = stream.clone();
+        if let Some(OrderEvent::MailboxCreated(facts)) = recorded.order() {
+            let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
+            for name in subscription
+                .into_iter()
+                .chain(facts.domain.as_ref().map(StreamId::domain))
+            {
+                self.references.entry(name).or_insert_with(|| stream.clone());
+            }
+        }
         if let Some(OrderEvent::MailboxesAssigned(facts)) = recorded.order() {
             for domain in &facts.domains {
                 let subscription = domain.subscription_id.as_ref().map(StreamId::subscription);
@@ -66,6 +75,13 @@ impl Ledger {
         let names = match recorded.order().unwrap() {
             OrderEvent::WebhookQuarantined(_) => return StreamId::quarantine(recorded.event_id.as_str()),
             event if event.order_id().is_some() => return StreamId::order(event.order_id().unwrap()),
+            OrderEvent::MailboxUpdated(facts) => return StreamId::mailbox(&facts.mailbox_id),
+            OrderEvent::MailboxCreated(facts) => {
+                let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
+                let domain = facts.domain.as_ref().map(StreamId::domain);
+                let mailbox = StreamId::mailbox(&facts.mailbox_id);
+                subscription.into_iter().chain(domain).chain([mailbox]).collect()
+            }
             OrderEvent::WebhookUnrecognised(facts) => {
                 let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
                 let domain = facts.domain.as_ref().map(StreamId::domain);

@@ -138,9 +138,9 @@ fn the_histories_reach_waiting_streams_and_enrichment() {
     let opened = assigned("E1", "O1").domain("a.com", "S1", &["M1"]);
     let early = Ledger::record(vec![renewal.clone(), opened.clone()]);
     assert_eq!(early[0].stream.as_str(), "subscription-S1");
-    assert_eq!(early[0].event.order_id(), None);
+    assert_eq!(early[0].order().unwrap().order_id(), None);
     let late = Ledger::record(vec![opened, renewal]);
     assert_eq!(late[1].stream.as_str(), "order-O1");
     assert_eq!(late[1].version, 2);
-    assert_eq!(late[1].event.order_id().unwrap().as_str(), "O1");
+    assert_eq!(late[1].order().unwrap().order_id().unwrap().as_str(), "O1");
 }

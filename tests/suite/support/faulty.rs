@@ -4,14 +4,16 @@ use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 
-use aggregates::{Position, StreamId, SubjectId};
+use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
+use jiff::Timestamp;
 use projections::Column;
 use tokio::sync::Semaphore;
+use warmledger::access::TokenHash;
 use warmledger::store::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedRow, Rewrapped, RowQuery, Store, StoreError,
-    StoredEvent, StoredRow, SubjectState,
+    StoredEvent, StoredRow, StoredToken, SubjectState,
 };
 use warmledger::vault::{MasterKeyId, WrappedKey};
 
@@ -275,6 +277,26 @@ impl Store for FaultyStore {
 
     async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError> {
         self.real.row_count(generation).await
+    }
+
+    async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError> {
+        self.real.create_token(token).await
+    }
+
+    async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError> {
+        self.real.tokens().await
+    }
+
+    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredToken>, StoreError> {
+        self.real.token_by_hash(hash).await
+    }
+
+    async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError> {
+        self.real.revoke_token(id, at).await
+    }
+
+    async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError> {
+        self.real.token_used(id, at).await
     }
 
     async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {

@@ -1,0 +1,94 @@
+//! The facts of a single mailbox: made outside of an assignment, or changed.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{CredentialKind, ServiceProvider};
+use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
+
+/// What is personal about a mailbox and stands in an event's sealed section. Only that it is there is a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum PersonalField {
+    /// Its address.
+    Email,
+    /// The first name of whoever it poses as.
+    FirstName,
+    /// The last name.
+    LastName,
+    /// Where their picture is.
+    ProfilePicture,
+}
+
+/// A mailbox was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxCreated {
+    /// Which credentials came with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialKind>,
+    /// Its domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// When its subscription runs out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry_date: Option<Timestamp>,
+    /// Whether the account may administer the workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_admin: Option<bool>,
+    /// The provider's id of it.
+    pub mailbox_id: MailboxId,
+    /// The order that it was made for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// What is personal about it and sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<PersonalField>,
+    /// When the provider sent the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// Google, Microsoft, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service_provider: Option<ServiceProvider>,
+    /// The subscription that pays for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<SubscriptionId>,
+    /// Whether it was recorded from a capture without a signature, on an operator's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Since when it has been warmed up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warming_up_from: Option<Timestamp>,
+}
+
+/// Something about a mailbox changed; what is absent did not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxUpdated {
+    /// Which credentials are new.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<CredentialKind>,
+    /// When its subscription runs out now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry_date: Option<Timestamp>,
+    /// Whether the account may administer the workspace now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_admin: Option<bool>,
+    /// The mailbox.
+    pub mailbox_id: MailboxId,
+    /// What is personal about it, told anew and sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub personal: Vec<PersonalField>,
+    /// When the provider sent the webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Timestamp>,
+    /// Whether it was recorded from a capture without a signature, on an operator's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+}

@@ -1,0 +1,318 @@
+//! Where the newest of each mailbox's sealed parts are: which event holds its password now, which its address. Key: the
+//! mailbox's id; mailboxes without one have no row.
+//!
+//! An assignment is taken to tell everything personal about its mailboxes; what it did not tell is absent when the
+//! section is opened.
+
+use std::collections::BTreeSet;
+
+use aggregates::{
+    CredentialKind, Domain, MailboxId, OrderEvent, OrderId, PersonalField, Position, Recorded, SubscriptionId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::assignment::numbered;
+use crate::merge::{Newest, Stamp};
+use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
+
+/// The projection.
+pub struct Accounts;
+
+/// A sealed part of a mailbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Part {
+    /// The app password.
+    AppPassword,
+    /// The TOTP seed.
+    AuthenticatorSecret,
+    /// The account's password.
+    Password,
+    /// Its address.
+    Email,
+    /// The first name.
+    FirstName,
+    /// The last name.
+    LastName,
+    /// Where the picture is.
+    ProfilePicture,
+}
+
+impl From<CredentialKind> for Part {
+    fn from(kind: CredentialKind) -> Self {
+        match kind {
+            CredentialKind::AppPassword => Self::AppPassword,
+            CredentialKind::AuthenticatorSecret => Self::AuthenticatorSecret,
+            CredentialKind::Password => Self::Password,
+        }
+    }
+}
+
+impl From<PersonalField> for Part {
+    fn from(field: PersonalField) -> Self {
+        match field {
+            PersonalField::Email => Self::Email,
+            PersonalField::FirstName => Self::FirstName,
+            PersonalField::LastName => Self::LastName,
+            PersonalField::ProfilePicture => Self::ProfilePicture,
+        }
+    }
+}
+
+/// All that is known of one mailbox.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AccountView {
+    /// The newest first; each holds what no newer one does.
+    tellings: Vec<Telling>,
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    home: Newest<Home>,
+}
+
+/// What one event told of a mailbox and no newer one has told since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Telling {
+    stamp: Stamp,
+    position: Position,
+    /// Its number among that event's mailboxes, from 0.
+    index: u32,
+    parts: BTreeSet<Part>,
+}
+
+impl Telling {
+    /// No two tellings share theirs.
+    fn place(&self) -> (&Stamp, u32) {
+        (&self.stamp, self.index)
+    }
+}
+
+/// What a mailbox is part of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Home {
+    /// Its domain.
+    pub domain: Domain,
+    /// The order that it came with.
+    pub order_id: Option<OrderId>,
+    /// The subscription that pays for it.
+    pub subscription_id: Option<SubscriptionId>,
+}
+
+/// Where a sealed part is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The event.
+    pub position: Position,
+    /// The mailbox's number among that event's mailboxes, from 0.
+    pub index: u32,
+}
+
+impl AccountView {
+    /// Where the newest of a part is; none if no event told of it.
+    pub fn place(&self, part: Part) -> Option<Place> {
+        let telling = self.tellings.iter().find(|telling| telling.parts.contains(&part))?;
+        Some(Place {
+            position: telling.position,
+            index: telling.index,
+        })
+    }
+
+    /// Which credentials there are.
+    pub fn credentials(&self) -> Vec<CredentialKind> {
+        let kinds = [
+            CredentialKind::AppPassword,
+            CredentialKind::AuthenticatorSecret,
+            CredentialKind::Password,
+        ];
+        let there = kinds.into_iter().filter(|kind| self.place((*kind).into()).is_some());
+        there.collect()
+    }
+
+    /// What it is part of, by the newest event that tells.
+    pub fn home(&self) -> Option<&Home> {
+        self.home.get()
+    }
+
+    fn offer(&mut self, mut new: Telling) {
+        let at = self.tellings.partition_point(|held| held.place() > new.place());
+        for newer in &self.tellings[..at] {
+            new.parts.retain(|part| !newer.parts.contains(part));
+        }
+        for older in &mut self.tellings[at..] {
+            older.parts.retain(|part| !new.parts.contains(part));
+        }
+        self.tellings.insert(at, new);
+        self.tellings.retain(|telling| !telling.parts.is_empty());
+    }
+}
+
+/// What an event tells of a mailbox: its number in the event, the parts, and what the mailbox is part of.
+fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>)> {
+    let parts = |credentials: &[CredentialKind], personal: &[PersonalField]| -> BTreeSet<Part> {
+        let credentials = credentials.iter().copied().map(Part::from);
+        credentials.chain(personal.iter().copied().map(Part::from)).collect()
+    };
+    match event {
+        OrderEvent::MailboxesAssigned(facts) => {
+            let all = numbered(facts).flat_map(|(first, domain)| {
+                let home = Home {
+                    domain: domain.domain.clone(),
+                    order_id: Some(facts.order_id.clone()),
+                    subscription_id: domain.subscription_id.clone(),
+                };
+                let own = |id: &MailboxId| id.as_str() == key;
+                let numbered = (first..).zip(&domain.mailboxes);
+                numbered
+                    .filter(move |(_, mailbox)| mailbox.mailbox_id.as_ref().is_some_and(own))
+                    .map(move |(index, mailbox)| {
+                        let everything = [
+                            PersonalField::Email,
+                            PersonalField::FirstName,
+                            PersonalField::LastName,
+                            PersonalField::ProfilePicture,
+                        ];
+                        (index, parts(&mailbox.credentials, &everything), Some(home.clone()))
+                    })
+            });
+            all.collect()
+        }
+        OrderEvent::MailboxCreated(facts) => {
+            let home = facts.domain.clone().map(|domain| Home {
+                domain,
+                order_id: facts.order_id.clone(),
+                subscription_id: facts.subscription_id.clone(),
+            });
+            vec![(0, parts(&facts.credentials, &facts.personal), home)]
+        }
+        OrderEvent::MailboxUpdated(facts) => vec![(0, parts(&facts.credentials, &facts.personal), None)],
+        _ => Vec::new(),
+    }
+}
+
+impl Projection for Accounts {
+    const NAME: &'static str = "accounts";
+    const VERSION: u32 = 1;
+    const COLUMNS: &'static [Column] = &[
+        Column::new("mailbox_id", Kind::Text),
+        Column::new("domain", Kind::Text).nullable(),
+        Column::new("order_id", Kind::Text).nullable(),
+        Column::new("subscription_id", Kind::Text).nullable(),
+        Column::new("has_password", Kind::Boolean),
+        Column::new("has_app_password", Kind::Boolean),
+        Column::new("has_authenticator_secret", Kind::Boolean),
+    ];
+    type View = AccountView;
+
+    fn keys(event: &Recorded) -> Keys {
+        match event.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => {
+                let mailboxes = facts.domains.iter().flat_map(|domain| &domain.mailboxes);
+                let ids = mailboxes.filter_map(|mailbox| mailbox.mailbox_id.as_ref());
+                ids.map(|id| id.as_str().to_owned()).collect()
+            }
+            Some(OrderEvent::MailboxCreated(facts)) => Keys::one(facts.mailbox_id.as_str()),
+            Some(OrderEvent::MailboxUpdated(facts)) => Keys::one(facts.mailbox_id.as_str()),
+            _ => Keys::none(),
+        }
+    }
+
+    fn origin(key: &str) -> Option<Origin> {
+        MailboxId::parse(key).ok().map(|_| Origin::Log)
+    }
+
+    fn apply(view: &mut AccountView, key: &str, event: &Recorded) -> Verdict {
+        let stamp = Stamp::of(event);
+        let told = event.order().map(|order| told(order, key)).unwrap_or_default();
+        // one event may put a mailbox into two domains: the greater counts, so that nothing depends on chance
+        view.home
+            .offer(&stamp, told.iter().filter_map(|(_, _, home)| home.as_ref()).max());
+        for (index, parts, _) in told {
+            view.offer(Telling {
+                stamp: stamp.clone(),
+                position: event.position,
+                index,
+                parts,
+            });
+        }
+        Verdict::Keep
+    }
+
+    fn columns(view: &AccountView, key: &str) -> Row {
+        let home = view.home();
+        let has = |part| Value::Boolean(view.place(part).is_some());
+        vec![
+            key.into(),
+            home.map(|home| home.domain.as_str()).into(),
+            home.and_then(|home| home.order_id.as_ref()).map(OrderId::as_str).into(),
+            home.and_then(|home| home.subscription_id.as_ref())
+                .map(SubscriptionId::as_str)
+                .into(),
+            has(Part::Password),
+            has(Part::AppPassword),
+            has(Part::AuthenticatorSecret),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{assigned, created, given, updated};
+
+    fn at(view: &AccountView, part: Part) -> Option<(u64, u32)> {
+        view.place(part).map(|place| (place.position.0, place.index))
+    }
+
+    #[test]
+    fn a_new_password_replaces_the_assigned_one_and_nothing_else() {
+        let accounts = given::<Accounts>([
+            assigned("E1", "O1")
+                .domain("a.com", "S1", &["M1", "M2"])
+                .sent("2025-10-27T20:00:00Z"),
+            updated("E2", "M2", &[CredentialKind::Password], &[PersonalField::FirstName]).sent("2025-10-28T20:00:00Z"),
+        ]);
+        let view = accounts.view("M2");
+        assert_eq!(at(view, Part::Password), Some((2, 0)));
+        assert_eq!(at(view, Part::FirstName), Some((2, 0)));
+        assert_eq!(at(view, Part::AppPassword), Some((1, 1)));
+        assert_eq!(at(view, Part::Email), Some((1, 1)));
+        assert_eq!(at(accounts.view("M1"), Part::Password), Some((1, 0)));
+        accounts.then_columns(
+            "M2",
+            &[
+                ("domain", "a.com".into()),
+                ("order_id", "O1".into()),
+                ("has_password", true.into()),
+            ],
+        );
+    }
+
+    #[test]
+    fn the_newest_telling_counts_whichever_came_first() {
+        let old = updated("E2", "M1", &[CredentialKind::Password], &[]).sent("2025-10-27T20:00:00Z");
+        let new = updated("E1", "M1", &[CredentialKind::Password], &[]).sent("2025-10-28T20:00:00Z");
+        let first = given::<Accounts>([old.clone(), new.clone()]);
+        assert_eq!(at(first.view("M1"), Part::Password), Some((2, 0)));
+        let second = given::<Accounts>([new, old]);
+        assert_eq!(at(second.view("M1"), Part::Password), Some((1, 0)));
+        second.then_columns("M1", &[("domain", Value::Null), ("has_app_password", false.into())]);
+    }
+
+    #[test]
+    fn a_mailbox_made_by_itself_has_its_row() {
+        given::<Accounts>([created("E1", "M1", "O1", "a.com", "S1")]).then_columns(
+            "M1",
+            &[
+                ("domain", "a.com".into()),
+                ("subscription_id", "S1".into()),
+                ("has_authenticator_secret", true.into()),
+            ],
+        );
+    }
+
+    #[test]
+    fn mailboxes_without_ids_have_no_row() {
+        given::<Accounts>([assigned("E1", "O1").domain("a.com", "S1", &["", ""])]).then_no_rows();
+    }
+}

@@ -1,0 +1,121 @@
+//! Tokens: 256 random bits behind a prefix by which scanners for leaked secrets find them; only a hash is stored.
+
+use aggregates::TokenId;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::Scopes;
+use crate::secret::Secret;
+use crate::store::StoredToken;
+
+/// What every token begins with.
+const PREFIX: &str = "wl_";
+/// The characters behind it: 32 bytes in base64.
+const CHARACTERS: usize = 43;
+/// The most characters of a token's name.
+const MAX_NAME_CHARS: usize = 100;
+
+/// SHA-256 of a token. A slow hash would protect guessable passwords; nobody guesses 256 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of what may be a token of ours; none if it does not have a token's form.
+    pub fn of(token: &str) -> Option<Self> {
+        let characters = token.strip_prefix(PREFIX)?;
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+        (characters.len() == CHARACTERS && characters.bytes().all(plain)).then(|| Self(Sha256::digest(token).into()))
+    }
+
+    /// As it was stored.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// To be stored.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// What a token is called: 1 to 100 characters, none of them a control character.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct TokenName(String);
+
+impl TokenName {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for TokenName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let text = text.trim();
+        let plain = !text.chars().any(char::is_control);
+        if plain && (1..=MAX_NAME_CHARS).contains(&text.chars().count()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err("has to be 1 to 100 characters without control characters")
+        }
+    }
+}
+
+impl std::str::FromStr for TokenName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+/// Makes a token: what is handed to whoever will use it, once, and what is to be stored.
+pub fn new_token(
+    name: &TokenName,
+    scopes: Scopes,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+) -> (Secret<String>, StoredToken) {
+    let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
+    let token = Secret::new(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(*bytes)));
+    let stored = StoredToken {
+        id: TokenId::token(rand::random()),
+        name: name.as_str().to_owned(),
+        scopes,
+        hash: TokenHash(Sha256::digest(token.expose()).into()),
+        created_at,
+        expires_at,
+        last_used_at: None,
+        revoked_at: None,
+    };
+    (token, stored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_token_is_known_by_its_hash_alone() {
+        let name = TokenName::try_from(" support desk ".to_owned()).expect("a name");
+        let (token, stored) = new_token(&name, Scopes::all(), Timestamp::UNIX_EPOCH, None);
+        assert!(token.expose().starts_with("wl_") && token.expose().len() == 46);
+        assert!(TokenHash::of(token.expose()) == Some(stored.hash));
+        assert_eq!(stored.name, "support desk");
+        let (other, second) = new_token(&name, Scopes::all(), Timestamp::UNIX_EPOCH, None);
+        assert!(other.expose() != token.expose() && second.id != stored.id);
+    }
+
+    #[test]
+    fn what_cannot_be_a_token_is_not_even_hashed() {
+        for text in ["", "wl_", "wl_x", "xx_0123456789012345678901234567890123456789012"] {
+            assert!(TokenHash::of(text).is_none(), "{text}");
+        }
+    }
+}

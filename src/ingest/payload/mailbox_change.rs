@@ -1,0 +1,96 @@
+//! `mailbox.created` and `mailbox.updated`: one mailbox, perhaps with credentials. The sealed sections list it as an
+//! assignment's list theirs, as the only one.
+
+use aggregates::{MailboxCreated, MailboxUpdated, OrderEvent, ServiceProvider};
+use serde::Deserialize;
+
+use super::mailbox::{Mailbox, sections};
+use super::object::Object;
+use super::text::{domain, optional_text};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required};
+use crate::secret::Secret;
+
+/// What a new mailbox is part of.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Whole {
+    user_id: Option<String>,
+    user_email: Option<Secret<String>>,
+    order_id: Option<String>,
+    subscription_id: Option<String>,
+    domain: Option<String>,
+    domain_name: Option<String>,
+    workspace_type: Option<String>,
+}
+
+/// Splits the payload of `mailbox.created`, which is read as the mailbox and as what it is part of.
+pub(super) fn created(whole: Whole, mailbox: Mailbox, delivery: Delivery) -> Result<Parsed, Problem> {
+    let facts = mailbox.facts("data")?;
+    let named = match domain(whole.domain_name.as_deref(), "data.domainName")? {
+        Some(name) => Some(name),
+        None => domain(whole.domain.as_deref(), "data.domain")?,
+    };
+    let claim = MailboxCreated {
+        domain: named,
+        credentials: facts.credentials,
+        expiry_date: facts.expiry_date,
+        is_admin: facts.is_admin,
+        mailbox_id: facts
+            .mailbox_id
+            .ok_or_else(|| Problem::at("data.mailboxId", "is missing"))?,
+        order_id: optional(whole.order_id, "data.orderId")?,
+        personal: mailbox.personal(),
+        sent_at: delivery.sent_at,
+        service_provider: optional_text(whole.workspace_type, MAX_WORD_CHARS).map(ServiceProvider),
+        subscription_id: optional(whole.subscription_id, "data.subscriptionId")?,
+        unsigned: delivery.unsigned,
+        user_id: optional(whole.user_id, "data.userId")?,
+        warming_up_from: facts.warming_up_from,
+    };
+    let [personal, secrets] = sections(&[&mailbox], &whole.user_email, delivery.size)?;
+    Ok(Parsed {
+        event_id: None,
+        claim: OrderEvent::MailboxCreated(claim),
+        personal,
+        secrets,
+    })
+}
+
+/// `mailbox.updated`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Update {
+    user_id: Option<String>,
+    user_email: Option<Secret<String>>,
+    mailbox_id: Option<String>,
+    /// Its address now, changed or not.
+    email: Option<Secret<String>>,
+    updated_fields: Option<Object<Mailbox>>,
+}
+
+/// Splits the payload of `mailbox.updated`.
+pub(super) fn updated(data: Update, delivery: Delivery) -> Result<Parsed, Problem> {
+    let mut mailbox = match data.updated_fields {
+        Some(Object(fields)) => fields,
+        None => return Err(Problem::at("data.updatedFields", "is missing")),
+    };
+    mailbox.email = mailbox.email.or(data.email);
+    let facts = mailbox.facts("data.updatedFields")?;
+    let claim = MailboxUpdated {
+        credentials: facts.credentials,
+        expiry_date: facts.expiry_date,
+        is_admin: facts.is_admin,
+        mailbox_id: required(data.mailbox_id, "data.mailboxId")?,
+        personal: mailbox.personal(),
+        sent_at: delivery.sent_at,
+        unsigned: delivery.unsigned,
+        user_id: optional(data.user_id, "data.userId")?,
+    };
+    let [personal, secrets] = sections(&[&mailbox], &data.user_email, delivery.size)?;
+    Ok(Parsed {
+        event_id: None,
+        claim: OrderEvent::MailboxUpdated(claim),
+        personal,
+        secrets,
+    })
+}
