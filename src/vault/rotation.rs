@@ -89,6 +89,11 @@ impl<'a> Rotation<'a> {
         })
     }
 
+    /// The master key that is to wrap everything.
+    pub fn to(&self) -> MasterKeyId {
+        self.to
+    }
+
     /// Wraps everything anew, step by step. `progress` hears how many are done and how many there are.
     ///
     /// # Errors
