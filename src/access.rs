@@ -7,12 +7,14 @@
 //! - `caller`: who calls, from where and how
 //! - `proxies`: what is to be believed of a proxy's headers
 //! - `limits`: how often somebody may do something
+//! - `reason`: why, in their own words
 //! - `journal`: what somebody did becomes an event
 
 mod caller;
 mod journal;
 mod limits;
 mod proxies;
+mod reason;
 mod scope;
 mod token;
 mod tokens;
@@ -21,6 +23,7 @@ pub use caller::{Caller, Connection};
 pub use journal::Journal;
 pub use limits::Limiter;
 pub use proxies::TrustedProxies;
+pub use reason::Reason;
 pub use scope::{Scope, Scopes};
 pub use token::{TokenHash, TokenName, new_token};
 pub use tokens::{Identity, TokenError, Tokens};

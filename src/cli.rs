@@ -17,6 +17,7 @@ pub mod quarantine;
 pub mod serve;
 pub mod simulate;
 pub mod subjects;
+pub mod tokens;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -99,6 +100,8 @@ pub enum Command {
     Keys(keys::KeysArgs),
     /// List webhooks that could not be used, and read them again
     Quarantine(quarantine::QuarantineArgs),
+    /// Make, list and revoke API tokens
+    Tokens(tokens::TokensArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }

@@ -4,6 +4,9 @@
 //! - `webhooks`: the way in
 //! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
 //! - `diff`: what changed between two moments, and by which events
+//! - `reveal`: handing out credentials
+//! - `access`: who did what
+//! - `tokens`: API tokens
 //! - `events`, `stream`: the feed of all events, page by page and as it happens
 //! - `consumers`: who reads the feed, and how far
 //! - `rows`: the rows of every projection, by any of their columns
@@ -13,6 +16,7 @@
 //! - `watch`: what is done for every request
 //! - `listener`: connections that can be cut
 
+mod access;
 mod auth;
 mod consumers;
 mod diff;
@@ -30,8 +34,10 @@ mod problem;
 mod projections;
 mod reading;
 mod renewals;
+mod reveal;
 mod rows;
 mod stream;
+mod tokens;
 mod watch;
 mod webhooks;
 
@@ -52,15 +58,15 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use listener::CutListener;
+pub use listener::{CutListener, Peer};
 pub use problem::Problem;
 
+use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
 use crate::erasure::Erasures;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
 use crate::runner::{LiveRunner, Snapshots};
-use crate::secret::Secret;
 use crate::store::Store;
 
 /// What the handlers work with.
@@ -83,8 +89,14 @@ pub struct App {
     pub live: LiveRunner,
     /// Rows as of earlier moments.
     pub snapshots: Snapshots,
-    /// The token that may do everything.
-    pub admin_token: Secret<String>,
+    /// Whose tokens are whose.
+    pub tokens: Tokens,
+    /// Records what people do.
+    pub journal: Journal,
+    /// The proxies whose word counts.
+    pub proxies: TrustedProxies,
+    /// How often one token may ask for credentials.
+    pub reveals: Limiter,
     /// How far a projection may lag before the service is not ready.
     pub lag_limit: Duration,
     /// Whether the service is ready while rows of a projection stand still.
@@ -107,6 +119,9 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(domains::router())
         .merge(renewals::router())
         .merge(failures::router())
+        .merge(reveal::router())
+        .merge(access::router())
+        .merge(tokens::router())
         .merge(events::router())
         .merge(stream::router())
         .merge(consumers::router())

@@ -14,6 +14,7 @@ pub mod logging;
 pub mod metrics;
 pub mod quarantine;
 pub mod relay;
+pub mod reveal;
 pub mod runner;
 pub mod secret;
 pub mod service;

@@ -31,6 +31,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Subjects(args) => cli::subjects::run(args, settings).await,
         Command::Keys(args) => cli::keys::run(args, settings).await,
         Command::Quarantine(args) => cli::quarantine::run(args, settings).await,
+        Command::Tokens(args) => cli::tokens::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }
 }

@@ -1,6 +1,7 @@
 //! The runner folds the log into the projections' rows and keeps them up to date.
 //!
 //! Layout
+//! - `accounts`: mailboxes as they stood at an earlier moment
 //! - `advance`: one step: read events, fold them, write rows and checkpoint in one transaction
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `claims`: which projections this process is rebuilding
@@ -13,6 +14,7 @@
 //! - `status`: how the projections are doing
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
+mod accounts;
 mod advance;
 mod as_of;
 mod claims;
@@ -25,6 +27,7 @@ mod rebuild;
 mod snapshots;
 mod status;
 
+pub use accounts::accounts_as_of;
 use aggregates::Position;
 pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};

@@ -14,10 +14,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
 use crate::data_dir::{self, ServiceSecrets};
 use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
-use crate::http::{self, App, CutListener};
+use crate::http::{self, App, CutListener, Peer};
 use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
@@ -184,6 +185,7 @@ impl Service {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
             tasks.spawn(relay.run(shutdown.clone()));
         }
+        let journal = Journal::new(ledger.clone());
         let app = App {
             reader: Reader::new(Arc::clone(&store), vault),
             store: Arc::clone(&store),
@@ -194,7 +196,10 @@ impl Service {
             heartbeat: settings.heartbeat,
             live,
             snapshots: Snapshots::new(Arc::clone(&store), tasks.clone(), shutdown.clone()),
-            admin_token: secrets.admin_token,
+            tokens: Tokens::new(Arc::clone(&store), &secrets.admin_token, tasks.clone()),
+            journal,
+            proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+            reveals: Limiter::per_minute(settings.reveals_per_minute),
             lag_limit: settings.lag_limit,
             ready_with_parked: settings.ready_with_parked,
             metrics,
@@ -206,7 +211,7 @@ impl Service {
         let cut = CancellationToken::new();
         let listener = CutListener::new(listener, cut.clone());
         let server = tokio::spawn(async move {
-            axum::serve(listener, router)
+            axum::serve(listener, router.into_make_service_with_connect_info::<Peer>())
                 .with_graceful_shutdown(async move { stopped.cancelled().await })
                 .await
         });

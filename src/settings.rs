@@ -25,12 +25,13 @@ use std::{
     env,
     io::ErrorKind,
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
-    num::NonZeroUsize,
+    num::{NonZeroU32, NonZeroUsize},
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use aggregates::Source;
+use ipnet::IpNet;
 
 pub use self::{
     effective::EffectiveSetting,
@@ -51,6 +52,7 @@ const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); /
 const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
 const DEFAULT_READY_WITH_PARKED: bool = true;
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
+const DEFAULT_REVEALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap(); // checked by the compiler: a constant
 
 /// What the command line set. It may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
@@ -121,6 +123,10 @@ pub struct Settings {
     pub ready_with_parked: bool,
     /// How long an open event stream may be silent before a heartbeat is sent.
     pub heartbeat: Duration,
+    /// The proxies in front of the service whose headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How often a minute one token may ask for credentials.
+    pub reveals_per_minute: NonZeroU32,
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
@@ -210,6 +216,8 @@ impl Settings {
         self.lag_limit = DEFAULT_LAG_LIMIT;
         self.ready_with_parked = DEFAULT_READY_WITH_PARKED;
         self.heartbeat = DEFAULT_HEARTBEAT;
+        self.trusted_proxies.clear();
+        self.reveals_per_minute = DEFAULT_REVEALS_PER_MINUTE;
         self.sources.clear();
         Ok(self)
     }

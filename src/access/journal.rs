@@ -78,26 +78,16 @@ impl Journal {
             }
             sessions.put(session.clone(), Instant::now());
         }
-        let recorded = self.stream_opened(caller, after).await;
-        if recorded.is_err() {
-            self.sessions
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .pop(&session);
-        }
-        recorded
-    }
-
-    /// Records that the feed is followed from behind this position on.
-    ///
-    /// # Errors
-    /// [`RecordError`]
-    pub async fn stream_opened(&self, caller: &Caller, after: Position) -> Result<(), RecordError> {
         let facts = AccessFacts {
             first_position: Some(Position(after.0.saturating_add(1))),
             ..caller.facts()
         };
-        self.record(AccessEvent::AuditFeedRead(facts)).await?;
-        Ok(())
+        let recorded = self.record(AccessEvent::AuditFeedRead(facts)).await;
+        if recorded.is_err() {
+            // nobody has read anything, and the next attempt has to be recorded
+            let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+            sessions.pop(&session);
+        }
+        recorded.map(drop)
     }
 }

@@ -7,7 +7,7 @@ mod parked;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aggregates::Position;
+use aggregates::{AccessEvent, AccessFacts, Position};
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use projections::AnyProjection;
@@ -17,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{interrupt, meter::Meter, output};
 use crate::{
+    access::Caller,
+    ledger::record_access,
     runner::{self, LISTED, Progress, Status},
     settings::Settings,
     store::Store,
@@ -258,6 +260,14 @@ fn print_statuses(statuses: &[Status], json: bool) -> anyhow::Result<()> {
     Ok(output::print(&output::table(heading, &rows))?)
 }
 
+/// What an event tells of something that is done with a projection here.
+fn about(projection: &dyn AnyProjection) -> AccessFacts {
+    AccessFacts {
+        projection: Some(projection.name().to_owned()),
+        ..Caller::cli().facts()
+    }
+}
+
 /// A rebuild of these, for people.
 fn label(projections: &[&'static dyn AnyProjection]) -> String {
     match projections {
@@ -272,6 +282,10 @@ async fn rebuild(
     json: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
+    for projection in chosen {
+        let facts = about(*projection);
+        record_access(store, AccessEvent::RebuildRequested(facts)).await?;
+    }
     let mut meter = Meter::events(label(chosen));
     let progress = |at: Progress| meter.events_at(at.position.0, at.head.0);
     runner::rebuild(store, chosen, progress, stop).await?;
@@ -329,6 +343,12 @@ async fn compare(
                 .collect(),
         };
         drop(meter);
+        let facts = AccessFacts {
+            last_position: Some(one.position),
+            passed: Some(one.differences.is_empty()),
+            ..about(*projection)
+        };
+        record_access(store, AccessEvent::Verified(facts)).await?;
         if json {
             output::print_line(&one)?;
         }

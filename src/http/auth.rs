@@ -1,46 +1,116 @@
 //! Who may call: `Authorization: Bearer <token>`, one scope a route.
 //!
-//! A route names its scope by its first parameter, e.g. `_: Scope<Read>`. Today there is one token, the admin's, which
-//! has every scope.
+//! A route names its scope by its first parameter, e.g. `_: Scope<Read>`; [`AnyToken`] is for those that decide by
+//! themselves.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
+use super::listener::Peer;
 use super::{App, Problem};
+use crate::access::{self, Caller, Connection, TokenError};
 
-/// Reading what the projections tell.
-pub(super) struct Read;
-/// Reading the events themselves.
-pub(super) struct Audit;
-/// Looking after the service.
-pub(super) struct Operate;
+/// A scope as the type of a route's first parameter.
+pub(super) trait Needed {
+    /// The scope.
+    const SCOPE: access::Scope;
+}
+
+macro_rules! needed {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
+        $(#[$doc])*
+        pub(super) struct $name;
+        impl Needed for $name {
+            const SCOPE: access::Scope = access::Scope::$name;
+        }
+    )*};
+}
+
+needed! {
+    /// Reading what the projections tell.
+    Read,
+    /// Reading the events themselves.
+    Audit,
+    /// Looking after the service.
+    Operate,
+    /// Making and revoking tokens.
+    Admin,
+}
 
 /// The caller may do what the scope `S` allows.
-pub(super) struct Scope<S>(PhantomData<S>);
+pub(super) struct Scope<S>(Caller, PhantomData<S>);
 
-impl<S> FromRequestParts<Arc<App>> for Scope<S> {
-    type Rejection = Unauthenticated;
+impl<S> Scope<S> {
+    /// Who it is.
+    pub(super) fn caller(&self) -> &Caller {
+        &self.0
+    }
+}
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Unauthenticated> {
+/// The caller has a good token, of whatever scopes.
+pub(super) struct AnyToken(pub(super) Caller);
+
+impl<S: Needed> FromRequestParts<Arc<App>> for Scope<S> {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
+        let AnyToken(caller) = AnyToken::from_request_parts(parts, app).await?;
+        require(&caller, S::SCOPE)?;
+        Ok(Self(caller, PhantomData))
+    }
+}
+
+impl FromRequestParts<Arc<App>> for AnyToken {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
+        let refuse = |detail: &str| Denied::Unauthenticated(detail.to_owned());
         let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (headers.next(), headers.next()) else {
-            return Err(Unauthenticated("send `Authorization: Bearer <token>`"));
+            return Err(refuse("send `Authorization: Bearer <token>`"));
         };
         let token = value.to_str().ok().and_then(bearer);
-        let token = token.ok_or(Unauthenticated("the Authorization header has to be `Bearer <token>`"))?;
-        if is_same(token, app.admin_token.expose()) {
-            Ok(Self(PhantomData))
-        } else {
-            Err(Unauthenticated("the token is not known"))
-        }
+        let token = token.ok_or_else(|| refuse("the Authorization header has to be `Bearer <token>`"))?;
+        let identity = app.tokens.identify(token).await.map_err(|error| match error {
+            TokenError::Store(error) => Denied::Refused(error.into()),
+            error => Denied::Unauthenticated(error.to_string()),
+        })?;
+        Ok(Self(Caller::http(identity, connection(parts, app))))
     }
+}
+
+/// Whether the caller may.
+///
+/// # Errors
+/// A [`Problem`] that names the scope.
+pub(super) fn require(caller: &Caller, scope: access::Scope) -> Result<(), Problem> {
+    if caller.may(scope) {
+        return Ok(());
+    }
+    let detail = format!("this call needs a token with the scope `{scope}`");
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+fn connection(parts: &Parts, app: &App) -> Connection {
+    let peer = parts.extensions.get::<ConnectInfo<Peer>>();
+    // every connection has its peer; without one nothing would be taken for private
+    let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.0.ip());
+    app.proxies.connection(peer, |name| joined(&parts.headers, name))
+}
+
+/// The values of all headers of a name.
+fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 /// The token of a header's value. The scheme's name is not case-sensitive (RFC 9110 §11.1).
@@ -50,17 +120,27 @@ fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Compares hashes in constant time: neither the length nor a common start of the token shows.
-fn is_same(given: &str, wanted: &str) -> bool {
-    Sha256::digest(given).ct_eq(&Sha256::digest(wanted)).into()
+/// Why a call is not let in.
+pub(super) enum Denied {
+    /// No token, or not a good one.
+    Unauthenticated(String),
+    /// The token may not do this, or cannot be looked up now.
+    Refused(Problem),
 }
 
-/// No token, or not a good one.
-pub(super) struct Unauthenticated(&'static str);
+impl From<Problem> for Denied {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
 
-impl IntoResponse for Unauthenticated {
+impl IntoResponse for Denied {
     fn into_response(self) -> Response {
-        let mut response = Problem::new(StatusCode::UNAUTHORIZED, self.0).into_response();
+        let detail = match self {
+            Self::Refused(problem) => return problem.into_response(),
+            Self::Unauthenticated(detail) => detail,
+        };
+        let mut response = Problem::new(StatusCode::UNAUTHORIZED, detail).into_response();
         let challenge = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         response
@@ -78,12 +158,5 @@ mod tests {
         assert_eq!(bearer("Basic wl_1"), None);
         assert_eq!(bearer("Bearer "), None);
         assert_eq!(bearer("wl_1"), None);
-    }
-
-    #[test]
-    fn only_the_very_token_is_the_same() {
-        assert!(is_same("wl_1", "wl_1"));
-        assert!(!is_same("wl_", "wl_1"));
-        assert!(!is_same("", "wl_1"));
     }
 }

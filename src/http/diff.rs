@@ -11,12 +11,14 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Read, Scope};
+use super::auth::{AnyToken, Read, Scope, require};
 use super::extract::{Path, Query, Words};
 use super::problem::Refusals;
 use super::projections::named;
 use super::reading::{Answer, AsOf};
+use super::rows::scope_of;
 use super::{App, Problem};
+use crate::access;
 use crate::runner::{self, Diff};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -39,7 +41,8 @@ struct Row {
     to: Option<AsOf>,
 }
 
-/// What changed in one row of a projection after `from` and up to `to`, field by field, and by which events.
+/// What changed in one row of a projection after `from` and up to `to`, field by field, and by which events. For a row of
+/// `access` the token needs the scope `audit` as well.
 #[utoipa::path(
     get,
     path = "/api/v1/projections/{name}/diff",
@@ -64,12 +67,15 @@ struct Row {
     )
 )]
 async fn row(
-    _: Scope<Read>,
+    AnyToken(caller): AnyToken,
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(row): Query<Row>,
 ) -> Result<Answer<Diff>, Problem> {
-    between(&app, named(&name)?, &row.key.0, row.from, row.to).await
+    require(&caller, access::Scope::Read)?;
+    let projection = named(&name)?;
+    require(&caller, scope_of(projection))?;
+    between(&app, projection, &row.key.0, row.from, row.to).await
 }
 
 #[derive(Deserialize, IntoParams)]

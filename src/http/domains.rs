@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aggregates::{OrderId, Position, SubscriptionId, UserId};
+use aggregates::{MailboxId, OrderId, Position, SubscriptionId, UserId};
 use axum::extract::State;
 use jiff::Timestamp;
 use projections::Projection;
+use projections::accounts::{AccountView, Accounts, Part, Place};
 use projections::mailboxes::{DomainItem, Mailbox as MailboxView, Mailboxes};
 use projections::renewals::Renewals;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ use crate::store::Order;
 
 /// What is read here.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
+/// What is read for one domain.
+const DOMAIN_VIEWS: [&str; 3] = [Mailboxes::NAME, Accounts::NAME, Renewals::NAME];
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(mailboxes))
@@ -251,26 +254,31 @@ async fn mailboxes(
     header: AtLeast,
 ) -> Result<Answer<DomainMailboxes>, Problem> {
     let wanted = Wanted::new(state.as_of, state.at_least, header)?;
-    let reading = Reading::of_keys(&app, &VIEWS, wanted).await?;
+    let reading = Reading::of_keys(&app, &DOMAIN_VIEWS, wanted).await?;
     let view = reading.row::<Mailboxes>(domain.as_str()).await?;
     let item = view.as_ref().and_then(|view| view.item(domain.as_str()));
     let item = reading.found(item, "no mailboxes of this domain are known")?;
     let subscription = subscriptions(&reading, std::slice::from_ref(&item)).await?;
-    let personal = open(&app, &item.mailboxes).await?;
-    let mailboxes = item.mailboxes.iter().map(|mailbox| {
-        let section = personal.get(&mailbox.position);
-        let own = section.and_then(|section| section.as_ref()?.mailboxes.get(mailbox.index as usize).cloned());
-        let own = own.unwrap_or_default();
+    let places = places(&reading, &item).await?;
+    let personal = open(&app, &places).await?;
+    let mailboxes = item.mailboxes.iter().zip(&places).map(|(mailbox, places)| {
+        let section = |place: Option<Place>| Some((personal.get(&place?.position)?.as_ref(), place?.index));
+        let own = |place, pick: fn(&PersonalMailbox) -> &Option<String>| {
+            let (section, index) = section(place)?;
+            pick(section?.mailboxes.get(index as usize)?).clone()
+        };
         Mailbox {
             mailbox_id: mailbox.mailbox_id.as_ref().map(ToString::to_string),
-            email: own.email,
-            first_name: own.first_name,
-            last_name: own.last_name,
+            email: own(places.email, |mailbox| &mailbox.email),
+            first_name: own(places.first_name, |mailbox| &mailbox.first_name),
+            last_name: own(places.last_name, |mailbox| &mailbox.last_name),
             is_admin: mailbox.is_admin,
             warming_up_from: mailbox.warming_up_from,
             expiry_date: mailbox.expiry_date,
-            has_credentials: mailbox.has_credentials,
-            erased: matches!(section, Some(None)),
+            has_credentials: places.has_credentials,
+            erased: places
+                .all()
+                .any(|place| matches!(section(Some(place)), Some((None, _)))),
         }
     });
     Ok(reading.answer(DomainMailboxes {
@@ -282,9 +290,71 @@ async fn mailboxes(
     }))
 }
 
+/// Where the newest of what is shown of a mailbox is.
+struct Places {
+    email: Option<Place>,
+    first_name: Option<Place>,
+    last_name: Option<Place>,
+    has_credentials: bool,
+}
+
+impl Places {
+    /// All in the event that brought the mailbox.
+    fn of_mention(mailbox: &MailboxView) -> Self {
+        let place = Some(Place {
+            position: mailbox.position,
+            index: mailbox.index,
+        });
+        Self {
+            email: place,
+            first_name: place,
+            last_name: place,
+            has_credentials: mailbox.has_credentials,
+        }
+    }
+
+    fn newest(view: &AccountView) -> Self {
+        Self {
+            email: view.place(Part::Email),
+            first_name: view.place(Part::FirstName),
+            last_name: view.place(Part::LastName),
+            has_credentials: !view.credentials().is_empty(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = Place> {
+        [self.email, self.first_name, self.last_name].into_iter().flatten()
+    }
+}
+
+/// The places of a domain's mailboxes: where a mailbox was changed since, those of the newer events.
+async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Places>, Problem> {
+    let ids: Vec<&MailboxId> = item
+        .mailboxes
+        .iter()
+        .filter_map(|mailbox| mailbox.mailbox_id.as_ref())
+        .collect();
+    let accounts = reading.accounts(item.domain, &ids).await?;
+    let account = |id: &MailboxId| {
+        accounts
+            .iter()
+            .find(|(key, _)| key == id.as_str())
+            .map(|(_, view)| view)
+    };
+    let places = item.mailboxes.iter().map(|mailbox| {
+        let newest = mailbox.mailbox_id.as_ref().and_then(account).map(Places::newest);
+        newest.unwrap_or_else(|| Places::of_mention(mailbox))
+    });
+    Ok(places.collect())
+}
+
 /// Opens what is personal in the events that the mailboxes point at; none where it was erased.
-async fn open(app: &App, mailboxes: &[&MailboxView]) -> Result<BTreeMap<Position, Option<Personal>>, Problem> {
-    let positions: BTreeSet<Position> = mailboxes.iter().map(|mailbox| mailbox.position).collect();
+async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Option<Personal>>, Problem> {
+    let positions: BTreeSet<Position> = places
+        .iter()
+        .flat_map(Places::all)
+        .map(|place| place.position)
+        .collect();
     let positions: Vec<Position> = positions.into_iter().collect();
     let mut opened = BTreeMap::new();
     for event in app.store.events_at(&positions).await? {

@@ -140,6 +140,8 @@ struct FeedPage {
 
 /// The feed of all events, oldest first.
 ///
+/// The first read with a token from an address is recorded, once an hour, and so stands in the feed itself.
+///
 /// To follow it, ask with the `position` of the page before as `after`, at once while `next` is not null, from time to
 /// time when it is. Positions have no gaps and what was read once never changes, so nothing is missed or seen twice.
 #[utoipa::path(
@@ -156,7 +158,7 @@ struct FeedPage {
     )
 )]
 async fn feed(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Query(parameters): Query<Parameters>,
 ) -> Result<Json<FeedPage>, Problem> {
@@ -179,6 +181,7 @@ async fn feed(
     };
     let chosen = choice.resolve(&*app.store, after).await?;
     let head = app.store.head().await?.position;
+    app.journal.feed_read(scope.caller(), chosen.after).await?;
     let page = feed::page(&*app.store, &chosen.filter, chosen.after, head, limit).await?;
     let full = page.events.len() == limit as usize;
     let items = page.events.into_iter().map(CloudEvent::try_from);

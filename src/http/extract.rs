@@ -3,7 +3,7 @@
 use aggregates::Domain;
 use axum::Json;
 use axum::extract::path::ErrorKind;
-use axum::extract::rejection::PathRejection;
+use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -72,9 +72,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let body = Json::from_request(request, state).await;
-        body.map(|Json(value)| Self(value))
-            .map_err(|rejection| Problem::new(client_error(rejection.status()), rejection.body_text()))
+        body.map(|Json(value)| Self(value)).map_err(refused_body)
     }
+}
+
+/// A body that could not be read.
+pub(super) fn refused_body(rejection: JsonRejection) -> Problem {
+    Problem::new(client_error(rejection.status()), rejection.body_text())
 }
 
 /// A body that is JSON of another shape is a bad request like any other.

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Documented, ResponseBuilder};
 
 use super::reading::POSITION;
-use crate::ledger::OpenError;
+use crate::ledger::{OpenError, RecordError};
 use crate::runner::RunError;
 use crate::store::StoreError;
 
@@ -105,6 +105,25 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<RecordError> for Problem {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::QueueFull | RecordError::Contended => {
+                Self::unavailable("too many webhooks are waiting to be recorded; try again later").retry_after(1)
+            }
+            RecordError::Closed => Self::unavailable("the service is shutting down; try again later"),
+            RecordError::Store(error) if error.is_transient() => {
+                tracing::warn!(%error, "the store did not answer");
+                Self::unavailable("the store is not available; try again later")
+            }
+            error => {
+                tracing::error!(%error, "what somebody asked for could not be recorded");
+                Self::internal()
+            }
+        }
+    }
+}
+
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         match error {
@@ -139,7 +158,14 @@ impl utoipa::IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Documented>> {
         let refusals = [
             (400, "A parameter is unknown or has a bad value; the detail names it."),
-            (401, "The bearer token is missing or wrong; see `WWW-Authenticate`."),
+            (
+                401,
+                "The bearer token is missing, wrong, revoked or expired; see `WWW-Authenticate`.",
+            ),
+            (
+                403,
+                "The token lacks the scope that the call needs; the detail names it.",
+            ),
             (500, "Something went wrong here; the service's log says what."),
             (
                 503,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use aggregates::{AccessEvent, AccessFacts};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use projections::AnyProjection;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -16,6 +18,7 @@ use super::extract::{NoParameters, Path, Query};
 use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
+use crate::access::Reason;
 use crate::runner::Status;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -59,6 +62,16 @@ struct Begun {
     state: &'static str,
 }
 
+/// Why something is done.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct Why {
+    /// Why, at most 500 characters. It is recorded.
+    #[param(value_type = Option<String>)]
+    reason: Option<Reason>,
+}
+
 /// Begins to rebuild a projection from all events, beside the rows that are read meanwhile; they are switched at once
 /// when it has caught up.
 #[utoipa::path(
@@ -66,7 +79,7 @@ struct Begun {
     path = "/api/v1/projections/{name}/rebuild",
     operation_id = "rebuildProjection",
     tag = "projections",
-    params(("name" = String, Path, description = "The projection.")),
+    params(("name" = String, Path, description = "The projection."), Why),
     security(("bearer" = ["operate"])),
     responses(
         (status = 202, body = Begun, description = "It has begun; `Location` tells where to look."),
@@ -81,10 +94,10 @@ struct Begun {
     )
 )]
 async fn rebuild(
-    _: Scope<Operate>,
+    scope: Scope<Operate>,
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    _: Query<NoParameters>,
+    Query(why): Query<Why>,
 ) -> Result<impl IntoResponse, Problem> {
     let projection = named(&name)?;
     let work = app
@@ -94,6 +107,12 @@ async fn rebuild(
             let detail = "this projection is being rebuilt already; GET /api/v1/projections tells how far it is";
             Problem::new(StatusCode::CONFLICT, detail)
         })?;
+    let facts = AccessFacts {
+        projection: Some(projection.name().to_owned()),
+        reason: why.reason.map(String::from),
+        ..scope.caller().facts()
+    };
+    app.journal.record(AccessEvent::RebuildRequested(facts)).await?;
     app.tasks.spawn(work);
     let begun = Begun {
         name: projection.name(),

@@ -6,13 +6,14 @@
 
 use std::time::Duration;
 
-use aggregates::Position;
+use aggregates::{MailboxId, Position};
 use axum::Json;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
+use projections::accounts::{AccountView, Accounts};
 use projections::{AnyProjection, Projection};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
@@ -286,6 +287,23 @@ impl<'a> Reading<'a> {
     ) -> Result<Vec<crate::store::Count>, Problem> {
         let query = self.query::<P>(conditions, order, 0);
         Ok(self.app.store.counts(&query, column).await?)
+    }
+
+    /// The accounts of mailboxes of a domain; those that are not there are left out.
+    pub(super) async fn accounts(
+        &self,
+        domain: &str,
+        ids: &[&MailboxId],
+    ) -> Result<Vec<(String, AccountView)>, Problem> {
+        match &self.state {
+            State::Live(_) => {
+                let keys: Vec<&str> = ids.iter().map(|id| id.as_str()).collect();
+                self.views::<Accounts>(&keys).await
+            }
+            State::AsOf { instant, .. } => {
+                Ok(runner::accounts_as_of(&*self.app.store, domain, ids, instant.position).await?)
+            }
+        }
     }
 
     /// The view of one key.

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::routing::get;
-use projections::{AnyProjection, Column, Folded, Kind, Value};
+use projections::access::Access;
+use projections::{AnyProjection, Column, Folded, Kind, Projection, Value};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, Paths};
@@ -19,12 +20,13 @@ use utoipa::openapi::{
 use utoipa::{IntoParams, IntoResponses, openapi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::auth::{Read, Scope};
+use super::auth::{AnyToken, require};
 use super::extract::{Limit, Moment, Query};
 use super::list::{Page, encode, key_in, unreadable};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted as State, When};
 use super::{App, Problem};
+use crate::access::Scope;
 use crate::store::{Comparison, Condition, Order, RowQuery, StoreError, StoredRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -32,6 +34,15 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     all.fold(OpenApiRouter::new(), |router, projection| {
         router.routes(route(*projection))
     })
+}
+
+/// Which scope the rows of a projection need: the access log is not for everybody who may look at orders.
+pub(super) fn scope_of(projection: &dyn AnyProjection) -> Scope {
+    if projection.name() == Access::NAME {
+        Scope::Audit
+    } else {
+        Scope::Read
+    }
 }
 
 /// A row.
@@ -183,11 +194,14 @@ fn value(kind: Kind, text: String) -> Result<Value, String> {
 /// The route of one projection, with its part of the document.
 fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>> {
     let name = projection.name();
-    let handler =
-        move |_: Scope<Read>,
-              axum::extract::State(app): axum::extract::State<Arc<App>>,
-              header: AtLeast,
-              Query(parameters): Query<Vec<(String, String)>>| { rows(projection, app, header, parameters) };
+    let scope = scope_of(projection);
+    let handler = move |AnyToken(caller): AnyToken,
+                        axum::extract::State(app): axum::extract::State<Arc<App>>,
+                        header: AtLeast,
+                        Query(parameters): Query<Vec<(String, String)>>| async move {
+        require(&caller, scope)?;
+        rows(projection, app, header, parameters).await
+    };
     let row = format!("{}Row", camel(name));
     let mut operation = OperationBuilder::new()
         .operation_id(Some(format!("list{}Rows", camel(name))))
@@ -196,7 +210,7 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
         .description(Some(
             "A column that is given has to have this value; several have to hold at once. A null matches no value.",
         ))
-        .security(SecurityRequirement::new("bearer", ["read"]));
+        .security(SecurityRequirement::new("bearer", [scope.as_str()]));
     for column in projection.columns() {
         let description = format!("Only rows with this {}.", column.name);
         operation = operation.parameter(parameter(column.name, &description, object(column.kind).build().into()));

@@ -77,6 +77,8 @@ struct Parameters {
 /// alone, without data, comes at the beginning, with each heartbeat and now and then while a filter leaves out events:
 /// everything up to there has been looked at. It sets the last event id and dispatches nothing.
 ///
+/// The first read with a token from an address is recorded, once an hour, and so stands in the stream itself.
+///
 /// After the time of `heartbeat_seconds` without an event a comment and an `id` are sent. A slow reader is read for
 /// slowly; it holds up nobody else. Commits of a named consumer's checkpoint are its own to make.
 #[utoipa::path(
@@ -96,7 +98,7 @@ struct Parameters {
     )
 )]
 async fn stream(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     Query(parameters): Query<Parameters>,
@@ -128,6 +130,7 @@ async fn stream(
             format!("there is no event at position {after} yet, the newest is at {head}: is it another ledger's?");
         return Err(Problem::bad_request(detail));
     }
+    app.journal.feed_read(scope.caller(), after).await?;
     let follower = Follower {
         store: Arc::clone(&app.store),
         head: app.head.clone(),

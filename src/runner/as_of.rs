@@ -255,7 +255,7 @@ pub async fn history(
     Ok(events)
 }
 
-async fn referenced(store: &dyn Store, reference: Reference) -> Result<Vec<StreamId>, StoreError> {
+pub(super) async fn referenced(store: &dyn Store, reference: Reference) -> Result<Vec<StreamId>, StoreError> {
     let found = store
         .lookup(&Lookup {
             references: vec![reference],

@@ -56,6 +56,8 @@ impl Settings {
             self.row("lag_limit_seconds", Some(self.lag_limit.as_secs().to_string())),
             self.row("ready_with_parked", Some(self.ready_with_parked.to_string())),
             self.row("heartbeat_seconds", Some(self.heartbeat.as_secs().to_string())),
+            self.row("trusted_proxies", self.networks()),
+            self.row("reveals_per_minute", Some(self.reveals_per_minute.to_string())),
         ]);
         for (name, source) in &self.sources {
             rows.push(self.row(&format!("sources.{name}.webhook_key"), Some(count(&source.webhook_key))));
@@ -88,6 +90,12 @@ impl Settings {
             });
         }
         rows
+    }
+
+    /// None if there are none.
+    fn networks(&self) -> Option<String> {
+        let networks: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
+        (!networks.is_empty()).then(|| networks.join(","))
     }
 
     fn row(&self, key: &str, value: Option<String>) -> EffectiveSetting {

@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 21] = [
+pub(super) const KEYS: [(&str, Kind); 23] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
@@ -39,6 +39,8 @@ pub(super) const KEYS: [(&str, Kind); 21] = [
     ("lag_limit_seconds", Kind::Number),
     ("ready_with_parked", Kind::Flag),
     ("heartbeat_seconds", Kind::Number),
+    ("trusted_proxies", Kind::Text),
+    ("reveals_per_minute", Kind::Number),
 ];
 
 /// The keys of one `[sources.NAME]` table.

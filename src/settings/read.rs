@@ -1,6 +1,11 @@
 //! From merged entries to typed settings. Every problem is collected, so that one start shows them all.
 
-use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    time::Duration,
+};
 
 use aggregates::Source;
 
@@ -152,6 +157,12 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
                 values::parse_number(text, 1, 300).map(Duration::from_secs)
             })
             .unwrap_or(super::DEFAULT_HEARTBEAT),
+        trusted_proxies: reader
+            .get("trusted_proxies", values::parse_networks)
+            .unwrap_or_default(),
+        reveals_per_minute: reader
+            .get("reveals_per_minute", reveals_per_minute)
+            .unwrap_or(super::DEFAULT_REVEALS_PER_MINUTE),
         data_dir,
         origins: reader
             .values
@@ -164,6 +175,14 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
     } else {
         Err(SettingsError::Invalid(reader.problems))
     }
+}
+
+fn reveals_per_minute(text: &str) -> Result<NonZeroU32, String> {
+    let number = values::parse_number(text, 1, 100_000)?;
+    u32::try_from(number)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .ok_or_else(|| format!("{text:?} is not allowed"))
 }
 
 fn queue_capacity(text: &str) -> Result<NonZeroUsize, String> {

@@ -1,7 +1,11 @@
 //! The types of single settings and how each is read from text.
 
-use std::{net::SocketAddr, str::FromStr};
+use std::{
+    net::{IpAddr, SocketAddr},
+    str::FromStr,
+};
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::keys::nearest;
@@ -79,6 +83,22 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         format!("{text:?} is not an address; allowed is IP:PORT, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080")
     })
+}
+
+/// Reads addresses and networks separated by commas; an empty text is none.
+pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts
+        .map(|part| {
+            let network = part.parse::<IpNet>().ok();
+            let network = network.or_else(|| part.parse::<IpAddr>().ok().map(IpNet::from));
+            network.ok_or_else(|| {
+                format!(
+                    "{part:?} is not an address; allowed are addresses and networks, such as 10.0.0.7 or 10.0.0.0/8"
+                )
+            })
+        })
+        .collect()
 }
 
 pub(super) fn parse_number(text: &str, least: u64, most: u64) -> Result<u64, String> {

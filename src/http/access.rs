@@ -1,0 +1,201 @@
+//! `/api/v1/access`: who revealed, erased, exported, rebuilt; when, why, from where; and what was refused.
+
+use std::sync::Arc;
+
+use aggregates::{ActorId, MailboxId, SubjectId};
+use axum::extract::State;
+use jiff::Timestamp;
+use projections::Projection;
+use projections::access::{Access, AccessEntry};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Audit, Scope};
+use super::extract::{DomainName, Limit, Moment, Query, Words};
+use super::list::{Conditions, Page};
+use super::problem::Refusals;
+use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
+use super::{App, Problem};
+use crate::store::{Comparison, Order};
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Filter {
+    /// Who did it: a token's id, `admin`, `cli:<user>` or `service`.
+    #[param(value_type = Option<String>)]
+    actor: Option<ActorId>,
+    /// What was done or asked for: `reveal`, `erase`, `hold`, `release`, `export`, `rebuild`, `verify`, `createToken`,
+    /// `revokeToken`, `rotateKeys`, `rotateSigningKey`, `readFeed`, `openEvidence`.
+    #[param(value_type = Option<String>)]
+    action: Option<Words>,
+    /// `granted` or `refused`.
+    #[param(value_type = Option<String>)]
+    outcome: Option<Words>,
+    /// The mailbox.
+    #[param(value_type = Option<String>)]
+    mailbox: Option<MailboxId>,
+    /// Whom it was about, by the `userId` of an order.
+    #[param(value_type = Option<String>)]
+    subject: Option<SubjectId>,
+    /// The domain of the mailbox.
+    #[param(value_type = Option<String>)]
+    domain: Option<DomainName>,
+    /// Only what was done then or later: an RFC 3339 time, or a date (its start in UTC).
+    #[param(value_type = Option<String>, example = "2025-10-01")]
+    from: Option<Moment>,
+    /// Only what was done before then: an RFC 3339 time, or a date (its start in UTC).
+    #[param(value_type = Option<String>, example = "2025-11-01")]
+    to: Option<Moment>,
+    /// How many items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<Limit>,
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// See [`When`].
+    #[param(ignore)]
+    as_of: Option<AsOf>,
+    /// See [`When`].
+    #[param(ignore)]
+    at_least: Option<u64>,
+}
+
+/// One thing that somebody did, or asked for in vain. What does not apply is null.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    /// The position of the event.
+    position: u64,
+    /// When.
+    at: Timestamp,
+    /// Who: a token's id, `admin`, `cli:<user>` or `service`.
+    actor: String,
+    /// The token's name.
+    actor_name: Option<String>,
+    /// What was done or asked for.
+    action: Option<&'static str>,
+    /// `granted` or `refused`.
+    outcome: &'static str,
+    /// Why it was refused.
+    refusal: Option<&'static str>,
+    /// Why it was done, in the words of whoever did it.
+    reason: Option<String>,
+    /// The address that the call came from.
+    address: Option<String>,
+    /// The program that called, by its own word.
+    user_agent: Option<String>,
+    /// The mailbox.
+    mailbox_id: Option<String>,
+    /// Whom it was about.
+    subject: Option<String>,
+    /// The domain.
+    domain: Option<String>,
+    /// The order.
+    order_id: Option<String>,
+    /// Which credentials were handed out: `password`, `appPassword`, `authenticatorSecret`.
+    #[schema(value_type = Vec<String>)]
+    credentials: Vec<aggregates::CredentialKind>,
+    /// The projection.
+    projection: Option<String>,
+    /// The token that was made or revoked.
+    token_id: Option<String>,
+    /// The scopes of the token that was made.
+    scopes: Vec<String>,
+    /// The first position of the range.
+    first_position: Option<u64>,
+    /// The last position of the range.
+    last_position: Option<u64>,
+    /// Whether the check passed.
+    passed: Option<bool>,
+    /// The public name of the new key.
+    key: Option<String>,
+}
+
+impl From<AccessEntry> for Entry {
+    fn from(entry: AccessEntry) -> Self {
+        let outcome = entry.outcome();
+        let facts = entry.facts;
+        Self {
+            position: entry.position.0,
+            at: entry.recorded_at,
+            actor: facts.actor.id.into(),
+            actor_name: facts.actor.name,
+            action: entry.action.map(aggregates::Action::as_str),
+            outcome,
+            refusal: facts.refusal.map(aggregates::Refusal::as_str),
+            reason: facts.reason,
+            address: facts.address,
+            user_agent: facts.user_agent,
+            mailbox_id: facts.mailbox_id.map(Into::into),
+            subject: facts.subject.map(Into::into),
+            domain: facts.domain.map(Into::into),
+            order_id: facts.order_id.map(Into::into),
+            credentials: facts.credentials,
+            projection: facts.projection,
+            token_id: facts.token_id.map(Into::into),
+            scopes: facts.scopes,
+            first_position: facts.first_position.map(|position| position.0),
+            last_position: facts.last_position.map(|position| position.0),
+            passed: facts.passed,
+            key: facts.key,
+        }
+    }
+}
+
+/// Who did what with the ledger, newest first.
+///
+/// Who saw a mailbox's password: `?mailbox=<mailboxId>&action=reveal&outcome=granted`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/access",
+    operation_id = "listAccess",
+    tag = "access",
+    params(Filter, When, AtLeast),
+    security(("bearer" = ["audit"])),
+    responses(
+        (
+            status = 200,
+            body = Page<Entry>,
+            description = "A page of the access log.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
+        Refusals
+    )
+)]
+async fn list(
+    _: Scope<Audit>,
+    State(app): State<Arc<App>>,
+    Query(filter): Query<Filter>,
+    header: AtLeast,
+) -> Result<Answer<Page<Entry>>, Problem> {
+    let conditions = Conditions::default()
+        .and("recorded_at", Comparison::AtLeast, filter.from.map(|from| from.0))
+        .and("recorded_at", Comparison::LessThan, filter.to.map(|to| to.0))
+        .equal("actor", filter.actor.map(String::from))
+        .equal("action", filter.action.map(|action| action.0))
+        .equal("outcome", filter.outcome.map(|outcome| outcome.0))
+        .equal("mailbox_id", filter.mailbox.map(String::from))
+        .equal("subject", filter.subject.map(String::from))
+        .equal("domain", filter.domain.map(|domain| String::from(domain.0)));
+    let newest_first = Order {
+        column: "position",
+        descending: true,
+    };
+    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
+    let after = filter.after.as_deref();
+    let reading = Reading::of_list(&app, &[Access::NAME], wanted, after).await?;
+    let rows = reading
+        .rows::<Access>(conditions, newest_first, filter.limit, after)
+        .await?;
+    let entries = rows.rows.into_iter().filter_map(|(_, view)| view);
+    Ok(reading.answer(Page {
+        items: entries.map(Entry::from).collect(),
+        next: rows.next,
+    }))
+}

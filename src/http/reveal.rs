@@ -1,0 +1,403 @@
+//! Handing out credentials: of one mailbox, or of all mailboxes of a domain. The only place where they leave the ledger.
+//!
+//! What is handed out is recorded before the answer is written, and what is refused is recorded too.
+
+use std::sync::Arc;
+
+use aggregates::{AccessEvent, AccessFacts, Action, MailboxId, OrderId, Refusal};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use projections::Projection;
+use projections::accounts::{AccountView, Accounts, Place};
+use projections::mailboxes::Mailboxes;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zeroize::Zeroizing;
+
+use super::auth::{AnyToken, require};
+use super::extract::{DomainName, NoParameters, Path, Query};
+use super::problem::Refusals;
+use super::reading::{AtLeast, Reading, Wanted};
+use super::{App, Problem};
+use crate::access::{Caller, Reason, Scope};
+use crate::clock;
+use crate::ledger::OpenError;
+use crate::reveal::{self, Credentials, Places};
+use crate::secret::Secret;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(mailbox)).routes(routes!(domain))
+}
+
+/// What for.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Request {
+    /// Why the credentials are needed, e.g. a ticket: 10 to 500 characters. It is recorded.
+    #[schema(min_length = 10, max_length = 500)]
+    reason: String,
+    /// Whether the TOTP seed itself is to be shown. The one-time code is computed from it here either way.
+    #[serde(default)]
+    include_seed: bool,
+}
+
+/// The credentials of a mailbox. Only for the document: what holds them is never made into a text but here.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Revealed {
+    /// The mailbox; null if the provider gave it no id.
+    mailbox_id: Option<String>,
+    /// Its address.
+    email: Option<String>,
+    /// The account's password, the newest that is known.
+    password: Option<String>,
+    /// The app password, the newest that is known.
+    app_password: Option<String>,
+    /// The one-time code of now; null if there is no seed, or one that is not base32.
+    one_time_code: Option<RevealedCode>,
+    /// The TOTP seed; only if asked for.
+    authenticator_secret: Option<String>,
+    /// The position of the event that says who saw this.
+    position: u64,
+}
+
+/// A one-time code (RFC 6238).
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+struct RevealedCode {
+    /// Six digits.
+    code: String,
+    /// From when on another code is right.
+    valid_until: Timestamp,
+}
+
+/// The credentials of all mailboxes of a domain.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct RevealedDomain {
+    /// The mailboxes.
+    items: Vec<Revealed>,
+}
+
+/// The newest credentials of a mailbox, with its one-time code of now.
+///
+/// Recorded, with the reason, before it is answered; refusals are recorded too. Only over HTTPS, or from the machine
+/// itself.
+#[utoipa::path(
+    post,
+    path = "/api/v1/mailboxes/{mailboxId}/credentials/reveal",
+    operation_id = "revealCredentials",
+    tag = "credentials",
+    params(("mailboxId" = String, Path, description = "The mailbox."), AtLeast),
+    request_body = Request,
+    security(("bearer" = ["reveal"])),
+    responses(
+        (status = 200, body = Revealed, description = "The credentials."),
+        (
+            status = 403,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The token lacks the scope `reveal`, or the call came over plain HTTP."
+        ),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such mailbox."),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "They were erased."),
+        (
+            status = 429,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "Too many calls with this token; see `Retry-After`."
+        ),
+        Refusals
+    )
+)]
+async fn mailbox(
+    AnyToken(caller): AnyToken,
+    State(app): State<Arc<App>>,
+    Path(id): Path<MailboxId>,
+    _: Query<NoParameters>,
+    header: AtLeast,
+    request: Result<Json<Request>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let mut attempt = Attempt::new(&app, caller);
+    attempt.facts.mailbox_id = Some(id.clone());
+    let request = attempt.begin(Scope::Reveal, request).await?;
+    let reading = attempt.reading(&[Accounts::NAME], header).await?;
+    let Some(view) = reading.row::<Accounts>(id.as_str()).await? else {
+        let problem = Problem::not_found("no such mailbox is known");
+        return Err(attempt.refuse(Refusal::Unknown, problem).await);
+    };
+    attempt.facts.domain = view.home().map(|home| home.domain.clone());
+    attempt.facts.order_id = view.home().and_then(|home| home.order_id.clone());
+    let wanted = Target {
+        id: Some(id),
+        places: Places::newest(&view),
+    };
+    let mut answers = attempt.hand_out(&[wanted], request.include_seed).await?;
+    let bytes = answers.pop().ok_or_else(Problem::internal)?;
+    Ok(json(bytes))
+}
+
+/// The newest credentials of all mailboxes of a domain: for handing them over to a customer.
+///
+/// As for a single mailbox; each mailbox is recorded by an event of its own.
+#[utoipa::path(
+    post,
+    path = "/api/v1/domains/{domain}/credentials/reveal",
+    operation_id = "revealDomainCredentials",
+    tag = "credentials",
+    params(("domain" = String, Path, description = "The domain, in any case."), AtLeast),
+    request_body = Request,
+    security(("bearer" = ["reveal-bulk"])),
+    responses(
+        (status = 200, body = RevealedDomain, description = "The credentials."),
+        (
+            status = 403,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The token lacks the scope `reveal-bulk`, or the call came over plain HTTP."
+        ),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such domain."),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "They were erased."),
+        (
+            status = 429,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "Too many calls with this token; see `Retry-After`."
+        ),
+        Refusals
+    )
+)]
+async fn domain(
+    AnyToken(caller): AnyToken,
+    State(app): State<Arc<App>>,
+    Path(DomainName(name)): Path<DomainName>,
+    _: Query<NoParameters>,
+    header: AtLeast,
+    request: Result<Json<Request>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let mut attempt = Attempt::new(&app, caller);
+    attempt.facts.domain = Some(name.clone());
+    let request = attempt.begin(Scope::RevealBulk, request).await?;
+    let reading = attempt.reading(&[Mailboxes::NAME, Accounts::NAME], header).await?;
+    let view = reading.row::<Mailboxes>(name.as_str()).await?;
+    let Some(item) = view.as_ref().and_then(|view| view.item(name.as_str())) else {
+        let problem = Problem::not_found("no mailboxes of this domain are known");
+        return Err(attempt.refuse(Refusal::Unknown, problem).await);
+    };
+    attempt.facts.order_id = Some(OrderId::clone(item.order_id));
+    let ids: Vec<&str> = item
+        .mailboxes
+        .iter()
+        .filter_map(|mailbox| mailbox.mailbox_id.as_ref().map(MailboxId::as_str))
+        .collect();
+    let accounts = reading.views::<Accounts>(&ids).await?;
+    let account = |id: &MailboxId| -> Option<&AccountView> {
+        let found = accounts.iter().find(|(key, _)| key == id.as_str());
+        found.map(|(_, view)| view)
+    };
+    let targets = item.mailboxes.iter().map(|mailbox| {
+        let told_at = Place {
+            position: mailbox.position,
+            index: mailbox.index,
+        };
+        let newest = mailbox.mailbox_id.as_ref().and_then(account).map(Places::newest);
+        Target {
+            id: mailbox.mailbox_id.clone(),
+            places: newest.unwrap_or_else(|| Places::all_at(told_at)),
+        }
+    });
+    let answers = attempt
+        .hand_out(&targets.collect::<Vec<_>>(), request.include_seed)
+        .await?;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        answers.iter().map(|answer| answer.len() + 1).sum::<usize>() + 16,
+    ));
+    bytes.extend_from_slice(b"{\"items\":[");
+    for (index, answer) in answers.iter().enumerate() {
+        if index > 0 {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(answer);
+    }
+    bytes.extend_from_slice(b"]}");
+    Ok(json(bytes))
+}
+
+/// Somebody asks for credentials.
+struct Attempt<'a> {
+    app: &'a App,
+    caller: Caller,
+    facts: AccessFacts,
+}
+
+/// What is asked for.
+struct Target {
+    id: Option<MailboxId>,
+    places: Places,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(app: &'a App, caller: Caller) -> Self {
+        let facts = caller.facts();
+        Self { app, caller, facts }
+    }
+
+    /// Records that it is refused; gives the problem to answer with.
+    async fn refuse(&self, refusal: Refusal, problem: Problem) -> Problem {
+        match self
+            .app
+            .journal
+            .refused(Action::Reveal, refusal, self.facts.clone())
+            .await
+        {
+            Ok(()) => problem,
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Checks everything that does not depend on whose credentials they are.
+    async fn begin(&mut self, scope: Scope, request: Result<Json<Request>, JsonRejection>) -> Result<Request, Problem> {
+        if let Err(problem) = require(&self.caller, scope) {
+            return Err(self.refuse(Refusal::Scope, problem).await);
+        }
+        if !self.caller.connection().is_some_and(|connection| connection.private) {
+            let detail = "credentials are handed out over HTTPS only; if a proxy in front of the service ends TLS, name \
+                          it in the setting trusted_proxies and let it send X-Forwarded-Proto";
+            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+            return Err(self.refuse(Refusal::PlainHttp, problem).await);
+        }
+        if let Err(wait) = self.app.reveals.take(&self.caller.actor().id) {
+            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+            let detail = "this token has asked for too many credentials within a minute";
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds);
+            return Err(self.refuse(Refusal::RateLimit, problem).await);
+        }
+        let request = match request {
+            Ok(Json(request)) => request,
+            Err(rejection) => {
+                let problem = super::extract::refused_body(rejection);
+                return Err(self.refuse(Refusal::Reason, problem).await);
+            }
+        };
+        match Reason::demanded(&request.reason) {
+            Ok(reason) => self.facts.reason = Some(reason.into()),
+            Err(problem) => {
+                let problem = Problem::bad_request(format!("reason {problem}"));
+                return Err(self.refuse(Refusal::Reason, problem).await);
+            }
+        }
+        Ok(request)
+    }
+
+    /// The views as they stand with everything that is recorded by now: a password that was replaced is not handed out.
+    async fn reading(&self, views: &[&str], header: AtLeast) -> Result<Reading<'a>, Problem> {
+        let head = self.app.store.head().await?.position;
+        let wanted = Wanted::new(None, Some(head.0), header)?;
+        Reading::of_keys(self.app, views, wanted).await
+    }
+
+    /// Opens the credentials, records that they are handed out, and writes one JSON object for each mailbox.
+    async fn hand_out(&mut self, targets: &[Target], seed: bool) -> Result<Vec<Zeroizing<Vec<u8>>>, Problem> {
+        let places: Vec<Places> = targets.iter().map(|target| target.places).collect();
+        let opened = match reveal::open(&*self.app.store, &self.app.reader, &places).await {
+            Ok(opened) => opened,
+            Err(OpenError::Erased) => {
+                let problem = Problem::from(OpenError::Erased);
+                return Err(self.refuse(Refusal::Erased, problem).await);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let records = targets.iter().zip(&opened).map(|(target, credentials)| {
+            self.app.journal.record(AccessEvent::CredentialsRevealed(AccessFacts {
+                credentials: credentials.kinds(),
+                mailbox_id: target.id.clone(),
+                subject: credentials.subject.clone(),
+                ..self.facts.clone()
+            }))
+        });
+        // all in one batch, and all durable before anything is written
+        let positions = futures_util::future::try_join_all(records).await?;
+        let written = targets.iter().zip(&opened).zip(positions);
+        written
+            .map(|((target, credentials), position)| write(target.id.as_ref(), credentials, seed, position.0))
+            .collect()
+    }
+}
+
+/// The credentials in plaintext, on their way to whoever asked for them.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    mailbox_id: Option<&'a str>,
+    email: Option<&'a str>,
+    password: Option<&'a str>,
+    app_password: Option<&'a str>,
+    one_time_code: Option<WrittenCode<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authenticator_secret: Option<&'a str>,
+    position: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenCode<'a> {
+    code: &'a str,
+    valid_until: Timestamp,
+}
+
+fn write(
+    id: Option<&MailboxId>,
+    credentials: &Credentials,
+    seed: bool,
+    position: u64,
+) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    fn exposed(secret: &Option<Secret<String>>) -> Option<&str> {
+        secret.as_ref().map(|secret| secret.expose().as_str())
+    }
+    let now = u64::try_from(clock::now().as_second()).unwrap_or_default();
+    let code = credentials.one_time_code(now);
+    let one_time_code = code.as_ref().and_then(|code| {
+        let until = i64::try_from(code.until).ok()?;
+        Some(WrittenCode {
+            code: code.code.expose(),
+            valid_until: Timestamp::from_second(until).ok()?,
+        })
+    });
+    let secrets = [
+        &credentials.email,
+        &credentials.password,
+        &credentials.app_password,
+        &credentials.authenticator_secret,
+    ];
+    // escaped at its worst; growing would leave copies behind
+    let longest = secrets
+        .into_iter()
+        .flatten()
+        .map(|secret| 6 * secret.expose().len())
+        .sum::<usize>();
+    let mut bytes = Zeroizing::new(Vec::with_capacity(longest + 6 * 128 + 512));
+    let written = Written {
+        mailbox_id: id.map(MailboxId::as_str),
+        email: exposed(&credentials.email),
+        password: exposed(&credentials.password),
+        app_password: exposed(&credentials.app_password),
+        one_time_code,
+        authenticator_secret: exposed(&credentials.authenticator_secret).filter(|_| seed),
+        position,
+    };
+    serde_json::to_writer(&mut *bytes, &written).map_err(|_| Problem::internal())?;
+    Ok(bytes)
+}
+
+/// An answer whose bytes are wiped once they are sent.
+pub(super) fn json(bytes: Zeroizing<Vec<u8>>) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], Bytes::from_owner(bytes)).into_response()
+}

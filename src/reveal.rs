@@ -1,0 +1,230 @@
+//! The credentials of a mailbox, opened from the events that hold the newest of each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{CredentialKind, Position, SubjectId};
+use projections::accounts::{AccountView, Part, Place};
+use serde::Deserialize;
+use totp_rs::Builder;
+
+use crate::ledger::{OpenError, Reader};
+use crate::secret::Secret;
+use crate::store::{Store, StoreError, StoredEvent};
+
+/// Where the sealed parts of one mailbox are.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Places {
+    password: Option<Place>,
+    app_password: Option<Place>,
+    authenticator_secret: Option<Place>,
+    email: Option<Place>,
+}
+
+impl Places {
+    /// Those of the newest events that tell of them.
+    pub fn newest(view: &AccountView) -> Self {
+        Self {
+            password: view.place(Part::Password),
+            app_password: view.place(Part::AppPassword),
+            authenticator_secret: view.place(Part::AuthenticatorSecret),
+            email: view.place(Part::Email),
+        }
+    }
+
+    /// All in one event: of a mailbox without an id, which no other event can tell of.
+    pub fn all_at(place: Place) -> Self {
+        Self {
+            password: Some(place),
+            app_password: Some(place),
+            authenticator_secret: Some(place),
+            email: Some(place),
+        }
+    }
+
+    fn positions(&self) -> impl Iterator<Item = Position> {
+        let all = [self.password, self.app_password, self.authenticator_secret, self.email];
+        all.into_iter().flatten().map(|place| place.position)
+    }
+}
+
+/// A mailbox's credentials in plaintext: no `Debug`, `Display` or `Serialize`.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Whose they are: the subject of the event that holds the password, or else of one that holds another part.
+    pub subject: Option<SubjectId>,
+    /// The mailbox's address.
+    pub email: Option<Secret<String>>,
+    /// The account's password.
+    pub password: Option<Secret<String>>,
+    /// The app password.
+    pub app_password: Option<Secret<String>>,
+    /// The TOTP seed.
+    pub authenticator_secret: Option<Secret<String>>,
+}
+
+/// A one-time code (RFC 6238). No `Debug`, `Display` or `Serialize`.
+pub struct OneTimeCode {
+    /// Six digits.
+    pub code: Secret<String>,
+    /// The Unix time from which on another code is right.
+    pub until: u64,
+}
+
+impl Credentials {
+    /// Which of them are there.
+    pub fn kinds(&self) -> Vec<CredentialKind> {
+        let kinds = [
+            (&self.app_password, CredentialKind::AppPassword),
+            (&self.authenticator_secret, CredentialKind::AuthenticatorSecret),
+            (&self.password, CredentialKind::Password),
+        ];
+        let there = kinds.into_iter().filter(|(secret, _)| secret.is_some());
+        there.map(|(_, kind)| kind).collect()
+    }
+
+    /// The one-time code at this Unix time in seconds; none without a seed, or if the seed is not base32 (RFC 4648).
+    pub fn one_time_code(&self, now: u64) -> Option<OneTimeCode> {
+        // providers write seeds in groups of small letters
+        let seed = self.authenticator_secret.as_ref()?.expose();
+        let plain = seed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '='));
+        let plain = Secret::new(plain.map(|c| c.to_ascii_uppercase()).collect::<String>());
+        let secret = totp_rs::Secret::try_from_base32(plain.expose()).ok()?;
+        // seeds of providers may be shorter than the 128 bits that RFC 4226 asks for
+        let totp = Builder::new().with_secret(secret).build_noncompliant();
+        Some(OneTimeCode {
+            code: Secret::new(totp.generate(now).to_string()),
+            until: totp.next_step(now),
+        })
+    }
+}
+
+/// What ingest seals as secret.
+#[derive(Deserialize)]
+struct Secrets {
+    mailboxes: Vec<SecretMailbox>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretMailbox {
+    password: Option<Secret<String>>,
+    app_password: Option<Secret<String>>,
+    authenticator_secret: Option<Secret<String>>,
+}
+
+/// What ingest seals as personal, as far as it is needed here.
+#[derive(Deserialize)]
+struct Personal {
+    mailboxes: Vec<PersonalMailbox>,
+}
+
+#[derive(Deserialize)]
+struct PersonalMailbox {
+    email: Option<Secret<String>>,
+}
+
+/// An event's sealed sections, opened.
+struct Opened {
+    subject: SubjectId,
+    secrets: Option<Secrets>,
+    personal: Option<Personal>,
+}
+
+impl Opened {
+    async fn of(reader: &Reader, event: &StoredEvent) -> Result<Self, OpenError> {
+        Ok(Self {
+            subject: event.subject.clone(),
+            secrets: parse(event, reader.secrets(event).await?)?,
+            personal: parse(event, reader.personal(event).await?)?,
+        })
+    }
+
+    fn secret(&self, index: u32) -> Option<&SecretMailbox> {
+        self.secrets.as_ref()?.mailboxes.get(index as usize)
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(
+    event: &StoredEvent,
+    plain: Option<Secret<Vec<u8>>>,
+) -> Result<Option<T>, OpenError> {
+    let parsed = plain.map(|plain| serde_json::from_slice(plain.expose())).transpose();
+    // the error's own text could quote a value
+    parsed.map_err(|_| {
+        let position = event.position;
+        StoreError::Corrupt(format!(
+            "a sealed section of the event at position {position} has another shape"
+        ))
+        .into()
+    })
+}
+
+/// Opens the credentials of mailboxes, in their order.
+///
+/// # Errors
+/// [`OpenError::Erased`] if one of them was erased; [`OpenError`] if the store or the vault fails.
+pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> Result<Vec<Credentials>, OpenError> {
+    let positions: BTreeSet<Position> = mailboxes.iter().flat_map(Places::positions).collect();
+    let positions: Vec<Position> = positions.into_iter().collect();
+    let mut opened = BTreeMap::new();
+    for event in store.events_at(&positions).await? {
+        opened.insert(event.position, Opened::of(reader, &event).await?);
+    }
+    let at = |place: Option<Place>| place.and_then(|place| Some((opened.get(&place.position)?, place.index)));
+    let credentials = mailboxes.iter().map(|places| {
+        let secret = |place, pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
+            at(place).and_then(|(event, index)| pick(event.secret(index)?).clone())
+        };
+        let owner = [
+            places.password,
+            places.app_password,
+            places.authenticator_secret,
+            places.email,
+        ];
+        Credentials {
+            subject: owner.into_iter().find_map(at).map(|(event, _)| event.subject.clone()),
+            email: at(places.email)
+                .and_then(|(event, index)| event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()),
+            password: secret(places.password, |mailbox| &mailbox.password),
+            app_password: secret(places.app_password, |mailbox| &mailbox.app_password),
+            authenticator_secret: secret(places.authenticator_secret, |mailbox| &mailbox.authenticator_secret),
+        }
+    });
+    Ok(credentials.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_seed(seed: &str) -> Credentials {
+        Credentials {
+            authenticator_secret: Some(Secret::new(seed.to_owned())),
+            ..Credentials::default()
+        }
+    }
+
+    #[test]
+    fn codes_are_those_of_rfc_6238() {
+        // appendix B: the seed is the ASCII text 12345678901234567890; of eight digits, the last six
+        let credentials = with_seed("gezd gnbv gy3t qojq gezd gnbv gy3t qojq");
+        for (now, code, until) in [
+            (59, "287082", 60),
+            (1_111_111_109, "081804", 1_111_111_110),
+            (20_000_000_000, "353130", 20_000_000_010),
+        ] {
+            let made = credentials.one_time_code(now);
+            assert!(
+                made.is_some_and(|made| made.code.expose() == code && made.until == until),
+                "{now}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_seed_as_short_as_providers_make_them_has_codes_and_what_is_no_seed_has_none() {
+        assert!(with_seed("jbsw y3dp ehpk 3pxp").one_time_code(0).is_some());
+        assert!(with_seed("not a seed: 0189!").one_time_code(0).is_none());
+        assert!(Credentials::default().one_time_code(0).is_none());
+    }
+}
