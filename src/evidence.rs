@@ -110,6 +110,11 @@ impl Evidence {
         }
     }
 
+    /// The exact bytes. Whoever calls this answers for where they go.
+    pub fn body(&self) -> &[u8] {
+        self.original.body.expose()
+    }
+
     /// The exact bytes in base64, so that they survive any transport. Whoever calls this answers for where they go.
     pub fn body_base64(&self) -> zeroize::Zeroizing<String> {
         zeroize::Zeroizing::new(BASE64_STANDARD.encode(self.original.body.expose()))
