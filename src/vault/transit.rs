@@ -4,26 +4,36 @@
 //! its start and for a rotation, never for an event.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
+use axum::http::{HeaderValue, Request, StatusCode, header};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::{Client, StatusCode, Url};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::TokioExecutor;
+use reqwest::Url;
+use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::KeyMaterial;
 use crate::data_dir::{self, DataDirError};
 use crate::secret::Secret;
 
-/// How long a connection may take to come about.
-const CONNECT: Duration = Duration::from_secs(2);
 /// How long one call may take, all in all.
 const CALL: Duration = Duration::from_secs(5);
 /// A call that failed for a reason that passes is tried so often.
 const ATTEMPTS: u32 = 3;
 /// Pause before the second attempt; the next ones wait longer.
 const PAUSE: Duration = Duration::from_millis(200);
+/// More bytes than any answer of the engine has.
+const MAX_ANSWER: usize = 64 * 1024;
 /// The most characters of the engine's own words that are passed on.
 const MAX_WORDS: usize = 200;
 
@@ -75,6 +85,9 @@ pub enum TransitError {
     /// It answered something else than it documents.
     #[error("{0} answered something else than a transit engine does")]
     Unreadable(String),
+    /// The token is not one.
+    #[error("the token for the transit engine holds a character that no HTTP header can carry")]
+    BadToken,
     /// The file of the token cannot be read.
     #[error(transparent)]
     Token(#[from] DataDirError),
@@ -82,12 +95,12 @@ pub enum TransitError {
 
 /// A client of the engine. No `Debug`: it holds a token.
 pub struct Transit {
-    client: Client,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     settings: TransitSettings,
 }
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct Asked<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     plaintext: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,17 +134,32 @@ impl Transit {
     /// # Errors
     /// [`TransitError::Away`] if no client can be made, for want of root certificates for instance.
     pub fn new(settings: TransitSettings) -> Result<Self, TransitError> {
-        // one may be there already: then it is used
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .connect_timeout(CONNECT)
-            .timeout(CALL)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(|error| TransitError::Away {
-                engine: describe(&settings),
-                reason: error.to_string(),
-            })?;
+        let away = |reason: String| TransitError::Away {
+            engine: describe(&settings),
+            reason,
+        };
+        let mut roots = RootCertStore::empty();
+        if settings.url.scheme() == "https" {
+            let found = rustls_native_certs::load_native_certs();
+            let (usable, _) = roots.add_parsable_certificates(found.certs);
+            if usable == 0 {
+                return Err(away(
+                    "this system has no root certificates; SSL_CERT_FILE can name some".to_owned(),
+                ));
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| away(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { client, settings })
     }
 
@@ -146,7 +174,7 @@ impl Transit {
     /// [`TransitError`].
     pub async fn encrypt(&self, material: &KeyMaterial) -> Result<String, TransitError> {
         let plaintext = Zeroizing::new(BASE64_STANDARD.encode(material.bytes()));
-        let request = Request {
+        let request = Asked {
             plaintext: Some(&plaintext),
             ciphertext: None,
         };
@@ -159,7 +187,7 @@ impl Transit {
     /// # Errors
     /// [`TransitError`].
     pub async fn decrypt(&self, sealed: &str) -> Result<KeyMaterial, TransitError> {
-        let request = Request {
+        let request = Asked {
             plaintext: None,
             ciphertext: Some(sealed),
         };
@@ -175,7 +203,7 @@ impl Transit {
     /// # Errors
     /// [`TransitError`].
     pub async fn rewrap(&self, sealed: &str) -> Result<String, TransitError> {
-        let request = Request {
+        let request = Asked {
             plaintext: None,
             ciphertext: Some(sealed),
         };
@@ -191,7 +219,7 @@ impl Transit {
             .ok_or_else(|| TransitError::Unreadable(self.describe()))
     }
 
-    async fn call(&self, action: &'static str, request: &Request<'_>) -> Result<Answered, TransitError> {
+    async fn call(&self, action: &'static str, request: &Asked<'_>) -> Result<Answered, TransitError> {
         let mut attempt = 1;
         loop {
             match self.attempt(action, request).await {
@@ -205,41 +233,49 @@ impl Transit {
         }
     }
 
-    async fn attempt(&self, action: &'static str, request: &Request<'_>) -> Result<Answered, TransitError> {
+    async fn attempt(&self, action: &'static str, request: &Asked<'_>) -> Result<Answered, TransitError> {
         let TransitSettings { url, mount, key, token } = &self.settings;
-        let away = |error: reqwest::Error| TransitError::Away {
+        let away = |reason: String| TransitError::Away {
             engine: self.describe(),
-            // the address is named already; the source says what happened
-            reason: cause(&error.without_url()),
+            reason,
         };
         let token = match token {
             TransitToken::Given(token) => token.clone(),
             TransitToken::File(path) => Secret::new(data_dir::read_secret_file(path)?.to_string()),
         };
+        let mut token = HeaderValue::from_str(token.expose()).map_err(|_| TransitError::BadToken)?;
+        token.set_sensitive(true);
         let base = url.as_str().trim_end_matches('/');
-        let response = self
-            .client
-            .post(format!("{base}/v1/{mount}/{action}/{key}"))
-            .header("X-Vault-Token", token.expose())
-            .json(request)
-            .send()
-            .await
-            .map_err(away)?;
-        let status = response.status();
-        let mut body = response.bytes().await.map_err(away)?.to_vec();
-        let answered = if status == StatusCode::OK {
-            let answer = serde_json::from_slice::<Answer>(&body).map(|answer| answer.data);
-            answer.map_err(|_| TransitError::Unreadable(self.describe()))
-        } else {
-            Err(TransitError::Refused {
-                engine: self.describe(),
-                action,
-                status: status.as_u16(),
-                words: words(&body),
-            })
+        let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
+        serde_json::to_writer(&mut *body, request).map_err(|error| away(error.to_string()))?;
+        let request = Request::post(format!("{base}/v1/{mount}/{action}/{key}"))
+            .header("X-Vault-Token", token)
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(Bytes::from_owner(body)))
+            .map_err(|error| away(error.to_string()))?;
+        let call = async {
+            let response = self
+                .client
+                .request(request)
+                .await
+                .map_err(|error| away(cause(&error)))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| away(error.to_string()))?;
+            Ok::<_, TransitError>((status, Zeroizing::new(body.to_bytes().to_vec())))
         };
-        body.zeroize();
-        answered
+        let called = timeout(CALL, call).await;
+        let (status, body) = called.map_err(|_| away(format!("no answer within {CALL:?}")))??;
+        if status == StatusCode::OK {
+            let answer = serde_json::from_slice::<Answer>(&body).map(|answer| answer.data);
+            return answer.map_err(|_| TransitError::Unreadable(self.describe()));
+        }
+        Err(TransitError::Refused {
+            engine: self.describe(),
+            action,
+            status: status.as_u16(),
+            words: words(&body),
+        })
     }
 }
 
@@ -256,15 +292,12 @@ fn passes(error: &TransitError) -> bool {
     match error {
         TransitError::Away { .. } => true,
         TransitError::Refused { status, .. } => matches!(status, 412 | 429 | 502 | 503 | 504),
-        TransitError::Unreadable(_) | TransitError::Token(_) => false,
+        TransitError::Unreadable(_) | TransitError::BadToken | TransitError::Token(_) => false,
     }
 }
 
 /// The innermost reason.
-fn cause(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer in time".to_owned();
-    }
+fn cause(error: &ClientError) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;
