@@ -1,11 +1,15 @@
 //! An event as the outside sees it: CloudEvents 1.0, the plain facts, nothing that is sealed.
 
+use aggregates::Source;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::http::path_segment;
 use crate::store::{StoreError, StoredEvent};
+
+/// Where what the ledger tells of itself can be looked up.
+const OWN_SOURCE: &str = "/api/v1/access";
 
 /// An event in the JSON format of CloudEvents 1.0. Nothing that is sealed is in it.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -14,7 +18,8 @@ pub struct CloudEvent {
     specversion: &'static str,
     /// The sender's id of the event; unique together with `source`.
     id: String,
-    /// Where it came in: `/webhooks/<source>`, a URI reference relative to this service.
+    /// Where it came in: `/webhooks/<source>`, or `/api/v1/access` for what somebody did with the ledger; a URI reference
+    /// relative to this service.
     source: String,
     /// What happened, as it is stored.
     r#type: String,
@@ -56,7 +61,10 @@ impl TryFrom<StoredEvent> for CloudEvent {
         Ok(Self {
             specversion: "1.0",
             id: event.event_id.into(),
-            source: format!("/webhooks/{}", path_segment(event.source.as_str())),
+            source: match &event.source {
+                own if *own == Source::own() => OWN_SOURCE.to_owned(),
+                sender => format!("/webhooks/{}", path_segment(sender.as_str())),
+            },
             r#type: event.type_name,
             time: event.recorded_at,
             subject: stream.clone(),

@@ -43,7 +43,7 @@ struct Bearer;
 impl utoipa::Modify for Bearer {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some("The admin token of the service's data directory, or as it is set.".to_owned());
+        scheme.description = Some("A token with the scope that the call names; `warmledger tokens create` makes one. The admin token has all.".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
@@ -108,6 +108,9 @@ async fn index() -> Json<Index> {
             "GET /api/v1/failures",
             "GET /api/v1/events",
             "GET /api/v1/events/stream",
+            "POST /api/v1/mailboxes/{mailboxId}/credentials/reveal",
+            "GET /api/v1/access",
+            "GET /api/v1/tokens",
             "GET /api/v1/consumers",
             "GET /api/v1/projections",
             "GET /api/v1/projections/{name}/diff",

@@ -2,5 +2,49 @@
 //!
 //! Layout
 //! - `recording`: what somebody did becomes a durable event among those of the webhooks
+//! - `tokens`: tokens and scopes, over HTTP and in the stores
+//! - `reveal`: handing out credentials
+//! - `journal`: what is recorded of reading, rebuilding and commands, and the access log
 
+mod journal;
 mod recording;
+mod reveal;
+mod tokens;
+
+use reqwest::{Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::support::TestService;
+
+/// A call with a token.
+fn call(service: &TestService, method: Method, path: &str, token: &str) -> RequestBuilder {
+    let url = format!("{}{path}", service.base);
+    service.client.request(method, url).bearer_auth(token)
+}
+
+/// Status and body of an answer.
+async fn answer(request: RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// A new token with these scopes: its id, and the token.
+async fn token(service: &TestService, name: &str, scopes: &[&str]) -> (String, String) {
+    let request = call(service, Method::POST, "/api/v1/tokens", &service.token);
+    let (status, made) = answer(request.json(&json!({"name": name, "scopes": scopes}))).await;
+    assert_eq!(status, 201, "{made}");
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    (text(&made["about"]["id"]), text(&made["token"]))
+}
+
+/// The access log as it stands with everything that is recorded by now, newest first.
+async fn log(service: &TestService, query: &str) -> Vec<Value> {
+    let status = service.get_json("/api/v1/projections").await["items"][0].clone();
+    let head = status["position"].as_u64().unwrap() + status["lag"].as_u64().unwrap();
+    let page = service
+        .get_json(&format!("/api/v1/access?atLeast={head}&{query}"))
+        .await;
+    page["items"].as_array().unwrap().clone()
+}

@@ -60,7 +60,9 @@ async fn a_row_as_of_a_position_is_the_row_of_a_ledger_that_ends_there(database:
     );
     for projection in projections::all() {
         let keys: BTreeSet<String> = events.iter().flat_map(|event| projection.keys(event)).collect();
-        assert!(!keys.is_empty(), "{} has no rows", projection.name());
+        // nobody has done anything with this ledger
+        let is_access = projection.name() == "access";
+        assert_eq!(keys.is_empty(), is_access, "{} has no rows", projection.name());
         for until in [0, 1, events.len() / 3, events.len() / 2, events.len() - 1, events.len()] {
             let mut expected: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
             for event in &events[..until] {

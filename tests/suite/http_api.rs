@@ -37,7 +37,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 27] = [
+const CALLS: [(&str, &str); 30] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -78,6 +78,9 @@ const CALLS: [(&str, &str); 27] = [
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),
     ("/api/v1/events/stream", "/api/v1/events/stream"),
+    ("/api/v1/access", "/api/v1/access"),
+    ("/api/v1/access", "/api/v1/access?action=readFeed&asOf=7"),
+    ("/api/v1/tokens", "/api/v1/tokens"),
     ("/api/v1/consumers", "/api/v1/consumers"),
     ("/api/v1/consumers/{name}", "/api/v1/consumers/billing"),
     ("/api/v1/projections", "/api/v1/projections"),

@@ -226,7 +226,8 @@ async fn live_equals_before_and_after(store: &Arc<dyn Store>, midway: u64) {
             "{}",
             status.name
         );
-        assert!(status.rows > 0, "{}", status.name);
+        // nobody has done anything with this ledger
+        assert_eq!(status.rows > 0, status.name != "access", "{}", status.name);
     }
 }
 

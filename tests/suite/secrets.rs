@@ -1,5 +1,6 @@
-//! Planted secrets: passwords, app passwords and TOTP seeds are nowhere but sealed, whatever happens to the webhook that
-//! brings them; e-mail addresses and names are in no file, dump or log either.
+//! Planted secrets: passwords, app passwords and TOTP seeds are nowhere but sealed, and in the answer to whoever may have
+//! them revealed, whatever happens to the webhook that brings them; e-mail addresses and names are in no file, dump or
+//! log either.
 
 pub mod sweep;
 
@@ -49,6 +50,7 @@ const ROUTES: &[&str] = &[
     "/api/v1/events/1",
     "/api/v1/consumers",
     "/api/v1/access",
+    "/api/v1/tokens",
     "/api/v1/projections",
     "/api/v1/quarantine",
     "/api/v1/proofs/inclusion?position=1",
@@ -237,6 +239,21 @@ pub async fn answer(client: &Client, child: &ChildService, good: bool, body: Vec
     format!("{:?} {}\n", response.headers().clone(), response.text().await.unwrap())
 }
 
+/// Has credentials revealed, seeds included: of one mailbox, and of the domain of two.
+async fn reveal(client: &Client, child: &ChildService, token: &str) -> String {
+    let mut answers = String::new();
+    for path in ["mailboxes/M0", "domains/d0.planted.example"] {
+        let request = client.post(format!("{}/api/v1/{path}/credentials/reveal", child.base));
+        let request = request.bearer_auth(token);
+        let request = request.json(&json!({"reason": "a test of what is found", "includeSeed": true}));
+        let response = request.send().await.unwrap();
+        let (status, text) = (response.status(), response.text().await.unwrap());
+        assert_eq!(status, 200, "{path}: {text}");
+        answers += &text;
+    }
+    answers
+}
+
 /// The bytes of every file in a directory, with their names.
 pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
@@ -256,7 +273,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
     let webhooks = planted.webhooks();
     let authentic = webhooks.iter().filter(|(good, _)| *good).count();
     let client = Client::new();
-    let (mut answers, mut logs) = (String::new(), String::new());
+    let (mut answers, mut logs, mut revealed) = (String::new(), String::new(), String::new());
     // half of them while log lines are for people, half while they are JSON, with everything that can be logged
     for (half, (format, level)) in webhooks
         .chunks(webhooks.len().div_ceil(2))
@@ -277,6 +294,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
             let headers = response.headers().clone();
             answers += &format!("{route} {headers:?} {}\n", response.text().await.unwrap());
         }
+        revealed += &reveal(&client, &child, token.trim()).await;
         // the files as they are under way, with what is not checkpointed yet
         for (name, bytes) in files(database.dir.path()) {
             assert_eq!(planted.secrets.find(&bytes), [""; 0], "{name}");
@@ -318,4 +336,9 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
         assert_eq!(planted.personal.find(bytes), [""; 0], "{name}");
     }
     assert_eq!(planted.secrets.find(answers.as_bytes()), [""; 0], "the answers");
+    // the one place where they are to be found, each in one answer
+    for kind in ["password 0", "app password 0", "TOTP seed 0", "password 1"] {
+        let found = planted.secrets.find(revealed.as_bytes());
+        assert!(found.contains(&kind), "{kind} is not revealed");
+    }
 }

@@ -46,8 +46,10 @@ const FIXTURES: &[(&str, &str, &str)] = &[
     ),
     (
         "mailbox.created",
-        "WebhookUnrecognised",
-        r#"{"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FAA","name":"mailbox.created"}"#,
+        "MailboxCreated",
+        r#"{"credentials":["appPassword","authenticatorSecret","password"],"domain":"company.com",
+            "mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FAA","orderId":"NQ682GAVFTMYC2H6C87PPKPG5WXV",
+            "personal":["email","firstName","lastName"],"subscriptionId":"YC2H6C87PPKPG5WXVNQ682GAVFTM"}"#,
     ),
     (
         "mailbox.order.failed",
@@ -61,8 +63,8 @@ const FIXTURES: &[(&str, &str, &str)] = &[
     ),
     (
         "mailbox.updated",
-        "WebhookUnrecognised",
-        r#"{"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FAA"}"#,
+        "MailboxUpdated",
+        r#"{"credentials":["password"],"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FAA","personal":["email","firstName"]}"#,
     ),
     (
         "partial-failure.1.success",

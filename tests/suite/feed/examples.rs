@@ -103,9 +103,10 @@ async fn send(child: &ChildService) {
 
 /// Waits until the file tells of the newest event; what it says.
 async fn caught_up(file: &PathBuf, store: &dyn Store) -> Value {
-    let head = store.head().await.unwrap().position.0;
     let begun = Instant::now();
     loop {
+        // that it reads the feed is recorded too
+        let head = store.head().await.unwrap().position.0;
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let counted: Value = serde_json::from_str(&text).unwrap_or_default();
         if counted["position"] == head {

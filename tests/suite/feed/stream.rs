@@ -33,6 +33,8 @@ const HISTORY: [&str; 6] = [
     "subscription.past_due.json",
     "domain.expired.json",
 ];
+/// That the feed was read, by the first to do so, stands behind the history.
+const READ: u64 = 7;
 const USER: &str = "PWM7Y25RYZ450YNM8K8FX9GK5AHX";
 
 async fn with_history(database: &Database) -> TestService {
@@ -46,6 +48,7 @@ async fn with_history(database: &Database) -> TestService {
         }
         assert_eq!(service.send(body).await["status"], "recorded", "{name}");
     }
+    service.get_json("/api/v1/events?limit=1").await;
     service
 }
 
@@ -62,25 +65,29 @@ async fn a_stream_gives_every_event_and_goes_on(database: Database) {
     }
     let sent = Instant::now();
     service.send(fixture("subscription.renewing.json")).await;
-    assert_eq!(stream.positions(1).await, [7]);
+    assert_eq!(stream.positions(1).await, [8]);
     assert!(sent.elapsed() < Duration::from_secs(5), "at once, not with a heartbeat");
     service.stop().await;
 }
 
 async fn a_stream_resumes_after_what_was_seen(database: Database) {
     let service = with_history(&database).await;
-    assert_eq!(open(&service, "?after=4").await.positions(2).await, [5, 6]);
+    assert_eq!(open(&service, "?after=4").await.positions(3).await, [5, 6, READ]);
     let resumed = async |query: &str, id| Sse::open(&service.base, &service.token, query, Some(id)).await;
     let mut stream = resumed("?after=1", 3).await;
-    assert_eq!(stream.positions(3).await, [4, 5, 6], "the header goes before the query");
+    assert_eq!(
+        stream.positions(4).await,
+        [4, 5, 6, READ],
+        "the header goes before the query"
+    );
     // with nothing new to tell, a reader still learns from where to resume
-    let mut stream = resumed("", 6).await;
+    let mut stream = resumed("", READ).await;
     let begin = stream.block().await.unwrap();
-    assert_eq!((begin.id, &begin.data), (Some(6), &None));
+    assert_eq!((begin.id, &begin.data), (Some(READ), &None));
     let heartbeat = stream.block().await.unwrap();
-    assert_eq!((heartbeat.id, heartbeat.data), (Some(6), None));
+    assert_eq!((heartbeat.id, heartbeat.data), (Some(READ), None));
     assert_eq!(heartbeat.comment.as_deref(), Some("heartbeat"));
-    for (query, id, word) in [("", 7, "newest is at 6"), ("?after=99", 99, "another ledger")] {
+    for (query, id, word) in [("", 8, "newest is at 7"), ("?after=99", 99, "another ledger")] {
         let refused = Sse::call(&service.base, &service.token, query, Some(id)).await.unwrap();
         assert_eq!(refused.status(), 400);
         assert!(refused.text().await.unwrap().contains(word));
@@ -96,9 +103,10 @@ async fn a_stream_resumes_after_what_was_seen(database: Database) {
 async fn a_stream_tells_of_other_processes_events(database: Database) {
     let service = with_history(&database).await;
     let other = database.service().await;
-    let mut stream = open(&other, "?after=6").await;
+    let mut stream = open(&other, "?after=7").await;
     service.send(fixture("subscription.renewing.json")).await;
-    assert_eq!(stream.positions(1).await, [7]);
+    // each process records the first read that it sees
+    assert_eq!(stream.positions(2).await, [8, 9]);
     other.stop().await;
     service.stop().await;
 }
@@ -136,7 +144,7 @@ async fn filters_are_the_same_in_stream_and_pages(database: Database) {
             .iter()
             .map(|item| item["position"].as_u64());
         assert_eq!(positions.collect::<Option<Vec<u64>>>().unwrap(), expected, "{query}");
-        assert_eq!(page["position"], 6, "{query}: everything has been looked at");
+        assert_eq!(page["position"], READ, "{query}: everything has been looked at");
         assert_eq!(page["next"], Value::Null);
         let mut stream = open(&service, &format!("?{query}")).await;
         assert_eq!(stream.positions(expected.len()).await, expected, "{query}");
@@ -153,16 +161,16 @@ async fn filters_are_the_same_in_stream_and_pages(database: Database) {
 async fn a_filtered_stream_tells_how_far_it_has_come(database: Database) {
     let service = with_history(&database).await;
     let mut stream = open(&service, "?type=SubscriptionExpired").await;
-    while stream.last_id != Some(6) {
+    while stream.last_id != Some(READ) {
         let block = stream.block().await.unwrap();
         assert_eq!(block.data, None);
     }
     service.send(fixture("subscription.renewing.json")).await;
-    while stream.last_id != Some(7) {
+    while stream.last_id != Some(8) {
         stream.block().await.unwrap();
     }
     service.send(fixture("subscription.expired.json")).await;
-    assert_eq!(stream.positions(1).await, [8]);
+    assert_eq!(stream.positions(1).await, [9]);
     service.stop().await;
 }
 
@@ -179,10 +187,12 @@ async fn a_reader_that_is_cut_off_again_and_again_sees_every_event_once_in_order
     let sending = tokio::spawn(async move { simulate::run(&load, &options, CancellationToken::new()).await });
     let mut seen: Vec<(u64, String)> = Vec::new();
     let (mut last, mut cuts) = (None, 0);
-    while seen.len() < plan.events() {
+    // and that the feed is read
+    let all = plan.events() + 1;
+    while seen.len() < all {
         let mut stream = Sse::open(&service.base, &service.token, "", last).await;
         for _ in 0..rand::random_range(0..60) {
-            if seen.len() == plan.events() {
+            if seen.len() == all {
                 break;
             }
             let event = stream.event().await.expect("the service goes on");
@@ -236,7 +246,13 @@ async fn open_streams_end_with_the_service(database: Database) {
         asked.elapsed() < Duration::from_secs(8),
         "the stop does not wait for readers"
     );
-    assert_eq!(stream.block().await, None);
+    // what was sent before the end is that the feed is read
+    while let Some(block) = stream.block().await {
+        assert!(
+            matches!(block.event.as_deref(), None | Some("AuditFeedRead")),
+            "{block:?}"
+        );
+    }
 }
 
 /// A connection whose other end reads nothing is never done; once it is cut, the server can end.

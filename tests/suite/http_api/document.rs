@@ -14,9 +14,11 @@ use crate::support::Database;
 on_both_stores!(every_answer_is_as_its_document_says);
 
 /// Every call that the contract names for this version.
-const CONTRACT: [&str; 26] = [
+const CONTRACT: [&str; 32] = [
     "delete /api/v1/consumers/{name}",
+    "delete /api/v1/tokens/{id}",
     "get /",
+    "get /api/v1/access",
     "get /api/v1/consumers",
     "get /api/v1/consumers/{name}",
     "get /api/v1/domains",
@@ -32,13 +34,17 @@ const CONTRACT: [&str; 26] = [
     "get /api/v1/projections/{name}/diff",
     "get /api/v1/projections/{name}/parked",
     "get /api/v1/renewals",
+    "get /api/v1/tokens",
     "get /healthz",
     "get /metrics",
     "get /openapi.json",
     "get /readyz",
     "post /api/v1/consumers/{name}/checkpoint",
+    "post /api/v1/domains/{domain}/credentials/reveal",
+    "post /api/v1/mailboxes/{mailboxId}/credentials/reveal",
     "post /api/v1/projections/{name}/rebuild",
     "post /api/v1/projections/{name}/retry",
+    "post /api/v1/tokens",
     "post /webhooks/{source}",
     "put /api/v1/consumers/{name}",
 ];

@@ -59,8 +59,8 @@ async fn projections_tell_how_they_are_doing(database: Database) {
         status,
         json!({
             "name": "mailboxes",
-            "version": 1,
-            "liveVersion": 1,
+            "version": 2,
+            "liveVersion": 2,
             "generation": 1,
             "position": HISTORY.len(),
             "lag": 0,

@@ -320,9 +320,12 @@ async fn the_feed_is_cloud_events_in_global_order(database: Database) {
     // a full page always says where to go on, so that a follower can
     let full = service.get_json("/api/v1/events?after=5&limit=2").await;
     assert_eq!(full["next"], "7");
+    // that the feed was read stands in the feed, once
+    let read = service.get_json("/api/v1/events?after=7").await;
+    assert_eq!(column(&read, "type"), ["AuditFeedRead"]);
     assert_eq!(
-        service.get_json("/api/v1/events?after=7").await,
-        json!({"items": [], "next": null, "position": 7})
+        service.get_json("/api/v1/events?after=8").await,
+        json!({"items": [], "next": null, "position": 8})
     );
     let renewed = service.get_json("/api/v1/events?type=SubscriptionRenewed").await;
     assert_eq!(column(&renewed, "id"), ["6SSHBXWQ3N3JEKHRQ763KW3D7SUB"]);

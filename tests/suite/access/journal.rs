@@ -1,0 +1,136 @@
+//! What is recorded of reading the feed, of rebuilding, and of commands; and the access log as SQL shows it.
+
+use std::process::Command;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::{answer, call, log, token};
+use crate::on_both_stores;
+use crate::support::log::live_equals_rebuilt;
+use crate::support::raw::Raw;
+use crate::support::{Database, fixture};
+
+on_both_stores!(
+    reading_the_feed_is_recorded_once_a_session,
+    a_rebuild_is_recorded_with_its_reason,
+    commands_are_recorded_under_the_users_name_and_their_tokens_work,
+);
+
+async fn reading_the_feed_is_recorded_once_a_session(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    let (id, token) = token(&service, "auditor", &["audit"]).await;
+    for query in ["", "?after=1", "?limit=1"] {
+        let path = format!("/api/v1/events{query}");
+        assert_eq!(answer(call(&service, Method::GET, &path, &token)).await.0, 200);
+    }
+    let stream = call(&service, Method::GET, "/api/v1/events/stream?after=1", &token)
+        .send()
+        .await;
+    assert_eq!(stream.unwrap().status(), 200);
+    let entries = log(&service, "action=readFeed").await;
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    assert_eq!(
+        (&entries[0]["actor"], &entries[0]["firstPosition"]),
+        (&json!(id), &json!(1))
+    );
+    assert_eq!(service.get("/api/v1/events").await.status(), 200);
+    assert_eq!(
+        log(&service, "action=readFeed").await.len(),
+        2,
+        "another token is another session"
+    );
+    service.stop().await;
+}
+
+async fn a_rebuild_is_recorded_with_its_reason(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    let path = "/api/v1/projections/orders/rebuild?reason=after%20the%20fix";
+    assert_eq!(answer(call(&service, Method::POST, path, &service.token)).await.0, 202);
+    let entries = log(&service, "action=rebuild").await;
+    assert_eq!(entries.len(), 1);
+    assert_eq!(
+        (&entries[0]["projection"], &entries[0]["reason"]),
+        (&json!("orders"), &json!("after the fix"))
+    );
+    service.stop().await;
+    live_equals_rebuilt(&*database.store().await).await;
+}
+
+fn warmledger(database: &Database, arguments: &[&str]) -> (bool, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_warmledger"));
+    command
+        .args(["--database-url", &database.url, "--data-dir"])
+        .arg(database.dir.path());
+    let output = command
+        .args(arguments)
+        .env_remove("WARMLEDGER_TEST_POSTGRES_URL")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    (output.status.success(), text)
+}
+
+async fn commands_are_recorded_under_the_users_name_and_their_tokens_work(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    let create = [
+        "tokens",
+        "create",
+        "--name",
+        "billing",
+        "--scope",
+        "read,operate",
+        "--expires",
+        "90d",
+        "--json",
+    ];
+    let (done, made) = warmledger(&database, &create);
+    assert!(done, "{made}");
+    let made: Value = serde_json::from_str(&made).unwrap();
+    let (id, token) = (made["id"].as_str().unwrap(), made["token"].as_str().unwrap());
+    assert_eq!(
+        answer(call(&service, Method::GET, "/api/v1/projections", token))
+            .await
+            .0,
+        200
+    );
+    let (done, listed) = warmledger(&database, &["tokens", "list"]);
+    assert!(
+        done && listed.contains(id) && listed.contains("billing") && !listed.contains(token),
+        "{listed}"
+    );
+    assert!(warmledger(&database, &["projections", "rebuild", "orders"]).0);
+    assert!(warmledger(&database, &["projections", "rebuild", "orders", "--check"]).0);
+    assert!(warmledger(&database, &["tokens", "revoke", id]).0);
+    let (done, refused) = warmledger(&database, &["tokens", "revoke", id]);
+    assert!(!done && refused.contains("was revoked at"), "{refused}");
+    let (done, refused) = warmledger(&database, &["tokens", "create", "--name", "x", "--scope", "write"]);
+    assert!(!done && refused.contains("reveal-bulk"), "{refused}");
+
+    let entries = log(&service, "").await;
+    let actions: Vec<_> = entries
+        .iter()
+        .rev()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["createToken", "rebuild", "verify", "revokeToken"]);
+    for entry in &entries {
+        assert!(entry["actor"].as_str().unwrap().starts_with("cli:"), "{entry}");
+        assert_eq!(entry["address"], Value::Null);
+    }
+    assert_eq!(entries[1]["passed"], true);
+    // the same in SQL
+    let raw = Raw::connect(&database).await;
+    assert_eq!(raw.texts("SELECT action FROM access ORDER BY position").await, actions);
+    let kept = raw.texts("SELECT id || ' ' || name || ' ' || scopes FROM tokens").await;
+    assert_eq!(kept, [format!("{id} billing read operate")]);
+    for file in std::fs::read_dir(database.dir.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let found = bytes.windows(token.len()).any(|window| window == token.as_bytes());
+        assert!(!found, "only its hash is kept");
+    }
+    service.stop().await;
+}
