@@ -9,11 +9,14 @@ pub mod demo;
 pub mod events;
 pub mod ingest;
 mod interrupt;
+pub mod keys;
 mod meter;
 pub mod output;
 pub mod projections;
+pub mod quarantine;
 pub mod serve;
 pub mod simulate;
+pub mod subjects;
 pub mod tokens;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
@@ -91,6 +94,12 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Show how far the named consumers of the feed are
     Consumers(consumers::ConsumersArgs),
+    /// Erase subjects, or keep them from being erased
+    Subjects(subjects::SubjectsArgs),
+    /// List and rotate the master keys
+    Keys(keys::KeysArgs),
+    /// List webhooks that could not be used, and read them again
+    Quarantine(quarantine::QuarantineArgs),
     /// Make, list and revoke API tokens
     Tokens(tokens::TokensArgs),
     /// Print the settings in effect, secrets masked

@@ -224,11 +224,7 @@ fn read_or_create(dir: &Path, kind: SecretFile, created: &mut Vec<PathBuf>) -> R
 /// # Errors
 /// [`DataDirError`] if the system refuses.
 pub fn create_secret_file(path: &Path, text: &str) -> Result<bool, DataDirError> {
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    match create(dir, path, text) {
+    match create(directory(path), path, text) {
         Ok(()) => Ok(true),
         Err(source) if source.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(source) => Err(DataDirError::Io {
@@ -248,6 +244,38 @@ fn create(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     removed?;
     // Without this a crash could lose the name of a secret that something was already sealed or signed with.
     File::open(dir)?.sync_all()
+}
+
+/// Writes a file of mode 0600 with these lines in the place of the one that is there: whoever reads it sees the one or
+/// the other, whole.
+///
+/// # Errors
+/// [`DataDirError`] if the system refuses; the old file is untouched then.
+pub fn replace_secret_file(path: &Path, text: &str) -> Result<(), DataDirError> {
+    let replace = || {
+        let dir = directory(path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = dir.join(format!(".{name}.{:016x}", rand::random::<u64>()));
+        let replaced = write_synced(&temporary, text).and_then(|()| fs::rename(&temporary, path));
+        if replaced.is_err() {
+            // it may not even have been made
+            let _ = fs::remove_file(&temporary);
+        }
+        replaced?;
+        File::open(dir)?.sync_all()
+    };
+    replace().map_err(|source| DataDirError::Io {
+        action: "replace",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The directory that a file is in.
+fn directory(path: &Path) -> &Path {
+    path.parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn write_synced(path: &Path, text: &str) -> io::Result<()> {

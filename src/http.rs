@@ -7,6 +7,8 @@
 //! - `reveal`: handing out credentials
 //! - `access`: who did what
 //! - `tokens`: API tokens
+//! - `subjects`: erasing users, and keeping them from being erased
+//! - `evidence`: the webhook that an event was made of
 //! - `events`, `stream`: the feed of all events, page by page and as it happens
 //! - `consumers`: who reads the feed, and how far
 //! - `rows`: the rows of every projection, by any of their columns
@@ -22,6 +24,7 @@ mod consumers;
 mod diff;
 mod domains;
 mod events;
+mod evidence;
 mod extract;
 mod failures;
 mod health;
@@ -37,6 +40,7 @@ mod renewals;
 mod reveal;
 mod rows;
 mod stream;
+mod subjects;
 mod tokens;
 mod watch;
 mod webhooks;
@@ -62,6 +66,7 @@ pub use listener::{CutListener, Peer};
 pub use problem::Problem;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
+use crate::erasure::Erasures;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
@@ -78,6 +83,8 @@ pub struct App {
     pub ledger: Ledger,
     /// The way in, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
+    /// Erases, holds and releases subjects.
+    pub erasures: Erasures,
     /// The end of the log, as far as this process knows.
     pub head: Receiver<Position>,
     /// How long an event stream may be silent.
@@ -119,6 +126,8 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(reveal::router())
         .merge(access::router())
         .merge(tokens::router())
+        .merge(subjects::router())
+        .merge(evidence::router())
         .merge(events::router())
         .merge(stream::router())
         .merge(consumers::router())

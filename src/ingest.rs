@@ -11,14 +11,15 @@ pub mod signature;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aggregates::{EventId, Source};
+use aggregates::{EventId, OrderEvent, Source, WebhookQuarantined};
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::ledger::{Incoming, Ledger, Original, PlainSections, Receipt, RecordError};
 use crate::secret::Secret;
 use crate::vault::FingerprintKey;
 use payload::Delivery;
-use signature::{Refusal, SIGNATURE_HEADER, TIMESTAMP_HEADER, Verifier};
+use signature::{Refusal, SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, Verifier};
 
 /// Headers that are kept with the original, as evidence.
 const KEPT_HEADERS: [&str; 4] = ["content-type", SIGNATURE_HEADER, TIMESTAMP_HEADER, "user-agent"];
@@ -34,6 +35,39 @@ pub enum IngestError {
     /// The ledger could not record it.
     #[error(transparent)]
     Record(#[from] RecordError),
+}
+
+/// What can be said of the signature on an original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum SignatureFinding {
+    /// One of the source's keys gives it.
+    Valid {
+        /// Which: 1 is the first one in the settings.
+        key: usize,
+        /// What is signed.
+        #[schema(value_type = String)]
+        scheme: Scheme,
+        /// Whether the time of sending is part of what is signed.
+        timestamp_is_signed: bool,
+        /// The time of sending that the headers name.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        sent_at: Option<Timestamp>,
+    },
+    /// None of today's keys gives it: the key was retired, or is not that of the sender.
+    NoKeyMatches,
+    /// It was taken in without a signature, on an operator's word.
+    Unsigned,
+    /// The source is not configured any more.
+    UnknownSource,
+}
+
+/// What has become of a quarantined webhook that was read again.
+pub enum ReadAgain {
+    /// It can still not be used, for this reason.
+    Unusable(String),
+    /// It is recorded, or was before.
+    Recorded(Receipt),
 }
 
 /// The way in for one source.
@@ -117,6 +151,46 @@ impl Ingest {
             },
         )
         .await
+    }
+
+    /// Whether an original's signature is right by today's keys of the source.
+    pub fn examine(&self, original: &Original) -> SignatureFinding {
+        let header = |name: &str| original.headers.get(name).map(String::as_str);
+        let Some(signature) = header(SIGNATURE_HEADER) else {
+            return SignatureFinding::Unsigned;
+        };
+        let timestamp = header(TIMESTAMP_HEADER);
+        match self.verifier.explain(signature, timestamp, original.body.expose()) {
+            Some((key, scheme)) => SignatureFinding::Valid {
+                key,
+                scheme,
+                timestamp_is_signed: scheme.signs_timestamp(),
+                sent_at: timestamp.and_then(signature::parse_timestamp),
+            },
+            None => SignatureFinding::NoKeyMatches,
+        }
+    }
+
+    /// Reads the original of a quarantined webhook again. None if it can still not be used, with the reason of today.
+    ///
+    /// # Errors
+    /// [`RecordError`] if what it says cannot be recorded.
+    pub async fn read_again(
+        &self,
+        original: &Original,
+        quarantined: &WebhookQuarantined,
+    ) -> Result<ReadAgain, RecordError> {
+        let body = original.body.expose();
+        let delivery = Delivery {
+            size: body.len(),
+            sent_at: quarantined.sent_at,
+            unsigned: quarantined.unsigned,
+        };
+        if let OrderEvent::WebhookQuarantined(facts) = payload::parse(body, delivery).claim {
+            return Ok(ReadAgain::Unusable(facts.detail));
+        }
+        let incoming = self.prepare(original.headers.clone(), body, delivery)?;
+        Ok(ReadAgain::Recorded(self.ledger.record(incoming).await?))
     }
 
     async fn record<'h>(

@@ -23,16 +23,16 @@ mod writer;
 
 use std::sync::Arc;
 
-use aggregates::{AccessEvent, OrderError, Position, StreamId};
+use aggregates::{AccessEvent, EventId, OrderError, Position, StreamId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-pub use access::record_access;
+pub use access::{record_access, record_access_as};
 pub use incoming::{Incoming, Original, PlainSections};
 pub use reader::{OpenError, Reader};
 
 use crate::store::{Store, StoreError};
-use crate::vault::Vault;
+use crate::vault::{OpenVaultError, Vault, VaultError};
 use access::AccessEntry;
 use writer::{Pending, Work, Writer};
 
@@ -92,10 +92,20 @@ pub enum RecordError {
     Store(Arc<StoreError>),
     /// A sealed section or a key could not be made or opened.
     #[error("the vault failed: {0}")]
-    Vault(Arc<crate::vault::VaultError>),
+    Vault(Arc<VaultError>),
     /// Facts could not be written.
     #[error("the event cannot be written: {0}")]
     Event(Arc<aggregates::EventError>),
+}
+
+impl From<OpenVaultError> for RecordError {
+    fn from(error: OpenVaultError) -> Self {
+        match error {
+            OpenVaultError::Store(error) => Self::Store(Arc::new(error)),
+            OpenVaultError::Vault(error) => Self::Vault(Arc::new(error)),
+            OpenVaultError::KeyIsMissing(place) => Self::Vault(Arc::new(VaultError::NoMasterKey(place))),
+        }
+    }
 }
 
 impl From<incoming::PrepareError> for RecordError {
@@ -163,6 +173,15 @@ impl Ledger {
     /// looked up for seconds.
     pub async fn record_access(&self, event: AccessEvent) -> Result<Receipt, RecordError> {
         let entry = AccessEntry::new(event).map_err(|error| RecordError::Event(Arc::new(error)))?;
+        self.enqueue(Work::Access(entry), 0).await
+    }
+
+    /// As [`Self::record_access`], under an id that was chosen for it.
+    ///
+    /// # Errors
+    /// As [`Self::record_access`].
+    pub async fn record_access_as(&self, event_id: EventId, event: AccessEvent) -> Result<Receipt, RecordError> {
+        let entry = AccessEntry::named(event_id, event).map_err(|error| RecordError::Event(Arc::new(error)))?;
         self.enqueue(Work::Access(entry), 0).await
     }
 

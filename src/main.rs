@@ -28,6 +28,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Projections(args) => cli::projections::run(args, settings).await,
         Command::Events(args) => cli::events::run(args, settings).await,
         Command::Consumers(args) => cli::consumers::run(args, settings).await,
+        Command::Subjects(args) => cli::subjects::run(args, settings).await,
+        Command::Keys(args) => cli::keys::run(args, settings).await,
+        Command::Quarantine(args) => cli::quarantine::run(args, settings).await,
         Command::Tokens(args) => cli::tokens::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
 use crate::data_dir::{self, ServiceSecrets};
+use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
 use crate::http::{self, App, CutListener, Peer};
 use crate::ingest::Ingest;
@@ -24,9 +25,9 @@ use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
 use crate::relay::Relay;
 use crate::runner::{LiveRunner, Snapshots};
-use crate::settings::Settings;
-use crate::store::{self, Lookup, Store};
-use crate::vault::{FingerprintKey, MasterKey, Vault};
+use crate::settings::{MasterKeySettings, Settings};
+use crate::store::{self, Store};
+use crate::vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
 /// The source whose settings stand at the top level.
 pub const MAIN_SOURCE: &str = "coldmailreseller";
@@ -44,6 +45,8 @@ pub struct Core {
     pub ledger: Ledger,
     /// The way in, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
+    /// Erases, holds and releases subjects.
+    pub erasures: Erasures,
     /// What the service runs with.
     pub secrets: ServiceSecrets,
     writer: JoinHandle<()>,
@@ -59,14 +62,19 @@ impl Core {
         let store = store::open(&settings.database_url)
             .await
             .with_context(|| format!("cannot open {}", settings.database_url))?;
-        let (master, created) = master_key(settings, &*store).await?;
-        let vault = Arc::new(Vault::open(Arc::new(master), &*store).await?);
+        let vault = Arc::new(
+            Vault::open(master_keys(settings)?, &*store)
+                .await
+                .with_context(|| format!("cannot open the keys of {}", settings.database_url))?,
+        );
         let mut secrets = ServiceSecrets::prepare(settings)?;
-        if created {
-            secrets.created.push(settings.master_key_file.clone());
-        }
+        secrets.created.extend(vault.created().cloned());
+        let journal = Arc::new(ErasureJournal::new(&settings.erasure_journal, vault.ledger_name()));
+        erasure::restore(&*store, &journal).await?;
         let (ledger, writer) =
             Ledger::start(Arc::clone(&store), Arc::clone(&vault), settings.queue_capacity.get()).await?;
+        let reader = Reader::new(Arc::clone(&store), Arc::clone(&vault));
+        let erasures = Erasures::new(Arc::clone(&store), reader, ledger.clone(), journal);
         let ingest = |source: Source, verifier: Verifier| {
             let fingerprints = Arc::clone(vault.fingerprints());
             (
@@ -88,6 +96,7 @@ impl Core {
             vault,
             ledger,
             ingests,
+            erasures,
             secrets,
             writer,
         })
@@ -99,10 +108,11 @@ impl Core {
             store,
             ledger,
             ingests,
+            erasures,
             writer,
             ..
         } = self;
-        drop((ledger, ingests));
+        drop((ledger, ingests, erasures));
         if let Err(error) = writer.await {
             tracing::error!(%error, "the ledger's writer failed");
         }
@@ -110,25 +120,16 @@ impl Core {
     }
 }
 
-/// The master key: read, or made if the ledger is new. Tells whether it was made. A ledger that has keys already is not
-/// given another master key, which could open nothing.
-async fn master_key(settings: &Settings, store: &dyn Store) -> anyhow::Result<(MasterKey, bool)> {
-    let path = &settings.master_key_file;
-    let lookup = Lookup {
-        subjects: vec![FingerprintKey::subject()],
-        ..Lookup::default()
-    };
-    if store.lookup(&lookup).await?.keys.is_empty() {
-        return Ok(MasterKey::load_or_create(path)?);
-    }
-    let master = MasterKey::load(path).with_context(|| {
-        format!(
-            "{} holds a ledger already, and its sealed sections open only with its own master key, which should be in {}",
-            settings.database_url,
-            path.display()
-        )
-    })?;
-    Ok((master, false))
+/// Where the master keys come from.
+///
+/// # Errors
+/// If there can be no client of the transit engine.
+pub fn master_keys(settings: &Settings) -> anyhow::Result<Arc<dyn MasterKeySource>> {
+    Ok(match &settings.master_key {
+        MasterKeySettings::File(path) => Arc::new(KeyFile::plain(path)),
+        MasterKeySettings::Given(keys) => Arc::new(GivenKeys::new(keys.clone())),
+        MasterKeySettings::Transit(path, transit) => Arc::new(KeyFile::sealed(path, Transit::new(transit.clone())?)),
+    })
 }
 
 /// A service that listens.
@@ -155,9 +156,12 @@ impl Service {
             vault,
             ledger,
             ingests,
+            erasures,
             secrets,
             writer,
         } = Core::open(settings).await?;
+        // until it serves, this process has opened nothing
+        let unopened = store.head().await?.position;
         let listener = TcpListener::bind(settings.listen)
             .await
             .with_context(|| format!("cannot listen on {}", settings.listen))?;
@@ -169,6 +173,14 @@ impl Service {
         let tasks = TaskTracker::new();
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
         tasks.spawn(watching);
+        tasks.spawn(erasure::follow(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            Arc::clone(erasures.journal()),
+            head.clone(),
+            unopened,
+            shutdown.clone(),
+        ));
         if let Some(url) = settings.nats_url.clone() {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
             tasks.spawn(relay.run(shutdown.clone()));
@@ -179,6 +191,7 @@ impl Service {
             store: Arc::clone(&store),
             ledger,
             ingests,
+            erasures,
             head,
             heartbeat: settings.heartbeat,
             live,

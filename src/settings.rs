@@ -5,13 +5,14 @@
 //!
 //! - `keys`: the known keys, and the suggestion for a misspelt one
 //! - `layers`: the merge, which remembers where each value came from
-//! - `read`, `values`, `url`: text to types
+//! - `read`, `values`, `url`, `master`: text to types
 //! - `effective`: the way back, masked
 
 mod effective;
 mod error;
 mod keys;
 mod layers;
+mod master;
 mod read;
 mod url;
 mod values;
@@ -35,6 +36,7 @@ use ipnet::IpNet;
 pub use self::{
     effective::EffectiveSetting,
     error::{Origin, Problem, SettingsError},
+    master::MasterKeySettings,
     url::{DatabaseUrl, NatsServer, NatsUrl},
     values::{LogFormat, parse_keys},
 };
@@ -43,6 +45,7 @@ use crate::{ingest::signature::Scheme, secret::Secret};
 /// The settings file that is read, if it is there, when no other is named.
 pub const DEFAULT_FILE: &str = "warmledger.toml";
 const DEFAULT_DATA_DIR: &str = "./warmledger-data";
+const ERASURE_JOURNAL: &str = "erasures.jsonl";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 const DEFAULT_LOG: &str = "info";
 const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); // checked by the compiler: a constant
@@ -100,8 +103,10 @@ pub struct Settings {
     pub webhook_key: Option<Vec<Secret<String>>>,
     /// What the main source's signatures cover.
     pub signature: Scheme,
-    /// The file of the key that wraps all data keys.
-    pub master_key_file: PathBuf,
+    /// Where the key that wraps all data keys comes from.
+    pub master_key: MasterKeySettings,
+    /// The file that keeps in mind who was erased, whatever becomes of the database.
+    pub erasure_journal: PathBuf,
     /// The token that may do everything; `None` means the data directory's `admin.token`.
     pub admin_token: Option<Secret<String>>,
     /// The NATS server that events are published to, if any.
@@ -201,7 +206,8 @@ impl Settings {
         if *self.origin("database_url") == Origin::Default {
             self.database_url = DatabaseUrl::Sqlite(self.data_dir.join("warmledger.db"));
         }
-        self.master_key_file = self.data_dir.join("master.key");
+        self.master_key = MasterKeySettings::File(self.data_dir.join("master.key"));
+        self.erasure_journal = self.data_dir.join(ERASURE_JOURNAL);
         self.webhook_key = None;
         self.signature = Scheme::default();
         self.admin_token = None;

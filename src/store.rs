@@ -3,6 +3,7 @@
 //! Layout
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
+//! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `outcome`: what a store tells of a projection's generations
 //! - `parts`: statements of a bounded size
 //! - `token`: an API token
@@ -16,6 +17,7 @@
 mod consumer;
 mod error;
 mod event;
+mod keys;
 mod outcome;
 mod parts;
 mod postgres;
@@ -34,6 +36,7 @@ use projections::Column;
 pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
+pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
@@ -42,6 +45,7 @@ pub use token::StoredToken;
 
 use crate::access::TokenHash;
 use crate::settings::DatabaseUrl;
+use crate::vault::WrappedKey;
 
 /// The end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +98,7 @@ pub struct Found {
     /// Streams that carry a reference, oldest first. A reference is a hash: what it leads to has to be checked.
     pub references: Vec<(Reference, StreamId)>,
     /// Wrapped data keys.
-    pub keys: Vec<(SubjectId, Vec<u8>)>,
+    pub keys: Vec<WrappedKey>,
 }
 
 /// The life of one generation of a projection's rows.
@@ -250,6 +254,8 @@ pub enum Duty {
     Projections,
     /// Publishing the feed to NATS.
     Relay,
+    /// Wrapping the data keys anew.
+    KeyRotation,
 }
 
 /// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
@@ -263,7 +269,7 @@ pub trait Lease: Send {
 
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: KeyStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
@@ -345,7 +351,7 @@ pub trait Store: Send + Sync + 'static {
     /// Gives a generation that is neither live nor building another state: of a snapshot's life, or retired.
     async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError>;
 
-    /// Drops a generation that is not live, with its table; [`StoreError::Held`], and nothing dropped, while somebody
+    /// Drops a generation that is not live, with its table; [`StoreError::Locked`], and nothing dropped, while somebody
     /// is reading that.
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError>;
 

@@ -1,4 +1,4 @@
-//! The vault: sections are packed, sealed under a data key of their subject, and the data keys are wrapped by the
+//! The vault: sections are packed, sealed under a data key of their subject, and the data keys are wrapped by a
 //! master key. Destroying a subject's data key erases everything that is sealed under it.
 //!
 //! Layout
@@ -6,7 +6,12 @@
 //! - `data_key`: sealing and opening sections
 //! - `context`: where a section belongs, which its seal is bound to
 //! - `key_wrapper`: what wraps data keys
-//! - `master_key`: the one that does so with a key from a file
+//! - `master_key`: a key that does so
+//! - `source`: where master keys come from: the settings, or
+//! - `key_file`: a file, whose keys
+//! - `transit`: a transit engine may have sealed
+//! - `master_keys`: those that are known, and which of them wraps
+//! - `rotation`: wrapping all data keys anew
 //! - `keyring`: data keys in memory
 //! - `fingerprint`: whether two bodies are the same, without a hash that anyone could try guesses on
 //! - `aead`: the cipher, the one place that calls it
@@ -19,33 +24,48 @@ mod context;
 mod data_key;
 mod error;
 mod fingerprint;
+mod key_file;
 mod key_wrapper;
 mod keyring;
 mod master_key;
+mod master_keys;
 mod never_shown;
 mod pack;
+mod rotation;
+mod source;
+mod transit;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
+
+use aggregates::{Position, SubjectId};
 
 pub use context::{Context, Section};
 pub use data_key::{DataKey, Sealed};
 pub use error::VaultError;
 pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use key_file::KeyFile;
 pub use key_wrapper::KeyWrapper;
-pub use keyring::Keyring;
-pub use master_key::MasterKey;
+pub use keyring::{Keyring, SubjectKey, WrappedKey};
+pub use master_key::{KeyMaterial, MasterKey, MasterKeyId, NotAnId};
+pub use master_keys::MasterKeys;
 pub use pack::{MAX_PLAIN_BYTES, Packed};
+pub use rotation::{Rotated, Rotation, RotationError};
+pub use source::{GivenKeys, MasterKeySource};
+pub use transit::{Transit, TransitError, TransitSettings, TransitToken};
 
-use crate::store::{Store, StoreError};
+use crate::store::{Lookup, Store, StoreError};
 
 /// How many subjects' data keys are kept in memory.
 const KEPT_KEYS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap(); // checked by the compiler: a constant
 
-/// The data keys in memory and the fingerprint key.
+/// The keys in memory: the master keys, the data keys, the fingerprint key.
 pub struct Vault {
+    masters: Arc<MasterKeys>,
     keyring: Keyring,
     fingerprints: Arc<FingerprintKey>,
+    created: Option<PathBuf>,
 }
 
 /// Why a vault cannot be opened.
@@ -54,25 +74,104 @@ pub enum OpenVaultError {
     /// The key file or a wrapped key is not usable.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The store has keys already, and their master key is not where it should be.
+    #[error(
+        "there is a ledger already, and its sealed sections open only with its own master key, which should be in {0}"
+    )]
+    KeyIsMissing(String),
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Vault {
-    /// Opens the vault of a store. Its fingerprint key comes from the store and is made on first use; so a wrong master
-    /// key is found out here.
+    /// Opens the vault of a store with the master keys of a source. A new ledger's first master key is made if there is
+    /// none; one that has keys already is never given another, which could open nothing. The fingerprint key comes from
+    /// the store and is made on first use; so a wrong master key is found out here.
     ///
     /// # Errors
-    /// [`OpenVaultError`] if the store cannot be read, or its keys were wrapped by another master key.
-    pub async fn open(wrapper: Arc<dyn KeyWrapper>, store: &dyn Store) -> Result<Self, OpenVaultError> {
-        let (_, offer) = FingerprintKey::create(&*wrapper)?;
-        let wrapped = store.reserved_key(&FingerprintKey::subject(), &offer).await?;
-        let fingerprints = Arc::new(FingerprintKey::unwrap(&*wrapper, &wrapped)?);
+    /// [`OpenVaultError`] if store or source cannot be read, or the ledger's master key is not there.
+    pub async fn open(source: Arc<dyn MasterKeySource>, store: &dyn Store) -> Result<Self, OpenVaultError> {
+        let stored = fingerprint_key(store).await?;
+        let made = stored.is_none() && source.create().await?;
+        let created = source.file().filter(|_| made).map(Into::into);
+        let keys = source.load().await?;
+        let Some(newest) = keys.first().map(MasterKey::id) else {
+            return Err(OpenVaultError::KeyIsMissing(source.describe()));
+        };
+        let wrapped_by = stored.as_deref().and_then(MasterKeyId::of_wrapped);
+        let current = match store.master_key().await? {
+            Some(current) => current,
+            // of two processes that start at once, one says which
+            None => store.first_master_key(wrapped_by.unwrap_or(newest)).await?,
+        };
+        let masters = Arc::new(MasterKeys::new(source, keys, Some(current))?);
+        let wrapped = match stored {
+            Some(wrapped) => wrapped,
+            None => {
+                let (_, offer) = FingerprintKey::create(&*masters)?;
+                store.reserved_key(&FingerprintKey::subject(), &offer).await?
+            }
+        };
+        let fingerprints = Arc::new(FingerprintKey::unwrap(&*masters, &wrapped)?);
+        let wrapper: Arc<dyn KeyWrapper> = masters.clone();
         Ok(Self {
+            masters,
             keyring: Keyring::new(wrapper, KEPT_KEYS),
             fingerprints,
+            created,
         })
+    }
+
+    /// A name of the ledger that it keeps for ever, in every backup: it follows from the fingerprint key.
+    pub fn ledger_name(&self) -> String {
+        self.fingerprints.of(b"warmledger ledger name v1").to_string()
+    }
+
+    /// The file of the master key, if opening has made it.
+    pub fn created(&self) -> Option<&PathBuf> {
+        self.created.as_ref()
+    }
+
+    /// The master keys.
+    pub fn masters(&self) -> &Arc<MasterKeys> {
+        &self.masters
+    }
+
+    /// A subject's data key, if it is in memory. One that was wrapped by a master key which is not known makes its source
+    /// be asked again: there was a rotation.
+    ///
+    /// # Errors
+    /// As [`KeyWrapper::unwrap`].
+    pub async fn key(&self, subject: &SubjectId) -> Result<Option<SubjectKey>, VaultError> {
+        match self.keyring.get(subject) {
+            Err(VaultError::OtherMasterKey { .. }) => {
+                self.masters.look_again().await?;
+                let found = self.keyring.get(subject);
+                if found.is_err() {
+                    // what is stored may have been wrapped anew since it was read
+                    self.keyring.forget(subject);
+                }
+                found
+            }
+            found => found,
+        }
+    }
+
+    /// Wraps new data keys under the master key that the store names: another process may have rotated it.
+    ///
+    /// # Errors
+    /// [`OpenVaultError`] if the store cannot be read, or the source does not have that key.
+    pub async fn follow(&self, store: &dyn Store) -> Result<(), OpenVaultError> {
+        match store.master_key().await? {
+            Some(current) if current != self.masters.id() => Ok(self.masters.wrap_under(current).await?),
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets the key of a subject that was erased at this position.
+    pub fn erase(&self, subject: &SubjectId, position: Position) {
+        self.keyring.erase(subject, position);
     }
 
     /// The data keys in memory.
@@ -84,4 +183,19 @@ impl Vault {
     pub fn fingerprints(&self) -> &Arc<FingerprintKey> {
         &self.fingerprints
     }
+}
+
+/// The fingerprint key as it is stored.
+async fn fingerprint_key(store: &dyn Store) -> Result<Option<Vec<u8>>, StoreError> {
+    let lookup = Lookup {
+        subjects: vec![FingerprintKey::subject()],
+        ..Lookup::default()
+    };
+    Ok(store
+        .lookup(&lookup)
+        .await?
+        .keys
+        .into_iter()
+        .next()
+        .map(|key| key.wrapped))
 }

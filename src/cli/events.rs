@@ -1,6 +1,8 @@
 //! `warmledger events`
 
-use std::{collections::BTreeMap, fmt::Display, process::ExitCode, time::Duration};
+mod evidence;
+
+use std::{collections::BTreeMap, fmt::Display, path::PathBuf, process::ExitCode, time::Duration};
 
 use aggregates::{Event, EventId, Position, Source, StreamId, SubjectId};
 use anyhow::{Context, anyhow};
@@ -11,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{interrupt, output};
 use crate::{
+    access::Reason,
     clock::rfc3339_micros,
     feed,
     settings::Settings,
@@ -57,6 +60,26 @@ Examples:
         /// The event's position in the ledger, from 1
         #[arg(value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
         position: u64,
+    },
+    /// Open the exact webhook that an event was made of, and check its signature again
+    #[command(after_help = "\
+Shows what is otherwise never shown: the body holds whatever the sender put there, credentials included. It is recorded,
+with the reason, before anything is printed. --out writes the exact bytes to a new file of mode 0600; without it, only
+what was found is printed.
+
+Examples:
+  warmledger events evidence 42 --reason 'dispute 2026-9'
+  warmledger events evidence 42 --reason 'dispute 2026-9' --out webhook-42.json")]
+    Evidence {
+        /// The event's position in the ledger, from 1
+        #[arg(value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+        position: u64,
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Reason,
+        /// Write the body to this file
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
     },
     /// Print the newest events
     #[command(
@@ -121,6 +144,9 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
         EventsCommand::Show { position } => {
             let store = super::open_store(&settings).await?;
             show(&*store, Position(position)).await?;
+        }
+        EventsCommand::Evidence { position, reason, out } => {
+            evidence::run(&settings, Position(position), reason, out.as_deref()).await?;
         }
         EventsCommand::List { after, limit, filter } => {
             let filter = filter.read()?;

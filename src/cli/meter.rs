@@ -10,6 +10,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 const PLAIN: Duration = Duration::from_secs(5);
 
 const EVENTS: &str = "{prefix} {bar:32} {pos}/{len} events  {msg}";
+const KEYS: &str = "{prefix} {bar:32} {pos}/{len} keys  {msg}";
 const BYTES: &str = "{prefix} {bar:32} {bytes}/{total_bytes}  {msg}";
 const ENDLESS: &str = "{prefix} {spinner} {bytes}  {msg}";
 
@@ -17,7 +18,19 @@ const ENDLESS: &str = "{prefix} {spinner} {bytes}  {msg}";
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Events,
+    Keys,
     Bytes,
+}
+
+impl Unit {
+    /// What a rate is of.
+    fn rated(self) -> &'static str {
+        match self {
+            Self::Keys => "keys",
+            // bytes are read, and the events in them are what matters
+            Self::Events | Self::Bytes => "events",
+        }
+    }
 }
 
 /// Shows how far a command is.
@@ -35,6 +48,11 @@ impl Meter {
     /// Counts events up to an end that may move.
     pub(super) fn events(label: impl Into<String>) -> Self {
         Self::new(Unit::Events, label.into(), EVENTS, ProgressBar::new(0))
+    }
+
+    /// Counts keys up to an end that may move.
+    pub(super) fn keys(label: impl Into<String>) -> Self {
+        Self::new(Unit::Keys, label.into(), KEYS, ProgressBar::new(0))
     }
 
     /// Counts bytes, of so many if that is known.
@@ -60,6 +78,11 @@ impl Meter {
         }
     }
 
+    /// So many keys of so many are done.
+    pub(super) fn keys_at(&mut self, done: u64, total: u64) {
+        self.events_at(done, total);
+    }
+
     /// So many events of so many are done.
     pub(super) fn events_at(&mut self, done: u64, total: u64) {
         let first = *self.first.get_or_insert(done);
@@ -79,7 +102,7 @@ impl Meter {
         self.shown = Instant::now();
         let progressed = done.saturating_sub(self.first.unwrap_or(0));
         let left = total.map(|total| total.saturating_sub(done));
-        let pace = pace(self.begun.elapsed(), events, progressed, left);
+        let pace = pace(self.begun.elapsed(), events, self.unit.rated(), progressed, left);
         if self.bar.is_hidden() {
             eprintln!("{} {}  {pace}", self.label, self.plain(done, total));
             return;
@@ -93,8 +116,8 @@ impl Meter {
 
     fn plain(&self, done: u64, total: Option<u64>) -> String {
         match (self.unit, total) {
-            (Unit::Events, Some(total)) => format!("{done}/{total} events"),
-            (Unit::Events, None) => format!("{done} events"),
+            (Unit::Events | Unit::Keys, Some(total)) => format!("{done}/{total} {}", self.unit.rated()),
+            (Unit::Events | Unit::Keys, None) => format!("{done} {}", self.unit.rated()),
             (Unit::Bytes, Some(total)) => format!("{}/{}", HumanBytes(done), HumanBytes(total)),
             (Unit::Bytes, None) => HumanBytes(done).to_string(),
         }
@@ -117,10 +140,10 @@ impl Drop for Meter {
     }
 }
 
-/// Events a second, and the time that is left if it goes on like this.
-fn pace(elapsed: Duration, events: u64, progressed: u64, left: Option<u64>) -> String {
+/// Events or keys a second, and the time that is left if it goes on like this.
+fn pace(elapsed: Duration, events: u64, noun: &str, progressed: u64, left: Option<u64>) -> String {
     let elapsed = elapsed.as_secs_f64().max(1e-3);
-    let rate = format!("{:.0} events/s", events as f64 / elapsed);
+    let rate = format!("{:.0} {noun}/s", events as f64 / elapsed);
     match left {
         Some(left) if progressed > 0 => {
             let seconds = left as f64 * elapsed / progressed as f64;
@@ -146,6 +169,7 @@ mod tests {
     fn every_bar_can_be_drawn() {
         drop((
             Meter::events("orders"),
+            Meter::keys("rotate"),
             Meter::bytes("f", Some(1)),
             Meter::bytes("f", None),
         ));
@@ -154,9 +178,12 @@ mod tests {
     #[test]
     fn the_pace_is_that_of_this_run() {
         let second = Duration::from_secs(1);
-        assert_eq!(pace(second * 2, 500, 1000, Some(1000)), "250 events/s  2 s left");
-        assert_eq!(pace(second, 500, 500, None), "500 events/s");
-        assert_eq!(pace(second, 0, 0, Some(9)), "0 events/s");
+        assert_eq!(
+            pace(second * 2, 500, "events", 1000, Some(1000)),
+            "250 events/s  2 s left"
+        );
+        assert_eq!(pace(second, 500, "keys", 500, None), "500 keys/s");
+        assert_eq!(pace(second, 0, "events", 0, Some(9)), "0 events/s");
         assert_eq!(
             (duration(59), duration(61), duration(7300)),
             ("59 s".to_owned(), "1 min 1 s".to_owned(), "2 h 1 min".to_owned())

@@ -36,6 +36,8 @@ needed! {
     Read,
     /// Reading the events themselves.
     Audit,
+    /// Erasing subjects, and keeping them from being erased.
+    Erase,
     /// Looking after the service.
     Operate,
     /// Making and revoking tokens.

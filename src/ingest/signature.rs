@@ -209,6 +209,22 @@ impl Verifier {
         Ok(Some(sent_at))
     }
 
+    /// By which key (from 1, in the order in which they were given) and under which scheme a signature is right; none if
+    /// it is not. For evidence: how long ago it was made does not matter.
+    pub fn explain(&self, signature: &str, timestamp: Option<&str>, body: &[u8]) -> Option<(usize, Scheme)> {
+        let tag = decode(signature)?;
+        let schemes = [self.scheme].into_iter().chain(Scheme::ALL);
+        let tried = schemes.flat_map(|scheme| (1..).zip(&self.keys).map(move |(number, key)| (number, key, scheme)));
+        let mut right = tried.filter(|(_, key, scheme)| {
+            let one = Self {
+                keys: vec![(*key).clone()],
+                scheme: *scheme,
+            };
+            one.matches(*scheme, timestamp, body, &tag)
+        });
+        right.next().map(|(number, _, scheme)| (number, scheme))
+    }
+
     /// Whether any key gives the tag. Tries them all, so that the time taken doesn't tell which one it was.
     fn matches(&self, scheme: Scheme, timestamp: Option<&str>, body: &[u8], tag: &[u8; TAG_BYTES]) -> bool {
         let timestamp = match timestamp {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::{AccessEvent, EventError, EventId, Position, Source};
+use aggregates::{AccessEvent, EventError, EventId, Position, Source, SubjectId};
 use jiff::Timestamp;
 
 use super::RecordError;
@@ -23,12 +23,18 @@ pub(super) struct AccessEntry {
 impl AccessEntry {
     /// Makes it ready, under a new random id.
     pub(super) fn new(event: AccessEvent) -> Result<Self, EventError> {
+        Self::named(EventId::access(rand::random()), event)
+    }
+
+    /// Makes it ready under an id that was chosen for it.
+    pub(super) fn named(event_id: EventId, event: AccessEvent) -> Result<Self, EventError> {
         let facts = event.to_facts()?;
-        Ok(Self {
-            event_id: EventId::access(rand::random()),
-            event,
-            facts,
-        })
+        Ok(Self { event_id, event, facts })
+    }
+
+    /// The subject whose data key is destroyed by recording it, if it is an erasure.
+    pub(super) fn erases(&self) -> Option<&SubjectId> {
+        erased_by(&self.event)
     }
 
     /// The event, to be appended at this position.
@@ -52,6 +58,14 @@ impl AccessEntry {
     }
 }
 
+/// The subject whose data key is destroyed by recording the event, if it is an erasure.
+pub(super) fn erased_by(event: &AccessEvent) -> Option<&SubjectId> {
+    match event {
+        AccessEvent::SubjectErased(facts) => facts.subject.as_ref(),
+        _ => None,
+    }
+}
+
 /// Records what somebody did where no writer runs: for commands beside a running service. Needs no key, and returns the
 /// position once it is durable.
 ///
@@ -59,9 +73,21 @@ impl AccessEntry {
 /// [`RecordError::Contended`] if other processes were faster each time, or [`RecordError::Store`]: then it may have been
 /// recorded all the same if the answer of the store was lost.
 pub async fn record_access(store: &dyn Store, event: AccessEvent) -> Result<Position, RecordError> {
+    record_access_as(store, EventId::access(rand::random()), event).await
+}
+
+/// As [`record_access`], under an id that was chosen for it. If that is recorded already, nothing is written.
+///
+/// # Errors
+/// As [`record_access`].
+pub async fn record_access_as(
+    store: &dyn Store,
+    event_id: EventId,
+    event: AccessEvent,
+) -> Result<Position, RecordError> {
     let unavailable = |error: StoreError| RecordError::Store(Arc::new(error));
     let unwritable = |error: EventError| RecordError::Event(Arc::new(error));
-    let entry = AccessEntry::new(event).map_err(unwritable)?;
+    let entry = AccessEntry::named(event_id, event).map_err(unwritable)?;
     for _ in 0..ATTEMPTS {
         let head = store.head().await.map_err(unavailable)?;
         let position = Position(head.position.0 + 1);
@@ -77,7 +103,7 @@ pub async fn record_access(store: &dyn Store, event: AccessEvent) -> Result<Posi
             Append::Done => return Ok(position),
             Append::LostRace => {}
             Append::Conflict => {
-                // the id is random: if it is there, it is ours
+                // the id was made for this event: if it is there, it is ours
                 let lookup = Lookup {
                     events: vec![(Source::own(), entry.event_id.clone())],
                     ..Lookup::default()

@@ -4,12 +4,14 @@
 //! - `lookup`: asking the store what the caches don't know
 //! - `access`: what somebody did with the ledger
 //! - `identity`: repeats, and event ids that are taken
+//! - `key`: which data key seals an event
 //!
 //! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew. A
 //! plan may grow while the one before it is on its way to disk; it counts on that one, and is thrown away with it.
 
 mod access;
 mod identity;
+mod key;
 mod lookup;
 
 use std::collections::{HashMap, HashSet};
@@ -28,8 +30,8 @@ use super::route::{Route, Trace, route};
 use super::writer::{Pending, Work};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
-use crate::store::{Batch, Head, Lookup, NewEvent, Reference, SealedSections, Store};
-use crate::vault::{Context, DataKey, Fingerprint, Packed, Section, Vault};
+use crate::store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
+use crate::vault::{Context, Fingerprint, Packed, Section, SubjectKey, Vault};
 
 /// Whether to trust that what the caches don't know is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,9 @@ pub(super) struct Plan {
     pub(super) recorded_at: Timestamp,
     pub(super) planned: Vec<Planned>,
     pub(super) keys: Vec<(SubjectId, Vec<u8>)>,
-    new_keys: HashMap<SubjectId, Arc<DataKey>>,
+    new_keys: HashMap<SubjectId, SubjectKey>,
+    /// Subjects that the plan erases, and where: what was their key before seals nothing any more.
+    erased: HashMap<SubjectId, Position>,
     streams: HashMap<StreamId, StreamState>,
     references: HashMap<Reference, StreamId>,
     ids: HashMap<(Source, EventId), Taken>,
@@ -288,38 +292,6 @@ impl<'a> Planner<'a> {
         let known = planned.or_else(|| self.cache.streams.get(stream));
         known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
     }
-
-    /// The data key of a subject: the one there is, or a new one that is stored with the batch.
-    async fn data_key(&mut self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {
-        let ahead = || self.ahead.and_then(|ahead| ahead.new_keys.get(subject));
-        if let Some(key) = plan.new_keys.get(subject).or_else(ahead) {
-            return Ok(Arc::clone(key));
-        }
-        if let Some(key) = self.vault.keyring().get(subject).map_err(vault)? {
-            return Ok(key);
-        }
-        if self.mode == Mode::Careful && self.asked.insert(subject.clone()) {
-            let subjects = vec![subject.clone()];
-            let found = self
-                .store
-                .lookup(&Lookup {
-                    subjects,
-                    ..Lookup::default()
-                })
-                .await
-                .map_err(unavailable)?;
-            for (subject, wrapped) in found.keys {
-                self.vault.keyring().insert_wrapped(subject, wrapped);
-            }
-            if let Some(key) = self.vault.keyring().get(subject).map_err(vault)? {
-                return Ok(key);
-            }
-        }
-        let (key, wrapped) = self.vault.keyring().create(subject).map_err(vault)?;
-        plan.keys.push((subject.clone(), wrapped));
-        plan.new_keys.insert(subject.clone(), Arc::clone(&key));
-        Ok(key)
-    }
 }
 
 impl Plan {
@@ -333,6 +305,7 @@ impl Plan {
             planned: Vec::new(),
             keys: Vec::new(),
             new_keys: HashMap::new(),
+            erased: HashMap::new(),
             streams: HashMap::new(),
             references: HashMap::new(),
             ids: HashMap::new(),
@@ -392,6 +365,9 @@ impl Plan {
         }
         for (reference, stream) in self.references {
             cache.references.put(reference, stream);
+        }
+        for (subject, position) in self.erased {
+            vault.erase(&subject, position);
         }
         for (subject, key) in self.new_keys {
             vault.keyring().insert(subject, key);

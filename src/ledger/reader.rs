@@ -61,21 +61,24 @@ impl Reader {
 }
 
 async fn data_key(store: &dyn Store, vault: &Vault, event: &StoredEvent) -> Result<Arc<DataKey>, OpenError> {
-    if let Some(key) = vault.keyring().get(&event.subject)? {
-        return Ok(key);
+    let found = match vault.key(&event.subject).await? {
+        Some(found) => found,
+        None => {
+            let lookup = Lookup {
+                subjects: vec![event.subject.clone()],
+                ..Lookup::default()
+            };
+            for key in store.lookup(&lookup).await?.keys {
+                vault.keyring().insert_wrapped(key);
+            }
+            vault.key(&event.subject).await?.ok_or(OpenError::Erased)?
+        }
+    };
+    // the subject has a new key since it was erased, for what was recorded since
+    if event.position <= found.since {
+        return Err(OpenError::Erased);
     }
-    let subjects = vec![event.subject.clone()];
-    for (subject, wrapped) in store
-        .lookup(&Lookup {
-            subjects,
-            ..Lookup::default()
-        })
-        .await?
-        .keys
-    {
-        vault.keyring().insert_wrapped(subject, wrapped);
-    }
-    vault.keyring().get(&event.subject)?.ok_or(OpenError::Erased)
+    Ok(found.key)
 }
 
 fn context(event: &StoredEvent, section: Section) -> Context<'_> {

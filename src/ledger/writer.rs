@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use aggregates::Position;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
-use super::access::AccessEntry;
+use super::access::{AccessEntry, erased_by};
 use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
@@ -285,6 +285,10 @@ impl Writer {
                 } else {
                     self.careful.max(1)
                 };
+                if refused == Append::Conflict {
+                    // it may have been a data key under a master key that is not current any more
+                    self.vault.follow(&*self.store).await?;
+                }
                 self.catch_up().await
             }
             Err(error) => {
@@ -338,15 +342,33 @@ impl Writer {
                     position: event.position,
                     recorded_at: event.recorded_at,
                 };
-                self.cache.observe(event.to_recorded().map_err(failed)?);
+                let event = event.to_recorded().map_err(failed)?;
+                if let Some(subject) = event.access().and_then(erased_by) {
+                    self.vault.erase(subject, event.position);
+                }
+                self.cache.observe(event);
             }
             self.tail.send_replace(self.head.position);
             if complete {
                 return Ok(());
             }
         }
-        self.head = self.store.head().await.map_err(failed)?;
+        self.forget_erased().await.map_err(failed)?;
         self.cache.clear();
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Moves on to the head without looking at what was appended, but for erasures.
+    async fn forget_erased(&mut self) -> Result<(), StoreError> {
+        let head = self.store.head().await?;
+        for state in self.store.erased_subjects().await? {
+            if let Some(position) = state.erased_at {
+                self.vault.erase(&state.subject, position);
+            }
+        }
+        self.head = head;
         Ok(())
     }
 }

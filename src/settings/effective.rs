@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Origin, Settings};
-use crate::{data_dir::SecretFile, secret::Secret};
+use super::{MasterKeySettings, Origin, Settings};
+use crate::{data_dir::SecretFile, secret::Secret, vault::TransitToken};
 
 /// One setting as it is in effect. A secret shows only whether it is set, or which file it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -37,7 +37,10 @@ impl Settings {
                 ),
             ),
             self.row("signature", Some(self.signature.to_string())),
-            self.row("master_key_file", Some(self.master_key_file.display().to_string())),
+        ];
+        rows.extend(self.master_key_rows());
+        rows.extend([
+            self.row("erasure_journal", Some(self.erasure_journal.display().to_string())),
             self.row(
                 "admin_token",
                 Some(
@@ -55,10 +58,36 @@ impl Settings {
             self.row("heartbeat_seconds", Some(self.heartbeat.as_secs().to_string())),
             self.row("trusted_proxies", self.networks()),
             self.row("reveals_per_minute", Some(self.reveals_per_minute.to_string())),
-        ];
+        ]);
         for (name, source) in &self.sources {
             rows.push(self.row(&format!("sources.{name}.webhook_key"), Some(count(&source.webhook_key))));
             rows.push(self.row(&format!("sources.{name}.signature"), Some(source.signature.to_string())));
+        }
+        rows
+    }
+
+    /// Those of the way that is in use.
+    fn master_key_rows(&self) -> Vec<EffectiveSetting> {
+        let (file, transit) = match &self.master_key {
+            MasterKeySettings::Given(keys) => {
+                let keys = match keys.len() {
+                    1 => "(set)".to_owned(),
+                    many => format!("(set, {many} keys)"),
+                };
+                return vec![self.row("master_key", Some(keys))];
+            }
+            MasterKeySettings::File(file) => (file, None),
+            MasterKeySettings::Transit(file, transit) => (file, Some(transit)),
+        };
+        let mut rows = vec![self.row("master_key_file", Some(file.display().to_string()))];
+        if let Some(transit) = transit {
+            rows.push(self.row("transit_url", Some(transit.url.to_string())));
+            rows.push(self.row("transit_key", Some(transit.key.clone())));
+            rows.push(self.row("transit_mount", Some(transit.mount.clone())));
+            rows.push(match &transit.token {
+                TransitToken::Given(_) => self.row("transit_token", Some("(set)".to_owned())),
+                TransitToken::File(path) => self.row("transit_token_file", Some(path.display().to_string())),
+            });
         }
         rows
     }

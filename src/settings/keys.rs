@@ -17,13 +17,20 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 16] = [
+pub(super) const KEYS: [(&str, Kind); 23] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
     ("webhook_key", Kind::Text),
     ("signature", Kind::Text),
     ("master_key_file", Kind::Text),
+    ("master_key", Kind::Text),
+    ("transit_url", Kind::Text),
+    ("transit_key", Kind::Text),
+    ("transit_mount", Kind::Text),
+    ("transit_token", Kind::Text),
+    ("transit_token_file", Kind::Text),
+    ("erasure_journal", Kind::Text),
     ("admin_token", Kind::Text),
     ("nats_url", Kind::Text),
     ("log", Kind::Text),

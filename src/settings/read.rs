@@ -16,20 +16,30 @@ use super::{
     error::{Origin, Problem},
     keys::SOURCES,
     layers::{Entries, Entry},
-    values,
+    master, values,
 };
 
 /// The source whose keys are those at the top level.
 const MAIN_SOURCE: &str = "coldmailreseller";
 
-struct Reader {
+pub(super) struct Reader {
     values: BTreeMap<String, Entry>,
-    problems: Vec<Problem>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Reader {
+    /// Whether a key is set, be it good or not.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// Where a key was set, if it was.
+    pub(super) fn origin(&self, key: &str) -> Option<Origin> {
+        self.values.get(key).map(|entry| entry.origin.clone())
+    }
+
     /// The value of a key, if it is set and good.
-    fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let entry = self.values.get(key)?;
         match parse(&entry.text) {
             Ok(value) => Some(value),
@@ -107,9 +117,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
     let database_url = reader
         .get("database_url", DatabaseUrl::parse)
         .unwrap_or_else(|| DatabaseUrl::Sqlite(data_dir.join("warmledger.db")));
-    let master_key_file = reader
-        .get("master_key_file", values::parse_path)
-        .unwrap_or_else(|| data_dir.join("master.key"));
+    let master_key = master::read(&mut reader, data_dir.join("master.key"));
     let signature = reader.get("signature", values::scheme).unwrap_or_default();
     let mut sources = BTreeMap::new();
     for name in &names {
@@ -117,7 +125,10 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
     }
     let settings = Settings {
         database_url,
-        master_key_file,
+        master_key,
+        erasure_journal: reader
+            .get("erasure_journal", values::parse_path)
+            .unwrap_or_else(|| data_dir.join(super::ERASURE_JOURNAL)),
         signature,
         sources,
         listen: reader

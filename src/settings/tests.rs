@@ -352,7 +352,18 @@ fn the_example_file_documents_every_key_with_its_default() {
         from_file(example).expect("settings"),
     );
     assert_eq!(defaults.effective(), same.effective());
-    let without_default = ["webhook_key", "admin_token", "nats_url", "trusted_proxies"];
+    let without_default = [
+        "master_key",
+        "transit_url",
+        "transit_key",
+        "transit_mount",
+        "transit_token",
+        "transit_token_file",
+        "webhook_key",
+        "admin_token",
+        "nats_url",
+        "trusted_proxies",
+    ];
     for (key, _) in keys::KEYS {
         let value = table.get(key).unwrap_or_else(|| panic!("{key} is not documented"));
         let number = || value.as_integer().map(|number| number.to_string());

@@ -10,7 +10,7 @@ pub enum StoreError {
     Unavailable(String),
     /// Somebody else holds what is needed, and keeps it for longer than was waited: try again later.
     #[error("somebody else holds what is needed in the database: {0}")]
-    Held(String),
+    Locked(String),
     /// The database refused what was asked: trying again would not help.
     #[error("the database refused ({code}): {message}")]
     Refused {
@@ -19,6 +19,9 @@ pub enum StoreError {
         /// The database's primary message, without its detail.
         message: String,
     },
+    /// The subject is under legal hold and cannot be erased.
+    #[error("the subject is under legal hold")]
+    Held,
     /// What is stored cannot be read as what it should be.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
@@ -30,7 +33,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Held(_))
+        matches!(self, Self::Unavailable(_) | Self::Locked(_))
     }
 
     /// Whether a table was not there: where generations come and go, somebody else has dropped it.
@@ -60,14 +63,22 @@ fn sqlite_passes(code: &str) -> bool {
         .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14 | 15))
 }
 
+/// Whether the constraint on held subjects was broken. SQLite does not say which constraint it was; there is no other
+/// one that a caller could break.
+fn breaks_hold(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let is_it = |name| name == "subjects_held_not_erased";
+    error.is_check_violation() && error.constraint().is_none_or(is_it)
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
+            sqlx::Error::Database(error) if breaks_hold(&*error) => Self::Held,
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default().into_owned();
                 let message = error.message().to_owned();
                 if code == LOCK_NOT_AVAILABLE {
-                    return Self::Held(message);
+                    return Self::Locked(message);
                 }
                 let passes = if code.len() == 5 {
                     passes(&code)

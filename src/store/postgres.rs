@@ -4,6 +4,7 @@
 //! - `log`: the event log, references and data keys
 //! - `consumers`: named consumers of the feed
 //! - `generations`: the projections' tables and checkpoints
+//! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `lease`: the right to do what one process does for all
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
@@ -13,6 +14,7 @@
 
 mod consumers;
 mod generations;
+mod keys;
 mod lease;
 mod log;
 mod parked;

@@ -2,16 +2,15 @@
 
 use aggregates::SubjectId;
 
-use super::{DataKey, VaultError};
+use super::{DataKey, MasterKeyId, VaultError};
 
-/// Wraps data keys, so that they can be stored. [`MasterKey`](super::MasterKey) does so with a key from a file.
+/// Wraps data keys, so that they can be stored.
 ///
-/// Not async: with a key in memory it takes microseconds, and every caller that holds a lock or folds events would have
-/// to be async as well. One that asks a remote service blocks, and is called where blocking is allowed; a method for
-/// many keys at once, with a loop as its default, can be added without touching the implementations.
+/// Not async: wrapping and unwrapping are done with a master key in memory and take microseconds. What has to be asked of
+/// a remote service is the master key itself, once, by its [`MasterKeySource`](super::MasterKeySource).
 pub trait KeyWrapper: Send + Sync {
-    /// A public name of the key that wraps, for messages and for finding out what it wrapped.
-    fn id(&self) -> String;
+    /// The public name of the master key that wraps.
+    fn id(&self) -> MasterKeyId;
 
     /// Wraps a subject's data key: bytes to be stored.
     ///
@@ -22,7 +21,7 @@ pub trait KeyWrapper: Send + Sync {
     /// Unwraps a subject's data key from the bytes that [`wrap`](Self::wrap) made.
     ///
     /// # Errors
-    /// [`VaultError::OtherMasterKey`] if another key wrapped it; [`VaultError::Tampered`] if it was altered or is another
-    /// subject's.
+    /// [`VaultError::OtherMasterKey`] if a key that is not known here wrapped it; [`VaultError::Tampered`] if it was
+    /// altered or is another subject's.
     fn unwrap(&self, subject: &SubjectId, wrapped: &[u8]) -> Result<DataKey, VaultError>;
 }

@@ -1,9 +1,11 @@
-//! The master key: a file that only its owner can read. It wraps data keys and nothing else.
+//! A master key: it wraps data keys and nothing else.
 
-use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::fmt;
+use std::str::FromStr;
 
 use aggregates::SubjectId;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use hmac::{Hmac, Mac};
 use rand::Rng;
@@ -11,65 +13,108 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{DataKey, KeyWrapper, VaultError, aead};
-use crate::data_dir::{self, DataDirError};
 
 /// What the associated data of a wrapped key is of, and in which version.
 const LABEL: &str = "warmledger data key v1";
+/// Bytes of a master key.
+const BYTES: usize = 32;
 /// Bytes of a master key's id, which stands before every key that it wraps.
 const ID: usize = 8;
+
+/// The public name of a master key: the start of HMAC-SHA256 under the key over a constant. Says nothing about the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MasterKeyId([u8; ID]);
+
+impl MasterKeyId {
+    /// The id that stands before a wrapped key; none if it is too short to be one.
+    pub fn of_wrapped(wrapped: &[u8]) -> Option<Self> {
+        wrapped.first_chunk().copied().map(Self)
+    }
+
+    /// The id's 8 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for MasterKeyId {
+    /// 16 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// A text that is not the id of a master key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("is not the id of a master key: 16 hexadecimal digits, as `warmledger keys list` shows them")]
+pub struct NotAnId;
+
+impl FromStr for MasterKeyId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let mut id = [0; ID];
+        hex::decode_to_slice(text, &mut id).map_err(|_| NotAnId)?;
+        Ok(Self(id))
+    }
+}
+
+/// The bytes of a master key on their way between a source and a [`MasterKey`]. No `Debug`, wiped when dropped.
+#[derive(Clone)]
+pub struct KeyMaterial(Zeroizing<[u8; BYTES]>);
+
+impl KeyMaterial {
+    /// New bytes, from the thread's cryptographic generator that the operating system seeds.
+    pub fn generate() -> Self {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        rand::rng().fill_bytes(&mut *bytes);
+        Self(bytes)
+    }
+
+    /// Reads 32 bytes written as 64 hexadecimal digits or in base64, of either alphabet, padded or not.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        if text.len() == 2 * BYTES {
+            hex::decode_to_slice(text, &mut *bytes).ok()?;
+            return Some(Self(bytes));
+        }
+        let decode = |engine: &dyn Fn(&str) -> Option<Vec<u8>>| engine(text).map(Zeroizing::new);
+        let decoded = decode(&|text| STANDARD_PAD_INDIFFERENT.decode(text).ok())
+            .or_else(|| decode(&|text| URL_SAFE_PAD_INDIFFERENT.decode(text).ok()))?;
+        Self::from_slice(&decoded)
+    }
+
+    /// Takes exactly 32 bytes.
+    pub(super) fn from_slice(slice: &[u8]) -> Option<Self> {
+        let mut bytes = Zeroizing::new([0; BYTES]);
+        if slice.len() != BYTES {
+            return None;
+        }
+        bytes.copy_from_slice(slice);
+        Some(Self(bytes))
+    }
+
+    /// The bytes.
+    pub(super) fn bytes(&self) -> &[u8; BYTES] {
+        &self.0
+    }
+
+    /// Lower-case hexadecimal digits, as a key file holds them.
+    pub(super) fn to_hex(&self) -> Zeroizing<String> {
+        Zeroizing::new(hex::encode(&*self.0))
+    }
+}
 
 /// A key of 32 bytes that wraps data keys. No `Debug`, no `Clone`, wiped when dropped.
 pub struct MasterKey {
     cipher: XChaCha20Poly1305,
-    id: [u8; ID],
+    id: MasterKeyId,
 }
 
 impl MasterKey {
-    /// Makes the key file: mode 0600, lower-case hexadecimal and a line break, on disk with its name when this returns.
-    ///
-    /// # Errors
-    /// [`VaultError::File`] if there is one already or the system refuses.
-    pub fn create(path: &Path) -> Result<Self, VaultError> {
-        if !write_new(path)? {
-            let source = io::Error::from(ErrorKind::AlreadyExists);
-            return Err(DataDirError::Io {
-                action: "create",
-                path: path.to_owned(),
-                source,
-            }
-            .into());
-        }
-        Self::load(path)
-    }
-
-    /// Reads the key file.
-    ///
-    /// # Errors
-    /// [`VaultError::File`] if it cannot be read, or if others than its owner can; [`VaultError::NotAKey`] if it holds
-    /// something else.
-    pub fn load(path: &Path) -> Result<Self, VaultError> {
-        let text = data_dir::read_secret_file(path)?;
-        let mut bytes = Zeroizing::new([0; 32]);
-        // hex's own error quotes the character that it stumbles over
-        hex::decode_to_slice(text.as_bytes(), &mut *bytes).map_err(|_| VaultError::NotAKey(path.to_owned()))?;
-        Ok(Self::from_bytes(&bytes))
-    }
-
-    /// Reads the key file, or makes it if there is none. Tells whether it was made. Of two processes that start at once
-    /// one makes it, and both get the same key.
-    ///
-    /// # Errors
-    /// As [`Self::load`], or [`VaultError::File`] if it cannot be made.
-    pub fn load_or_create(path: &Path) -> Result<(Self, bool), VaultError> {
-        match Self::load(path) {
-            Err(VaultError::File(DataDirError::Io { source, .. })) if source.kind() == ErrorKind::NotFound => {}
-            loaded => return Ok((loaded?, false)),
-        }
-        let created = write_new(path)?;
-        Ok((Self::load(path)?, created))
-    }
-
-    fn from_bytes(bytes: &[u8; 32]) -> Self {
+    /// The key of these bytes.
+    pub fn new(material: &KeyMaterial) -> Self {
+        let bytes = material.bytes();
         // HMAC takes a key of any length: InvalidLength is never returned
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(bytes).expect("a key of any length");
         let digest = mac.chain_update("warmledger master key id v1").finalize().into_bytes();
@@ -77,34 +122,39 @@ impl MasterKey {
         id.copy_from_slice(&digest[..ID]);
         Self {
             cipher: XChaCha20Poly1305::new(bytes.into()),
-            id,
+            id: MasterKeyId(id),
         }
     }
 
-    /// A key that is in no file.
+    /// Its public name.
+    pub fn id(&self) -> MasterKeyId {
+        self.id
+    }
+
+    /// A key that no source has.
     #[cfg(test)]
     pub(crate) fn generate() -> Self {
-        Self::from_bytes(&random())
+        Self::new(&KeyMaterial::generate())
     }
 }
 
 impl KeyWrapper for MasterKey {
-    /// 16 hexadecimal digits: the start of HMAC-SHA256 under the key over a constant.
-    fn id(&self) -> String {
-        hex::encode(self.id)
+    fn id(&self) -> MasterKeyId {
+        self.id
     }
 
     /// The master key's id, nonce, ciphertext and tag: 80 bytes.
     fn wrap(&self, subject: &SubjectId, key: &DataKey) -> Result<Vec<u8>, VaultError> {
-        aead::seal(&self.cipher, &self.id, &associated_data(&self.id, subject), key.bytes())
+        let associated_data = associated_data(&self.id.0, subject);
+        aead::seal(&self.cipher, &self.id.0, &associated_data, key.bytes())
     }
 
     fn unwrap(&self, subject: &SubjectId, wrapped: &[u8]) -> Result<DataKey, VaultError> {
         let (id, rest) = wrapped.split_first_chunk::<ID>().ok_or(VaultError::Tampered)?;
-        if *id != self.id {
+        if *id != self.id.0 {
             return Err(VaultError::OtherMasterKey {
-                wrapped_by: hex::encode(id),
-                own: self.id(),
+                wrapped_by: MasterKeyId(*id),
+                known: self.id.to_string(),
             });
         }
         let plain = aead::open(&self.cipher, &associated_data(id, subject), rest)?;
@@ -119,18 +169,6 @@ impl KeyWrapper for MasterKey {
 
 fn associated_data(id: &[u8; ID], subject: &SubjectId) -> Zeroizing<Vec<u8>> {
     aead::associated_data(LABEL, &[id, subject.as_str().as_bytes()])
-}
-
-fn random() -> Zeroizing<[u8; 32]> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    rand::rng().fill_bytes(&mut *bytes);
-    bytes
-}
-
-/// Writes a new key file; `false`, and nothing written, if there is one.
-fn write_new(path: &Path) -> Result<bool, VaultError> {
-    let text = Zeroizing::new(hex::encode(*random()));
-    Ok(data_dir::create_secret_file(path, &text)?)
 }
 
 #[cfg(test)]

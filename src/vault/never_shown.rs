@@ -4,7 +4,10 @@ use std::fmt::{Debug, Display};
 
 use serde::Serialize;
 
-use super::{DataKey, FingerprintKey, Keyring, MasterKey, Packed, Vault};
+use super::{
+    DataKey, FingerprintKey, GivenKeys, KeyFile, KeyMaterial, Keyring, MasterKey, MasterKeys, Packed, SubjectKey,
+    Transit, TransitSettings, TransitToken, Vault,
+};
 use crate::secret::Secret;
 
 /// Does not compile if a type implements one of the traits: then more than one `Shown` fits, and the compiler cannot
@@ -32,8 +35,16 @@ never_shown!(
     Secret<Vec<u8>>,
     DataKey,
     FingerprintKey,
+    GivenKeys,
+    KeyFile,
+    KeyMaterial,
     Keyring,
     MasterKey,
+    MasterKeys,
     Packed,
+    SubjectKey,
+    Transit,
+    TransitSettings,
+    TransitToken,
     Vault
 );

@@ -2,7 +2,7 @@
 //! them revealed, whatever happens to the webhook that brings them; e-mail addresses and names are in no file, dump or
 //! log either.
 
-mod sweep;
+pub mod sweep;
 
 use std::path::Path;
 use std::process::Command;
@@ -218,7 +218,7 @@ impl Planted {
     }
 }
 
-async fn answer(client: &Client, child: &ChildService, good: bool, body: Vec<u8>) -> String {
+pub async fn answer(client: &Client, child: &ChildService, good: bool, body: Vec<u8>) -> String {
     let timestamp = Timestamp::now().as_second().to_string();
     let key = if good {
         child.key.clone()
@@ -255,7 +255,7 @@ async fn reveal(client: &Client, child: &ChildService, token: &str) -> String {
 }
 
 /// The bytes of every file in a directory, with their names.
-fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
+pub fn files(dir: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

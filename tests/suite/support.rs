@@ -7,6 +7,7 @@ pub mod log;
 pub mod nats;
 pub mod raw;
 pub mod sse;
+pub mod transit;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -86,6 +87,41 @@ impl Database {
         }
     }
 
+    /// A copy of the database as it is now, as a backup would have it; with an empty data directory. Nobody may be
+    /// connected.
+    pub async fn copy(&self) -> Self {
+        let Some(name) = &self.postgres else {
+            let copy = Self::sqlite();
+            let path = |database: &Self| database.dir.path().join("warmledger.db");
+            std::fs::copy(path(self), path(&copy)).unwrap();
+            return copy;
+        };
+        let copy = format!("{name}_copy");
+        let server = std::env::var("WARMLEDGER_TEST_POSTGRES_URL").unwrap();
+        let mut connection = PgConnection::connect(&server).await.unwrap();
+        // connections that were closed a moment ago may still be ending
+        let sql = format!("CREATE DATABASE {copy} TEMPLATE {name}");
+        for attempt in 0.. {
+            match sqlx::query(AssertSqlSafe(sql.clone())).execute(&mut connection).await {
+                Ok(_) => break,
+                Err(error) => assert!(attempt < 50, "{error}"),
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        Self {
+            url: self.url.replacen(name.as_str(), &copy, 1),
+            dir: tempfile::tempdir().unwrap(),
+            postgres: Some(copy),
+        }
+    }
+
+    /// Copies files of another data directory.
+    pub fn take_over(&self, other: &Self, names: &[&str]) {
+        for name in names {
+            std::fs::copy(other.dir.path().join(name), self.dir.path().join(name)).unwrap();
+        }
+    }
+
     /// One that somebody else has made and removes again.
     pub fn at(url: String) -> Self {
         Self {
@@ -149,7 +185,7 @@ impl Database {
 }
 
 /// The process's metrics: there is one recorder, whatever the number of services.
-fn metrics() -> Metrics {
+pub fn metrics() -> Metrics {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
     METRICS.get_or_init(|| Metrics::install().unwrap()).clone()
 }

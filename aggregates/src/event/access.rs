@@ -37,6 +37,8 @@ event_family! {
         AuditFeedRead(AccessFacts) = 1,
         /// The original of a webhook was opened.
         EvidenceOpened(AccessFacts) = 1,
+        /// A quarantined webhook, at `firstPosition`, was read again and could be used; it is at `lastPosition` now.
+        WebhookReplayed(AccessFacts) = 1,
         /// Something of the above was asked for and refused; `action` says what, `refusal` why.
         AccessRefused(AccessFacts) = 1,
     }
@@ -203,6 +205,8 @@ pub enum Action {
     ReadFeed,
     /// Open the original of a webhook.
     OpenEvidence,
+    /// Read a quarantined webhook again.
+    ReplayWebhook,
 }
 
 impl Action {
@@ -222,6 +226,7 @@ impl Action {
             Self::RotateSigningKey => "rotateSigningKey",
             Self::ReadFeed => "readFeed",
             Self::OpenEvidence => "openEvidence",
+            Self::ReplayWebhook => "replayWebhook",
         }
     }
 }
@@ -287,6 +292,7 @@ impl AccessEvent {
             | Self::SigningKeyRotated(facts)
             | Self::AuditFeedRead(facts)
             | Self::EvidenceOpened(facts)
+            | Self::WebhookReplayed(facts)
             | Self::AccessRefused(facts) => facts,
         }
     }
@@ -307,6 +313,7 @@ impl AccessEvent {
             Self::SigningKeyRotated(_) => Action::RotateSigningKey,
             Self::AuditFeedRead(_) => Action::ReadFeed,
             Self::EvidenceOpened(_) => Action::OpenEvidence,
+            Self::WebhookReplayed(_) => Action::ReplayWebhook,
             Self::AccessRefused(facts) => return facts.action,
         })
     }

@@ -24,6 +24,9 @@ impl Planner<'_> {
         plan.events
             .push(event.map_err(|error: EventError| RecordError::Event(Arc::new(error)))?);
         plan.outcomes.push(Outcome::Recorded);
+        if let Some(subject) = entry.erases() {
+            plan.erase(subject, index);
+        }
         Ok(Planned::New(index))
     }
 }

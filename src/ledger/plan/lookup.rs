@@ -76,8 +76,8 @@ impl Planner<'_> {
                 streams.insert(stream.clone());
                 self.traced.entry(reference).or_default().push(stream);
             }
-            for (subject, wrapped) in found.keys {
-                self.vault.keyring().insert_wrapped(subject, wrapped);
+            for key in found.keys {
+                self.vault.keyring().insert_wrapped(key);
             }
         }
         let missing: Vec<StreamId> = streams

@@ -19,6 +19,7 @@ const fn lock(duty: Duty) -> i64 {
     match duty {
         Duty::Projections => FIRST,
         Duty::Relay => FIRST + 1,
+        Duty::KeyRotation => FIRST + 16,
     }
 }
 

@@ -140,17 +140,7 @@ pub(super) async fn lookup(pool: &PgPool, lookup: &Lookup) -> Result<Found, Stor
         }
     }
     if !lookup.subjects.is_empty() {
-        let subjects: Vec<&str> = lookup.subjects.iter().map(SubjectId::as_str).collect();
-        let rows = sqlx::query("SELECT subject, wrapped FROM data_keys WHERE subject = ANY ($1)")
-            .bind(subjects)
-            .fetch_all(pool)
-            .await?;
-        for row in rows {
-            found.keys.push((
-                SubjectId::try_from(row.try_get::<String, _>("subject")?)?,
-                row.try_get("wrapped")?,
-            ));
-        }
+        found.keys = super::keys::wrapped(pool, &lookup.subjects).await?;
     }
     Ok(found)
 }

@@ -166,15 +166,7 @@ pub(super) async fn lookup(pool: &SqlitePool, lookup: &Lookup) -> Result<Found, 
             found.references.push((*reference, StreamId::try_from(stream)?));
         }
     }
-    for subject in &lookup.subjects {
-        let wrapped = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE subject = ?")
-            .bind(subject.as_str())
-            .fetch_optional(pool)
-            .await?;
-        if let Some(wrapped) = wrapped {
-            found.keys.push((subject.clone(), wrapped));
-        }
-    }
+    found.keys = super::keys::wrapped(pool, &lookup.subjects).await?;
     Ok(found)
 }
 

@@ -8,7 +8,7 @@ use warmledger::ingest::Ingest;
 use warmledger::ingest::signature::{Scheme, Verifier};
 use warmledger::ledger::{Ledger, Outcome, record_access};
 use warmledger::store::Store;
-use warmledger::vault::{MasterKey, Vault};
+use warmledger::vault::{KeyFile, Vault};
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -30,8 +30,8 @@ fn revealed(mailbox: &str) -> AccessEvent {
 }
 
 async fn ledger(database: &Database, store: Arc<dyn Store>) -> (Ledger, Ingest) {
-    let (master, _) = MasterKey::load_or_create(&database.dir.path().join("master.key")).unwrap();
-    let vault = Arc::new(Vault::open(Arc::new(master), &*store).await.unwrap());
+    let master = Arc::new(KeyFile::plain(&database.dir.path().join("master.key")));
+    let vault = Arc::new(Vault::open(master, &*store).await.unwrap());
     let (ledger, _) = Ledger::start(store, Arc::clone(&vault), 1_000).await.unwrap();
     let fingerprints = Arc::clone(vault.fingerprints());
     let source = aggregates::Source::parse("coldmailreseller").unwrap();

@@ -125,7 +125,8 @@ async fn feed(from: &dyn Store, into: &dyn Store, events: &[StoredEvent]) {
             ..Lookup::default()
         };
         let known = !into.lookup(&subjects()).await.unwrap().keys.is_empty();
-        let keys = from.lookup(&subjects()).await.unwrap().keys;
+        let keys = from.lookup(&subjects()).await.unwrap().keys.into_iter();
+        let keys: Vec<_> = keys.map(|key| (key.subject, key.wrapped)).collect();
         let batch = Batch {
             expected: into.head().await.unwrap(),
             recorded_at: stored.recorded_at,

@@ -8,7 +8,7 @@ use warmledger::ingest::Ingest;
 use warmledger::ingest::signature::{Scheme, Verifier};
 use warmledger::ledger::{Ledger, Outcome, Receipt, RecordError};
 use warmledger::store::Store;
-use warmledger::vault::{MasterKey, Vault};
+use warmledger::vault::{KeyFile, Vault};
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -35,8 +35,8 @@ impl Process {
     /// A process whose store lets so many appends pass before it holds them up.
     async fn start(database: &Database, appends: usize, capacity: usize) -> Self {
         let store = FaultyStore::new(database.store().await, appends);
-        let (master, _) = MasterKey::load_or_create(&database.dir.path().join("master.key")).unwrap();
-        let vault = Arc::new(Vault::open(Arc::new(master), &*store).await.unwrap());
+        let master = Arc::new(KeyFile::plain(&database.dir.path().join("master.key")));
+        let vault = Arc::new(Vault::open(master, &*store).await.unwrap());
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
         let (ledger, _) = Ledger::start(shared, Arc::clone(&vault), capacity).await.unwrap();
         let source = Source::parse("coldmailreseller").unwrap();

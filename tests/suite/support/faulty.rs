@@ -12,9 +12,10 @@ use tokio::sync::Semaphore;
 use warmledger::access::TokenHash;
 use warmledger::store::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
-    Generation, GenerationState, Head, Lease, Lookup, ParkedCount, ParkedRow, RowQuery, Store, StoreError, StoredEvent,
-    StoredRow, StoredToken, Switch,
+    Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
+    StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch,
 };
+use warmledger::vault::{MasterKeyId, WrappedKey};
 
 /// What happens to one append.
 pub enum Fault {
@@ -67,6 +68,58 @@ impl FaultyStore {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         panic!("no more than {} appends were begun", self.batches().len());
+    }
+}
+
+#[async_trait]
+impl KeyStore for FaultyStore {
+    async fn master_key(&self) -> Result<Option<MasterKeyId>, StoreError> {
+        self.real.master_key().await
+    }
+
+    async fn first_master_key(&self, id: MasterKeyId) -> Result<MasterKeyId, StoreError> {
+        self.real.first_master_key(id).await
+    }
+
+    async fn set_master_key(&self, from: MasterKeyId, to: MasterKeyId) -> Result<bool, StoreError> {
+        self.real.set_master_key(from, to).await
+    }
+
+    async fn keys_not_under(
+        &self,
+        id: MasterKeyId,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<WrappedKey>, StoreError> {
+        self.real.keys_not_under(id, after, limit).await
+    }
+
+    async fn rewrap(&self, keys: &[Rewrapped]) -> Result<u64, StoreError> {
+        self.real.rewrap(keys).await
+    }
+
+    async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError> {
+        self.real.key_counts().await
+    }
+
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.real.scrub().await
+    }
+
+    async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
+        self.real.subjects(subjects).await
+    }
+
+    async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError> {
+        self.real.all_subjects(after, limit).await
+    }
+
+    async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        self.real.stream_subjects(after, limit).await
+    }
+
+    async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {
+        self.real.erased_subjects().await
     }
 }
 

@@ -1,0 +1,217 @@
+//! `warmledger keys`
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use aggregates::{AccessEvent, AccessFacts, EventId};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::meter::Meter;
+use super::{CHECK_FAILED, output};
+use crate::access::{Caller, Reason};
+use crate::ledger::record_access_as;
+use crate::service::master_keys;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::vault::{KeyWrapper, MasterKeyId, Rotation, Vault};
+
+/// The arguments of `warmledger keys`.
+#[derive(Args)]
+#[command(after_help = "\
+Each subject has a data key, and the master key wraps them all. To replace the master key is to wrap them anew; events
+are not touched.
+
+Examples:
+  warmledger keys list
+  warmledger keys rotate
+  warmledger keys retire 0123456789abcdef")]
+pub struct KeysArgs {
+    /// What to do with the keys.
+    #[command(subcommand)]
+    pub command: KeysCommand,
+}
+
+/// What to do with the keys.
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// List the master keys, and how many data keys each wraps
+    #[command(after_help = "Examples:\n  warmledger keys list\n  warmledger keys list --json")]
+    List {
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Tell whether the current master key wraps everything; exit code 1 if not
+    #[command(after_help = "Example:\n  warmledger keys status || warmledger keys rotate")]
+    Status,
+    /// Make a new master key and put it beside the others, without using it yet
+    #[command(after_help = "\
+For several hosts with a key file each: add, copy the file to all of them, then rotate.
+
+Example:
+  warmledger keys add")]
+    Add,
+    /// Wrap all data keys under a new master key
+    #[command(after_help = "\
+The newest key of the file or of the setting is used if it is not in use yet, else one is made. Services go on meanwhile,
+and learn of the new key by themselves where they can read it. If it is interrupted, run it again: it goes on. The old
+master key stays beside the new one, as older backups of the database need it, until it is retired.
+
+Example:
+  warmledger keys rotate --reason 'yearly'")]
+    Rotate {
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Option<Reason>,
+    },
+    /// Forget a master key that wraps nothing any more: backups from its time can no longer be opened
+    #[command(after_help = "Example:\n  warmledger keys retire 0123456789abcdef")]
+    Retire {
+        /// Its id, as `keys list` shows it
+        #[arg(value_name = "ID")]
+        id: MasterKeyId,
+    },
+}
+
+/// Lists, rotates or retires keys.
+///
+/// # Errors
+/// If the store can't be reached, a key is missing, or the rotation could not be finished.
+pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    let store = super::open_store(&settings).await?;
+    let vault = Vault::open(master_keys(&settings)?, &*store).await?;
+    match args.command {
+        KeysCommand::List { json } => list(&*store, &vault, json).await?,
+        KeysCommand::Status => return status(&*store, &vault).await,
+        KeysCommand::Add => add(&vault).await?,
+        KeysCommand::Rotate { reason } => rotate(&store, &vault, reason).await?,
+        KeysCommand::Retire { id } => retire(&*store, &vault, id).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A master key as it is printed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    id: String,
+    current: bool,
+    /// Whether it is where master keys come from.
+    present: bool,
+    data_keys: u64,
+}
+
+async fn list(store: &dyn Store, vault: &Vault, json: bool) -> anyhow::Result<()> {
+    let counts = store.key_counts().await?;
+    let (current, present) = (vault.masters().id(), vault.masters().ids());
+    let gone = counts.iter().map(|(id, _)| *id).filter(|id| !present.contains(id));
+    let ids: Vec<MasterKeyId> = present.iter().copied().chain(gone).collect();
+    let listed: Vec<Listed> = ids
+        .into_iter()
+        .map(|id| Listed {
+            id: id.to_string(),
+            current: id == current,
+            present: present.contains(&id),
+            data_keys: counts
+                .iter()
+                .find(|(other, _)| *other == id)
+                .map_or(0, |(_, count)| *count),
+        })
+        .collect();
+    if json {
+        return output::print_json(&listed);
+    }
+    let rows: Vec<_> = listed
+        .iter()
+        .map(|key| {
+            let role = match (key.current, key.present) {
+                (true, _) => "current",
+                (false, true) => "kept",
+                (false, false) => "missing",
+            };
+            [key.id.clone(), role.to_owned(), key.data_keys.to_string()]
+        })
+        .collect();
+    Ok(output::print(&output::table(
+        ["master key", "state", "data keys"],
+        &rows,
+    ))?)
+}
+
+async fn status(store: &dyn Store, vault: &Vault) -> anyhow::Result<ExitCode> {
+    let current = vault.masters().id();
+    let counts = store.key_counts().await?;
+    let (own, others): (Vec<_>, Vec<_>) = counts.into_iter().partition(|(id, _)| *id == current);
+    let count = |keys: &[(MasterKeyId, u64)]| keys.iter().map(|(_, count)| count).sum::<u64>();
+    let (own, left) = (count(&own), count(&others));
+    output::print(&format!(
+        "master key {current} wraps {own} data keys; {left} are still under another one\n"
+    ))?;
+    Ok(match left {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(CHECK_FAILED),
+    })
+}
+
+async fn add(vault: &Vault) -> anyhow::Result<()> {
+    let source = vault.masters().source();
+    source.add().await?;
+    vault.masters().refresh().await?;
+    if let Some(newest) = vault.masters().ids().first() {
+        eprintln!(
+            "master key {newest} stands in {} now; `warmledger keys rotate` puts it to use",
+            source.describe()
+        );
+    }
+    Ok(())
+}
+
+async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>) -> anyhow::Result<()> {
+    let from = vault.masters().id();
+    let rotation = Rotation::begin(vault, &**store).await?;
+    let to = rotation.to();
+    let facts = AccessFacts {
+        key: Some(to.to_string()),
+        reason: reason.map(String::from),
+        ..Caller::cli().facts()
+    };
+    // one event for each rotation, however often it is interrupted and taken up again
+    let event_id = EventId::parse(&format!("rotation-{to}"))?;
+    record_access_as(&**store, event_id, AccessEvent::KeysRotated(facts)).await?;
+    let mut meter = Meter::keys("rotate");
+    let rotated = rotation.run(|done, total| meter.keys_at(done, total)).await;
+    drop(meter);
+    let rotated = rotated?;
+    let how = if rotated.resumed {
+        "finished an interrupted rotation"
+    } else {
+        "rotated"
+    };
+    eprintln!(
+        "{how}: master key {to} wraps everything, {} data keys were wrapped anew",
+        rotated.rewrapped
+    );
+    if from != to {
+        eprintln!(
+            "master key {from} is kept for older backups of the database; `warmledger keys retire {from}` forgets it"
+        );
+    }
+    Ok(())
+}
+
+async fn retire(store: &dyn Store, vault: &Vault, id: MasterKeyId) -> anyhow::Result<()> {
+    if id == vault.masters().id() {
+        anyhow::bail!("{id} is the current master key");
+    }
+    let counts = store.key_counts().await?;
+    if let Some((_, count)) = counts.into_iter().find(|(other, _)| *other == id) {
+        anyhow::bail!("master key {id} still wraps {count} data keys; `warmledger keys rotate` wraps them anew");
+    }
+    let source = vault.masters().source();
+    if !source.remove(id).await? {
+        anyhow::bail!("there is no master key {id} in {}", source.describe());
+    }
+    eprintln!("master key {id} is gone from {}", source.describe());
+    Ok(())
+}

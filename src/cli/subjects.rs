@@ -1,0 +1,210 @@
+//! `warmledger subjects`
+
+use std::process::ExitCode;
+
+use aggregates::{AccessFacts, Action, Refusal, SubjectId};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::output;
+use crate::access::{Caller, Journal, Reason};
+use crate::erasure::ErasureError;
+use crate::service::Core;
+use crate::settings::Settings;
+use crate::store::SubjectState;
+
+/// The arguments of `warmledger subjects`.
+#[derive(Args)]
+#[command(after_help = "\
+A subject is a user, by the userId of the provider's webhooks; events that came in before their user was known have a
+subject of their own, ~ and the name of their stream, and are erased with the user that they turn out to be about.
+
+Examples:
+  warmledger subjects list
+  warmledger subjects erase 66f2a1 --reason 'erasure request 2026-117'
+  warmledger subjects hold 66f2a1 --reason 'case 4711'")]
+pub struct SubjectsArgs {
+    /// What to do with the subjects.
+    #[command(subcommand)]
+    pub command: SubjectsCommand,
+}
+
+/// What to do with the subjects.
+#[derive(Subcommand)]
+pub enum SubjectsCommand {
+    /// Erase a subject: destroy its data key, for good
+    #[command(after_help = "\
+Everything about the subject that was recorded so far becomes unreadable at once, everywhere: e-mail addresses, names,
+passwords, original webhooks. The events stay, with their ids, domains and dates, and every proof stays valid. There is
+no way back. Works beside a running service.
+
+Example:
+  warmledger subjects erase 66f2a1 --reason 'erasure request 2026-117'")]
+    Erase {
+        /// Whom
+        #[arg(value_name = "USER_ID", value_parser = subject)]
+        subject: SubjectId,
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Reason,
+    },
+    /// Put a subject under legal hold: it cannot be erased until it is released
+    #[command(after_help = "Example:\n  warmledger subjects hold 66f2a1 --reason 'case 4711'")]
+    Hold {
+        /// Whom
+        #[arg(value_name = "USER_ID", value_parser = subject)]
+        subject: SubjectId,
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Reason,
+    },
+    /// Lift a legal hold
+    #[command(after_help = "Example:\n  warmledger subjects release 66f2a1 --reason 'case 4711 is closed'")]
+    Release {
+        /// Whom
+        #[arg(value_name = "USER_ID", value_parser = subject)]
+        subject: SubjectId,
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Reason,
+    },
+    /// List all subjects
+    #[command(
+        after_help = "Examples:\n  warmledger subjects list\n  warmledger subjects list --json | jq -r '.[] | select(.heldAt) | .subject'"
+    )]
+    List {
+        /// Print a JSON array instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show whether a subject is held or erased
+    #[command(after_help = "Example:\n  warmledger subjects show 66f2a1")]
+    Show {
+        /// Whom
+        #[arg(value_name = "USER_ID", value_parser = subject)]
+        subject: SubjectId,
+    },
+}
+
+/// Subjects read at once.
+const PAGE: u32 = 500;
+
+/// Erases, holds, releases or lists subjects.
+///
+/// # Errors
+/// If the store can't be reached, the subject is not known, or is under legal hold.
+pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    match args.command {
+        SubjectsCommand::List { json } => list(&settings, json).await?,
+        SubjectsCommand::Show { subject } => {
+            let store = super::open_store(&settings).await?;
+            let found = store.subjects(std::slice::from_ref(&subject)).await?.pop();
+            let state = found.ok_or(ErasureError::Unknown)?;
+            output::print_json(&Shown::from(&state))?;
+        }
+        SubjectsCommand::Erase { subject, reason } => {
+            let core = opened(&settings).await?;
+            let facts = facts(&subject, reason);
+            let erased = core.erasures.erase(&subject, &facts).await;
+            if matches!(erased, Err(ErasureError::Held(..))) {
+                let journal = Journal::new(core.ledger.clone());
+                journal.refused(Action::Erase, Refusal::LegalHold, facts).await?;
+            }
+            let erased = erased?;
+            core.close().await;
+            match erased.subjects.len() {
+                0 => eprintln!("{subject} was erased before, and nothing was recorded since"),
+                many => eprintln!(
+                    "erased {subject}: {many} data keys destroyed, the last by the event at position {}",
+                    erased.position
+                ),
+            }
+        }
+        SubjectsCommand::Hold { subject, reason } => {
+            let core = opened(&settings).await?;
+            let position = core.erasures.hold(&subject, facts(&subject, reason)).await?;
+            core.close().await;
+            eprintln!("{subject} is under legal hold since the event at position {position}");
+        }
+        SubjectsCommand::Release { subject, reason } => {
+            let core = opened(&settings).await?;
+            let position = core.erasures.release(&subject, facts(&subject, reason)).await?;
+            core.close().await;
+            eprintln!("{subject} is released by the event at position {position}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn opened(settings: &Settings) -> anyhow::Result<Core> {
+    // where there is no ledger, none is to be made
+    super::open_store(settings).await?.close().await;
+    Core::open(settings).await
+}
+
+fn facts(subject: &SubjectId, reason: Reason) -> AccessFacts {
+    AccessFacts {
+        reason: Some(reason.into()),
+        subject: Some(subject.clone()),
+        ..Caller::cli().facts()
+    }
+}
+
+async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
+    let store = super::open_store(settings).await?;
+    let mut states: Vec<SubjectState> = Vec::new();
+    loop {
+        let after = states.last().map(|state| state.subject.clone());
+        let page = store.all_subjects(after.as_ref(), PAGE).await?;
+        if page.is_empty() {
+            break;
+        }
+        states.extend(page);
+    }
+    if json {
+        let shown: Vec<Shown> = states.iter().map(Shown::from).collect();
+        return output::print_json(&shown);
+    }
+    let at = |position: Option<aggregates::Position>| position.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let rows: Vec<_> = states
+        .iter()
+        .map(|state| {
+            let key = if state.has_key { "yes" } else { "no" };
+            [
+                state.subject.to_string(),
+                key.to_owned(),
+                at(state.held_at),
+                at(state.erased_at),
+            ]
+        })
+        .collect();
+    Ok(output::print(&output::table(
+        ["subject", "key", "held at", "erased at"],
+        &rows,
+    ))?)
+}
+
+/// A subject as it is printed.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    subject: String,
+    has_key: bool,
+    held_at: Option<u64>,
+    erased_at: Option<u64>,
+}
+
+impl From<&SubjectState> for Shown {
+    fn from(state: &SubjectState) -> Self {
+        Self {
+            subject: state.subject.to_string(),
+            has_key: state.has_key,
+            held_at: state.held_at.map(|position| position.0),
+            erased_at: state.erased_at.map(|position| position.0),
+        }
+    }
+}
+
+fn subject(text: &str) -> Result<SubjectId, String> {
+    SubjectId::parse(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,103 @@
+//! What other processes erase is forgotten here too: the key leaves this process's memory, and the erasure enters its
+//! journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregates::{Position, Recorded};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Erasure, ErasureJournal, RestoreError};
+use crate::store::{EventFilter, EventQuery, Store};
+use crate::vault::Vault;
+
+/// Pause after a failure.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Erasures that are read at once.
+const PAGE: u32 = 500;
+
+impl Erasure {
+    /// The erasure that an event tells of, if it does.
+    pub(super) fn of(event: &Recorded) -> Option<Self> {
+        match event.access()? {
+            aggregates::AccessEvent::SubjectErased(facts) => Some(Self {
+                event_id: event.event_id.clone(),
+                facts: facts.clone(),
+            }),
+            _ => None,
+        }
+    }
+}
+
+/// Follows the log from behind `after`, until the service stops. `head` is its end as far as this process knows.
+pub async fn follow(
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    journal: Arc<ErasureJournal>,
+    mut head: watch::Receiver<Position>,
+    mut after: Position,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let until = *head.borrow_and_update();
+        match step(&*store, &vault, &journal, after, until).await {
+            Ok(reached) if reached < until => {
+                after = reached;
+                continue;
+            }
+            Ok(reached) => after = reached,
+            Err(error) => {
+                tracing::warn!(error = %anyhow::Error::new(error), "erasures elsewhere could not be followed");
+                tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(PAUSE) => continue,
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = head.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Goes through the erasures behind `after`; tells how far it came.
+async fn step(
+    store: &dyn Store,
+    vault: &Vault,
+    journal: &Arc<ErasureJournal>,
+    after: Position,
+    until: Position,
+) -> Result<Position, RestoreError> {
+    if after >= until {
+        return Ok(after);
+    }
+    let query = EventQuery {
+        after,
+        until: Some(until),
+        limit: PAGE,
+        filter: EventFilter {
+            types: vec!["SubjectErased".to_owned()],
+            ..EventFilter::default()
+        },
+        sealed: false,
+    };
+    let events = store.events(&query).await?;
+    let mut erasures = Vec::new();
+    for event in &events {
+        let recorded = event.to_recorded()?;
+        if let Some(erasure) = Erasure::of(&recorded) {
+            // first of all: until then this process shows what was erased
+            if let Some(subject) = &erasure.facts.subject {
+                vault.erase(subject, recorded.position);
+            }
+            erasures.push(erasure);
+        }
+    }
+    if !erasures.is_empty() {
+        Arc::clone(journal).add(erasures).await?;
+    }
+    let full = events.len() == PAGE as usize;
+    Ok(events.last().filter(|_| full).map_or(until, |event| event.position))
+}

@@ -1,0 +1,142 @@
+//! `/api/v1/events/{position}/evidence`: the exact webhook that an event was made of, and what its signature says today.
+
+use std::sync::Arc;
+
+use aggregates::{AccessFacts, Action, Position, Refusal};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zeroize::Zeroizing;
+
+use super::auth::{Audit, Scope};
+use super::extract::{Body, NoParameters, Path, Query};
+use super::problem::Refusals;
+use super::{App, Problem, reveal};
+use crate::access::{self, Reason};
+use crate::evidence::{self, Evidence, EvidenceError, Finding};
+use crate::ledger::OpenError;
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(open))
+}
+
+/// Why it is opened.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Request {
+    /// Why, e.g. the number of a case: 1 to 500 characters. It is recorded.
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    reason: Reason,
+    /// Whether the exact body is to be shown too. It holds whatever the sender put there, credentials included, so it takes
+    /// the scope `reveal` as well, and HTTPS.
+    #[serde(default)]
+    include_body: bool,
+}
+
+/// What was found. Only for the document: the answer with the body is written by itself.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Opened {
+    /// All but the body.
+    finding: Finding,
+    /// The exact bytes that were received, in base64; only if asked for.
+    body_base64: Option<String>,
+    /// The position of the event that says who opened it.
+    recorded_at_position: u64,
+}
+
+/// The answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Written<'a> {
+    finding: Finding,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<&'a str>,
+    recorded_at_position: Position,
+}
+
+/// Opens the original of an event and checks its signature again.
+///
+/// Recorded, with the reason, before it is answered. The signature is checked with the keys that are configured today: it
+/// tells which of them gives it, and under which scheme. How long ago it was made does not matter.
+#[utoipa::path(
+    post,
+    path = "/api/v1/events/{position}/evidence",
+    operation_id = "openEvidence",
+    tag = "events",
+    params(("position" = u64, Path, description = "The event's position.")),
+    request_body = Request,
+    security(("bearer" = ["audit"])),
+    responses(
+        (status = 200, body = Opened, description = "The original."),
+        (
+            status = 404,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "No such event, or one that was not made of a webhook."
+        ),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was erased."),
+        Refusals
+    )
+)]
+async fn open(
+    scope: Scope<Audit>,
+    State(app): State<Arc<App>>,
+    Path(position): Path<u64>,
+    _: Query<NoParameters>,
+    Body(request): Body<Request>,
+) -> Result<Response, Problem> {
+    let caller = scope.caller();
+    let position = Position(position);
+    let reason = String::from(request.reason);
+    let facts = AccessFacts {
+        first_position: Some(position),
+        last_position: Some(position),
+        reason: Some(reason.clone()),
+        ..caller.facts()
+    };
+    let refuse = async |refusal: Refusal, problem: Problem| -> Problem {
+        match app.journal.refused(Action::OpenEvidence, refusal, facts.clone()).await {
+            Ok(()) => problem,
+            Err(error) => error.into(),
+        }
+    };
+    if request.include_body {
+        if let Err(problem) = super::auth::require(caller, access::Scope::Reveal) {
+            return Err(refuse(Refusal::Scope, problem).await);
+        }
+        if !caller.connection().is_some_and(|connection| connection.private) {
+            let detail = "the body is handed out over HTTPS only; see the setting trusted_proxies";
+            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+            return Err(refuse(Refusal::PlainHttp, problem).await);
+        }
+    }
+    let ingest = |source: &str| app.ingests.get(source);
+    let found = match Evidence::open(&*app.store, &app.reader, ingest, position).await {
+        Ok(found) => found,
+        Err(EvidenceError::Open(OpenError::Erased)) => {
+            return Err(refuse(Refusal::Erased, OpenError::Erased.into()).await);
+        }
+        Err(EvidenceError::Open(error)) => return Err(error.into()),
+        Err(error @ (EvidenceError::NoEvent(_) | EvidenceError::NoOriginal(_))) => {
+            return Err(Problem::not_found(error.to_string()));
+        }
+    };
+    let event = evidence::opened(position, found.subject(), reason, caller.facts());
+    let recorded_at_position = app.journal.record(event).await?;
+    let body = request.include_body.then(|| found.body_base64());
+    let written = Written {
+        finding: found.finding(),
+        body_base64: body.as_ref().map(|text| text.as_str()),
+        recorded_at_position,
+    };
+    // with room for all of it at once: growing would leave copies behind
+    let room = body.as_ref().map_or(0, |text| text.len()) + 64 * 1024;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    serde_json::to_writer(&mut *bytes, &written).map_err(|_| Problem::internal())?;
+    Ok(reveal::json(bytes))
+}

@@ -1,0 +1,139 @@
+//! Where the master key comes from: a file, the settings themselves, or a file whose keys a transit engine has sealed.
+
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+use super::error::Problem;
+use super::read::Reader;
+use super::values;
+use crate::vault::{KeyMaterial, TransitSettings, TransitToken};
+
+const DEFAULT_MOUNT: &str = "transit";
+
+/// The settings of the master key. Holds secrets: no `Debug`.
+#[derive(Clone)]
+pub enum MasterKeySettings {
+    /// They stand in this file.
+    File(PathBuf),
+    /// They stand in the setting, the newest first.
+    Given(Vec<KeyMaterial>),
+    /// They stand in this file, sealed by a transit engine.
+    Transit(PathBuf, TransitSettings),
+}
+
+/// The keys that say how a transit engine is reached.
+const TRANSIT: [&str; 5] = [
+    "transit_url",
+    "transit_key",
+    "transit_mount",
+    "transit_token",
+    "transit_token_file",
+];
+
+/// Reads all of them. What contradicts itself is a problem that names both keys.
+pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySettings {
+    let file = reader
+        .get("master_key_file", values::parse_path)
+        .unwrap_or(default_file);
+    let given = reader.get("master_key", parse_keys);
+    let url = reader.get("transit_url", parse_url);
+    let key = reader.get("transit_key", parse_name);
+    let mount = reader.get("transit_mount", parse_mount);
+    let token = reader.get("transit_token", values::parse_token);
+    let token_file = reader.get("transit_token_file", values::parse_path);
+    if reader.is_set("master_key") {
+        for other in ["master_key_file"].into_iter().chain(TRANSIT) {
+            refuse(
+                reader,
+                other,
+                "cannot be set beside master_key: the master key comes from one place",
+            );
+        }
+        return MasterKeySettings::Given(given.unwrap_or_default());
+    }
+    if !reader.is_set("transit_url") {
+        for other in TRANSIT {
+            refuse(reader, other, "means nothing without transit_url");
+        }
+        return MasterKeySettings::File(file);
+    }
+    if reader.is_set("transit_token") {
+        refuse(reader, "transit_token_file", "cannot be set beside transit_token");
+    } else if !reader.is_set("transit_token_file") {
+        refuse(reader, "transit_url", "needs transit_token or transit_token_file");
+    }
+    if !reader.is_set("transit_key") {
+        refuse(reader, "transit_url", "needs transit_key, the name of the key");
+    }
+    let token = token.map(TransitToken::Given).or(token_file.map(TransitToken::File));
+    match (url, key, token) {
+        (Some(url), Some(key), Some(token)) => {
+            let mount = mount.unwrap_or_else(|| DEFAULT_MOUNT.to_owned());
+            MasterKeySettings::Transit(file, TransitSettings { url, mount, key, token })
+        }
+        // there is a problem already, so this is not used
+        _ => MasterKeySettings::File(file),
+    }
+}
+
+/// A problem of the key, if it is set.
+fn refuse(reader: &mut Reader, key: &str, problem: &str) {
+    if let Some(origin) = reader.origin(key) {
+        reader.problems.push(Problem {
+            key: key.to_owned(),
+            origin,
+            problem: problem.to_owned(),
+        });
+    }
+}
+
+/// Never quotes the text.
+fn parse_keys(text: &str) -> Result<Vec<KeyMaterial>, String> {
+    text.split(',')
+        .map(|key| KeyMaterial::parse(key.trim()))
+        .collect::<Option<_>>()
+        .ok_or_else(|| {
+            "does not hold a master key; allowed are 32 bytes in hexadecimal digits or base64, or several such keys \
+             separated by commas, the newest first"
+                .to_owned()
+        })
+}
+
+fn parse_url(text: &str) -> Result<Url, String> {
+    let allowed = "allowed is an address such as https://vault.example.com:8200, without a password";
+    match Url::parse(text) {
+        Ok(url)
+            if matches!(url.scheme(), "http" | "https")
+                && url.has_host()
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.query().is_none()
+                && url.fragment().is_none() =>
+        {
+            Ok(url)
+        }
+        // it may hold a password
+        _ => Err(format!("is not a server's address; {allowed}")),
+    }
+}
+
+fn parse_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if (1..=128).contains(&text.len()) && text.chars().all(plain) && !text.starts_with('.') {
+        Ok(text.to_owned())
+    } else {
+        Err(format!(
+            "{text:?} is not the name of a key; allowed are letters, digits, -, _ and ."
+        ))
+    }
+}
+
+/// A path of names.
+fn parse_mount(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_matches('/');
+    let named = trimmed.split('/').map(parse_name).collect::<Result<Vec<_>, _>>();
+    named
+        .map(|names| names.join("/"))
+        .map_err(|_| format!("{text:?} is not the path of an engine, such as {DEFAULT_MOUNT}"))
+}

@@ -1,0 +1,78 @@
+//! The wrapped data keys, the master key that wraps them, and the subjects they belong to.
+
+use aggregates::{Position, SubjectId};
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::vault::{MasterKeyId, WrappedKey};
+
+/// A data key that was wrapped anew.
+pub struct Rewrapped {
+    /// Whose it is.
+    pub subject: SubjectId,
+    /// The wrapped bytes that are replaced; if they are not there any more, nothing is.
+    pub from: Vec<u8>,
+    /// Those that take their place.
+    pub to: Vec<u8>,
+}
+
+/// What is known of a subject.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubjectState {
+    /// Whom.
+    pub subject: SubjectId,
+    /// The event that put it under legal hold, while it is.
+    pub held_at: Option<Position>,
+    /// The event that erased it last. What was recorded since can be opened again.
+    pub erased_at: Option<Position>,
+    /// Whether it has a data key.
+    pub has_key: bool,
+}
+
+/// The part of a store that is about keys.
+///
+/// Subjects are erased, held and released by recording `SubjectErased`, `SubjectHeld` and `SubjectReleased`: the event and
+/// what it says are one atomic step. `SubjectErased` is refused with [`StoreError::Held`] under legal hold.
+#[async_trait]
+pub trait KeyStore: Send + Sync + 'static {
+    /// The master key that new data keys are wrapped under; none before the ledger's first start.
+    async fn master_key(&self) -> Result<Option<MasterKeyId>, StoreError>;
+
+    /// Says which master key that is, unless it has been said. Returns the one that stands.
+    async fn first_master_key(&self, id: MasterKeyId) -> Result<MasterKeyId, StoreError>;
+
+    /// Puts another master key in the place of `from`. Once this returns, no data key under any other comes in: an append
+    /// that brings one is answered [`Append::Conflict`](super::Append::Conflict). `false`, and nothing changed, if it was
+    /// not `from`.
+    async fn set_master_key(&self, from: MasterKeyId, to: MasterKeyId) -> Result<bool, StoreError>;
+
+    /// Data keys that are not wrapped by this master key, in the order of their subjects, at most `limit`.
+    async fn keys_not_under(
+        &self,
+        id: MasterKeyId,
+        after: Option<&SubjectId>,
+        limit: u32,
+    ) -> Result<Vec<WrappedKey>, StoreError>;
+
+    /// Replaces wrapped keys, all in one transaction. Tells how many were still there to be replaced.
+    async fn rewrap(&self, keys: &[Rewrapped]) -> Result<u64, StoreError>;
+
+    /// How many data keys each master key wraps.
+    async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError>;
+
+    /// The bytes of keys that were destroyed or replaced leave the files, as far as the database can see to that: SQLite
+    /// empties its write-ahead log. PostgreSQL reuses their place in its own time.
+    async fn scrub(&self) -> Result<(), StoreError>;
+
+    /// What is known of these subjects. One that has no key and was never held or erased is not known.
+    async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
+
+    /// What is known of all subjects, by name, at most `limit` after `after`.
+    async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError>;
+
+    /// The subjects that stand for a stream since no user is known there, and have a key, at most `limit` after `after`.
+    async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+
+    /// All subjects that were ever erased.
+    async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError>;
+}

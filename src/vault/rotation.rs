@@ -1,0 +1,169 @@
+//! Wrapping all data keys anew under another master key, while everything goes on.
+//!
+//! The store says which master key is current, and refuses new data keys under any other; so from the moment that it
+//! says so the work can only get less. Each wrapped key names the master key that wrapped it: a rotation that was
+//! interrupted is taken up again by looking at what is left.
+
+use std::sync::Arc;
+
+use aggregates::SubjectId;
+
+use super::{KeyWrapper, MasterKeyId, MasterKeys, Vault, VaultError};
+use crate::store::{Duty, Lease, Rewrapped, Store, StoreError};
+
+/// Data keys that are wrapped anew in one transaction.
+const STEP: u32 = 500;
+/// How often everything is gone through once more because a key came in between.
+const ROUNDS: usize = 10;
+
+/// Why data keys could not be wrapped anew. What has been done stays done; the next attempt goes on from there.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    /// Another process is at it.
+    #[error("another process is rotating the master key at the moment")]
+    Busy,
+    /// There is nothing to rotate to.
+    #[error("{0} holds no other master key than the current one, and a new one cannot be made there")]
+    NoNewKey(String),
+    /// Another process made another key current meanwhile.
+    #[error("another process made another master key current meanwhile")]
+    Overtaken,
+    /// Keys under another master key keep coming in.
+    #[error("{0} data keys are still under another master key")]
+    Unfinished(u64),
+    /// A key cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What a rotation has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotated {
+    /// The master key that wraps everything now.
+    pub to: MasterKeyId,
+    /// Whether an interrupted rotation was taken up again.
+    pub resumed: bool,
+    /// How many data keys this run has wrapped anew.
+    pub rewrapped: u64,
+}
+
+/// A rotation that is under way. One process at a time has it.
+pub struct Rotation<'a> {
+    store: &'a dyn Store,
+    masters: Arc<MasterKeys>,
+    to: MasterKeyId,
+    resumed: bool,
+    _lease: Box<dyn Lease>,
+}
+
+impl<'a> Rotation<'a> {
+    /// Makes another master key the current one: the source's newest if that is not current yet, else a new one. If keys
+    /// are left from an interrupted rotation, the current one stays and these are what is to be done.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn begin(vault: &Vault, store: &'a dyn Store) -> Result<Self, RotationError> {
+        let lease = store.lease(Duty::KeyRotation).await?.ok_or(RotationError::Busy)?;
+        let masters = Arc::clone(vault.masters());
+        follow(&masters, store).await?;
+        let from = masters.id();
+        let left = store.keys_not_under(from, None, 1).await?;
+        let resumed = !left.is_empty();
+        let to = if resumed { from } else { next(&masters, from).await? };
+        if !resumed {
+            masters.refresh().await?;
+            if !store.set_master_key(from, to).await? {
+                return Err(RotationError::Overtaken);
+            }
+            masters.wrap_under(to).await?;
+        }
+        Ok(Self {
+            store,
+            masters,
+            to,
+            resumed,
+            _lease: lease,
+        })
+    }
+
+    /// The master key that is to wrap everything.
+    pub fn to(&self) -> MasterKeyId {
+        self.to
+    }
+
+    /// Wraps everything anew, step by step. `progress` hears how many are done and how many there are.
+    ///
+    /// # Errors
+    /// [`RotationError`].
+    pub async fn run(self, mut progress: impl FnMut(u64, u64)) -> Result<Rotated, RotationError> {
+        let mut rewrapped = 0;
+        for _ in 0..ROUNDS {
+            let left = self.left().await?;
+            if left == 0 {
+                self.store.scrub().await?;
+                return Ok(Rotated {
+                    to: self.to,
+                    resumed: self.resumed,
+                    rewrapped,
+                });
+            }
+            let total = rewrapped + left;
+            let mut after: Option<SubjectId> = None;
+            loop {
+                let step = self.store.keys_not_under(self.to, after.as_ref(), STEP).await?;
+                let Some(last) = step.last() else { break };
+                after = Some(last.subject.clone());
+                let wrapped: Result<Vec<Rewrapped>, VaultError> = step.into_iter().map(|key| self.wrap(key)).collect();
+                rewrapped += self.store.rewrap(&wrapped?).await?;
+                progress(rewrapped, total.max(rewrapped));
+            }
+        }
+        match self.left().await? {
+            0 => Ok(Rotated {
+                to: self.to,
+                resumed: self.resumed,
+                rewrapped,
+            }),
+            left => Err(RotationError::Unfinished(left)),
+        }
+    }
+
+    fn wrap(&self, stored: super::WrappedKey) -> Result<Rewrapped, VaultError> {
+        let super::WrappedKey { subject, wrapped, .. } = stored;
+        let key = self.masters.unwrap(&subject, &wrapped)?;
+        Ok(Rewrapped {
+            to: self.masters.wrap(&subject, &key)?,
+            from: wrapped,
+            subject,
+        })
+    }
+
+    async fn left(&self) -> Result<u64, StoreError> {
+        let counts = self.store.key_counts().await?;
+        let others = counts.into_iter().filter(|(id, _)| *id != self.to);
+        Ok(others.map(|(_, count)| count).sum())
+    }
+}
+
+async fn follow(masters: &MasterKeys, store: &dyn Store) -> Result<(), RotationError> {
+    match store.master_key().await? {
+        Some(current) if current != masters.id() => Ok(masters.wrap_under(current).await?),
+        _ => Ok(()),
+    }
+}
+
+/// The key to rotate to.
+async fn next(masters: &MasterKeys, from: MasterKeyId) -> Result<MasterKeyId, RotationError> {
+    let source = masters.source();
+    let newest = async || source.load().await.map(|keys| keys.first().map(super::MasterKey::id));
+    // one that an operator has put there, or that an interrupted rotation did not come to use
+    if let Some(prepared) = newest().await?.filter(|id| *id != from) {
+        return Ok(prepared);
+    }
+    source.add().await?;
+    let added = newest().await?.filter(|id| *id != from);
+    added.ok_or_else(|| RotationError::NoNewKey(source.describe()))
+}

@@ -1,0 +1,148 @@
+//! Erasing subjects: what was recorded of them can be opened by nobody any more, in no process, and not from a backup.
+
+mod backup;
+mod hold;
+mod processes;
+mod reach;
+mod traces;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::on_both_stores;
+use crate::support::log::{live_equals_rebuilt, sound_log};
+use crate::support::{Database, TestService, fixture};
+
+on_both_stores!(
+    an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid,
+    what_comes_in_after_an_erasure_is_recorded_under_a_new_key,
+);
+
+/// The user, order, domain and mailbox of the customer's own sample.
+pub const USER: &str = "PWM7Y25RYZ450YNM8K8FX9GK5AHX";
+const MAILBOXES: &str = "/api/v1/domains/example.com/mailboxes";
+const REVEAL: &str = "/api/v1/mailboxes/LY25R9GK5AHYZ450YPWMNM8K8FXX/credentials/reveal";
+
+/// A call with the admin token and a reason.
+pub async fn call(service: &TestService, method: Method, path: &str) -> (u16, Value) {
+    let response = service
+        .client
+        .request(method, format!("{}{path}", service.base))
+        .bearer_auth(&service.token)
+        .json(&json!({"reason": "request 2026-117"}))
+        .send()
+        .await
+        .unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+/// Erases a user; it has to work.
+pub async fn erase(service: &TestService, user: &str) -> Value {
+    let (status, answer) = call(service, Method::DELETE, &format!("/api/v1/subjects/{user}")).await;
+    assert_eq!(status, 202, "{answer}");
+    answer
+}
+
+async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    let body = fixture("prewarmup.order.success.json");
+    let first = service.send(body.clone()).await;
+    let renewal = service.send(fixture("subscription.renewal.success.json")).await;
+    service.caught_up(&*store, renewal["position"].as_u64().unwrap()).await;
+    let shown = service.get_json(MAILBOXES).await;
+    assert_eq!(shown["mailboxes"][0]["email"], "yasmeen.king@example.com");
+    assert_eq!(call(&service, Method::POST, REVEAL).await.0, 200);
+    let before = sound_log(&*store).await;
+
+    assert_eq!(call(&service, Method::DELETE, "/api/v1/subjects/nobody").await.0, 404);
+    let erased = erase(&service, USER).await;
+    assert_eq!(erased["subjects"], json!([USER]));
+    let again = erase(&service, USER).await;
+    assert_eq!(again, json!({"subjects": [], "position": erased["position"]}));
+
+    let shown = service.get_json(MAILBOXES).await;
+    for mailbox in shown["mailboxes"].as_array().unwrap() {
+        assert_eq!((&mailbox["erased"], &mailbox["email"]), (&json!(true), &Value::Null));
+        assert_eq!(
+            (&mailbox["firstName"], &mailbox["lastName"]),
+            (&Value::Null, &Value::Null)
+        );
+    }
+    let as_of = format!("{MAILBOXES}?asOf={}", renewal["position"]);
+    assert!(!service.get_json(&as_of).await.to_string().contains("yasmeen"));
+    assert_eq!(call(&service, Method::POST, REVEAL).await.0, 410);
+    let evidence = format!("/api/v1/events/{}/evidence", first["position"]);
+    assert_eq!(call(&service, Method::POST, &evidence).await.0, 410);
+    let state = service.get_json(&format!("/api/v1/subjects/{USER}")).await;
+    assert_eq!(
+        (&state["hasKey"], &state["erasedAt"]),
+        (&json!(false), &erased["position"])
+    );
+
+    // a repeat counts as one though nothing can be compared, and other content under the same id too
+    let repeat = service.send(body).await;
+    assert_eq!(
+        (&repeat["status"], &repeat["position"]),
+        (&json!("duplicate"), &first["position"])
+    );
+    let after = sound_log(&*store).await;
+    for (one, other) in before.iter().zip(&after) {
+        assert_eq!((one.leaf_hash, &one.facts), (other.leaf_hash, &other.facts));
+    }
+    service.caught_up(&*store, after.len() as u64).await;
+    live_equals_rebuilt(&*store).await;
+    let access = service.get_json("/api/v1/access?action=erase").await;
+    let entries = access["items"].as_array().unwrap();
+    assert_eq!(entries.len(), 1, "{access}");
+    let said = entries[0].to_string();
+    assert!(
+        said.contains(USER) && said.contains("request 2026-117") && !said.contains('@'),
+        "{said}"
+    );
+    service.stop().await;
+}
+
+/// An assignment of one mailbox.
+pub fn assignment(event_id: &str, user: &str, order: &str, password: &str) -> String {
+    json!({"event": "prewarmup.order.success", "eventId": event_id, "data": {
+        "userId": user, "orderId": order, "mailboxDetails": [{
+            "domain": format!("{}.example", order.to_lowercase()), "subscriptionId": format!("S-{order}"),
+            "preWarmedUpMailboxes": [{
+                "mailboxId": format!("M-{order}"), "email": format!("box@{order}.example"), "password": password,
+            }],
+        }],
+    }})
+    .to_string()
+}
+
+async fn what_comes_in_after_an_erasure_is_recorded_under_a_new_key(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    service.send(assignment("E1", "U1", "O1", "old secret")).await;
+    let erased = erase(&service, "U1").await;
+    let new = service.send(assignment("E2", "U1", "O2", "new secret")).await;
+    assert!(new["position"].as_u64() > erased["position"].as_u64());
+    service.caught_up(&*store, new["position"].as_u64().unwrap()).await;
+    let check = async |service: &TestService| {
+        let old = service.get_json("/api/v1/domains/o1.example/mailboxes").await;
+        assert_eq!(old["mailboxes"][0]["erased"], true, "{old}");
+        let new = service.get_json("/api/v1/domains/o2.example/mailboxes").await;
+        assert_eq!(new["mailboxes"][0]["email"], "box@O2.example");
+        let path = |order: &str| format!("/api/v1/mailboxes/M-{order}/credentials/reveal");
+        assert_eq!(call(service, Method::POST, &path("O1")).await.0, 410);
+        let revealed = call(service, Method::POST, &path("O2")).await;
+        assert_eq!((revealed.0, &revealed.1["password"]), (200, &json!("new secret")));
+    };
+    check(&service).await;
+    service.stop().await;
+    // with nothing in memory
+    let service = database.service().await;
+    check(&service).await;
+    assert_eq!(erase(&service, "U1").await["subjects"], json!(["U1"]));
+    let new = service.get_json("/api/v1/domains/o2.example/mailboxes").await;
+    assert_eq!(new["mailboxes"][0]["erased"], true, "{new}");
+    service.stop().await;
+}

@@ -1,0 +1,154 @@
+//! What is left of an erased user, in files, dumps, logs and answers: ids, and nothing that names a person.
+
+use std::process::Command;
+
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use warmledger::data_dir::SecretFile;
+
+use super::USER;
+use crate::on_both_stores;
+use crate::secrets::sweep::Sweep;
+use crate::secrets::{answer, files};
+use crate::support::child::ChildService;
+use crate::support::raw::Raw;
+use crate::support::{Database, fixture};
+
+on_both_stores!(an_erased_user_leaves_no_trace);
+
+const READ: [&str; 16] = [
+    "/metrics",
+    "/api/v1/orders",
+    "/api/v1/orders/WR3N4JEW3D76N6KGRQSG36SSHBXK",
+    "/api/v1/orders/WR3N4JEW3D76N6KGRQSG36SSHBXK/events",
+    "/api/v1/domains",
+    "/api/v1/domains/example.com/mailboxes",
+    "/api/v1/domains/example.com/mailboxes?asOf=2",
+    "/api/v1/orders?asOf=2",
+    "/api/v1/renewals",
+    "/api/v1/renewals.csv",
+    "/api/v1/failures",
+    "/api/v1/events?limit=500",
+    "/api/v1/access",
+    "/api/v1/projections",
+    "/api/v1/subjects",
+    "/api/v1/subjects/PWM7Y25RYZ450YNM8K8FX9GK5AHX",
+];
+
+/// Every text in a JSON document that is personal or secret.
+fn plant(sweep: &mut Sweep, value: &Value) {
+    const FIELDS: [&str; 8] = [
+        "userEmail",
+        "email",
+        "firstName",
+        "lastName",
+        "profilePicture",
+        "password",
+        "appPassword",
+        "authenticatorSecret",
+    ];
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| match value {
+            // shorter ones turn up by chance
+            Value::String(text) if FIELDS.contains(&name.as_str()) && text.len() >= 6 => sweep.plant(name, text),
+            other => plant(sweep, other),
+        }),
+        Value::Array(items) => items.iter().for_each(|item| plant(sweep, item)),
+        _ => {}
+    }
+}
+
+async fn an_erased_user_leaves_no_trace(database: Database) {
+    let mut planted = Sweep::default();
+    let client = Client::new();
+    let mut child = ChildService::start_with(&database, &["--log", "debug"]).await;
+    for name in [
+        "prewarmup.order.success.json",
+        "mailbox.updated.json",
+        "subscription.renewal.success.legacy.json",
+        "subscription.renewing.json",
+    ] {
+        let body = fixture(name);
+        plant(&mut planted, &serde_json::from_slice(&body).unwrap());
+        answer(&client, &child, true, body).await;
+    }
+    let wrapped: Vec<Vec<u8>> = {
+        let encode = if database.is_postgres() {
+            "encode(wrapped, 'hex')"
+        } else {
+            "hex(wrapped)"
+        };
+        let sql = format!("SELECT {encode} FROM data_keys WHERE subject = '{USER}'");
+        let texts = Raw::connect(&database).await.texts(&sql).await;
+        texts.iter().map(|text| hex::decode(text).unwrap()).collect()
+    };
+    assert_eq!(wrapped.len(), 1);
+    let token = std::fs::read_to_string(SecretFile::AdminToken.path(database.dir.path())).unwrap();
+    let call = async |method: Method, path: &str| {
+        let request = client.request(method, format!("{}{path}", child.base));
+        let request = request
+            .bearer_auth(token.trim())
+            .json(&json!({"reason": "request 2026-117"}));
+        let response = request.send().await.unwrap();
+        format!(
+            "{path} {:?} {}\n",
+            response.headers().clone(),
+            response.text().await.unwrap()
+        )
+    };
+    let store = database.store().await;
+    let caught_up = async || {
+        let statuses = async || warmledger::runner::statuses(&*store).await.unwrap();
+        while statuses().await.iter().any(|status| status.lag > 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    caught_up().await;
+    // what can be kept in a memory or a snapshot is there before it is erased
+    let mut shown = String::new();
+    for path in READ {
+        shown += &call(Method::GET, path).await;
+    }
+    assert!(!planted.find(shown.as_bytes()).is_empty(), "before, names are shown");
+    let erased = call(Method::DELETE, &format!("/api/v1/subjects/{USER}")).await;
+    assert!(erased.contains("\"position\":"), "{erased}");
+    caught_up().await;
+
+    let mut answers = erased;
+    for path in READ {
+        answers += &call(Method::GET, path).await;
+    }
+    answers += &call(
+        Method::POST,
+        "/api/v1/mailboxes/LY25R9GK5AHYZ450YPWMNM8K8FXX/credentials/reveal",
+    )
+    .await;
+    answers += &call(Method::POST, "/api/v1/events/1/evidence").await;
+    assert_eq!(planted.find(answers.as_bytes()), [""; 0], "the answers");
+    let mut stored = files(database.dir.path());
+    if database.is_postgres() {
+        let dump = Command::new("pg_dump")
+            .arg("--dbname")
+            .arg(&database.url)
+            .output()
+            .unwrap();
+        assert!(dump.status.success(), "{}", String::from_utf8_lossy(&dump.stderr));
+        assert!(!String::from_utf8_lossy(&dump.stdout).contains(&hex::encode(&wrapped[0])));
+        stored.push(("the dump".to_owned(), dump.stdout));
+    }
+    for (name, bytes) in &stored {
+        let key = wrapped[0].as_slice();
+        assert!(
+            !bytes.windows(key.len()).any(|window| window == key),
+            "{name} holds the destroyed key"
+        );
+    }
+    assert!(child.terminate().await.success());
+    let log = child.log();
+    assert!(log.contains("DEBUG"));
+    stored.push(("the log".to_owned(), log.into_bytes()));
+    stored.extend(files(database.dir.path()));
+    for (name, bytes) in &stored {
+        assert_eq!(planted.find(bytes), [""; 0], "{name}");
+    }
+}
