@@ -7,6 +7,7 @@ pub mod config;
 pub mod consumers;
 pub mod demo;
 pub mod events;
+pub mod export;
 pub mod ingest;
 mod interrupt;
 mod meter;
@@ -14,6 +15,7 @@ pub mod output;
 pub mod projections;
 pub mod serve;
 pub mod simulate;
+pub mod verify;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -90,6 +92,10 @@ pub enum Command {
     Events(events::EventsArgs),
     /// Show how far the named consumers of the feed are
     Consumers(consumers::ConsumersArgs),
+    /// Check that no event was altered, removed or put in since it was recorded
+    Verify(verify::VerifyArgs),
+    /// Write events with their proofs for an auditor
+    Export(export::ExportArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }

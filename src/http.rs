@@ -6,6 +6,7 @@
 //! - `diff`: what changed between two moments, and by which events
 //! - `events`, `stream`: the feed of all events, page by page and as it happens
 //! - `consumers`: who reads the feed, and how far
+//! - `checkpoints`, `tiles`, `proofs`: that the log is what it was
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
@@ -14,6 +15,7 @@
 //! - `listener`: connections that can be cut
 
 mod auth;
+mod checkpoints;
 mod consumers;
 mod diff;
 mod domains;
@@ -28,10 +30,12 @@ mod orders;
 mod parked;
 mod problem;
 mod projections;
+mod proofs;
 mod reading;
 mod renewals;
 mod rows;
 mod stream;
+mod tiles;
 mod watch;
 mod webhooks;
 
@@ -111,13 +115,18 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(diff::router())
         .merge(parked::router())
         .merge(rows::router())
+        .merge(checkpoints::router())
+        .merge(proofs::router())
         .layer(from_fn(keep_nothing));
-    let (router, document) = OpenApiRouter::with_openapi(openapi::base())
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())
         .merge(webhooks::router())
         .merge(api)
+        .merge(checkpoints::log_router())
+        .merge(tiles::router())
         .merge(health::router())
         .split_for_parts();
+    openapi::name_rests(&mut document);
     let document = openapi::Document(Bytes::from(serde_json::to_vec(&document)?));
     Ok(router
         .fallback(no_such_path)

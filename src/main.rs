@@ -28,6 +28,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Projections(args) => cli::projections::run(args, settings).await,
         Command::Events(args) => cli::events::run(args, settings).await,
         Command::Consumers(args) => cli::consumers::run(args, settings).await,
+        Command::Verify(args) => cli::verify::run(args, settings).await,
+        Command::Export(args) => cli::export::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::checkpoints::CheckpointSigner;
 use crate::data_dir::{self, ServiceSecrets};
 use crate::feed;
 use crate::http::{self, App, CutListener};
@@ -46,6 +47,7 @@ pub struct Core {
     /// What the service runs with.
     pub secrets: ServiceSecrets,
     writer: JoinHandle<()>,
+    signer: CheckpointSigner,
 }
 
 impl Core {
@@ -66,6 +68,8 @@ impl Core {
         }
         let (ledger, writer) =
             Ledger::start(Arc::clone(&store), Arc::clone(&vault), settings.queue_capacity.get()).await?;
+        let origin = settings.checkpoint_origin.as_deref();
+        let signer = CheckpointSigner::open(Arc::clone(&store), settings.data_dir.clone(), origin).await?;
         let ingest = |source: Source, verifier: Verifier| {
             let fingerprints = Arc::clone(vault.fingerprints());
             (
@@ -89,22 +93,25 @@ impl Core {
             ingests,
             secrets,
             writer,
+            signer,
         })
     }
 
-    /// Lets go of the writer and waits until everything that it accepted is answered.
+    /// Lets go of the writer, waits until everything that it accepted is answered, and signs a checkpoint over it.
     pub async fn close(self) {
         let Self {
             store,
             ledger,
             ingests,
             writer,
+            signer,
             ..
         } = self;
         drop((ledger, ingests));
         if let Err(error) = writer.await {
             tracing::error!(%error, "the ledger's writer failed");
         }
+        signer.sign_at_stop().await;
         store.close().await;
     }
 }
@@ -140,6 +147,9 @@ pub struct Service {
     server: JoinHandle<std::io::Result<()>>,
     runner: JoinHandle<()>,
     writer: JoinHandle<()>,
+    signer: JoinHandle<()>,
+    /// Cancelled when the last event is appended.
+    written: CancellationToken,
     store: Arc<dyn Store>,
 }
 
@@ -156,6 +166,7 @@ impl Service {
             ingests,
             secrets,
             writer,
+            signer,
         } = Core::open(settings).await?;
         let listener = TcpListener::bind(settings.listen)
             .await
@@ -168,6 +179,8 @@ impl Service {
         let tasks = TaskTracker::new();
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
         tasks.spawn(watching);
+        let written = CancellationToken::new();
+        let signer = tokio::spawn(signer.run(shutdown.clone(), written.clone()));
         if let Some(url) = settings.nats_url.clone() {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
             tasks.spawn(relay.run(shutdown.clone()));
@@ -206,6 +219,8 @@ impl Service {
             server,
             runner,
             writer,
+            signer,
+            written,
             store,
         })
     }
@@ -236,6 +251,8 @@ impl Service {
             }
         };
         self.writer.await.context("the ledger's writer failed")?;
+        self.written.cancel();
+        self.signer.await.context("the signer of checkpoints failed")?;
         self.runner.await.context("the projections' runner failed")?;
         self.tasks.close();
         self.tasks.wait().await;

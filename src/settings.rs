@@ -116,6 +116,8 @@ pub struct Settings {
     pub ready_with_parked: bool,
     /// How long an open event stream may be silent before a heartbeat is sent.
     pub heartbeat: Duration,
+    /// The log's name in its checkpoints; `None` means that it is made up at the first start.
+    pub checkpoint_origin: Option<String>,
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
@@ -204,6 +206,7 @@ impl Settings {
         self.lag_limit = DEFAULT_LAG_LIMIT;
         self.ready_with_parked = DEFAULT_READY_WITH_PARKED;
         self.heartbeat = DEFAULT_HEARTBEAT;
+        self.checkpoint_origin = None;
         self.sources.clear();
         Ok(self)
     }

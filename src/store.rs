@@ -5,6 +5,7 @@
 //! - `consumer`: a named consumer of the feed
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
+//! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
 //! - `postgres`, `sqlite`: the implementations
 //!
 //! The order of the log is total and gap-free: [`Store::append`] compares and sets the head in the same atomic step that
@@ -16,6 +17,7 @@ mod event;
 mod postgres;
 mod query;
 mod sqlite;
+mod tree;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -31,8 +33,10 @@ pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
+pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, TreeHead, TreeStore};
 
 use crate::settings::DatabaseUrl;
+use crate::tlog::Growth;
 
 /// The end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ pub struct Batch<'a> {
     pub events: &'a [NewEvent],
     /// Wrapped data keys of subjects that had none.
     pub keys: &'a [(SubjectId, Vec<u8>)],
+    /// What the events add to the Merkle tree.
+    pub tree: &'a Growth,
 }
 
 /// What became of a batch.
@@ -239,6 +245,8 @@ pub enum Duty {
     Projections,
     /// Publishing the feed to NATS.
     Relay,
+    /// Signing checkpoints.
+    Checkpoints,
 }
 
 /// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
@@ -252,7 +260,7 @@ pub trait Lease: Send {
 
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: TreeStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 

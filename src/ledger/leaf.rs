@@ -21,7 +21,8 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::clock::rfc3339_micros;
-use crate::store::{NewEvent, SealedSections, StoredEvent};
+use crate::store::{NewEvent, RawEvent, SealedSections, StoredEvent};
+use crate::tlog;
 
 /// SHA-256 of each sealed section that an event has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,8 +83,8 @@ struct Leaf<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     personal: Option<String>,
     position: u64,
-    recorded_at: String,
-    schema_version: u32,
+    recorded_at: &'a str,
+    schema_version: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     secrets: Option<String>,
     source: &'a str,
@@ -91,7 +92,7 @@ struct Leaf<'a> {
     subject: &'a str,
     #[serde(rename = "type")]
     type_name: &'a str,
-    version: u32,
+    version: i64,
 }
 
 impl<'a> Envelope<'a> {
@@ -134,35 +135,65 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// If the facts are not JSON.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let leaf = Leaf {
+        Leaf {
             event_id: self.event_id.as_str(),
             facts: serde_json::from_str(self.facts)?,
             original: self.sections.original.map(hex::encode),
             personal: self.sections.personal.map(hex::encode),
             position: self.position.0,
-            recorded_at: rfc3339_micros(self.recorded_at),
-            schema_version: self.schema_version,
+            recorded_at: &rfc3339_micros(self.recorded_at),
+            schema_version: self.schema_version.into(),
             secrets: self.sections.secrets.map(hex::encode),
             source: self.source.as_str(),
             stream: self.stream.as_str(),
             subject: self.subject.as_str(),
             type_name: self.type_name,
-            version: self.version,
-        };
-        let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
-        serde_json::to_writer(&mut bytes, &leaf)?;
-        Ok(bytes)
+            version: self.version.into(),
+        }
+        .to_bytes(self.facts.len())
     }
 
     /// The leaf's hash (RFC 6962 §2.1).
     ///
     /// # Errors
     /// If the facts are not JSON.
-    pub fn leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
-        Ok(Sha256::new()
-            .chain_update([0x00])
-            .chain_update(self.leaf()?)
-            .finalize()
-            .into())
+    pub fn leaf_hash(&self) -> Result<tlog::Hash, serde_json::Error> {
+        Ok(tlog::leaf_hash(&self.leaf()?))
     }
+}
+
+impl Leaf<'_> {
+    fn to_bytes(&self, facts: usize) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = Vec::with_capacity(facts + 1024);
+        serde_json::to_writer(&mut bytes, self)?;
+        Ok(bytes)
+    }
+}
+
+/// The leaf of a row as it stands, whatever it holds: nothing in it is taken for granted but that its facts are JSON.
+///
+/// # Errors
+/// If the facts are not JSON, or not written as they are stored, without white space around them.
+pub fn leaf_of_row(row: &RawEvent<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let facts: &RawValue = serde_json::from_str(row.facts)?;
+    if facts.get().len() != row.facts.len() {
+        return Err(serde::de::Error::custom("white space around the facts"));
+    }
+    let digest = |section: Option<&[u8]>| section.map(|sealed| hex::encode(Sha256::digest(sealed)));
+    Leaf {
+        event_id: row.event_id,
+        facts,
+        original: digest(row.original),
+        personal: digest(row.personal),
+        position: row.position.unsigned_abs(),
+        recorded_at: row.recorded_at,
+        schema_version: row.schema_version,
+        secrets: digest(row.secrets),
+        source: row.source,
+        stream: row.stream,
+        subject: row.subject,
+        type_name: row.type_name,
+        version: row.version,
+    }
+    .to_bytes(row.facts.len())
 }

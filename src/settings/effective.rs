@@ -53,6 +53,7 @@ impl Settings {
             self.row("lag_limit_seconds", Some(self.lag_limit.as_secs().to_string())),
             self.row("ready_with_parked", Some(self.ready_with_parked.to_string())),
             self.row("heartbeat_seconds", Some(self.heartbeat.as_secs().to_string())),
+            self.row("checkpoint_origin", self.checkpoint_origin.clone()),
         ];
         for (name, source) in &self.sources {
             rows.push(self.row(&format!("sources.{name}.webhook_key"), Some(count(&source.webhook_key))));

@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 14] = [
+pub(super) const KEYS: [(&str, Kind); 15] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
@@ -32,6 +32,7 @@ pub(super) const KEYS: [(&str, Kind); 14] = [
     ("lag_limit_seconds", Kind::Number),
     ("ready_with_parked", Kind::Flag),
     ("heartbeat_seconds", Kind::Number),
+    ("checkpoint_origin", Kind::Text),
 ];
 
 /// The keys of one `[sources.NAME]` table.

@@ -141,6 +141,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
                 values::parse_number(text, 1, 300).map(Duration::from_secs)
             })
             .unwrap_or(super::DEFAULT_HEARTBEAT),
+        checkpoint_origin: reader.get("checkpoint_origin", values::parse_origin),
         data_dir,
         origins: reader
             .values

@@ -13,6 +13,7 @@ const fn lock(duty: Duty) -> i64 {
     match duty {
         Duty::Projections => FIRST,
         Duty::Relay => FIRST + 1,
+        Duty::Checkpoints => FIRST + 2,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row};
 
+use super::tree;
 use crate::store::{
     Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Reference, SealedSections, StoreError, StoredEvent,
 };
@@ -47,8 +48,9 @@ pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append,
         .iter()
         .map(|(subject, wrapped)| (subject.as_str(), wrapped.as_slice()))
         .unzip();
+    let (node_levels, node_numbers, node_hashes) = tree::columns(batch.tree.nodes());
     let appended = sqlx::query_scalar::<_, bool>(
-        "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
     )
     .bind(to_i64(batch.expected.position))
     .bind(batch.recorded_at.to_sqlx())
@@ -73,6 +75,10 @@ pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append,
     .bind(ref_rows)
     .bind(key_subjects)
     .bind(keys)
+    .bind(batch.tree.frontier().to_bytes())
+    .bind(node_levels)
+    .bind(node_numbers)
+    .bind(node_hashes)
     .fetch_one(writer)
     .await;
     match appended {
