@@ -22,3 +22,4 @@ mod rebuilds;
 mod secrets;
 mod support;
 mod takeover;
+mod tree;
