@@ -6,7 +6,7 @@ use crate::store::{Head, Store, StoreError};
 use crate::tlog::{Frontier, Growth};
 
 /// Leaves that are added in one transaction.
-const STEP: u64 = 1 << 16;
+const STEP: u64 = 1 << 14;
 /// How often a long catch-up tells how far it is.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
