@@ -58,6 +58,10 @@ pub enum CheckpointError {
     /// The log is not what was signed.
     #[error("the log was rewritten: its first {0} events are not those that were signed")]
     Rewritten(u64),
+    /// The log does not extend the checkpoint that is kept beside the keys.
+    #[error("{0}; {path} says so. If the database was replaced on purpose, remove that file, and tell those who keep \
+             checkpoints", path = .1.display())]
+    Witnessed(Box<CheckpointError>, PathBuf),
     /// The tree lags behind the log.
     #[error("the tree does not cover the whole log")]
     Behind,

@@ -120,9 +120,14 @@ impl CheckpointSigner {
             .iter()
             .filter_map(|key| NoteVerifier::parse(&key.verifier).ok())
             .collect();
-        let seen = witness.checkpoint(&keys)?;
+        let witnessed = |error| match error {
+            CheckpointError::Store(_) | CheckpointError::File(_) => error,
+            error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
+        };
+        let seen = witness.checkpoint(&keys).map_err(witnessed)?;
         if let Some(seen) = &seen {
-            self.extends((seen.size, seen.root), (size, root)).await?;
+            let extends = self.extends((seen.size, seen.root), (size, root)).await;
+            extends.map_err(witnessed)?;
         }
         let latest = store.latest_checkpoint().await?;
         if let Some(latest) = latest {
