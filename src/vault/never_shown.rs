@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{DataKey, FingerprintKey, Keyring, MasterKey, Packed, Vault};
 use crate::secret::Secret;
+use crate::tlog::NoteSigner;
 
 /// Does not compile if a type implements one of the traits: then more than one `Shown` fits, and the compiler cannot
 /// choose. The way of the crate `static_assertions`.
@@ -34,6 +35,7 @@ never_shown!(
     FingerprintKey,
     Keyring,
     MasterKey,
+    NoteSigner,
     Packed,
     Vault
 );

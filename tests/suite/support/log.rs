@@ -131,6 +131,11 @@ pub async fn grown(store: &dyn Store, events: &[NewEvent]) -> Growth {
 
 /// Appends so many small events straight to the store, four to a stream, as the ledger would: with their leaf hashes.
 pub async fn fill_with_leaves(store: &dyn Store, count: u64) {
+    fill_with_names(store, count, |n| format!("event {n}")).await;
+}
+
+/// The same, with a name of the caller's choice in the facts of each.
+pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -> String) {
     let recorded_at: jiff::Timestamp = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let end = store.head().await.unwrap().position.0 + count;
     loop {
@@ -152,7 +157,7 @@ pub async fn fill_with_leaves(store: &dyn Store, count: u64) {
                 event_id: EventId::try_from(format!("E{n}")).unwrap(),
                 type_name: "WebhookUnrecognised",
                 schema_version: 1,
-                facts: format!(r#"{{"name":"event {n}"}}"#),
+                facts: format!(r#"{{"name":"{}"}}"#, name(n)),
                 sealed: SealedSections {
                     personal: sealed("personal", n),
                     secrets: sealed("secrets", n),

@@ -1,9 +1,13 @@
 //! A log that was written before there was a tree, or beside it, gets one at the next start.
 
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use warmledger::simulate::{self, Options, Plan};
 use warmledger::tlog::{Frontier, Growth};
 
 use super::check;
 use crate::on_both_stores;
+use crate::support::child::sender;
 use crate::support::log::{fill_with_leaves, sound_log};
 use crate::support::raw::Raw;
 use crate::support::{Database, fixture};
@@ -11,6 +15,7 @@ use crate::support::{Database, fixture};
 on_both_stores!(
     a_log_without_a_tree_gets_one_at_the_next_start,
     a_tree_is_extended_only_from_where_it_stands,
+    a_log_is_checked_while_it_grows,
     nodes_keys_and_checkpoints_cannot_be_changed,
 );
 
@@ -78,4 +83,27 @@ async fn nodes_keys_and_checkpoints_cannot_be_changed(database: Database) {
             assert!(refused.contains("is immutable"), "{sql}: {refused}");
         }
     }
+}
+
+async fn a_log_is_checked_while_it_grows(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    let plan = Plan::new(&Options {
+        renewals: true,
+        ..Options::new(150, Timestamp::now())
+    });
+    let options = sender(&service.base, &service.key);
+    let sending = tokio::spawn(async move { simulate::run(&plan, &options, CancellationToken::new()).await });
+    let mut heads = Vec::new();
+    while !sending.is_finished() {
+        for full in [true, false] {
+            let report = check(&store, full, &[]).await;
+            assert_eq!(report.findings.first(), None);
+            heads.push(report.head);
+        }
+    }
+    assert!(sending.await.unwrap().unwrap().complete());
+    assert!(heads.first() < heads.last(), "it did not grow meanwhile: {heads:?}");
+    service.stop().await;
+    sound_log(&*database.store().await).await;
 }

@@ -6,11 +6,12 @@ use warmledger::checkpoints::open;
 use warmledger::tlog::{Hash, NoteVerifier, leaf_hash, verify_consistency, verify_inclusion};
 
 use crate::on_both_stores;
-use crate::support::log::fill_with_leaves;
+use crate::support::log::{fill_with_leaves, fill_with_names};
 use crate::support::{Database, TestService};
 
 on_both_stores!(
     tiles_are_served_at_their_paths_and_no_others,
+    a_leaf_that_no_bundle_can_hold_is_told_and_proved,
     proofs_lead_to_the_signed_root,
     checkpoints_are_listed_page_by_page,
 );
@@ -188,5 +189,27 @@ async fn checkpoints_are_listed_page_by_page(database: Database) {
     }
     assert_eq!(sizes, [3, 6, 9, 12, 15]);
     assert_eq!(service.get("/api/v1/checkpoints?after=x").await.status(), 400);
+    service.stop().await;
+}
+
+async fn a_leaf_that_no_bundle_can_hold_is_told_and_proved(database: Database) {
+    let store = database.store().await;
+    fill_with_names(&*store, 3, |n| "x".repeat(if n == 2 { 70_000 } else { 1 })).await;
+    let service = database.service().await;
+    service.signed(&*store, 3).await;
+    assert_eq!(service.get("/tile/entries/000.p/1").await.status(), 200);
+    let response = service.get("/tile/entries/000.p/3").await;
+    assert_eq!(response.status(), 404);
+    let detail = response.text().await.unwrap();
+    assert!(detail.contains("GET /api/v1/proofs/inclusion?position=2"), "{detail}");
+    let proof = service.get_json("/api/v1/proofs/inclusion?position=2").await;
+    let leaf = leaf_hash(proof["leaf"].as_str().unwrap().as_bytes());
+    assert!(verify_inclusion(
+        1,
+        3,
+        &leaf,
+        &hashes(&proof["proof"]),
+        &hash(&proof["rootHash"])
+    ));
     service.stop().await;
 }

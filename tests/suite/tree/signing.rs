@@ -147,7 +147,10 @@ async fn a_log_that_was_rolled_back_or_rewritten_is_not_signed(database: Databas
     // even the checkpoint is gone from the database: the file beside the keys knows of it
     raw.execute("DELETE FROM checkpoints").await;
     let refused = signer.sign().await.unwrap_err().to_string();
-    assert!(refused.contains("rolled back") && refused.contains("checkpoint.latest says so"), "{refused}");
+    assert!(
+        refused.contains("rolled back") && refused.contains("checkpoint.latest says so"),
+        "{refused}"
+    );
     // and another history, as long as the first
     raw.execute("UPDATE head SET recorded_at = recorded_at").await;
     let mut other = warmledger::tlog::Growth::on(earlier);
