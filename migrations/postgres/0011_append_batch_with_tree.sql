@@ -6,7 +6,8 @@ DROP FUNCTION append_batch(
 
 -- Appends a batch behind the expected head: all of it or, if the head has moved on, nothing (returns false).
 -- One call is one statement, so one transaction and one round trip. A duplicate raises unique_violation and undoes all.
--- Row arrays are parallel, as are the three of the tree's new nodes; p_ref_rows holds for each reference the number (from 1) of its event in the batch.
+-- Row arrays are parallel, as are the three of the tree's new nodes; p_ref_rows holds for each reference the number (from 1) of
+-- its event in the batch. p_frontier is the tree's right edge after the batch.
 CREATE FUNCTION append_batch(
     p_expected        bigint,
     p_recorded_at     timestamptz,
