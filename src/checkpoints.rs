@@ -14,7 +14,7 @@ mod witness;
 
 use std::path::PathBuf;
 
-pub use key::rotate;
+pub use key::{next_key, rotate};
 pub use signer::CheckpointSigner;
 pub use witness::Witness;
 

@@ -51,6 +51,19 @@ pub enum ExportError {
     Cancelled,
 }
 
+/// Makes the directory of a bundle.
+///
+/// # Errors
+/// [`ExportError::NotEmpty`] if it is there and holds anything; [`ExportError::Io`].
+pub fn prepare(directory: &Path) -> Result<(), ExportError> {
+    let io = |error| ExportError::Io(directory.to_owned(), error);
+    fs::create_dir_all(directory).map_err(io)?;
+    match fs::read_dir(directory).map_err(io)?.next() {
+        Some(_) => Err(ExportError::NotEmpty(directory.to_owned())),
+        None => Ok(()),
+    }
+}
+
 /// Writes the bundle of the events with these positions under a checkpoint that covers them. `progress` gets how many of
 /// them are done.
 ///
@@ -69,10 +82,7 @@ pub async fn write(
         let path = path.to_owned();
         |error| ExportError::Io(path, error)
     };
-    fs::create_dir_all(directory).map_err(io(directory))?;
-    if fs::read_dir(directory).map_err(io(directory))?.next().is_some() {
-        return Err(ExportError::NotEmpty(directory.to_owned()));
-    }
+    prepare(directory)?;
     let events = path("events.jsonl");
     let mut out = BufWriter::new(File::create(&events).map_err(io(&events))?);
     let mut next = positions.start;

@@ -51,6 +51,19 @@ pub(super) async fn current(
     Err(CheckpointError::OtherKey { path, verifier: newest })
 }
 
+/// The key that [`rotate`] would put to use: a new one, which waits in the data directory until then.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn next_key(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
+    let origin = store.origin(&super::new_origin()).await?;
+    current(store, data_dir, &origin).await?;
+    let next = next_path(data_dir);
+    // one that is there waits from an attempt that has not come to its end
+    data_dir::create_seed(&next)?;
+    Ok(load(&next, &origin)?.verifier().clone())
+}
+
 /// Makes a new key, and has it sign from now on: a checkpoint that both keys sign hands over. A service that runs on the same
 /// data directory takes it up by itself; others need a copy of the new file.
 ///
@@ -61,8 +74,7 @@ pub async fn rotate(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Resul
     let origin = store.origin(&super::new_origin()).await?;
     let old = current(store, data_dir, &origin).await?;
     let (path, next) = (SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir));
-    // one that is there waits from an attempt that has not come so far
-    data_dir::create_seed(&next)?;
+    next_key(store, data_dir).await?;
     let new = load(&next, &origin)?;
     let size = store.tree().await?.frontier.size();
     let root = proofs::root(store, size).await?;

@@ -2,14 +2,16 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use aggregates::Position;
+use aggregates::{AccessEvent, AccessFacts, Position};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use jiff::SignedDuration;
 
 use super::{interrupt, meter::Meter};
 use crate::{
+    access::{Caller, Reason},
     export,
+    ledger::record_access,
     runner::{self, Moment},
     settings::Settings,
     store::Store,
@@ -20,6 +22,7 @@ use crate::{
 #[command(after_help = "\
 Writes an audit bundle: the events as JSON Lines, a proof that they are in a signed checkpoint, the public keys, and check.py,
 with which an auditor checks all of it offline. What is sealed is not in it: of each sealed section it has the SHA-256.
+That it was written, by whom and of which events, is recorded in the ledger first.
 A moment is a position, an RFC 3339 time, or a date (its start in UTC); the events of both moments are in the bundle.
 
 Examples:
@@ -36,6 +39,9 @@ pub struct ExportArgs {
     /// The directory of the bundle; made if it is not there, refused if it is not empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// What it is for; recorded
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<Reason>,
 }
 
 /// Writes a bundle.
@@ -70,6 +76,15 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
              second while there is traffic"
         );
     }
+    let facts = AccessFacts {
+        first_position: Some(Position(first)),
+        last_position: Some(Position(last)),
+        reason: args.reason.map(String::from),
+        ..Caller::cli().facts()
+    };
+    export::prepare(&args.out)?;
+    // before anything leaves
+    record_access(&*store, AccessEvent::Exported(facts)).await?;
     let count = last + 1 - first;
     let mut meter = Meter::events("export");
     let progress = |done| meter.events_at(done, count);

@@ -1,5 +1,6 @@
 //! `warmledger keys`
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use super::meter::Meter;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
+use crate::checkpoints;
 use crate::ledger::record_access_as;
 use crate::service::master_keys;
 use crate::settings::Settings;
@@ -65,6 +67,18 @@ Example:
         #[arg(long, value_name = "REASON")]
         reason: Option<Reason>,
     },
+    /// Make a new key that signs the ledger's checkpoints
+    #[command(after_help = "\
+A checkpoint that both the old and the new key sign hands over, so whoever knows the old one can trust the new one. A service
+on the same data directory takes it up by itself; others need a copy of ledger-signing.key.
+
+Example:
+  warmledger keys rotate-signing --reason 'yearly'")]
+    RotateSigning {
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Option<Reason>,
+    },
     /// Forget a master key that wraps nothing any more: backups from its time can no longer be opened
     #[command(after_help = "Example:\n  warmledger keys retire 0123456789abcdef")]
     Retire {
@@ -86,6 +100,7 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
         KeysCommand::Status => return status(&*store, &vault).await,
         KeysCommand::Add => add(&vault).await?,
         KeysCommand::Rotate { reason } => rotate(&store, &vault, reason).await?,
+        KeysCommand::RotateSigning { reason } => rotate_signing(&*store, &settings.data_dir, reason).await?,
         KeysCommand::Retire { id } => retire(&*store, &vault, id).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -164,6 +179,25 @@ async fn add(vault: &Vault) -> anyhow::Result<()> {
             source.describe()
         );
     }
+    Ok(())
+}
+
+/// Recorded first: a key that signs without an event that tells of it would be what an intruder's looks like.
+async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reason>) -> anyhow::Result<()> {
+    let next = checkpoints::next_key(store, data_dir).await?;
+    let facts = AccessFacts {
+        key: Some(next.to_string()),
+        reason: reason.map(String::from),
+        ..Caller::cli().facts()
+    };
+    // one event for each key, however often its rotation is interrupted and taken up again
+    let event_id = EventId::parse(&format!("signing-key-{}", hex::encode(next.public_key())))?;
+    record_access_as(store, event_id, AccessEvent::SigningKeyRotated(facts)).await?;
+    let key = checkpoints::rotate(store, data_dir).await?;
+    output::print(&format!("{key}\n"))?;
+    eprintln!(
+        "signs the checkpoints now; a checkpoint signed by the old key too hands over. Give it to whoever checks them."
+    );
     Ok(())
 }
 

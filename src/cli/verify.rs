@@ -1,13 +1,16 @@
 //! `warmledger verify`
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
 
+use aggregates::{AccessEvent, AccessFacts, Position};
 use anyhow::Context;
 use clap::Args;
 
 use super::{interrupt, meter::Meter, output};
 use crate::{
+    access::Caller,
     checkpoints::Witness,
+    ledger::record_access,
     settings::Settings,
     tlog::{NoteVerifier, SignedNote},
     verify::{self, Finding, Options, Report},
@@ -21,7 +24,8 @@ moment however long the ledger is. With --full: every event, every node, every c
 run beside the service, and needs no key. Exit code 1 if anything was altered, removed, put in or rolled back.
 
 A checkpoint kept elsewhere shows what the database alone cannot: that it was cut off, or replaced by an older copy.
-The one that the service keeps in the data directory is always compared, if it is there.
+The one that the service keeps in the data directory is always compared, if it is there. That the ledger was checked, by whom
+and with which outcome, is recorded in it.
 
 Examples:
   warmledger verify
@@ -66,9 +70,19 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
     };
     let mut meter = Meter::events("verify");
     let progress = |done, total| meter.events_at(done, total);
+    let recorder = Arc::clone(&store);
     let report = verify::verify(store, &options, progress, &stop).await?;
     let elapsed = meter.elapsed();
     drop(meter);
+    let facts = AccessFacts {
+        passed: Some(report.is_sound()),
+        last_position: Some(Position(report.head)),
+        ..Caller::cli().facts()
+    };
+    // the verdict counts even where nothing can be written: on a copy, or a ledger that is cut short
+    if let Err(error) = record_access(&*recorder, AccessEvent::Verified(facts)).await {
+        eprintln!("warning: that the ledger was checked could not be recorded in it: {error}");
+    }
     if args.json {
         output::print_json(&report)?;
     } else {

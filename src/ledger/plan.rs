@@ -244,7 +244,6 @@ impl<'a> Planner<'a> {
         new_event.leaf_hash = Envelope::of_new(&new_event, position, plan.recorded_at)
             .leaf_hash()
             .map_err(|error| RecordError::Event(Arc::new(error.into())))?;
-        plan.tree.push(new_event.leaf_hash);
         plan.references.extend(
             new_event
                 .references
@@ -259,8 +258,7 @@ impl<'a> Planner<'a> {
         };
         plan.ids
             .insert((incoming.source.clone(), incoming.event_id.clone()), taken);
-        plan.outcomes.push(outcome_of(&event));
-        plan.events.push(new_event);
+        plan.push(new_event, outcome_of(&event));
         Ok(Planned::New(index))
     }
 
@@ -315,6 +313,13 @@ impl Plan {
             references: HashMap::new(),
             ids: HashMap::new(),
         }
+    }
+
+    /// Adds an event behind those that are planned.
+    fn push(&mut self, event: NewEvent, outcome: Outcome) {
+        self.tree.push(event.leaf_hash);
+        self.events.push(event);
+        self.outcomes.push(outcome);
     }
 
     /// What the store is to append.

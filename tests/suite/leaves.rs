@@ -25,9 +25,12 @@ fn leaves_are_those_of_an_independent_program() {
             Some(Sealed::from_bytes(hex::decode(bytes).unwrap()))
         };
         let schema_version = u32::try_from(number("schemaVersion")).unwrap();
-        // read and written once, so that the facts are in the form in which the ledger stores them
-        let event = OrderEvent::from_stored(&text("type"), schema_version, &envelope["facts"].to_string()).unwrap();
-        let facts = event.to_facts().unwrap();
+        // sorted by key, which is the form in which the ledger stores them
+        let facts = envelope["facts"].to_string();
+        let event = OrderEvent::from_stored(&text("type"), schema_version, &facts).unwrap();
+        if schema_version == event.schema_version() {
+            assert_eq!(event.to_facts().unwrap(), facts);
+        }
         let type_name = text("type");
         let envelope = Envelope {
             position: Position(number("position")),

@@ -21,9 +21,8 @@ impl Planner<'_> {
         }
         let index = plan.events.len();
         let event = entry.at(plan.position(index), plan.recorded_at);
-        plan.events
-            .push(event.map_err(|error: EventError| RecordError::Event(Arc::new(error)))?);
-        plan.outcomes.push(Outcome::Recorded);
+        let event = event.map_err(|error: EventError| RecordError::Event(Arc::new(error)))?;
+        plan.push(event, Outcome::Recorded);
         if let Some(subject) = entry.erases() {
             plan.erase(subject, index);
         }

@@ -42,7 +42,7 @@ impl KeyStore for SqliteStore {
     }
 
     async fn first_master_key(&self, first: MasterKeyId) -> Result<MasterKeyId, StoreError> {
-        sqlx::query("INSERT INTO master_key (id, since) VALUES (?, ?) ON CONFLICT (only_row) DO NOTHING")
+        sqlx::query("INSERT INTO master_key (only_row, id, since) VALUES (1, ?, ?) ON CONFLICT (only_row) DO NOTHING")
             .bind(first.as_bytes())
             .bind(rfc3339_micros(now()))
             .execute(&self.writer)

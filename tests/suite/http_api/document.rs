@@ -14,8 +14,9 @@ use crate::support::Database;
 on_both_stores!(every_answer_is_as_its_document_says);
 
 /// Every call that the contract names for this version.
-const CONTRACT: [&str; 40] = [
+const CONTRACT: [&str; 46] = [
     "delete /api/v1/consumers/{name}",
+    "delete /api/v1/subjects/{userId}",
     "delete /api/v1/tokens/{id}",
     "get /",
     "get /api/v1/access",
@@ -38,8 +39,10 @@ const CONTRACT: [&str; 40] = [
     "get /api/v1/proofs/inclusion",
     "get /api/v1/proofs/inclusion.tlog-proof",
     "get /api/v1/renewals",
-    "get /api/v1/tokens",
     "get /api/v1/signing-keys",
+    "get /api/v1/subjects",
+    "get /api/v1/subjects/{userId}",
+    "get /api/v1/tokens",
     "get /checkpoint",
     "get /healthz",
     "get /metrics",
@@ -49,9 +52,12 @@ const CONTRACT: [&str; 40] = [
     "get /tile/{level}/{tile}",
     "post /api/v1/consumers/{name}/checkpoint",
     "post /api/v1/domains/{domain}/credentials/reveal",
+    "post /api/v1/events/{position}/evidence",
     "post /api/v1/mailboxes/{mailboxId}/credentials/reveal",
     "post /api/v1/projections/{name}/rebuild",
     "post /api/v1/projections/{name}/retry",
+    "post /api/v1/subjects/{userId}/hold",
+    "post /api/v1/subjects/{userId}/release",
     "post /api/v1/tokens",
     "post /webhooks/{source}",
     "put /api/v1/consumers/{name}",
