@@ -163,7 +163,7 @@ impl Ledger {
     /// looked up for seconds.
     pub async fn record_access(&self, event: AccessEvent) -> Result<Receipt, RecordError> {
         let entry = AccessEntry::new(event).map_err(|error| RecordError::Event(Arc::new(error)))?;
-        self.enqueue(Work::Access(entry), 0).await
+        self.enqueue(Work::Access(Box::new(entry)), 0).await
     }
 
     /// `size` is what it holds in memory, in bytes.
