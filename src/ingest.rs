@@ -148,6 +148,7 @@ impl Ingest {
         let plain = PlainSections {
             personal: parsed.personal,
             secrets: parsed.secrets,
+            spelling: parsed.spelling,
             original: Original {
                 headers,
                 body: Secret::new(body.to_vec()),
