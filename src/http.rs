@@ -147,9 +147,12 @@ pub fn router(app: App) -> serde_json::Result<Router> {
     Ok(router
         .fallback(no_such_path)
         .method_not_allowed_fallback(other_method)
-        .layer(Extension(document))
-        .layer(CatchPanicLayer::custom(watch::panicked))
-        .layer(from_fn(watch::watch))
+        // one layer of all: each is a boxed service more for every request
+        .layer((
+            from_fn(watch::watch),
+            CatchPanicLayer::custom(watch::panicked),
+            Extension(document),
+        ))
         .with_state(Arc::new(app)))
 }
 

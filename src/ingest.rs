@@ -222,6 +222,7 @@ impl Ingest {
         let plain = PlainSections {
             personal: parsed.personal,
             secrets: parsed.secrets,
+            spelling: parsed.spelling,
             original: Original {
                 headers,
                 body: Secret::new(body.to_vec()),

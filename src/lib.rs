@@ -17,6 +17,7 @@ pub mod relay;
 pub mod reveal;
 pub mod runner;
 pub mod secret;
+pub mod sections;
 pub mod service;
 pub mod settings;
 pub mod simulate;

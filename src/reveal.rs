@@ -104,12 +104,13 @@ struct Secrets {
     mailboxes: Vec<SecretMailbox>,
 }
 
+/// In the order in which they are listed, see [`crate::sections`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SecretMailbox {
-    password: Option<Secret<String>>,
     app_password: Option<Secret<String>>,
     authenticator_secret: Option<Secret<String>>,
+    password: Option<Secret<String>>,
 }
 
 /// What ingest seals as personal, as far as it is needed here.

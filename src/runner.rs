@@ -6,11 +6,13 @@
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `claims`: which projections this process is rebuilding
 //! - `flood`: when webhooks go before views
+//! - `due`: the rebuilds that nobody has to ask for
 //! - `live`: the task that keeps the live generations up to date
 //! - `diff`: what changed in one row between two moments, and by which events
 //! - `parked`: trying again what could not be folded
 //! - `rates`: how fast checkpoints move
 //! - `snapshots`: all rows as they stood at an earlier moment
+//! - `step_size`: how many events are folded at once
 //! - `status`: how the projections are doing
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
@@ -19,6 +21,7 @@ mod advance;
 mod as_of;
 mod claims;
 mod diff;
+mod due;
 mod flood;
 mod live;
 mod parked;
@@ -26,6 +29,7 @@ mod rates;
 mod rebuild;
 mod snapshots;
 mod status;
+mod step_size;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;

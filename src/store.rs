@@ -4,6 +4,8 @@
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
+//! - `outcome`: what a store tells of a projection's generations
+//! - `parts`: statements of a bounded size
 //! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
@@ -16,6 +18,8 @@ mod consumer;
 mod error;
 mod event;
 mod keys;
+mod outcome;
+mod parts;
 mod postgres;
 mod query;
 mod sqlite;
@@ -33,6 +37,7 @@ pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use keys::{KeyStore, Rewrapped, SubjectState};
+pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
@@ -161,6 +166,8 @@ pub struct Generation {
     pub position: Position,
     /// What it is used for.
     pub state: GenerationState,
+    /// Whether the service itself fills it, and goes on with it after a restart; else a command does.
+    pub by_service: bool,
     /// When it was last written.
     pub updated_at: Timestamp,
 }
@@ -312,9 +319,18 @@ pub trait Store: KeyStore {
     /// The rows that stand still, of all generations.
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError>;
 
+    /// How many rows stand still in each generation in which some do.
+    async fn parked_counts(&self) -> Result<Vec<ParkedCount>, StoreError>;
+
+    /// Those of the keys whose rows stand still in a generation.
+    async fn parked_among(&self, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError>;
+
+    /// Writes down that a building generation is filled by the service itself, which goes on with it after a restart.
+    async fn entrust_generation(&self, building: &Generation) -> Result<(), StoreError>;
+
     /// Makes a building generation live and retires the one before, in one transaction, provided that the building one
-    /// is not behind the live one. `false`, and nothing changed, if it is behind.
-    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError>;
+    /// is not behind the live one and that no reader holds the stable view.
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<Switch, StoreError>;
 
     /// Makes a table for a snapshot, filling, with its checkpoint at 0.
     async fn create_snapshot(
@@ -335,7 +351,8 @@ pub trait Store: KeyStore {
     /// Gives a generation that is neither live nor building another state: of a snapshot's life, or retired.
     async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError>;
 
-    /// Drops a generation that is not live, with its table.
+    /// Drops a generation that is not live, with its table; [`StoreError::Held`], and nothing dropped, while somebody
+    /// is reading that.
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError>;
 
     /// The rows in which two generations differ, at most `limit`. None if their checkpoints are not the same, since
@@ -348,7 +365,8 @@ pub trait Store: KeyStore {
         limit: u32,
     ) -> Result<Option<Vec<Difference>>, StoreError>;
 
-    /// How many rows a generation has.
+    /// How many rows a generation has. Written down by every step, so this reads one row; a generation from before
+    /// that is counted once.
     async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError>;
 
     /// The lease on a duty; none while another process has it.

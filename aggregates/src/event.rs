@@ -44,7 +44,7 @@ event_family! {
     /// Everything that can happen to an order.
     OrderEvent {
         /// Domains of the order got their mailboxes.
-        MailboxesAssigned(MailboxesAssigned) = 1,
+        MailboxesAssigned(MailboxesAssigned) = 2,
         /// Domains of the order, or all of it, got none.
         AssignmentFailed(AssignmentFailed) = 2,
         /// A mailbox was made outside of an assignment.

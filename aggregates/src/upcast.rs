@@ -14,11 +14,18 @@ struct Step {
     upcast: fn(Value) -> Value,
 }
 
-const STEPS: &[Step] = &[Step {
-    type_name: "AssignmentFailed",
-    from: 1,
-    upcast: assignment_failed_1_to_2,
-}];
+const STEPS: &[Step] = &[
+    Step {
+        type_name: "AssignmentFailed",
+        from: 1,
+        upcast: assignment_failed_1_to_2,
+    },
+    Step {
+        type_name: "MailboxesAssigned",
+        from: 1,
+        upcast: mailboxes_assigned_1_to_2,
+    },
+];
 
 /// Version 1 kept the provider's own name for the list, `failedOrders`, though it lists domains.
 fn assignment_failed_1_to_2(mut facts: Value) -> Value {
@@ -27,6 +34,20 @@ fn assignment_failed_1_to_2(mut facts: Value) -> Value {
             .remove("failedOrders")
             .unwrap_or_else(|| Value::Array(Vec::new()));
         object.insert("failures".to_owned(), failures);
+    }
+    facts
+}
+
+/// Version 1 left a mailbox's `credentials` out where there were none, version 2 leaves them out where all are there.
+fn mailboxes_assigned_1_to_2(mut facts: Value) -> Value {
+    let domains = facts.get_mut("domains").and_then(Value::as_array_mut);
+    let mailboxes = domains
+        .into_iter()
+        .flatten()
+        .filter_map(|domain| domain.get_mut("mailboxes").and_then(Value::as_array_mut))
+        .flatten();
+    for mailbox in mailboxes.filter_map(Value::as_object_mut) {
+        mailbox.entry("credentials").or_insert_with(|| Value::Array(Vec::new()));
     }
     facts
 }
@@ -60,6 +81,20 @@ mod tests {
         let old = OrderEvent::from_stored("AssignmentFailed", 1, stored).unwrap();
         assert_eq!(old, OrderEvent::from_stored("AssignmentFailed", 2, today).unwrap());
         assert_eq!(old.to_facts().unwrap(), today);
+    }
+
+    #[test]
+    fn a_mailbox_without_credentials_in_schema_1_has_none_today() {
+        let facts = |none: &str, all: &str| {
+            format!(
+                r#"{{"domains":[{{"domain":"a.com","mailboxes":[{{{none}"mailboxId":"M1"}},{{{all}"mailboxId":"M2"}},{{"credentials":["password"],"mailboxId":"M3"}}]}}],"orderId":"O1"}}"#
+            )
+        };
+        let old = facts("", r#""credentials":["appPassword","authenticatorSecret","password"],"#);
+        let today = facts(r#""credentials":[],"#, "");
+        let read = OrderEvent::from_stored("MailboxesAssigned", 1, &old).unwrap();
+        assert_eq!(read, OrderEvent::from_stored("MailboxesAssigned", 2, &today).unwrap());
+        assert_eq!(read.to_facts().unwrap(), today);
     }
 
     #[test]

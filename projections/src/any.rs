@@ -29,12 +29,19 @@ pub trait AnyProjection: Send + Sync {
     /// [`FoldError`] if the stored view cannot be read: then nothing is known of it and nothing may be written over it.
     fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError>;
 
-    /// Folds events, all of which touch the key, one by one from the beginning: the row as readers see it after each
-    /// of them; `None` where there is no row.
+    /// Folds events, all of which touch the key, one by one from the beginning. `seen` gets the row as readers see it
+    /// before the event with the index `first`, and then after that one and each later one; `None` where there is no
+    /// row. One at a time, since a row may be large and its events many.
     ///
     /// # Errors
     /// [`FoldError`] if a view cannot be written as JSON.
-    fn steps(&self, key: &str, events: &[&Recorded]) -> Result<Vec<Option<serde_json::Value>>, FoldError>;
+    fn steps(
+        &self,
+        key: &str,
+        events: &[&Recorded],
+        first: usize,
+        seen: &mut dyn FnMut(Option<serde_json::Value>),
+    ) -> Result<(), FoldError>;
 }
 
 /// What a fold makes of a row.
@@ -125,14 +132,25 @@ impl<P: Projection> AnyProjection for Erased<P> {
         Ok(Folded::Keep { document, row })
     }
 
-    fn steps(&self, key: &str, events: &[&Recorded]) -> Result<Vec<Option<serde_json::Value>>, FoldError> {
-        let mut view: Option<P::View> = None;
-        let step = |event: &&Recorded| {
-            view = apply::<P>(view.take(), key, event);
+    fn steps(
+        &self,
+        key: &str,
+        events: &[&Recorded],
+        first: usize,
+        seen: &mut dyn FnMut(Option<serde_json::Value>),
+    ) -> Result<(), FoldError> {
+        let (before, later) = events.split_at(first.min(events.len()));
+        let item = |view: &Option<P::View>| {
             let item = view.as_ref().map(|view| P::item(view, key));
             item.transpose().map_err(|source| unwritable::<P>(key, source))
         };
-        events.iter().map(step).collect()
+        let mut view = before.iter().fold(None, |view, event| apply::<P>(view, key, event));
+        seen(item(&view)?);
+        for event in later {
+            view = apply::<P>(view, key, event);
+            seen(item(&view)?);
+        }
+        Ok(())
     }
 }
 
@@ -225,13 +243,18 @@ mod tests {
     }
 
     #[test]
-    fn steps_tell_the_row_after_each_event() {
+    fn steps_tell_the_row_before_and_after_each_event_from_the_first_one_asked_for() {
         let (first, gone, again) = (renewed(1), cancelled(2), renewed(3));
         let row = |count: u32| Some(serde_json::json!({"count": count}));
-        assert_eq!(
-            COUNTS.steps("S1", &[&first, &first, &gone, &again]).unwrap(),
-            [row(1), row(2), None, row(1)]
-        );
+        let seen = |from: usize| {
+            let mut seen = Vec::new();
+            let events = [&first, &first, &gone, &again];
+            COUNTS.steps("S1", &events, from, &mut |row| seen.push(row)).unwrap();
+            seen
+        };
+        assert_eq!(seen(0), [None, row(1), row(2), None, row(1)]);
+        assert_eq!(seen(2), [row(2), None, row(1)]);
+        assert_eq!(seen(4), [row(1)]);
     }
 
     #[test]

@@ -21,6 +21,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(feed))
 }
 
+/// Positions that one page of a filter looks through at most: there is no index on types and subjects, which every
+/// webhook would pay for, and a page is to be there within a moment however rare what is looked for.
+const LOOKED_THROUGH: u64 = 50_000;
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -131,7 +135,8 @@ pub(super) fn no_such_consumer() -> Problem {
 struct FeedPage {
     /// The events.
     items: Vec<CloudEvent>,
-    /// What to send as `after` for the next page; null where there is none for now.
+    /// What to send as `after` for the next page; null where there is none for now. Under a filter a page may have few
+    /// items or none and a next one all the same: it looks through 50,000 positions at most.
     next: Option<String>,
     /// Everything up to this position has been looked at: what to send as `after` when asking again later. A filter may
     /// have left out events between the last item and here.
@@ -182,12 +187,47 @@ async fn feed(
     let chosen = choice.resolve(&*app.store, after).await?;
     let head = app.store.head().await?.position;
     app.journal.feed_read(scope.caller(), chosen.after).await?;
-    let page = feed::page(&*app.store, &chosen.filter, chosen.after, head, limit).await?;
-    let full = page.events.len() == limit as usize;
+    let until = until(&chosen.filter, chosen.after, head);
+    let page = feed::page(&*app.store, &chosen.filter, chosen.after, until, limit).await?;
+    let more = page.events.len() == limit as usize || page.position < head;
     let items = page.events.into_iter().map(CloudEvent::try_from);
     Ok(Json(FeedPage {
         items: items.collect::<Result<_, _>>()?,
-        next: full.then(|| page.position.to_string()),
+        next: more.then(|| page.position.to_string()),
         position: page.position.0,
     }))
+}
+
+/// How far one page looks.
+fn until(filter: &EventFilter, after: Position, head: Position) -> Position {
+    // streams have an index
+    if filter.stream.is_some() || *filter == EventFilter::default() {
+        return head;
+    }
+    head.min(Position(after.0.saturating_add(LOOKED_THROUGH)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_a_filter_that_has_no_index_looks_only_so_far() {
+        let (rare, head) = (
+            EventFilter {
+                types: vec!["SubscriptionExpired".to_owned()],
+                ..EventFilter::default()
+            },
+            Position(1_000_000),
+        );
+        assert_eq!(until(&rare, Position(0), head), Position(LOOKED_THROUGH));
+        assert_eq!(until(&rare, Position(999_999), head), head);
+        assert_eq!(until(&rare, Position(u64::MAX), head), head);
+        assert_eq!(until(&EventFilter::default(), Position(0), head), head);
+        let stream = EventFilter {
+            stream: StreamId::parse("order-1").ok(),
+            ..rare
+        };
+        assert_eq!(until(&stream, Position(0), head), head);
+    }
 }

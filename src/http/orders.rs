@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aggregates::{OrderId, StreamId, UserId};
-use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use projections::DomainStatus;
@@ -296,7 +295,12 @@ impl TryFrom<StoredEvent> for TimelineEvent {
     params(("orderId" = String, Path, description = "The order."), TimelinePage),
     security(("bearer" = ["read"])),
     responses(
-        (status = 200, body = Page<TimelineEvent>, description = "A page of the order's events."),
+        (
+            status = 200,
+            body = Page<TimelineEvent>,
+            description = "A page of the order's events.",
+            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+        ),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
         Refusals
     )
@@ -306,7 +310,8 @@ async fn timeline(
     State(app): State<Arc<App>>,
     Path(id): Path<OrderId>,
     Query(page): Query<TimelinePage>,
-) -> Result<Json<Page<TimelineEvent>>, Problem> {
+) -> Result<Answer<Page<TimelineEvent>>, Problem> {
+    let head = app.store.head().await?.position;
     let limit = page.limit.unwrap_or_default().get();
     let query = EventQuery {
         after: aggregates::Position(page.after.unwrap_or_default()),
@@ -319,14 +324,15 @@ async fn timeline(
     };
     let mut events = app.store.events(&query).await?;
     if events.is_empty() && page.after.is_none() {
-        return Err(Problem::not_found("no such order is known"));
+        return Err(Problem::not_found("no such order is known").at(head));
     }
     let more = events.len() > limit as usize;
     events.truncate(limit as usize);
     let next = events.last().filter(|_| more).map(|last| last.position.to_string());
     let items = events.into_iter().map(TimelineEvent::try_from);
-    Ok(Json(Page {
+    let page = Page {
         items: items.collect::<Result<_, _>>()?,
         next,
-    }))
+    };
+    Ok(Answer::new(head, page))
 }

@@ -103,6 +103,7 @@ async fn rebuild(
     let work = app
         .live
         .begin_rebuild(projection, app.shutdown.clone())
+        .await?
         .ok_or_else(|| {
             let detail = "this projection is being rebuilt already; GET /api/v1/projections tells how far it is";
             Problem::new(StatusCode::CONFLICT, detail)

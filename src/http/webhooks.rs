@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use aggregates::{Position, StreamId};
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
+use http_body_util::LengthLimitError;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -27,9 +28,7 @@ const MAX_BODY: usize = 1024 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(receive))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
+    OpenApiRouter::new().routes(routes!(receive))
 }
 
 /// Where a webhook is to be found.
@@ -101,15 +100,15 @@ async fn receive(
         let detail = "the content type has to be application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MAX_BODY))
         .await
         .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s"))?;
-    let body = body.map_err(|rejection| {
-        let detail = match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than 1 MiB",
-            _ => "the body could not be read to its end",
-        };
-        Problem::new(rejection.status(), detail)
+    let body = body.map_err(|error| {
+        if error.into_inner().is::<LengthLimitError>() {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB")
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "the body could not be read to its end")
+        }
     })?;
     match ingest.receive(header, &body, clock::now()).await {
         Ok(receipt) => {

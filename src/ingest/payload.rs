@@ -16,11 +16,11 @@ use std::fmt::Display;
 use aggregates::{EventId, OrderEvent, QuarantineReason, UserId, WebhookQuarantined};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
+use crate::sections::Spelling;
 use object::Object;
 use text::event_name;
 
@@ -37,6 +37,8 @@ pub(super) struct Parsed {
     pub(super) personal: Option<Secret<Vec<u8>>>,
     /// The credentials, as JSON.
     pub(super) secrets: Option<Secret<Vec<u8>>>,
+    /// How the body is spelled again from all that, if it can be.
+    pub(super) spelling: Option<Spelling>,
 }
 
 /// How a webhook came in.
@@ -110,6 +112,7 @@ pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
             }),
             personal: None,
             secrets: None,
+            spelling: None,
         }
     };
     let text = match std::str::from_utf8(body) {
@@ -141,7 +144,7 @@ pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
             return quarantined(QuarantineReason::NoEventId, detail, Some(&outer));
         }
     };
-    match read(&outer, delivery) {
+    match read(&outer, &event_id, text, delivery) {
         Ok(mut parsed) => {
             parsed.event_id = Some(event_id);
             parsed
@@ -150,11 +153,11 @@ pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
     }
 }
 
-fn read(outer: &Outer<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
+fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, Problem> {
     let name = string(outer.event).ok_or_else(|| Problem::at("event", "is missing or not a text"))?;
     let data = outer.data.map_or("null", RawValue::get);
     match name.as_str() {
-        "prewarmup.order.success" => assignment::read(fields(data)?, delivery),
+        "prewarmup.order.success" => assignment::read(fields(data)?, event_id, body, delivery),
         "prewarmup.order.failed" => failure::read(fields(data)?, delivery),
         "subscription.renewing" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewing),
         "subscription.renewal.success" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewed),
@@ -172,7 +175,7 @@ fn read(outer: &Outer<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
 }
 
 /// Reads `data` as the fields of one kind of event.
-fn fields<T: DeserializeOwned>(data: &str) -> Result<T, Problem> {
+fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, Problem> {
     serde_json::from_str(data).map(|Object(fields)| fields).map_err(|_| {
         // read once more, slowly, to tell where: the error's own text may quote a value
         let mut deserializer = serde_json::Deserializer::from_str(data);

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
+use zeroize::Zeroizing;
 
 use crate::secret::Secret;
+use crate::sections::Spelling;
 use crate::vault::{Fingerprint, Packed, VaultError};
 
 /// The exact body and the headers that sign it, as they are kept for evidence.
@@ -19,16 +21,34 @@ impl Original {
     /// One line of JSON with the headers, then the body.
     fn encode(&self) -> Result<Secret<Vec<u8>>, serde_json::Error> {
         // with all its capacity from the start: growing would leave copies behind
-        let header_bytes: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let mut bytes = Vec::with_capacity(self.body.expose().len() + 2 * header_bytes + 64);
+        let mut bytes = Vec::with_capacity(self.body.expose().len() + 2 * self.header_bytes() + 64);
         serde_json::to_writer(&mut bytes, &self.headers)?;
         bytes.push(b'\n');
         bytes.extend_from_slice(self.body.expose());
         Ok(Secret::new(bytes))
     }
 
-    /// The reverse of [`Self::encode`].
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// One byte that names the spelling of the body, then the headers as JSON: for a body that can be spelled again.
+    fn encode_spelled(&self, spelling: Spelling) -> Result<Secret<Vec<u8>>, serde_json::Error> {
+        let mut bytes = Vec::with_capacity(2 * self.header_bytes() + 64);
+        bytes.push(spelling as u8);
+        serde_json::to_writer(&mut bytes, &self.headers)?;
+        Ok(Secret::new(bytes))
+    }
+
+    fn header_bytes(&self) -> usize {
+        self.headers.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
+    /// The reverse of both; `spell` gives the body of an event that does not hold it.
+    pub(super) fn decode(bytes: &[u8], spell: impl FnOnce(Spelling) -> Option<Zeroizing<Vec<u8>>>) -> Option<Self> {
+        let (first, rest) = bytes.split_first()?;
+        if let Some(spelling) = Spelling::from_byte(*first) {
+            return Some(Self {
+                headers: serde_json::from_slice(rest).ok()?,
+                body: Secret::new(std::mem::take(&mut *spell(spelling)?)),
+            });
+        }
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let headers = serde_json::from_slice(&bytes[..end]).ok()?;
         Some(Self {
@@ -44,6 +64,8 @@ pub struct PlainSections {
     pub personal: Option<Secret<Vec<u8>>>,
     /// JSON with the credentials; none if there are none.
     pub secrets: Option<Secret<Vec<u8>>>,
+    /// How the webhook's body is spelled again from the event, if it can be: then it is not kept.
+    pub spelling: Option<Spelling>,
     /// The webhook itself.
     pub original: Original,
 }
@@ -113,16 +135,22 @@ impl Incoming {
         fingerprint: Fingerprint,
     ) -> Result<Self, PrepareError> {
         let facts = claim.to_facts()?;
-        let pack = |section: &Option<Secret<Vec<u8>>>| -> Result<Option<Packed>, VaultError> {
-            section
-                .as_ref()
-                .map(|plain| Packed::compress(plain.expose()))
-                .transpose()
+        let compress = |section: &Option<Secret<Vec<u8>>>| {
+            let packed = section.as_ref().map(|plain| Packed::compress(plain.expose()));
+            packed.transpose()
         };
         let packed = PackedSections {
-            personal: pack(&plain.personal)?,
-            secrets: pack(&plain.secrets)?,
-            original: pack_original(&plain, &facts)?,
+            personal: compress(&plain.personal)?,
+            // what is random does not get shorter
+            secrets: plain
+                .secrets
+                .as_ref()
+                .map(|plain| Packed::stored(plain.expose()))
+                .transpose()?,
+            original: match plain.spelling {
+                Some(spelling) => Packed::stored(plain.original.encode_spelled(spelling)?.expose())?,
+                None => pack_original(&plain, &facts)?,
+            },
         };
         Ok(Self {
             source,
@@ -202,10 +230,12 @@ impl Incoming {
     }
 }
 
+fn bytes(section: &Option<Secret<Vec<u8>>>) -> Option<&[u8]> {
+    section.as_ref().map(|plain| plain.expose().as_slice())
+}
+
+/// The original as it came, against what the other sections and the facts say of it.
 fn pack_original(plain: &PlainSections, facts: &str) -> Result<Packed, PrepareError> {
-    fn bytes(section: &Option<Secret<Vec<u8>>>) -> Option<&[u8]> {
-        section.as_ref().map(|plain| plain.expose().as_slice())
-    }
     let prefix = prefix(bytes(&plain.personal), bytes(&plain.secrets), facts);
     Ok(Packed::compress_with_prefix(
         plain.original.encode()?.expose(),

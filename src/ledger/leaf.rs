@@ -17,7 +17,6 @@
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::clock::rfc3339_micros;
@@ -71,27 +70,36 @@ pub struct Envelope<'a> {
     pub sections: SectionHashes,
 }
 
-/// The leaf's fields, in the order of their names.
+/// The leaf's fields behind `eventId` and `facts`, in the order of their names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Leaf<'a> {
-    event_id: &'a str,
-    facts: &'a RawValue,
+struct Rest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    original: Option<String>,
+    original: Option<Hex>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    personal: Option<String>,
+    personal: Option<Hex>,
     position: u64,
     recorded_at: String,
     schema_version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    secrets: Option<String>,
+    secrets: Option<Hex>,
     source: &'a str,
     stream: &'a str,
     subject: &'a str,
     #[serde(rename = "type")]
     type_name: &'a str,
     version: u32,
+}
+
+/// A hash in lower-case hexadecimal.
+struct Hex([u8; 32]);
+
+impl Serialize for Hex {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut digits = [0; 64];
+        hex::encode_to_slice(self.0, &mut digits).map_err(serde::ser::Error::custom)?;
+        serializer.serialize_str(std::str::from_utf8(&digits).map_err(serde::ser::Error::custom)?)
+    }
 }
 
 impl<'a> Envelope<'a> {
@@ -129,35 +137,40 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// The leaf: canonical JSON in UTF-8.
+    /// The leaf: canonical JSON in UTF-8. The facts go into it as they are stored: nothing here looks into them.
     ///
     /// # Errors
-    /// If the facts are not JSON.
+    /// None in practice: every field serialises; the error of the serialiser is passed on all the same.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let leaf = Leaf {
-            event_id: self.event_id.as_str(),
-            facts: serde_json::from_str(self.facts)?,
-            original: self.sections.original.map(hex::encode),
-            personal: self.sections.personal.map(hex::encode),
+        let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
+        bytes.extend_from_slice(b"{\"eventId\":");
+        serde_json::to_writer(&mut bytes, self.event_id.as_str())?;
+        bytes.extend_from_slice(b",\"facts\":");
+        bytes.extend_from_slice(self.facts.as_bytes());
+        let brace = bytes.len();
+        let rest = Rest {
+            original: self.sections.original.map(Hex),
+            personal: self.sections.personal.map(Hex),
             position: self.position.0,
             recorded_at: rfc3339_micros(self.recorded_at),
             schema_version: self.schema_version,
-            secrets: self.sections.secrets.map(hex::encode),
+            secrets: self.sections.secrets.map(Hex),
             source: self.source.as_str(),
             stream: self.stream.as_str(),
             subject: self.subject.as_str(),
             type_name: self.type_name,
             version: self.version,
         };
-        let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
-        serde_json::to_writer(&mut bytes, &leaf)?;
+        serde_json::to_writer(&mut bytes, &rest)?;
+        // the object goes on
+        bytes[brace] = b',';
         Ok(bytes)
     }
 
     /// The leaf's hash (RFC 6962 §2.1).
     ///
     /// # Errors
-    /// If the facts are not JSON.
+    /// As [`Self::leaf`].
     pub fn leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
         Ok(Sha256::new()
             .chain_update([0x00])

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::incoming::{Original, prefix};
 use crate::secret::Secret;
+use crate::sections::{Parts, Spelling};
 use crate::store::{Lookup, Store, StoreError, StoredEvent};
 use crate::vault::{Context, DataKey, Section, Vault, VaultError};
 
@@ -102,7 +103,8 @@ async fn open(
     Ok(Some(key.open(&context(event, section), sealed, &[])?))
 }
 
-/// The exact webhook of an event. It was compressed against the other sections and the facts, so those come first.
+/// The exact webhook of an event. It was compressed against the other sections and the facts, or is spelled from them, so
+/// those come first.
 pub(super) async fn open_original(
     store: &dyn Store,
     vault: &Vault,
@@ -112,11 +114,14 @@ pub(super) async fn open_original(
     let secrets = open(store, vault, event, Section::Secrets).await?;
     let sealed = event.sealed.original.as_ref().ok_or(VaultError::Corrupt)?;
     let key = data_key(store, vault, event).await?;
-    let prefix = prefix(
-        personal.as_ref().map(|plain| plain.expose().as_slice()),
-        secrets.as_ref().map(|plain| plain.expose().as_slice()),
-        &event.facts,
-    );
+    let personal = personal.as_ref().map(|plain| plain.expose().as_slice());
+    let secrets = secrets.as_ref().map(|plain| plain.expose().as_slice());
+    let prefix = prefix(personal, secrets, &event.facts);
     let plain = key.open(&context(event, Section::Original), sealed, &prefix)?;
-    Ok(Original::decode(plain.expose()).ok_or(VaultError::Corrupt)?)
+    let spell = |spelling: Spelling| {
+        let recorded = event.to_recorded().ok()?;
+        let parts = Parts::of_stored(&event.event_id, recorded.event.as_order()?, personal, secrets)?;
+        spelling.body(&parts)
+    };
+    Ok(Original::decode(plain.expose(), spell).ok_or(VaultError::Corrupt)?)
 }

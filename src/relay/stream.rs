@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use aggregates::Position;
-use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::PublishError;
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, RawMessageErrorKind, StorageType};
@@ -24,6 +24,9 @@ const NAME: &str = "WARMLEDGER";
 const SUBJECT: &str = "warmledger";
 /// The header that names an event's position.
 const POSITION: &str = "Warmledger-Position";
+/// The header of a message that holds its event without data, since NATS takes none so large: the size of the whole, in
+/// bytes.
+const DATA_OMITTED: &str = "Warmledger-Data-Omitted";
 /// For how long JetStream knows a message id.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// How long connecting and each answer may take.
@@ -54,6 +57,8 @@ pub(super) struct Stream {
     context: Context,
     stream: jetstream::stream::Stream,
     lost: CancellationToken,
+    /// The largest message that NATS takes, headers included, in bytes.
+    largest: usize,
 }
 
 impl Stream {
@@ -80,6 +85,7 @@ impl Stream {
             (None, _) => options,
         };
         let client = options.connect(server.address).await.map_err(nats)?;
+        let largest = client.max_payload();
         let mut context = jetstream::new(client);
         context.set_timeout(PATIENCE);
         let stream = context
@@ -92,7 +98,15 @@ impl Stream {
             })
             .await
             .map_err(nats)?;
-        Ok(Self { context, stream, lost })
+        // the stream may have a limit of its own; -1 is none
+        let own = usize::try_from(stream.cached_info().config.max_message_size);
+        let own = own.ok().filter(|own| *own > 0);
+        Ok(Self {
+            context,
+            stream,
+            lost,
+            largest: own.map_or(largest, |own| own.min(largest)),
+        })
     }
 
     /// The sequence number of the last message, as the connection found it; 0 if there never was one.
@@ -126,14 +140,30 @@ impl Stream {
     }
 
     /// Sends an event, to be stored right behind the message with the number `after` or not at all. What comes back is
-    /// the acknowledgement, to be awaited.
+    /// the acknowledgement, to be awaited. An event that is larger than NATS takes goes without its data, so that those
+    /// behind it are not held up.
     pub(super) async fn publish(&self, event: StoredEvent, after: u64) -> Result<Ack, RelayError> {
-        let subject = subject(&event);
-        let message = PublishMessage::build()
-            .message_id(message_id(&event))
-            .expected_last_sequence(after)
-            .header(POSITION, event.position.to_string());
-        let payload = CloudEvent::try_from(event)?.to_json()?;
+        let (subject, id, position) = (subject(&event), message_id(&event), event.position.to_string());
+        let event = CloudEvent::try_from(event)?;
+        let mut payload = event.to_json()?;
+        let mut headers = vec![(NATS_MESSAGE_ID, id), (NATS_EXPECTED_LAST_SEQUENCE, after.to_string())];
+        headers.push((HeaderName::from_static(POSITION), position.clone()));
+        if size(&headers) + payload.len() > self.largest {
+            let bytes = payload.len();
+            tracing::warn!(
+                position,
+                bytes,
+                "an event is larger than NATS takes: its data is left out"
+            );
+            metrics::counter!("warmledger_relay_data_omitted_total").increment(1);
+            headers.push((HeaderName::from_static(DATA_OMITTED), bytes.to_string()));
+            payload = event.to_json_without_data()?;
+        }
+        let message = headers
+            .into_iter()
+            .fold(PublishMessage::build(), |message, (name, value)| {
+                message.header(name, value)
+            });
         let sent = self
             .context
             .send_publish(subject, message.payload(payload.into()))
@@ -153,6 +183,12 @@ impl Stream {
 /// The message id of an event: its own is unique only within its source.
 pub(super) fn message_id(event: &StoredEvent) -> String {
     format!("{}/{}", event.source, event.event_id)
+}
+
+/// What headers take in a message, in bytes: the version line, `name: value` lines, an empty line.
+fn size(headers: &[(HeaderName, String)]) -> usize {
+    let line = |(name, value): &(HeaderName, String)| AsRef::<str>::as_ref(name).len() + 2 + value.len() + 2;
+    "NATS/1.0\r\n".len() + headers.iter().map(line).sum::<usize>() + 2
 }
 
 /// `warmledger.<category>.<type>`. What NATS does not take in a subject's word becomes `_`.

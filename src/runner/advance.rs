@@ -8,7 +8,8 @@ use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys};
 
 use super::RunError;
-use crate::store::{Advance, EventQuery, Generation, Parked, ParkedRow, RowChange, Store};
+use super::step_size::{Load, StepSize};
+use crate::store::{Advance, EventQuery, Generation, Parked, RowChange, Store};
 
 /// A projection and the generation that is moved on.
 #[derive(Clone)]
@@ -19,27 +20,34 @@ pub(super) struct Target {
 
 /// What a step came to.
 pub(super) enum Step {
-    /// The checkpoints were moved; so many events were read.
-    Advanced(usize),
+    /// The checkpoints were moved.
+    Advanced {
+        /// Whether there may well be more to fold.
+        more: bool,
+    },
     /// There was nothing to fold.
     UpToDate,
     /// Another process moved a checkpoint first; nothing was written.
     Overtaken,
 }
 
-/// Moves every target on by at most `limit` events, none of them beyond `until`.
+/// Folds so much before others get their turn on the thread, in bytes of documents.
+const TURN: usize = 256 << 10;
+
+/// Moves every target on by the events of one step, none of them beyond `until`.
 ///
 /// # Errors
 /// [`RunError`] if the store fails or an event cannot be folded; nothing is written then.
 pub(super) async fn advance(
     store: &dyn Store,
     targets: &mut [Target],
-    limit: u32,
+    size: &StepSize,
     until: Option<Position>,
 ) -> Result<Step, RunError> {
     let Some(after) = targets.iter().map(|target| target.generation.position).min() else {
         return Ok(Step::UpToDate);
     };
+    let limit = size.events();
     let stored = store
         .events(&EventQuery {
             after,
@@ -51,31 +59,34 @@ pub(super) async fn advance(
         .iter()
         .filter(|event| until.is_none_or(|until| event.position <= until));
     let events = within.map(|event| event.to_recorded()).collect::<Result<Vec<_>, _>>()?;
+    drop(stored);
     let Some(to) = events.last().map(|event| event.position) else {
         return Ok(Step::UpToDate);
     };
 
-    let parked = store.parked().await?;
     let behind = targets.iter().filter(|target| target.generation.position < to);
-    let steps = try_join_all(behind.map(|target| fold(store, target, &events, to, &parked))).await?;
+    let folded = try_join_all(behind.map(|target| fold(store, target, &events, to))).await?;
+    let (steps, loads): (Vec<_>, Vec<Load>) = folded.into_iter().unzip();
+    size.learn(events.len(), loads.into_iter().sum());
     if !store.advance(&steps).await? {
         return Ok(Step::Overtaken);
     }
     for target in targets {
         target.generation.position = target.generation.position.max(to);
     }
-    Ok(Step::Advanced(events.len()))
+    Ok(Step::Advanced {
+        more: events.len() >= limit as usize,
+    })
 }
 
 /// Folds events into the rows of one target. A row whose fold fails is parked: it stands still, and so it does for
-/// everything that comes after, until it is retried.
+/// everything that comes after, until it is retried. Tells too what was read and is to be written.
 async fn fold<'t>(
     store: &dyn Store,
     target: &'t Target,
     events: &[Recorded],
     to: Position,
-    parked: &[ParkedRow],
-) -> Result<Advance<'t>, RunError> {
+) -> Result<(Advance<'t>, Load), RunError> {
     let Target { projection, generation } = target;
     let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.position > generation.position) {
@@ -83,14 +94,13 @@ async fn fold<'t>(
             touched.entry(key).or_default().push(event);
         }
     }
-    let mut passed_over = Vec::new();
-    for row in parked.iter().filter(|row| row.is_of(generation)) {
-        if let Some((key, _)) = touched.remove_entry(&row.parked.key) {
-            passed_over.push(key);
-        }
+    let mut keys: Vec<String> = touched.keys().cloned().collect();
+    let passed_over = store.parked_among(generation, &keys).await?;
+    for key in &passed_over {
+        touched.remove(key);
     }
-    let keys: Vec<String> = touched.keys().cloned().collect();
-    let documents: BTreeMap<String, String> = if generation.position == Position(0) || keys.is_empty() {
+    keys.retain(|key| touched.contains_key(key));
+    let mut documents: BTreeMap<String, String> = if generation.position == Position(0) || keys.is_empty() {
         BTreeMap::new()
     } else {
         store.documents(generation, &keys).await?.into_iter().collect()
@@ -104,9 +114,18 @@ async fn fold<'t>(
         unparked: Vec::new(),
         passed_over,
     };
+    let (mut load, mut turn) = (Load::default(), 0);
     for (key, events) in touched {
-        let document = documents.get(&key).map(String::as_str);
-        let (change, parked) = fold_as_far_as_possible(*projection, &key, document, &events);
+        let document = documents.remove(&key);
+        let (change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
+        let written = change.as_ref().and_then(RowChange::document).map_or(0, str::len);
+        let size = document.map_or(0, |read| read.len()) + written;
+        load.add(size, events.len());
+        turn += size;
+        if turn > TURN {
+            turn = 0;
+            tokio::task::yield_now().await;
+        }
         step.changes.extend(change);
         if let Some(Parked { key, position, error }) = &parked {
             tracing::error!(projection = projection.name(), key, %position, error, "a row is parked");
@@ -114,7 +133,7 @@ async fn fold<'t>(
         }
         step.parked.extend(parked);
     }
-    Ok(step)
+    Ok((step, load))
 }
 
 /// The rows that an event touches. If even that cannot be told, the projection stops.

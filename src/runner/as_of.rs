@@ -171,16 +171,21 @@ pub async fn item_as_of(
 ) -> Result<Option<serde_json::Value>, RunError> {
     let events = history(store, projection, key, until).await?;
     let events: Vec<&Recorded> = events.iter().collect();
-    Ok(steps(projection, key, &events)?.pop().flatten())
+    let mut row = None;
+    steps(projection, key, &events, events.len(), |last| row = last)?;
+    Ok(row)
 }
 
-/// A row as readers see it after each of its events. A panic of the projection is an error like any other.
+/// A row as readers see it, before the event with the index `first` and after that one and each later one. A panic of
+/// the projection is an error like any other.
 pub(super) fn steps(
     projection: &dyn AnyProjection,
     key: &str,
     events: &[&Recorded],
-) -> Result<Vec<Option<serde_json::Value>>, RunError> {
-    let steps = catch_unwind(AssertUnwindSafe(|| projection.steps(key, events)));
+    first: usize,
+    mut seen: impl FnMut(Option<serde_json::Value>),
+) -> Result<(), RunError> {
+    let steps = catch_unwind(AssertUnwindSafe(|| projection.steps(key, events, first, &mut seen)));
     let steps = match steps {
         Ok(steps) => steps.map_err(|error| error.to_string()),
         Err(_) => Err("the projection panicked; the log says where".to_owned()),

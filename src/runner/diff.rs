@@ -81,16 +81,20 @@ pub async fn diff(
         return Ok(None);
     }
     let events: Vec<&Recorded> = events.iter().collect();
-    let steps = steps(projection, key, &events)?;
+    let first = events.partition_point(|event| event.position <= from);
     let mut changes = BTreeMap::new();
-    let mut before = Fields::new();
-    for (event, row) in events.iter().zip(&steps) {
+    let mut before: Option<Fields> = None;
+    let mut later = events[first..].iter();
+    steps(projection, key, &events, first, |row| {
         let after = row.as_ref().map(fields).unwrap_or_default();
-        if event.position > from {
-            note(&mut changes, event, &before, &after);
+        // the first row is the one before all changes
+        if let Some(before) = &before
+            && let Some(event) = later.next()
+        {
+            note(&mut changes, event, before, &after);
         }
-        before = after;
-    }
+        before = Some(after);
+    })?;
     Ok(Some(Diff {
         projection: projection.name(),
         key: key.to_owned(),

@@ -8,19 +8,20 @@ use aggregates::Position;
 use jiff::SignedDuration;
 use projections::AnyProjection;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::advance::{Step, Target, advance};
-use super::claims::{Claim, Claims};
+use super::claims::Claims;
+use super::due::Due;
 use super::flood::Flood;
 use super::rates::Rates;
-use super::{RunError, rebuild, snapshots};
+use super::step_size::StepSize;
+use super::{RunError, snapshots};
 use crate::clock;
 use crate::store::{Duty, Generation, GenerationState, Lease, Store, StoreError};
 
-/// Events a step.
-const BATCH: u32 = 1_000;
+/// Events of the first step.
+const FIRST_STEP: u32 = 250;
 /// How soon events of other processes are noticed.
 const POLL: Duration = Duration::from_millis(250);
 /// Steps of newly appended events begin so far apart: under load each folds many events, and takes little from the
@@ -41,8 +42,11 @@ pub struct LiveRunner {
     pub(super) store: Arc<dyn Store>,
     pub(super) projections: &'static [&'static dyn AnyProjection],
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
-    claims: Claims,
+    /// Why the last rebuild of a projection failed.
+    pub(super) rebuilds_failed: Arc<Mutex<HashMap<&'static str, String>>>,
+    pub(super) claims: Claims,
     rates: Arc<Mutex<Rates>>,
+    size: Arc<StepSize>,
     reached: watch::Sender<Reached>,
 }
 
@@ -62,7 +66,7 @@ impl Reached {
 /// What the one process has that folds the projections.
 struct Lead {
     lease: Box<dyn Lease>,
-    rebuilding: JoinHandle<()>,
+    due: Due,
 }
 
 impl LiveRunner {
@@ -72,9 +76,11 @@ impl LiveRunner {
             store,
             projections: projections::all(),
             errors: Arc::default(),
+            rebuilds_failed: Arc::default(),
             claims: Claims::default(),
             reached: watch::Sender::default(),
             rates: Arc::default(),
+            size: Arc::new(StepSize::beginning_with(FIRST_STEP)),
         }
     }
 
@@ -165,10 +171,8 @@ impl LiveRunner {
                 () = shutdown.cancelled() => {}
             }
         }
-        if let Some(Lead { rebuilding, .. }) = lead
-            && let Err(error) = rebuilding.await
-        {
-            tracing::error!(%error, "the rebuild task failed");
+        if let Some(Lead { mut due, .. }) = lead {
+            due.end().await;
         }
     }
 
@@ -185,61 +189,13 @@ impl LiveRunner {
                 return Ok(());
             };
             tracing::info!("this process folds the projections");
-            let rebuilding = tokio::spawn(self.clone().rebuild_outdated(shutdown.clone()));
-            *lead = Some(Lead { lease, rebuilding });
+            let due = Due::default();
+            *lead = Some(Lead { lease, due });
+        }
+        if let Some(Lead { due, .. }) = lead {
+            due.begin(self, shutdown).await?;
         }
         self.catch_up(shutdown).await
-    }
-
-    async fn rebuild_outdated(self, shutdown: CancellationToken) {
-        let generations = match self.store.generations().await {
-            Ok(generations) => generations,
-            Err(error) => return tracing::error!(%error, "the projections' versions could not be read"),
-        };
-        let outdated = |projection: &&dyn AnyProjection| {
-            generations.iter().any(|found| {
-                let live = found.name == projection.name() && found.state == GenerationState::Live;
-                live && found.version != projection.version()
-            })
-        };
-        let outdated: Vec<&'static dyn AnyProjection> = self.projections.iter().copied().filter(outdated).collect();
-        if outdated.is_empty() {
-            return;
-        }
-        tracing::info!(
-            projections = outdated.len(),
-            "projections have a new version and are rebuilt"
-        );
-        let claims = outdated
-            .iter()
-            .filter_map(|projection| self.claims.claim(projection.name()));
-        self.rebuild_claimed(claims.collect(), &outdated, &shutdown).await;
-    }
-
-    /// Begins to rebuild a projection beside its live rows: the work to be done, which logs its outcome. None if this
-    /// process is at it already.
-    pub fn begin_rebuild(
-        &self,
-        projection: &'static dyn AnyProjection,
-        shutdown: CancellationToken,
-    ) -> Option<impl Future<Output = ()> + Send + use<>> {
-        let claim = self.claims.claim(projection.name())?;
-        let runner = self.clone();
-        Some(async move { runner.rebuild_claimed(vec![claim], &[projection], &shutdown).await })
-    }
-
-    async fn rebuild_claimed(
-        &self,
-        claims: Vec<Claim>,
-        projections: &[&'static dyn AnyProjection],
-        shutdown: &CancellationToken,
-    ) {
-        match rebuild(&*self.store, projections, |_| {}, shutdown).await {
-            Ok(()) => tracing::info!("projections are rebuilt"),
-            Err(RunError::Cancelled) => {}
-            Err(error) => tracing::error!(%error, "projections could not be rebuilt"),
-        }
-        drop(claims);
     }
 
     /// Folds until there is no whole batch left: what is appended meanwhile waits for the next time. A projection that
@@ -278,11 +234,11 @@ impl LiveRunner {
     /// One step of projections that stand at the same position: together, or one by one if one of them fails. Tells
     /// whether there may well be more to fold.
     async fn step(&self, targets: &mut [Target]) -> Result<bool, RunError> {
-        match advance(&*self.store, targets, BATCH, None).await {
+        match advance(&*self.store, targets, &self.size, None).await {
             Ok(step) => {
                 self.note(targets, None);
                 Ok(match step {
-                    Step::Advanced(events) => {
+                    Step::Advanced { more } => {
                         self.reached.send_modify(|Reached(reached)| {
                             reached.extend(
                                 targets
@@ -290,7 +246,7 @@ impl LiveRunner {
                                     .map(|target| (target.projection.name(), target.generation.position)),
                             );
                         });
-                        events >= BATCH as usize
+                        more
                     }
                     Step::Overtaken => true,
                     Step::UpToDate => false,
@@ -304,23 +260,30 @@ impl LiveRunner {
                 Ok(more)
             }
             Err(error) if error.is_its_own() => {
-                tracing::error!(%error, "a projection is stopped");
-                self.note(targets, Some(&error));
+                // said once, however often it is tried
+                if self.note(targets, Some(&error)) {
+                    tracing::error!(%error, "a projection is stopped");
+                }
                 Ok(false)
             }
             Err(error) => Err(error),
         }
     }
 
-    fn note(&self, targets: &[Target], error: Option<&RunError>) {
+    /// Notes how it went; tells whether that is news.
+    fn note(&self, targets: &[Target], error: Option<&RunError>) -> bool {
         // the lock is held for a moment only; one poisoned by a panic still holds a good map
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut news = false;
         for target in targets {
-            match error {
-                Some(error) => drop(errors.insert(target.projection.name(), error.to_string())),
-                None => drop(errors.remove(target.projection.name())),
-            }
+            let error = error.map(ToString::to_string);
+            let before = match error.clone() {
+                Some(error) => errors.insert(target.projection.name(), error),
+                None => errors.remove(target.projection.name()),
+            };
+            news |= before != error;
         }
+        news
     }
 
     /// Drops what nobody reads and nobody fills any more.
@@ -335,6 +298,11 @@ impl LiveRunner {
             _ if over => self.store.drop_generation(generation).await,
             Some(projection) => snapshots::let_go(&*self.store, generation, projection).await,
             None => Ok(()),
+        };
+        let tidied = match tidied {
+            // somebody reads it still: another look in a while
+            Err(StoreError::Held(_)) => self.store.set_state(generation, GenerationState::Retired).await,
+            tidied => tidied,
         };
         if let Err(error) = tidied {
             tracing::warn!(%error, name = generation.name, "a generation that is not needed could not be dropped yet");

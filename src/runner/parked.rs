@@ -69,8 +69,7 @@ async fn retry_row(
     let mut reached = Position(0);
     for _ in 0..ATTEMPTS {
         let live = live(store, projection).await?;
-        let parked = parked(store, Some(projection.name())).await?;
-        if !parked.iter().any(|row| row.parked.key == key) {
+        if store.parked_among(&live, &[key.to_owned()]).await?.is_empty() {
             // mended by somebody else, or by a rebuild
             return Ok(None);
         }

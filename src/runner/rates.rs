@@ -53,6 +53,7 @@ mod tests {
             version: 1,
             position: Position(position),
             state: GenerationState::Live,
+            by_service: false,
             updated_at: clock::now(),
         }
     }

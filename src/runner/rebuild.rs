@@ -1,15 +1,20 @@
 //! A new generation beside the live one: made live when it has caught up, or compared with it and dropped.
 
+use std::time::Duration;
+
 use aggregates::Position;
 use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::advance::{Step, Target, advance};
-use crate::store::{Difference, Generation, GenerationState, Store, StoreError};
+use super::step_size::StepSize;
+use crate::store::{Difference, Generation, GenerationState, Store, StoreError, Switch};
 
-/// Events a step: large, since nobody waits for a single one.
-const BATCH: u32 = 5_000;
+/// Events of the first step: many, since nobody waits for a single one.
+const FIRST_STEP: u32 = 5_000;
+/// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
+const HELD_PAUSE: Duration = Duration::from_secs(2);
 /// How often a check follows live rows that move on.
 const CHASES: usize = 1_000;
 /// How many differing rows a check lists.
@@ -36,6 +41,30 @@ pub struct Checked {
     pub differences: Vec<Difference>,
 }
 
+/// Who rebuilds, and so goes on with a rebuild that was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// A command, when it is called again.
+    Command,
+    /// The service, by itself.
+    Service,
+}
+
+/// Makes the generation to be filled, or finds the one that is being filled.
+pub(super) async fn begin(
+    store: &dyn Store,
+    projection: &'static dyn AnyProjection,
+    by: By,
+) -> Result<Generation, StoreError> {
+    let generation = store
+        .create_generation(projection.name(), projection.version(), projection.columns())
+        .await?;
+    if by == By::Service && generation.state == GenerationState::Building {
+        store.entrust_generation(&generation).await?;
+    }
+    Ok(generation)
+}
+
 /// Rebuilds projections in one pass over the log, beside the rows that are read meanwhile, and switches each
 /// atomically once it has caught up. An earlier rebuild that was cut short is resumed.
 ///
@@ -44,24 +73,34 @@ pub struct Checked {
 pub async fn rebuild(
     store: &dyn Store,
     projections: &[&'static dyn AnyProjection],
+    progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    rebuild_by(By::Command, store, projections, progress, shutdown).await
+}
+
+/// As [`rebuild`], for whoever goes on with it if it is cut short.
+pub(super) async fn rebuild_by(
+    by: By,
+    store: &dyn Store,
+    projections: &[&'static dyn AnyProjection],
     mut progress: impl FnMut(Progress) + Send,
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut targets = Vec::with_capacity(projections.len());
     for projection in projections {
-        let generation = store
-            .create_generation(projection.name(), projection.version(), projection.columns())
-            .await?;
+        let generation = begin(store, *projection, by).await?;
         targets.push(Target {
             projection: *projection,
             generation,
         });
     }
+    let size = StepSize::beginning_with(FIRST_STEP);
     loop {
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let step = undisturbed(store, advance(store, &mut targets, BATCH, None).await, &targets).await?;
+        let step = undisturbed(store, advance(store, &mut targets, &size, None).await, &targets).await?;
         let position = targets
             .iter()
             .map(|target| target.generation.position)
@@ -72,29 +111,50 @@ pub async fn rebuild(
             head: store.head().await?.position,
         });
         match step {
-            Step::Advanced(events) if events == BATCH as usize => {}
+            Step::Advanced { more: true } => {}
             // close to the end: another small batch may have come in, which the switch would notice
-            Step::Advanced(_) | Step::UpToDate => {
-                let mut behind = Vec::new();
-                for target in targets {
-                    // where there was no generation yet, the first one is live from its beginning
-                    let is_live = target.generation.state == GenerationState::Live;
-                    if !is_live
-                        && !store
-                            .switch_generation(&target.generation, target.projection.columns())
-                            .await?
-                    {
-                        behind.push(target);
-                    }
-                }
-                targets = reload(store, behind).await?;
+            Step::Advanced { .. } | Step::UpToDate => {
+                let (behind, held) = switch(store, targets).await?;
+                targets = reload(store, behind, by).await?;
                 if targets.is_empty() {
                     return Ok(());
                 }
+                if held {
+                    tokio::select! {
+                        () = tokio::time::sleep(HELD_PAUSE) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                }
             }
-            Step::Overtaken => targets = reload(store, targets).await?,
+            Step::Overtaken => targets = reload(store, targets, by).await?,
         }
     }
+}
+
+/// Switches readers over to each target; those for which that could not be done yet, and whether it is a reader who
+/// holds one up.
+async fn switch(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Target>, bool), StoreError> {
+    let (mut behind, mut held) = (Vec::new(), false);
+    for target in targets {
+        // where there was no generation yet, the first one is live from its beginning
+        if target.generation.state == GenerationState::Live {
+            continue;
+        }
+        let columns = target.projection.columns();
+        match store.switch_generation(&target.generation, columns).await? {
+            Switch::Done => {}
+            Switch::Behind => behind.push(target),
+            Switch::Held => {
+                tracing::warn!(
+                    projection = target.projection.name(),
+                    "an open transaction that reads the view holds up its switch to the rebuilt rows; trying again"
+                );
+                behind.push(target);
+                held = true;
+            }
+        }
+    }
+    Ok((behind, held))
 }
 
 /// A generation as the store has it now; none once it is dropped.
@@ -106,16 +166,12 @@ async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generatio
 
 /// The targets as the store has them now; those that another process has made live already are done. One that is gone,
 /// since a check elsewhere had made it and has dropped it, begins anew.
-async fn reload(store: &dyn Store, targets: Vec<Target>) -> Result<Vec<Target>, RunError> {
+async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<Target>, RunError> {
     let mut reloaded = Vec::with_capacity(targets.len());
     for Target { projection, generation } in targets {
         let generation = match current(store, &generation).await? {
             Some(found) => found,
-            None => {
-                store
-                    .create_generation(projection.name(), projection.version(), projection.columns())
-                    .await?
-            }
+            None => begin(store, projection, by).await?,
         };
         if generation.state == GenerationState::Building {
             reloaded.push(Target { projection, generation });
@@ -185,6 +241,7 @@ async fn compare(
 ) -> Result<Option<Checked>, RunError> {
     let projection = targets[0].projection;
     let (name, version) = (projection.name(), projection.version());
+    let size = StepSize::beginning_with(FIRST_STEP);
     let live = loop {
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
@@ -198,14 +255,14 @@ async fn compare(
         if live.version != version {
             return Err(RunError::OtherVersion(name, live.version, version));
         }
-        let step = advance(store, targets, BATCH, Some(live.position)).await?;
+        let step = advance(store, targets, &size, Some(live.position)).await?;
         progress(Progress {
             position: targets[0].generation.position,
             head: live.position,
         });
         match step {
             Step::UpToDate => break live,
-            Step::Advanced(_) => {}
+            Step::Advanced { .. } => {}
             Step::Overtaken => return Ok(None),
         }
     };

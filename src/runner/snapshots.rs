@@ -16,11 +16,12 @@ use tokio_util::task::TaskTracker;
 
 use super::RunError;
 use super::advance::{Step, Target, advance};
+use super::step_size::StepSize;
 use crate::clock;
 use crate::store::{Generation, GenerationState, Store, StoreError};
 
-/// Events a step.
-const BATCH: u32 = 5_000;
+/// Events of the first step.
+const FIRST_STEP: u32 = 1_000;
 /// How many snapshots of a projection are kept; the oldest goes when there are more.
 const KEPT: usize = 4;
 /// How long a snapshot is kept.
@@ -158,13 +159,14 @@ impl Snapshots {
                 target.generation.position = nearest.position;
             }
         }
+        let size = StepSize::beginning_with(FIRST_STEP);
         while targets.iter().any(|target| target.generation.position < position) {
             if self.shutdown.is_cancelled() {
                 return Err(RunError::Cancelled);
             }
             if !matches!(
-                advance(&*self.store, targets, BATCH, Some(position)).await?,
-                Step::Advanced(_)
+                advance(&*self.store, targets, &size, Some(position)).await?,
+                Step::Advanced { .. }
             ) {
                 // nobody else writes it: it can only be gone, or the log is shorter than it was
                 return Err(RunError::Disturbed);

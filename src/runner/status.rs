@@ -1,5 +1,6 @@
 //! How the projections are doing.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use aggregates::Position;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::LiveRunner;
 use super::rates::Rates;
 use crate::clock;
-use crate::store::{EventQuery, Generation, GenerationState, ParkedRow, Store, StoreError};
+use crate::store::{EventQuery, Generation, GenerationState, ParkedCount, Store, StoreError};
 
 /// How a projection is doing.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -42,7 +43,7 @@ pub struct Status {
     pub rate: Option<f64>,
     /// The position that the new generation has reached, while there is one.
     pub rebuilt_to: Option<u64>,
-    /// Why it is failing.
+    /// Why it is failing, or why its last rebuild in this process failed, which is tried again.
     pub error: Option<String>,
 }
 
@@ -58,7 +59,7 @@ pub struct Health {
     /// Whether an event cannot be folded.
     pub failing: bool,
     /// How many rows stand still.
-    pub parked: usize,
+    pub parked: u64,
 }
 
 impl LiveRunner {
@@ -68,7 +69,7 @@ impl LiveRunner {
     /// [`StoreError`] if the store cannot tell.
     pub async fn health(&self) -> Result<Vec<Health>, StoreError> {
         let (head, generations) = (self.store.head().await?.position, self.store.generations().await?);
-        let parked = self.store.parked().await?;
+        let parked = self.store.parked_counts().await?;
         let errors = self.errors();
         let mut health = Vec::new();
         for projection in self.projections {
@@ -95,8 +96,16 @@ impl LiveRunner {
     /// [`StoreError`] if the store cannot tell.
     pub async fn statuses(&self) -> Result<Vec<Status>, StoreError> {
         let errors = self.errors();
+        let failed = self
+            .rebuilds_failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         let mut statuses = look(&*self.store, &self.rates()).await?;
         for status in &mut statuses {
+            status.error = failed
+                .get(status.name)
+                .map(|error| format!("its rebuild failed: {error}"));
             if let Some(error) = errors.get(status.name) {
                 status.state = "failing";
                 status.error = Some(error.clone());
@@ -128,7 +137,7 @@ pub async fn statuses_with_rates(store: &dyn Store, time: Duration) -> Result<Ve
 
 async fn look(store: &dyn Store, rates: &Rates) -> Result<Vec<Status>, StoreError> {
     let (head, generations) = (store.head().await?, store.generations().await?);
-    let parked = store.parked().await?;
+    let parked = store.parked_counts().await?;
     let mut statuses = Vec::new();
     for projection in projections::all() {
         let own = || generations.iter().filter(|found| found.name == projection.name());
@@ -154,7 +163,7 @@ async fn look(store: &dyn Store, rates: &Rates) -> Result<Vec<Status>, StoreErro
                 None => 0,
             },
             state,
-            parked: count_parked(&parked, live) as u64,
+            parked: count_parked(&parked, live),
             rate: building.or(live).and_then(|generation| rates.of(generation)),
             rebuilt_to: building.map(|building| building.position.0),
             error: None,
@@ -163,9 +172,11 @@ async fn look(store: &dyn Store, rates: &Rates) -> Result<Vec<Status>, StoreErro
     Ok(statuses)
 }
 
-fn count_parked(parked: &[ParkedRow], live: Option<&Generation>) -> usize {
-    let of_live = |row: &&ParkedRow| live.is_some_and(|live| row.is_of(live));
-    parked.iter().filter(of_live).count()
+fn count_parked(parked: &[ParkedCount], live: Option<&Generation>) -> u64 {
+    let of_live = |count: &&ParkedCount| {
+        live.is_some_and(|live| (&live.name, live.generation) == (&count.name, count.generation))
+    };
+    parked.iter().find(of_live).map_or(0, |count| count.rows)
 }
 
 /// For how long the oldest event after a position has waited, in seconds.

@@ -8,6 +8,9 @@ pub enum StoreError {
     /// The database cannot be reached, or gave up for a reason that passes: try again later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Somebody else holds what is needed, and keeps it for longer than was waited: try again later.
+    #[error("somebody else holds what is needed in the database: {0}")]
+    Held(String),
     /// The database refused what was asked: trying again would not help.
     #[error("the database refused ({code}): {message}")]
     Refused {
@@ -30,7 +33,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Held(_))
     }
 
     /// Whether a table was not there: where generations come and go, somebody else has dropped it.
@@ -38,6 +41,9 @@ impl StoreError {
         matches!(self, Self::Refused { code, message } if code == "42P01" || message.starts_with("no such table"))
     }
 }
+
+/// SQLSTATE lock_not_available: `lock_timeout` is over.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// SQLSTATE classes that pass: connection (08), resources (53), operator intervention (57), serialization and
 /// deadlock (40), authorization (28) and database name (3D), which an operator may be changing, object not in
@@ -71,6 +77,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Database(error) => {
                 let code = error.code().unwrap_or_default().into_owned();
                 let message = error.message().to_owned();
+                if code == LOCK_NOT_AVAILABLE {
+                    return Self::Held(message);
+                }
                 let passes = if code.len() == 5 {
                     passes(&code)
                 } else {

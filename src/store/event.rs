@@ -109,6 +109,23 @@ pub struct NewEvent {
     pub references: Vec<Reference>,
 }
 
+impl NewEvent {
+    /// About how many bytes it is on its way to a store.
+    pub(super) fn size(&self) -> usize {
+        let texts = [
+            self.stream.as_str(),
+            self.source.as_str(),
+            self.event_id.as_str(),
+            self.subject.as_str(),
+        ];
+        let texts: usize = texts.iter().map(|text| text.len()).sum();
+        let sealed = Section::ALL.iter().filter_map(|section| self.sealed.get(*section));
+        let sealed: usize = sealed.map(|sealed| sealed.as_bytes().len()).sum();
+        // a length before each value; references are numbers
+        texts + self.facts.len() + sealed + 160 + 16 * self.references.len()
+    }
+}
+
 /// An event read back. The sealed sections are empty where the query did not ask for them.
 #[derive(Clone)]
 pub struct StoredEvent {

@@ -9,6 +9,7 @@
 //! - `parked`: rows that stand still
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
+//! - `steps`: moving projections on
 //! - `tokens`: API tokens
 
 mod consumers;
@@ -19,6 +20,7 @@ mod log;
 mod parked;
 mod rows;
 mod snapshots;
+mod steps;
 mod tokens;
 
 use std::ops::RangeInclusive;
@@ -36,8 +38,8 @@ use tokio::time::timeout;
 
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
-    Generation, GenerationState, Head, Lease, Lookup, ParkedRow, RowQuery, Store, StoreError, StoredEvent, StoredRow,
-    StoredToken,
+    Generation, GenerationState, Head, Lease, Lookup, ParkedCount, ParkedRow, RowQuery, Store, StoreError, StoredEvent,
+    StoredRow, StoredToken, Switch,
 };
 use crate::access::TokenHash;
 
@@ -145,14 +147,26 @@ impl Store for PostgresStore {
     }
 
     async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
-        generations::advance(&self.pool, steps).await
+        steps::advance(&self.pool, steps).await
     }
 
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
         parked::all(&self.pool).await
     }
 
-    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
+    async fn parked_counts(&self) -> Result<Vec<ParkedCount>, StoreError> {
+        parked::counts(&self.pool).await
+    }
+
+    async fn parked_among(&self, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        parked::among(&self.pool, generation, keys).await
+    }
+
+    async fn entrust_generation(&self, building: &Generation) -> Result<(), StoreError> {
+        generations::entrust(&self.pool, building).await
+    }
+
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<Switch, StoreError> {
         generations::switch(&self.pool, building, columns).await
     }
 

@@ -222,8 +222,15 @@ impl AnyProjection for Counts {
         })
     }
 
-    fn steps(&self, _: &str, events: &[&Recorded]) -> Result<Vec<Option<serde_json::Value>>, FoldError> {
-        Ok((1..=events.len()).map(|count| Some(count.into())).collect())
+    fn steps(
+        &self,
+        _: &str,
+        events: &[&Recorded],
+        first: usize,
+        seen: &mut dyn FnMut(Option<serde_json::Value>),
+    ) -> Result<(), FoldError> {
+        (first..=events.len()).for_each(|count| seen(Some(count.into())));
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use projections::testing::failed;
 use reqwest::Client;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,8 @@ on_both_stores!(
     a_reader_of_the_sql_view_sees_one_whole_generation_at_any_time,
     a_killed_rebuild_resumes,
     an_abandoned_rebuild_is_cleaned_up,
+    a_rebuild_asked_for_over_http_goes_on_after_a_kill,
+    a_reader_with_an_open_transaction_holds_up_a_switch_and_nobody_else,
 );
 
 /// For how long webhooks come in at least.
@@ -243,20 +246,12 @@ async fn an_abandoned_rebuild_is_cleaned_up(database: Database) {
             .unwrap()
     };
     assert_eq!(begin().await.state, GenerationState::Building);
-    // one that may well go on is left alone
+    // one that a command may well go on with is left alone
+    age(&database, "building", 1).await;
     run_until_caught_up(&store).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
-    assert_eq!(building(&*store).await.len(), 1);
-    let long_ago = if database.is_postgres() {
-        "now() - interval '11 minutes'"
-    } else {
-        "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-11 minutes')"
-    };
-    database
-        .execute(&format!(
-            "UPDATE projection_generations SET updated_at = {long_ago} WHERE state = 'building'"
-        ))
-        .await;
+    assert_eq!(building(&*store).await, [0]);
+    age(&database, "building", 11).await;
     let live = LiveRunner::new(Arc::clone(&store));
     let (shutdown, tail) = (
         CancellationToken::new(),
@@ -276,4 +271,102 @@ async fn an_abandoned_rebuild_is_cleaned_up(database: Database) {
         "its table is gone"
     );
     live_equals_rebuilt(&*store).await;
+}
+
+/// Makes generations look as if they had not been written for so many minutes.
+async fn age(database: &Database, state: &str, minutes: u32) {
+    let long_ago = if database.is_postgres() {
+        format!("now() - interval '{minutes} minutes'")
+    } else {
+        format!("strftime('%Y-%m-%dT%H:%M:%f000Z', 'now', '-{minutes} minutes')")
+    };
+    let sql = format!("UPDATE projection_generations SET updated_at = {long_ago} WHERE state = '{state}'");
+    database.execute(&sql).await;
+}
+
+async fn a_rebuild_asked_for_over_http_goes_on_after_a_kill(database: Database) {
+    let store = database.store().await;
+    fill(&*store, events(14_000)).await;
+    run_until_caught_up(&store).await;
+    let mut child = ChildService::start(&database).await;
+    let token = std::fs::read_to_string(SecretFile::AdminToken.path(database.dir.path())).unwrap();
+    let rebuild = Client::new().post(format!("{}/api/v1/projections/orders/rebuild", child.base));
+    let begun = rebuild.bearer_auth(token.trim()).send().await.unwrap();
+    assert_eq!(begun.status(), 202);
+    // it is written down before it is answered
+    child.kill();
+    let left = building(&*store).await;
+    assert!(left.len() == 1 && left[0] < 14_000, "{left:?}");
+    age(&database, "building", 1).await;
+
+    let mut child = ChildService::start(&database).await;
+    let begun = Instant::now();
+    loop {
+        let statuses = statuses(&*store).await.unwrap();
+        let orders = statuses.iter().find(|status| status.name == "orders").unwrap();
+        if (orders.generation, orders.state) == (Some(2), "live") {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{orders:?}: {}", child.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(child.terminate().await.success());
+    live_equals_rebuilt(&*store).await;
+}
+
+async fn a_reader_with_an_open_transaction_holds_up_a_switch_and_nobody_else(database: Database) {
+    let store = database.store().await;
+    fill(&*store, events(60)).await;
+    run_until_caught_up(&store).await;
+    let analyst = Raw::connect(&database).await;
+    let begin = match database.is_postgres() {
+        true => "BEGIN ISOLATION LEVEL REPEATABLE READ",
+        false => "BEGIN",
+    };
+    analyst.execute(begin).await;
+    let rows = analyst.texts("SELECT key FROM orders").await;
+    let rebuilding = tokio::spawn({
+        let store = Arc::clone(&store);
+        let orders = [projections::by_name("orders").unwrap()];
+        async move { runner::rebuild(&*store, &orders, |_| {}, &CancellationToken::new()).await }
+    });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // on PostgreSQL a view that is being read cannot be pointed elsewhere; in SQLite the reader keeps what it sees
+    assert_eq!(rebuilding.is_finished(), !database.is_postgres());
+    fill(&*store, failures(1)).await;
+    let begun = Instant::now();
+    run_until_caught_up(&store).await;
+    let other = Raw::connect(&database).await;
+    assert!(!other.texts("SELECT key FROM orders").await.is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(5), "folding and reading go on");
+    assert_eq!(analyst.texts("SELECT key FROM orders").await, rows);
+    analyst.execute("COMMIT").await;
+    rebuilding.await.unwrap().unwrap();
+
+    // nor does one who reads the old rows hold up anything but their end
+    analyst.execute(begin).await;
+    analyst.texts("SELECT key FROM orders_g1").await;
+    age(&database, "retired", 2).await;
+    fill(&*store, failures(2)).await;
+    let begun = Instant::now();
+    run_until_caught_up(&store).await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "folding goes on");
+    assert!(statuses(&*store).await.unwrap().iter().all(|status| status.lag == 0));
+    analyst.execute("COMMIT").await;
+    age(&database, "retired", 2).await;
+    let begun = Instant::now();
+    while analyst.try_execute("SELECT 1 FROM orders_g1").await.is_ok() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "the old rows are not dropped"
+        );
+        run_until_caught_up(&store).await;
+    }
+    live_equals_rebuilt(&*store).await;
+}
+
+/// One order that fails.
+fn failures(number: u32) -> Vec<aggregates::Recorded> {
+    let event = failed(&format!("AFTER{number}"), &format!("AFTER{number}")).fails("after.com", "No");
+    vec![event.at(aggregates::Position(0))]
 }

@@ -18,6 +18,19 @@ pub enum CredentialKind {
     Password,
 }
 
+impl CredentialKind {
+    /// Every kind, in the order of their names.
+    pub const ALL: [Self; 3] = [Self::AppPassword, Self::AuthenticatorSecret, Self::Password];
+
+    fn all() -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
+    fn is_all(kinds: &[Self]) -> bool {
+        kinds == Self::ALL
+    }
+}
+
 /// Mailboxes were assigned to an order, domain by domain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -57,8 +70,8 @@ pub struct AssignedDomain {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignedMailbox {
-    /// Which credentials came with it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Which credentials came with it. Left out of the facts where all of them did, as they mostly do.
+    #[serde(default = "CredentialKind::all", skip_serializing_if = "CredentialKind::is_all")]
     pub credentials: Vec<CredentialKind>,
     /// When its subscription runs out.
     #[serde(skip_serializing_if = "Option::is_none")]

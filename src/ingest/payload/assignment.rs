@@ -1,34 +1,37 @@
 //! `prewarmup.order.success`: mailboxes were assigned, with their credentials.
 
-use aggregates::{AssignedDomain, MailboxesAssigned, OrderEvent, ServiceProvider};
+use aggregates::{AssignedDomain, EventId, MailboxesAssigned, OrderEvent, ServiceProvider};
 use serde::Deserialize;
 
-use super::mailbox::{Mailbox, sections};
+use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required};
-use crate::secret::Secret;
+use crate::sections::{Parts, Spelling, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Data {
+pub(super) struct Data<'a> {
     user_id: Option<String>,
-    user_email: Option<Secret<String>>,
+    #[serde(borrow)]
+    user_email: Option<Text<'a>>,
     order_id: Option<String>,
     service_provider: Option<String>,
-    mailbox_details: Option<Vec<Object<DomainDetails>>>,
+    #[serde(borrow)]
+    mailbox_details: Option<Vec<Object<DomainDetails<'a>>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DomainDetails {
+struct DomainDetails<'a> {
     domain: Option<String>,
     subscription_id: Option<String>,
-    pre_warmed_up_mailboxes: Option<Vec<Object<Mailbox>>>,
+    #[serde(borrow)]
+    pre_warmed_up_mailboxes: Option<Vec<Object<Mailbox<'a>>>>,
 }
 
-/// Splits the payload.
-pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
+/// Splits the payload; `body` is the webhook that it is of.
+pub(super) fn read(data: Data<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, Problem> {
     let details = data.mailbox_details.unwrap_or_default();
     let mut domains = Vec::with_capacity(details.len());
     for (index, assigned) in details.iter().enumerate() {
@@ -43,23 +46,31 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
             subscription_id: optional(assigned.subscription_id.clone(), format_args!("{path}.subscriptionId"))?,
         });
     }
-    let mailboxes: Vec<&Mailbox> = details
+    let claim = OrderEvent::MailboxesAssigned(MailboxesAssigned {
+        domains,
+        order_id: required(data.order_id, "data.orderId")?,
+        sent_at: delivery.sent_at,
+        service_provider: optional_text(data.service_provider, MAX_WORD_CHARS).map(ServiceProvider),
+        unsigned: delivery.unsigned,
+        user_id: optional(data.user_id, "data.userId")?,
+    });
+    let mailboxes = details
         .iter()
         .flat_map(|assigned| assigned.pre_warmed_up_mailboxes.iter().flatten())
-        .map(|mailbox| &mailbox.0)
-        .collect();
-    let [personal, secrets] = sections(&mailboxes, &data.user_email, delivery.size)?;
-    Ok(Parsed {
-        event_id: None,
+        .map(|mailbox| &mailbox.0);
+    let (personal, secrets) = sections(mailboxes, data.user_email);
+    let [personal_section, secret_section] = write(&personal, &secrets);
+    let parts = Parts {
+        event_id,
+        event: &claim,
         personal,
         secrets,
-        claim: OrderEvent::MailboxesAssigned(MailboxesAssigned {
-            domains,
-            order_id: required(data.order_id, "data.orderId")?,
-            sent_at: delivery.sent_at,
-            service_provider: optional_text(data.service_provider, MAX_WORD_CHARS).map(ServiceProvider),
-            unsigned: delivery.unsigned,
-            user_id: optional(data.user_id, "data.userId")?,
-        }),
+    };
+    Ok(Parsed {
+        event_id: None,
+        spelling: Spelling::of(&parts, body.as_bytes()),
+        claim,
+        personal: personal_section,
+        secrets: secret_section,
     })
 }

@@ -47,6 +47,7 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
     }
     Ok(Parsed {
         event_id: None,
+        spelling: None,
         claim: OrderEvent::AssignmentFailed(AssignmentFailed {
             failures,
             order_id: required(data.order_id, "data.orderId")?,

@@ -3,73 +3,40 @@
 use std::fmt::Display;
 
 use aggregates::{AssignedMailbox, CredentialKind, PersonalField};
-use serde::{Deserialize, Serialize};
+use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::text::moment;
-use super::{Problem, optional, section};
+use super::{Problem, optional};
 use crate::secret::Secret;
+use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Mailbox {
+pub(super) struct Mailbox<'a> {
     pub(super) mailbox_id: Option<String>,
-    pub(super) email: Option<Secret<String>>,
-    first_name: Option<Secret<String>>,
-    last_name: Option<Secret<String>>,
-    profile_picture: Option<Secret<String>>,
-    password: Option<Secret<String>>,
-    app_password: Option<Secret<String>>,
-    authenticator_secret: Option<Secret<String>>,
+    #[serde(borrow)]
+    pub(super) email: Option<Text<'a>>,
+    #[serde(borrow)]
+    first_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    last_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    profile_picture: Option<Text<'a>>,
+    #[serde(borrow)]
+    password: Option<Text<'a>>,
+    #[serde(borrow)]
+    app_password: Option<Text<'a>>,
+    #[serde(borrow)]
+    authenticator_secret: Option<Text<'a>>,
     pub(super) is_admin: Option<bool>,
-    warming_up_from: Option<String>,
-    expiry_date: Option<String>,
+    #[serde(borrow)]
+    warming_up_from: Option<Text<'a>>,
+    #[serde(borrow)]
+    expiry_date: Option<Text<'a>>,
 }
 
-/// What is personal, in plaintext, on its way to being sealed. Mailboxes stand in the order of the facts.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Personal<'a> {
-    mailboxes: Vec<PersonalMailbox<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_email: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct PersonalMailbox<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    first_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    profile_picture: Option<&'a str>,
-}
-
-/// The credentials, in plaintext, on their way to being sealed. Mailboxes stand in the order of the facts.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Secrets<'a> {
-    mailboxes: Vec<SecretMailbox<'a>>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretMailbox<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app_password: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    authenticator_secret: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    password: Option<&'a str>,
-}
-
-fn exposed(secret: &Option<Secret<String>>) -> Option<&str> {
-    secret.as_ref().map(|secret| secret.expose().as_str())
-}
-
-impl Mailbox {
+impl<'a> Mailbox<'a> {
     /// Which credentials it tells.
     pub(super) fn credentials(&self) -> Vec<CredentialKind> {
         let kinds = [
@@ -90,54 +57,68 @@ impl Mailbox {
         ])
     }
 
+    fn personal_part(&self) -> PersonalMailbox<'a> {
+        PersonalMailbox {
+            email: self.email,
+            first_name: self.first_name,
+            last_name: self.last_name,
+            profile_picture: self.profile_picture,
+        }
+    }
+
+    fn secret_part(&self) -> SecretMailbox<'a> {
+        SecretMailbox {
+            app_password: self.app_password,
+            authenticator_secret: self.authenticator_secret,
+            password: self.password,
+        }
+    }
+
     pub(super) fn facts(&self, path: impl Display + Copy) -> Result<AssignedMailbox, Problem> {
         Ok(AssignedMailbox {
             credentials: self.credentials(),
-            expiry_date: moment(self.expiry_date.as_deref(), format_args!("{path}.expiryDate"))?,
+            expiry_date: date(self.expiry_date, format_args!("{path}.expiryDate"))?,
             is_admin: self.is_admin,
             mailbox_id: optional(self.mailbox_id.clone(), format_args!("{path}.mailboxId"))?,
-            warming_up_from: moment(self.warming_up_from.as_deref(), format_args!("{path}.warmingUpFrom"))?,
+            warming_up_from: date(self.warming_up_from, format_args!("{path}.warmingUpFrom"))?,
         })
     }
 }
 
-fn told<T, const N: usize>(fields: [(&Option<Secret<String>>, T); N]) -> Vec<T> {
-    let told = fields.into_iter().filter(|(secret, _)| secret.is_some());
+fn date(text: Option<Text<'_>>, path: impl Display + Copy) -> Result<Option<Timestamp>, Problem> {
+    moment(text.map(Text::unescaped).as_deref(), path)
+}
+
+fn told<T, const N: usize>(fields: [(&Option<Text<'_>>, T); N]) -> Vec<T> {
+    let told = fields.into_iter().filter(|(text, _)| text.is_some());
     told.map(|(_, field)| field).collect()
 }
 
-/// The personal and the secret section of a webhook with these mailboxes; none where nothing is in one. `longest` as for
-/// [`section`].
-pub(super) fn sections(
-    mailboxes: &[&Mailbox],
-    user_email: &Option<Secret<String>>,
-    longest: usize,
-) -> Result<[Option<Secret<Vec<u8>>>; 2], Problem> {
+/// The personal and the secret section of a webhook with these mailboxes.
+pub(super) fn sections<'a>(
+    mailboxes: impl Iterator<Item = &'a Mailbox<'a>> + Clone,
+    user_email: Option<Text<'a>>,
+) -> (Personal<'a>, Secrets<'a>) {
     let personal = Personal {
-        mailboxes: mailboxes
-            .iter()
-            .map(|mailbox| PersonalMailbox {
-                email: exposed(&mailbox.email),
-                first_name: exposed(&mailbox.first_name),
-                last_name: exposed(&mailbox.last_name),
-                profile_picture: exposed(&mailbox.profile_picture),
-            })
-            .collect(),
-        user_email: exposed(user_email),
+        mailboxes: mailboxes.clone().map(Mailbox::personal_part).collect(),
+        user_email,
     };
     let secrets = Secrets {
-        mailboxes: mailboxes
-            .iter()
-            .map(|mailbox| SecretMailbox {
-                app_password: exposed(&mailbox.app_password),
-                authenticator_secret: exposed(&mailbox.authenticator_secret),
-                password: exposed(&mailbox.password),
-            })
-            .collect(),
+        mailboxes: mailboxes.map(Mailbox::secret_part).collect(),
     };
-    let no_secrets = mailboxes.iter().all(|mailbox| mailbox.credentials().is_empty());
-    Ok([
-        section(&personal, mailboxes.is_empty() && user_email.is_none(), longest)?,
-        section(&secrets, no_secrets, longest)?,
-    ])
+    (personal, secrets)
+}
+
+/// The sections as they are sealed; none where nothing is in one.
+pub(super) fn write(personal: &Personal<'_>, secrets: &Secrets<'_>) -> [Option<Secret<Vec<u8>>>; 2] {
+    let is_personal = !personal.mailboxes.is_empty() || personal.user_email.is_some();
+    let is_secret = secrets.mailboxes.iter().any(|mailbox| {
+        [mailbox.app_password, mailbox.authenticator_secret, mailbox.password]
+            .iter()
+            .any(Option::is_some)
+    });
+    [
+        is_personal.then(|| personal.write()),
+        is_secret.then(|| secrets.write()),
+    ]
 }

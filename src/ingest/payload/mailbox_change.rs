@@ -4,18 +4,19 @@
 use aggregates::{MailboxCreated, MailboxUpdated, OrderEvent, ServiceProvider};
 use serde::Deserialize;
 
-use super::mailbox::{Mailbox, sections};
+use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required};
-use crate::secret::Secret;
+use crate::sections::Text;
 
 /// What a new mailbox is part of.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Whole {
+pub(super) struct Whole<'a> {
     user_id: Option<String>,
-    user_email: Option<Secret<String>>,
+    #[serde(borrow)]
+    user_email: Option<Text<'a>>,
     order_id: Option<String>,
     subscription_id: Option<String>,
     domain: Option<String>,
@@ -24,7 +25,7 @@ pub(super) struct Whole {
 }
 
 /// Splits the payload of `mailbox.created`, which is read as the mailbox and as what it is part of.
-pub(super) fn created(whole: Whole, mailbox: Mailbox, delivery: Delivery) -> Result<Parsed, Problem> {
+pub(super) fn created(whole: Whole<'_>, mailbox: Mailbox<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
     let facts = mailbox.facts("data")?;
     let named = match domain(whole.domain_name.as_deref(), "data.domainName")? {
         Some(name) => Some(name),
@@ -47,9 +48,11 @@ pub(super) fn created(whole: Whole, mailbox: Mailbox, delivery: Delivery) -> Res
         user_id: optional(whole.user_id, "data.userId")?,
         warming_up_from: facts.warming_up_from,
     };
-    let [personal, secrets] = sections(&[&mailbox], &whole.user_email, delivery.size)?;
+    let (personal, secrets) = sections(std::iter::once(&mailbox), whole.user_email);
+    let [personal, secrets] = write(&personal, &secrets);
     Ok(Parsed {
         event_id: None,
+        spelling: None,
         claim: OrderEvent::MailboxCreated(claim),
         personal,
         secrets,
@@ -59,17 +62,20 @@ pub(super) fn created(whole: Whole, mailbox: Mailbox, delivery: Delivery) -> Res
 /// `mailbox.updated`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Update {
+pub(super) struct Update<'a> {
     user_id: Option<String>,
-    user_email: Option<Secret<String>>,
+    #[serde(borrow)]
+    user_email: Option<Text<'a>>,
     mailbox_id: Option<String>,
     /// Its address now, changed or not.
-    email: Option<Secret<String>>,
-    updated_fields: Option<Object<Mailbox>>,
+    #[serde(borrow)]
+    email: Option<Text<'a>>,
+    #[serde(borrow)]
+    updated_fields: Option<Object<Mailbox<'a>>>,
 }
 
 /// Splits the payload of `mailbox.updated`.
-pub(super) fn updated(data: Update, delivery: Delivery) -> Result<Parsed, Problem> {
+pub(super) fn updated(data: Update<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
     let mut mailbox = match data.updated_fields {
         Some(Object(fields)) => fields,
         None => return Err(Problem::at("data.updatedFields", "is missing")),
@@ -86,9 +92,11 @@ pub(super) fn updated(data: Update, delivery: Delivery) -> Result<Parsed, Proble
         unsigned: delivery.unsigned,
         user_id: optional(data.user_id, "data.userId")?,
     };
-    let [personal, secrets] = sections(&[&mailbox], &data.user_email, delivery.size)?;
+    let (personal, secrets) = sections(std::iter::once(&mailbox), data.user_email);
+    let [personal, secrets] = write(&personal, &secrets);
     Ok(Parsed {
         event_id: None,
+        spelling: None,
         claim: OrderEvent::MailboxUpdated(claim),
         personal,
         secrets,

@@ -63,6 +63,7 @@ pub(super) fn read(
     let personal = user_email(data.user_email.as_ref(), delivery.size)?;
     Ok(Parsed {
         event_id: None,
+        spelling: None,
         claim: event(facts),
         personal,
         secrets: None,

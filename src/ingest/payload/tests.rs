@@ -88,13 +88,13 @@ const FIXTURES: &[(&str, &str, &str)] = &[
         "MailboxesAssigned",
         r#"{"domains":[
             {"domain":"example.com","mailboxes":[
-                {"credentials":["appPassword","authenticatorSecret","password"],"expiryDate":"2025-11-27T19:59:17.294Z",
+                {"expiryDate":"2025-11-27T19:59:17.294Z",
                  "isAdmin":true,"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FXX","warmingUpFrom":"2025-09-26T08:53:51.641Z"},
-                {"credentials":["appPassword","authenticatorSecret","password"],"expiryDate":"2025-11-27T19:59:17.294Z",
+                {"expiryDate":"2025-11-27T19:59:17.294Z",
                  "isAdmin":false,"mailboxId":"FZHCRVTWEDMP2ZMMRSVZ63F493F1","warmingUpFrom":"2025-09-26T09:22:10.123Z"}],
              "subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2"},
             {"domain":"example2.com","mailboxes":[
-                {"credentials":["appPassword","authenticatorSecret","password"],"expiryDate":"2025-11-27T19:59:17.294Z",
+                {"expiryDate":"2025-11-27T19:59:17.294Z",
                  "isAdmin":true,"mailboxId":"ERG9Y480R2M5H7PXCX9XS0K6VY0S","warmingUpFrom":"2025-09-26T15:19:40.22Z"}],
              "subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS"}],
             "orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","serviceProvider":"GOOGLE"}"#,
@@ -260,8 +260,7 @@ fn the_customers_assignment_is_split_by_sensitivity() {
     assert_eq!(personal["mailboxes"][2]["email"], "yvonne.lesch@example2.com");
     assert_eq!(personal["mailboxes"][1]["lastName"], "Miller");
     assert_eq!(secrets["mailboxes"].as_array().map(Vec::len), Some(3));
-    let first = json!({
-        "appPassword": "rena ppos micx xycp", "authenticatorSecret": "tukl dfds sloe oldf", "password": "$fFqf$PU7w$Lz9",
-    });
+    // app password, authenticator secret, password
+    let first = json!(["rena ppos micx xycp", "tukl dfds sloe oldf", "$fFqf$PU7w$Lz9"]);
     assert_eq!(secrets["mailboxes"][0], first);
 }

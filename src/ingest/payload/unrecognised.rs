@@ -44,6 +44,7 @@ pub(super) fn read(name: &str, data: &str, delivery: Delivery) -> Parsed {
     });
     Parsed {
         event_id: None,
+        spelling: None,
         claim,
         personal: None,
         secrets: None,

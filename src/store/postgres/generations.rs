@@ -1,15 +1,18 @@
 //! The projections' tables and checkpoints on PostgreSQL.
 
+use std::time::Duration;
+
 use jiff_sqlx::ToSqlx;
-use projections::{Column, Kind, Value};
-use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
-use sqlx::query::Query;
-use sqlx::{Acquire, AssertSqlSafe, Postgres, Row};
+use projections::{Column, Kind};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
+use sqlx::{Acquire, AssertSqlSafe, Row};
 
 use super::log::{moment, position, to_i64, unsigned};
-use super::parked;
 use crate::clock;
-use crate::store::{Advance, Difference, Generation, GenerationState, RowChange, StoreError, column_names, table_name};
+use crate::store::{Difference, Generation, GenerationState, StoreError, Switch, column_names, table_name};
+
+/// How long a lock on a view or a table is waited for.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(super) async fn all(pool: &PgPool) -> Result<Vec<Generation>, StoreError> {
     let rows = sqlx::query("SELECT * FROM projection_generations ORDER BY name, generation")
@@ -25,6 +28,7 @@ fn generation(row: &PgRow) -> Result<Generation, StoreError> {
         version: unsigned(row, "version")?,
         position: position(row, "position")?,
         state: GenerationState::parse(row.try_get("state")?)?,
+        by_service: row.try_get("by_service")?,
         updated_at: moment(row, "updated_at")?,
     })
 }
@@ -71,6 +75,7 @@ pub(super) async fn create(
         } else {
             GenerationState::Live
         },
+        by_service: false,
         updated_at: clock::now(),
     };
     make(&mut tx, &created, columns).await?;
@@ -99,15 +104,19 @@ pub(super) async fn make(
             )
         })
         .collect();
+    let compression = if has_lz4(tx).await? { " COMPRESSION lz4" } else { "" };
+    let document = format!("document text{compression} NOT NULL");
     run(
         tx,
-        format!("CREATE TABLE {table} (key text COLLATE \"C\" PRIMARY KEY, document text NOT NULL{definitions})"),
+        format!("CREATE TABLE {table} (key text COLLATE \"C\" PRIMARY KEY, {document}{definitions})"),
     )
     .await?;
     for column in columns.iter().filter(|column| column.indexed) {
         run(tx, format!("CREATE INDEX ON {table} ({}, key)", column.name)).await?;
     }
-    sqlx::query("INSERT INTO projection_generations VALUES ($1, $2, $3, $4, $5, $6)")
+    let new = "INSERT INTO projection_generations (name, generation, version, position, state, updated_at, row_count)
+               VALUES ($1, $2, $3, $4, $5, $6, 0)";
+    sqlx::query(new)
         .bind(&generation.name)
         .bind(generation.generation)
         .bind(i32::try_from(generation.version).unwrap_or(i32::MAX))
@@ -117,6 +126,14 @@ pub(super) async fn make(
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Whether the server was built with LZ4, with which it takes a fifth of the time to compress a large document, and as
+/// much room.
+async fn has_lz4(tx: &mut PgConnection) -> Result<bool, StoreError> {
+    let known =
+        "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
+    Ok(sqlx::query_scalar(known).fetch_one(tx).await?)
 }
 
 fn type_of(kind: Kind) -> &'static str {
@@ -172,132 +189,11 @@ pub(super) async fn documents(
     Ok(sqlx::query_as(AssertSqlSafe(sql)).bind(keys).fetch_all(pool).await?)
 }
 
-pub(super) async fn advance(pool: &PgPool, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
-    let mut tx = pool.begin().await?;
-    // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
-    sqlx::query("SET LOCAL synchronous_commit = off")
-        .execute(&mut *tx)
-        .await?;
-    for step in steps {
-        let moved = sqlx::query(
-            "UPDATE projection_generations SET position = $1, updated_at = $2
-             WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'",
-        )
-        .bind(to_i64(step.to))
-        .bind(clock::now().to_sqlx())
-        .bind(&step.from.name)
-        .bind(step.from.generation)
-        .bind(to_i64(step.from.position))
-        .execute(&mut *tx)
-        .await?;
-        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
-            tx.rollback().await?;
-            return Ok(false);
-        }
-        write_rows(&mut tx, step).await?;
-        parked::write(&mut tx, step).await?;
-    }
-    tx.commit().await?;
-    Ok(true)
-}
-
-async fn write_rows(tx: &mut PgConnection, step: &Advance<'_>) -> Result<(), StoreError> {
-    let table = table_name(step.from);
-    let removed: Vec<&str> = step
-        .changes
-        .iter()
-        .filter(|change| change.row.is_none())
-        .map(|change| change.key.as_str())
-        .collect();
-    if !removed.is_empty() {
-        let sql = format!("DELETE FROM {table} WHERE key = ANY ($1)");
-        sqlx::query(AssertSqlSafe(sql)).bind(removed).execute(&mut *tx).await?;
-    }
-    let kept: Vec<(&RowChange, &(String, projections::Row))> = step
-        .changes
-        .iter()
-        .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
-        .collect();
-    if kept.is_empty() {
-        return Ok(());
-    }
-    let arrays: String = (3..)
-        .zip(step.columns)
-        .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
-        .collect();
-    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
-    let sets: String = step
-        .columns
-        .iter()
-        .map(|column| format!(", {0} = excluded.{0}", column.name))
-        .collect();
-    let sql = format!(
-        "INSERT INTO {table} (key, document{names})
-         SELECT key, document{names} FROM unnest($1::text[], $2::text[]{arrays}) AS row (key, document{names})
-         ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}"
-    );
-    let mut query = sqlx::query(AssertSqlSafe(sql))
-        .bind(kept.iter().map(|(change, _)| change.key.as_str()).collect::<Vec<_>>())
-        .bind(
-            kept.iter()
-                .map(|(_, (document, _))| document.as_str())
-                .collect::<Vec<_>>(),
-        );
-    for (index, column) in step.columns.iter().enumerate() {
-        query = bind_column(query, column, kept.iter().map(|(_, (_, row))| row.get(index)))?;
-    }
-    query.execute(tx).await?;
-    Ok(())
-}
-
-fn array_type_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "text",
-        Kind::Integer => "bigint",
-        Kind::Timestamp => "timestamptz",
-        Kind::Boolean => "boolean",
-        Kind::Date => "date",
-    }
-}
-
-type PgQuery<'q> = Query<'q, Postgres, PgArguments>;
-
-/// Binds one column of all rows as an array.
-fn bind_column<'q, 'v>(
-    query: PgQuery<'q>,
-    column: &Column,
-    values: impl Iterator<Item = Option<&'v Value>>,
-) -> Result<PgQuery<'q>, StoreError> {
-    let values = values.map(|value| value.unwrap_or(&Value::Null));
-    /// Collects the values of one variant, null kept; any other variant is an error of the projection.
-    macro_rules! collect {
-        ($variant:ident, $value:ident => $map:expr) => {
-            values
-                .map(|value| match value {
-                    Value::Null => Ok(None),
-                    Value::$variant($value) => Ok(Some($map)),
-                    _ => Err(StoreError::Corrupt(format!(
-                        "column {} got a value of another type",
-                        column.name
-                    ))),
-                })
-                .collect::<Result<Vec<_>, _>>()?
-        };
-    }
-    Ok(match column.kind {
-        Kind::Text => query.bind(collect!(Text, value => value.clone())),
-        Kind::Integer => query.bind(collect!(Integer, value => *value)),
-        Kind::Timestamp => query.bind(collect!(Timestamp, value => value.to_sqlx())),
-        Kind::Boolean => query.bind(collect!(Boolean, value => *value)),
-        Kind::Date => query.bind(collect!(Date, value => value.to_sqlx())),
-    })
-}
-
 pub(super) async fn switch(
     pool: &PgPool,
     building: &Generation,
     columns: &'static [Column],
-) -> Result<bool, StoreError> {
+) -> Result<Switch, StoreError> {
     let mut tx = pool.begin().await?;
     let rows = sqlx::query("SELECT * FROM projection_generations WHERE name = $1 ORDER BY generation FOR UPDATE")
         .bind(&building.name)
@@ -306,11 +202,11 @@ pub(super) async fn switch(
     let found = rows.iter().map(generation).collect::<Result<Vec<_>, _>>()?;
     let candidate = found.iter().find(|found| found.generation == building.generation);
     let Some(candidate) = candidate.filter(|candidate| candidate.state == GenerationState::Building) else {
-        return Ok(false);
+        return Ok(Switch::Behind);
     };
     let live = found.iter().find(|found| found.state == GenerationState::Live);
     if live.is_some_and(|live| candidate.position < live.position) {
-        return Ok(false);
+        return Ok(Switch::Behind);
     }
     for (state, target) in [("retired", live), ("live", Some(candidate))] {
         if let Some(target) = target {
@@ -324,9 +220,31 @@ pub(super) async fn switch(
             .await?;
         }
     }
-    point_view(&mut tx, candidate, columns).await?;
-    tx.commit().await?;
-    Ok(true)
+    wait_briefly(&mut tx).await?;
+    match point_view(&mut tx, candidate, columns).await {
+        Ok(()) => tx.commit().await?,
+        Err(StoreError::Held(_)) => return Ok(Switch::Held),
+        Err(error) => return Err(error),
+    }
+    Ok(Switch::Done)
+}
+
+/// Lets the transaction give up soon where it has to wait for a lock. Views and tables are exclusive to whoever changes
+/// them: a reader whose transaction stays open would make it wait, and it in turn everybody who comes after it.
+async fn wait_briefly(tx: &mut PgConnection) -> Result<(), StoreError> {
+    run(tx, format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis())).await
+}
+
+/// Writes down who fills it.
+pub(super) async fn entrust(pool: &PgPool, building: &Generation) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE projection_generations SET by_service = true WHERE name = $1 AND generation = $2 AND state = 'building'",
+    )
+    .bind(&building.name)
+    .bind(building.generation)
+    .execute(pool)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn drop(pool: &PgPool, generation: &Generation) -> Result<(), StoreError> {
@@ -344,6 +262,7 @@ async fn drop_in(tx: &mut PgConnection, generation: &Generation) -> Result<(), S
             .execute(&mut *tx)
             .await?;
     if dropped.rows_affected() == 1 {
+        wait_briefly(tx).await?;
         run(tx, format!("DROP TABLE {}", table_name(generation))).await?;
     }
     Ok(())
@@ -398,8 +317,31 @@ pub(super) async fn differences(
     ))
 }
 
+/// What is written down, or else counted, while no step can change it, and written down.
 pub(super) async fn row_count(pool: &PgPool, generation: &Generation) -> Result<u64, StoreError> {
-    let sql = format!("SELECT count(*) FROM {}", table_name(generation));
-    let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await?;
+    const WRITTEN: &str = "SELECT row_count FROM projection_generations WHERE name = $1 AND generation = $2";
+    let written = async |lock: &'static str, connection: &mut PgConnection| {
+        sqlx::query_scalar::<_, Option<i64>>(AssertSqlSafe(format!("{WRITTEN}{lock}")))
+            .bind(&generation.name)
+            .bind(generation.generation)
+            .fetch_optional(connection)
+            .await
+    };
+    let mut tx = pool.begin().await?;
+    if let Some(count) = written("", &mut tx).await?.flatten() {
+        return Ok(count.unsigned_abs());
+    }
+    if let Some(count) = written(" FOR UPDATE", &mut tx).await?.flatten() {
+        return Ok(count.unsigned_abs());
+    }
+    let count = format!("SELECT count(*) FROM {}", table_name(generation));
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(count)).fetch_one(&mut *tx).await?;
+    sqlx::query("UPDATE projection_generations SET row_count = $1 WHERE name = $2 AND generation = $3")
+        .bind(count)
+        .bind(&generation.name)
+        .bind(generation.generation)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
     Ok(count.unsigned_abs())
 }

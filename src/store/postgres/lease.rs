@@ -1,11 +1,17 @@
 //! The lease on PostgreSQL: a session's advisory lock, released by the server as soon as the session ends, however it
 //! ends.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use sqlx::Connection;
 use sqlx::postgres::{PgConnection, PgPool};
+use tokio::time::timeout;
 
 use crate::store::{Duty, Lease, StoreError};
+
+/// How long the server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The locks' numbers: the first is "warmledg" in ASCII. Advisory locks are per database.
 const fn lock(duty: Duty) -> i64 {
@@ -23,7 +29,8 @@ struct SessionLock(PgConnection);
 #[async_trait]
 impl Lease for SessionLock {
     async fn is_held(&mut self) -> bool {
-        self.0.ping().await.is_ok()
+        // a server that has vanished without a word counts as one that has ended the session
+        matches!(timeout(PATIENCE, self.0.ping()).await, Ok(Ok(())))
     }
 }
 

@@ -3,8 +3,8 @@
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::postgres::{PgPool, PgRow};
-use sqlx::{AssertSqlSafe, Postgres, QueryBuilder, Row};
+use sqlx::postgres::{PgArguments, PgPool, PgRow};
+use sqlx::{Arguments, AssertSqlSafe, Postgres, QueryBuilder, Row};
 
 use crate::store::{
     Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Reference, SealedSections, StoreError, StoredEvent,
@@ -47,8 +47,12 @@ pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append,
         .iter()
         .map(|(subject, wrapped)| (subject.as_str(), wrapped.as_slice()))
         .unzip();
-    let appended = sqlx::query_scalar::<_, bool>(
+    let mut arguments = PgArguments::default();
+    // at once: doubling from nothing would copy everything again and again
+    arguments.reserve(18, 4096 + events.iter().map(NewEvent::size).sum::<usize>());
+    let appended = sqlx::query_scalar_with::<_, bool, _>(
         "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        arguments,
     )
     .bind(to_i64(batch.expected.position))
     .bind(batch.recorded_at.to_sqlx())

@@ -6,7 +6,7 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::log::{moment, position, to_i64};
 use crate::clock;
-use crate::store::{Advance, Parked, ParkedRow, StoreError};
+use crate::store::{Advance, Generation, Parked, ParkedCount, ParkedRow, StoreError};
 
 pub(super) async fn all(pool: &PgPool) -> Result<Vec<ParkedRow>, StoreError> {
     let rows = sqlx::query("SELECT * FROM parked_rows ORDER BY name, generation, key")
@@ -25,6 +25,27 @@ pub(super) async fn all(pool: &PgPool) -> Result<Vec<ParkedRow>, StoreError> {
         })
     });
     parked.collect()
+}
+
+pub(super) async fn counts(pool: &PgPool) -> Result<Vec<ParkedCount>, StoreError> {
+    let rows = sqlx::query("SELECT name, generation, count(*) AS rows FROM parked_rows GROUP BY name, generation")
+        .fetch_all(pool)
+        .await?;
+    let counts = rows.iter().map(|row| {
+        Ok(ParkedCount {
+            name: row.try_get("name")?,
+            generation: row.try_get("generation")?,
+            rows: row.try_get::<i64, _>("rows")?.unsigned_abs(),
+        })
+    });
+    counts.collect()
+}
+
+pub(super) async fn among(pool: &PgPool, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError> {
+    let query =
+        sqlx::query_scalar("SELECT key FROM parked_rows WHERE name = $1 AND generation = $2 AND key = ANY ($3)");
+    let query = query.bind(&generation.name).bind(generation.generation).bind(keys);
+    Ok(query.fetch_all(pool).await?)
 }
 
 /// Whether the rows that the step passed over still stand still, once the step holds its generation.

@@ -24,6 +24,7 @@ pub(super) async fn create(
         version,
         position: aggregates::Position(0),
         state: GenerationState::Filling,
+        by_service: false,
         updated_at: clock::now(),
     };
     make(&mut tx, &created, columns).await?;
@@ -56,16 +57,19 @@ pub(super) async fn copy(
             .bind(&after)
             .fetch_one(&mut *tx)
             .await?;
-        let done = copied.try_get::<i64, _>("count")? < COPIED_AT_ONCE as i64;
+        let count: i64 = copied.try_get("count")?;
+        let done = count < COPIED_AT_ONCE as i64;
         let position = if done { from.position } else { into.position };
         let update = sqlx::query(
-            "UPDATE projection_generations SET position = $1, updated_at = $2 WHERE name = $3 AND generation = $4",
+            "UPDATE projection_generations SET position = $1, updated_at = $2, row_count = row_count + $5
+             WHERE name = $3 AND generation = $4",
         );
         update
             .bind(to_i64(position))
             .bind(clock::now().to_sqlx())
             .bind(&into.name)
             .bind(into.generation)
+            .bind(count)
             .execute(&mut *tx)
             .await?;
         if done {

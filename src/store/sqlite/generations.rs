@@ -4,11 +4,9 @@ use projections::{Column, Kind};
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
-use super::log::{chunks, moment, position, to_i64, tuples, unsigned};
-use super::parked;
-use super::rows::bind;
+use super::log::{chunks, moment, position, to_i64, unsigned};
 use crate::clock::{now, rfc3339_micros};
-use crate::store::{Advance, Difference, Generation, GenerationState, RowChange, StoreError, column_names, table_name};
+use crate::store::{Difference, Generation, GenerationState, StoreError, Switch, column_names, table_name};
 
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Generation>, StoreError> {
     let rows = sqlx::query("SELECT * FROM projection_generations ORDER BY name, generation")
@@ -24,6 +22,7 @@ fn generation(row: &SqliteRow) -> Result<Generation, StoreError> {
         version: unsigned(row, "version")?,
         position: position(row, "position")?,
         state: GenerationState::parse(row.try_get("state")?)?,
+        by_service: row.try_get::<i64, _>("by_service")? != 0,
         updated_at: moment(row, "updated_at")?,
     })
 }
@@ -69,6 +68,7 @@ pub(super) async fn create(
         } else {
             GenerationState::Live
         },
+        by_service: false,
         updated_at: now(),
     };
     make(&mut tx, &created, columns).await?;
@@ -111,7 +111,9 @@ pub(super) async fn make(
         )
         .await?;
     }
-    sqlx::query("INSERT INTO projection_generations VALUES (?, ?, ?, ?, ?, ?)")
+    let new = "INSERT INTO projection_generations (name, generation, version, position, state, updated_at, row_count)
+               VALUES (?, ?, ?, ?, ?, ?, 0)";
+    sqlx::query(new)
         .bind(&generation.name)
         .bind(generation.generation)
         .bind(i64::from(generation.version))
@@ -176,82 +178,20 @@ pub(super) async fn documents(
     Ok(found)
 }
 
-pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let updated_at = rfc3339_micros(now());
-    for step in steps {
-        let moved = sqlx::query(
-            "UPDATE projection_generations SET position = ?, updated_at = ?
-             WHERE name = ? AND generation = ? AND position = ? AND state <> 'retired'",
-        )
-        .bind(to_i64(step.to))
-        .bind(&updated_at)
-        .bind(&step.from.name)
-        .bind(step.from.generation)
-        .bind(to_i64(step.from.position))
-        .execute(&mut *tx)
-        .await?;
-        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
-            tx.rollback().await?;
-            return Ok(false);
-        }
-        write_rows(&mut tx, step).await?;
-        parked::write(&mut tx, step).await?;
-    }
-    tx.commit().await?;
-    Ok(true)
-}
-
-async fn write_rows(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<(), StoreError> {
-    let table = table_name(step.from);
-    for change in step.changes.iter().filter(|change| change.row.is_none()) {
-        let sql = format!("DELETE FROM {table} WHERE key = ?");
-        sqlx::query(AssertSqlSafe(sql))
-            .bind(&change.key)
-            .execute(&mut *tx)
-            .await?;
-    }
-    let kept: Vec<(&RowChange, &(String, projections::Row))> = step
-        .changes
-        .iter()
-        .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
-        .collect();
-    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
-    let sets: String = step
-        .columns
-        .iter()
-        .map(|column| format!(", {0} = excluded.{0}", column.name))
-        .collect();
-    for chunk in chunks(&kept) {
-        let values = tuples(chunk.len(), 2 + step.columns.len());
-        let sql = format!(
-            "INSERT INTO {table} (key, document{names}) VALUES {values}
-             ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}"
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (change, (document, row)) in chunk {
-            query = query.bind(change.key.as_str()).bind(document.as_str());
-            query = row.iter().fold(query, bind);
-        }
-        query.execute(&mut *tx).await?;
-    }
-    Ok(())
-}
-
 pub(super) async fn switch(
     writer: &SqlitePool,
     building: &Generation,
     columns: &'static [Column],
-) -> Result<bool, StoreError> {
+) -> Result<Switch, StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     let found = of_projection(&mut tx, &building.name).await?;
     let candidate = found.iter().find(|found| found.generation == building.generation);
     let Some(candidate) = candidate.filter(|candidate| candidate.state == GenerationState::Building) else {
-        return Ok(false);
+        return Ok(Switch::Behind);
     };
     let live = found.iter().find(|found| found.state == GenerationState::Live);
     if live.is_some_and(|live| candidate.position < live.position) {
-        return Ok(false);
+        return Ok(Switch::Behind);
     }
     for (state, target) in [("retired", live), ("live", Some(candidate))] {
         if let Some(target) = target {
@@ -268,7 +208,19 @@ pub(super) async fn switch(
     }
     point_view(&mut tx, candidate, columns).await?;
     tx.commit().await?;
-    Ok(true)
+    Ok(Switch::Done)
+}
+
+/// Writes down who fills it.
+pub(super) async fn entrust(writer: &SqlitePool, building: &Generation) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE projection_generations SET by_service = 1 WHERE name = ? AND generation = ? AND state = 'building'",
+    )
+    .bind(&building.name)
+    .bind(building.generation)
+    .execute(writer)
+    .await?;
+    Ok(())
 }
 
 pub(super) async fn drop(writer: &SqlitePool, generation: &Generation) -> Result<(), StoreError> {
@@ -340,11 +292,35 @@ pub(super) async fn differences(
     ))
 }
 
-pub(super) async fn row_count(pool: &SqlitePool, generation: &Generation) -> Result<u64, StoreError> {
-    let sql = format!("SELECT count(*) FROM {}", table_name(generation));
-    let count: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+/// What is written down, or else counted, while no step can change it, and written down.
+pub(super) async fn row_count(
+    pool: &SqlitePool,
+    writer: &SqlitePool,
+    generation: &Generation,
+) -> Result<u64, StoreError> {
+    const WRITTEN: &str = "SELECT row_count FROM projection_generations WHERE name = ? AND generation = ?";
+    let written = || {
+        let query = sqlx::query_scalar::<Sqlite, Option<i64>>(WRITTEN).bind(&generation.name);
+        query.bind(generation.generation)
+    };
+    if let Some(count) = written().fetch_optional(pool).await?.flatten() {
+        return Ok(count.unsigned_abs());
+    }
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    if let Some(count) = written().fetch_optional(&mut *tx).await?.flatten() {
+        return Ok(count.unsigned_abs());
+    }
+    let count = format!("SELECT count(*) FROM {}", table_name(generation));
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(count))
         .persistent(false)
-        .fetch_one(pool)
+        .fetch_one(&mut *tx)
         .await?;
+    sqlx::query("UPDATE projection_generations SET row_count = ? WHERE name = ? AND generation = ?")
+        .bind(count)
+        .bind(&generation.name)
+        .bind(generation.generation)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
     Ok(count.unsigned_abs())
 }

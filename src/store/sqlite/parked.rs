@@ -1,11 +1,11 @@
 //! Rows that stand still, on SQLite.
 
-use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{AssertSqlSafe, Row};
 
-use super::log::{moment, position, to_i64};
+use super::log::{chunks, moment, position, to_i64};
 use crate::clock::{now, rfc3339_micros};
-use crate::store::{Advance, Parked, ParkedRow, StoreError};
+use crate::store::{Advance, Generation, Parked, ParkedCount, ParkedRow, StoreError};
 
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<ParkedRow>, StoreError> {
     let rows = sqlx::query("SELECT * FROM parked_rows ORDER BY name, generation, key")
@@ -24,6 +24,43 @@ pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<ParkedRow>, StoreError>
         })
     });
     parked.collect()
+}
+
+pub(super) async fn counts(pool: &SqlitePool) -> Result<Vec<ParkedCount>, StoreError> {
+    let rows = sqlx::query("SELECT name, generation, count(*) AS rows FROM parked_rows GROUP BY name, generation")
+        .fetch_all(pool)
+        .await?;
+    let counts = rows.iter().map(|row| {
+        Ok(ParkedCount {
+            name: row.try_get("name")?,
+            generation: row.try_get("generation")?,
+            rows: row.try_get::<i64, _>("rows")?.unsigned_abs(),
+        })
+    });
+    counts.collect()
+}
+
+pub(super) async fn among(
+    pool: &SqlitePool,
+    generation: &Generation,
+    keys: &[String],
+) -> Result<Vec<String>, StoreError> {
+    let mut found = Vec::new();
+    for chunk in chunks(keys) {
+        let list = vec!["?"; chunk.len()].join(", ");
+        let sql = format!("SELECT key FROM parked_rows WHERE name = ? AND generation = ? AND key IN ({list})");
+        let query = sqlx::query_scalar(AssertSqlSafe(sql))
+            .bind(&generation.name)
+            .bind(generation.generation);
+        found.extend(
+            chunk
+                .iter()
+                .fold(query, |query, key| query.bind(key))
+                .fetch_all(pool)
+                .await?,
+        );
+    }
+    Ok(found)
 }
 
 /// Whether the rows that the step passed over still stand still.

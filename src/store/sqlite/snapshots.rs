@@ -23,6 +23,7 @@ pub(super) async fn create(
         version,
         position: aggregates::Position(0),
         state: GenerationState::Filling,
+        by_service: false,
         updated_at: now(),
     };
     make(&mut tx, &created, columns).await?;
@@ -56,14 +57,17 @@ pub(super) async fn copy(
             .bind(&after)
             .execute(&mut *tx)
             .await?;
-        let done = copied.try_get::<i64, _>("count")? < COPIED_AT_ONCE as i64;
+        let count: i64 = copied.try_get("count")?;
+        let done = count < COPIED_AT_ONCE as i64;
         let position = if done { from.position } else { into.position };
         let update = sqlx::query(
-            "UPDATE projection_generations SET position = ?, updated_at = ? WHERE name = ? AND generation = ?",
+            "UPDATE projection_generations SET position = ?, updated_at = ?, row_count = row_count + ?
+             WHERE name = ? AND generation = ?",
         );
         update
             .bind(to_i64(position))
             .bind(rfc3339_micros(now()))
+            .bind(count)
             .bind(&into.name)
             .bind(into.generation)
             .execute(&mut *tx)

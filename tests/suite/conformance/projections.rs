@@ -28,6 +28,7 @@ on_both_stores!(
     a_snapshot_is_copied_whole_with_what_stands_still,
     snapshots_that_nobody_needs_are_let_go,
     the_longest_texts_that_ingest_takes_fit_every_projection,
+    every_step_writes_down_how_many_rows_there_are,
 );
 
 /// Appends events straight to the store: what a runner sees is the same, and it is much faster.
@@ -422,4 +423,46 @@ async fn snapshots_that_nobody_needs_are_let_go(database: Database) {
         ],
         "{abandoned} was abandoned"
     );
+}
+
+async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
+    let orders = by_name("orders").unwrap();
+    let live = async || generation(&*store, "orders", GenerationState::Live).await.unwrap();
+    let order = |id: &str| assigned(&format!("E{id}"), id).at(Position(1));
+    let written = async |ids: &[&str], removed: &[&str], to: u64| {
+        let from = live().await;
+        let mut all = step(&from, orders, &order("O0"), to);
+        all.changes.clear();
+        for id in ids {
+            all.changes.append(&mut step(&from, orders, &order(id), to).changes);
+        }
+        all.changes.extend(removed.iter().map(|key| RowChange {
+            key: (*key).to_owned(),
+            row: None,
+        }));
+        let done = store.advance(&[all]).await.unwrap();
+        (done, store.row_count(&live().await).await.unwrap())
+    };
+    assert_eq!(written(&["O1", "O2", "O3"], &[], 1).await, (true, 3));
+    assert_eq!(written(&["O2", "O3", "O4"], &["O1", "O9"], 2).await, (true, 3));
+    assert_eq!(written(&[], &["O2", "O3"], 3).await, (true, 1));
+    assert_eq!(written(&["O5"], &[], 4).await, (true, 2));
+    assert_eq!(raw.rows(orders).await.len(), 2);
+
+    // a step that is refused counts nothing
+    let stale = Generation {
+        position: Position(1),
+        ..live().await
+    };
+    assert!(!store.advance(&[step(&stale, orders, &order("O6"), 5)]).await.unwrap());
+    assert_eq!(store.row_count(&live().await).await.unwrap(), 2);
+
+    // a generation from before the count was kept is counted once, and then kept count of
+    raw.execute("UPDATE projection_generations SET row_count = NULL").await;
+    assert_eq!(written(&["O7"], &[], 6).await, (true, 3));
+    let count = "SELECT CAST(row_count AS text) FROM projection_generations WHERE name = 'orders'";
+    assert_eq!(raw.texts(count).await, ["3"]);
+    assert_eq!(written(&["O8"], &["O7"], 7).await, (true, 3));
 }

@@ -1,7 +1,7 @@
-//! The examples of consumers outside the process, each killed in the middle and started again.
+//! The examples of consumers outside the process, each killed while events come in and started again.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use warmledger::simulate::{self, Options, Plan};
+use warmledger::simulate::{self, Options, Pace, Plan};
 use warmledger::store::Store;
 
 use crate::support::Database;
@@ -36,6 +36,9 @@ async fn the_python_example_counts_every_event_once() {
     counts(program, "counts-py").await;
 }
 
+/// How often the example is killed.
+const KILLS: usize = 3;
+
 /// A run of the example, killed when dropped.
 struct Run(Child);
 
@@ -59,13 +62,28 @@ async fn counts(program: impl Fn() -> Command, name: &str) {
         let command = command.env("WARMLEDGER_TOKEN", token.trim()).stderr(Stdio::null());
         Run(command.spawn().unwrap())
     };
-    for _ in 0..2 {
-        let running = run();
-        send(&child).await;
-        caught_up(&file, &*store).await;
+    let (load, enough) = (plan(3_000), CancellationToken::new());
+    let (mut options, ended) = (child.sender(), enough.clone());
+    options.pace = Pace::PerSecond(60.0);
+    let sending = tokio::spawn(async move { simulate::run(&load, &options, ended).await });
+    for _ in 0..KILLS {
+        let (running, from) = (run(), saved(&file)["position"].as_u64());
+        let begun = Instant::now();
+        while saved(&file)["position"].as_u64() <= from {
+            assert!(begun.elapsed() < Duration::from_secs(60), "nothing is saved");
+            sleep(Duration::from_millis(20)).await;
+        }
+        // into what it has folded and not saved yet: it saves once a second
+        sleep(Duration::from_millis(rand::random_range(100..700))).await;
         drop(running);
-        send(&child).await;
+        let head = store.head().await.unwrap().position.0;
+        let position = saved(&file)["position"].as_u64().unwrap();
+        assert!(position < head, "it was killed at {position}, when it had caught up");
+        assert!(!sending.is_finished(), "the kill came under load");
     }
+    enough.cancel();
+    let summary = sending.await.unwrap().unwrap();
+    assert_eq!((summary.given_up, summary.retried), (0, 0), "{summary}");
     let _running = run();
     let counted = caught_up(&file, &*store).await;
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
@@ -92,23 +110,26 @@ async fn counts(program: impl Fn() -> Command, name: &str) {
     }
 }
 
-async fn send(child: &ChildService) {
-    let plan = Plan::new(&Options {
+fn plan(orders: usize) -> Plan {
+    Plan::new(&Options {
         seed: rand::random(),
-        ..Options::new(30, Timestamp::now())
-    });
-    let summary = simulate::run(&plan, &child.sender(), CancellationToken::new()).await;
-    assert!(summary.unwrap().complete());
+        ..Options::new(orders, Timestamp::now())
+    })
+}
+
+/// What the file says; null while there is none.
+fn saved(file: &Path) -> Value {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }
 
 /// Waits until the file tells of the newest event; what it says.
-async fn caught_up(file: &PathBuf, store: &dyn Store) -> Value {
+async fn caught_up(file: &Path, store: &dyn Store) -> Value {
     let begun = Instant::now();
     loop {
         // that it reads the feed is recorded too
         let head = store.head().await.unwrap().position.0;
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        let counted: Value = serde_json::from_str(&text).unwrap_or_default();
+        let counted = saved(file);
         if counted["position"] == head {
             return counted;
         }

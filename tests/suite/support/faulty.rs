@@ -12,8 +12,8 @@ use tokio::sync::Semaphore;
 use warmledger::access::TokenHash;
 use warmledger::store::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
-    Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedRow, Rewrapped, RowQuery, Store, StoreError,
-    StoredEvent, StoredRow, StoredToken, SubjectState,
+    Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
+    StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch,
 };
 use warmledger::vault::{MasterKeyId, WrappedKey};
 
@@ -197,6 +197,14 @@ impl Store for FaultyStore {
         self.real.parked().await
     }
 
+    async fn parked_counts(&self) -> Result<Vec<ParkedCount>, StoreError> {
+        self.real.parked_counts().await
+    }
+
+    async fn parked_among(&self, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError> {
+        self.real.parked_among(generation, keys).await
+    }
+
     async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
         self.real.lease(duty).await
     }
@@ -235,7 +243,11 @@ impl Store for FaultyStore {
         self.real.delete_consumer(name).await
     }
 
-    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<bool, StoreError> {
+    async fn entrust_generation(&self, building: &Generation) -> Result<(), StoreError> {
+        self.real.entrust_generation(building).await
+    }
+
+    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<Switch, StoreError> {
         self.real.switch_generation(building, columns).await
     }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream;
 use futures_util::StreamExt;
@@ -16,6 +17,8 @@ use tokio::time::{sleep, timeout};
 pub struct NatsServer {
     port: u16,
     dir: TempDir,
+    /// The largest message that it takes, in bytes; its own default if there is none.
+    largest: Option<u32>,
     process: Option<Child>,
 }
 
@@ -24,6 +27,13 @@ pub struct Message {
     pub subject: String,
     pub id: String,
     pub event: Value,
+    headers: HeaderMap,
+}
+
+impl Message {
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.headers.get(name).map(ToString::to_string)
+    }
 }
 
 impl NatsServer {
@@ -33,8 +43,16 @@ impl NatsServer {
         Self {
             port: free.local_addr().unwrap().port(),
             dir: tempfile::tempdir().unwrap(),
+            largest: None,
             process: None,
         }
+    }
+
+    /// One that takes no message larger than so many bytes.
+    pub fn taking(largest: u32) -> Self {
+        let mut server = Self::new();
+        server.largest = Some(largest);
+        server
     }
 
     /// One without any memory, in the place of another that was killed.
@@ -42,6 +60,7 @@ impl NatsServer {
         Self {
             port: other.port,
             dir: tempfile::tempdir().unwrap(),
+            largest: None,
             process: None,
         }
     }
@@ -65,7 +84,12 @@ impl NatsServer {
         } else {
             Path::new("nats-server")
         };
+        let config = self.dir.path().join("nats.conf");
+        let largest = self.largest.map(|largest| format!("max_payload: {largest}\n"));
+        std::fs::write(&config, largest.unwrap_or_default()).unwrap();
         let process = Command::new(program)
+            .arg("-c")
+            .arg(config)
             .args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"])
             .arg(self.dir.path())
             .stdout(Stdio::null())
@@ -101,16 +125,12 @@ impl NatsServer {
             let next = timeout(Duration::from_secs(30), messages.next()).await;
             let message = next.expect("the stream goes on").unwrap().unwrap();
             message.ack().await.unwrap();
+            let headers = message.headers.clone().unwrap();
             received.push(Message {
                 subject: message.subject.to_string(),
-                id: message
-                    .headers
-                    .as_ref()
-                    .unwrap()
-                    .get(NATS_MESSAGE_ID)
-                    .unwrap()
-                    .to_string(),
+                id: headers.get(NATS_MESSAGE_ID).unwrap().to_string(),
                 event: serde_json::from_slice(&message.payload).unwrap(),
+                headers,
             });
         }
         received

@@ -1,0 +1,155 @@
+//! JSON (RFC 8259) piece by piece, compact. What is written may be plaintext, so it goes straight to where it belongs.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+
+use super::Text;
+
+/// Takes what is written. False: not that.
+pub(super) trait Sink {
+    fn put(&mut self, bytes: &[u8]) -> bool;
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        self.extend_from_slice(bytes);
+        true
+    }
+}
+
+/// Only counts the bytes.
+pub(super) struct Length(pub(super) usize);
+
+impl Sink for Length {
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        self.0 += bytes.len();
+        true
+    }
+}
+
+/// What has still to be written of an expected text.
+pub(super) struct Rest<'a>(pub(super) &'a [u8]);
+
+impl Sink for Rest<'_> {
+    fn put(&mut self, bytes: &[u8]) -> bool {
+        match self.0.strip_prefix(bytes) {
+            Some(rest) => {
+                self.0 = rest;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Writes one JSON value.
+pub(super) struct Json<'s> {
+    sink: &'s mut dyn Sink,
+    /// Whether a comma stands before the next member or element.
+    comma: bool,
+    /// False once the sink has refused something, or something cannot be written as it is.
+    fits: bool,
+}
+
+impl<'s> Json<'s> {
+    pub(super) fn into(sink: &'s mut dyn Sink) -> Self {
+        Self {
+            sink,
+            comma: false,
+            fits: true,
+        }
+    }
+
+    /// Whether everything was taken.
+    pub(super) fn fits(&self) -> bool {
+        self.fits
+    }
+
+    fn put(&mut self, text: &str) {
+        self.fits = self.fits && self.sink.put(text.as_bytes());
+    }
+
+    fn separate(&mut self) {
+        if self.comma {
+            self.put(",");
+        }
+        self.comma = true;
+    }
+
+    /// Begins an object or an array.
+    pub(super) fn open(&mut self, bracket: &str) {
+        self.separate();
+        self.put(bracket);
+        self.comma = false;
+    }
+
+    /// Ends it.
+    pub(super) fn close(&mut self, bracket: &str) {
+        self.put(bracket);
+        self.comma = true;
+    }
+
+    /// A member's name, with its quotes and the colon.
+    pub(super) fn name(&mut self, name: &'static str) {
+        self.separate();
+        self.put(name);
+        self.comma = false;
+    }
+
+    /// A member, if there is one.
+    pub(super) fn optional(&mut self, name: &'static str, text: Option<Text<'_>>) {
+        if let Some(text) = text {
+            self.name(name);
+            self.separate();
+            self.put(text.0);
+        }
+    }
+
+    /// An element.
+    pub(super) fn text_or_null(&mut self, text: Option<Text<'_>>) {
+        self.separate();
+        self.put(text.map_or("null", |text| text.0));
+    }
+
+    /// A member with a text that needs no escapes, as no id does that is in use.
+    pub(super) fn plain(&mut self, name: &'static str, text: Option<&str>) {
+        let Some(text) = text else { return };
+        self.fits = self.fits && text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+        self.name(name);
+        self.put("\"");
+        self.put(text);
+        self.put("\"");
+        self.comma = true;
+    }
+
+    /// A member that is true or false.
+    pub(super) fn boolean(&mut self, name: &'static str, value: Option<bool>) {
+        let Some(value) = value else { return };
+        self.name(name);
+        self.put(if value { "true" } else { "false" });
+        self.comma = true;
+    }
+
+    /// A member with a moment in UTC, in milliseconds.
+    pub(super) fn milliseconds(&mut self, name: &'static str, moment: Option<Timestamp>) {
+        let Some(moment) = moment else { return };
+        self.name(name);
+        self.put("\"");
+        // pieces of digits: the formatter has no buffer of its own
+        if write!(Pieces(self), "{moment:.3}").is_err() {
+            self.fits = false;
+        }
+        self.put("\"");
+        self.comma = true;
+    }
+}
+
+struct Pieces<'j, 's>(&'j mut Json<'s>);
+
+impl Write for Pieces<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.put(text);
+        Ok(())
+    }
+}

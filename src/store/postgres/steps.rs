@@ -1,0 +1,150 @@
+//! Moving projections on, on PostgreSQL: rows and checkpoints in one transaction.
+
+use jiff_sqlx::ToSqlx;
+use projections::{Column, Kind, Value};
+use sqlx::postgres::{PgArguments, PgConnection, PgPool};
+use sqlx::query::QueryScalar;
+use sqlx::{AssertSqlSafe, Postgres};
+
+use super::log::to_i64;
+use super::parked;
+use crate::clock;
+use crate::store::parts::by_size;
+use crate::store::{Advance, RowChange, StoreError, table_name};
+
+pub(super) async fn advance(pool: &PgPool, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
+    // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
+    sqlx::query("SET LOCAL synchronous_commit = off")
+        .execute(&mut *tx)
+        .await?;
+    for step in steps {
+        let moved = sqlx::query(
+            "UPDATE projection_generations SET position = $1, updated_at = $2
+             WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'",
+        )
+        .bind(to_i64(step.to))
+        .bind(clock::now().to_sqlx())
+        .bind(&step.from.name)
+        .bind(step.from.generation)
+        .bind(to_i64(step.from.position))
+        .execute(&mut *tx)
+        .await?;
+        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        let more = write_rows(&mut tx, step).await?;
+        if more != 0 {
+            sqlx::query(
+                "UPDATE projection_generations SET row_count = row_count + $1 WHERE name = $2 AND generation = $3",
+            )
+            .bind(more)
+            .bind(&step.from.name)
+            .bind(step.from.generation)
+            .execute(&mut *tx)
+            .await?;
+        }
+        parked::write(&mut tx, step).await?;
+    }
+    tx.commit().await?;
+    Ok(true)
+}
+
+/// Writes what changes; how many rows more there are now, or fewer.
+async fn write_rows(tx: &mut PgConnection, step: &Advance<'_>) -> Result<i64, StoreError> {
+    let table = table_name(step.from);
+    let mut more = 0;
+    let removed: Vec<&str> = step
+        .changes
+        .iter()
+        .filter(|change| change.row.is_none())
+        .map(|change| change.key.as_str())
+        .collect();
+    if !removed.is_empty() {
+        let sql = format!("DELETE FROM {table} WHERE key = ANY ($1)");
+        let removed = sqlx::query(AssertSqlSafe(sql)).bind(removed).execute(&mut *tx).await?;
+        more -= i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
+    }
+    let kept: Vec<(&RowChange, &(String, projections::Row))> = step
+        .changes
+        .iter()
+        .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
+        .collect();
+    let arrays: String = (3..)
+        .zip(step.columns)
+        .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
+        .collect();
+    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let sets: String = step
+        .columns
+        .iter()
+        .map(|column| format!(", {0} = excluded.{0}", column.name))
+        .collect();
+    // a row that was not there has no xmax: no transaction has deleted or locked a version of it
+    let sql = format!(
+        "WITH written AS (
+             INSERT INTO {table} (key, document{names})
+             SELECT key, document{names} FROM unnest($1::text[], $2::text[]{arrays}) AS row (key, document{names})
+             ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}
+             RETURNING xmax = 0 AS is_new
+         ) SELECT count(*) FILTER (WHERE is_new) FROM written"
+    );
+    for part in by_size(&kept, |(_, (document, _))| document.len()) {
+        let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.as_str()))
+            .bind(part.iter().map(|(change, _)| change.key.as_str()).collect::<Vec<_>>())
+            .bind(
+                part.iter()
+                    .map(|(_, (document, _))| document.as_str())
+                    .collect::<Vec<_>>(),
+            );
+        for (index, column) in step.columns.iter().enumerate() {
+            query = bind_column(query, column, part.iter().map(|(_, (_, row))| row.get(index)))?;
+        }
+        more += query.fetch_one(&mut *tx).await?;
+    }
+    Ok(more)
+}
+
+fn array_type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Integer => "bigint",
+        Kind::Timestamp => "timestamptz",
+        Kind::Boolean => "boolean",
+        Kind::Date => "date",
+    }
+}
+
+type PgQuery<'q> = QueryScalar<'q, Postgres, i64, PgArguments>;
+
+/// Binds one column of all rows as an array.
+fn bind_column<'q, 'v>(
+    query: PgQuery<'q>,
+    column: &Column,
+    values: impl Iterator<Item = Option<&'v Value>>,
+) -> Result<PgQuery<'q>, StoreError> {
+    let values = values.map(|value| value.unwrap_or(&Value::Null));
+    /// Collects the values of one variant, null kept; any other variant is an error of the projection.
+    macro_rules! collect {
+        ($variant:ident, $value:ident => $map:expr) => {
+            values
+                .map(|value| match value {
+                    Value::Null => Ok(None),
+                    Value::$variant($value) => Ok(Some($map)),
+                    _ => Err(StoreError::Corrupt(format!(
+                        "column {} got a value of another type",
+                        column.name
+                    ))),
+                })
+                .collect::<Result<Vec<_>, _>>()?
+        };
+    }
+    Ok(match column.kind {
+        Kind::Text => query.bind(collect!(Text, value => value.clone())),
+        Kind::Integer => query.bind(collect!(Integer, value => *value)),
+        Kind::Timestamp => query.bind(collect!(Timestamp, value => value.to_sqlx())),
+        Kind::Boolean => query.bind(collect!(Boolean, value => *value)),
+        Kind::Date => query.bind(collect!(Date, value => value.to_sqlx())),
+    })
+}
