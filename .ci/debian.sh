@@ -21,3 +21,11 @@ debian_need() {
     return 1
   }
 }
+
+# debian_need_file PATH PACKAGE: installs the package if the file is not there.
+debian_need_file() {
+  [ -e "$1" ] || debian_install "$2" || {
+    echo "The tests need $1, which cannot be installed: install the package $2." >&2
+    return 1
+  }
+}

@@ -7,6 +7,7 @@ pub mod config;
 pub mod consumers;
 pub mod demo;
 pub mod events;
+pub mod export;
 pub mod ingest;
 mod interrupt;
 pub mod keys;
@@ -18,6 +19,7 @@ pub mod serve;
 pub mod simulate;
 pub mod subjects;
 pub mod tokens;
+pub mod verify;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -102,6 +104,10 @@ pub enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Make, list and revoke API tokens
     Tokens(tokens::TokensArgs),
+    /// Check that no event was altered, removed or put in since it was recorded
+    Verify(verify::VerifyArgs),
+    /// Write events with their proofs for an auditor
+    Export(export::ExportArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }

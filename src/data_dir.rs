@@ -94,8 +94,6 @@ pub struct ServiceSecrets {
     pub webhook_keys: Vec<Secret<String>>,
     /// The token that may do everything.
     pub admin_token: Secret<String>,
-    /// The Ed25519 seed that signs the ledger's checkpoints.
-    pub ledger_signing_key: Secret<[u8; 32]>,
     /// The files that this call created, to be shown to the operator.
     pub created: Vec<PathBuf>,
 }
@@ -110,13 +108,9 @@ impl ServiceSecrets {
         create_dir(dir)?;
         let mut created = Vec::new();
         let mut read = |file| read_or_create(dir, file, &mut created);
-        let ledger_signing_key = {
-            let text = read(SecretFile::LedgerSigningKey)?;
-            let mut seed = Zeroizing::new([0; 32]);
-            hex::decode_to_slice(text.as_str(), &mut *seed)
-                .map_err(|_| malformed(dir, SecretFile::LedgerSigningKey, "does not hold 64 hexadecimal digits"))?;
-            Secret::new(*seed)
-        };
+        // read again whenever it signs, as it may be rotated
+        read(SecretFile::LedgerSigningKey)?;
+        read_seed(&SecretFile::LedgerSigningKey.path(dir))?;
         let webhook_keys = match &settings.webhook_key {
             Some(keys) => keys.clone(),
             None => webhook_keys(dir, &read(SecretFile::WebhookKey)?)?,
@@ -137,7 +131,6 @@ impl ServiceSecrets {
         Ok(Self {
             webhook_keys,
             admin_token,
-            ledger_signing_key,
             created,
         })
     }
@@ -179,6 +172,42 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, DataDirError> 
         }),
         text => Ok(Zeroizing::new(text.to_owned())),
     }
+}
+
+/// Reads a file that holds an Ed25519 seed in hex.
+///
+/// # Errors
+/// As [`read_secret_file`], or [`DataDirError::Malformed`] if it holds something else.
+pub fn read_seed(path: &Path) -> Result<Secret<[u8; 32]>, DataDirError> {
+    let text = read_secret_file(path)?;
+    let mut seed = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.as_str(), &mut *seed).map_err(|_| DataDirError::Malformed {
+        path: path.to_owned(),
+        problem: "does not hold 64 hexadecimal digits".to_owned(),
+    })?;
+    Ok(Secret::new(*seed))
+}
+
+/// Makes a file with a new Ed25519 seed. `false`, and nothing written, if there is one already.
+///
+/// # Errors
+/// As [`create_secret_file`].
+pub fn create_seed(path: &Path) -> Result<bool, DataDirError> {
+    create_secret_file(path, &SecretFile::LedgerSigningKey.generate())
+}
+
+/// Puts a secret file in another one's place, durably.
+///
+/// # Errors
+/// [`DataDirError`] if the system refuses.
+pub fn move_secret_file(from: &Path, to: &Path) -> Result<(), DataDirError> {
+    fs::rename(from, to)
+        .and_then(|()| File::open(directory(to))?.sync_all())
+        .map_err(|source| DataDirError::Io {
+            action: "replace",
+            path: to.to_owned(),
+            source,
+        })
 }
 
 fn webhook_keys(dir: &Path, text: &str) -> Result<Vec<Secret<String>>, DataDirError> {
@@ -324,7 +353,6 @@ mod tests {
         let second = ServiceSecrets::prepare(&settings(&dir)).expect("secrets");
         assert!(second.created.is_empty());
         assert_eq!(second.admin_token.expose(), first.admin_token.expose());
-        assert_eq!(second.ledger_signing_key.expose(), first.ledger_signing_key.expose());
         assert_eq!(
             read_webhook_keys(&dir).map(|keys| keys[0].expose().clone()).ok(),
             Some(first.webhook_keys[0].expose().clone())
@@ -349,11 +377,6 @@ mod tests {
             starts.iter().map(|start| start.created.len()).sum::<usize>(),
             3,
             "each file is made once"
-        );
-        assert!(
-            starts
-                .iter()
-                .all(|start| start.ledger_signing_key.expose() == starts[0].ledger_signing_key.expose())
         );
         assert!(
             starts

@@ -11,6 +11,7 @@
 //! - `evidence`: the webhook that an event was made of
 //! - `events`, `stream`: the feed of all events, page by page and as it happens
 //! - `consumers`: who reads the feed, and how far
+//! - `checkpoints`, `tiles`, `proofs`: that the log is what it was
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
@@ -20,6 +21,7 @@
 
 mod access;
 mod auth;
+mod checkpoints;
 mod consumers;
 mod diff;
 mod domains;
@@ -36,12 +38,14 @@ mod orders;
 mod parked;
 mod problem;
 mod projections;
+mod proofs;
 mod reading;
 mod renewals;
 mod reveal;
 mod rows;
 mod stream;
 mod subjects;
+mod tiles;
 mod tokens;
 mod watch;
 mod webhooks;
@@ -136,13 +140,18 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(diff::router())
         .merge(parked::router())
         .merge(rows::router())
+        .merge(checkpoints::router())
+        .merge(proofs::router())
         .layer(from_fn(keep_nothing));
-    let (router, document) = OpenApiRouter::with_openapi(openapi::base())
+    let (router, mut document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())
         .merge(webhooks::router())
         .merge(api)
+        .merge(checkpoints::log_router())
+        .merge(tiles::router())
         .merge(health::router())
         .split_for_parts();
+    openapi::name_rests(&mut document);
     let document = openapi::Document(Bytes::from(serde_json::to_vec(&document)?));
     Ok(router
         .fallback(no_such_path)

@@ -9,6 +9,7 @@
 //! - `plan`: a batch of webhooks becomes a batch of events
 //! - `flight`: the batch that is on its way to disk, and the one that gathers meanwhile
 //! - `writer`: the one task that appends: drain, plan, append, answer
+//! - `tree`: the Merkle tree of a log that was written without one
 //! - `reader`: reading events back and opening their sealed sections
 
 mod access;
@@ -19,6 +20,7 @@ pub mod leaf;
 mod plan;
 mod reader;
 mod route;
+mod tree;
 mod writer;
 
 use std::sync::Arc;
@@ -135,16 +137,16 @@ impl Ledger {
     /// `capacity` is how many webhooks may wait before [`RecordError::QueueFull`].
     ///
     /// # Errors
-    /// [`StoreError`] if the head cannot be read.
+    /// [`StoreError`] if the head cannot be read, or a tree that lags behind cannot be built.
     pub async fn start(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
         capacity: usize,
     ) -> Result<(Self, JoinHandle<()>), StoreError> {
-        let head = store.head().await?;
+        let (head, frontier) = tree::caught_up(&*store).await?;
         let (queue, waiting) = mpsc::unbounded_channel();
         let (tail_sender, tail) = watch::channel(head.position);
-        let writer = Writer::new(store, vault, head, tail_sender);
+        let writer = Writer::new(store, vault, (head, frontier), tail_sender);
         let task = tokio::spawn(writer.run(waiting));
         Ok((
             Self {

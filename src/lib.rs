@@ -1,17 +1,20 @@
 //! The warmledger service.
 
 pub mod access;
+pub mod checkpoints;
 pub mod cli;
 pub mod clock;
 pub mod data_dir;
 pub mod erasure;
 pub mod evidence;
+pub mod export;
 pub mod feed;
 pub mod http;
 pub mod ingest;
 pub mod ledger;
 pub mod logging;
 pub mod metrics;
+pub mod proofs;
 pub mod quarantine;
 pub mod relay;
 pub mod reveal;
@@ -22,4 +25,6 @@ pub mod service;
 pub mod settings;
 pub mod simulate;
 pub mod store;
+pub mod tlog;
 pub mod vault;
+pub mod verify;

@@ -32,6 +32,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Keys(args) => cli::keys::run(args, settings).await,
         Command::Quarantine(args) => cli::quarantine::run(args, settings).await,
         Command::Tokens(args) => cli::tokens::run(args, settings).await,
+        Command::Verify(args) => cli::verify::run(args, settings).await,
+        Command::Export(args) => cli::export::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
+use crate::checkpoints::CheckpointSigner;
 use crate::data_dir::{self, ServiceSecrets};
 use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
@@ -50,6 +51,7 @@ pub struct Core {
     /// What the service runs with.
     pub secrets: ServiceSecrets,
     writer: JoinHandle<()>,
+    signer: CheckpointSigner,
 }
 
 impl Core {
@@ -75,6 +77,8 @@ impl Core {
             Ledger::start(Arc::clone(&store), Arc::clone(&vault), settings.queue_capacity.get()).await?;
         let reader = Reader::new(Arc::clone(&store), Arc::clone(&vault));
         let erasures = Erasures::new(Arc::clone(&store), reader, ledger.clone(), journal);
+        let origin = settings.checkpoint_origin.as_deref();
+        let signer = CheckpointSigner::open(Arc::clone(&store), settings.data_dir.clone(), origin).await?;
         let ingest = |source: Source, verifier: Verifier| {
             let fingerprints = Arc::clone(vault.fingerprints());
             (
@@ -99,10 +103,11 @@ impl Core {
             erasures,
             secrets,
             writer,
+            signer,
         })
     }
 
-    /// Lets go of the writer and waits until everything that it accepted is answered.
+    /// Lets go of the writer, waits until everything that it accepted is answered, and signs a checkpoint over it.
     pub async fn close(self) {
         let Self {
             store,
@@ -110,12 +115,14 @@ impl Core {
             ingests,
             erasures,
             writer,
+            signer,
             ..
         } = self;
         drop((ledger, ingests, erasures));
         if let Err(error) = writer.await {
             tracing::error!(%error, "the ledger's writer failed");
         }
+        signer.sign_at_stop().await;
         store.close().await;
     }
 }
@@ -142,6 +149,9 @@ pub struct Service {
     server: JoinHandle<std::io::Result<()>>,
     runner: JoinHandle<()>,
     writer: JoinHandle<()>,
+    signer: JoinHandle<()>,
+    /// Cancelled when the last event is appended.
+    written: CancellationToken,
     store: Arc<dyn Store>,
 }
 
@@ -159,6 +169,7 @@ impl Service {
             erasures,
             secrets,
             writer,
+            signer,
         } = Core::open(settings).await?;
         // until it serves, this process has opened nothing
         let unopened = store.head().await?.position;
@@ -181,6 +192,8 @@ impl Service {
             unopened,
             shutdown.clone(),
         ));
+        let written = CancellationToken::new();
+        let signer = tokio::spawn(signer.run(shutdown.clone(), written.clone()));
         if let Some(url) = settings.nats_url.clone() {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
             tasks.spawn(relay.run(shutdown.clone()));
@@ -224,6 +237,8 @@ impl Service {
             server,
             runner,
             writer,
+            signer,
+            written,
             store,
         })
     }
@@ -254,6 +269,8 @@ impl Service {
             }
         };
         self.writer.await.context("the ledger's writer failed")?;
+        self.written.cancel();
+        self.signer.await.context("the signer of checkpoints failed")?;
         self.runner.await.context("the projections' runner failed")?;
         self.tasks.close();
         self.tasks.wait().await;

@@ -127,6 +127,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// How often a minute one token may ask for credentials.
     pub reveals_per_minute: NonZeroU32,
+    /// The log's name in its checkpoints; `None` means that it is made up at the first start.
+    pub checkpoint_origin: Option<String>,
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
@@ -218,6 +220,7 @@ impl Settings {
         self.heartbeat = DEFAULT_HEARTBEAT;
         self.trusted_proxies.clear();
         self.reveals_per_minute = DEFAULT_REVEALS_PER_MINUTE;
+        self.checkpoint_origin = None;
         self.sources.clear();
         Ok(self)
     }

@@ -9,6 +9,7 @@
 //! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
+//! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
 //! - `postgres`, `sqlite`: the implementations
 //!
 //! The order of the log is total and gap-free: [`Store::append`] compares and sets the head in the same atomic step that
@@ -24,6 +25,7 @@ mod postgres;
 mod query;
 mod sqlite;
 mod token;
+mod tree;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -42,9 +44,11 @@ pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
 pub use token::StoredToken;
+pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, TreeHead, TreeStore};
 
 use crate::access::TokenHash;
 use crate::settings::DatabaseUrl;
+use crate::tlog::Growth;
 use crate::vault::WrappedKey;
 
 /// The end of the log.
@@ -66,6 +70,8 @@ pub struct Batch<'a> {
     pub events: &'a [NewEvent],
     /// Wrapped data keys of subjects that had none.
     pub keys: &'a [(SubjectId, Vec<u8>)],
+    /// What the events add to the Merkle tree.
+    pub tree: &'a Growth,
 }
 
 /// What became of a batch.
@@ -256,6 +262,8 @@ pub enum Duty {
     Relay,
     /// Wrapping the data keys anew.
     KeyRotation,
+    /// Signing checkpoints.
+    Checkpoints,
 }
 
 /// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
@@ -269,7 +277,7 @@ pub trait Lease: Send {
 
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
-pub trait Store: KeyStore {
+pub trait Store: KeyStore + TreeStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
@@ -351,7 +359,7 @@ pub trait Store: KeyStore {
     /// Gives a generation that is neither live nor building another state: of a snapshot's life, or retired.
     async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError>;
 
-    /// Drops a generation that is not live, with its table; [`StoreError::Held`], and nothing dropped, while somebody
+    /// Drops a generation that is not live, with its table; [`StoreError::Locked`], and nothing dropped, while somebody
     /// is reading that.
     async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError>;
 

@@ -7,6 +7,7 @@
 //! - `load`: the closed loop of senders; `payloads`: what they send
 //! - `database`: throwaway databases, and what is checked in them afterwards
 //! - `as_of`: reads of a large ledger, as it is and as of earlier moments
+//! - `verify`: checks of a large ledger
 //! - `cpu`, `machine`: where the time went, and on what
 //! - `report`: the table
 //!
@@ -25,6 +26,7 @@ mod payloads;
 mod plain;
 mod report;
 mod rounds;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -42,7 +44,8 @@ Examples:
   cargo run --release -p bench
   cargo run --release -p bench -- --quick
   cargo run --release -p bench -- --senders 64 --only plain --only http-postgres --rounds 7
-  cargo run --release -p bench -- as-of --events 100000")]
+  cargo run --release -p bench -- as-of --events 100000
+  cargo run --release -p bench -- verify --events 100000")]
 struct Cli {
     #[command(subcommand)]
     role: Option<Role>,
@@ -120,6 +123,8 @@ impl Options {
 enum Role {
     /// Reads of a ledger of a million events, as it is and as of earlier moments
     AsOf(as_of::AsOfArgs),
+    /// Checks of a ledger of a million events, quick and full
+    Verify(verify::VerifyArgs),
     #[command(hide = true)]
     Plain(plain::PlainArgs),
     #[command(hide = true)]
@@ -141,6 +146,7 @@ fn main() -> anyhow::Result<()> {
     };
     match cli.role {
         Some(Role::AsOf(args)) => runtime.block_on(as_of::run(args)),
+        Some(Role::Verify(args)) => runtime.block_on(verify::run(args)),
         Some(Role::Plain(args)) => runtime.block_on(plain::run(args)),
         Some(Role::Service(args)) => runtime.block_on(child::service(args)),
         Some(Role::Ledger(args)) => runtime.block_on(ledger::run(args)),

@@ -54,6 +54,13 @@ pub(super) fn base() -> utoipa::openapi::OpenApi {
     Api::openapi()
 }
 
+/// Names parameters that stand for the rest of a path as others are named: the document knows no `{*rest}`.
+pub(super) fn name_rests(document: &mut utoipa::openapi::OpenApi) {
+    let paths = std::mem::take(&mut document.paths.paths);
+    let named = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item));
+    document.paths.paths = named.collect();
+}
+
 /// The whole document as JSON.
 #[derive(Clone)]
 pub(super) struct Document(pub(super) Bytes);
@@ -115,6 +122,10 @@ async fn index() -> Json<Index> {
             "GET /api/v1/projections",
             "GET /api/v1/projections/{name}/diff",
             "GET /api/v1/projections/{name}/rows",
+            "GET /api/v1/proofs/inclusion",
+            "GET /api/v1/proofs/consistency",
+            "GET /api/v1/checkpoints",
+            "GET /checkpoint",
             "GET /readyz",
             "GET /metrics",
         ],

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 
 use super::RecordError;
 use super::leaf::Envelope;
+use super::tree;
 use crate::clock;
 use crate::store::{Append, Batch, Lookup, NewEvent, SealedSections, Store, StoreError};
+use crate::tlog::Growth;
 
 /// How often an append is tried while other processes are faster.
 const ATTEMPTS: usize = 64;
@@ -89,11 +91,14 @@ pub async fn record_access_as(
     let unwritable = |error: EventError| RecordError::Event(Arc::new(error));
     let entry = AccessEntry::named(event_id, event).map_err(unwritable)?;
     for _ in 0..ATTEMPTS {
-        let head = store.head().await.map_err(unavailable)?;
+        let (head, frontier) = tree::caught_up(store).await.map_err(unavailable)?;
         let position = Position(head.position.0 + 1);
         let recorded_at = clock::now().max(head.recorded_at);
         let events = [entry.at(position, recorded_at).map_err(unwritable)?];
+        let mut growth = Growth::on(frontier);
+        events.iter().for_each(|event| growth.push(event.leaf_hash));
         let batch = Batch {
+            tree: &growth,
             expected: head,
             recorded_at,
             events: &events,

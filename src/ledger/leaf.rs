@@ -20,7 +20,8 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::clock::rfc3339_micros;
-use crate::store::{NewEvent, SealedSections, StoredEvent};
+use crate::store::{NewEvent, RawEvent, SealedSections, StoredEvent};
+use crate::tlog;
 
 /// SHA-256 of each sealed section that an event has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,14 @@ pub struct Envelope<'a> {
     pub sections: SectionHashes,
 }
 
-/// The leaf's fields behind `eventId` and `facts`, in the order of their names.
+/// The leaf's fields.
+struct Leaf<'a> {
+    event_id: &'a str,
+    facts: &'a str,
+    rest: Rest<'a>,
+}
+
+/// Those behind `eventId` and `facts`, in the order of their names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rest<'a> {
@@ -79,8 +87,8 @@ struct Rest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     personal: Option<Hex>,
     position: u64,
-    recorded_at: String,
-    schema_version: u32,
+    recorded_at: &'a str,
+    schema_version: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     secrets: Option<Hex>,
     source: &'a str,
@@ -88,7 +96,23 @@ struct Rest<'a> {
     subject: &'a str,
     #[serde(rename = "type")]
     type_name: &'a str,
-    version: u32,
+    version: i64,
+}
+
+impl Leaf<'_> {
+    /// The facts go into it as they are: nothing here looks into them.
+    fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
+        bytes.extend_from_slice(b"{\"eventId\":");
+        serde_json::to_writer(&mut bytes, self.event_id)?;
+        bytes.extend_from_slice(b",\"facts\":");
+        bytes.extend_from_slice(self.facts.as_bytes());
+        let brace = bytes.len();
+        serde_json::to_writer(&mut bytes, &self.rest)?;
+        // the object goes on
+        bytes[brace] = b',';
+        Ok(bytes)
+    }
 }
 
 /// A hash in lower-case hexadecimal.
@@ -142,40 +166,57 @@ impl<'a> Envelope<'a> {
     /// # Errors
     /// None in practice: every field serialises; the error of the serialiser is passed on all the same.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
-        let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
-        bytes.extend_from_slice(b"{\"eventId\":");
-        serde_json::to_writer(&mut bytes, self.event_id.as_str())?;
-        bytes.extend_from_slice(b",\"facts\":");
-        bytes.extend_from_slice(self.facts.as_bytes());
-        let brace = bytes.len();
-        let rest = Rest {
-            original: self.sections.original.map(Hex),
-            personal: self.sections.personal.map(Hex),
-            position: self.position.0,
-            recorded_at: rfc3339_micros(self.recorded_at),
-            schema_version: self.schema_version,
-            secrets: self.sections.secrets.map(Hex),
-            source: self.source.as_str(),
-            stream: self.stream.as_str(),
-            subject: self.subject.as_str(),
-            type_name: self.type_name,
-            version: self.version,
-        };
-        serde_json::to_writer(&mut bytes, &rest)?;
-        // the object goes on
-        bytes[brace] = b',';
-        Ok(bytes)
+        Leaf {
+            event_id: self.event_id.as_str(),
+            facts: self.facts,
+            rest: Rest {
+                original: self.sections.original.map(Hex),
+                personal: self.sections.personal.map(Hex),
+                position: self.position.0,
+                recorded_at: &rfc3339_micros(self.recorded_at),
+                schema_version: self.schema_version.into(),
+                secrets: self.sections.secrets.map(Hex),
+                source: self.source.as_str(),
+                stream: self.stream.as_str(),
+                subject: self.subject.as_str(),
+                type_name: self.type_name,
+                version: self.version.into(),
+            },
+        }
+        .to_bytes()
     }
 
     /// The leaf's hash (RFC 6962 §2.1).
     ///
     /// # Errors
     /// As [`Self::leaf`].
-    pub fn leaf_hash(&self) -> Result<[u8; 32], serde_json::Error> {
-        Ok(Sha256::new()
-            .chain_update([0x00])
-            .chain_update(self.leaf()?)
-            .finalize()
-            .into())
+    pub fn leaf_hash(&self) -> Result<tlog::Hash, serde_json::Error> {
+        Ok(tlog::leaf_hash(&self.leaf()?))
     }
+}
+
+/// The leaf of a row as it stands, whatever it holds: nothing in it is taken for granted.
+///
+/// # Errors
+/// As [`Envelope::leaf`].
+pub fn leaf_of_row(row: &RawEvent<'_>) -> Result<Vec<u8>, serde_json::Error> {
+    let digest = |section: Option<&[u8]>| section.map(|sealed| Hex(Sha256::digest(sealed).into()));
+    Leaf {
+        event_id: row.event_id,
+        facts: row.facts,
+        rest: Rest {
+            original: digest(row.original),
+            personal: digest(row.personal),
+            position: row.position.unsigned_abs(),
+            recorded_at: row.recorded_at,
+            schema_version: row.schema_version,
+            secrets: digest(row.secrets),
+            source: row.source,
+            stream: row.stream,
+            subject: row.subject,
+            type_name: row.type_name,
+            version: row.version,
+        },
+    }
+    .to_bytes()
 }

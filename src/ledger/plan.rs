@@ -31,6 +31,7 @@ use super::writer::{Pending, Work};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
 use crate::store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
+use crate::tlog::{Frontier, Growth};
 use crate::vault::{Context, Fingerprint, Packed, Section, SubjectKey, Vault};
 
 /// Whether to trust that what the caches don't know is new.
@@ -59,6 +60,8 @@ pub(super) enum Planned {
 pub(super) struct Plan {
     /// Behind which it is to be appended.
     pub(super) head: Head,
+    /// The Merkle tree, grown by the plan's events.
+    pub(super) tree: Growth,
     pub(super) events: Vec<NewEvent>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) recorded_at: Timestamp,
@@ -241,6 +244,7 @@ impl<'a> Planner<'a> {
         new_event.leaf_hash = Envelope::of_new(&new_event, position, plan.recorded_at)
             .leaf_hash()
             .map_err(|error| RecordError::Event(Arc::new(error.into())))?;
+        plan.tree.push(new_event.leaf_hash);
         plan.references.extend(
             new_event
                 .references
@@ -295,10 +299,11 @@ impl<'a> Planner<'a> {
 }
 
 impl Plan {
-    /// Nothing yet, to be appended behind `head`.
-    pub(super) fn behind(head: Head) -> Self {
+    /// Nothing yet, to be appended behind `head`, where the tree has this frontier.
+    pub(super) fn behind(head: Head, frontier: Frontier) -> Self {
         Self {
             head,
+            tree: Growth::on(frontier),
             events: Vec::new(),
             outcomes: Vec::new(),
             recorded_at: clock::now().max(head.recorded_at),
@@ -319,6 +324,7 @@ impl Plan {
             recorded_at: self.recorded_at,
             events: &self.events,
             keys: &self.keys,
+            tree: &self.tree,
         }
     }
 

@@ -15,8 +15,9 @@ use super::access::{AccessEntry, erased_by};
 use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
-use super::{Incoming, Receipt, RecordError};
+use super::{Incoming, Receipt, RecordError, tree};
 use crate::store::{Append, EventQuery, Head, Store, StoreError};
+use crate::tlog::Frontier;
 use crate::vault::Vault;
 
 /// The most webhooks of one batch.
@@ -92,6 +93,8 @@ pub(super) struct Writer {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     head: Head,
+    /// The Merkle tree up to the head.
+    frontier: Frontier,
     cache: Cache,
     careful: u32,
     /// Whether the store was away when last tried: then each batch is tried once, so that the queue is answered soon.
@@ -100,11 +103,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(store: Arc<dyn Store>, vault: Arc<Vault>, head: Head, tail: watch::Sender<Position>) -> Self {
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        vault: Arc<Vault>,
+        (head, frontier): (Head, Frontier),
+        tail: watch::Sender<Position>,
+    ) -> Self {
         Self {
             store,
             vault,
             head,
+            frontier,
             cache: Cache::new(),
             careful: 0,
             away: false,
@@ -146,8 +155,10 @@ impl Writer {
             // it is planned by `record`, which asks the store anew at each attempt
             return;
         }
-        let head = ahead.map_or(self.head, Plan::new_head);
-        let plan = next.plan.get_or_insert_with(|| Plan::behind(head));
+        let plan = next.plan.get_or_insert_with(|| match ahead {
+            Some(ahead) => Plan::behind(ahead.new_head(), ahead.tree.frontier().clone()),
+            None => Plan::behind(self.head, self.frontier.clone()),
+        });
         let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, ahead, Mode::Optimistic);
         // what failed is tried again by `record`, and answered if it fails there
         next.grows = planner.extend(plan, &mut next.batch).await.unwrap_or(false);
@@ -252,7 +263,7 @@ impl Writer {
         } else {
             Mode::Optimistic
         };
-        let mut plan = Plan::behind(self.head);
+        let mut plan = Plan::behind(self.head, self.frontier.clone());
         let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, None, mode);
         planner.extend(&mut plan, batch).await?;
         if plan.events.is_empty() {
@@ -311,6 +322,7 @@ impl Writer {
     /// Remembers what has become durable and answers everybody.
     fn finish(&mut self, batch: Vec<Pending>, mut plan: Plan) {
         self.head = plan.new_head();
+        plan.tree.frontier().clone_into(&mut self.frontier);
         self.tail.send_replace(self.head.position);
         let planned = std::mem::take(&mut plan.planned);
         let receipts: Vec<Option<Receipt>> = (0..plan.events.len()).map(|index| plan.receipt(index)).collect();
@@ -337,7 +349,22 @@ impl Writer {
             };
             let events = self.store.events(&query).await.map_err(failed)?;
             let complete = events.len() < CATCH_UP as usize;
-            for event in events {
+            let Some(last) = events.last().map(|event| event.position) else {
+                // nothing new, unless it is the tree that lags
+                let (head, frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
+                if head.position > self.head.position {
+                    continue;
+                }
+                self.frontier = frontier;
+                return Ok(());
+            };
+            let leaves = self
+                .store
+                .tree_hashes(0, self.head.position.0..last.0)
+                .await
+                .map_err(failed)?;
+            for (event, leaf) in events.into_iter().zip(leaves) {
+                self.frontier.push(leaf, |_| {});
                 self.head = Head {
                     position: event.position,
                     recorded_at: event.recorded_at,
@@ -353,6 +380,8 @@ impl Writer {
                 return Ok(());
             }
         }
+        // first the head: what is erased behind it is seen when catching up with that
+        (self.head, self.frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
         self.forget_erased().await.map_err(failed)?;
         self.cache.clear();
         Ok(())
@@ -360,15 +389,13 @@ impl Writer {
 }
 
 impl Writer {
-    /// Moves on to the head without looking at what was appended, but for erasures.
-    async fn forget_erased(&mut self) -> Result<(), StoreError> {
-        let head = self.store.head().await?;
+    /// Takes in all erasures, without looking at the events that tell of them.
+    async fn forget_erased(&self) -> Result<(), StoreError> {
         for state in self.store.erased_subjects().await? {
             if let Some(position) = state.erased_at {
                 self.vault.erase(&state.subject, position);
             }
         }
-        self.head = head;
         Ok(())
     }
 }

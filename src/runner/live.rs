@@ -301,7 +301,7 @@ impl LiveRunner {
         };
         let tidied = match tidied {
             // somebody reads it still: another look in a while
-            Err(StoreError::Held(_)) => self.store.set_state(generation, GenerationState::Retired).await,
+            Err(StoreError::Locked(_)) => self.store.set_state(generation, GenerationState::Retired).await,
             tidied => tidied,
         };
         if let Err(error) = tidied {

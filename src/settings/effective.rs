@@ -58,6 +58,7 @@ impl Settings {
             self.row("heartbeat_seconds", Some(self.heartbeat.as_secs().to_string())),
             self.row("trusted_proxies", self.networks()),
             self.row("reveals_per_minute", Some(self.reveals_per_minute.to_string())),
+            self.row("checkpoint_origin", self.checkpoint_origin.clone()),
         ]);
         for (name, source) in &self.sources {
             rows.push(self.row(&format!("sources.{name}.webhook_key"), Some(count(&source.webhook_key))));

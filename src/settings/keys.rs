@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 23] = [
+pub(super) const KEYS: [(&str, Kind); 24] = [
     ("database_url", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
@@ -41,6 +41,7 @@ pub(super) const KEYS: [(&str, Kind); 23] = [
     ("heartbeat_seconds", Kind::Number),
     ("trusted_proxies", Kind::Text),
     ("reveals_per_minute", Kind::Number),
+    ("checkpoint_origin", Kind::Text),
 ];
 
 /// The keys of one `[sources.NAME]` table.

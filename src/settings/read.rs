@@ -163,6 +163,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
         reveals_per_minute: reader
             .get("reveals_per_minute", reveals_per_minute)
             .unwrap_or(super::DEFAULT_REVEALS_PER_MINUTE),
+        checkpoint_origin: reader.get("checkpoint_origin", values::parse_origin),
         data_dir,
         origins: reader
             .values

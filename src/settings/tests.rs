@@ -363,6 +363,7 @@ fn the_example_file_documents_every_key_with_its_default() {
         "admin_token",
         "nats_url",
         "trusted_proxies",
+        "checkpoint_origin",
     ];
     for (key, _) in keys::KEYS {
         let value = table.get(key).unwrap_or_else(|| panic!("{key} is not documented"));

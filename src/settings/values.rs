@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::keys::nearest;
-use crate::{ingest::signature::Scheme, secret::Secret};
+use crate::{ingest::signature::Scheme, secret::Secret, tlog};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,6 +113,14 @@ pub(super) fn parse_number(text: &str, least: u64, most: u64) -> Result<u64, Str
 pub(super) fn parse_flag(text: &str) -> Result<bool, String> {
     let allowed = || format!("{text:?} is not allowed; allowed are true and false");
     text.trim().parse().map_err(|_| allowed())
+}
+
+pub(super) fn parse_origin(text: &str) -> Result<String, String> {
+    if tlog::is_origin(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("cannot name a log; allowed is text without white space and +, e.g. ledger.example.com".to_owned())
+    }
 }
 
 pub(super) fn parse_path(text: &str) -> Result<std::path::PathBuf, String> {

@@ -10,7 +10,7 @@ pub enum StoreError {
     Unavailable(String),
     /// Somebody else holds what is needed, and keeps it for longer than was waited: try again later.
     #[error("somebody else holds what is needed in the database: {0}")]
-    Held(String),
+    Locked(String),
     /// The database refused what was asked: trying again would not help.
     #[error("the database refused ({code}): {message}")]
     Refused {
@@ -33,7 +33,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Held(_))
+        matches!(self, Self::Unavailable(_) | Self::Locked(_))
     }
 
     /// Whether a table was not there: where generations come and go, somebody else has dropped it.
@@ -78,7 +78,7 @@ impl From<sqlx::Error> for StoreError {
                 let code = error.code().unwrap_or_default().into_owned();
                 let message = error.message().to_owned();
                 if code == LOCK_NOT_AVAILABLE {
-                    return Self::Held(message);
+                    return Self::Locked(message);
                 }
                 let passes = if code.len() == 5 {
                     passes(&code)

@@ -2,6 +2,7 @@
 //!
 //! Layout
 //! - `log`: the event log, references and data keys
+//! - `checkpoints`: the log's origin, keys and checkpoints
 //! - `consumers`: named consumers of the feed
 //! - `generations`: the projections' tables and checkpoints
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
@@ -11,7 +12,9 @@
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
 //! - `tokens`: API tokens
+//! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
+mod checkpoints;
 mod consumers;
 mod generations;
 mod keys;
@@ -22,9 +25,10 @@ mod rows;
 mod snapshots;
 mod steps;
 mod tokens;
+mod tree;
 
 use std::fs::OpenOptions;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -38,10 +42,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
-    Generation, GenerationState, Head, Lease, Lookup, ParkedCount, ParkedRow, RowQuery, Store, StoreError, StoredEvent,
-    StoredRow, StoredToken, Switch,
+    Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
+    ParkedRow, RawEvent, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
+use crate::tlog::{Growth, Hash};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -288,5 +293,64 @@ impl Store for SqliteStore {
 
     async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
         rows::counts(&self.pool, query, column).await
+    }
+}
+
+#[async_trait]
+impl TreeStore for SqliteStore {
+    async fn tree(&self) -> Result<TreeHead, StoreError> {
+        tree::tree(&self.pool).await
+    }
+
+    async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError> {
+        tree::hashes(&self.pool, level, numbers).await
+    }
+
+    async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError> {
+        tree::grow(&self.writer, from, growth).await
+    }
+
+    async fn origin(&self, offer: &str) -> Result<String, StoreError> {
+        checkpoints::origin(&self.writer, offer).await
+    }
+
+    async fn known_origin(&self) -> Result<Option<String>, StoreError> {
+        checkpoints::known_origin(&self.pool).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        checkpoints::keys(&self.pool).await
+    }
+
+    async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError> {
+        checkpoints::add_key(&self.writer, verifier, checkpoint).await
+    }
+
+    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
+        checkpoints::add(&self.writer, checkpoint).await
+    }
+
+    async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError> {
+        checkpoints::latest(&self.pool).await
+    }
+
+    async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError> {
+        checkpoints::page(&self.pool, after, limit).await
+    }
+
+    async fn outline(&self) -> Result<Outline, StoreError> {
+        tree::outline(&self.pool).await
+    }
+
+    async fn scan(
+        &self,
+        positions: Range<i64>,
+        visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send),
+    ) -> Result<(), StoreError> {
+        tree::scan(&self.pool, positions, visit).await
+    }
+
+    async fn misversioned(&self) -> Result<Option<Position>, StoreError> {
+        tree::misversioned(&self.pool).await
     }
 }

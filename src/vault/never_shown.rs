@@ -9,6 +9,7 @@ use super::{
     Transit, TransitSettings, TransitToken, Vault,
 };
 use crate::secret::Secret;
+use crate::tlog::NoteSigner;
 
 /// Does not compile if a type implements one of the traits: then more than one `Shown` fits, and the compiler cannot
 /// choose. The way of the crate `static_assertions`.
@@ -41,6 +42,7 @@ never_shown!(
     Keyring,
     MasterKey,
     MasterKeys,
+    NoteSigner,
     Packed,
     SubjectKey,
     Transit,

@@ -37,7 +37,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 30] = [
+const CALLS: [(&str, &str); 39] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -85,6 +85,18 @@ const CALLS: [(&str, &str); 30] = [
     ("/api/v1/consumers/{name}", "/api/v1/consumers/billing"),
     ("/api/v1/projections", "/api/v1/projections"),
     ("/api/v1/projections/{name}/parked", "/api/v1/projections/orders/parked"),
+    ("/api/v1/checkpoints", "/api/v1/checkpoints"),
+    ("/api/v1/signing-keys", "/api/v1/signing-keys"),
+    ("/api/v1/proofs/inclusion", "/api/v1/proofs/inclusion?position=1"),
+    ("/api/v1/proofs/inclusion", "/api/v1/proofs/inclusion?position=1&size=3"),
+    (
+        "/api/v1/proofs/inclusion.tlog-proof",
+        "/api/v1/proofs/inclusion.tlog-proof?position=7",
+    ),
+    ("/api/v1/proofs/consistency", "/api/v1/proofs/consistency?from=3"),
+    ("/checkpoint", "/checkpoint"),
+    ("/tile/{level}/{tile}", "/tile/0/000.p/7"),
+    ("/tile/entries/{tile}", "/tile/entries/000.p/7"),
     ("/healthz", "/healthz"),
     ("/readyz", "/readyz"),
     ("/metrics", "/metrics"),
@@ -109,6 +121,7 @@ async fn with_history(database: &Database) -> TestService {
         assert_eq!(service.send(fixture(name)).await["status"], "recorded", "{name}");
     }
     caught_up(database, &service, HISTORY.len() as u64).await;
+    service.signed(&*database.store().await, HISTORY.len() as u64).await;
     service
 }
 

@@ -12,7 +12,7 @@ use warmledger::vault::{KeyWrapper, MasterKeyId, Rotation, RotationError, Vault}
 use crate::cli::program::Program;
 use crate::erasure::assignment;
 use crate::on_both_stores;
-use crate::support::log::sound_log;
+use crate::support::log::{grown, sound_log};
 use crate::support::{Database, TestService};
 
 on_both_stores!(
@@ -189,6 +189,7 @@ async fn a_key_under_an_old_master_key_does_not_come_in(database: Database) {
     assert!(!store.set_master_key(old, old).await.unwrap(), "another one is current");
     let head = store.head().await.unwrap();
     let batch = Batch {
+        tree: &grown(&*store, &[]).await,
         expected: head,
         recorded_at: head.recorded_at,
         events: &[],

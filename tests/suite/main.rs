@@ -27,3 +27,4 @@ mod rebuilds;
 mod secrets;
 mod support;
 mod takeover;
+mod tree;

@@ -31,6 +31,7 @@ async fn quarantine(database: &Database, body: Vec<u8>) -> u64 {
         user_id: None,
     });
     let plain = PlainSections {
+        spelling: None,
         personal: None,
         secrets: None,
         original: Original {

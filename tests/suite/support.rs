@@ -280,6 +280,18 @@ impl TestService {
         panic!("the projections did not catch up with position {position} within 30 s");
     }
 
+    /// Waits until a checkpoint over so many events is signed.
+    pub async fn signed(&self, store: &dyn Store, size: u64) {
+        for _ in 0..600 {
+            let latest = store.latest_checkpoint().await.unwrap();
+            if latest.is_some_and(|checkpoint| checkpoint.size >= size) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("no checkpoint over {size} events was signed within 30 s");
+    }
+
     /// Stops it as a signal would.
     pub async fn stop(self) {
         self.service.stop().await.unwrap();

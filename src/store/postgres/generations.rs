@@ -223,7 +223,7 @@ pub(super) async fn switch(
     wait_briefly(&mut tx).await?;
     match point_view(&mut tx, candidate, columns).await {
         Ok(()) => tx.commit().await?,
-        Err(StoreError::Held(_)) => return Ok(Switch::Held),
+        Err(StoreError::Locked(_)) => return Ok(Switch::Held),
         Err(error) => return Err(error),
     }
     Ok(Switch::Done)

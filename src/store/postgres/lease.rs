@@ -20,6 +20,7 @@ const fn lock(duty: Duty) -> i64 {
         Duty::Projections => FIRST,
         Duty::Relay => FIRST + 1,
         Duty::KeyRotation => FIRST + 16,
+        Duty::Checkpoints => FIRST + 2,
     }
 }
 

@@ -6,6 +6,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::postgres::{PgArguments, PgPool, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, Postgres, QueryBuilder, Row};
 
+use super::tree;
 use crate::store::{
     Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Reference, SealedSections, StoreError, StoredEvent,
 };
@@ -47,11 +48,12 @@ pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append,
         .iter()
         .map(|(subject, wrapped)| (subject.as_str(), wrapped.as_slice()))
         .unzip();
+    let (node_levels, node_numbers, node_hashes) = tree::columns(batch.tree.nodes());
     let mut arguments = PgArguments::default();
     // at once: doubling from nothing would copy everything again and again
-    arguments.reserve(18, 4096 + events.iter().map(NewEvent::size).sum::<usize>());
+    arguments.reserve(22, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
     let appended = sqlx::query_scalar_with::<_, bool, _>(
-        "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+        "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
         arguments,
     )
     .bind(to_i64(batch.expected.position))
@@ -77,6 +79,10 @@ pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append,
     .bind(ref_rows)
     .bind(key_subjects)
     .bind(keys)
+    .bind(batch.tree.frontier().to_bytes())
+    .bind(node_levels)
+    .bind(node_numbers)
+    .bind(node_hashes)
     .fetch_one(writer)
     .await;
     match appended {

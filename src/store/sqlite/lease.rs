@@ -24,6 +24,7 @@ pub(super) fn take(database: &Path, duty: Duty) -> Result<Option<Box<dyn Lease>>
         Duty::Projections => "-lease",
         Duty::Relay => "-relay-lease",
         Duty::KeyRotation => "-rotation-lease",
+        Duty::Checkpoints => "-checkpoints-lease",
     });
     let unavailable = |error: std::io::Error| StoreError::Unavailable(format!("the lease file: {error}"));
     let file = OpenOptions::new()

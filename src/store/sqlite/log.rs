@@ -6,6 +6,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
+use super::tree;
 use crate::clock::{now, rfc3339_micros};
 use crate::store::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, SealedSections, StoreError, StoredEvent};
 use crate::vault::{Sealed, Section};
@@ -38,10 +39,11 @@ fn head_of(row: &SqliteRow) -> Result<Head, StoreError> {
 
 pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<Append, StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let row = sqlx::query("SELECT position, recorded_at FROM head")
+    let (position, tree_size): (i64, i64) = sqlx::query_as("SELECT position, tree_size FROM head")
         .fetch_one(&mut *tx)
         .await?;
-    if head_of(&row)?.position != batch.expected.position {
+    let expected = to_i64(batch.expected.position);
+    if (position, tree_size) != (expected, expected) {
         return Ok(Append::LostRace);
     }
     match insert(&mut tx, batch).await {
@@ -93,9 +95,11 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx
             .execute(&mut *tx)
             .await?;
     }
-    sqlx::query("UPDATE head SET position = ?, recorded_at = ?")
+    tree::insert(&mut *tx, batch.tree.nodes()).await?;
+    sqlx::query("UPDATE head SET position = ?1, recorded_at = ?2, tree_size = ?1, frontier = ?3")
         .bind(first - 1 + rows.len() as i64)
         .bind(&recorded_at)
+        .bind(batch.tree.frontier().to_bytes())
         .execute(&mut *tx)
         .await?;
     Ok(())

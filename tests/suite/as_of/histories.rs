@@ -15,7 +15,7 @@ use warmledger::service::Core;
 use warmledger::simulate::{Options, Plan, Scenario};
 use warmledger::store::{Append, Batch, GenerationState, Lookup, NewEvent, Store, StoredEvent};
 
-use crate::support::log::{all_events, new_event};
+use crate::support::log::{all_events, grown, new_event};
 use crate::support::{Database, TestService};
 
 mod sqlite {
@@ -127,11 +127,13 @@ async fn feed(from: &dyn Store, into: &dyn Store, events: &[StoredEvent]) {
         let known = !into.lookup(&subjects()).await.unwrap().keys.is_empty();
         let keys = from.lookup(&subjects()).await.unwrap().keys.into_iter();
         let keys: Vec<_> = keys.map(|key| (key.subject, key.wrapped)).collect();
+        let events = [new];
         let batch = Batch {
             expected: into.head().await.unwrap(),
             recorded_at: stored.recorded_at,
-            events: &[new],
+            events: &events,
             keys: if known { &[] } else { &keys },
+            tree: &grown(into, &events).await,
         };
         assert_eq!(into.append(&batch).await.unwrap(), Append::Done);
     }

@@ -7,7 +7,7 @@ use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, 
 
 use crate::on_both_stores;
 use crate::support::Database;
-use crate::support::log::{all_events, new_event};
+use crate::support::log::{all_events, grown, new_event};
 use crate::support::raw::Raw;
 
 on_both_stores!(
@@ -34,6 +34,7 @@ async fn append(store: &dyn Store, expected: Head, events: &[NewEvent], keys: &[
         recorded_at: recorded_at.max(expected.recorded_at),
         events,
         keys,
+        tree: &grown(store, events).await,
     };
     store.append(&batch).await.unwrap()
 }

@@ -15,7 +15,7 @@ use warmledger::store::{
 
 use crate::on_both_stores;
 use crate::support::Database;
-use crate::support::log::{check, live_equals_rebuilt, new_event};
+use crate::support::log::{check, grown, live_equals_rebuilt, new_event};
 use crate::support::raw::Raw;
 
 on_both_stores!(
@@ -44,6 +44,7 @@ pub async fn fill(store: &dyn Store, events: Vec<Recorded>) {
             recorded_at: head.recorded_at.max("2026-01-01T00:00:00Z".parse().unwrap()),
             events: &new,
             keys: &[],
+            tree: &grown(store, &new).await,
         };
         assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     }

@@ -14,11 +14,12 @@ use crate::support::Database;
 on_both_stores!(every_answer_is_as_its_document_says);
 
 /// Every call that the contract names for this version.
-const CONTRACT: [&str; 32] = [
+const CONTRACT: [&str; 40] = [
     "delete /api/v1/consumers/{name}",
     "delete /api/v1/tokens/{id}",
     "get /",
     "get /api/v1/access",
+    "get /api/v1/checkpoints",
     "get /api/v1/consumers",
     "get /api/v1/consumers/{name}",
     "get /api/v1/domains",
@@ -33,12 +34,19 @@ const CONTRACT: [&str; 32] = [
     "get /api/v1/projections",
     "get /api/v1/projections/{name}/diff",
     "get /api/v1/projections/{name}/parked",
+    "get /api/v1/proofs/consistency",
+    "get /api/v1/proofs/inclusion",
+    "get /api/v1/proofs/inclusion.tlog-proof",
     "get /api/v1/renewals",
     "get /api/v1/tokens",
+    "get /api/v1/signing-keys",
+    "get /checkpoint",
     "get /healthz",
     "get /metrics",
     "get /openapi.json",
     "get /readyz",
+    "get /tile/entries/{tile}",
+    "get /tile/{level}/{tile}",
     "post /api/v1/consumers/{name}/checkpoint",
     "post /api/v1/domains/{domain}/credentials/reveal",
     "post /api/v1/mailboxes/{mailboxId}/credentials/reveal",
@@ -121,10 +129,12 @@ async fn the_document_is_sound() {
                     assert_eq!(parameter["required"], true);
                     documented.insert(name);
                 }
-                // without its key there is no row
+                // without its key there is no row, without its place no proof
                 "query" => assert_eq!(
                     parameter["required"] == true,
-                    name == "key" && path.ends_with("/diff"),
+                    name == "key" && path.ends_with("/diff")
+                        || name == "position" && path.contains("/proofs/inclusion")
+                        || name == "from" && path.ends_with("/proofs/consistency"),
                     "{call}: {name}"
                 ),
                 _ => assert_eq!(place, "header"),
@@ -143,7 +153,8 @@ async fn the_document_is_sound() {
         let secured = operation["security"]
             .as_array()
             .is_some_and(|needs| needs[0].get("bearer").is_some());
-        assert_eq!(secured, path.starts_with("/api/"), "{call}");
+        let parts = ["/api/", "/checkpoint", "/tile/"];
+        assert_eq!(secured, parts.iter().any(|part| path.starts_with(part)), "{call}");
         assert_eq!(
             responses.contains_key("401"),
             secured || path.starts_with("/webhooks/"),

@@ -1,7 +1,7 @@
 //! A store whose appends can be held up and can fail on purpose; everything else goes to the real one.
 
 use std::collections::VecDeque;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex};
 
 use aggregates::{Position, StreamId, SubjectId, TokenId};
@@ -15,6 +15,8 @@ use warmledger::store::{
     Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
     StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch,
 };
+use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, TreeHead, TreeStore};
+use warmledger::tlog::{Growth, Hash};
 use warmledger::vault::{MasterKeyId, WrappedKey};
 
 /// What happens to one append.
@@ -317,5 +319,64 @@ impl Store for FaultyStore {
 
     async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
         self.real.counts(query, column).await
+    }
+}
+
+#[async_trait]
+impl TreeStore for FaultyStore {
+    async fn tree(&self) -> Result<TreeHead, StoreError> {
+        self.real.tree().await
+    }
+
+    async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError> {
+        self.real.tree_hashes(level, numbers).await
+    }
+
+    async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError> {
+        self.real.grow_tree(from, growth).await
+    }
+
+    async fn origin(&self, offer: &str) -> Result<String, StoreError> {
+        self.real.origin(offer).await
+    }
+
+    async fn known_origin(&self) -> Result<Option<String>, StoreError> {
+        self.real.known_origin().await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
+        self.real.signing_keys().await
+    }
+
+    async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError> {
+        self.real.add_signing_key(verifier, checkpoint).await
+    }
+
+    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
+        self.real.add_checkpoint(checkpoint).await
+    }
+
+    async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError> {
+        self.real.latest_checkpoint().await
+    }
+
+    async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError> {
+        self.real.checkpoints(after, limit).await
+    }
+
+    async fn outline(&self) -> Result<Outline, StoreError> {
+        self.real.outline().await
+    }
+
+    async fn scan(
+        &self,
+        positions: Range<i64>,
+        visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send),
+    ) -> Result<(), StoreError> {
+        self.real.scan(positions, visit).await
+    }
+
+    async fn misversioned(&self) -> Result<Option<Position>, StoreError> {
+        self.real.misversioned().await
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aggregates::{EventId, Position, Recorded, Source, StreamId};
+use aggregates::{EventId, Position, Recorded, Source, StreamId, SubjectId};
 use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
 use warmledger::ledger::leaf::Envelope;
 use warmledger::runner;
-use warmledger::store::{EventQuery, NewEvent, Reference, SealedSections, Store, StoredEvent};
+use warmledger::store::{Append, Batch, EventQuery, NewEvent, Reference, SealedSections, Store, StoredEvent};
+use warmledger::tlog::Growth;
+use warmledger::vault::Sealed;
 
 /// Every event, with its sealed sections.
 pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {
@@ -28,7 +30,7 @@ pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {
 }
 
 /// Reads the whole log and checks what is promised of it: positions 1, 2, 3, …; versions 1, 2, 3, … in each stream; time
-/// never runs back; an event id stands once; every leaf hash is that of its event.
+/// never runs back; an event id stands once; every leaf hash is that of its event; the tree is that of the leaf hashes.
 pub async fn sound_log(store: &dyn Store) -> Vec<StoredEvent> {
     let events = all_events(store).await;
     let mut versions: HashMap<&StreamId, u32> = HashMap::new();
@@ -52,7 +54,21 @@ pub async fn sound_log(store: &dyn Store) -> Vec<StoredEvent> {
     for pair in events.windows(2) {
         assert!(pair[0].recorded_at <= pair[1].recorded_at, "time runs back");
     }
-    let head = store.head().await.unwrap();
+    let mut growth = Growth::default();
+    let leaves = events.iter().filter_map(|event| event.leaf_hash);
+    leaves.for_each(|leaf| growth.push(leaf));
+    let tree = store.tree().await.unwrap();
+    assert_eq!(&tree.frontier, growth.frontier(), "the tree is not that of the events");
+    for level in 1..=2 {
+        let nodes = growth.nodes().iter().filter(|node| node.level == level);
+        let stored = store.tree_hashes(level, 0..u64::MAX).await.unwrap();
+        assert_eq!(
+            nodes.map(|node| node.hash).collect::<Vec<_>>(),
+            stored,
+            "nodes of level {level}"
+        );
+    }
+    let head = tree.head;
     assert_eq!(head.position.0, events.len() as u64);
     assert_eq!(
         Some(head.recorded_at).filter(|_| !events.is_empty()),
@@ -103,5 +119,64 @@ pub fn new_event(stream: &str, version: u32, recorded: &Recorded) -> NewEvent {
         sealed: SealedSections::default(),
         leaf_hash: [7; 32],
         references: recorded.order().map(Reference::of_event).unwrap_or_default(),
+    }
+}
+
+/// What events add to the tree that stands in the store.
+pub async fn grown(store: &dyn Store, events: &[NewEvent]) -> Growth {
+    let mut growth = Growth::on(store.tree().await.unwrap().frontier);
+    events.iter().for_each(|event| growth.push(event.leaf_hash));
+    growth
+}
+
+/// Appends so many small events straight to the store, four to a stream, as the ledger would: with their leaf hashes.
+pub async fn fill_with_leaves(store: &dyn Store, count: u64) {
+    fill_with_names(store, count, |n| format!("event {n}")).await;
+}
+
+/// The same, with a name of the caller's choice in the facts of each.
+pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -> String) {
+    let recorded_at: jiff::Timestamp = "2026-01-02T03:04:05.678901Z".parse().unwrap();
+    let end = store.head().await.unwrap().position.0 + count;
+    loop {
+        let head = store.head().await.unwrap();
+        let positions: Vec<u64> = (head.position.0 + 1..=end).take(1_000).collect();
+        let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
+            return;
+        };
+        // a millisecond for each event, so that a time tells them apart
+        let recorded_at = recorded_at + jiff::SignedDuration::from_millis(i64::try_from(*last).unwrap());
+        let sealed = |kind: &str, n: u64| Some(Sealed::from_bytes(format!("{kind} {n}").into_bytes()));
+        let event = |n: u64| {
+            let stream = StreamId::parse(&format!("test-{}", n.div_ceil(4))).unwrap();
+            let mut event = NewEvent {
+                subject: SubjectId::stream(&stream),
+                stream,
+                version: u32::try_from((n - 1) % 4 + 1).unwrap(),
+                source: Source::parse("test").unwrap(),
+                event_id: EventId::try_from(format!("E{n}")).unwrap(),
+                type_name: "WebhookUnrecognised",
+                schema_version: 1,
+                facts: format!(r#"{{"name":"{}"}}"#, name(n)),
+                sealed: SealedSections {
+                    personal: sealed("personal", n),
+                    secrets: sealed("secrets", n),
+                    original: sealed("original", n),
+                },
+                leaf_hash: [0; 32],
+                references: Vec::new(),
+            };
+            event.leaf_hash = Envelope::of_new(&event, Position(n), recorded_at).leaf_hash().unwrap();
+            event
+        };
+        let events: Vec<NewEvent> = (*first..=*last).map(event).collect();
+        let batch = Batch {
+            expected: head,
+            recorded_at,
+            events: &events,
+            keys: &[],
+            tree: &grown(store, &events).await,
+        };
+        assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     }
 }

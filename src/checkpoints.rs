@@ -1,0 +1,93 @@
+//! Signed checkpoints: what the log commits itself to, for everybody to keep.
+//!
+//! Layout
+//! - `signer`: signs a checkpoint while there is traffic, one process for all
+//! - `key`: the signing key, and how another one takes its place
+//! - `witness`: the newest checkpoint kept beside the keys, so that a database which was rolled back shows
+//!
+//! A checkpoint is signed only if the tree extends the one that was signed last, which is proved from the stored tiles each
+//! time: the log never signs two histories.
+
+mod key;
+mod signer;
+mod witness;
+
+use std::path::PathBuf;
+
+pub use key::rotate;
+pub use signer::CheckpointSigner;
+pub use witness::Witness;
+
+use crate::data_dir::DataDirError;
+use crate::store::StoreError;
+use crate::tlog::{Checkpoint, Hash, NoteError, NoteSigner, NoteVerifier, SignedNote};
+
+/// Why no checkpoint was signed.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key file, or the kept checkpoint, cannot be used.
+    #[error(transparent)]
+    File(#[from] DataDirError),
+    /// The log has another origin.
+    #[error("the log's origin is {0:?} since its first start, and a log cannot be renamed; the settings say {1:?}")]
+    Renamed(String, String),
+    /// The key of this process is not the one that signs.
+    #[error(
+        "{path} does not hold the log's signing key, {verifier}: put a copy of that one there, or make this one sign"
+    )]
+    OtherKey {
+        /// The key file.
+        path: PathBuf,
+        /// The key that signs.
+        verifier: String,
+    },
+    /// What is kept is not a signed checkpoint.
+    #[error("{0} is not a checkpoint of this log: {1}")]
+    Unreadable(String, NoteError),
+    /// The log has become smaller than what was signed.
+    #[error("the log was rolled back: it has {now} events, and a checkpoint over {signed} was signed")]
+    RolledBack {
+        /// What was signed.
+        signed: u64,
+        /// What is there.
+        now: u64,
+    },
+    /// The log is not what was signed.
+    #[error("the log was rewritten: its first {0} events are not those that were signed")]
+    Rewritten(u64),
+    /// The log does not extend the checkpoint that is kept beside the keys.
+    #[error("{0}; {path} says so. If the database was replaced on purpose, remove that file, and tell those who keep \
+             checkpoints", path = .1.display())]
+    Witnessed(Box<CheckpointError>, PathBuf),
+    /// The tree lags behind the log.
+    #[error("the tree does not cover the whole log")]
+    Behind,
+}
+
+/// A new log's name, as nobody else's is.
+fn new_origin() -> String {
+    format!("warmledger/{}", hex::encode(rand::random::<[u8; 8]>()))
+}
+
+/// The signed note of a tree's head.
+fn sign(origin: &str, size: u64, root: Hash, signers: &[&NoteSigner]) -> String {
+    let checkpoint = Checkpoint {
+        origin: origin.to_owned(),
+        size,
+        root,
+    };
+    SignedNote::sign(&checkpoint.to_string(), signers)
+}
+
+/// Reads a signed checkpoint, if one of the keys has signed it.
+///
+/// # Errors
+/// [`NoteError`]; [`NoteError::NotANote`] also for a note that is no checkpoint.
+pub fn open(note: &str, keys: &[NoteVerifier]) -> Result<Checkpoint, NoteError> {
+    let note = SignedNote::parse(note)?;
+    let text = note.verified(keys)?;
+    Checkpoint::parse(text).map_err(|_| NoteError::NotANote)
+}

@@ -1,0 +1,80 @@
+//! The log's signing key: `ledger-signing.key` in the data directory, 64 hexadecimal digits, mode 0600. The store keeps the
+//! public keys, and the newest of them is the one that signs.
+
+use std::path::{Path, PathBuf};
+
+use crate::clock;
+use crate::data_dir::{self, DataDirError, SecretFile};
+use crate::proofs;
+use crate::store::{NewCheckpoint, TreeStore};
+use crate::tlog::{NoteSigner, NoteVerifier};
+
+use super::{CheckpointError, sign};
+
+/// Where a new key waits until the store knows it.
+fn next_path(data_dir: &Path) -> PathBuf {
+    let mut path = SecretFile::LedgerSigningKey.path(data_dir).into_os_string();
+    path.push(".next");
+    path.into()
+}
+
+fn load(path: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
+    Ok(NoteSigner::new(origin, &data_dir::read_seed(path)?))
+}
+
+/// The key that signs, which this process holds. A log without a key gets the one in the data directory. A rotation that
+/// was interrupted after the store had learnt of the new key is finished.
+pub(super) async fn current(
+    store: &(impl TreeStore + ?Sized),
+    data_dir: &Path,
+    origin: &str,
+) -> Result<NoteSigner, CheckpointError> {
+    let path = SecretFile::LedgerSigningKey.path(data_dir);
+    let own = load(&path, origin)?;
+    let mut keys = store.signing_keys().await?;
+    if keys.is_empty() {
+        store.add_signing_key(&own.verifier().to_string(), None).await?;
+        keys = store.signing_keys().await?;
+    }
+    let newest = keys.pop().map(|key| key.verifier).unwrap_or_default();
+    if newest == own.verifier().to_string() {
+        return Ok(own);
+    }
+    let next = next_path(data_dir);
+    if next.exists() {
+        let waiting = load(&next, origin)?;
+        if newest == waiting.verifier().to_string() {
+            data_dir::move_secret_file(&next, &path)?;
+            return Ok(waiting);
+        }
+    }
+    Err(CheckpointError::OtherKey { path, verifier: newest })
+}
+
+/// Makes a new key, and has it sign from now on: a checkpoint that both keys sign hands over. A service that runs on the same
+/// data directory takes it up by itself; others need a copy of the new file.
+///
+/// # Errors
+/// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the data directory does not hold the key that
+/// signs. It can be called again after any of them.
+pub async fn rotate(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
+    let origin = store.origin(&super::new_origin()).await?;
+    let old = current(store, data_dir, &origin).await?;
+    let (path, next) = (SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir));
+    // one that is there waits from an attempt that has not come so far
+    data_dir::create_seed(&next)?;
+    let new = load(&next, &origin)?;
+    let size = store.tree().await?.frontier.size();
+    let root = proofs::root(store, size).await?;
+    let checkpoint = NewCheckpoint {
+        size,
+        root,
+        note: sign(&origin, size, root, &[&old, &new]),
+        created_at: clock::now(),
+    };
+    store
+        .add_signing_key(&new.verifier().to_string(), Some(&checkpoint))
+        .await?;
+    data_dir::move_secret_file(&next, &path)?;
+    Ok(new.verifier().clone())
+}

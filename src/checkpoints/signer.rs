@@ -1,0 +1,173 @@
+//! Signs checkpoints: one a second at most while there is traffic, and one more at a clean stop.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregates::Position;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::proofs;
+use crate::store::{Duty, Lease, NewCheckpoint, Store};
+use crate::tlog::{self, Hash, NoteVerifier};
+
+use super::{CheckpointError, Witness, key, sign};
+
+/// Between two checkpoints, and between two looks at whether another process has gone.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Signs the log's checkpoints.
+pub struct CheckpointSigner {
+    store: Arc<dyn Store>,
+    data_dir: PathBuf,
+    origin: String,
+}
+
+impl CheckpointSigner {
+    /// A signer with the key in the data directory. `origin` is the log's name as it is set; a log that has none gets it,
+    /// or one that is made up.
+    ///
+    /// # Errors
+    /// [`CheckpointError`] if the log has another name already, or the store fails.
+    pub async fn open(store: Arc<dyn Store>, data_dir: PathBuf, origin: Option<&str>) -> Result<Self, CheckpointError> {
+        let offer = origin.map_or_else(super::new_origin, str::to_owned);
+        let known = store.origin(&offer).await?;
+        match origin {
+            Some(set) if set != known => Err(CheckpointError::Renamed(known, set.to_owned())),
+            _ => Ok(Self {
+                store,
+                data_dir,
+                origin: known,
+            }),
+        }
+    }
+
+    /// Signs until `shutdown`, while no other process on the same database does; once more when `written` tells that the
+    /// last event is appended.
+    pub async fn run(self, shutdown: CancellationToken, written: CancellationToken) {
+        let mut lease = None;
+        let mut signed = None;
+        let mut troubled = false;
+        while !shutdown.is_cancelled() {
+            // said once, however often it is tried
+            match self.sign_new(&mut lease, &mut signed).await {
+                Ok(()) => troubled = false,
+                Err(error) if !troubled => {
+                    tracing::error!(%error, "no checkpoints are signed; trying again");
+                    troubled = true;
+                }
+                Err(_) => {}
+            }
+            metrics::gauge!("warmledger_checkpoints_failing").set(if troubled { 1.0 } else { 0.0 });
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = sleep(PAUSE) => {}
+            }
+        }
+        written.cancelled().await;
+        if let Err(error) = self.sign_new(&mut lease, &mut signed).await {
+            tracing::warn!(%error, "no checkpoint was signed at the stop");
+        }
+    }
+
+    /// Signs once more at the end of a command that has written, if no other process does it.
+    pub async fn sign_at_stop(&self) {
+        if let Err(error) = self.sign_new(&mut None, &mut None).await {
+            tracing::warn!(%error, "no checkpoint was signed at the stop");
+        }
+    }
+
+    /// Signs, if there are events beyond those that were `signed` and no other process does it.
+    async fn sign_new(
+        &self,
+        lease: &mut Option<Box<dyn Lease>>,
+        signed: &mut Option<Position>,
+    ) -> Result<(), CheckpointError> {
+        if let Some(held) = lease
+            && !held.is_held().await
+        {
+            *lease = None;
+        }
+        if lease.is_none() {
+            *lease = self.store.lease(Duty::Checkpoints).await?;
+        }
+        let head = self.store.head().await?.position;
+        if lease.is_some() && *signed != Some(head) {
+            self.sign().await?;
+            *signed = Some(head);
+        }
+        Ok(())
+    }
+
+    /// Signs a checkpoint over the whole log, unless the newest one is just that.
+    ///
+    /// # Errors
+    /// [`CheckpointError`]; nothing is signed unless the tree extends what was signed before.
+    pub async fn sign(&self) -> Result<(), CheckpointError> {
+        let store = &*self.store;
+        let tree = store.tree().await?;
+        let size = tree.frontier.size();
+        if size != tree.head.position.0 {
+            return Err(CheckpointError::Behind);
+        }
+        let root = tree.frontier.root();
+        let signer = key::current(store, &self.data_dir, &self.origin).await?;
+        let witness = Witness::in_dir(&self.data_dir);
+        let keys = store.signing_keys().await?;
+        let keys: Vec<_> = keys
+            .iter()
+            .filter_map(|key| NoteVerifier::parse(&key.verifier).ok())
+            .collect();
+        let witnessed = |error| match error {
+            CheckpointError::Store(_) | CheckpointError::File(_) => error,
+            error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
+        };
+        let seen = witness.checkpoint(&keys).map_err(witnessed)?;
+        if let Some(seen) = &seen {
+            let extends = self.extends((seen.size, seen.root), (size, root)).await;
+            extends.map_err(witnessed)?;
+        }
+        let latest = store.latest_checkpoint().await?;
+        if let Some(latest) = latest {
+            let name = || format!("checkpoint {}", latest.id);
+            let kept = super::open(&latest.note, &keys).map_err(|error| CheckpointError::Unreadable(name(), error))?;
+            if seen.as_ref() != Some(&kept) {
+                self.extends((kept.size, kept.root), (size, root)).await?;
+            }
+            let own = std::slice::from_ref(signer.verifier());
+            if kept.size == size && super::open(&latest.note, own).is_ok() {
+                return Ok(());
+            }
+        }
+        let note = sign(&self.origin, size, root, &[&signer]);
+        let checkpoint = NewCheckpoint {
+            size,
+            root,
+            note,
+            created_at: clock::now(),
+        };
+        store.add_checkpoint(&checkpoint).await?;
+        witness.keep(&checkpoint.note)?;
+        metrics::gauge!("warmledger_checkpoint_size").set(size as f64);
+        Ok(())
+    }
+
+    /// Whether a tree extends one that was signed.
+    async fn extends(
+        &self,
+        (signed, signed_root): (u64, Hash),
+        (size, root): (u64, Hash),
+    ) -> Result<(), CheckpointError> {
+        if signed > size {
+            return Err(CheckpointError::RolledBack { signed, now: size });
+        }
+        let proof = proofs::consistency(&*self.store, signed, size).await?;
+        if tlog::verify_consistency((signed, &signed_root), (size, &root), &proof) {
+            Ok(())
+        } else {
+            Err(CheckpointError::Rewritten(signed))
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The newest checkpoint, kept in a file beside the keys: a database that was replaced by an older copy does not know better,
+//! this file does.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::data_dir::DataDirError;
+use crate::tlog::{Checkpoint, NoteVerifier};
+
+use super::{CheckpointError, open};
+
+/// `checkpoint.latest` in the data directory: the note that this process has signed last.
+pub struct Witness(PathBuf);
+
+impl Witness {
+    /// The file of a data directory.
+    pub fn in_dir(data_dir: &Path) -> Self {
+        Self(data_dir.join("checkpoint.latest"))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The signed note; none if nothing was signed here yet.
+    ///
+    /// # Errors
+    /// [`DataDirError`] if the file cannot be read.
+    pub fn note(&self) -> Result<Option<String>, DataDirError> {
+        match fs::read_to_string(&self.0) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(self.io("read", source)),
+        }
+    }
+
+    /// The checkpoint that was signed here last.
+    pub(super) fn checkpoint(&self, keys: &[NoteVerifier]) -> Result<Option<Checkpoint>, CheckpointError> {
+        let Some(note) = self.note()? else { return Ok(None) };
+        let unreadable = |error| CheckpointError::Unreadable(self.0.display().to_string(), error);
+        open(&note, keys).map(Some).map_err(unreadable)
+    }
+
+    /// Keeps a note in place of the one before, whole or not at all.
+    pub(super) fn keep(&self, note: &str) -> Result<(), DataDirError> {
+        let new = self.0.with_extension("new");
+        fs::write(&new, note)
+            .and_then(|()| fs::rename(&new, &self.0))
+            .map_err(|source| self.io("write", source))
+    }
+
+    fn io(&self, action: &'static str, source: std::io::Error) -> DataDirError {
+        DataDirError::Io {
+            action,
+            path: self.0.clone(),
+            source,
+        }
+    }
+}

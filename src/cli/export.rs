@@ -1,0 +1,88 @@
+//! `warmledger export`
+
+use std::{path::PathBuf, process::ExitCode};
+
+use aggregates::Position;
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use jiff::SignedDuration;
+
+use super::{interrupt, meter::Meter};
+use crate::{
+    export,
+    runner::{self, Moment},
+    settings::Settings,
+    store::Store,
+};
+
+/// The arguments of `warmledger export`.
+#[derive(Args)]
+#[command(after_help = "\
+Writes an audit bundle: the events as JSON Lines, a proof that they are in a signed checkpoint, the public keys, and check.py,
+with which an auditor checks all of it offline. What is sealed is not in it: of each sealed section it has the SHA-256.
+A moment is a position, an RFC 3339 time, or a date (its start in UTC); the events of both moments are in the bundle.
+
+Examples:
+  warmledger export --out bundle
+  warmledger export --from 2026-01-01 --to 2026-04-01 --out first-quarter
+  warmledger export --from 1000 --to 1999 --out bundle && python3 bundle/check.py")]
+pub struct ExportArgs {
+    /// The first event, or the earliest time [default: the first of all]
+    #[arg(long, value_name = "MOMENT")]
+    pub from: Option<Moment>,
+    /// The last event, or the latest time [default: the last one under a checkpoint]
+    #[arg(long, value_name = "MOMENT")]
+    pub to: Option<Moment>,
+    /// The directory of the bundle; made if it is not there, refused if it is not empty
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Writes a bundle.
+///
+/// # Errors
+/// If the ledger can't be read, the range holds no event or is not under a checkpoint yet, or a file can't be written.
+pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    let stop = interrupt::token()?;
+    let store = super::open_store(&settings).await?;
+    let checkpoint = store.latest_checkpoint().await?;
+    let checkpoint = checkpoint.context("the ledger has no checkpoint yet: `warmledger serve` signs them")?;
+    let covered = checkpoint.size;
+    let first = match args.from {
+        None => 1,
+        Some(Moment::Position(position)) => position.0.max(1),
+        // the first one that was not recorded before
+        Some(Moment::Time(time)) => {
+            let before = time.saturating_sub(SignedDuration::from_micros(1))?;
+            position(&*store, Moment::Time(before)).await?.0 + 1
+        }
+    };
+    let last = match args.to {
+        None => covered,
+        Some(to) => position(&*store, to).await?.0,
+    };
+    if first > last {
+        bail!("there is no event from position {first} to position {last}");
+    }
+    if last > covered {
+        bail!(
+            "the newest checkpoint covers the events up to {covered}, and --to is position {last}; the service signs one each \
+             second while there is traffic"
+        );
+    }
+    let count = last + 1 - first;
+    let mut meter = Meter::events("export");
+    let progress = |done| meter.events_at(done, count);
+    export::write(&*store, first..last + 1, &checkpoint, &args.out, progress, &stop).await?;
+    drop(meter);
+    let out = args.out.display();
+    eprintln!(
+        "{count} events, {first} to {last}, under a checkpoint over {covered}, in {out}; check it with: python3 {out}/check.py"
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn position(store: &dyn Store, moment: Moment) -> anyhow::Result<Position> {
+    let instant = runner::instant(store, moment).await;
+    Ok(instant.map_err(|error| anyhow!(error))?.position)
+}

@@ -1,0 +1,119 @@
+//! `warmledger verify`
+
+use std::{fs, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{interrupt, meter::Meter, output};
+use crate::{
+    checkpoints::Witness,
+    settings::Settings,
+    tlog::{NoteVerifier, SignedNote},
+    verify::{self, Finding, Options, Report},
+};
+
+/// The arguments of `warmledger verify`.
+#[derive(Args)]
+#[command(after_help = "\
+Without --full: the stored tree in itself, the newest checkpoints, the newest events and a sample of the others, which takes a
+moment however long the ledger is. With --full: every event, every node, every checkpoint that was ever signed. Either may be
+run beside the service, and needs no key. Exit code 1 if anything was altered, removed, put in or rolled back.
+
+A checkpoint kept elsewhere shows what the database alone cannot: that it was cut off, or replaced by an older copy.
+The one that the service keeps in the data directory is always compared, if it is there.
+
+Examples:
+  warmledger verify
+  warmledger verify --full
+  warmledger verify --full --checkpoint kept-by-the-auditor.txt --key 'ledger.example.com+1f2e3d4c+AQ…'")]
+pub struct VerifyArgs {
+    /// Check everything
+    #[arg(long)]
+    pub full: bool,
+    /// A signed checkpoint that was kept elsewhere, and has to hold; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Vec<PathBuf>,
+    /// The public key that checkpoints are signed with, NAME+HASH+KEY [default: those that the ledger names]; may be given
+    /// several times, one for each key that there ever was
+    #[arg(long, value_name = "KEY", value_parser = NoteVerifier::parse)]
+    pub key: Vec<NoteVerifier>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Checks the ledger.
+///
+/// # Errors
+/// If the ledger can't be read, or a file is no checkpoint.
+pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCode> {
+    let mut kept = Vec::new();
+    for path in &args.checkpoint {
+        let name = path.display().to_string();
+        let note = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        SignedNote::parse(&note).with_context(|| name.clone())?;
+        kept.push((name, note));
+    }
+    let stop = interrupt::token()?;
+    let store = super::open_store(&settings).await?;
+    let witness = Witness::in_dir(&settings.data_dir);
+    kept.extend(witness.note()?.map(|note| (witness.path().display().to_string(), note)));
+    let options = Options {
+        full: args.full,
+        kept,
+        keys: args.key,
+    };
+    let mut meter = Meter::events("verify");
+    let progress = |done, total| meter.events_at(done, total);
+    let report = verify::verify(store, &options, progress, &stop).await?;
+    let elapsed = meter.elapsed();
+    drop(meter);
+    if args.json {
+        output::print_json(&report)?;
+    } else {
+        output::print(&text(&report))?;
+        eprintln!(
+            "{:.1} s, {:.0} events/s",
+            elapsed.as_secs_f64(),
+            report.rows as f64 / elapsed.as_secs_f64()
+        );
+    }
+    Ok(if report.is_sound() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(super::CHECK_FAILED)
+    })
+}
+
+fn text(report: &Report) -> String {
+    let Report {
+        head,
+        rows,
+        checkpoints,
+        ..
+    } = report;
+    let verdict = if report.is_sound() { "OK" } else { "FAILED" };
+    let scope = if report.full { "all" } else { "quick check of" };
+    let mut text = format!(
+        "{verdict}: {scope} {rows} of {head} events, {checkpoints} checkpoints, root {}\n",
+        report.root
+    );
+    for finding in &report.findings {
+        text += &line(finding);
+    }
+    let listed = report.findings.len() as u64;
+    if report.found > listed {
+        text += &format!("and {} more\n", report.found - listed);
+    }
+    text
+}
+
+fn line(finding: &Finding) -> String {
+    let place = match (finding.position, finding.until) {
+        (Some(first), Some(last)) if first == last => format!("position {first}: "),
+        (Some(first), Some(last)) => format!("positions {first} to {last}: "),
+        _ => String::new(),
+    };
+    format!("{} {place}{}\n", finding.kind, finding.detail)
+}

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Checks this bundle offline, with nothing but Python's standard library (3.8 or later).
+
+    python3 check.py [--key KEY] [--checkpoint FILE]
+
+Every event is hashed, and with the hashes of proof.json (RFC 6962) they have to make the root that the signed checkpoint
+names. KEY is the ledger's public key as you got it from its operator before; without it the keys in this bundle are
+believed. FILE is a checkpoint that you kept: it has to be one that this bundle fits, if it covers just as many events.
+Exit code: 0 all is well, 1 something does not fit, 2 wrong use.
+"""
+import argparse, base64, hashlib, json, os, sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# Ed25519, RFC 8032 section 5.1 and appendix A: verification only, so nothing here is secret
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT_OF_MINUS_1 = pow(2, (P - 1) // 4, P)
+
+
+def add(p, q):
+    a, b = (p[1] - p[0]) * (q[1] - q[0]) % P, (p[1] + p[0]) * (q[1] + q[0]) % P
+    c, d = 2 * p[3] * q[3] * D % P, 2 * p[2] * q[2] % P
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def multiply(scalar, point):
+    result = (0, 1, 1, 0)
+    while scalar:
+        if scalar & 1:
+            result = add(result, point)
+        point = add(point, point)
+        scalar >>= 1
+    return result
+
+
+def decompress(data):
+    y = int.from_bytes(data, "little")
+    sign, y = y >> 255, y & (1 << 255) - 1
+    if y >= P:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT_OF_MINUS_1 % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    return (x, y, 1, x * y % P) if x & 1 == sign else (P - x, y, 1, (P - x) * y % P)
+
+
+BASE = decompress((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+
+
+def ed25519_verifies(key, message, signature):
+    if len(key) != 32 or len(signature) != 64:
+        return False
+    a, r, s = decompress(key), decompress(signature[:32]), int.from_bytes(signature[32:], "little")
+    if a is None or r is None or s >= L:
+        return False
+    k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    left, right = multiply(s, BASE), add(r, multiply(k, a))
+    return (left[0] * right[2] - right[0] * left[2]) % P == 0 and (left[1] * right[2] - right[1] * left[2]) % P == 0
+
+
+def fail(reason):
+    print("FAILED: " + reason)
+    sys.exit(1)
+
+
+def read(name, mode="r"):
+    with open(name, mode, **({} if "b" in mode else {"encoding": "utf-8", "newline": ""})) as file:
+        return file.read()
+
+
+def checkpoint(note, keys):
+    """Size and root of a checkpoint (c2sp.org/tlog-checkpoint) that one of the keys (c2sp.org/signed-note) has signed."""
+    text, _, signatures = note.rpartition("\n\n")
+    text += "\n"
+    for line in signatures.splitlines():
+        name, _, signature = line[2:].partition(" ")
+        signature = base64.b64decode(signature)
+        for key in keys:
+            key_name, key_id, public = key.split("+", 2)
+            public = base64.b64decode(public)
+            expected = hashlib.sha256(key_name.encode() + b"\n" + public).digest()[:4]
+            if (name, signature[:4]) == (key_name, expected) and public[0] == 1 and key_id == expected.hex():
+                if ed25519_verifies(public[1:], text.encode(), signature[4:]):
+                    origin, size, root = text.splitlines()
+                    if origin != key_name:
+                        fail("the checkpoint is of another log, " + origin)
+                    return int(size), base64.b64decode(root)
+    fail("the checkpoint is not signed with the key")
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def root(low, high, first, leaves, hashes):
+    """The root over the leaves low to high: out of this bundle's leaves, and a hash for each subtree that has none of them."""
+    if high <= first or first + len(leaves) <= low:
+        return next(hashes)
+    if high - low == 1:
+        return leaves[low - first]
+    middle = low + (1 << (high - low - 1).bit_length() - 1)
+    return node(root(low, middle, first, leaves, hashes), root(middle, high, first, leaves, hashes))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--key")
+    parser.add_argument("--checkpoint", metavar="FILE")
+    options = parser.parse_args()
+    keys = [options.key] if options.key else read(os.path.join(HERE, "keys.txt")).split()
+    size, expected = checkpoint(read(os.path.join(HERE, "checkpoint")), keys)
+    proof = json.loads(read(os.path.join(HERE, "proof.json")))
+    if proof["size"] != size or not 1 <= proof["from"] <= proof["to"] <= size:
+        fail("the proof is not one for the checkpoint's %d events" % size)
+    leaves = []
+    with open(os.path.join(HERE, "events.jsonl"), "rb") as lines:
+        for position, line in enumerate(lines, proof["from"]):
+            leaf, line_hash = line[8:-80], line[-67:-3]
+            digest = hashlib.sha256(b"\0" + leaf).digest()
+            if line != b'{"leaf":' + leaf + b',"leafHash":"' + digest.hex().encode() + b'"}\n':
+                fail("event %d is not what its hash %s says" % (position, line_hash.decode("ascii", "replace")))
+            if json.loads(leaf)["position"] != position:
+                fail("event %d stands where event %d should be" % (json.loads(leaf)["position"], position))
+            leaves.append(digest)
+    if len(leaves) != proof["to"] - proof["from"] + 1:
+        fail("there are %d events, and the proof is about %d" % (len(leaves), proof["to"] - proof["from"] + 1))
+    hashes = iter([base64.b64decode(text) for text in proof["hashes"]])
+    try:
+        computed = root(0, size, proof["from"] - 1, leaves, hashes)
+    except StopIteration:
+        fail("the proof lacks a hash")
+    if computed != expected or next(hashes, None) is not None:
+        fail("the events do not make the root that was signed: one of them, or the proof, was altered")
+    if options.checkpoint and checkpoint(read(options.checkpoint), keys) not in [(size, expected)]:
+        fail("the checkpoint that you kept is not the one in this bundle")
+    print("OK: events %d to %d are in the log of %d events that was signed" % (proof["from"], proof["to"], size))
+    if not options.key:
+        print("The key is the bundle's own; compare it with the one that you were given:", *keys, sep="\n  ")
+
+
+if __name__ == "__main__":
+    main()

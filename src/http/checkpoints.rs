@@ -1,0 +1,180 @@
+//! `/checkpoint`, `/api/v1/checkpoints`, `/api/v1/signing-keys`: what the log has signed, and with which keys.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{Audit, Scope};
+use super::extract::{Limit, NoParameters, Query};
+use super::list::Page;
+use super::problem::Refusals;
+use super::{App, Problem};
+use crate::store::{KeptCheckpoint, Store};
+use crate::tlog::NoteVerifier;
+
+/// What answers to `/api/…` are not: the checkpoint may be kept for a moment by the caller, and by nobody else.
+pub(super) fn log_router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(newest))
+}
+
+pub(super) fn router() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(keys))
+}
+
+/// The checkpoint that was signed last.
+pub(super) async fn latest(store: &dyn Store) -> Result<KeptCheckpoint, Problem> {
+    let none = || Problem::unavailable("no checkpoint is signed yet").retry_after(1);
+    store.latest_checkpoint().await?.ok_or_else(none)
+}
+
+/// The newest signed checkpoint: a C2SP tlog-checkpoint.
+#[utoipa::path(
+    get,
+    path = "/checkpoint",
+    operation_id = "getCheckpoint",
+    tag = "proofs",
+    security(("bearer" = ["audit"])),
+    responses(
+        (status = 200, body = String, content_type = "text/plain", description = "The signed note."),
+        Refusals
+    )
+)]
+async fn newest(
+    _: Scope<Audit>,
+    State(app): State<Arc<App>>,
+    _: Query<NoParameters>,
+) -> Result<impl IntoResponse, Problem> {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+    ];
+    Ok((headers, latest(&*app.store).await?.note))
+}
+
+/// A checkpoint that the log has signed.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct CheckpointItem {
+    /// Its number, in the order of signing.
+    id: i64,
+    /// How many events it covers.
+    size: u64,
+    /// The root of their tree, in base64.
+    root_hash: String,
+    /// When it was signed.
+    created_at: Timestamp,
+    /// The signed note.
+    note: String,
+}
+
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Parameters {
+    /// The `next` of the page before.
+    after: Option<String>,
+    /// At most so many, 1 to 500.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<Limit>,
+}
+
+/// Every checkpoint that the log has signed, by the number of events that it covers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/checkpoints",
+    operation_id = "listCheckpoints",
+    tag = "proofs",
+    params(Parameters),
+    security(("bearer" = ["audit"])),
+    responses((status = 200, body = Page<CheckpointItem>, description = "A page of checkpoints."), Refusals)
+)]
+async fn list(
+    _: Scope<Audit>,
+    State(app): State<Arc<App>>,
+    Query(Parameters { after, limit }): Query<Parameters>,
+) -> Result<Json<Page<CheckpointItem>>, Problem> {
+    let after = match &after {
+        None => (0, i64::MIN),
+        Some(cursor) => read(cursor).ok_or_else(|| Problem::bad_request("query parameter after: is not a `next`"))?,
+    };
+    let limit = limit.unwrap_or_default().get();
+    let mut kept = app.store.checkpoints(after, limit + 1).await?;
+    let more = kept.len() > limit as usize;
+    kept.truncate(limit as usize);
+    let last = kept.last().filter(|_| more);
+    Ok(Json(Page {
+        next: last.map(|last| format!("{}-{}", last.size, last.id)),
+        items: kept.into_iter().map(item).collect(),
+    }))
+}
+
+fn read(cursor: &str) -> Option<(u64, i64)> {
+    let (size, id) = cursor.split_once('-')?;
+    Some((size.parse().ok()?, id.parse().ok()?))
+}
+
+fn item(kept: KeptCheckpoint) -> CheckpointItem {
+    CheckpointItem {
+        id: kept.id,
+        size: kept.size,
+        root_hash: BASE64_STANDARD.encode(kept.root),
+        created_at: kept.created_at,
+        note: kept.note,
+    }
+}
+
+/// A public key of the log.
+#[derive(Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+struct SigningKey {
+    /// `NAME+HASH+KEY`, as C2SP signed-note has it.
+    verifier: String,
+    /// The bare Ed25519 public key (RFC 8032), in base64.
+    public_key: String,
+    /// Since when it was the one that signs.
+    created_at: Timestamp,
+    /// Whether it still is.
+    current: bool,
+}
+
+/// The public keys that the log has signed with, oldest first; all on one page.
+#[utoipa::path(
+    get,
+    path = "/api/v1/signing-keys",
+    operation_id = "listSigningKeys",
+    tag = "proofs",
+    security(("bearer" = ["audit"])),
+    responses((status = 200, body = Page<SigningKey>, description = "The keys."), Refusals)
+)]
+async fn keys(
+    _: Scope<Audit>,
+    State(app): State<Arc<App>>,
+    _: Query<NoParameters>,
+) -> Result<Json<Page<SigningKey>>, Problem> {
+    let kept = app.store.signing_keys().await?;
+    let last = kept.len().saturating_sub(1);
+    let keys = kept.into_iter().enumerate().map(|(place, kept)| {
+        let key = NoteVerifier::parse(&kept.verifier).map_err(|error| {
+            tracing::error!(%error, key = kept.verifier, "a public key of the log cannot be read");
+            Problem::internal()
+        })?;
+        Ok(SigningKey {
+            public_key: BASE64_STANDARD.encode(key.public_key()),
+            verifier: kept.verifier,
+            created_at: kept.created_at,
+            current: place == last,
+        })
+    });
+    Ok(Json(Page {
+        items: keys.collect::<Result<_, Problem>>()?,
+        next: None,
+    }))
+}

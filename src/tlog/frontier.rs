@@ -1,0 +1,95 @@
+//! The right edge of a tree: the roots of its perfect subtrees. It is all that it takes to append a leaf and to tell the
+//! root, at most 64 hashes for any size.
+
+use super::tile::{TILE_HEIGHT, TileNode};
+use super::{Hash, empty_root, node_hash};
+
+/// The perfect subtrees of a tree of a given size, the largest and leftmost first: one for each bit of the size.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Frontier {
+    size: u64,
+    roots: Vec<Hash>,
+}
+
+impl Frontier {
+    /// How many leaves the tree has.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The tree's root (RFC 6962 §2.1).
+    pub fn root(&self) -> Hash {
+        let mut roots = self.roots.iter().rev();
+        match roots.next() {
+            Some(last) => roots.fold(*last, |right, left| node_hash(left, &right)),
+            None => empty_root(),
+        }
+    }
+
+    /// Appends a leaf. `completed` gets the roots of the full tiles that this completes, lowest level first.
+    pub fn push(&mut self, leaf: Hash, mut completed: impl FnMut(TileNode)) {
+        let mut hash = leaf;
+        for level in 1..=self.size.trailing_ones() {
+            if let Some(left) = self.roots.pop() {
+                hash = node_hash(&left, &hash);
+            }
+            if level % u32::from(TILE_HEIGHT) == 0 {
+                completed(TileNode {
+                    // at most 63 / 8
+                    level: (level / u32::from(TILE_HEIGHT)) as u8,
+                    index: self.size >> level,
+                    hash,
+                });
+            }
+        }
+        self.roots.push(hash);
+        self.size += 1;
+    }
+
+    /// The subtrees' hashes, one after the other, as they are stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.roots.concat()
+    }
+
+    /// The reverse of [`Self::to_bytes`]; none if the bytes are not as many as a tree of this size needs.
+    pub fn from_bytes(size: u64, bytes: &[u8]) -> Option<Self> {
+        let (roots, rest) = bytes.as_chunks::<32>();
+        (rest.is_empty() && roots.len() == size.count_ones() as usize).then(|| Self {
+            size,
+            roots: roots.to_vec(),
+        })
+    }
+}
+
+/// A tree that grows: the new frontier, and the nodes that are to be stored with it.
+#[derive(Clone, Debug, Default)]
+pub struct Growth {
+    frontier: Frontier,
+    nodes: Vec<TileNode>,
+}
+
+impl Growth {
+    /// Nothing yet, on top of a tree.
+    pub fn on(frontier: Frontier) -> Self {
+        Self {
+            frontier,
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Appends a leaf.
+    pub fn push(&mut self, leaf: Hash) {
+        let nodes = &mut self.nodes;
+        self.frontier.push(leaf, |node| nodes.push(node));
+    }
+
+    /// The tree after it.
+    pub fn frontier(&self) -> &Frontier {
+        &self.frontier
+    }
+
+    /// The roots of the tiles that it has completed.
+    pub fn nodes(&self) -> &[TileNode] {
+        &self.nodes
+    }
+}

@@ -1,0 +1,225 @@
+//! Checking the log against itself and against every checkpoint that was signed: has any event been altered, removed, put in
+//! or put elsewhere since it was recorded?
+//!
+//! Layout
+//! - `rows`: each row against the hash of its leaf, some thousand at a time
+//! - `tree`: the tree that the leaf hashes make, against the stored one
+//! - `signed`: checkpoints against that tree
+//! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
+//!
+//! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
+//! the log is.
+
+mod quick;
+mod rows;
+mod signed;
+mod tree;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Outline, Store, StoreError};
+use crate::tlog::{Frontier, NoteVerifier};
+use signed::Expected;
+
+/// At most so many findings of each kind are listed; the first one is what counts.
+const LISTED: usize = 5;
+
+/// What to check.
+pub struct Options {
+    /// Every row and every node; otherwise the stored nodes, the checkpoints, the newest rows and a sample of the others.
+    pub full: bool,
+    /// Further checkpoints that have to hold, kept outside of the database: what they are called, and the signed notes.
+    pub kept: Vec<(String, String)>,
+    /// The public keys that checkpoints may be signed with; those that the database names, if there are none.
+    pub keys: Vec<NoteVerifier>,
+}
+
+/// What kind of thing is wrong, the kinds that name an event first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FindingKind {
+    /// Rows are missing.
+    Missing,
+    /// A row is not what its leaf hash says.
+    Altered,
+    /// A row is there that should not be.
+    Extra,
+    /// An event's version is not its place in its stream.
+    Version,
+    /// The tree that the leaf hashes make is not the stored one.
+    Tree,
+    /// The log is not what a signed checkpoint says.
+    Checkpoint,
+    /// The head does not fit the log.
+    Head,
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "missing",
+            Self::Altered => "altered",
+            Self::Extra => "extra",
+            Self::Version => "version",
+            Self::Tree => "tree",
+            Self::Checkpoint => "checkpoint",
+            Self::Head => "head",
+        })
+    }
+}
+
+/// Something that is wrong, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// What kind of thing it is.
+    pub kind: FindingKind,
+    /// The first position that it may concern; none if it concerns none.
+    pub position: Option<u64>,
+    /// The last position that it may concern.
+    pub until: Option<u64>,
+    /// What differs.
+    pub detail: String,
+}
+
+impl Finding {
+    fn new(kind: FindingKind, positions: impl Into<Option<(u64, u64)>>, detail: impl Into<String>) -> Self {
+        let positions = positions.into();
+        Self {
+            kind,
+            position: positions.map(|(first, _)| first),
+            until: positions.map(|(_, last)| last),
+            detail: detail.into(),
+        }
+    }
+}
+
+/// What a check has found.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The end of the log when the check began.
+    pub head: u64,
+    /// The root of the tree over it, in hex.
+    pub root: String,
+    /// Rows whose leaf was computed anew.
+    pub rows: u64,
+    /// Signed checkpoints that were compared.
+    pub checkpoints: u64,
+    /// Whether everything was checked.
+    pub full: bool,
+    /// What is wrong: what names an event first, then by position; at most five of each kind are listed.
+    pub findings: Vec<Finding>,
+    /// How many findings there were.
+    pub found: u64,
+}
+
+impl Report {
+    fn add(&mut self, finding: Finding) {
+        self.found += 1;
+        let alike = self.findings.iter().filter(|known| known.kind == finding.kind);
+        if alike.count() < LISTED {
+            self.findings.push(finding);
+        }
+    }
+
+    fn add_all(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        findings.into_iter().for_each(|finding| self.add(finding));
+    }
+
+    /// Whether all is well.
+    pub fn is_sound(&self) -> bool {
+        self.found == 0
+    }
+}
+
+/// Why a check did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was stopped.
+    #[error("stopped before the end")]
+    Cancelled,
+}
+
+/// Checks the log. `progress` gets how many rows of how many are done.
+///
+/// # Errors
+/// [`VerifyError`] if the check could not be done; whatever it finds is in the report.
+pub async fn verify(
+    store: Arc<dyn Store>,
+    options: &Options,
+    mut progress: impl FnMut(u64, u64),
+    stop: &CancellationToken,
+) -> Result<Report, VerifyError> {
+    // the checkpoints' end first: what is signed while this runs may cover more than the log that is checked
+    let newest = store.latest_checkpoint().await?;
+    let outline = store.outline().await?;
+    let mut report = Report {
+        head: u64::try_from(outline.position).unwrap_or_default(),
+        full: options.full,
+        ..Report::default()
+    };
+    ends(&outline, &mut report);
+    let newest = newest.map_or(0, |checkpoint| checkpoint.id);
+    let mut expected = Expected::new(&*store, options, newest, report.head).await?;
+    report.add_all(expected.unusable());
+    report.add_all(expected.beyond(report.head).await?);
+    if options.full {
+        tree::check(&store, &outline, &mut expected, &mut report, &mut progress, stop).await?;
+        if let Some(first) = store.misversioned().await? {
+            let detail = "its version is not its place in its stream";
+            report.add(Finding::new(FindingKind::Version, (first.0, first.0), detail));
+        }
+    } else {
+        quick::check(&store, &outline, &mut expected, &mut report, &mut progress, stop).await?;
+    }
+    report.checkpoints = expected.compared();
+    report
+        .findings
+        .sort_by_key(|finding| (finding.kind, finding.position.unwrap_or(u64::MAX)));
+    Ok(report)
+}
+
+/// Whether the head and the outermost rows fit.
+fn ends(outline: &Outline, report: &mut Report) {
+    let head = outline.position;
+    if let Some(first) = outline.first.filter(|first| *first < 1) {
+        let detail = format!("a row has position {first}, and the first one is 1");
+        report.add(Finding::new(FindingKind::Extra, None, detail));
+    }
+    match outline.last {
+        Some(last) if last > head => {
+            let beyond = (head.unsigned_abs() + 1, last.unsigned_abs());
+            let detail = format!("the head says that the log ends at {head}");
+            report.add(Finding::new(FindingKind::Extra, beyond, detail));
+        }
+        last => {
+            let last = last.unwrap_or_default().max(0);
+            if last < head {
+                let gone = (last.unsigned_abs() + 1, head.unsigned_abs());
+                let detail = format!("the log ends at {last}, and the head says that it ends at {head}");
+                report.add(Finding::new(FindingKind::Missing, gone, detail));
+            }
+        }
+    }
+    if outline.tree_size != head {
+        let size = outline.tree_size;
+        let detail = format!(
+            "the tree covers {size} events, and the head says that there are {head}; the next start builds the rest"
+        );
+        report.add(Finding::new(FindingKind::Head, None, detail));
+    }
+}
+
+/// The frontier that the head has, if it is one.
+fn stored_frontier(outline: &Outline) -> Option<Frontier> {
+    let size = u64::try_from(outline.tree_size).ok()?;
+    Frontier::from_bytes(size, &outline.frontier)
+}

@@ -1,0 +1,144 @@
+//! The full check: all rows in order, and the tree that their leaf hashes make against the stored nodes, the frontier and
+//! every checkpoint.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{Outline, Store, StoreError};
+use crate::tlog::{Frontier, Hash, TILE_WIDTH, TileNode};
+
+use super::rows::{self, Rows};
+use super::signed::Expected;
+use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
+
+/// Rows that one task reads and hashes: a whole number of tiles.
+const CHUNK: u64 = 32 * TILE_WIDTH;
+/// Tasks at once: enough for every core to have work while another task waits for the database.
+const TASKS: usize = 4;
+
+pub(super) async fn check(
+    store: &Arc<dyn Store>,
+    outline: &Outline,
+    expected: &mut Expected<'_>,
+    report: &mut Report,
+    progress: &mut impl FnMut(u64, u64),
+    stop: &CancellationToken,
+) -> Result<(), VerifyError> {
+    let end = report.head + 1;
+    let starts = (0..)
+        .map(|chunk| 1 + chunk * CHUNK)
+        .take_while(move |start| *start < end);
+    let mut chunks = stream::iter(starts)
+        .map(|start| {
+            let rows = rows::check(Arc::clone(store), start..end.min(start + CHUNK));
+            // on a thread of its own, as far as there are threads
+            async {
+                tokio::spawn(rows)
+                    .await
+                    .map_err(|error| StoreError::Corrupt(error.to_string()))?
+            }
+        })
+        .buffered(TASKS);
+    let mut tree = Some(Frontier::default());
+    let mut before: Option<String> = None;
+    while let Some(rows) = chunks.try_next().await? {
+        if stop.is_cancelled() {
+            return Err(VerifyError::Cancelled);
+        }
+        report.rows += rows.leaves.len() as u64;
+        if before > rows.first_time && rows.first_time.is_some() {
+            let first = rows.positions.start;
+            let detail = "it was recorded before the event in front of it";
+            report.add(Finding::new(FindingKind::Altered, (first, first), detail));
+        }
+        if let Some(frontier) = &mut tree {
+            grow(&**store, frontier, &rows, expected, report).await?;
+        }
+        if !rows.is_whole() {
+            tree = None;
+        }
+        before = rows.last_time.or(before);
+        progress(rows.positions.end - 1, report.head);
+        report.add_all(rows.findings);
+    }
+    match tree {
+        Some(frontier) => finish(&**store, outline, &frontier, report).await?,
+        None => {
+            let left = expected.left().await?;
+            let detail =
+                format!("the tree breaks off at a missing row: {left} checkpoints beyond it could not be compared");
+            report.add(Finding::new(FindingKind::Tree, None, detail));
+        }
+    }
+    Ok(())
+}
+
+/// Takes leaves into the tree, and compares with it what stands for it there.
+async fn grow(
+    store: &dyn Store,
+    frontier: &mut Frontier,
+    rows: &Rows,
+    expected: &mut Expected<'_>,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
+    let mut nodes = Vec::new();
+    report.add_all(expected.at(frontier).await?);
+    for leaf in &rows.leaves {
+        frontier.push(*leaf, |node| nodes.push(node));
+        if expected.next_size() == Some(frontier.size()) {
+            report.add_all(expected.at(frontier).await?);
+        }
+    }
+    nodes.sort_by_key(|node| (node.level, node.index));
+    for level in nodes.chunk_by(|one, next| one.level == next.level) {
+        let (first, last) = (&level[0], &level[level.len() - 1]);
+        let stored = store.tree_hashes(first.level, first.index..last.index + 1).await?;
+        report.add_all(differences(level, &stored));
+    }
+    Ok(())
+}
+
+/// The nodes that are not stored as they are computed.
+pub(super) fn differences(computed: &[TileNode], stored: &[Hash]) -> Option<Finding> {
+    let mut stored = stored.iter();
+    let (node, stored) = computed
+        .iter()
+        .map(|node| (node, stored.next()))
+        .find(|(node, stored)| *stored != Some(&node.hash))?;
+    let width = TILE_WIDTH.pow(u32::from(node.level));
+    let positions = (node.index * width + 1, (node.index + 1) * width);
+    let what = stored.map_or_else(|| "is missing".to_owned(), |hash| format!("is {}", hex::encode(hash)));
+    let detail = format!(
+        "the leaf hashes make {} of node {} on level {}, which {what}",
+        hex::encode(node.hash),
+        node.index,
+        node.level
+    );
+    Some(Finding::new(FindingKind::Tree, positions, detail))
+}
+
+/// The end of the tree against the head, and no nodes beyond it.
+async fn finish(
+    store: &dyn Store,
+    outline: &Outline,
+    frontier: &Frontier,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
+    report.root = hex::encode(frontier.root());
+    if stored_frontier(outline).as_ref() != Some(frontier) {
+        let detail = "the head's frontier is not that of the tree which the leaf hashes make";
+        report.add(Finding::new(FindingKind::Head, None, detail));
+    }
+    // a live service goes on: a node beyond the end is looked for only while the end stands
+    let full = frontier.size() / TILE_WIDTH;
+    let beyond = store.tree_hashes(1, full..full + 1).await?;
+    let now = store.outline().await?;
+    if !beyond.is_empty() && now.position == outline.position {
+        let first = full * TILE_WIDTH + 1;
+        let detail = "the tree has a node over events that are not there";
+        report.add(Finding::new(FindingKind::Tree, (first, first + TILE_WIDTH - 1), detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! The Merkle tree: how it grows, what is signed and served of it, and that whatever is done to the log shows.
+//!
+//! - `growth`: trees of logs that were written without one
+//! - `signing`: checkpoints and keys
+//! - `served`: tiles, checkpoints and proofs over HTTP
+//! - `external`: all of it against Go's implementation of transparency logs
+//! - `tampering`: every way to alter a log, found by `verify`
+//! - `bundles`: what an auditor gets, and what the checker in it says
+
+mod bundles;
+mod external;
+mod growth;
+mod served;
+mod signing;
+mod tampering;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use warmledger::checkpoints::CheckpointSigner;
+use warmledger::data_dir::ServiceSecrets;
+use warmledger::store::Store;
+use warmledger::verify::{Options, Report, verify};
+
+use crate::support::Database;
+
+/// A signer on a test's database and data directory.
+async fn signer(database: &Database, store: &Arc<dyn Store>) -> CheckpointSigner {
+    ServiceSecrets::prepare(&database.settings()).unwrap();
+    let dir = database.dir.path().to_owned();
+    let origin = Some("ledger.test/1");
+    CheckpointSigner::open(Arc::clone(store), dir, origin).await.unwrap()
+}
+
+/// Checks everything, also against checkpoints that somebody kept.
+async fn check(store: &Arc<dyn Store>, full: bool, kept: &[&str]) -> Report {
+    let kept = kept.iter().map(|note| ("kept".to_owned(), (*note).to_owned()));
+    let options = Options {
+        full,
+        kept: kept.collect(),
+        keys: Vec::new(),
+    };
+    let report = verify(Arc::clone(store), &options, |_, _| {}, &CancellationToken::new()).await;
+    report.unwrap()
+}

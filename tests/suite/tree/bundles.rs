@@ -1,0 +1,142 @@
+//! Audit bundles, checked by the checker that is in them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::cli::program::Program;
+use crate::on_both_stores;
+use crate::support::Database;
+use crate::support::log::fill_with_leaves;
+
+on_both_stores!(
+    a_bundle_is_checked_offline_and_one_that_was_altered_fails,
+    a_bundle_is_refused_where_there_is_nothing_to_prove_it_with,
+);
+
+/// Runs the checker of a bundle: its exit code and what it prints.
+fn check(bundle: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+    let ended = Command::new("python3")
+        .arg("-B")
+        .arg(bundle.join("check.py"))
+        .args(arguments)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(ended.stdout).unwrap() + &String::from_utf8(ended.stderr).unwrap();
+    (ended.status.code(), text)
+}
+
+async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Database) {
+    let store = database.store().await;
+    let signer = super::signer(&database, &store).await;
+    fill_with_leaves(&*store, 700).await;
+    signer.sign().await.unwrap();
+    let key = store.signing_keys().await.unwrap().pop().unwrap().verifier;
+    let program = Program::new(&database);
+    let dir = |name: &str| program.directory.path().join(name);
+    for (name, range, first, last) in [
+        ("all", "", 1, 700),
+        ("some", "--from 255 --to 514", 255, 514),
+        ("one", "--from 700 --to 700", 700, 700),
+    ] {
+        let exported = program.run(&format!("export {range} --out {name}")).await;
+        assert_eq!(exported.code, 0, "{}", exported.stderr);
+        let (code, text) = check(&dir(name), &["--key", &key]);
+        assert_eq!(
+            (code, text),
+            (
+                Some(0),
+                format!("OK: events {first} to {last} are in the log of 700 events that was signed\n")
+            )
+        );
+        let lines = std::fs::read_to_string(dir(name).join("events.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), last - first + 1);
+    }
+    let (code, text) = check(&dir("one"), &[]);
+    assert!(
+        code == Some(0) && text.contains("compare it with the one that you were given"),
+        "{text}"
+    );
+
+    // each file altered in turn, and the whole bundle against other keys and checkpoints
+    let bundle = dir("some");
+    let alter = |name: &str, from: &str, to: &str| {
+        let good = std::fs::read_to_string(bundle.join(name)).unwrap();
+        let bad = good.replacen(from, to, 1);
+        assert_ne!(good, bad, "{name}: {from}");
+        std::fs::write(bundle.join(name), bad).unwrap();
+        let (code, text) = check(&bundle, &["--key", &key]);
+        std::fs::write(bundle.join(name), good).unwrap();
+        assert!(code == Some(1) && text.starts_with("FAILED: "), "{name} {from}: {text}");
+        text
+    };
+    let lines = std::fs::read_to_string(bundle.join("events.jsonl")).unwrap();
+    let line = |number: usize| lines.lines().nth(number).unwrap();
+    let hash = |line: &str| line[line.len() - 66..line.len() - 2].to_owned();
+    assert!(alter("events.jsonl", "event 300", "event 3OO").contains("event 300 is not what its hash"));
+    assert!(alter("events.jsonl", &hash(line(3)), &"0".repeat(64)).contains("event 258"));
+    assert!(alter("events.jsonl", &format!("{}\n", line(10)), "").contains("event 266 stands where event 265"));
+    assert!(alter("events.jsonl", &format!("{}\n", line(259)), "").contains("259 events"));
+    let twice = format!("{}\n{}\n", line(259), line(259));
+    alter("events.jsonl", &format!("{}\n", line(259)), &twice);
+    // an event that was rewritten together with its hash
+    let forged = line(45).replace("event 300", "event 3OO");
+    let leaf = &forged[8..forged.len() - 79];
+    let forged = forged.replace(
+        &hash(line(45)),
+        &hex::encode(warmledger::tlog::leaf_hash(leaf.as_bytes())),
+    );
+    assert!(alter("events.jsonl", line(45), &forged).contains("do not make the root"));
+    alter("proof.json", "\"size\": 700", "\"size\": 701");
+    alter("proof.json", "\"to\": 514", "\"to\": 513");
+    alter("proof.json", "\"hashes\": [\n    \"", "\"hashes\": [\n    \"AAAA");
+    assert!(alter("checkpoint", "700", "701").contains("not signed with the key"));
+    let other = "ledger.test/1+00000000+AbU6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6";
+    assert_eq!(check(&bundle, &["--key", other]).0, Some(1));
+
+    let kept = dir("kept");
+    std::fs::copy(bundle.join("checkpoint"), &kept).unwrap();
+    let kept = kept.display().to_string();
+    assert_eq!(check(&bundle, &["--key", &key, "--checkpoint", &kept]).0, Some(0));
+    fill_with_leaves(&*store, 1).await;
+    signer.sign().await.unwrap();
+    assert_eq!(program.run("export --from 5 --to 6 --out later").await.code, 0);
+    let (code, text) = check(&dir("later"), &["--key", &key, "--checkpoint", &kept]);
+    assert!(code == Some(1) && text.contains("that you kept"), "{text}");
+}
+
+async fn a_bundle_is_refused_where_there_is_nothing_to_prove_it_with(database: Database) {
+    let store = database.store().await;
+    let program = Program::new(&database);
+    let refused = async |args: &str, reason: &str| {
+        let ended = program.run(&format!("export {args}")).await;
+        assert_eq!(ended.code, 2, "{args}: {}", ended.stderr);
+        assert!(ended.stderr.contains(reason), "{args}: {}", ended.stderr);
+    };
+    fill_with_leaves(&*store, 20).await;
+    refused("--out bundle", "no checkpoint yet").await;
+    super::signer(&database, &store).await.sign().await.unwrap();
+    fill_with_leaves(&*store, 10).await;
+    refused("--to 30 --out bundle", "covers the events up to 20").await;
+    refused("--from 12 --to 11 --out bundle", "no event").await;
+    refused("--from 2030-01-01 --out bundle", "still to come").await;
+    refused("--from 2020-01-01 --to 2020-01-02 --out bundle", "no event").await;
+    std::fs::create_dir(program.directory.path().join("full")).unwrap();
+    std::fs::write(program.directory.path().join("full/file"), "").unwrap();
+    refused("--out full", "not empty").await;
+
+    // times: batches of 20 and 10, each a millisecond for each event after 03:04:05.678901
+    let ended = program
+        .run("export --from 2026-01-02T03:04:05.698901Z --to 2026-01-02T03:04:05.7Z --out by-time")
+        .await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("20 events, 1 to 20, under a checkpoint over 20"),
+        "{}",
+        ended.stderr
+    );
+    super::tampering::unguard(&crate::support::raw::Raw::connect(&database).await).await;
+    database
+        .execute("UPDATE events SET source = 'other' WHERE position = 7")
+        .await;
+    refused("--out bundle", "position 7 cannot be exported").await;
+}

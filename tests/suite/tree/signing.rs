@@ -1,0 +1,161 @@
+//! Checkpoints: when they are signed, with which key, and when they are not.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use warmledger::checkpoints::{CheckpointError, CheckpointSigner, open, rotate};
+use warmledger::data_dir::SecretFile;
+use warmledger::store::{Duty, KeptCheckpoint, Store};
+use warmledger::tlog::{NoteError, NoteVerifier};
+
+use super::{check, signer};
+use crate::on_both_stores;
+use crate::support::log::fill_with_leaves;
+use crate::support::raw::Raw;
+use crate::support::{Database, fixture};
+
+on_both_stores!(
+    a_checkpoint_follows_traffic_and_one_more_the_stop,
+    one_process_signs_at_a_time,
+    a_new_key_signs_from_its_rotation_on_and_old_checkpoints_hold,
+    a_key_that_is_not_the_logs_signs_nothing,
+    a_log_is_not_renamed,
+    a_log_that_was_rolled_back_or_rewritten_is_not_signed,
+);
+
+async fn all(store: &dyn Store) -> Vec<KeptCheckpoint> {
+    store.checkpoints((0, i64::MIN), 1_000).await.unwrap()
+}
+
+async fn verifiers(store: &dyn Store) -> Vec<NoteVerifier> {
+    let keys = store.signing_keys().await.unwrap();
+    keys.iter()
+        .map(|key| NoteVerifier::parse(&key.verifier).unwrap())
+        .collect()
+}
+
+async fn a_checkpoint_follows_traffic_and_one_more_the_stop(database: Database) {
+    let store = database.store().await;
+    let service = database.service().await;
+    let begun = Instant::now();
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.signed(&*store, 1).await;
+    service.send(fixture("prewarmup.order.failed.json")).await;
+    service.signed(&*store, 2).await;
+    let signed = all(&*store).await.len() as u64;
+    assert!(signed <= 1 + begun.elapsed().as_secs() + 1, "{signed} were signed");
+    // nothing happens, nothing is signed
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(all(&*store).await.len() as u64, signed);
+    service.send(fixture("mailbox.created.json")).await;
+    service.stop().await;
+    let store = database.store().await;
+    let last = store.latest_checkpoint().await.unwrap().unwrap();
+    assert_eq!(last.size, 3);
+    let opened = open(&last.note, &verifiers(&*store).await).unwrap();
+    assert_eq!(
+        (opened.size, opened.root),
+        (3, store.tree().await.unwrap().frontier.root())
+    );
+    assert!(opened.origin.starts_with("warmledger/"), "{}", opened.origin);
+    let kept = std::fs::read_to_string(database.dir.path().join("checkpoint.latest")).unwrap();
+    assert_eq!(kept, last.note);
+}
+
+async fn one_process_signs_at_a_time(database: Database) {
+    let store = database.store().await;
+    let lease = store.lease(Duty::Checkpoints).await.unwrap().expect("a free lease");
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    assert!(all(&*store).await.is_empty());
+    drop(lease);
+    service.signed(&*store, 1).await;
+    service.stop().await;
+}
+
+async fn a_new_key_signs_from_its_rotation_on_and_old_checkpoints_hold(database: Database) {
+    let store = database.store().await;
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.signed(&*store, 1).await;
+    let new = rotate(&*store, database.dir.path()).await.unwrap();
+    let keys = verifiers(&*store).await;
+    assert_eq!((keys.len(), &keys[1]), (2, &new));
+    let handover = store.latest_checkpoint().await.unwrap().unwrap();
+    for key in &keys {
+        assert_eq!(
+            open(&handover.note, std::slice::from_ref(key)).unwrap().size,
+            handover.size
+        );
+    }
+    // the running service takes it up
+    service.send(fixture("prewarmup.order.failed.json")).await;
+    service.signed(&*store, 2).await;
+    let signed = store.latest_checkpoint().await.unwrap().unwrap();
+    assert_eq!(open(&signed.note, &keys[1..]).unwrap().size, 2);
+    assert_eq!(open(&signed.note, &keys[..1]), Err(NoteError::Unsigned));
+    let listed = service.get_json("/api/v1/signing-keys").await;
+    let current: Vec<_> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| &key["current"])
+        .collect();
+    assert_eq!(current, [false, true]);
+    service.stop().await;
+    assert!(check(&database.store().await, true, &[]).await.is_sound());
+}
+
+async fn a_key_that_is_not_the_logs_signs_nothing(database: Database) {
+    let store = database.store().await;
+    let signer = signer(&database, &store).await;
+    fill_with_leaves(&*store, 3).await;
+    signer.sign().await.unwrap();
+    let path = SecretFile::LedgerSigningKey.path(database.dir.path());
+    let own = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, "ab".repeat(32)).unwrap();
+    fill_with_leaves(&*store, 3).await;
+    assert!(matches!(signer.sign().await, Err(CheckpointError::OtherKey { .. })));
+    assert!(matches!(
+        rotate(&*store, database.dir.path()).await,
+        Err(CheckpointError::OtherKey { .. })
+    ));
+    std::fs::write(&path, own).unwrap();
+    signer.sign().await.unwrap();
+    assert_eq!(all(&*store).await.len(), 2);
+}
+
+async fn a_log_is_not_renamed(database: Database) {
+    let store = database.store().await;
+    let open = |origin| CheckpointSigner::open(Arc::clone(&store), database.dir.path().to_owned(), origin);
+    assert!(open(Some("a.test")).await.is_ok());
+    assert!(open(None).await.is_ok());
+    let error = open(Some("b.test")).await.err().unwrap().to_string();
+    assert!(error.contains("a.test") && error.contains("b.test"), "{error}");
+}
+
+async fn a_log_that_was_rolled_back_or_rewritten_is_not_signed(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let signer = signer(&database, &store).await;
+    fill_with_leaves(&*store, 20).await;
+    let earlier = store.tree().await.unwrap().frontier;
+    fill_with_leaves(&*store, 20).await;
+    signer.sign().await.unwrap();
+    super::tampering::unguard(&raw).await;
+    super::tampering::truncate(&raw, &earlier).await;
+    // even the checkpoint is gone from the database: the file beside the keys knows of it
+    raw.execute("DELETE FROM checkpoints").await;
+    let refused = signer.sign().await.unwrap_err().to_string();
+    assert!(
+        refused.contains("rolled back") && refused.contains("checkpoint.latest says so"),
+        "{refused}"
+    );
+    // and another history, as long as the first
+    raw.execute("UPDATE head SET recorded_at = recorded_at").await;
+    let mut other = warmledger::tlog::Growth::on(earlier);
+    (0..20).for_each(|n| other.push([n; 32]));
+    super::tampering::replace_end(&raw, &other, 21).await;
+    let refused = signer.sign().await.unwrap_err().to_string();
+    assert!(refused.contains("rewritten"), "{refused}");
+}
