@@ -15,7 +15,7 @@
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
-//! - `auth`, `extract`, `list`, `problem`, `reading`: what the resources share
+//! - `auth`, `erased`, `extract`, `list`, `problem`, `reading`: what the resources share
 //! - `watch`: what is done for every request
 //! - `listener`: connections that can be cut
 
@@ -25,6 +25,7 @@ mod checkpoints;
 mod consumers;
 mod diff;
 mod domains;
+mod erased;
 mod events;
 mod evidence;
 mod extract;

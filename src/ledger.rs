@@ -175,7 +175,7 @@ impl Ledger {
     /// looked up for seconds.
     pub async fn record_access(&self, event: AccessEvent) -> Result<Receipt, RecordError> {
         let entry = AccessEntry::new(event).map_err(|error| RecordError::Event(Arc::new(error)))?;
-        self.enqueue(Work::Access(entry), 0).await
+        self.enqueue(Work::Access(Box::new(entry)), 0).await
     }
 
     /// As [`Self::record_access`], under an id that was chosen for it.
@@ -184,7 +184,7 @@ impl Ledger {
     /// As [`Self::record_access`].
     pub async fn record_access_as(&self, event_id: EventId, event: AccessEvent) -> Result<Receipt, RecordError> {
         let entry = AccessEntry::named(event_id, event).map_err(|error| RecordError::Event(Arc::new(error)))?;
-        self.enqueue(Work::Access(entry), 0).await
+        self.enqueue(Work::Access(Box::new(entry)), 0).await
     }
 
     /// `size` is what it holds in memory, in bytes.

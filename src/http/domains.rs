@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
+use super::erased::Erasures;
 use super::extract::{DomainName, Limit, Path, Query, Words};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
@@ -85,10 +86,13 @@ struct Domain {
     expiry_date: Option<Timestamp>,
     /// How its subscription is doing; null where none is known.
     subscription: Option<Subscription>,
+    /// Whether its user was erased since: addresses, names and credentials of all of its mailboxes are gone.
+    erased: bool,
 }
 
 impl Domain {
-    fn new(item: &DomainItem<'_>, subscription: Option<Subscription>) -> Self {
+    fn new(item: &DomainItem<'_>, subscription: Option<Subscription>, erasures: &Erasures) -> Self {
+        let newest = item.mailboxes.iter().map(|mailbox| mailbox.position).max();
         Self {
             domain: item.domain.to_owned(),
             order_id: item.order_id.to_string(),
@@ -98,6 +102,7 @@ impl Domain {
             mailbox_count: item.mailboxes.len(),
             expiry_date: item.expiry_date,
             subscription,
+            erased: erasures.since(item.user_id, newest),
         }
     }
 }
@@ -143,11 +148,12 @@ async fn list(
         .await?;
     let items: Vec<DomainItem<'_>> = rows.rows.iter().filter_map(|(key, view)| view.item(key)).collect();
     let subscriptions = subscriptions(&reading, &items).await?;
+    let erasures = Erasures::of(&*app.store, items.iter().map(|item| item.user_id)).await?;
     let items = items.iter().map(|item| {
         let subscription = item
             .subscription_id
             .and_then(|id| subscriptions.get(id.as_str()).cloned());
-        Domain::new(item, subscription)
+        Domain::new(item, subscription, &erasures)
     });
     Ok(reading.answer(Page {
         items: items.collect(),

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
+use super::erased::Erasures;
 use super::extract::{DomainName, Limit, Path, Query, Words, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
@@ -94,6 +95,8 @@ struct Order {
     last_recorded_at: Option<Timestamp>,
     /// The position of the first of its webhooks.
     first_position: Option<u64>,
+    /// Whether its user was erased since: what was personal about it can no longer be opened.
+    erased: bool,
 }
 
 /// A domain of an order.
@@ -113,8 +116,9 @@ struct OrderDomain {
     reason: Option<String>,
 }
 
-impl From<OrderItem> for Order {
-    fn from(item: OrderItem) -> Self {
+impl Order {
+    fn new(item: OrderItem, erasures: &Erasures) -> Self {
+        let erased = erasures.since(item.user_id.as_ref(), item.first_position);
         let domains = item.domains.into_iter().map(|domain| OrderDomain {
             domain: domain.domain.into(),
             status: domain.status,
@@ -132,6 +136,7 @@ impl From<OrderItem> for Order {
             first_recorded_at: item.first_recorded_at,
             last_recorded_at: item.last_recorded_at,
             first_position: item.first_position.map(|position| position.0),
+            erased,
         }
     }
 }
@@ -186,7 +191,14 @@ async fn list(
     let rows = reading
         .rows::<Orders>(conditions, newest_first, filter.limit, after)
         .await?;
-    Ok(reading.answer(rows.into_page(|(key, view)| view.item(&key).into())))
+    let next = rows.next;
+    let items: Vec<OrderItem> = rows.rows.into_iter().map(|(key, view)| view.item(&key)).collect();
+    let erasures = Erasures::of(&*app.store, items.iter().map(|item| item.user_id.as_ref())).await?;
+    let items = items.into_iter().map(|item| Order::new(item, &erasures));
+    Ok(reading.answer(Page {
+        items: items.collect(),
+        next,
+    }))
 }
 
 /// One order.
@@ -219,7 +231,9 @@ async fn show(
     let reading = Reading::of_keys(&app, &[Orders::NAME], wanted).await?;
     let view = reading.row::<Orders>(id.as_str()).await?;
     let view = reading.found(view, "no such order is known")?;
-    Ok(reading.answer(view.item(id.as_str()).into()))
+    let item = view.item(id.as_str());
+    let erasures = Erasures::of(&*app.store, [item.user_id.as_ref()].into_iter()).await?;
+    Ok(reading.answer(Order::new(item, &erasures)))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -40,7 +40,7 @@ pub(super) enum Work {
     /// A webhook.
     Webhook(Box<Incoming>),
     /// What somebody did with the ledger.
-    Access(AccessEntry),
+    Access(Box<AccessEntry>),
 }
 
 /// Something that waits to be recorded, and who waits for it.

@@ -137,3 +137,89 @@ fn parse_mount(text: &str) -> Result<String, String> {
         .map(|names| names.join("/"))
         .map_err(|_| format!("{text:?} is not the path of an engine, such as {DEFAULT_MOUNT}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use crate::settings::{Flags, MasterKeySettings, Settings};
+    use crate::vault::TransitToken;
+
+    const KEY: &str = "7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b";
+
+    fn load(environment: &[(&str, &str)]) -> Result<Settings, String> {
+        let named = environment
+            .iter()
+            .map(|(key, value)| (format!("WARMLEDGER_{key}"), (*value).to_owned()));
+        let environment: HashMap<String, String> = named.collect();
+        Settings::from_layers(None, environment, &Flags::default()).map_err(|error| error.to_string())
+    }
+
+    fn refused(environment: &[(&str, &str)], words: &[&str]) {
+        let error = load(environment).err().expect("an error");
+        for word in words {
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        assert!(!error.contains(KEY) && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_master_key_of_the_environment_is_never_shown() {
+        let settings = load(&[("MASTER_KEY", &format!("{KEY}, {KEY}"))]).expect("settings");
+        assert!(matches!(&settings.master_key, MasterKeySettings::Given(keys) if keys.len() == 2));
+        let shown = serde_json::to_string(&settings.effective()).expect("json");
+        assert!(shown.contains("(set, 2 keys)") && !shown.contains(KEY), "{shown}");
+        refused(
+            &[("MASTER_KEY", "hunter2")],
+            &["`master_key`", "WARMLEDGER_MASTER_KEY", "base64"],
+        );
+        refused(&[("MASTER_KEY", &format!("{KEY},"))], &["`master_key`"]);
+    }
+
+    #[test]
+    fn a_transit_engine_needs_an_address_a_key_and_one_token() {
+        let url = ("TRANSIT_URL", "https://vault.example.com:8200/");
+        let (key, token) = (("TRANSIT_KEY", "warmledger"), ("TRANSIT_TOKEN", "hunter2"));
+        let settings = load(&[url, key, token, ("TRANSIT_MOUNT", "/kms/transit/")]).expect("settings");
+        let MasterKeySettings::Transit(file, transit) = &settings.master_key else {
+            panic!("another way");
+        };
+        assert!(file.ends_with("master.key"));
+        assert_eq!(
+            (transit.mount.as_str(), transit.key.as_str()),
+            ("kms/transit", "warmledger")
+        );
+        assert!(matches!(&transit.token, TransitToken::Given(token) if token.expose() == "hunter2"));
+        let shown = serde_json::to_string(&settings.effective()).expect("json");
+        assert!(shown.contains("kms/transit") && !shown.contains("hunter2"), "{shown}");
+
+        refused(&[url, token], &["`transit_url`", "transit_key"]);
+        refused(&[url, key], &["`transit_url`", "transit_token_file"]);
+        refused(
+            &[url, key, token, ("TRANSIT_TOKEN_FILE", "/t")],
+            &["`transit_token_file`", "beside transit_token"],
+        );
+        refused(
+            &[key, token],
+            &["`transit_key`", "`transit_token`", "without transit_url"],
+        );
+        refused(
+            &[("TRANSIT_URL", "https://me:hunter2@vault"), key, token],
+            &["`transit_url`", "without a password"],
+        );
+        refused(&[url, token, ("TRANSIT_KEY", "a/b")], &["`transit_key`"]);
+        refused(&[url, token, key, ("TRANSIT_MOUNT", "a/../b")], &["`transit_mount`"]);
+    }
+
+    #[test]
+    fn the_master_key_comes_from_one_place() {
+        refused(
+            &[("MASTER_KEY", KEY), ("MASTER_KEY_FILE", "/k")],
+            &["`master_key_file`", "beside master_key"],
+        );
+        refused(
+            &[("MASTER_KEY", KEY), ("TRANSIT_URL", "http://v")],
+            &["`transit_url`", "beside master_key"],
+        );
+    }
+}

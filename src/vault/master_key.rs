@@ -101,7 +101,7 @@ impl KeyMaterial {
 
     /// Lower-case hexadecimal digits, as a key file holds them.
     pub(super) fn to_hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex::encode(&*self.0))
+        Zeroizing::new(hex::encode(self.0.as_slice()))
     }
 }
 

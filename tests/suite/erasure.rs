@@ -55,6 +55,10 @@ async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database:
     let shown = service.get_json(MAILBOXES).await;
     assert_eq!(shown["mailboxes"][0]["email"], "yasmeen.king@example.com");
     assert_eq!(call(&service, Method::POST, REVEAL).await.0, 200);
+    for path in ["/api/v1/orders", "/api/v1/domains"] {
+        let list = service.get_json(path).await;
+        assert_eq!(list["items"][0]["erased"], false, "{path}: {list}");
+    }
     let before = sound_log(&*store).await;
 
     assert_eq!(call(&service, Method::DELETE, "/api/v1/subjects/nobody").await.0, 404);
@@ -81,6 +85,11 @@ async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database:
         (&state["hasKey"], &state["erasedAt"]),
         (&json!(false), &erased["position"])
     );
+
+    for path in ["/api/v1/orders", "/api/v1/domains"] {
+        let list = service.get_json(path).await;
+        assert_eq!(list["items"][0]["erased"], true, "{path}: {list}");
+    }
 
     // a repeat counts as one though nothing can be compared, and other content under the same id too
     let repeat = service.send(body).await;

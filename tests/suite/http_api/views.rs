@@ -42,6 +42,7 @@ async fn an_order_tells_what_became_of_each_domain(database: Database) {
             "reason": null,
             "domains": [assigned("example.com", PAID, 2), assigned("example2.com", PAST_DUE, 1)],
             "firstPosition": 1,
+            "erased": false,
         })
     );
     let failed = |domain: &str, reason: &str| {
@@ -62,6 +63,7 @@ async fn an_order_tells_what_became_of_each_domain(database: Database) {
                 failed("yourcompanynow.info", "Pre-warmed mailboxes not available"),
             ],
             "firstPosition": 2,
+            "erased": false,
         })
     );
     service.stop().await;
@@ -145,6 +147,7 @@ async fn domains_are_listed_without_what_is_personal(database: Database) {
             "mailboxCount": count,
             "expiryDate": "2025-11-27T19:59:17.294Z",
             "subscription": subscription(subscription_id),
+            "erased": false,
         })
     };
     assert_eq!(
