@@ -37,7 +37,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 39] = [
+const CALLS: [(&str, &str); 41] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -80,6 +80,11 @@ const CALLS: [(&str, &str); 39] = [
     ("/api/v1/events/stream", "/api/v1/events/stream"),
     ("/api/v1/access", "/api/v1/access"),
     ("/api/v1/access", "/api/v1/access?action=readFeed&asOf=7"),
+    ("/api/v1/subjects", "/api/v1/subjects"),
+    (
+        "/api/v1/subjects/{userId}",
+        "/api/v1/subjects/PWM7Y25RYZ450YNM8K8FX9GK5AHX",
+    ),
     ("/api/v1/tokens", "/api/v1/tokens"),
     ("/api/v1/consumers", "/api/v1/consumers"),
     ("/api/v1/consumers/{name}", "/api/v1/consumers/billing"),

@@ -80,7 +80,7 @@ async fn streams_without_a_user_are_erased_with_the_user_that_they_are_about(dat
     let events = all_events(&*store).await;
     wanted.extend(events[..about.len()].iter().map(|event| event.subject.to_string()));
     assert!(
-        wanted.contains("~order-O3") && wanted.contains("U1") && wanted.len() == 8,
+        wanted.contains("~order-O3") && wanted.contains("U1") && wanted.len() == 7,
         "{wanted:?}"
     );
 
