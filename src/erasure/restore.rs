@@ -59,7 +59,9 @@ pub async fn restore(store: &dyn Store, journal: &Arc<ErasureJournal>) -> Result
             "the ledger had forgotten erasures that the journal knows of, as one that was restored from a backup: the \
              subjects are erased again"
         );
-        store.scrub().await?;
+        if let Err(error) = store.scrub().await {
+            tracing::warn!(%error, "what is left of destroyed keys in the database's files could not be wiped");
+        }
     }
     let written: HashSet<EventId> = erasures.into_iter().map(|erasure| erasure.event_id).collect();
     let mut missing = in_ledger(store).await?;

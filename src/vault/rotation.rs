@@ -100,15 +100,10 @@ impl<'a> Rotation<'a> {
     /// [`RotationError`].
     pub async fn run(self, mut progress: impl FnMut(u64, u64)) -> Result<Rotated, RotationError> {
         let mut rewrapped = 0;
+        let mut left = self.left().await?;
         for _ in 0..ROUNDS {
-            let left = self.left().await?;
             if left == 0 {
-                self.store.scrub().await?;
-                return Ok(Rotated {
-                    to: self.to,
-                    resumed: self.resumed,
-                    rewrapped,
-                });
+                break;
             }
             let total = rewrapped + left;
             let mut after: Option<SubjectId> = None;
@@ -120,15 +115,19 @@ impl<'a> Rotation<'a> {
                 rewrapped += self.store.rewrap(&wrapped?).await?;
                 progress(rewrapped, total.max(rewrapped));
             }
+            left = self.left().await?;
         }
-        match self.left().await? {
-            0 => Ok(Rotated {
-                to: self.to,
-                resumed: self.resumed,
-                rewrapped,
-            }),
-            left => Err(RotationError::Unfinished(left)),
+        if left > 0 {
+            return Err(RotationError::Unfinished(left));
         }
+        if let Err(error) = self.store.scrub().await {
+            tracing::warn!(%error, "keys as they were wrapped before could not be wiped from the database's files");
+        }
+        Ok(Rotated {
+            to: self.to,
+            resumed: self.resumed,
+            rewrapped,
+        })
     }
 
     fn wrap(&self, stored: super::WrappedKey) -> Result<Rewrapped, VaultError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aggregates::{Position, SubjectId};
 use async_trait::async_trait;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::SqliteStore;
 use super::log::position;
@@ -17,7 +17,9 @@ use crate::vault::{FingerprintKey, MasterKeyId, WrappedKey};
 const KEYS: &str =
     "SELECT subject, wrapped, coalesce(erased_at, 0) AS since FROM data_keys LEFT JOIN subjects USING (subject)";
 /// How often the write-ahead log is tried to be emptied while somebody reads from it.
-const SCRUBS: usize = 50;
+const SCRUBS: usize = 20;
+/// How long each waits for them; it holds up whoever wants to write meanwhile.
+const SCRUB_WAIT: Duration = Duration::from_millis(100);
 /// Pause between two of these.
 const SCRUB_PAUSE: Duration = Duration::from_millis(100);
 
@@ -103,11 +105,14 @@ impl KeyStore for SqliteStore {
 
     async fn scrub(&self) -> Result<(), StoreError> {
         // deleted bytes in the database file are overwritten with zeros as they are deleted: `secure_delete`
+        let options = self.pool.connect_options().as_ref().clone().busy_timeout(SCRUB_WAIT);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
         for _ in 0..SCRUBS {
             let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-                .fetch_one(&self.writer)
+                .fetch_one(&mut connection)
                 .await?;
             if row.try_get::<i64, _>(0)? == 0 {
+                connection.close().await?;
                 return Ok(());
             }
             tokio::time::sleep(SCRUB_PAUSE).await;

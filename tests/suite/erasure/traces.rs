@@ -152,3 +152,26 @@ async fn an_erased_user_leaves_no_trace(database: Database) {
         assert_eq!(planted.find(bytes), [""; 0], "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_keeps_old_pages_in_the_log_holds_up_neither_an_erasure_nor_webhooks() {
+    let database = Database::sqlite();
+    let service = database.service().await;
+    service.send(super::assignment("E1", "U1", "O1", "secret")).await;
+    let reader = Raw::connect(&database).await;
+    reader.execute("BEGIN").await;
+    assert_eq!(reader.texts("SELECT CAST(count(*) AS TEXT) FROM events").await, ["1"]);
+    let begun = std::time::Instant::now();
+    let webhooks = async {
+        for n in 2..6 {
+            service
+                .send(super::assignment(&format!("E{n}"), "U2", &format!("O{n}"), "secret"))
+                .await;
+        }
+        begun.elapsed()
+    };
+    let (erased, took) = tokio::join!(super::erase(&service, "U1"), webhooks);
+    assert_eq!(erased["subjects"], json!(["U1"]));
+    assert!(took < std::time::Duration::from_secs(4), "{took:?}");
+    service.stop().await;
+}
