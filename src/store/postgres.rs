@@ -68,10 +68,11 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError`] if the database cannot be reached or migrated.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        // compiling a statement takes longer than any of ours, and guesses about arrays make PostgreSQL try
+        // compiling a statement, or starting workers for it, takes longer than any of ours, and guesses about arrays make
+        // PostgreSQL try
         let options = PgConnectOptions::from_str(url)?
             .application_name("warmledger")
-            .options([("jit", "off")]);
+            .options([("jit", "off"), ("max_parallel_workers_per_gather", "0")]);
         // a pool says only that it got no connection in time, a connection says why
         match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(connected) => connected?.close().await?,

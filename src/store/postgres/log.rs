@@ -133,7 +133,9 @@ pub(super) async fn lookup(pool: &PgPool, lookup: &Lookup) -> Result<Found, Stor
     if !lookup.references.is_empty() {
         let references: Vec<i64> = lookup.references.iter().map(|reference| reference.0).collect();
         let rows = sqlx::query(
-            "SELECT ref, stream FROM refs JOIN events USING (position) WHERE ref = ANY ($1) ORDER BY position",
+            // not a join: before its first statistics PostgreSQL would rather sort the whole log
+            "SELECT ref, (SELECT stream FROM events WHERE events.position = refs.position) AS stream
+             FROM refs WHERE ref = ANY ($1) ORDER BY position",
         )
         .bind(references)
         .fetch_all(pool)
