@@ -5,11 +5,13 @@
 //! - `served`: tiles, checkpoints and proofs over HTTP
 //! - `external`: all of it against Go's implementation of transparency logs
 //! - `tampering`: every way to alter a log, found by `verify`
+//! - `recorded`: what is done with the log and its keys
 //! - `bundles`: what an auditor gets, and what the checker in it says
 
 mod bundles;
 mod external;
 mod growth;
+mod recorded;
 mod served;
 mod signing;
 mod tampering;
