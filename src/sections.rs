@@ -84,7 +84,8 @@ pub(crate) struct Secrets<'a> {
 }
 
 /// A mailbox's credentials. Written as a list in this order: random text gets no shorter by compression, and names would
-/// cost as much as it gains. The first ledgers have an object with these names; what reads one reads the other.
+/// cost as much as it gains. Where there are none it is an empty object: so no section is longer than the webhook that it is
+/// of, whatever a sender makes up. The first ledgers have an object with these names; what reads one reads the other.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SecretMailbox<'a> {
@@ -94,6 +95,17 @@ pub(crate) struct SecretMailbox<'a> {
     pub(crate) authenticator_secret: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) password: Option<Text<'a>>,
+}
+
+impl<'a> SecretMailbox<'a> {
+    fn listed(&self) -> [Option<Text<'a>>; 3] {
+        [self.app_password, self.authenticator_secret, self.password]
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listed().iter().all(Option::is_none)
+    }
 }
 
 impl Personal<'_> {
@@ -126,10 +138,16 @@ impl Secrets<'_> {
             json.name("\"mailboxes\":");
             json.open("[");
             for mailbox in &self.mailboxes {
-                json.open("[");
-                for secret in [mailbox.app_password, mailbox.authenticator_secret, mailbox.password] {
-                    json.text_or_null(secret);
+                if mailbox.is_empty() {
+                    json.open("{");
+                    json.close("}");
+                    continue;
                 }
+                json.open("[");
+                mailbox
+                    .listed()
+                    .into_iter()
+                    .for_each(|secret| json.text_or_null(secret));
                 json.close("]");
             }
             json.close("]");

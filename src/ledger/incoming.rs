@@ -77,7 +77,13 @@ pub(super) struct PackedSections {
     pub(super) original: Packed,
 }
 
-/// What the original is compressed against: the other sections and the facts say most of it already.
+impl PlainSections {
+    fn prefix<'a>(&'a self, facts: &'a str) -> [&'a [u8]; 3] {
+        prefix(bytes(&self.personal), bytes(&self.secrets), facts)
+    }
+}
+
+/// What the original is compressed against, or spelled from: the other sections and the facts say most of it already.
 pub(super) fn prefix<'a>(personal: Option<&'a [u8]>, secrets: Option<&'a [u8]>, facts: &'a str) -> [&'a [u8]; 3] {
     [
         personal.unwrap_or_default(),
@@ -148,7 +154,11 @@ impl Incoming {
                 .map(|plain| Packed::stored(plain.expose()))
                 .transpose()?,
             original: match plain.spelling {
-                Some(spelling) => Packed::stored(plain.original.encode_spelled(spelling)?.expose())?,
+                // bound to what the body is spelled from: beside altered facts it would be another body
+                Some(spelling) => Packed::stored_with_prefix(
+                    plain.original.encode_spelled(spelling)?.expose(),
+                    &plain.prefix(&facts),
+                )?,
                 None => pack_original(&plain, &facts)?,
             },
         };
@@ -236,9 +246,8 @@ fn bytes(section: &Option<Secret<Vec<u8>>>) -> Option<&[u8]> {
 
 /// The original as it came, against what the other sections and the facts say of it.
 fn pack_original(plain: &PlainSections, facts: &str) -> Result<Packed, PrepareError> {
-    let prefix = prefix(bytes(&plain.personal), bytes(&plain.secrets), facts);
     Ok(Packed::compress_with_prefix(
         plain.original.encode()?.expose(),
-        &prefix,
+        &plain.prefix(facts),
     )?)
 }

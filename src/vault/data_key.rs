@@ -78,7 +78,7 @@ impl DataKey {
         let (&byte, rest) = sealed.as_bytes().split_first().ok_or(VaultError::Tampered)?;
         // a format of a later version looks altered to this one: it cannot build that version's associated data
         let format = Format::from_byte(byte).ok_or(VaultError::Tampered)?;
-        let prefix = if format == Format::Prefixed {
+        let prefix = if format.has_prefix() {
             join(prefix)
         } else {
             Zeroizing::default()

@@ -32,16 +32,27 @@ pub(super) enum Format {
     Stored = 0b00,
     /// Bit 0: a zstd frame.
     Compressed = 0b01,
-    /// Bit 1 as well: a zstd frame that refers to a prefix.
+    /// Bit 1: as they are, of use only together with a prefix.
+    Bound = 0b10,
+    /// Both: a zstd frame that refers to a prefix.
     Prefixed = 0b11,
 }
 
 impl Format {
     /// The format of a byte, if this version knows it.
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Stored, Self::Compressed, Self::Prefixed]
+        [Self::Stored, Self::Compressed, Self::Bound, Self::Prefixed]
             .into_iter()
             .find(|format| *format as u8 == byte)
+    }
+
+    /// Whether whoever opens it needs the prefix, exactly as it was.
+    pub(super) fn has_prefix(self) -> bool {
+        matches!(self, Self::Bound | Self::Prefixed)
+    }
+
+    fn is_frame(self) -> bool {
+        matches!(self, Self::Compressed | Self::Prefixed)
     }
 }
 
@@ -49,7 +60,7 @@ impl Format {
 pub struct Packed {
     format: Format,
     bytes: Zeroizing<Vec<u8>>,
-    /// What the frame refers to; empty unless [`Format::Prefixed`].
+    /// What the bytes refer to; empty unless the format has a prefix.
     prefix: Zeroizing<Vec<u8>>,
 }
 
@@ -67,13 +78,26 @@ impl Packed {
     /// # Errors
     /// [`VaultError::TooLong`] beyond [`MAX_PLAIN_BYTES`].
     pub fn stored(plain: &[u8]) -> Result<Self, VaultError> {
+        Self::as_it_is(Format::Stored, plain, Zeroizing::default())
+    }
+
+    /// Leaves the bytes as they are, and binds them to a prefix that they are read together with: beside another one they
+    /// cannot be opened. The parts count as one text.
+    ///
+    /// # Errors
+    /// As [`Self::stored`].
+    pub fn stored_with_prefix(plain: &[u8], prefix: &[&[u8]]) -> Result<Self, VaultError> {
+        Self::as_it_is(Format::Bound, plain, join(prefix))
+    }
+
+    fn as_it_is(format: Format, plain: &[u8], prefix: Zeroizing<Vec<u8>>) -> Result<Self, VaultError> {
         if plain.len() > MAX_PLAIN_BYTES {
             return Err(VaultError::TooLong(plain.len()));
         }
         Ok(Self {
-            format: Format::Stored,
+            format,
             bytes: Zeroizing::new(plain.to_vec()),
-            prefix: Zeroizing::default(),
+            prefix,
         })
     }
 
@@ -129,7 +153,7 @@ impl Packed {
     /// # Errors
     /// [`VaultError::Corrupt`] if it is not one whole frame that says its length, or longer than [`MAX_PLAIN_BYTES`].
     pub(super) fn unpack(mut self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-        if self.format == Format::Stored {
+        if !self.format.is_frame() {
             return Ok(std::mem::take(&mut self.bytes));
         }
         let length = get_frame_content_size(&self.bytes)

@@ -9,10 +9,12 @@ use warmledger::secret::Secret;
 use crate::cli::program::Program;
 use crate::on_both_stores;
 use crate::support::log::all_events;
+use crate::support::raw::Raw;
 use crate::support::{Database, TestService, fixture};
 
 on_both_stores!(
     an_original_is_opened_byte_for_byte_and_its_signature_holds,
+    a_body_that_is_not_kept_is_not_made_of_altered_facts,
     the_body_takes_more_than_the_right_to_audit,
 );
 
@@ -100,6 +102,32 @@ async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: D
     let written = std::fs::read(program.directory.path().join("body")).unwrap();
     assert_eq!(written, line.into_bytes());
     assert!(!ended.stdout.contains("johndoe"), "{}", ended.stdout);
+}
+
+async fn a_body_that_is_not_kept_is_not_made_of_altered_facts(database: Database) {
+    let service = database.service().await;
+    let mailbox = r#"{"mailboxId":"M1","password":"p","expiryDate":"2025-11-27T19:59:17.294Z"}"#;
+    let domain = format!(r#"{{"domain":"a.example","subscriptionId":"S1","preWarmedUpMailboxes":[{mailbox},{{}}]}}"#);
+    let data = format!(r#"{{"userId":"U1","orderId":"O1","mailboxDetails":[{domain}]}}"#);
+    let body = format!(r#"{{"event":"prewarmup.order.success","eventId":"E1","data":{data}}}"#);
+    let position = service.send(body.clone()).await["position"].clone();
+    let (status, found) = open(&service, &service.token, &position, true).await;
+    assert_eq!(status, 200, "{found}");
+    let opened = BASE64_STANDARD.decode(found["bodyBase64"].as_str().unwrap()).unwrap();
+    assert_eq!(String::from_utf8(opened).unwrap(), body);
+
+    let raw = Raw::connect(&database).await;
+    raw.unguard().await;
+    let facts = raw
+        .texts("SELECT CAST(facts AS text) FROM events WHERE event_id = 'E1'")
+        .await;
+    let altered = facts[0].replace("2025-11-27", "2035-11-27");
+    assert_ne!(altered, facts[0]);
+    raw.execute(&format!("UPDATE events SET facts = '{altered}' WHERE event_id = 'E1'"))
+        .await;
+    let (status, refused) = open(&service, &service.token, &position, true).await;
+    assert_eq!(status, 500, "{refused}");
+    service.stop().await;
 }
 
 async fn the_body_takes_more_than_the_right_to_audit(database: Database) {

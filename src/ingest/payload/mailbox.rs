@@ -112,11 +112,7 @@ pub(super) fn sections<'a>(
 /// The sections as they are sealed; none where nothing is in one.
 pub(super) fn write(personal: &Personal<'_>, secrets: &Secrets<'_>) -> [Option<Secret<Vec<u8>>>; 2] {
     let is_personal = !personal.mailboxes.is_empty() || personal.user_email.is_some();
-    let is_secret = secrets.mailboxes.iter().any(|mailbox| {
-        [mailbox.app_password, mailbox.authenticator_secret, mailbox.password]
-            .iter()
-            .any(Option::is_some)
-    });
+    let is_secret = !secrets.mailboxes.iter().all(SecretMailbox::is_empty);
     [
         is_personal.then(|| personal.write()),
         is_secret.then(|| secrets.write()),

@@ -1,6 +1,8 @@
-//! The fixtures, one by one; `values`: what fields may hold; `broken`: what is of no use, and that nothing panics.
+//! The fixtures, one by one; `values`: what fields may hold; `broken`: what is of no use, and that nothing panics; `spelled`:
+//! bodies that are not kept.
 
 mod broken;
+mod spelled;
 mod values;
 
 use serde_json::{Value, json};

@@ -74,7 +74,9 @@ fn no_bit_of_a_sealed_section_can_be_flipped_and_no_byte_cut() {
         .unwrap();
     let prefixed = Packed::compress_with_prefix(&PLAIN.repeat(9), &[PLAIN]).unwrap();
     let prefixed = key.seal(&context, &prefixed).unwrap();
-    for (sealed, format) in [(stored, 0), (compressed, 1), (prefixed, 3)] {
+    let bound = Packed::stored_with_prefix(PLAIN, &[PLAIN]).unwrap();
+    let bound = key.seal(&context, &bound).unwrap();
+    for (sealed, format) in [(stored, 0), (compressed, 1), (bound, 2), (prefixed, 3)] {
         assert_eq!(sealed.as_bytes()[0], format);
         assert!(key.open(&context, &sealed, &[PLAIN]).is_ok());
         for index in 0..sealed.as_bytes().len() {
@@ -101,17 +103,19 @@ fn another_prefix_is_refused_rather_than_unfolded_to_another_text() {
     let home = place("order-A", "E1");
     let context = home.context(Section::Original, 1);
     let prefix = br#"{"domain":"example.com","status":"assigned"}"#;
-    let packed = Packed::compress_with_prefix(&prefix.repeat(2), &[prefix]).unwrap();
-    let sealed = key.seal(&context, &packed).unwrap();
     let (first, second) = prefix.split_at(7);
-    assert_eq!(
-        key.open(&context, &sealed, &[first, second]).unwrap().expose(),
-        &prefix.repeat(2)
-    );
     let altered = br#"{"domain":"example.org","status":"assigned"}"#;
-    assert!(refused(&key, &context, &sealed, &[altered]));
-    assert!(refused(&key, &context, &sealed, &[second, first]));
-    assert!(refused(&key, &context, &sealed, &[]));
+    let plain = prefix.repeat(2);
+    for packed in [
+        Packed::compress_with_prefix(&plain, &[prefix]).unwrap(),
+        Packed::stored_with_prefix(&plain, &[prefix]).unwrap(),
+    ] {
+        let sealed = key.seal(&context, &packed).unwrap();
+        assert_eq!(key.open(&context, &sealed, &[first, second]).unwrap().expose(), &plain);
+        assert!(refused(&key, &context, &sealed, &[altered]));
+        assert!(refused(&key, &context, &sealed, &[second, first]));
+        assert!(refused(&key, &context, &sealed, &[]));
+    }
 }
 
 #[test]

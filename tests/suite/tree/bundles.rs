@@ -134,7 +134,7 @@ async fn a_bundle_is_refused_where_there_is_nothing_to_prove_it_with(database: D
         "{}",
         ended.stderr
     );
-    super::tampering::unguard(&crate::support::raw::Raw::connect(&database).await).await;
+    crate::support::raw::Raw::connect(&database).await.unguard().await;
     database
         .execute("UPDATE events SET source = 'other' WHERE position = 7")
         .await;

@@ -26,22 +26,6 @@ const EVENTS: u64 = 600;
 /// Where checkpoints are signed.
 const SIGNED: [u64; 4] = [100, 299, 400, EVENTS];
 
-/// Takes the triggers away that refuse changes.
-pub async fn unguard(raw: &Raw) {
-    match raw {
-        Raw::Postgres(_) => {
-            for table in ["events", "tree_nodes", "log_origin", "signing_keys", "checkpoints"] {
-                raw.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER USER")).await;
-            }
-        }
-        Raw::Sqlite(_) => {
-            for trigger in raw.texts("SELECT name FROM sqlite_master WHERE type = 'trigger'").await {
-                raw.execute(&format!("DROP TRIGGER {trigger}")).await;
-            }
-        }
-    }
-}
-
 /// Bytes as SQL.
 fn bytes(raw: &Raw, bytes: &[u8]) -> String {
     match raw {
@@ -100,7 +84,7 @@ impl Victim {
             signer.sign().await.unwrap();
             events = signed;
         }
-        unguard(&raw).await;
+        raw.unguard().await;
         for table in ["events", "head", "tree_nodes", "checkpoints"] {
             raw.execute(&format!("CREATE TABLE good_{table} AS SELECT * FROM {table}"))
                 .await;

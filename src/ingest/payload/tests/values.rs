@@ -51,6 +51,26 @@ fn nulls_and_absent_fields_are_absent_facts() {
 }
 
 #[test]
+fn no_section_is_longer_than_the_webhook_that_it_is_of() {
+    let empty = vec![json!({}); 10_000];
+    for told in [
+        json!({"email": "e"}),
+        json!({"password": "p"}),
+        json!({"appPassword": "a", "authenticatorSecret": null}),
+        json!({"authenticatorSecret": "", "password": ""}),
+    ] {
+        for mailboxes in [[vec![told.clone()], empty.clone()].concat(), vec![told.clone(); 1_000]] {
+            let details = json!([{"domain": "a.com", "preWarmedUpMailboxes": mailboxes}]);
+            let data = json!({"orderId": "O1", "mailboxDetails": details});
+            let parsed = read("prewarmup.order.success", &data);
+            for section in [&parsed.personal, &parsed.secrets].into_iter().flatten() {
+                assert!(section.expose().len() < data.to_string().len(), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
 fn unknown_fields_change_nothing_however_deep_they_are() {
     let mut body: Value = serde_json::from_slice(&fixture("prewarmup.order.success")).unwrap();
     let before = facts(&parse_signed(body.to_string().as_bytes()));
