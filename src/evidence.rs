@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aggregates::{AccessEvent, AccessFacts, EventId, Position, Source, SubjectId};
+use aggregates::{AccessEvent, AccessFacts, EventId, Position, Shown, Source, SubjectId};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
@@ -121,9 +121,20 @@ impl Evidence {
     }
 }
 
-/// The event that says who opened the original at a position, and why.
-pub fn opened(position: Position, subject: &SubjectId, reason: String, facts: AccessFacts) -> AccessEvent {
+/// The event that says who opened the original at a position, and why; and whether its body was handed out.
+pub fn opened(
+    position: Position,
+    subject: &SubjectId,
+    reason: String,
+    body_is_shown: bool,
+    facts: AccessFacts,
+) -> AccessEvent {
     AccessEvent::EvidenceOpened(AccessFacts {
+        credentials: if body_is_shown {
+            vec![Shown::Original]
+        } else {
+            Vec::new()
+        },
         first_position: Some(position),
         last_position: Some(position),
         reason: Some(reason),

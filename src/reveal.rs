@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aggregates::{CredentialKind, Position, SubjectId};
+use aggregates::{Position, Shown, SubjectId};
 use projections::accounts::{AccountView, Part, Place};
 use serde::Deserialize;
 use totp_rs::Builder;
@@ -71,15 +71,16 @@ pub struct OneTimeCode {
 }
 
 impl Credentials {
-    /// Which of them are there.
-    pub fn kinds(&self) -> Vec<CredentialKind> {
-        let kinds = [
-            (&self.app_password, CredentialKind::AppPassword),
-            (&self.authenticator_secret, CredentialKind::AuthenticatorSecret),
-            (&self.password, CredentialKind::Password),
+    /// What of them is shown; of the TOTP seed a code, and the seed itself only with `seed`.
+    pub fn shown(&self, seed: bool) -> Vec<Shown> {
+        let all = [
+            (self.app_password.is_some(), Shown::AppPassword),
+            (self.authenticator_secret.is_some() && seed, Shown::AuthenticatorSecret),
+            (self.one_time_code(0).is_some(), Shown::OneTimeCode),
+            (self.password.is_some(), Shown::Password),
         ];
-        let there = kinds.into_iter().filter(|(secret, _)| secret.is_some());
-        there.map(|(_, kind)| kind).collect()
+        let shown = all.into_iter().filter(|(is_shown, _)| *is_shown);
+        shown.map(|(_, what)| what).collect()
     }
 
     /// The one-time code at this Unix time in seconds; none without a seed, or if the seed is not base32 (RFC 4648).

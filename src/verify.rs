@@ -180,6 +180,7 @@ pub async fn verify(
     } else {
         quick::check(&store, &outline, &mut expected, &mut report, &mut progress, stop).await?;
     }
+    last_time(&*store, &outline, &mut report).await?;
     report.checkpoints = expected.compared();
     report
         .findings
@@ -216,6 +217,27 @@ fn ends(outline: &Outline, report: &mut Report) {
         );
         report.add(Finding::new(FindingKind::Head, None, detail));
     }
+}
+
+/// Whether the head has the time of the last event. No later event is recorded with an earlier one.
+async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) -> Result<(), StoreError> {
+    let (head, mut time) = (outline.position, None);
+    let read = store
+        .scan(head..head + 1, &mut |row| time = Some(row.recorded_at.to_owned()))
+        .await;
+    match read {
+        // a row that cannot be read has been found
+        Err(StoreError::Corrupt(_)) => return Ok(()),
+        read => read?,
+    }
+    if let Some(time) = time.filter(|time| *time != outline.recorded_at) {
+        let detail = format!(
+            "the head says that the last event was recorded at {}, and its row says {time}",
+            outline.recorded_at
+        );
+        report.add(Finding::new(FindingKind::Head, None, detail));
+    }
+    Ok(())
 }
 
 /// The frontier that the head has, if it is one.

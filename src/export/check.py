@@ -5,7 +5,8 @@
 
 Every event is hashed, and with the hashes of proof.json (RFC 6962) they have to make the root that the signed checkpoint
 names. KEY is the ledger's public key as you got it from its operator before; without it the keys in this bundle are
-believed. FILE is a checkpoint that you kept: it has to be one that this bundle fits, if it covers just as many events.
+believed. FILE is a checkpoint that you kept: it has to be of the log that this bundle is of. A bundle from event 1 on shows
+that for every older checkpoint, another one only for its own.
 Exit code: 0 all is well, 1 something does not fit, 2 wrong use.
 """
 import argparse, base64, hashlib, json, os, sys
@@ -94,18 +95,15 @@ def checkpoint(note, keys):
     fail("the checkpoint is not signed with the key")
 
 
-def node(left, right):
-    return hashlib.sha256(b"\1" + left + right).digest()
-
-
 def root(low, high, first, leaves, hashes):
     """The root over the leaves low to high: out of this bundle's leaves, and a hash for each subtree that has none of them."""
     if high <= first or first + len(leaves) <= low:
-        return next(hashes)
+        return next(hashes, b"")
     if high - low == 1:
         return leaves[low - first]
     middle = low + (1 << (high - low - 1).bit_length() - 1)
-    return node(root(low, middle, first, leaves, hashes), root(middle, high, first, leaves, hashes))
+    left, right = root(low, middle, first, leaves, hashes), root(middle, high, first, leaves, hashes)
+    return hashlib.sha256(b"\1" + left + right).digest()
 
 
 def main():
@@ -131,18 +129,20 @@ def main():
     if len(leaves) != proof["to"] - proof["from"] + 1:
         fail("there are %d events, and the proof is about %d" % (len(leaves), proof["to"] - proof["from"] + 1))
     hashes = iter([base64.b64decode(text) for text in proof["hashes"]])
-    try:
-        computed = root(0, size, proof["from"] - 1, leaves, hashes)
-    except StopIteration:
-        fail("the proof lacks a hash")
-    if computed != expected or next(hashes, None) is not None:
+    if root(0, size, proof["from"] - 1, leaves, hashes) != expected or next(hashes, None) is not None:
         fail("the events do not make the root that was signed: one of them, or the proof, was altered")
-    if options.checkpoint and checkpoint(read(options.checkpoint), keys) not in [(size, expected)]:
-        fail("the checkpoint that you kept is not the one in this bundle")
+    kept, kept_root = checkpoint(read(options.checkpoint), keys) if options.checkpoint else (size, expected)
+    if kept != size and (proof["from"] > 1 or kept > len(leaves)):
+        fail("the checkpoint that you kept is over %d events: it takes a bundle from 1 to %d to compare it" % (kept, kept))
+    if kept and kept_root != (expected if kept == size else root(0, kept, 0, leaves[:kept], hashes)):
+        fail("the checkpoint that you kept is not of this log: it had other events then")
     print("OK: events %d to %d are in the log of %d events that was signed" % (proof["from"], proof["to"], size))
     if not options.key:
         print("The key is the bundle's own; compare it with the one that you were given:", *keys, sep="\n  ")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (ValueError, LookupError, TypeError) as error:
+        fail("the bundle is not in the form that it is written in: %r" % error)

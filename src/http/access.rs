@@ -98,9 +98,10 @@ struct Entry {
     domain: Option<String>,
     /// The order.
     order_id: Option<String>,
-    /// Which credentials were handed out: `password`, `appPassword`, `authenticatorSecret`.
+    /// What was handed out: `password`, `appPassword`, `oneTimeCode`, `authenticatorSecret` if the seed itself was,
+    /// `original` if it was the exact body of a webhook, which may hold any of them.
     #[schema(value_type = Vec<String>)]
-    credentials: Vec<aggregates::CredentialKind>,
+    credentials: Vec<aggregates::Shown>,
     /// The projection.
     projection: Option<String>,
     /// The token that was made or revoked.

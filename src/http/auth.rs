@@ -6,9 +6,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use aggregates::{Action, Position, Refusal, SubjectId, TokenId};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::listener::Peer;
@@ -62,7 +63,10 @@ impl<S: Needed> FromRequestParts<Arc<App>> for Scope<S> {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
         let AnyToken(caller) = AnyToken::from_request_parts(parts, app).await?;
-        require(&caller, S::SCOPE)?;
+        if let Err(problem) = require(&caller, S::SCOPE) {
+            record_refusal(&caller, parts, app).await?;
+            return Err(problem.into());
+        }
         Ok(Self(caller, PhantomData))
     }
 }
@@ -96,6 +100,53 @@ pub(super) fn require(caller: &Caller, scope: access::Scope) -> Result<(), Probl
     }
     let detail = format!("this call needs a token with the scope `{scope}`");
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+/// Records that a call was refused for want of a scope, if what it asked for has to be answered for.
+async fn record_refusal(caller: &Caller, parts: &mut Parts, app: &App) -> Result<(), Problem> {
+    let Some(route) = parts.extensions.get::<MatchedPath>() else {
+        return Ok(());
+    };
+    let Some(action) = asked_for(&parts.method, route.as_str()) else {
+        return Ok(());
+    };
+    let mut facts = caller.facts();
+    if let Ok(about) = RawPathParams::from_request_parts(parts, &()).await {
+        for (name, value) in &about {
+            match name {
+                // whoever is not known stays unnamed: the path may hold anything, and this is kept for ever
+                "userId" => {
+                    if let Ok(subject) = SubjectId::parse(value) {
+                        facts.subject = app.erasures.state(&subject).await?.map(|known| known.subject);
+                    }
+                }
+                "id" => facts.token_id = TokenId::parse(value).ok(),
+                "position" => {
+                    facts.first_position = value.parse().ok().map(Position);
+                    facts.last_position = facts.first_position;
+                }
+                "name" => facts.projection = projections::by_name(value).map(|found| found.name().to_owned()),
+                _ => {}
+            }
+        }
+    }
+    app.journal.refused(action, Refusal::Scope, facts).await?;
+    Ok(())
+}
+
+/// What a call of a route asks for, if it has to be answered for. Reveals decide, and record, by themselves.
+fn asked_for(method: &Method, route: &str) -> Option<Action> {
+    Some(match (method.as_str(), route) {
+        ("DELETE", "/api/v1/subjects/{userId}") => Action::Erase,
+        ("POST", "/api/v1/subjects/{userId}/hold") => Action::Hold,
+        ("POST", "/api/v1/subjects/{userId}/release") => Action::Release,
+        ("POST", "/api/v1/projections/{name}/rebuild") => Action::Rebuild,
+        ("POST", "/api/v1/tokens") => Action::CreateToken,
+        ("DELETE", "/api/v1/tokens/{id}") => Action::RevokeToken,
+        ("GET", "/api/v1/events" | "/api/v1/events/stream") => Action::ReadFeed,
+        ("POST", "/api/v1/events/{position}/evidence") => Action::OpenEvidence,
+        _ => return None,
+    })
 }
 
 fn connection(parts: &Parts, app: &App) -> Connection {

@@ -27,11 +27,12 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
-    /// Why, e.g. the number of a case: 1 to 500 characters. It is recorded.
+    /// Why, e.g. the number of a case: 1 to 500 characters, and at least 10 with the body. It is recorded.
     #[schema(value_type = String, min_length = 1, max_length = 500)]
     reason: Reason,
-    /// Whether the exact body is to be shown too. It holds whatever the sender put there, credentials included, so it takes
-    /// the scope `reveal` as well, and HTTPS.
+    /// Whether the exact body is to be shown too. It holds whatever the sender put there, the credentials of a whole order
+    /// included, so it takes what revealing those takes: the scope `reveal-bulk` as well, HTTPS, and it counts among the
+    /// token's reveals.
     #[serde(default)]
     include_body: bool,
 }
@@ -106,13 +107,20 @@ async fn open(
         }
     };
     if request.include_body {
-        if let Err(problem) = super::auth::require(caller, access::Scope::Reveal) {
+        if let Err(problem) = super::auth::require(caller, access::Scope::RevealBulk) {
             return Err(refuse(Refusal::Scope, problem).await);
         }
         if !caller.connection().is_some_and(|connection| connection.private) {
             let detail = "the body is handed out over HTTPS only; see the setting trusted_proxies";
             let problem = Problem::new(StatusCode::FORBIDDEN, detail);
             return Err(refuse(Refusal::PlainHttp, problem).await);
+        }
+        if let Err(problem) = reveal::within_rate(&app, caller) {
+            return Err(refuse(Refusal::RateLimit, problem).await);
+        }
+        if let Err(problem) = Reason::demanded(&reason) {
+            let problem = Problem::bad_request(format!("reason {problem}"));
+            return Err(refuse(Refusal::Reason, problem).await);
         }
     }
     let ingest = |source: &str| app.ingests.get(source);
@@ -126,7 +134,7 @@ async fn open(
             return Err(Problem::not_found(error.to_string()));
         }
     };
-    let event = evidence::opened(position, found.subject(), reason, caller.facts());
+    let event = evidence::opened(position, found.subject(), reason, request.include_body, caller.facts());
     let recorded_at_position = app.journal.record(event).await?;
     let body = request.include_body.then(|| found.body_base64());
     let written = Written {

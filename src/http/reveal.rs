@@ -274,10 +274,7 @@ impl<'a> Attempt<'a> {
             let problem = Problem::new(StatusCode::FORBIDDEN, detail);
             return Err(self.refuse(Refusal::PlainHttp, problem).await);
         }
-        if let Err(wait) = self.app.reveals.take(&self.caller.actor().id) {
-            let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-            let detail = "this token has asked for too many credentials within a minute";
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds);
+        if let Err(problem) = within_rate(self.app, &self.caller) {
             return Err(self.refuse(Refusal::RateLimit, problem).await);
         }
         let request = match request {
@@ -317,7 +314,7 @@ impl<'a> Attempt<'a> {
         };
         let records = targets.iter().zip(&opened).map(|(target, credentials)| {
             self.app.journal.record(AccessEvent::CredentialsRevealed(AccessFacts {
-                credentials: credentials.kinds(),
+                credentials: credentials.shown(seed),
                 mailbox_id: target.id.clone(),
                 subject: credentials.subject.clone(),
                 ..self.facts.clone()
@@ -330,6 +327,16 @@ impl<'a> Attempt<'a> {
             .map(|((target, credentials), position)| write(target.id.as_ref(), credentials, seed, position.0))
             .collect()
     }
+}
+
+/// Counts one more reveal of a token, if it may have one now.
+pub(super) fn within_rate(app: &App, caller: &Caller) -> Result<(), Problem> {
+    let Err(wait) = app.reveals.take(&caller.actor().id) else {
+        return Ok(());
+    };
+    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
+    let detail = "this token has asked for too many credentials within a minute";
+    Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds))
 }
 
 /// The credentials in plaintext, on their way to whoever asked for them.

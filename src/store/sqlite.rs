@@ -28,6 +28,7 @@ mod tokens;
 mod tree;
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::ops::{Range, RangeInclusive};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -70,9 +71,15 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`] if it cannot be opened or migrated.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        // private to its owner; SQLite gives its other files the same mode
-        let created = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-        created.map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        // private to its owner; SQLite gives its other files the same mode. A file that is there is not opened: closing it
+        // again would drop the locks of this process's other connections to it (fcntl(2)), and another process that
+        // believes itself alone then removes the write-ahead log under them
+        match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(StoreError::Unavailable(format!("{}: {error}", path.display())));
+            }
+            _ => {}
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

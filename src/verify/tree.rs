@@ -15,6 +15,8 @@ use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
 /// Rows that one task reads and hashes: a whole number of tiles.
 const CHUNK: u64 = 32 * TILE_WIDTH;
+/// Levels of tiles that a tree can have: 2^64 leaves need no more.
+const LEVELS: u8 = 8;
 /// Tasks at once: enough for every core to have work while another task waits for the database.
 const TASKS: usize = 4;
 
@@ -131,14 +133,19 @@ async fn finish(
         let detail = "the head's frontier is not that of the tree which the leaf hashes make";
         report.add(Finding::new(FindingKind::Head, None, detail));
     }
-    // a live service goes on: a node beyond the end is looked for only while the end stands
-    let full = frontier.size() / TILE_WIDTH;
-    let beyond = store.tree_hashes(1, full..full + 1).await?;
-    let now = store.outline().await?;
-    if !beyond.is_empty() && now.position == outline.position {
-        let first = full * TILE_WIDTH + 1;
-        let detail = "the tree has a node over events that are not there";
-        report.add(Finding::new(FindingKind::Tree, (first, first + TILE_WIDTH - 1), detail));
+    let mut beyond = Vec::new();
+    let mut full = frontier.size();
+    for level in 1..=LEVELS {
+        full /= TILE_WIDTH;
+        let nodes = store.tree_hashes(level, full..u64::MAX).await?.len();
+        if nodes > 0 {
+            let detail = format!("{nodes} nodes on level {level} of the tree are over events that are not there");
+            beyond.push(Finding::new(FindingKind::Tree, None, detail));
+        }
+    }
+    // a live service goes on: what is beyond the end counts only while the end stands
+    if !beyond.is_empty() && store.outline().await?.position == outline.position {
+        report.add_all(beyond);
     }
     Ok(())
 }

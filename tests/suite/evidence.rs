@@ -22,7 +22,7 @@ async fn open(service: &TestService, token: &str, position: &Value, body: bool) 
     let answer = Client::new()
         .post(format!("{}/api/v1/events/{position}/evidence", service.base))
         .bearer_auth(token)
-        .json(&json!({"reason": "dispute 9", "includeBody": body}))
+        .json(&json!({"reason": "dispute 2026-9", "includeBody": body}))
         .send()
         .await
         .unwrap();
@@ -70,7 +70,11 @@ async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: D
         .find(|event| json!(event.position) == found["recordedAtPosition"])
         .unwrap();
     assert_eq!(event.type_name, "EvidenceOpened");
-    assert!(event.facts.contains("dispute 9"), "{}", event.facts);
+    assert!(
+        event.facts.contains("dispute 2026-9") && event.facts.contains("\"credentials\":[\"original\"]"),
+        "{}",
+        event.facts
+    );
     // that event itself was not made of a webhook
     assert_eq!(
         open(&service, &service.token, &found["recordedAtPosition"], false)
@@ -138,23 +142,36 @@ async fn the_body_takes_more_than_the_right_to_audit(database: Database) {
         let made = program.run(&format!("tokens create --name t --scope {scopes}")).await;
         made.stdout.trim().to_owned()
     };
-    let (read, audit, both) = (token("read").await, token("audit").await, token("audit,reveal").await);
+    let (read, audit, both) = (
+        token("read").await,
+        token("audit").await,
+        token("audit,reveal-bulk").await,
+    );
+    let one_at_a_time = token("audit,reveal").await;
     assert_eq!(open(&service, &read, &position, false).await.0, 403);
     assert_eq!(open(&service, &audit, &position, false).await.0, 200);
-    let (status, refused) = open(&service, &audit, &position, true).await;
-    assert!(
-        status == 403 && refused["detail"].as_str().unwrap().contains("reveal"),
-        "{refused}"
-    );
+    // a webhook tells of all mailboxes of an order
+    for token in [&audit, &one_at_a_time] {
+        let (status, refused) = open(&service, token, &position, true).await;
+        assert!(
+            status == 403 && refused["detail"].as_str().unwrap().contains("reveal-bulk"),
+            "{refused}"
+        );
+    }
     assert_eq!(open(&service, &both, &position, true).await.0, 200);
     let through_a_proxy = Client::new()
         .post(format!("{}/api/v1/events/{position}/evidence", service.base))
         .bearer_auth(&both)
         .header("x-forwarded-proto", "http")
-        .json(&json!({"reason": "dispute 9", "includeBody": true}));
+        .json(&json!({"reason": "dispute 2026-9", "includeBody": true}));
     assert_eq!(through_a_proxy.send().await.unwrap().status(), 403);
+    let hardly_a_reason = Client::new()
+        .post(format!("{}/api/v1/events/{position}/evidence", service.base))
+        .bearer_auth(&both)
+        .json(&json!({"reason": "dispute 9", "includeBody": true}));
+    assert_eq!(hardly_a_reason.send().await.unwrap().status(), 400);
     let log = all_events(&*database.store().await).await;
     let count = |name: &str| log.iter().filter(|event| event.type_name == name).count();
-    assert_eq!((count("EvidenceOpened"), count("AccessRefused")), (2, 2));
+    assert_eq!((count("EvidenceOpened"), count("AccessRefused")), (2, 5));
     service.stop().await;
 }

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::family::event_family;
-use crate::{ActorId, CredentialKind, Domain, EventId, MailboxId, OrderId, Position, StreamId, SubjectId, TokenId};
+use crate::{ActorId, Domain, EventId, MailboxId, OrderId, Position, StreamId, SubjectId, TokenId};
 
 event_family! {
     /// Everything that is done with the ledger and has to be answered for.
@@ -44,6 +44,22 @@ event_family! {
     }
 }
 
+/// What was shown to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Shown {
+    /// The app password.
+    AppPassword,
+    /// The TOTP seed itself (RFC 6238): whoever saw it can make codes for ever.
+    AuthenticatorSecret,
+    /// One code made from the seed.
+    OneTimeCode,
+    /// The exact body of a webhook, with whatever credentials it holds.
+    Original,
+    /// The account's password.
+    Password,
+}
+
 /// What all of these events have in common: who, why, from where, and what it was about. What does not apply is absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -56,9 +72,9 @@ pub struct AccessFacts {
     /// The address that the call came from, as far as it can be trusted; none on the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// Which credentials were handed out.
+    /// What was handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub credentials: Vec<CredentialKind>,
+    pub credentials: Vec<Shown>,
     /// The domain of the mailbox.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,

@@ -29,7 +29,13 @@ pub(super) async fn run(
     let reader = Reader::new(Arc::clone(&core.store), Arc::clone(&core.vault));
     let ingest = |source: &str| core.ingests.get(source);
     let found = Evidence::open(&*core.store, &reader, ingest, position).await?;
-    let event = evidence::opened(position, found.subject(), reason.into(), Caller::cli().facts());
+    let event = evidence::opened(
+        position,
+        found.subject(),
+        reason.into(),
+        out.is_some(),
+        Caller::cli().facts(),
+    );
     core.ledger.record_access(event).await?;
     if let Some(path) = out {
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);

@@ -73,7 +73,8 @@ async fn who_saw_a_mailboxs_password_is_one_call(database: Database) {
     );
     assert_eq!(
         entry["credentials"],
-        json!(["appPassword", "authenticatorSecret", "password"])
+        json!(["appPassword", "oneTimeCode", "password"]),
+        "a code was shown, and not the seed"
     );
     for (query, count) in [
         (format!("actor={id}"), 1),
@@ -87,6 +88,11 @@ async fn who_saw_a_mailboxs_password_is_one_call(database: Database) {
     let with_seed = json!({"reason": REASON, "includeSeed": true});
     let (_, shown) = answer(reveal(&service, YASMEEN, &token, &with_seed)).await;
     assert_eq!(shown["authenticatorSecret"], "tukl dfds sloe oldf");
+    let entries = log(&service, &format!("mailbox={YASMEEN}&action=reveal")).await;
+    assert_eq!(
+        entries[0]["credentials"],
+        json!(["appPassword", "authenticatorSecret", "oneTimeCode", "password"])
+    );
     // nothing of it is in the ledger's own words
     let store = database.store().await;
     for event in sound_log(&*store).await {

@@ -8,10 +8,11 @@ use warmledger::clock;
 
 use super::{answer, call, log, token};
 use crate::on_both_stores;
-use crate::support::Database;
+use crate::support::{Database, fixture};
 
 on_both_stores!(
     a_token_may_do_what_its_scopes_say_and_nothing_else,
+    what_a_token_may_not_do_and_asked_for_is_recorded,
     a_revoked_token_is_refused_within_seconds_by_every_process,
     a_token_that_expired_is_refused_and_says_since_when,
     a_store_keeps_everything_of_a_token_but_the_token,
@@ -60,6 +61,52 @@ async fn a_token_may_do_what_its_scopes_say_and_nothing_else(database: Database)
         assert_eq!(response.headers()["www-authenticate"], "Bearer");
         assert!(response.text().await.unwrap().contains(detail));
     }
+    service.stop().await;
+}
+
+async fn what_a_token_may_not_do_and_asked_for_is_recorded(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    let (id, token) = token(&service, "curious", &["read"]).await;
+    let user = "PWM7Y25RYZ450YNM8K8FX9GK5AHX";
+    let asked_for = [
+        (Method::DELETE, format!("/api/v1/subjects/{user}"), "erase"),
+        (Method::POST, format!("/api/v1/subjects/{user}/hold"), "hold"),
+        (
+            Method::POST,
+            "/api/v1/subjects/ann@example.com/release".to_owned(),
+            "release",
+        ),
+        (Method::POST, "/api/v1/projections/orders/rebuild".to_owned(), "rebuild"),
+        (Method::POST, "/api/v1/tokens".to_owned(), "createToken"),
+        (Method::DELETE, format!("/api/v1/tokens/{id}"), "revokeToken"),
+        (Method::GET, "/api/v1/events?limit=1".to_owned(), "readFeed"),
+        (Method::POST, "/api/v1/events/1/evidence".to_owned(), "openEvidence"),
+    ];
+    for (method, path, action) in &asked_for {
+        let (status, body) = answer(call(&service, method.clone(), path, &token)).await;
+        assert_eq!(status, 403, "{path}: {body}");
+        let entry = log(&service, &format!("actor={id}&limit=1")).await.remove(0);
+        assert_eq!(
+            (&entry["action"], &entry["outcome"], &entry["refusal"]),
+            (&json!(action), &json!("refused"), &json!("scope")),
+            "{path}"
+        );
+    }
+    let entries = log(&service, &format!("actor={id}")).await;
+    assert_eq!(entries.len(), asked_for.len());
+    let about = |number: usize, what: &str| entries[entries.len() - 1 - number][what].clone();
+    assert_eq!((about(0, "subject"), about(1, "subject")), (json!(user), json!(user)));
+    assert!(about(2, "subject").is_null(), "whoever is not known stays unnamed");
+    assert_eq!(about(3, "projection"), "orders");
+    assert_eq!(about(5, "tokenId"), json!(id));
+    assert_eq!(about(7, "firstPosition"), 1);
+    // reading what it may not is no act
+    assert_eq!(
+        answer(call(&service, Method::GET, "/api/v1/subjects", &token)).await.0,
+        403
+    );
+    assert_eq!(log(&service, &format!("actor={id}")).await.len(), asked_for.len());
     service.stop().await;
 }
 

@@ -12,9 +12,9 @@ use warmledger::simulate::{self, Options, Plan, Summary};
 use warmledger::store::{EventQuery, Store};
 
 use crate::on_both_stores;
-use crate::support::Database;
 use crate::support::child::{ChildService, sender};
 use crate::support::log::{live_equals_rebuilt, positions, sound_log};
+use crate::support::{Database, fixture};
 
 on_both_stores!(
     writers_in_two_processes_make_one_order_without_gaps,
@@ -209,4 +209,27 @@ async fn processes_that_start_at_once_agree_on_the_schema_and_the_keys(database:
         projections::all().len(),
         "each projection has one generation"
     );
+}
+
+/// A process that believes itself the last one on the file removes the write-ahead log when it ends. The services' locks
+/// tell it that it is not; closing any other handle to the file would drop them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_does_not_take_the_write_ahead_log_of_a_service_that_opened_its_file_twice() {
+    let database = Database::sqlite();
+    let service = database.service().await;
+    // what `demo` does, to look at what it serves
+    let looking = database.store().await;
+    for (webhook, position) in [("prewarmup.order.success.json", 1), ("prewarmup.order.failed.json", 2)] {
+        assert_eq!(service.send(fixture(webhook)).await["position"], position);
+        let backup = "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); other = sqlite3.connect(':memory:')
+one.backup(other); print(*other.execute('SELECT count(*) FROM events').fetchone()); one.close()";
+        let file = database.dir.path().join("warmledger.db");
+        let mut command = tokio::process::Command::new("python3");
+        let ended = command.args(["-c", backup]).arg(file).output().await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout).trim(), position.to_string());
+        assert_eq!(looking.head().await.unwrap().position, Position(position));
+    }
+    service.stop().await;
+    drop(looking);
+    assert_eq!(sound_log(&*database.store().await).await.len(), 2);
 }

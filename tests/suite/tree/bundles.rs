@@ -28,8 +28,10 @@ fn check(bundle: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Database) {
     let store = database.store().await;
     let signer = super::signer(&database, &store).await;
-    fill_with_leaves(&*store, 700).await;
-    signer.sign().await.unwrap();
+    for count in [300, 400] {
+        fill_with_leaves(&*store, count).await;
+        signer.sign().await.unwrap();
+    }
     let key = store.signing_keys().await.unwrap().pop().unwrap().verifier;
     let program = Program::new(&database);
     let dir = |name: &str| program.directory.path().join(name);
@@ -90,6 +92,9 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
     alter("proof.json", "\"to\": 514", "\"to\": 513");
     alter("proof.json", "\"hashes\": [\n    \"", "\"hashes\": [\n    \"AAAA");
     assert!(alter("checkpoint", "700", "701").contains("not signed with the key"));
+    alter("checkpoint", "\n\n", "\n");
+    alter("proof.json", "\"from\"", "\"form\"");
+    alter("proof.json", "{", "[");
     let other = "ledger.test/1+00000000+AbU6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6";
     assert_eq!(check(&bundle, &["--key", other]).0, Some(1));
 
@@ -101,7 +106,17 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
     signer.sign().await.unwrap();
     assert_eq!(program.run("export --from 5 --to 6 --out later").await.code, 0);
     let (code, text) = check(&dir("later"), &["--key", &key, "--checkpoint", &kept]);
-    assert!(code == Some(1) && text.contains("that you kept"), "{text}");
+    assert!(
+        code == Some(1) && text.contains("takes a bundle from 1 to 700"),
+        "{text}"
+    );
+    // one from the first event on is held against every older checkpoint
+    assert_eq!(program.run("export --out whole").await.code, 0);
+    for checkpoint in store.checkpoints((0, i64::MAX), 10).await.unwrap() {
+        std::fs::write(&kept, checkpoint.note).unwrap();
+        let (code, text) = check(&dir("whole"), &["--key", &key, "--checkpoint", &kept]);
+        assert_eq!(code, Some(0), "{}: {text}", checkpoint.size);
+    }
 }
 
 async fn a_bundle_is_refused_where_there_is_nothing_to_prove_it_with(database: Database) {

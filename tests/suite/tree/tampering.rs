@@ -240,6 +240,11 @@ async fn the_stored_tree_and_checkpoints_are_checked_against_the_rows(database: 
                 Some(257),
             ),
             (
+                "UPDATE head SET recorded_at = (SELECT recorded_at FROM events WHERE position = 1)".to_owned(),
+                FindingKind::Head,
+                None,
+            ),
+            (
                 "UPDATE head SET frontier = (SELECT hash FROM tree_nodes WHERE number = 0)".to_owned(),
                 FindingKind::Head,
                 None,
@@ -265,6 +270,10 @@ async fn the_stored_tree_and_checkpoints_are_checked_against_the_rows(database: 
             let found = found.unwrap_or_else(|| panic!("{sql}: {report:?}"));
             assert_eq!(found.position, position, "{sql}: {report:?}");
         }
+    }
+    for (level, number) in [(1, 2), (1, 70), (2, 0), (3, 5)] {
+        let sql = format!("INSERT INTO tree_nodes (level, number, hash) VALUES ({level}, {number}, {other})");
+        victim.finds(&sql, FindingKind::Tree, None).await;
     }
 }
 
