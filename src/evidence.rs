@@ -21,6 +21,11 @@ pub enum EvidenceError {
     /// The event was not made of a webhook.
     #[error("the event at position {0} was not made of a webhook, so it has no original")]
     NoOriginal(Position),
+    /// The event was made of a webhook, and its original was taken away.
+    #[error(
+        "the original of the event at position {0} is gone: it was deleted from the database (see `warmledger verify`)"
+    )]
+    Gone(Position),
     /// The original cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -79,7 +84,12 @@ impl Evidence {
         let event = store.events_at(&[position]).await?.pop();
         let event = event.ok_or(EvidenceError::NoEvent(position))?;
         if event.sealed.original.is_none() {
-            return Err(EvidenceError::NoOriginal(position));
+            let of_a_webhook = event.to_recorded()?.event.as_order().is_some();
+            return Err(if of_a_webhook {
+                EvidenceError::Gone(position)
+            } else {
+                EvidenceError::NoOriginal(position)
+            });
         }
         let original = reader.original(&event).await?;
         let signature =

@@ -4,6 +4,7 @@
 //! - `access`: what somebody did, made ready for recording
 //! - `incoming`: a webhook made ready for recording
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
+//! - `same`: whether two webhooks say the same
 //! - `route`: which stream a webhook belongs to
 //! - `cache`: what the writer remembers between batches
 //! - `plan`: a batch of webhooks becomes a batch of events
@@ -20,6 +21,7 @@ pub mod leaf;
 mod plan;
 mod reader;
 mod route;
+mod same;
 mod tree;
 mod writer;
 

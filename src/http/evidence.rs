@@ -80,7 +80,12 @@ struct Written<'a> {
             content_type = "application/problem+json",
             description = "No such event, or one that was not made of a webhook."
         ),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was erased."),
+        (
+            status = 410,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "It was erased, or deleted behind the service's back: the detail says which."
+        ),
         Refusals
     )
 )]
@@ -130,6 +135,7 @@ async fn open(
             return Err(refuse(Refusal::Erased, OpenError::Erased.into()).await);
         }
         Err(EvidenceError::Open(error)) => return Err(error.into()),
+        Err(error @ EvidenceError::Gone(_)) => return Err(Problem::new(StatusCode::GONE, error.to_string())),
         Err(error @ (EvidenceError::NoEvent(_) | EvidenceError::NoOriginal(_))) => {
             return Err(Problem::not_found(error.to_string()));
         }

@@ -27,6 +27,10 @@ use text::event_name;
 /// The most characters of a provider's own word that are kept among the facts: an event name, a status.
 const MAX_WORD_CHARS: usize = 128;
 
+/// The most domains and mailboxes that one webhook may tell of. What the views fold of it would hold up everything else;
+/// real ones take a few hundred bytes each, of which no webhook has room for so many.
+const MAX_PARTS: usize = 10_000;
+
 /// What a webhook says, split by sensitivity.
 pub(super) struct Parsed {
     /// The sender's id of the event; none for a quarantined one.
@@ -71,6 +75,16 @@ struct Outer<'a> {
     event_id: Option<&'a RawValue>,
     #[serde(borrow, default)]
     data: Option<&'a RawValue>,
+}
+
+/// Refuses more parts than one webhook may tell of.
+fn few_enough(parts: usize, path: &str) -> Result<(), Problem> {
+    if parts > MAX_PARTS {
+        let what =
+            format_args!("tells of {parts} domains and mailboxes, more than the {MAX_PARTS} that one event may hold");
+        return Err(Problem::at(path, what));
+    }
+    Ok(())
 }
 
 /// Only the user, for a payload that is no use otherwise.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
 use zeroize::Zeroizing;
 
+use super::same::same;
 use crate::secret::Secret;
 use crate::sections::Spelling;
 use crate::vault::{Fingerprint, Packed, VaultError};
@@ -181,9 +182,7 @@ impl Incoming {
 
     /// Whether the webhook's body says the same as another: byte for byte, or as JSON.
     pub(super) fn says(&self, other: &[u8]) -> bool {
-        let own = self.plain.original.body.expose();
-        let parse = serde_json::from_slice::<serde_json::Value>;
-        own == other || parse(own).is_ok_and(|own| parse(other).is_ok_and(|other| own == other))
+        same(self.plain.original.body.expose(), other)
     }
 
     /// Whether two webhooks' bodies say the same.

@@ -15,6 +15,7 @@ use crate::support::{Database, TestService, fixture};
 on_both_stores!(
     an_original_is_opened_byte_for_byte_and_its_signature_holds,
     a_body_that_is_not_kept_is_not_made_of_altered_facts,
+    a_repeat_of_what_was_altered_or_taken_away_is_kept,
     the_body_takes_more_than_the_right_to_audit,
 );
 
@@ -106,6 +107,17 @@ async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: D
     let written = std::fs::read(program.directory.path().join("body")).unwrap();
     assert_eq!(written, line.into_bytes());
     assert!(!ended.stdout.contains("johndoe"), "{}", ended.stdout);
+    let ended = program
+        .run(&format!("events evidence {last} --reason dispute --out body"))
+        .await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("body is there already"), "{}", ended.stderr);
+    let store = database.store().await;
+    assert_eq!(
+        all_events(&*store).await.len(),
+        last + 1,
+        "nothing was handed out, so nothing recorded"
+    );
 }
 
 async fn a_body_that_is_not_kept_is_not_made_of_altered_facts(database: Database) {
@@ -132,6 +144,32 @@ async fn a_body_that_is_not_kept_is_not_made_of_altered_facts(database: Database
     let (status, refused) = open(&service, &service.token, &position, true).await;
     assert_eq!(status, 500, "{refused}");
     service.stop().await;
+}
+
+async fn a_repeat_of_what_was_altered_or_taken_away_is_kept(database: Database) {
+    let service = database.service().await;
+    let body = String::from_utf8(fixture("subscription.renewing.json")).unwrap();
+    let position = service.send(body.clone()).await["position"].clone();
+    service.stop().await;
+    let raw = Raw::connect(&database).await;
+    raw.unguard().await;
+    let id = "position = 1";
+    for (sealed, seen) in [("leaf_hash", 500), ("NULL", 410)] {
+        raw.execute(&format!("UPDATE events SET original = {sealed} WHERE {id}"))
+            .await;
+        // nothing in memory says that it is a repeat
+        let service = database.service().await;
+        let kept = service.send(format!(" {body}")).await;
+        assert_eq!(
+            kept["status"],
+            if seen == 500 { "quarantined" } else { "duplicate" },
+            "{kept}"
+        );
+        assert_ne!(kept["position"], position);
+        let (status, refused) = open(&service, &service.token, &position, false).await;
+        assert_eq!(status, seen, "{refused}");
+        service.stop().await;
+    }
 }
 
 async fn the_body_takes_more_than_the_right_to_audit(database: Database) {

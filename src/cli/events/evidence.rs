@@ -1,6 +1,6 @@
 //! `warmledger events evidence`
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -29,6 +29,8 @@ pub(super) async fn run(
     let reader = Reader::new(Arc::clone(&core.store), Arc::clone(&core.vault));
     let ingest = |source: &str| core.ingests.get(source);
     let found = Evidence::open(&*core.store, &reader, ingest, position).await?;
+    // before it is recorded that the body was handed out
+    let file = out.map(create).transpose()?;
     let event = evidence::opened(
         position,
         found.subject(),
@@ -37,13 +39,25 @@ pub(super) async fn run(
         Caller::cli().facts(),
     );
     core.ledger.record_access(event).await?;
-    if let Some(path) = out {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let written = file.and_then(|mut file| file.write_all(found.body()));
-        written.with_context(|| format!("cannot write {}", path.display()))?;
+    if let Some((mut file, path)) = file {
+        file.write_all(found.body())
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     output::print_json(&found.finding())?;
     drop(found);
     core.close().await;
     Ok(())
+}
+
+/// A new file that only its owner reads.
+fn create(path: &Path) -> anyhow::Result<(File, &Path)> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let file = file.with_context(|| match path.exists() {
+        true => format!(
+            "{} is there already; choose another name, nothing is overwritten",
+            path.display()
+        ),
+        false => format!("cannot make {}", path.display()),
+    })?;
+    Ok((file, path))
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, few_enough, optional, required};
 use crate::sections::{Parts, Spelling, Text};
 
 #[derive(Deserialize)]
@@ -33,6 +33,11 @@ struct DomainDetails<'a> {
 /// Splits the payload; `body` is the webhook that it is of.
 pub(super) fn read(data: Data<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, Problem> {
     let details = data.mailbox_details.unwrap_or_default();
+    let mailboxes = details.iter().flat_map(|assigned| &assigned.pre_warmed_up_mailboxes);
+    few_enough(
+        details.len() + mailboxes.map(Vec::len).sum::<usize>(),
+        "data.mailboxDetails",
+    )?;
     let mut domains = Vec::with_capacity(details.len());
     for (index, assigned) in details.iter().enumerate() {
         let path = format_args!("data.mailboxDetails[{index}]");

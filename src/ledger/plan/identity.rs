@@ -9,6 +9,7 @@ use crate::ledger::cache::Seen;
 use crate::ledger::reader::open_original;
 use crate::ledger::writer::Pending;
 use crate::ledger::{Incoming, OpenError, Outcome, Receipt, RecordError};
+use crate::vault::VaultError;
 
 /// Whether a webhook is known.
 pub(super) enum Known {
@@ -42,7 +43,8 @@ impl Planner<'_> {
                 self.ask_for(incoming).await?;
                 continue;
             }
-            if let Some((ahead, taken)) = self.ahead.and_then(|ahead| Some((ahead, ahead.ids.get(&id)?))) {
+            let ahead = self.ahead.iter().find_map(|ahead| Some((ahead, ahead.ids.get(&id)?)));
+            if let Some((ahead, taken)) = ahead {
                 return match ahead.receipt(taken.event) {
                     Some(first) if taken.fingerprint == incoming.fingerprint => {
                         Ok(Known::As(Planned::Known(first.of_repeat())))
@@ -79,7 +81,8 @@ impl Planner<'_> {
     }
 
     /// Whether the webhook's body says the same as that of the recorded event. Where that one can no longer be opened,
-    /// since its subject was erased, it counts as the same: nothing could be compared, and nothing new be learnt.
+    /// since its subject was erased, it counts as the same: nothing could be compared, and nothing new be learnt. Where that
+    /// one was altered, the webhook counts as another: it is evidence.
     async fn same_content(&self, incoming: &Incoming, seen: &Seen) -> Result<bool, RecordError> {
         if let Some(fingerprint) = seen.fingerprint
             && fingerprint == incoming.fingerprint
@@ -91,6 +94,7 @@ impl Planner<'_> {
         match open_original(self.store, self.vault, event).await {
             Ok(original) => Ok(incoming.says(original.body.expose())),
             Err(OpenError::Erased) => Ok(true),
+            Err(OpenError::Vault(VaultError::Tampered | VaultError::Corrupt)) => Ok(false),
             Err(OpenError::Store(error)) => Err(unavailable(error)),
             Err(OpenError::Vault(error)) => Err(RecordError::Vault(Arc::new(error))),
         }

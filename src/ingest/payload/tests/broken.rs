@@ -66,6 +66,34 @@ fn what_is_no_json_is_quarantined_without_quoting_it() {
 }
 
 #[test]
+fn more_parts_than_an_event_may_hold_are_quarantined() {
+    let body = |parts: usize| {
+        let mailboxes = vec!["{}"; parts - 1].join(",");
+        let data = format!(
+            r#"{{"orderId":"O1","mailboxDetails":[{{"domain":"a.com","preWarmedUpMailboxes":[{mailboxes}]}}]}}"#
+        );
+        format!(r#"{{"event":"prewarmup.order.success","eventId":"E1","data":{data}}}"#)
+    };
+    assert_eq!(
+        quarantined(body(MAX_PARTS + 1)),
+        (
+            QuarantineReason::InvalidPayload,
+            "data.mailboxDetails tells of 10001 domains and mailboxes, more than the 10000 that one event may hold"
+                .to_owned()
+        )
+    );
+    assert_eq!(
+        parse_signed(body(MAX_PARTS).as_bytes()).claim.type_name(),
+        "MailboxesAssigned"
+    );
+    let failed = vec!["{}"; MAX_PARTS + 1].join(",");
+    let body = format!(
+        r#"{{"event":"prewarmup.order.failed","eventId":"E1","data":{{"orderId":"O1","failedOrders":[{failed}]}}}}"#
+    );
+    assert_eq!(quarantined(body).0, QuarantineReason::InvalidPayload);
+}
+
+#[test]
 fn what_came_without_a_signature_is_marked_so() {
     for body in [
         fixture("prewarmup.order.success"),
