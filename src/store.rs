@@ -72,6 +72,9 @@ pub struct Batch<'a> {
     pub keys: &'a [(SubjectId, Vec<u8>)],
     /// What the events add to the Merkle tree.
     pub tree: &'a Growth,
+    /// Whether the batch that this one counts on is still under way. The store takes this one in after it, or refuses it: the
+    /// tree has to be the one that was counted on, since another process may have brought the head to the same position.
+    pub behind: bool,
 }
 
 /// What became of a batch.
@@ -194,14 +197,14 @@ impl RowChange {
 }
 
 /// One step of a projection: rows and checkpoint move together.
-pub struct Advance<'a> {
+pub struct Advance {
     /// The generation; its `position` is the checkpoint that the step was made from.
-    pub from: &'a Generation,
+    pub from: Generation,
     /// The columns of its table.
     pub columns: &'static [Column],
     /// The new checkpoint.
     pub to: Position,
-    /// The rows that change.
+    /// The rows that change, in the order of their keys.
     pub changes: Vec<RowChange>,
     /// Rows that stand still from now on, since an event could not be folded into them.
     pub parked: Vec<Parked>,
@@ -209,6 +212,14 @@ pub struct Advance<'a> {
     pub unparked: Vec<String>,
     /// Rows whose events were passed over, since they stand still. If one no longer does, the step is refused.
     pub passed_over: Vec<String>,
+}
+
+impl Advance {
+    /// What becomes of the row with this key, if it changes.
+    pub fn change(&self, key: &str) -> Option<&RowChange> {
+        let found = self.changes.binary_search_by(|change| change.key.as_str().cmp(key));
+        found.ok().map(|index| &self.changes[index])
+    }
 }
 
 /// A row that stands still.
@@ -287,7 +298,12 @@ pub trait Store: KeyStore + TreeStore {
     /// The end of the log.
     async fn head(&self) -> Result<Head, StoreError>;
 
-    /// Appends a batch: all of it, durably, or nothing.
+    /// How many batches may be under way at once, each behind the one before.
+    fn lanes(&self) -> usize {
+        1
+    }
+
+    /// Appends a batch: all of it, durably, or nothing. Batches under way at once are appended in the order of the calls.
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError>;
 
     /// Answers what the ledger's caches don't know.
@@ -317,12 +333,15 @@ pub trait Store: KeyStore + TreeStore {
         columns: &'static [Column],
     ) -> Result<Generation, StoreError>;
 
+    /// Makes what indexes a generation still lacks that was filled without readers, and is to have some.
+    async fn index_generation(&self, generation: &Generation, columns: &'static [Column]) -> Result<(), StoreError>;
+
     /// The documents of the rows with these keys in a generation.
     async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError>;
 
     /// Moves projections on, all of them in one transaction. `false`, and nothing written, if a checkpoint is not
     /// where it was, or a row that was passed over does not stand still any more: another process was faster.
-    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError>;
+    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError>;
 
     /// The rows that stand still, of all generations.
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError>;

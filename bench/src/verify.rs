@@ -142,6 +142,7 @@ async fn fill(store: &Arc<dyn Store>, dir: &Path, events: u64) -> anyhow::Result
                 events: &batch,
                 keys: &[],
                 tree: &growth,
+                behind: false,
             })
             .await?;
         ensure!(appended == Append::Done, "{appended:?}");

@@ -103,6 +103,7 @@ pub async fn record_access_as(
             recorded_at,
             events: &events,
             keys: &[],
+            behind: false,
         };
         match store.append(&batch).await.map_err(unavailable)? {
             Append::Done => return Ok(position),

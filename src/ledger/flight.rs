@@ -1,38 +1,52 @@
-//! The batch that is on its way to disk, and the one that gathers meanwhile.
+//! The batches that are on their way to disk, and the one that gathers meanwhile.
 
+use std::collections::VecDeque;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use futures_util::future::{MaybeDone, maybe_done, poll_immediate};
+use futures_util::future::poll_immediate;
+use tokio::task::JoinHandle;
 
 use super::plan::Plan;
 use super::writer::Pending;
 use crate::store::{Append, Store, StoreError};
 
-type Appending = Pin<Box<dyn Future<Output = Result<Append, StoreError>> + Send>>;
+type Appended = Result<Append, StoreError>;
+type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
 
 /// A batch on its way to disk.
 pub(super) struct Flight {
     batch: Vec<Pending>,
     plan: Arc<Plan>,
-    append: MaybeDone<Appending>,
+    /// Goes on by itself, while the next batch is planned.
+    append: Appending,
 }
 
 impl Flight {
-    /// Hands a batch to the store. What can be sent at once is on its way when this returns.
-    pub(super) async fn take_off(store: &Arc<dyn Store>, mut batch: Vec<Pending>, plan: Plan) -> Self {
+    /// Hands a batch to the store; `behind` says that another one is under way, which it counts on. What can be sent at once
+    /// is on its way when this returns.
+    pub(super) async fn take_off(store: &Arc<dyn Store>, mut batch: Vec<Pending>, plan: Plan, behind: bool) -> Self {
         batch.iter_mut().for_each(Pending::leave_queue);
         let plan = Arc::new(plan);
         let (store, shared) = (Arc::clone(store), Arc::clone(&plan));
-        let append: Appending = Box::pin(async move { store.append(&shared.as_batch()).await });
-        let mut append = maybe_done(append);
-        poll_immediate(&mut append).await;
+        let mut append: Appending = Box::pin(async move { store.append(&shared.as_batch(behind)).await });
+        let append: Appending = match poll_immediate(&mut append).await {
+            Some(appended) => Box::pin(ready(appended)),
+            None => Box::pin(joined(tokio::spawn(append))),
+        };
         Self { batch, plan, append }
     }
 
     /// What counts on it may count on this.
     pub(super) fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Whether another batch may fly behind it: it has nothing but webhooks. What people do with subjects and keys has to be
+    /// durable before anything is written that may depend on it.
+    pub(super) fn leads(&self) -> bool {
+        only_webhooks(&self.batch)
     }
 
     /// The batch and its plan, once it has landed.
@@ -44,17 +58,26 @@ impl Flight {
     }
 }
 
-/// Waits until a flight has landed; for ever, if there is none.
-pub(super) async fn landing(flight: &mut Option<Flight>) -> Result<Append, StoreError> {
-    let Some(flight) = flight else {
-        return std::future::pending().await;
-    };
-    loop {
-        if let Some(appended) = Pin::new(&mut flight.append).take_output() {
-            return appended;
-        }
-        (&mut flight.append).await;
+async fn joined(task: JoinHandle<Appended>) -> Appended {
+    match task.await {
+        Ok(appended) => appended,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Unavailable("the process is ending".to_owned())),
+        },
     }
+}
+
+/// Waits until the first of the flights has landed; for ever, if there is none.
+pub(super) async fn landing(flights: &mut VecDeque<Flight>) -> Appended {
+    match flights.front_mut() {
+        Some(flight) => (&mut flight.append).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn only_webhooks(batch: &[Pending]) -> bool {
+    batch.iter().all(|pending| pending.webhook().is_some())
 }
 
 /// The batch that gathers meanwhile.
@@ -80,5 +103,10 @@ impl Next {
     /// Whether all of it is planned and there is something to append.
     pub(super) fn is_ready(&self) -> bool {
         self.grows && self.plan.as_ref().is_some_and(|plan| !plan.events.is_empty())
+    }
+
+    /// Whether it may fly behind another one.
+    pub(super) fn follows(&self) -> bool {
+        self.is_ready() && only_webhooks(&self.batch)
     }
 }

@@ -88,8 +88,8 @@ pub(super) struct Planner<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) vault: &'a Vault,
     pub(super) cache: &'a mut Cache,
-    /// The plan before, which is not durable yet.
-    pub(super) ahead: Option<&'a Plan>,
+    /// The plans before that are not durable yet, the newest first.
+    pub(super) ahead: &'a [&'a Plan],
     pub(super) mode: Mode,
     /// What the store said about event ids.
     pub(super) recorded: HashMap<(Source, EventId), Seen>,
@@ -106,7 +106,7 @@ impl<'a> Planner<'a> {
         store: &'a dyn Store,
         vault: &'a Vault,
         cache: &'a mut Cache,
-        ahead: Option<&'a Plan>,
+        ahead: &'a [&'a Plan],
         mode: Mode,
     ) -> Self {
         Self {
@@ -273,7 +273,7 @@ impl<'a> Planner<'a> {
             let planned = plan
                 .references
                 .get(&reference)
-                .or_else(|| self.ahead.and_then(|ahead| ahead.references.get(&reference)))
+                .or_else(|| self.ahead.iter().find_map(|ahead| ahead.references.get(&reference)))
                 .or_else(|| self.cache.references.peek(&reference))
                 .cloned();
             let stored = self.traced.get(&reference).into_iter().flatten().rev().cloned();
@@ -290,7 +290,7 @@ impl<'a> Planner<'a> {
     /// A stream's state as of the plan so far; empty if nothing is known of it.
     fn state(&mut self, stream: &StreamId, plan: &Plan) -> StreamState {
         let planned = plan.streams.get(stream);
-        let planned = planned.or_else(|| self.ahead.and_then(|ahead| ahead.streams.get(stream)));
+        let planned = planned.or_else(|| self.ahead.iter().find_map(|ahead| ahead.streams.get(stream)));
         let known = planned.or_else(|| self.cache.streams.get(stream));
         known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
     }
@@ -323,13 +323,14 @@ impl Plan {
     }
 
     /// What the store is to append.
-    pub(super) fn as_batch(&self) -> Batch<'_> {
+    pub(super) fn as_batch(&self, behind: bool) -> Batch<'_> {
         Batch {
             expected: self.head,
             recorded_at: self.recorded_at,
             events: &self.events,
             keys: &self.keys,
             tree: &self.tree,
+            behind,
         }
     }
 
@@ -357,6 +358,15 @@ impl Plan {
             position: self.position(index),
             stream: event.stream.clone(),
         })
+    }
+
+    /// Notes where each webhook of the batch would stand, if the plan was appended and only the answer is lost.
+    pub(super) fn attempted(&self, batch: &mut [Pending]) {
+        for (pending, planned) in batch.iter_mut().zip(&self.planned) {
+            if let Planned::New(index) = planned {
+                pending.attempted = self.receipt(*index).map(|receipt| receipt.position);
+            }
+        }
     }
 
     /// Remembers what the plan has made true by being appended.

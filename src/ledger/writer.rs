@@ -2,9 +2,11 @@
 //! answers every waiter. While a batch is on its way to disk the next one gathers and is planned, so batches grow with
 //! the load, the store never waits for a plan, and a lone webhook never waits for company.
 //!
-//! A plan that is made meanwhile counts on the batch that is under way. If that one is refused or its answer is lost,
-//! both are decided again, one after the other and with nothing under way.
+//! Where the store can take in a batch while it flushes the one before, two are under way. A plan that is made meanwhile
+//! counts on those. If one of them is refused or its answer is lost, it and all that counted on it are decided again, one
+//! after the other and with nothing under way.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ const BATCH: usize = 512;
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.
 const CAREFUL_BATCHES: u32 = 16;
+/// How many batches go one by one after another process was faster.
+const CROWDED_BATCHES: u32 = 64;
 /// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
 const CATCH_UP: u32 = 1_000;
 const CATCH_UP_ROUNDS: usize = 10;
@@ -97,6 +101,7 @@ pub(super) struct Writer {
     frontier: Frontier,
     cache: Cache,
     careful: u32,
+    crowded: u32,
     /// Whether the store was away when last tried: then each batch is tried once, so that the queue is answered soon.
     away: bool,
     tail: watch::Sender<Position>,
@@ -116,6 +121,7 @@ impl Writer {
             frontier,
             cache: Cache::new(),
             careful: 0,
+            crowded: 0,
             away: false,
             tail,
         }
@@ -123,39 +129,37 @@ impl Writer {
 
     /// Runs until every handle on the queue is dropped and the queue is empty.
     pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Pending>) {
-        let mut flight: Option<Flight> = None;
+        let mut flights = VecDeque::new();
         let mut next = Next::default();
         let mut open = true;
         loop {
-            if flight.is_none() && !next.batch.is_empty() {
-                flight = self.depart(std::mem::take(&mut next)).await;
-            }
-            if flight.is_none() && !open {
+            self.depart(&mut flights, &mut next).await;
+            if flights.is_empty() && next.batch.is_empty() && !open {
                 return;
             }
             let room = BATCH - next.batch.len();
             tokio::select! {
                 biased;
-                appended = landing(&mut flight), if flight.is_some() => {
-                    if let Some(landed) = flight.take() {
-                        flight = self.landed(landed, appended, &mut next).await;
+                appended = landing(&mut flights), if !flights.is_empty() => {
+                    if let Some(landed) = flights.pop_front() {
+                        self.landed(landed, appended, &mut flights, &mut next).await;
                     }
                 }
                 received = queue.recv_many(&mut next.batch, room), if open && next.grows && room > 0 => {
                     open = received > 0;
-                    self.extend(&mut next, flight.as_ref().map(Flight::plan)).await;
+                    self.extend(&mut next, &plans(&flights)).await;
                 }
             }
         }
     }
 
-    /// Plans what `next` has got, as far as that can be told while the flight is under way.
-    async fn extend(&mut self, next: &mut Next, ahead: Option<&Plan>) {
+    /// Plans what `next` has got, as far as that can be told while the plans ahead are under way.
+    async fn extend(&mut self, next: &mut Next, ahead: &[&Plan]) {
         if self.is_careful() {
             // it is planned by `record`, which asks the store anew at each attempt
             return;
         }
-        let plan = next.plan.get_or_insert_with(|| match ahead {
+        let plan = next.plan.get_or_insert_with(|| match ahead.first() {
             Some(ahead) => Plan::behind(ahead.new_head(), ahead.tree.frontier().clone()),
             None => Plan::behind(self.head, self.frontier.clone()),
         });
@@ -164,51 +168,77 @@ impl Writer {
         next.grows = planner.extend(plan, &mut next.batch).await.unwrap_or(false);
     }
 
-    /// Sends a batch off, with nothing under way; none if it needs no append, or had to be recorded step by step.
-    async fn depart(&mut self, mut next: Next) -> Option<Flight> {
+    /// Sends the next batch off, if it may go now.
+    async fn depart(&mut self, flights: &mut VecDeque<Flight>, next: &mut Next) {
+        let may_go = match flights.back() {
+            None => !next.batch.is_empty(),
+            Some(last) => flights.len() < self.lanes() && last.leads() && next.follows(),
+        };
+        if !may_go {
+            return;
+        }
+        let mut next = std::mem::take(next);
         if !next.grows {
             // what it waited for has landed
-            self.extend(&mut next, None).await;
+            self.extend(&mut next, &plans(flights)).await;
         }
         match next.plan {
             Some(plan) if next.grows && !self.is_careful() => {
                 metrics::histogram!("warmledger_batch_size").record(next.batch.len() as f64);
-                if !plan.events.is_empty() {
-                    return Some(Flight::take_off(&self.store, next.batch, plan).await);
+                if plan.events.is_empty() {
+                    self.finish(next.batch, plan);
+                } else {
+                    self.crowded = self.crowded.saturating_sub(1);
+                    let behind = !flights.is_empty();
+                    flights.push_back(Flight::take_off(&self.store, next.batch, plan, behind).await);
                 }
-                self.finish(next.batch, plan);
             }
             _ => self.record(next.batch).await,
         }
-        None
     }
 
-    /// Settles a flight; gives the next one, if that could take off at once.
+    /// How many batches may be under way now.
+    fn lanes(&self) -> usize {
+        // where other processes append too, what flies behind would mostly be refused
+        if self.crowded > 0 { 1 } else { self.store.lanes() }
+    }
+
+    /// Settles the first of the flights; if it was not appended, all that counted on it.
     async fn landed(
         &mut self,
         flight: Flight,
         appended: Result<Append, StoreError>,
+        flights: &mut VecDeque<Flight>,
         next: &mut Next,
-    ) -> Option<Flight> {
+    ) {
         let (mut batch, plan) = flight.into_parts();
-        if !matches!(appended, Ok(Append::Done)) {
-            if let Err(error) = self.refused(&mut batch, &plan, appended).await {
-                tracing::warn!(%error, "a batch was not appended; trying again");
-            }
-            self.record(batch).await;
-            // it counted on what has not come to be
-            self.record(std::mem::take(next).batch).await;
-            return None;
+        if matches!(appended, Ok(Append::Done)) {
+            self.away = false;
+            // the store gets its next work before anybody is answered
+            self.depart(flights, next).await;
+            self.finish(batch, plan);
+            return;
         }
-        self.away = false;
-        // the store gets its next work before anybody is answered
-        let following = if next.is_ready() {
-            self.depart(std::mem::take(next)).await
-        } else {
-            None
-        };
-        self.finish(batch, plan);
-        following
+        let mut undone = Vec::new();
+        while !flights.is_empty() {
+            // appended after all, where only the answer to the one before was lost
+            let appended = landing(flights).await;
+            if let Some(flight) = flights.pop_front() {
+                let (mut batch, plan) = flight.into_parts();
+                if !matches!(appended, Ok(Append::LostRace | Append::Conflict)) {
+                    plan.attempted(&mut batch);
+                }
+                undone.push(batch);
+            }
+        }
+        if let Err(error) = self.refused(&mut batch, &plan, appended).await {
+            tracing::warn!(%error, "a batch was not appended; trying again");
+        }
+        self.record(batch).await;
+        undone.push(std::mem::take(next).batch);
+        for batch in undone {
+            self.record(batch).await;
+        }
     }
 
     fn is_careful(&self) -> bool {
@@ -264,12 +294,12 @@ impl Writer {
             Mode::Optimistic
         };
         let mut plan = Plan::behind(self.head, self.frontier.clone());
-        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, None, mode);
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, &[], mode);
         planner.extend(&mut plan, batch).await?;
         if plan.events.is_empty() {
             return Ok(Some(plan));
         }
-        match self.store.append(&plan.as_batch()).await {
+        match self.store.append(&plan.as_batch(false)).await {
             Ok(Append::Done) => {
                 self.careful = self.careful.saturating_sub(1);
                 Ok(Some(plan))
@@ -291,6 +321,7 @@ impl Writer {
         match appended {
             Ok(refused) => {
                 metrics::counter!("warmledger_batches_retried_total").increment(1);
+                self.crowded = CROWDED_BATCHES;
                 self.careful = if refused == Append::Conflict {
                     CAREFUL_BATCHES
                 } else {
@@ -305,11 +336,7 @@ impl Writer {
             Err(error) => {
                 // the answer may be lost while the commit is not: the next attempt looks the ids up before it writes
                 self.careful = CAREFUL_BATCHES;
-                for (pending, planned) in batch.iter_mut().zip(&plan.planned) {
-                    if let Planned::New(index) = planned {
-                        pending.attempted = plan.receipt(*index).map(|receipt| receipt.position);
-                    }
-                }
+                plan.attempted(batch);
                 if error.is_transient() {
                     // if this fails too, the error is the same kind, and the attempt is counted
                     self.catch_up().await?;
@@ -398,6 +425,11 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+/// The plans that are under way, the newest first.
+fn plans(flights: &VecDeque<Flight>) -> Vec<&Plan> {
+    flights.iter().rev().map(Flight::plan).collect()
 }
 
 /// A failure that a whole batch shares.

@@ -44,8 +44,48 @@ pub(super) async fn advance(
     size: &StepSize,
     until: Option<Position>,
 ) -> Result<Step, RunError> {
-    let Some(after) = targets.iter().map(|target| target.generation.position).min() else {
+    let Some(prepared) = prepare(store, targets, size, until, &[]).await? else {
         return Ok(Step::UpToDate);
+    };
+    if !store.advance(&prepared.steps).await? {
+        return Ok(Step::Overtaken);
+    }
+    prepared.move_on(targets);
+    Ok(Step::Advanced { more: prepared.more })
+}
+
+/// What is folded and not written yet.
+pub(super) struct Prepared {
+    pub(super) steps: Vec<Advance>,
+    /// The new checkpoint of all targets that were behind it.
+    to: Position,
+    /// Whether there may well be more to fold.
+    pub(super) more: bool,
+}
+
+impl Prepared {
+    /// Moves the targets to where they are once it is written.
+    pub(super) fn move_on(&self, targets: &mut [Target]) {
+        for target in targets {
+            target.generation.position = target.generation.position.max(self.to);
+        }
+    }
+}
+
+/// Reads the events of one step and folds them; none if there are none. `before` is the step that the targets have been
+/// moved on by and that is still being written: its rows count as if they were there.
+///
+/// # Errors
+/// [`RunError`] if the store fails or an event cannot be folded.
+pub(super) async fn prepare(
+    store: &dyn Store,
+    targets: &[Target],
+    size: &StepSize,
+    until: Option<Position>,
+    before: &[Advance],
+) -> Result<Option<Prepared>, RunError> {
+    let Some(after) = targets.iter().map(|target| target.generation.position).min() else {
+        return Ok(None);
     };
     let limit = size.events();
     let stored = store
@@ -61,32 +101,32 @@ pub(super) async fn advance(
     let events = within.map(|event| event.to_recorded()).collect::<Result<Vec<_>, _>>()?;
     drop(stored);
     let Some(to) = events.last().map(|event| event.position) else {
-        return Ok(Step::UpToDate);
+        return Ok(None);
     };
 
     let behind = targets.iter().filter(|target| target.generation.position < to);
-    let folded = try_join_all(behind.map(|target| fold(store, target, &events, to))).await?;
-    let (steps, loads): (Vec<_>, Vec<Load>) = folded.into_iter().unzip();
+    let folded = behind.map(|target| {
+        let before = before.iter().find(|step| step.from.name == target.generation.name);
+        fold(store, target, &events, to, before)
+    });
+    let (steps, loads): (Vec<_>, Vec<Load>) = try_join_all(folded).await?.into_iter().unzip();
     size.learn(events.len(), loads.into_iter().sum());
-    if !store.advance(&steps).await? {
-        return Ok(Step::Overtaken);
-    }
-    for target in targets {
-        target.generation.position = target.generation.position.max(to);
-    }
-    Ok(Step::Advanced {
+    Ok(Some(Prepared {
+        steps,
+        to,
         more: events.len() >= limit as usize,
-    })
+    }))
 }
 
 /// Folds events into the rows of one target. A row whose fold fails is parked: it stands still, and so it does for
 /// everything that comes after, until it is retried. Tells too what was read and is to be written.
-async fn fold<'t>(
+async fn fold(
     store: &dyn Store,
-    target: &'t Target,
+    target: &Target,
     events: &[Recorded],
     to: Position,
-) -> Result<(Advance<'t>, Load), RunError> {
+    before: Option<&Advance>,
+) -> Result<(Advance, Load), RunError> {
     let Target { projection, generation } = target;
     let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.position > generation.position) {
@@ -95,18 +135,29 @@ async fn fold<'t>(
         }
     }
     let mut keys: Vec<String> = touched.keys().cloned().collect();
-    let passed_over = store.parked_among(generation, &keys).await?;
+    let mut passed_over = store.parked_among(generation, &keys).await?;
+    let just_parked = before.into_iter().flat_map(|step| &step.parked);
+    passed_over.extend(
+        just_parked
+            .map(|parked| parked.key.clone())
+            .filter(|key| touched.contains_key(key)),
+    );
     for key in &passed_over {
         touched.remove(key);
     }
-    keys.retain(|key| touched.contains_key(key));
-    let mut documents: BTreeMap<String, String> = if generation.position == Position(0) || keys.is_empty() {
-        BTreeMap::new()
-    } else {
-        store.documents(generation, &keys).await?.into_iter().collect()
-    };
+    let mut documents: BTreeMap<String, String> = BTreeMap::new();
+    keys.retain(|key| {
+        let change = before.and_then(|step| step.change(key));
+        if let Some(document) = change.and_then(RowChange::document) {
+            documents.insert(key.clone(), document.to_owned());
+        }
+        touched.contains_key(key) && change.is_none()
+    });
+    if generation.position > Position(0) && !keys.is_empty() {
+        documents.extend(store.documents(generation, &keys).await?);
+    }
     let mut step = Advance {
-        from: generation,
+        from: generation.clone(),
         columns: projection.columns(),
         to,
         changes: Vec::with_capacity(touched.len()),

@@ -85,7 +85,7 @@ async fn retry_row(
             document = change.as_ref().and_then(RowChange::document).map(str::to_owned);
         }
         let step = Advance {
-            from: &live,
+            from: live.clone(),
             columns: projection.columns(),
             to: live.position,
             changes: change.into_iter().collect(),

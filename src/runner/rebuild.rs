@@ -7,7 +7,7 @@ use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::advance::{Step, Target, advance};
+use super::advance::{Prepared, Step, Target, advance, prepare};
 use super::step_size::StepSize;
 use crate::store::{Difference, Generation, GenerationState, Store, StoreError, Switch};
 
@@ -96,38 +96,60 @@ pub(super) async fn rebuild_by(
         });
     }
     let size = StepSize::beginning_with(FIRST_STEP);
+    // the step that is folded and not written yet; the targets are moved on by it
+    let mut under_way: Option<Prepared> = None;
     loop {
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        let step = undisturbed(store, advance(store, &mut targets, &size, None).await, &targets).await?;
-        let position = targets
-            .iter()
-            .map(|target| target.generation.position)
-            .min()
-            .unwrap_or_default();
-        progress(Progress {
-            position,
-            head: store.head().await?.position,
-        });
-        match step {
-            Step::Advanced { more: true } => {}
-            // close to the end: another small batch may have come in, which the switch would notice
-            Step::Advanced { .. } | Step::UpToDate => {
-                let (behind, held) = switch(store, targets).await?;
-                targets = reload(store, behind, by).await?;
-                if targets.is_empty() {
-                    return Ok(());
-                }
-                if held {
-                    tokio::select! {
-                        () = tokio::time::sleep(HELD_PAUSE) => {}
-                        () = shutdown.cancelled() => {}
-                    }
+        // the next step is folded while the one before is written
+        let before = under_way.as_ref().map_or(&[][..], |step| &step.steps);
+        let write = async {
+            match before {
+                [] => Ok(true),
+                steps => store.advance(steps).await,
+            }
+        };
+        let more = under_way.as_ref().is_none_or(|step| step.more);
+        let fold = async {
+            match more {
+                true => prepare(store, &targets, &size, None, before).await,
+                // close to the end: it may come in faster than it can be read, so the switch is tried first
+                false => Ok(None),
+            }
+        };
+        let result = match tokio::join!(write, fold) {
+            (Ok(false), _) => Ok(None),
+            (Ok(true), folded) => folded.map(Some),
+            (Err(error), _) => Err(error.into()),
+        };
+        let Some(next) = undisturbed(store, result, &targets).await? else {
+            (targets, under_way) = (reload(store, targets, by).await?, None);
+            continue;
+        };
+        if !before.is_empty() {
+            let reached = targets.iter().map(|target| target.generation.position).min();
+            progress(Progress {
+                position: reached.unwrap_or_default(),
+                head: store.head().await?.position,
+            });
+        }
+        if let Some(next) = &next {
+            next.move_on(&mut targets);
+        } else {
+            let (behind, held) = switch(store, targets).await?;
+            targets = reload(store, behind, by).await?;
+            if targets.is_empty() {
+                return Ok(());
+            }
+            if held {
+                tokio::select! {
+                    () = tokio::time::sleep(HELD_PAUSE) => {}
+                    () = shutdown.cancelled() => {}
                 }
             }
-            Step::Overtaken => targets = reload(store, targets, by).await?,
         }
+        under_way = next;
     }
 }
 
@@ -141,6 +163,14 @@ async fn switch(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Target>,
             continue;
         }
         let columns = target.projection.columns();
+        match store.index_generation(&target.generation, columns).await {
+            // a check elsewhere had made it, and has dropped it
+            Err(error) if error.is_missing_table() => {
+                behind.push(target);
+                continue;
+            }
+            indexed => indexed?,
+        }
         match store.switch_generation(&target.generation, columns).await? {
             Switch::Done => {}
             Switch::Behind => behind.push(target),
@@ -180,14 +210,18 @@ async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<T
     Ok(reloaded)
 }
 
-/// The result of a step, [`Step::Overtaken`] if the store refused it since another process has dropped a table.
-async fn undisturbed(store: &dyn Store, result: Result<Step, RunError>, targets: &[Target]) -> Result<Step, RunError> {
+/// The result of a step; none as well if the store refused it since another process has dropped a table.
+async fn undisturbed<T>(
+    store: &dyn Store,
+    result: Result<Option<T>, RunError>,
+    targets: &[Target],
+) -> Result<Option<T>, RunError> {
     let Err(RunError::Store(error)) = result else {
         return result;
     };
     for target in targets {
         if !error.is_transient() && current(store, &target.generation).await?.is_none() {
-            return Ok(Step::Overtaken);
+            return Ok(None);
         }
     }
     Err(error.into())
@@ -204,6 +238,8 @@ pub async fn check(
     shutdown: &CancellationToken,
 ) -> Result<Checked, RunError> {
     let name = projection.name();
+    // the generation that this check has made
+    let mut made = None;
     for _ in 0..CHASES {
         // another check or a rebuild may be filling one: then both go on with it
         let before = store.generations().await?;
@@ -211,13 +247,15 @@ pub async fn check(
             .create_generation(name, projection.version(), projection.columns())
             .await?;
         let same = |found: &Generation| found.name == name && found.generation == generation.generation;
-        let own = !before.iter().any(same);
+        if !before.iter().any(same) {
+            made = Some(generation.generation);
+        }
         let mut targets = [Target { projection, generation }];
         let result = compare(store, &mut targets, &mut progress, shutdown).await;
         let [Target { generation, .. }] = &targets;
         match result {
             Ok(Some(checked)) => {
-                if own {
+                if made == Some(generation.generation) {
                     store.drop_generation(generation).await?;
                 }
                 return Ok(checked);

@@ -120,6 +120,7 @@ impl Snapshots {
         folded?;
         let mut snapshots = Vec::with_capacity(targets.len());
         for Target { generation, projection } in targets {
+            self.store.index_generation(&generation, projection.columns()).await?;
             self.store.set_state(&generation, GenerationState::Snapshot).await?;
             self.keep_the_newest(projection).await?;
             snapshots.push(Generation {

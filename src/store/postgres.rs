@@ -52,11 +52,14 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// How long a statement waits for a connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
+const LANES: u32 = 2;
 
 /// The store on PostgreSQL.
 pub struct PostgresStore {
     /// For the writer alone, so that readers never make it wait.
     writer: PgPool,
+    turns: log::Turns,
     /// For everything else. Plans are made afresh for each execution: one made while a table was empty would scan it
     /// for ever.
     pool: PgPool,
@@ -74,24 +77,30 @@ impl PostgresStore {
             .application_name("warmledger")
             .options([("jit", "off"), ("max_parallel_workers_per_gather", "0")]);
         // a pool says only that it got no connection in time, a connection says why
-        match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
-            Ok(connected) => connected?.close().await?,
+        let mut first = match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
+            Ok(connected) => connected?,
             Err(_) => return Err(StoreError::Unavailable(format!("no answer within {ACQUIRE_TIMEOUT:?}"))),
-        }
+        };
+        MIGRATIONS.run(&mut first).await?;
+        first.close().await?;
         let pool_options = || PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
         // no round trip before each append to see whether the connection still works: the ledger looks up what an
         // append that failed has come to, and tries again
         let writer = pool_options()
-            .max_connections(1)
+            .max_connections(LANES)
             .test_before_acquire(false)
+            .after_connect(|connection, _| Box::pin(log::prepare(connection)))
             .connect_with(options.clone())
             .await?;
-        MIGRATIONS.run(&writer).await?;
         let pool = pool_options()
             .max_connections(8)
             .connect_with(options.options([("plan_cache_mode", "force_custom_plan")]))
             .await?;
-        Ok(Self { writer, pool })
+        Ok(Self {
+            writer,
+            turns: log::Turns::new(),
+            pool,
+        })
     }
 }
 
@@ -111,8 +120,12 @@ impl Store for PostgresStore {
         log::head(&self.pool).await
     }
 
+    fn lanes(&self) -> usize {
+        LANES as usize
+    }
+
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
-        log::append(&self.writer, batch).await
+        log::append(&self.writer, &self.turns, batch).await
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
@@ -148,11 +161,15 @@ impl Store for PostgresStore {
         generations::create(&self.pool, name, version, columns).await
     }
 
+    async fn index_generation(&self, generation: &Generation, columns: &'static [Column]) -> Result<(), StoreError> {
+        generations::index(&self.pool, generation, columns).await
+    }
+
     async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
         generations::documents(&self.pool, generation, keys).await
     }
 
-    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError> {
         steps::advance(&self.pool, steps).await
     }
 

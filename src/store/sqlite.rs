@@ -168,11 +168,16 @@ impl Store for SqliteStore {
         generations::create(&self.writer, name, version, columns).await
     }
 
+    async fn index_generation(&self, _: &Generation, _: &'static [Column]) -> Result<(), StoreError> {
+        // it has them from the start: making them at once would hold up SQLite's one writer, and every webhook with it
+        Ok(())
+    }
+
     async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
         generations::documents(&self.pool, generation, keys).await
     }
 
-    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError> {
         steps::advance(&self.writer, steps).await
     }
 

@@ -64,6 +64,7 @@ impl Frontier {
 /// A tree that grows: the new frontier, and the nodes that are to be stored with it.
 #[derive(Clone, Debug, Default)]
 pub struct Growth {
+    base: Frontier,
     frontier: Frontier,
     nodes: Vec<TileNode>,
 }
@@ -72,6 +73,7 @@ impl Growth {
     /// Nothing yet, on top of a tree.
     pub fn on(frontier: Frontier) -> Self {
         Self {
+            base: frontier.clone(),
             frontier,
             nodes: Vec::new(),
         }
@@ -81,6 +83,11 @@ impl Growth {
     pub fn push(&mut self, leaf: Hash) {
         let nodes = &mut self.nodes;
         self.frontier.push(leaf, |node| nodes.push(node));
+    }
+
+    /// The tree before it.
+    pub fn base(&self) -> &Frontier {
+        &self.base
     }
 
     /// The tree after it.

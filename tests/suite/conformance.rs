@@ -4,11 +4,13 @@
 //! - `append`: a batch is all or nothing; events never change; lookups use indexes
 //! - `processes`: two processes on one database
 //! - `batches`: webhooks of one batch and lost answers
+//! - `lanes`: batches under way at once
 //! - `projections`: rows and checkpoints move together; rebuilds, checks, failures
 //! - `interleavings`: any plan of webhooks, in any order: live rows = rebuilt rows = what the provider meant
 
 mod append;
 mod batches;
 mod interleavings;
+mod lanes;
 mod processes;
 pub mod projections;

@@ -190,6 +190,7 @@ async fn a_key_under_an_old_master_key_does_not_come_in(database: Database) {
     let head = store.head().await.unwrap();
     let batch = Batch {
         tree: &grown(&*store, &[]).await,
+        behind: false,
         expected: head,
         recorded_at: head.recorded_at,
         events: &[],

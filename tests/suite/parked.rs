@@ -297,7 +297,7 @@ async fn a_row_that_is_mended_in_the_middle_of_a_step_misses_no_event(database: 
     let live = generations.iter().find(|found| found.name == "orders").unwrap();
     // what a process makes that has read the parked rows before the retry
     let step = Advance {
-        from: live,
+        from: live.clone(),
         columns: orders.columns(),
         to: Position(4),
         changes: Vec::new(),

@@ -20,7 +20,7 @@ enum Planned {
 impl Planner<'_> {
     /// The data key of a subject for the plan's next event: the one there is, or a new one that is stored with the batch.
     pub(super) async fn data_key(&mut self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {
-        let ahead = || self.ahead.and_then(|ahead| ahead.key_of(subject));
+        let ahead = || self.ahead.iter().find_map(|ahead| ahead.key_of(subject));
         match plan.key_of(subject).or_else(ahead) {
             Some(Planned::Key(key)) => return Ok(key),
             Some(Planned::Erased) => return self.new_key(subject, plan),

@@ -43,7 +43,7 @@ impl Planner<'_> {
                 Route::Traced(trace, waiting) => {
                     let planned = |found: &Reference| {
                         plan.references.contains_key(found)
-                            || self.ahead.is_some_and(|ahead| ahead.references.contains_key(found))
+                            || self.ahead.iter().any(|ahead| ahead.references.contains_key(found))
                     };
                     let unknown = trace
                         .references()

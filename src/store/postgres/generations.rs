@@ -86,7 +86,8 @@ pub(super) async fn create(
     Ok(created)
 }
 
-/// Makes the table of a generation and writes it down.
+/// Makes the table of a generation and writes it down. One that is not live yet gets its indexes once it is filled: sorting
+/// all rows at once takes a fraction of the time of putting each in its place.
 pub(super) async fn make(
     tx: &mut PgConnection,
     generation: &Generation,
@@ -111,8 +112,8 @@ pub(super) async fn make(
         format!("CREATE TABLE {table} (key text COLLATE \"C\" PRIMARY KEY, {document}{definitions})"),
     )
     .await?;
-    for column in columns.iter().filter(|column| column.indexed) {
-        run(tx, format!("CREATE INDEX ON {table} ({}, key)", column.name)).await?;
+    if generation.state == GenerationState::Live {
+        make_indexes(tx, generation, columns).await?;
     }
     let new = "INSERT INTO projection_generations (name, generation, version, position, state, updated_at, row_count)
                VALUES ($1, $2, $3, $4, $5, $6, 0)";
@@ -126,6 +127,32 @@ pub(super) async fn make(
         .execute(tx)
         .await?;
     Ok(())
+}
+
+async fn make_indexes(
+    connection: &mut PgConnection,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let table = table_name(generation);
+    for column in columns.iter().filter(|column| column.indexed) {
+        let name = column.name;
+        run(
+            connection,
+            format!("CREATE INDEX IF NOT EXISTS {table}_{name} ON {table} ({name}, key)"),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn index(
+    pool: &PgPool,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let mut connection = pool.acquire().await?;
+    make_indexes(&mut connection, generation, columns).await
 }
 
 /// Whether the server was built with LZ4, with which it takes a fifth of the time to compress a large document, and as

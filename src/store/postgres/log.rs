@@ -3,8 +3,10 @@
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::postgres::{PgArguments, PgPool, PgRow};
-use sqlx::{Arguments, AssertSqlSafe, Postgres, QueryBuilder, Row};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
+use sqlx::{Arguments, AssertSqlSafe, Executor, Postgres, QueryBuilder, Row, SqlSafeStr};
+use tokio::sync::Mutex;
 
 use super::tree;
 use crate::store::{
@@ -14,6 +16,13 @@ use crate::vault::{Sealed, Section};
 
 /// SQLSTATE unique_violation.
 const UNIQUE_VIOLATION: &str = "23505";
+/// SQLSTATEs serialization_failure and lock_not_available: another process has the head.
+const OVERTAKEN: [&str; 2] = ["40001", "55P03"];
+const APPEND: &str =
+    "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                                          $21, $22, $23, $24, $25)";
+/// The key that two processes meet in which write behind their own batches.
+const POSITIONS: &str = "events_pkey";
 
 /// Columns of an event without its sealed sections.
 const PLAIN: &str =
@@ -31,7 +40,39 @@ pub(super) async fn head(pool: &PgPool) -> Result<Head, StoreError> {
     })
 }
 
-pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append, StoreError> {
+/// The order of this process's batches.
+pub(super) struct Turns {
+    /// A number of the process's own; one that another process has too would only make them wait for each other.
+    process: i32,
+    taken: Mutex<u32>,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self {
+            process: rand::random(),
+            taken: Mutex::default(),
+        }
+    }
+
+    /// The next turn's lock, one of three, and a connection. Turns are taken in the order of the calls, even where one has to
+    /// wait for its connection to be made.
+    async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
+        let mut taken = self.taken.lock().await;
+        let connection = writer.acquire().await?;
+        *taken = (*taken + 1) % 3;
+        Ok((*taken as i16, connection))
+    }
+}
+
+/// Makes a connection ready to append: a batch that had to be prepared first would come after the one behind it.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.prepare(APPEND.into_sql_str()).await?;
+    Ok(())
+}
+
+pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) -> Result<Append, StoreError> {
+    let (turn, mut connection) = turns.take(writer).await?;
     let events = batch.events;
     let sealed = |section: Section| -> Vec<Option<&[u8]>> {
         events
@@ -51,44 +92,49 @@ pub(super) async fn append(writer: &PgPool, batch: &Batch<'_>) -> Result<Append,
     let (node_levels, node_numbers, node_hashes) = tree::columns(batch.tree.nodes());
     let mut arguments = PgArguments::default();
     // at once: doubling from nothing would copy everything again and again
-    arguments.reserve(22, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
-    let appended = sqlx::query_scalar_with::<_, bool, _>(
-        "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)",
-        arguments,
-    )
-    .bind(to_i64(batch.expected.position))
-    .bind(batch.recorded_at.to_sqlx())
-    .bind(text(events, |event| event.stream.as_str()))
-    .bind(numbers(events, |event| event.version))
-    .bind(text(events, |event| event.source.as_str()))
-    .bind(text(events, |event| event.event_id.as_str()))
-    .bind(text(events, |event| event.type_name))
-    .bind(numbers(events, |event| event.schema_version))
-    .bind(text(events, |event| event.subject.as_str()))
-    .bind(text(events, |event| event.facts.as_str()))
-    .bind(sealed(Section::Personal))
-    .bind(sealed(Section::Secrets))
-    .bind(sealed(Section::Original))
-    .bind(
-        events
-            .iter()
-            .map(|event| event.leaf_hash.as_slice())
-            .collect::<Vec<_>>(),
-    )
-    .bind(refs)
-    .bind(ref_rows)
-    .bind(key_subjects)
-    .bind(keys)
-    .bind(batch.tree.frontier().to_bytes())
-    .bind(node_levels)
-    .bind(node_numbers)
-    .bind(node_hashes)
-    .fetch_one(writer)
-    .await;
+    arguments.reserve(25, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
+    let appended = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
+        .bind(turns.process)
+        .bind(turn)
+        .bind(to_i64(batch.expected.position))
+        .bind(batch.recorded_at.to_sqlx())
+        .bind(text(events, |event| event.stream.as_str()))
+        .bind(numbers(events, |event| event.version))
+        .bind(text(events, |event| event.source.as_str()))
+        .bind(text(events, |event| event.event_id.as_str()))
+        .bind(text(events, |event| event.type_name))
+        .bind(numbers(events, |event| event.schema_version))
+        .bind(text(events, |event| event.subject.as_str()))
+        .bind(text(events, |event| event.facts.as_str()))
+        .bind(sealed(Section::Personal))
+        .bind(sealed(Section::Secrets))
+        .bind(sealed(Section::Original))
+        .bind(
+            events
+                .iter()
+                .map(|event| event.leaf_hash.as_slice())
+                .collect::<Vec<_>>(),
+        )
+        .bind(refs)
+        .bind(ref_rows)
+        .bind(key_subjects)
+        .bind(keys)
+        .bind(batch.tree.frontier().to_bytes())
+        .bind(node_levels)
+        .bind(node_numbers)
+        .bind(node_hashes)
+        .bind(batch.behind.then(|| batch.tree.base().to_bytes()))
+        .fetch_one(&mut *connection)
+        .await;
     match appended {
         Ok(true) => Ok(Append::Done),
         Ok(false) => Ok(Append::LostRace),
-        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(UNIQUE_VIOLATION) => Ok(Append::Conflict),
+        Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
+            Some(UNIQUE_VIOLATION) if error.constraint() == Some(POSITIONS) => Ok(Append::LostRace),
+            Some(UNIQUE_VIOLATION) => Ok(Append::Conflict),
+            Some(code) if OVERTAKEN.contains(&code) => Ok(Append::LostRace),
+            _ => Err(sqlx::Error::Database(error).into()),
+        },
         Err(error) => Err(error.into()),
     }
 }

@@ -49,7 +49,7 @@ pub(super) async fn among(pool: &PgPool, generation: &Generation, keys: &[String
 }
 
 /// Whether the rows that the step passed over still stand still, once the step holds its generation.
-pub(super) async fn stand_still(tx: &mut PgConnection, step: &Advance<'_>) -> Result<bool, StoreError> {
+pub(super) async fn stand_still(tx: &mut PgConnection, step: &Advance) -> Result<bool, StoreError> {
     if step.passed_over.is_empty() {
         return Ok(true);
     }
@@ -63,7 +63,7 @@ pub(super) async fn stand_still(tx: &mut PgConnection, step: &Advance<'_>) -> Re
     Ok(usize::try_from(found).is_ok_and(|found| found == step.passed_over.len()))
 }
 
-pub(super) async fn write(tx: &mut PgConnection, step: &Advance<'_>) -> Result<(), StoreError> {
+pub(super) async fn write(tx: &mut PgConnection, step: &Advance) -> Result<(), StoreError> {
     for Parked { key, position, error } in &step.parked {
         sqlx::query(
             "INSERT INTO parked_rows VALUES ($1, $2, $3, $4, $5, $6)

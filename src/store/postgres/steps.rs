@@ -12,7 +12,7 @@ use crate::clock;
 use crate::store::parts::by_size;
 use crate::store::{Advance, RowChange, StoreError, table_name};
 
-pub(super) async fn advance(pool: &PgPool, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+pub(super) async fn advance(pool: &PgPool, steps: &[Advance]) -> Result<bool, StoreError> {
     let mut tx = pool.begin().await?;
     // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
     sqlx::query("SET LOCAL synchronous_commit = off")
@@ -52,8 +52,8 @@ pub(super) async fn advance(pool: &PgPool, steps: &[Advance<'_>]) -> Result<bool
 }
 
 /// Writes what changes; how many rows more there are now, or fewer.
-async fn write_rows(tx: &mut PgConnection, step: &Advance<'_>) -> Result<i64, StoreError> {
-    let table = table_name(step.from);
+async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreError> {
+    let table = table_name(&step.from);
     let mut more = 0;
     let removed: Vec<&str> = step
         .changes

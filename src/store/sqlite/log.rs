@@ -39,11 +39,13 @@ fn head_of(row: &SqliteRow) -> Result<Head, StoreError> {
 
 pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<Append, StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let (position, tree_size): (i64, i64) = sqlx::query_as("SELECT position, tree_size FROM head")
-        .fetch_one(&mut *tx)
-        .await?;
+    let (position, tree_size, frontier): (i64, i64, Vec<u8>) =
+        sqlx::query_as("SELECT position, tree_size, frontier FROM head")
+            .fetch_one(&mut *tx)
+            .await?;
     let expected = to_i64(batch.expected.position);
-    if (position, tree_size) != (expected, expected) {
+    let other_tree = batch.behind && frontier != batch.tree.base().to_bytes();
+    if (position, tree_size) != (expected, expected) || other_tree {
         return Ok(Append::LostRace);
     }
     match insert(&mut tx, batch).await {

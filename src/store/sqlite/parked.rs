@@ -64,7 +64,7 @@ pub(super) async fn among(
 }
 
 /// Whether the rows that the step passed over still stand still.
-pub(super) async fn stand_still(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<bool, StoreError> {
+pub(super) async fn stand_still(tx: &mut SqliteConnection, step: &Advance) -> Result<bool, StoreError> {
     for key in &step.passed_over {
         let found = sqlx::query("SELECT 1 FROM parked_rows WHERE name = ? AND generation = ? AND key = ?")
             .bind(&step.from.name)
@@ -79,7 +79,7 @@ pub(super) async fn stand_still(tx: &mut SqliteConnection, step: &Advance<'_>) -
     Ok(true)
 }
 
-pub(super) async fn write(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<(), StoreError> {
+pub(super) async fn write(tx: &mut SqliteConnection, step: &Advance) -> Result<(), StoreError> {
     for Parked { key, position, error } in &step.parked {
         sqlx::query(
             "INSERT INTO parked_rows VALUES (?, ?, ?, ?, ?, ?)

@@ -9,7 +9,7 @@ use super::rows::bind;
 use crate::clock::{now, rfc3339_micros};
 use crate::store::{Advance, RowChange, StoreError, table_name};
 
-pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance]) -> Result<bool, StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
     let updated_at = rfc3339_micros(now());
     for step in steps {
@@ -46,8 +46,8 @@ pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance<'_>]) -> Resul
 }
 
 /// Writes what changes; how many rows more there are now, or fewer.
-async fn write_rows(tx: &mut SqliteConnection, step: &Advance<'_>) -> Result<i64, StoreError> {
-    let table = table_name(step.from);
+async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, StoreError> {
+    let table = table_name(&step.from);
     let mut more = 0;
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     for change in step.changes.iter().filter(|change| change.row.is_none()) {

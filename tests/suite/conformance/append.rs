@@ -35,6 +35,7 @@ async fn append(store: &dyn Store, expected: Head, events: &[NewEvent], keys: &[
         events,
         keys,
         tree: &grown(store, events).await,
+        behind: false,
     };
     store.append(&batch).await.unwrap()
 }

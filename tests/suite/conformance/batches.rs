@@ -26,15 +26,18 @@ on_both_stores!(
 );
 
 /// A ledger of its own on a database, as one process has it.
-struct Process {
+pub(super) struct Process {
     ingest: Arc<Ingest>,
-    store: Arc<FaultyStore>,
+    pub(super) store: Arc<FaultyStore>,
 }
 
 impl Process {
     /// A process whose store lets so many appends pass before it holds them up.
     async fn start(database: &Database, appends: usize, capacity: usize) -> Self {
-        let store = FaultyStore::new(database.store().await, appends);
+        Self::on(database, FaultyStore::new(database.store().await, appends), capacity).await
+    }
+
+    pub(super) async fn on(database: &Database, store: Arc<FaultyStore>, capacity: usize) -> Self {
         let master = Arc::new(KeyFile::plain(&database.dir.path().join("master.key")));
         let vault = Arc::new(Vault::open(master, &*store).await.unwrap());
         let shared: Arc<dyn Store> = Arc::clone(&store) as _;
@@ -48,12 +51,12 @@ impl Process {
         }
     }
 
-    async fn record(&self, body: impl Into<String>) -> Receipt {
+    pub(super) async fn record(&self, body: impl Into<String>) -> Receipt {
         self.begin(body).await.unwrap().unwrap()
     }
 
     /// Begins to record a webhook; they are queued in the order of these calls.
-    fn begin(&self, body: impl Into<String>) -> tokio::task::JoinHandle<Result<Receipt, String>> {
+    pub(super) fn begin(&self, body: impl Into<String>) -> tokio::task::JoinHandle<Result<Receipt, String>> {
         let (ingest, body) = (Arc::clone(&self.ingest), body.into());
         tokio::spawn(async move {
             let recorded = ingest.record_unsigned(body.as_bytes()).await;
@@ -79,12 +82,12 @@ impl Process {
     }
 }
 
-fn webhook(event_id: &str, subscription: &str, status: &str) -> String {
+pub(super) fn webhook(event_id: &str, subscription: &str, status: &str) -> String {
     let data = json!({"subscriptionId": subscription, "subscriptionStatus": status, "userId": "U1"});
     json!({"event": "subscription.updated", "eventId": event_id, "data": data}).to_string()
 }
 
-async fn outcomes(begun: Vec<tokio::task::JoinHandle<Result<Receipt, String>>>) -> Vec<(Outcome, u64)> {
+pub(super) async fn outcomes(begun: Vec<tokio::task::JoinHandle<Result<Receipt, String>>>) -> Vec<(Outcome, u64)> {
     let mut outcomes = Vec::new();
     for task in begun {
         let receipt = task.await.unwrap().unwrap();
@@ -131,7 +134,7 @@ async fn one_bad_webhook_does_not_harm_its_batch(database: Database) {
     assert_eq!(conflict(&log[5]), Some(Position(3)));
 }
 
-fn conflict(event: &warmledger::store::StoredEvent) -> Option<Position> {
+pub(super) fn conflict(event: &warmledger::store::StoredEvent) -> Option<Position> {
     match event.to_recorded().unwrap().event {
         Event::Order(OrderEvent::WebhookQuarantined(facts)) => facts.conflicts_with,
         other => panic!("{} is not quarantined", other.type_name()),

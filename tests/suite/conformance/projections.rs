@@ -22,6 +22,7 @@ on_both_stores!(
     a_step_from_a_stale_checkpoint_writes_nothing,
     an_interrupted_rebuild_is_invisible_and_resumes,
     a_check_finds_a_row_that_was_tampered_with,
+    a_check_that_live_rows_outrun_tries_again_and_leaves_nothing_behind,
     checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other,
     a_row_that_cannot_be_read_stands_still_alone_and_a_rebuild_mends_it,
     a_projection_that_the_store_refuses_stops_alone,
@@ -45,6 +46,7 @@ pub async fn fill(store: &dyn Store, events: Vec<Recorded>) {
             events: &new,
             keys: &[],
             tree: &grown(store, &new).await,
+            behind: false,
         };
         assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     }
@@ -93,7 +95,7 @@ async fn generation(store: &dyn Store, name: &str, state: GenerationState) -> Op
         .find(|found| found.name == name && found.state == state)
 }
 
-fn step<'g>(generation: &'g Generation, projection: &dyn AnyProjection, event: &Recorded, to: u64) -> Advance<'g> {
+fn step(generation: &Generation, projection: &dyn AnyProjection, event: &Recorded, to: u64) -> Advance {
     let keys = projection.keys(event).into_iter();
     let changes = keys.map(|key| match projection.fold(&key, None, &[event]).unwrap() {
         Folded::Keep { document, row } => RowChange {
@@ -103,7 +105,7 @@ fn step<'g>(generation: &'g Generation, projection: &dyn AnyProjection, event: &
         Folded::Remove => RowChange { key, row: None },
     });
     Advance {
-        from: generation,
+        from: generation.clone(),
         columns: projection.columns(),
         to: Position(to),
         changes: changes.collect(),
@@ -227,6 +229,33 @@ async fn a_check_finds_a_row_that_was_tampered_with(database: Database) {
     raw.execute("UPDATE orders_g1 SET document = '{\"forged\":true}' WHERE key = 'O9'")
         .await;
     assert_eq!(check(&*store, orders).await.differences[0].key, "O9");
+}
+
+async fn a_check_that_live_rows_outrun_tries_again_and_leaves_nothing_behind(database: Database) {
+    let store = database.store().await;
+    let mut events = events(303);
+    let late = events.split_off(300);
+    fill(&*store, events).await;
+    run_until_caught_up(&store).await;
+    let (renewals, mut late) = (by_name("renewals").unwrap(), Some(late));
+    let outrun = |progress: runner::Progress| {
+        // folded to the end, not compared yet
+        if progress.position == progress.head
+            && let Some(late) = late.take()
+        {
+            tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(async {
+                    fill(&*store, late).await;
+                    run_until_caught_up(&store).await;
+                });
+            });
+        }
+    };
+    let checked = runner::check(&*store, renewals, outrun, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert_eq!((checked.differences.len(), checked.position), (0, Position(303)));
+    assert_eq!(store.generations().await.unwrap().len(), projections::all().len());
 }
 
 async fn checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other(database: Database) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
+use futures_util::future::poll_immediate;
 use jiff::Timestamp;
 use projections::Column;
 use tokio::sync::Semaphore;
@@ -30,6 +31,8 @@ pub enum Fault {
 /// The real store behind a gate.
 pub struct FaultyStore {
     real: Arc<dyn Store>,
+    lanes: usize,
+    turn: tokio::sync::Mutex<()>,
     gate: Semaphore,
     faults: Mutex<VecDeque<Fault>>,
     batches: Mutex<Vec<usize>>,
@@ -38,8 +41,15 @@ pub struct FaultyStore {
 impl FaultyStore {
     /// A store that lets so many appends pass before it holds them up.
     pub fn new(real: Arc<dyn Store>, appends: usize) -> Arc<Self> {
+        Self::with_lanes(real, appends, 1)
+    }
+
+    /// As [`Self::new`]; so many appends may be under way at once.
+    pub fn with_lanes(real: Arc<dyn Store>, appends: usize, lanes: usize) -> Arc<Self> {
         Arc::new(Self {
             real,
+            lanes,
+            turn: tokio::sync::Mutex::default(),
             gate: Semaphore::new(appends),
             faults: Mutex::default(),
             batches: Mutex::default(),
@@ -127,16 +137,30 @@ impl KeyStore for FaultyStore {
 
 #[async_trait]
 impl Store for FaultyStore {
+    fn lanes(&self) -> usize {
+        self.lanes
+    }
+
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
         self.batches.lock().unwrap().push(batch.events.len());
+        let turn = self.turn.lock().await;
         self.gate.acquire().await.unwrap().forget();
         let fault = self.faults.lock().unwrap().pop_front();
         let away = || StoreError::Unavailable("on purpose".to_owned());
-        match fault {
-            None => self.real.append(batch).await,
-            Some(Fault::Unwritten) => Err(away()),
-            Some(Fault::AnswerLost) => {
-                assert_eq!(self.real.append(batch).await?, Append::Done);
+        if matches!(fault, Some(Fault::Unwritten)) {
+            return Err(away());
+        }
+        // the real store is called in the order in which this one was
+        let mut append = self.real.append(batch);
+        let mut appended = poll_immediate(&mut append).await;
+        drop(turn);
+        if appended.is_none() {
+            appended = Some(append.await);
+        }
+        match (fault, appended.unwrap()) {
+            (None, appended) => appended,
+            (Some(_), appended) => {
+                assert_eq!(appended?, Append::Done);
                 Err(away())
             }
         }
@@ -187,11 +211,15 @@ impl Store for FaultyStore {
         self.real.create_generation(name, version, columns).await
     }
 
+    async fn index_generation(&self, generation: &Generation, columns: &'static [Column]) -> Result<(), StoreError> {
+        self.real.index_generation(generation, columns).await
+    }
+
     async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
         self.real.documents(generation, keys).await
     }
 
-    async fn advance(&self, steps: &[Advance<'_>]) -> Result<bool, StoreError> {
+    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError> {
         self.real.advance(steps).await
     }
 

@@ -176,6 +176,7 @@ pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -
             events: &events,
             keys: &[],
             tree: &grown(store, &events).await,
+            behind: false,
         };
         assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     }
