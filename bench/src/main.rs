@@ -3,7 +3,7 @@
 //! Layout
 //! - `options`: what to measure; `run`: the parts, one after the other; `goals`: the table
 //! - `rounds`: ingest; `contender`: who is measured; `report`: what it came to
-//! - `batching`, `rebuild`, `verify`, `as_of`, `start_up`, `growth`: the other parts
+//! - `batching`, `rebuild`, `limits`, `verify`, `as_of`, `start_up`, `growth`: the other parts
 //! - `prepared`: a ledger of a size for them; `fill`: how it gets there
 //! - `child`: the processes that are measured; `plain`: the peer; `ledger`: our ledger without HTTP; `peer`: postgres-es
 //! - `load`: the closed loop of senders; `payloads`: what they send; `client`: a caller of the API
@@ -24,6 +24,7 @@ mod fill;
 mod goals;
 mod growth;
 mod ledger;
+mod limits;
 mod load;
 mod machine;
 mod memory;

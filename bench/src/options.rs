@@ -14,6 +14,8 @@ pub(crate) enum Part {
     Ingest,
     /// Batch sizes and latencies with 1, 4, 16 and 64 senders
     Batching,
+    /// What disk, COPY and hash allow on this machine
+    Limits,
     /// Rebuilds of all projections on both stores, against a replay of cqrs-es
     Rebuild,
     /// `verify`, quick and full

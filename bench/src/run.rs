@@ -11,7 +11,7 @@ use crate::machine::Machine;
 use crate::options::{Options, Part};
 use crate::prepared::Prepared;
 use crate::progress::note;
-use crate::{as_of, batching, growth, peer, rebuild, rounds, start_up, verify};
+use crate::{as_of, batching, growth, limits, peer, rebuild, rounds, start_up, verify};
 
 /// No part takes longer, or something is wrong.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -31,7 +31,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     if options.wants(Part::Batching) {
         findings.add(bounded("batching", batching::findings(options)).await?);
     }
-    let on_ledger = [Part::Verify, Part::Rebuild, Part::AsOf, Part::StartUp];
+    let on_ledger = [Part::Limits, Part::Rebuild, Part::Verify, Part::AsOf, Part::StartUp];
     if on_ledger.into_iter().any(|part| options.wants(part)) {
         findings.add(bounded("a large ledger", on_one_ledger(options)).await?);
     }
@@ -51,6 +51,9 @@ async fn on_one_ledger(options: &Options) -> anyhow::Result<Findings> {
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
     let ledger = Prepared::new(database, options.events()).await?;
     let mut findings = Findings::default();
+    if options.wants(Part::Limits) {
+        findings.add(bounded("limits", limits::findings(options, &ledger)).await?);
+    }
     if options.wants(Part::Rebuild) {
         findings.add(bounded("rebuild", rebuild::findings(options, &ledger)).await?);
     }
