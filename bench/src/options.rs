@@ -37,10 +37,10 @@ pub(crate) struct Options {
     /// The same at a small scale, in under three minutes: enough to see that everything works
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Events of the ledger that is rebuilt, verified, read and started [default: 1000000; 15000 with --quick]
+    /// Events of the ledger that is rebuilt, verified, read and started [default: 1000000; 8000 with --quick]
     #[arg(long)]
     events: Option<u64>,
-    /// Events of the very large ledger [default: 5000000; 30000 with --quick]
+    /// Events of the very large ledger [default: 5000000; 15000 with --quick]
     #[arg(long)]
     large: Option<u64>,
     /// Events of the small ledger that it is held against [default: 100000; 3000 with --quick]
@@ -99,11 +99,11 @@ impl Options {
     }
 
     pub(crate) fn events(&self) -> u64 {
-        self.scaled(self.events, 1_000_000, 15_000)
+        self.scaled(self.events, 1_000_000, 8_000)
     }
 
     pub(crate) fn large(&self) -> u64 {
-        self.scaled(self.large, 5_000_000, 30_000)
+        self.scaled(self.large, 5_000_000, 15_000)
     }
 
     pub(crate) fn small(&self) -> u64 {
