@@ -1,22 +1,56 @@
-//! The process of a server: this program, started by itself.
+//! The processes that are measured: this program, started by itself, or a peer.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, Parser, Subcommand};
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{ChildStdout, Command};
 use warmledger::metrics::Metrics;
 use warmledger::secret::Secret;
 use warmledger::service::Service;
 use warmledger::settings::{Flags, Settings};
 
-use crate::payloads;
+use crate::{fill, ledger, payloads, plain, rebuild, verify};
+
+/// The first argument of a program that was started by itself.
+pub(crate) const CHILD: &str = "child";
+
+/// What this program is when it has started itself.
+#[derive(Parser)]
+pub(crate) struct Child {
+    #[command(subcommand)]
+    role: Role,
+}
+
+#[derive(Subcommand)]
+enum Role {
+    Plain(plain::PlainArgs),
+    Service(ServiceArgs),
+    Ledger(ledger::LedgerArgs),
+    Fill(fill::FillArgs),
+    Rebuild(rebuild::RebuildArgs),
+    Verify(verify::VerifyArgs),
+}
+
+impl Child {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.role {
+            Role::Plain(args) => plain::run(args).await,
+            Role::Service(args) => service(args).await,
+            Role::Ledger(args) => ledger::run(args).await,
+            Role::Fill(args) => fill::run(args).await,
+            Role::Rebuild(args) => rebuild::run(args).await,
+            Role::Verify(args) => verify::run(args).await,
+        }
+    }
+}
 
 #[derive(Args)]
-pub(crate) struct ServiceArgs {
+struct ServiceArgs {
     #[arg(long)]
     database_url: String,
     #[arg(long)]
@@ -36,7 +70,7 @@ pub(crate) fn settings(database_url: &str, data_dir: &Path) -> anyhow::Result<Se
 }
 
 /// Our service, as `warmledger serve` starts it, until the parent is gone.
-pub(crate) async fn service(args: ServiceArgs) -> anyhow::Result<()> {
+async fn service(args: ServiceArgs) -> anyhow::Result<()> {
     let settings = settings(&args.database_url, &args.data_dir)?;
     warmledger::logging::start(&settings)?;
     let service = Service::start(&settings, Metrics::install()?).await?;
@@ -51,6 +85,14 @@ pub(crate) fn announce(address: SocketAddr) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stdout(), "{address}")?)
 }
 
+/// Tells the parent a result, and waits until it has looked at this process.
+pub(crate) async fn report(result: &impl serde::Serialize) -> anyhow::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(result)?)?;
+    parent_gone().await;
+    Ok(())
+}
+
 /// Waits until the parent closes our stdin, on purpose or by dying.
 pub(crate) async fn parent_gone() {
     let mut nothing = Vec::new();
@@ -58,36 +100,61 @@ pub(crate) async fn parent_gone() {
     let _ = tokio::io::stdin().read_to_end(&mut nothing).await;
 }
 
-/// A running server.
+/// A running process.
 pub(crate) struct Server {
-    child: Child,
+    child: tokio::process::Child,
     stdout: Lines<BufReader<ChildStdout>>,
+    log: PathBuf,
 }
 
 impl Server {
-    /// Starts this program with arguments. Its log goes to a file in `dir`.
-    pub(crate) fn start(arguments: &[String], dir: &Path) -> anyhow::Result<Self> {
-        let log = std::fs::File::create(dir.join("server.log"))?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(arguments)
+    /// Starts this program in one of its roles. Its log goes to a file in `dir`.
+    pub(crate) fn start(role: &str, arguments: &[String], dir: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([CHILD, role]).args(arguments);
+        Self::spawn(command, dir)
+    }
+
+    /// Our service on a database, with its data directory in `dir`.
+    pub(crate) fn service(database_url: &str, dir: &Path) -> anyhow::Result<Self> {
+        Self::start("service", &ours(database_url, dir), dir)
+    }
+
+    /// Starts any program.
+    pub(crate) fn spawn(mut command: Command, dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join("server.log");
+        let log = std::fs::File::create(&path)?;
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .kill_on_drop(true)
             .spawn()?;
-        let stdout = child.stdout.take().context("the server has no stdout")?;
+        let stdout = child.stdout.take().context("the process has no stdout")?;
         Ok(Self {
             child,
             stdout: BufReader::new(stdout).lines(),
+            log: path,
         })
     }
 
     /// The next line that it prints.
     pub(crate) async fn line(&mut self) -> anyhow::Result<String> {
-        self.stdout
-            .next_line()
-            .await?
-            .context("the server ended before it was ready")
+        let line = self.stdout.next_line().await?;
+        line.with_context(|| {
+            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            format!("the process ended before it had an answer; its log: {log}")
+        })
+    }
+
+    /// The address that it announces.
+    pub(crate) async fn address(&mut self) -> anyhow::Result<SocketAddr> {
+        Ok(self.line().await?.parse()?)
+    }
+
+    /// The next line, as JSON.
+    pub(crate) async fn result<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+        Ok(serde_json::from_str(&self.line().await?)?)
     }
 
     /// Its process id.
@@ -99,7 +166,15 @@ impl Server {
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait().await?;
-        anyhow::ensure!(status.success(), "the server ended with {status}");
+        anyhow::ensure!(status.success(), "the process ended with {status}");
         Ok(())
     }
+}
+
+/// The arguments that all of our roles take.
+pub(crate) fn ours(database_url: &str, data_dir: &Path) -> Vec<String> {
+    vec![
+        format!("--database-url={database_url}"),
+        format!("--data-dir={}", data_dir.display()),
+    ]
 }

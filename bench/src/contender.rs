@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// A server, or the ledger alone, on one of the databases.
+/// A server, or a ledger alone, on one of the databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Contender {
@@ -10,22 +10,31 @@ pub(crate) enum Contender {
     Plain,
     /// Our service on PostgreSQL.
     HttpPostgres,
+    /// The same, with repeats and events on existing streams among the webhooks.
+    MixedPostgres,
+    /// Two processes of our service on one PostgreSQL, which share the senders.
+    TwoPostgres,
     /// Our service on SQLite.
     HttpSqlite,
     /// Our ledger on PostgreSQL, without HTTP.
     LedgerPostgres,
     /// Our ledger on SQLite, without HTTP.
     LedgerSqlite,
+    /// postgres-es through cqrs-es, without HTTP.
+    PostgresEs,
 }
 
 impl Contender {
     /// All of them, in the order of their turns.
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Plain,
         Self::HttpPostgres,
+        Self::MixedPostgres,
+        Self::TwoPostgres,
         Self::HttpSqlite,
         Self::LedgerPostgres,
         Self::LedgerSqlite,
+        Self::PostgresEs,
     ];
 
     /// As the table calls it.
@@ -33,17 +42,34 @@ impl Contender {
         match self {
             Self::Plain => "plain axum + INSERT, PostgreSQL",
             Self::HttpPostgres => "warmledger over HTTP, PostgreSQL",
+            Self::MixedPostgres => "… with repeats and known streams",
+            Self::TwoPostgres => "… two processes, one PostgreSQL",
             Self::HttpSqlite => "warmledger over HTTP, SQLite",
             Self::LedgerPostgres => "ledger alone, PostgreSQL",
             Self::LedgerSqlite => "ledger alone, SQLite",
+            Self::PostgresEs => "postgres-es + cqrs-es alone",
+        }
+    }
+
+    /// Whether it is measured with few senders too: all of the usual load are; in a short run those with a goal there.
+    pub(crate) fn at_all_senders(self, quick: bool) -> bool {
+        match self {
+            Self::Plain | Self::HttpPostgres => true,
+            Self::HttpSqlite | Self::LedgerPostgres | Self::LedgerSqlite => !quick,
+            Self::MixedPostgres | Self::TwoPostgres | Self::PostgresEs => false,
         }
     }
 
     pub(crate) fn is_postgres(self) -> bool {
-        matches!(self, Self::Plain | Self::HttpPostgres | Self::LedgerPostgres)
+        !matches!(self, Self::HttpSqlite | Self::LedgerSqlite)
     }
 
     pub(crate) fn over_http(self) -> bool {
-        matches!(self, Self::Plain | Self::HttpPostgres | Self::HttpSqlite)
+        !matches!(self, Self::LedgerPostgres | Self::LedgerSqlite | Self::PostgresEs)
+    }
+
+    /// Whether projections are folded beside it.
+    pub(crate) fn folds(self) -> bool {
+        self.over_http() && self != Self::Plain
     }
 }

@@ -12,18 +12,18 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Cpu {
     /// The load generator.
     pub(crate) load: f64,
-    /// The server, or the ledger's process.
+    /// The servers, or the ledger's process.
     pub(crate) server: f64,
     /// PostgreSQL's backends on the round's database.
     pub(crate) database: f64,
 }
 
 impl Cpu {
-    /// The use so far of this process, the server and the backends of a database.
-    pub(crate) fn now(server: Option<u32>, database: Option<&str>) -> Self {
+    /// The use so far of this process, the servers and the backends of a database.
+    pub(crate) fn now(servers: &[u32], database: Option<&str>) -> Self {
         Self {
             load: seconds(std::process::id()).unwrap_or_default(),
-            server: server.and_then(seconds).unwrap_or_default(),
+            server: servers.iter().copied().filter_map(seconds).sum(),
             database: database.map(backends).unwrap_or_default(),
         }
     }

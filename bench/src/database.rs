@@ -1,6 +1,7 @@
 //! Databases that live for one round, and what is checked in them at its end.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use sqlx::sqlite::SqliteConnectOptions;
@@ -64,12 +65,11 @@ impl Database {
         self.postgres.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// Counts the plain service's rows.
-    pub(crate) async fn plain_contents(&self) -> anyhow::Result<Contents> {
+    /// Counts the rows of a peer's one table.
+    pub(crate) async fn contents_of(&self, table: &str) -> anyhow::Result<Contents> {
         let mut connection = PgConnection::connect(&self.url).await?;
-        let row = sqlx::query("SELECT count(*), pg_total_relation_size('webhooks') FROM webhooks")
-            .fetch_one(&mut connection)
-            .await?;
+        let sql = format!("SELECT count(*), pg_total_relation_size('{table}') FROM {table}");
+        let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(&mut connection).await?;
         Ok(Contents {
             rows: unsigned(row.try_get(0)?)?,
             bytes: unsigned(row.try_get(1)?)?,
@@ -117,6 +117,29 @@ impl Database {
             bytes: unsigned(bytes)?,
             lag: unsigned(head - folded)?,
         })
+    }
+
+    /// Waits until every view is at the end of the log.
+    pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
+        const BEHIND: &str =
+            "SELECT (SELECT position FROM head) - min(position) FROM projection_generations WHERE state = 'live'";
+        let mut connection = PgConnection::connect(&self.url).await?;
+        loop {
+            let behind: i64 = sqlx::query_scalar(BEHIND).fetch_one(&mut connection).await?;
+            if behind == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Does what PostgreSQL does by and by where a table grows slowly: statistics, and the marks of pages that all may see.
+    pub(crate) async fn settle(&self) -> anyhow::Result<()> {
+        if self.postgres.is_some() {
+            let mut connection = PgConnection::connect(&self.url).await?;
+            sqlx::query("VACUUM (ANALYZE)").execute(&mut connection).await?;
+        }
+        Ok(())
     }
 
     fn sqlite_file(&self) -> anyhow::Result<PathBuf> {

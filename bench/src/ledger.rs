@@ -54,8 +54,7 @@ pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<()> {
     }
     drop(ingest);
     let outcome = Tally::merge(tallies).outcome(window);
-    writeln!(std::io::stdout(), "{}", serde_json::to_string(&outcome)?)?;
-    child::parent_gone().await;
+    child::report(&outcome).await?;
     core.close().await;
     Ok(())
 }
@@ -76,6 +75,6 @@ async fn sender(ingest: Arc<Ingest>, payloads: Arc<Payloads>, window: Window) ->
             "a webhook was not recorded: {:?}",
             receipt.outcome
         );
-        tally.add(window, sent, Instant::now());
+        tally.add(window, (sent, Instant::now()), true);
     }
 }

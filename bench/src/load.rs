@@ -34,15 +34,16 @@ impl Window {
 /// What senders have seen.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Everything that was acknowledged, warm-up and tail included.
+    /// Everything that was recorded, warm-up and tail included; repeats are not.
     acknowledged: u64,
     /// Those answered within the window.
     latencies: Vec<Duration>,
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, window: Window, sent: Instant, answered: Instant) {
-        self.acknowledged += 1;
+    /// Notes an answer, and whether it says that the webhook was recorded.
+    pub(crate) fn add(&mut self, window: Window, (sent, answered): (Instant, Instant), recorded: bool) {
+        self.acknowledged += u64::from(recorded);
         if (window.from..window.to).contains(&answered) {
             self.latencies.push(answered - sent);
         }
@@ -85,15 +86,19 @@ pub(crate) struct Outcome {
     pub(crate) acknowledged: u64,
 }
 
-/// Sends until the window closes. Every answer has to be 200 and say that the webhook was recorded.
+/// Sends to servers, an equal share to each, until the window closes. Every answer has to be 200 and say that the webhook
+/// was recorded, or that it was before if it was.
 pub(crate) async fn over_http(
-    address: SocketAddr,
+    addresses: &[SocketAddr],
     senders: usize,
     payloads: &Arc<Payloads>,
     window: Window,
 ) -> anyhow::Result<Tally> {
-    let tasks: Vec<_> = (0..senders)
-        .map(|_| tokio::spawn(sender(address, Arc::clone(payloads), window)))
+    let tasks: Vec<_> = addresses
+        .iter()
+        .cycle()
+        .take(senders)
+        .map(|address| tokio::spawn(sender(*address, Arc::clone(payloads), window)))
         .collect();
     let mut tallies = Vec::with_capacity(senders);
     for task in tasks {
@@ -117,16 +122,18 @@ async fn sender(address: SocketAddr, payloads: Arc<Payloads>, window: Window) ->
         signed.write_request(&host, "/webhooks/coldmailreseller", &mut request);
         stream.write_all(&request).await?;
         let body = read_answer(&mut stream, &mut answer).await?;
+        let expected = if signed.repeat { DUPLICATE } else { RECORDED };
         ensure!(
-            body.windows(RECORDED.len()).any(|part| part == RECORDED),
-            "a webhook was not recorded: {}",
+            body.windows(expected.len()).any(|part| part == expected),
+            "a webhook was not answered as it should be: {}",
             String::from_utf8_lossy(body)
         );
-        tally.add(window, sent, Instant::now());
+        tally.add(window, (sent, Instant::now()), !signed.repeat);
     }
 }
 
 const RECORDED: &[u8] = br#""status":"recorded""#;
+const DUPLICATE: &[u8] = br#""status":"duplicate""#;
 const OK: &[u8] = b"HTTP/1.1 200 ";
 
 /// Reads one answer and returns its body. Both servers say how long it is.

@@ -1,5 +1,6 @@
 //! What the figures were measured on.
 
+use std::fmt;
 use std::process::Command;
 
 use jiff::Timestamp;
@@ -49,5 +50,25 @@ impl Machine {
                 |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
             ),
         })
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            date,
+            cores,
+            cpu,
+            load_average,
+            postgres,
+            durability,
+            rustc,
+        } = self;
+        write!(
+            f,
+            "{date}; warmledger {}; {cores} cores, {cpu}, load average before {load_average}; PostgreSQL {postgres} \
+             ({durability}); {rustc}.",
+            env!("CARGO_PKG_VERSION")
+        )
     }
 }

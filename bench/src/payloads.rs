@@ -1,6 +1,8 @@
 //! What is sent: orders that succeed, each with an id of its own.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -16,11 +18,21 @@ const KEY: &str = "a key for benchmarks only";
 /// the same however many webhooks a round takes.
 const PLAN: usize = 2_500;
 
+/// A mixed load goes by the place of a webhook among so many: one repeats an earlier one, so many are about orders that
+/// are known, the rest bring new ones.
+const MIX: usize = 20;
+const KNOWN: usize = 4;
+/// So many new orders come first, and a repeat comes so long after the webhook that it repeats: it is answered by then.
+const AHEAD: usize = 1_000;
+
 /// A webhook, signed.
+#[derive(Clone)]
 pub(crate) struct Signed {
     pub(crate) body: String,
     pub(crate) signature: String,
     pub(crate) timestamp: String,
+    /// Whether it was sent before.
+    pub(crate) repeat: bool,
 }
 
 /// Webhooks that are handed out once each.
@@ -42,27 +54,67 @@ impl Payloads {
 
     /// Webhooks of plans of so many orders. Domains are unique within a plan.
     pub(crate) fn of_plans(orders: usize, count: usize, seed: u64) -> Arc<Self> {
-        let now = Timestamp::now();
-        let timestamp = now.as_second().to_string();
-        let key = key();
+        let sign = signer();
         let mut bodies = VecDeque::new();
         for part in 0..count.div_ceil(orders) as u64 {
-            let plan = Plan::new(&Options {
-                scenario: Scenario::Success,
-                seed: seed.wrapping_mul(1_000).wrapping_add(part),
-                ..Options::new(orders, now)
-            });
+            let plan = plan(orders, Scenario::Success, false, seed, part);
             bodies.extend(plan.deliveries.into_iter().map(|delivery| delivery.body));
         }
-        let signed = bodies.into_iter().take(count).map(|body| Signed {
-            signature: sign(&key, Scheme::default(), &timestamp, body.as_bytes()),
-            timestamp: timestamp.clone(),
-            body,
-        });
+        Self::from_signed(bodies.into_iter().take(count).map(sign))
+    }
+
+    /// As [`Self::new`], but 5 % repeat an earlier webhook, and 20 % are about an order that is known: renewals of its
+    /// subscriptions, and further assignments.
+    pub(crate) fn mixed(count: usize, seed: u64) -> Arc<Self> {
+        let sign = signer();
+        let (mut new, mut known) = (VecDeque::new(), VecDeque::new());
+        let mut orders = HashSet::new();
+        let mut signed: Vec<Signed> = Vec::with_capacity(count);
+        for part in 0.. {
+            if new.len() >= count {
+                break;
+            }
+            let plan = plan(PLAN, Scenario::Mix, true, seed, part);
+            for delivery in plan.deliveries {
+                if delivery.event == "prewarmup.order.failed" {
+                    continue;
+                }
+                let queue = if orders.insert(delivery.order_id) {
+                    &mut new
+                } else {
+                    &mut known
+                };
+                queue.push_back(delivery.body);
+            }
+        }
+        for place in 0..count {
+            let next = match place % MIX {
+                0 if place > AHEAD => Some(Signed {
+                    repeat: true,
+                    ..signed[place - AHEAD].clone()
+                }),
+                1..=KNOWN if place > AHEAD => known.pop_front().map(&sign),
+                _ => new.pop_front().map(&sign),
+            };
+            signed.extend(next);
+        }
+        Self::from_signed(signed)
+    }
+
+    fn from_signed(signed: impl IntoIterator<Item = Signed>) -> Arc<Self> {
         Arc::new(Self {
-            signed: signed.collect(),
+            signed: signed.into_iter().collect(),
             next: AtomicUsize::new(0),
         })
+    }
+
+    /// Writes the bodies to a file, one a line.
+    pub(crate) fn write_bodies(&self, path: &Path) -> std::io::Result<()> {
+        let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+        for signed in &self.signed {
+            writeln!(file, "{}", signed.body)?;
+        }
+        file.flush()
     }
 
     /// The next one that nobody has sent yet.
@@ -74,6 +126,28 @@ impl Payloads {
     pub(crate) fn mean_body(&self) -> f64 {
         let total: usize = self.signed.iter().map(|signed| signed.body.len()).sum();
         total as f64 / self.signed.len().max(1) as f64
+    }
+}
+
+/// A plan that follows from the seed and a number.
+fn plan(orders: usize, scenario: Scenario, renewals: bool, seed: u64, part: u64) -> Plan {
+    Plan::new(&Options {
+        scenario,
+        renewals,
+        seed: seed.wrapping_mul(1_000).wrapping_add(part),
+        ..Options::new(orders, Timestamp::now())
+    })
+}
+
+/// Signs bodies as of now.
+fn signer() -> impl Fn(String) -> Signed {
+    let timestamp = Timestamp::now().as_second().to_string();
+    let key = key();
+    move |body| Signed {
+        signature: sign(&key, Scheme::default(), &timestamp, body.as_bytes()),
+        timestamp: timestamp.clone(),
+        body,
+        repeat: false,
     }
 }
 
@@ -94,6 +168,7 @@ impl Signed {
             body,
             signature,
             timestamp,
+            ..
         } = self;
         request.clear();
         request.extend_from_slice(
@@ -104,5 +179,24 @@ impl Signed {
             )
             .as_bytes(),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mixed_load_has_its_shares() {
+        let payloads = Payloads::mixed(6_000, 7);
+        assert_eq!(payloads.signed.len(), 6_000);
+        let later = &payloads.signed[2_000..];
+        let repeats = later.iter().filter(|signed| signed.repeat).count();
+        assert_eq!(repeats, later.len() / MIX);
+        let renewals = later
+            .iter()
+            .filter(|signed| !signed.repeat && signed.body.contains(r#""event":"subscription."#))
+            .count();
+        assert!(renewals > later.len() / 6, "{renewals} of {}", later.len());
     }
 }

@@ -1,9 +1,10 @@
-//! The table: medians of the rounds, and ratios to the plain service of the same run.
+//! What the rounds came to: medians, and ratios to the plain service of the same run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::contender::Contender;
+use crate::goals::{Findings, Goal, Row, median};
 use crate::rounds::{Results, Round};
 
 /// A round as it is finished.
@@ -18,33 +19,121 @@ pub(crate) fn line(round: &Round) -> String {
     )
 }
 
-/// The whole report.
-pub(crate) fn markdown(results: &Results) -> String {
-    let machine = &results.machine;
-    let mut text = String::new();
-    let mut groups: BTreeMap<(usize, Contender), Vec<&Round>> = BTreeMap::new();
+type Groups<'a> = BTreeMap<(usize, Contender), Vec<&'a Round>>;
+
+/// The lines of the table, and everything that was measured.
+pub(crate) fn findings(results: &Results) -> Findings {
+    let mut groups = Groups::new();
     for round in &results.rounds {
         groups.entry((round.senders, round.contender)).or_default().push(round);
     }
+    Findings {
+        rows: rows(&groups),
+        details: details(results, &groups),
+    }
+}
+
+/// The lines for which both sides were measured.
+fn rows(groups: &Groups<'_>) -> Vec<Row> {
+    use Contender::{HttpPostgres, HttpSqlite, LedgerPostgres, MixedPostgres, Plain, PostgresEs, TwoPostgres};
+    let of = |senders: usize, contender: Contender, value: fn(&Round) -> f64| {
+        let rounds = groups.get(&(senders, contender))?;
+        Some(median(rounds.iter().map(|round| value(round))))
+    };
+    let rate = |round: &Round| round.outcome.per_second;
+    let p99 = |round: &Round| round.outcome.p99_ms;
+    let bytes = |round: &Round| round.bytes;
+    let most = groups.keys().map(|(senders, _)| *senders).max().unwrap_or_default();
+    let goal_at = |senders| match senders {
+        1 => Goal::AtLeast(0.9),
+        16 => Goal::AtLeast(2.0),
+        64 => Goal::AtLeast(3.0),
+        _ => Goal::None,
+    };
+    let mut rows = Vec::new();
+    let mut row = |what: String, unit, figure: Option<f64>, other: Option<f64>, name, goal| {
+        if let (Some(figure), Some(other)) = (figure, other) {
+            rows.push(Row::relative(what, figure, unit, (other, name), goal));
+        }
+    };
+    let numbers: BTreeSet<usize> = groups.keys().map(|(senders, _)| *senders).collect();
+    for &senders in numbers.iter().rev() {
+        row(
+            format!("durable webhooks over HTTP, PostgreSQL, senders: {senders}"),
+            "/s",
+            of(senders, HttpPostgres, rate),
+            of(senders, Plain, rate),
+            "plain",
+            goal_at(senders),
+        );
+    }
+    let ours = |value| of(most, HttpPostgres, value);
+    let plain = |value| of(most, Plain, value);
+    row(
+        format!("… p99, {most} senders"),
+        "ms",
+        ours(p99),
+        plain(p99),
+        "plain",
+        Goal::AtMost(1.0),
+    );
+    row(
+        "… with 5 % duplicates and 20 % events on existing streams".to_owned(),
+        "/s",
+        of(most, MixedPostgres, rate),
+        ours(rate),
+        "clean",
+        Goal::AtLeast(0.8),
+    );
+    row(
+        format!("durable webhooks over HTTP, SQLite, {most} senders"),
+        "/s",
+        of(most, HttpSqlite, rate),
+        plain(rate),
+        "plain on PostgreSQL",
+        Goal::AtLeast(1.5),
+    );
+    row(
+        "two processes on one PostgreSQL, order gap-free".to_owned(),
+        "/s",
+        of(most, TwoPostgres, rate),
+        ours(rate),
+        "one",
+        Goal::AtLeast(1.0),
+    );
+    row(
+        "bytes on disk per webhook, indexes included".to_owned(),
+        "bytes",
+        ours(bytes),
+        plain(bytes),
+        "plain",
+        Goal::AtMost(1.3),
+    );
+    row(
+        format!("appends without HTTP, {most} senders"),
+        "/s",
+        of(most, LedgerPostgres, rate),
+        of(most, PostgresEs, rate),
+        "postgres-es",
+        Goal::None,
+    );
+    rows
+}
+
+fn details(results: &Results, groups: &Groups<'_>) -> String {
     let rounds = groups.values().map(Vec::len).max().unwrap_or_default();
+    let mut text = String::new();
     // writing to a string can't fail
     let _ = writeln!(
         text,
-        "# Durable webhooks a second\n\n\
-         {}; {} cores, {}, load average before {}; PostgreSQL {} ({}); {}.\n\
+        "## Durable webhooks a second\n\n\
          Medians of {rounds} interleaved rounds of {} s, the warm-up left out; each round has a fresh database. Bodies of \
-         {:.0} bytes on average, one signed webhook a request, every answer checked.\n\
+         {:.0} bytes on average, one signed webhook a request, every answer checked, every event counted in the database \
+         and its positions found to be without gaps.\n\
          The plain service verifies the same signature and makes one INSERT per request through a pool of {} \
-         connections{}.\n\
+         connections{}; postgres-es has as many.\n\
          `×` is the ratio to it; CPU is microseconds per webhook of server + database backends + load generator; lag is \
          how many events the projections were behind when the load ended.\n",
-        machine.date,
-        machine.cores,
-        machine.cpu,
-        machine.load_average,
-        machine.postgres,
-        machine.durability,
-        machine.rustc,
         results.seconds,
         results.mean_body,
         results.plain_pool,
@@ -59,7 +148,7 @@ pub(crate) fn markdown(results: &Results) -> String {
         "| senders | | webhooks/s | × | lowest–highest | p50 ms | p99 ms | CPU µs | bytes/webhook | lag |\n\
          |--:|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
-    for ((senders, contender), rounds) in &groups {
+    for ((senders, contender), rounds) in groups {
         let of = |value: fn(&Round) -> f64| median(rounds.iter().map(|round| value(round)));
         let rate = of(|round| round.outcome.per_second);
         let plain = groups.get(&(*senders, Contender::Plain));
@@ -77,7 +166,7 @@ pub(crate) fn markdown(results: &Results) -> String {
             of(|round| round.cpu.database),
             of(|round| round.cpu.load),
             of(|round| round.bytes),
-            if contender.over_http() && *contender != Contender::Plain {
+            if contender.folds() {
                 format!("{:.0}", of(|round| round.lag as f64))
             } else {
                 "–".to_owned()
@@ -85,15 +174,4 @@ pub(crate) fn markdown(results: &Results) -> String {
         );
     }
     text
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => 0.0,
-        even if even % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
 }

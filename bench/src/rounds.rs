@@ -1,24 +1,26 @@
 //! The rounds: contenders take turns, so that whatever else happens on the machine happens to all of them.
 
-use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use serde::Serialize;
 
-use crate::Options;
-use crate::child::Server;
+use crate::child::{Server, ours};
 use crate::contender::Contender;
 use crate::cpu::Cpu;
 use crate::database::Database;
+use crate::goals::Findings;
 use crate::load::{self, Outcome, Window};
 use crate::machine::Machine;
+use crate::options::Options;
 use crate::payloads::Payloads;
-use crate::report;
+use crate::progress::note;
+use crate::{peer, report};
 
 /// Webhooks that are made ready for each second of a round; more than any contender takes.
-const PER_SECOND: [(usize, usize); 3] = [(1, 2_500), (16, 12_000), (usize::MAX, 20_000)];
+const PER_SECOND: [(usize, usize); 3] = [(1, 4_000), (16, 20_000), (usize::MAX, 28_000)];
 
 /// One round of one contender.
 #[derive(Clone, Debug, Serialize)]
@@ -48,12 +50,10 @@ pub(crate) struct Results {
     pub(crate) rounds: Vec<Round>,
 }
 
-/// Runs all rounds and reports.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+/// Runs all rounds.
+pub(crate) async fn findings(options: &Options, machine: &Machine) -> anyhow::Result<Findings> {
     let mut results = Results {
-        machine: Machine::ask(&options.postgres_url)
-            .await
-            .context("PostgreSQL: --postgres-url")?,
+        machine: machine.clone(),
         seconds: options.seconds().as_secs_f64(),
         mean_body: Payloads::new(2_500, 0).mean_body(),
         plain_pool: options.plain_pool,
@@ -62,44 +62,26 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     };
     for &senders in &options.senders {
         for number in 0..options.rounds() {
-            for contender in options.contenders() {
-                let round = tokio::select! {
-                    round = round(options, contender, senders, number) => round,
-                    // dropping the round drops its database
-                    interrupted = tokio::signal::ctrl_c() => {
-                        interrupted?;
-                        anyhow::bail!("interrupted");
-                    }
-                };
+            for contender in options.contenders(senders) {
+                let round = round(options, contender, senders, number).await;
                 let round = round.with_context(|| format!("{} with {senders} senders", contender.title()))?;
-                writeln!(std::io::stderr(), "{}", report::line(&round))?;
+                note(report::line(&round));
                 results.rounds.push(round);
             }
         }
     }
-    let report = report::markdown(&results);
-    write!(std::io::stdout(), "{report}")?;
     if let Some(path) = &options.json {
         std::fs::write(path, serde_json::to_vec_pretty(&results)?)?;
     }
-    if options.write_results {
-        std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/RESULTS.md"), report)?;
-    }
-    Ok(())
+    Ok(report::findings(&results))
 }
 
 async fn round(options: &Options, contender: Contender, senders: usize, number: usize) -> anyhow::Result<Round> {
-    let parent = match &options.dir {
-        Some(dir) => dir.clone(),
-        // a temporary directory may be in memory, where nothing is durable
-        None => std::env::current_exe()?
-            .parent()
-            .map_or_else(|| PathBuf::from("."), PathBuf::from),
-    };
+    let dir = options.dir()?;
     let database = if contender.is_postgres() {
-        Database::postgres(&options.postgres_url, &parent).await?
+        Database::postgres(&options.postgres_url, &dir).await?
     } else {
-        Database::sqlite(&parent)?
+        Database::sqlite(&dir)?
     };
     match measure(options, contender, senders, number, &database).await {
         Ok(round) => {
@@ -127,29 +109,40 @@ async fn measure(
         .map_or(0, |(_, rate)| *rate);
     let webhooks = ((warm_up + seconds).as_secs_f64() * per_second as f64) as usize;
     let seed = 1_000 * senders as u64 + number as u64;
-    let mut server = Server::start(
-        &arguments(options, contender, senders, webhooks, seed, database),
-        database.dir.path(),
-    )?;
-    let id = server.id();
-    let used = || Cpu::now(id, database.name());
-    let ready = server.line().await?;
-    let (outcome, cpu) = if contender.over_http() {
-        let payloads = Payloads::new(webhooks, seed);
-        let window = Window::starting_now(warm_up, seconds);
-        let load = load::over_http(ready.parse()?, senders, &payloads, window);
-        let (tally, cpu) = tokio::join!(load, between(window, &used));
-        (tally?.outcome(window), cpu)
-    } else {
-        let window = Window::starting_now(warm_up, seconds);
-        let (line, cpu) = tokio::join!(server.line(), between(window, &used));
-        (serde_json::from_str(&line?)?, cpu)
+    let payloads = || match contender {
+        Contender::MixedPostgres => Payloads::mixed(webhooks, seed),
+        _ => Payloads::new(webhooks, seed),
     };
+    let (mut servers, outcome, cpu);
+    if contender.over_http() {
+        let addresses;
+        (servers, addresses) = serving(options, contender, database).await?;
+        let payloads = payloads();
+        let used = used(&servers, database);
+        let window = Window::starting_now(warm_up, seconds);
+        let load = load::over_http(&addresses, senders, &payloads, window);
+        let (tally, between) = tokio::join!(load, between(window, &used));
+        (outcome, cpu) = (tally?.outcome(window), between);
+    } else {
+        servers = vec![match contender {
+            Contender::PostgresEs => peer::append(database, senders, &payloads(), options)?,
+            _ => ledger_alone(options, senders, webhooks, seed, database)?,
+        }];
+        // it tells when it begins
+        servers[0].line().await?;
+        let used = used(&servers, database);
+        let window = Window::starting_now(warm_up, seconds);
+        let (result, between) = tokio::join!(servers[0].result::<Outcome>(), between(window, &used));
+        (outcome, cpu) = (result?, between);
+    }
     let contents = match contender {
-        Contender::Plain => database.plain_contents().await?,
+        Contender::Plain => database.contents_of("webhooks").await?,
+        Contender::PostgresEs => database.contents_of("events").await?,
         _ => database.ledger_contents().await?,
     };
-    server.stop().await?;
+    for server in servers {
+        server.stop().await?;
+    }
     ensure!(
         contents.rows == outcome.acknowledged,
         "{} webhooks were acknowledged, {} are stored",
@@ -167,6 +160,12 @@ async fn measure(
     })
 }
 
+fn used(servers: &[Server], database: &Database) -> impl Fn() -> Cpu + use<> {
+    let ids: Vec<u32> = servers.iter().filter_map(Server::id).collect();
+    let name = database.name().map(str::to_owned);
+    move || Cpu::now(&ids, name.as_deref())
+}
+
 /// The CPU time used up to the beginning and up to the end of the window.
 async fn between(window: Window, used: &impl Fn() -> Cpu) -> (Cpu, Cpu) {
     let until = |moment: Instant| tokio::time::sleep_until(moment.into());
@@ -176,36 +175,66 @@ async fn between(window: Window, used: &impl Fn() -> Cpu) -> (Cpu, Cpu) {
     (before, used())
 }
 
-fn arguments(
+/// Starts the servers of a contender; and where they listen.
+async fn serving(
     options: &Options,
     contender: Contender,
+    database: &Database,
+) -> anyhow::Result<(Vec<Server>, Vec<std::net::SocketAddr>)> {
+    let dir = database.dir.path();
+    let mut servers = vec![match contender {
+        Contender::Plain => plain(options, database)?,
+        _ => Server::service(&database.url, dir)?,
+    }];
+    let mut addresses = vec![servers[0].address().await?];
+    if contender == Contender::TwoPostgres {
+        let mut second = Server::service(&database.url, &copy_of_keys(dir)?)?;
+        addresses.push(second.address().await?);
+        servers.push(second);
+    }
+    Ok((servers, addresses))
+}
+
+/// A data directory for another process on the same ledger.
+fn copy_of_keys(dir: &Path) -> anyhow::Result<PathBuf> {
+    let second = dir.join("second");
+    std::fs::DirBuilder::new().mode(0o700).create(&second)?;
+    for file in std::fs::read_dir(dir)? {
+        let file = file?.path();
+        let extension = file.extension().and_then(|extension| extension.to_str());
+        if let (Some("key" | "token"), Some(name)) = (extension, file.file_name()) {
+            std::fs::copy(&file, second.join(name))?;
+        }
+    }
+    Ok(second)
+}
+
+fn plain(options: &Options, database: &Database) -> anyhow::Result<Server> {
+    let mut arguments = vec![
+        format!("--database-url={}", database.url),
+        format!("--pool={}", options.plain_pool),
+    ];
+    if options.plain_ping {
+        arguments.push("--ping".to_owned());
+    }
+    Server::start("plain", &arguments, database.dir.path())
+}
+
+fn ledger_alone(
+    options: &Options,
     senders: usize,
     webhooks: usize,
     seed: u64,
     database: &Database,
-) -> Vec<String> {
-    let role = match contender {
-        Contender::Plain => "plain",
-        Contender::HttpPostgres | Contender::HttpSqlite => "service",
-        Contender::LedgerPostgres | Contender::LedgerSqlite => "ledger",
-    };
-    let mut arguments = vec![role.to_owned(), format!("--database-url={}", database.url)];
-    if contender == Contender::Plain {
-        arguments.push(format!("--pool={}", options.plain_pool));
-        if options.plain_ping {
-            arguments.push("--ping".to_owned());
-        }
-        return arguments;
-    }
-    arguments.push(format!("--data-dir={}", database.dir.path().display()));
-    if role == "ledger" {
-        arguments.extend([
-            format!("--senders={senders}"),
-            format!("--seconds={}", options.seconds().as_secs_f64()),
-            format!("--warm-up={}", options.warm_up().as_secs_f64()),
-            format!("--webhooks={webhooks}"),
-            format!("--seed={seed}"),
-        ]);
-    }
-    arguments
+) -> anyhow::Result<Server> {
+    let dir = database.dir.path();
+    let mut arguments = ours(&database.url, dir);
+    arguments.extend([
+        format!("--senders={senders}"),
+        format!("--seconds={}", options.seconds().as_secs_f64()),
+        format!("--warm-up={}", options.warm_up().as_secs_f64()),
+        format!("--webhooks={webhooks}"),
+        format!("--seed={seed}"),
+    ]);
+    Server::start("ledger", &arguments, dir)
 }

@@ -1,0 +1,76 @@
+//! Senders in a closed loop: each has one command under way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use postgres_es::{PostgresCqrs, postgres_cqrs};
+use serde_json::json;
+use sqlx::postgres::PgPool;
+
+use crate::order::{Order, Webhook};
+use crate::read_bodies;
+
+/// What all senders share.
+struct Round {
+    cqrs: PostgresCqrs<Order>,
+    webhooks: Vec<Webhook>,
+    next: AtomicUsize,
+    from: Instant,
+    to: Instant,
+}
+
+pub(crate) async fn run(pool: PgPool, bodies: &str, senders: usize, warm_up: f64, seconds: f64) -> anyhow::Result<()> {
+    let webhooks = read_bodies(bodies)?;
+    let from = Instant::now() + Duration::from_secs_f64(warm_up);
+    let round = Arc::new(Round {
+        cqrs: postgres_cqrs(pool, Vec::new(), ()),
+        webhooks,
+        next: AtomicUsize::new(0),
+        from,
+        to: from + Duration::from_secs_f64(seconds),
+    });
+    println!("started");
+    let tasks: Vec<_> = (0..senders).map(|_| tokio::spawn(send(Arc::clone(&round)))).collect();
+    let (mut acknowledged, mut latencies) = (0, Vec::new());
+    for task in tasks {
+        let (sent, counted) = task.await??;
+        acknowledged += sent;
+        latencies.extend(counted);
+    }
+    latencies.sort_unstable();
+    let percentile = |percent: usize| {
+        let at = latencies.len().saturating_sub(1) * percent / 100;
+        latencies.get(at).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    };
+    let outcome = json!({
+        "per_second": latencies.len() as f64 / seconds,
+        "p50_ms": percentile(50),
+        "p99_ms": percentile(99),
+        "counted": latencies.len(),
+        "acknowledged": acknowledged,
+    });
+    println!("{outcome}");
+    Ok(())
+}
+
+/// Sends until the round is over: how many were appended, and how long those took that count.
+async fn send(round: Arc<Round>) -> anyhow::Result<(u64, Vec<Duration>)> {
+    let (mut appended, mut latencies) = (0, Vec::new());
+    loop {
+        let sent = Instant::now();
+        if sent >= round.to {
+            return Ok((appended, latencies));
+        }
+        let webhook = round.webhooks.get(round.next.fetch_add(1, Ordering::Relaxed));
+        let webhook = webhook.context("there were too few webhooks for the round")?.clone();
+        let order = webhook.data.order_id.clone();
+        round.cqrs.execute(&order, webhook).await?;
+        let answered = Instant::now();
+        appended += 1;
+        if (round.from..round.to).contains(&answered) {
+            latencies.push(answered - sent);
+        }
+    }
+}

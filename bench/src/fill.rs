@@ -1,0 +1,73 @@
+//! A process that fills a ledger without HTTP, as fast as it goes, and signs a checkpoint now and then.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use warmledger::checkpoints::CheckpointSigner;
+use warmledger::ingest::Ingest;
+use warmledger::service::{Core, MAIN_SOURCE};
+
+use crate::child;
+use crate::payloads::Payloads;
+
+/// Enough for large batches.
+const SENDERS: usize = 512;
+/// Orders of one plan: many, since domains are unique within a plan, and so nearly unique in the ledger.
+const PLAN: u64 = 50_000;
+
+#[derive(Args)]
+pub(crate) struct FillArgs {
+    #[arg(long)]
+    database_url: String,
+    #[arg(long)]
+    data_dir: PathBuf,
+    #[arg(long)]
+    events: u64,
+}
+
+/// Records so many webhooks, and prints how many there are from time to time.
+pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
+    let settings = child::settings(&args.database_url, &args.data_dir)?;
+    let mut core = Core::open(&settings).await?;
+    let signer = CheckpointSigner::open(Arc::clone(&core.store), args.data_dir, None).await?;
+    let ingest = Arc::new(core.ingests.remove(MAIN_SOURCE).context("there is no main source")?);
+    let (made, mut plans) = mpsc::channel(1);
+    // the next plan is drawn up while one is recorded
+    tokio::task::spawn_blocking(move || {
+        let begins = (0..args.events).step_by(PLAN as usize);
+        begins.zip(7_000_000..).try_for_each(|(begin, seed)| {
+            let count = PLAN.min(args.events - begin) as usize;
+            made.blocking_send(Payloads::of_plans(count, count, seed))
+        })
+    });
+    let mut events = 0;
+    while let Some(payloads) = plans.recv().await {
+        let tasks: Vec<_> = (0..SENDERS)
+            .map(|_| tokio::spawn(sender(Arc::clone(&ingest), Arc::clone(&payloads))))
+            .collect();
+        for task in tasks {
+            events += task.await??;
+        }
+        signer.sign().await?;
+        writeln!(std::io::stdout(), "{events}")?;
+    }
+    drop(ingest);
+    core.close().await;
+    Ok(())
+}
+
+async fn sender(ingest: Arc<Ingest>, payloads: Arc<Payloads>) -> anyhow::Result<u64> {
+    let mut recorded = 0;
+    while let Some(signed) = payloads.take() {
+        ingest
+            .receive(|name| signed.header(name), signed.body.as_bytes(), Timestamp::now())
+            .await?;
+        recorded += 1;
+    }
+    Ok(recorded)
+}

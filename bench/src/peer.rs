@@ -1,0 +1,100 @@
+//! postgres-es: a program of its own in `bench/peer`, since it needs another sqlx than we do.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use tokio::process::Command;
+
+use crate::child::Server;
+use crate::database::Database;
+use crate::memory::Memory;
+use crate::options::Options;
+use crate::payloads::Payloads;
+use crate::progress::note;
+use crate::rebuild::Pass;
+
+/// Different orders among the events that are replayed.
+const ORDERS: usize = 2_500;
+
+/// Builds it beside this program, unless that is done; takes a minute the first time.
+pub(crate) async fn build() -> anyhow::Result<()> {
+    note("building the peer (postgres-es)");
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--quiet", "--locked", "--manifest-path"])
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/peer/Cargo.toml"))
+        .arg("--target-dir")
+        .arg(target_dir()?);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let status = cargo.status().await.context("cargo")?;
+    ensure!(status.success(), "the peer could not be built");
+    Ok(())
+}
+
+/// Starts a run of appends. It prints a line when it begins, and its outcome.
+pub(crate) fn append(
+    database: &Database,
+    senders: usize,
+    payloads: &Payloads,
+    options: &Options,
+) -> anyhow::Result<Server> {
+    let bodies = database.dir.path().join("bodies");
+    payloads.write_bodies(&bodies)?;
+    let arguments = [
+        senders.to_string(),
+        options.warm_up().as_secs_f64().to_string(),
+        options.seconds().as_secs_f64().to_string(),
+    ];
+    let mut command = command("append", database, &bodies)?;
+    command.args(arguments);
+    Server::spawn(command, database.dir.path())
+}
+
+/// Events that cqrs-es replays.
+pub(crate) struct Replay {
+    database: Database,
+    events: u64,
+}
+
+impl Replay {
+    pub(crate) async fn new(options: &Options, events: u64) -> anyhow::Result<Self> {
+        let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
+        Payloads::new(ORDERS, 0).write_bodies(&bodies(&database))?;
+        Ok(Self { database, events })
+    }
+
+    /// Replays all of them once; the first time, they are written before.
+    pub(crate) async fn measure(&self) -> anyhow::Result<(Pass, Memory)> {
+        let mut command = command("replay", &self.database, &bodies(&self.database))?;
+        command.arg(self.events.to_string());
+        let mut server = Server::spawn(command, self.database.dir.path())?;
+        server.line().await?;
+        let pass = server.result().await?;
+        let memory = Memory::of(server.id());
+        server.stop().await?;
+        Ok((pass, memory))
+    }
+
+    pub(crate) async fn drop_now(self) -> anyhow::Result<()> {
+        self.database.drop_now().await
+    }
+}
+
+fn bodies(database: &Database) -> PathBuf {
+    database.dir.path().join("bodies")
+}
+
+fn command(role: &str, database: &Database, bodies: &Path) -> anyhow::Result<Command> {
+    let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    let mut command = Command::new(target_dir()?.join(profile).join("bench-peer"));
+    command.arg(role).arg(&database.url).arg(bodies);
+    Ok(command)
+}
+
+fn target_dir() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let beside = program.parent().context("this program lies nowhere")?;
+    Ok(beside.join("peer"))
+}

@@ -1,0 +1,42 @@
+//! A ledger of a size, with its views folded, as a service leaves it that was stopped.
+
+use std::time::{Duration, Instant};
+
+use crate::child::{Server, ours};
+use crate::database::Database;
+use crate::progress::note;
+use crate::rebuild;
+
+/// A ledger at rest.
+pub(crate) struct Prepared {
+    pub(crate) database: Database,
+    pub(crate) events: u64,
+}
+
+impl Prepared {
+    /// Fills a fresh database and folds its views.
+    pub(crate) async fn new(database: Database, events: u64) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let dir = database.dir.path();
+        let mut arguments = ours(&database.url, dir);
+        arguments.push(format!("--events={events}"));
+        let mut filling = Server::start("fill", &arguments, dir)?;
+        let mut recorded = 0;
+        while recorded < events {
+            recorded = filling.line().await?.parse()?;
+            note(format_args!(
+                "  {recorded} of {events} events recorded {}",
+                after(begun)
+            ));
+        }
+        filling.stop().await?;
+        rebuild::measure(&database).await?;
+        note(format_args!("  views folded {}", after(begun)));
+        database.settle().await?;
+        Ok(Self { database, events })
+    }
+}
+
+fn after(begun: Instant) -> String {
+    format!("after {:?}", Duration::from_secs(begun.elapsed().as_secs()))
+}

@@ -1,0 +1,133 @@
+//! Rebuilds of all projections in one pass, on both stores, taking turns with a replay of cqrs-es on as many events.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+use warmledger::settings::DatabaseUrl;
+use warmledger::{runner, store};
+
+use crate::child::{self, Server, ours};
+use crate::database::Database;
+use crate::goals::{Findings, Goal, Row, median};
+use crate::memory::Memory;
+use crate::options::Options;
+use crate::peer::Replay;
+use crate::prepared::Prepared;
+use crate::progress::note;
+
+#[derive(Args)]
+pub(crate) struct RebuildArgs {
+    #[arg(long)]
+    database_url: String,
+    #[arg(long)]
+    data_dir: PathBuf,
+}
+
+/// So many events, folded or replayed in so many seconds.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Pass {
+    pub(crate) events: u64,
+    pub(crate) seconds: f64,
+}
+
+impl Pass {
+    pub(crate) fn per_second(&self) -> f64 {
+        self.events as f64 / self.seconds
+    }
+}
+
+/// The process that rebuilds, as `projections rebuild --all` does.
+pub(crate) async fn run(args: RebuildArgs) -> anyhow::Result<()> {
+    let url = DatabaseUrl::parse(&args.database_url).map_err(anyhow::Error::msg)?;
+    let store = store::open(&url).await?;
+    let events = store.head().await?.position.0;
+    let begun = Instant::now();
+    runner::rebuild(&*store, projections::all(), |_| {}, &CancellationToken::new()).await?;
+    let pass = Pass {
+        events,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    child::report(&pass).await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Rebuilds once, in a process of its own.
+pub(crate) async fn measure(database: &Database) -> anyhow::Result<(Pass, Memory)> {
+    let dir = database.dir.path();
+    let mut server = Server::start("rebuild", &ours(&database.url, dir), dir)?;
+    let pass = server.result().await?;
+    let memory = Memory::of(server.id());
+    server.stop().await?;
+    Ok((pass, memory))
+}
+
+/// Rebuilds the ledger that is there and one on SQLite, in turns with the peer.
+pub(crate) async fn findings(options: &Options, postgres: &Prepared) -> anyhow::Result<Findings> {
+    note("rebuild: a ledger on SQLite");
+    let sqlite = Prepared::new(Database::sqlite(&options.dir()?)?, options.events()).await?;
+    let replay = Replay::new(options, postgres.events).await?;
+    let mut passes: [Vec<(Pass, Memory)>; 3] = Default::default();
+    for _ in 0..options.rounds() {
+        passes[0].push(measure(&postgres.database).await?);
+        passes[1].push(measure(&sqlite.database).await?);
+        passes[2].push(replay.measure().await?);
+        let last = passes.iter().filter_map(|passes| passes.last());
+        let rates: Vec<String> = last.map(|(pass, _)| format!("{:.0}/s", pass.per_second())).collect();
+        note(format_args!("  PostgreSQL, SQLite, cqrs-es: {}", rates.join(", ")));
+    }
+    replay.drop_now().await?;
+    sqlite.database.drop_now().await?;
+
+    let [on_postgres, on_sqlite, cqrs] = &passes;
+    let rate = |passes: &[(Pass, Memory)]| median(passes.iter().map(|(pass, _)| pass.per_second()));
+    let peak = |passes: &[(Pass, Memory)]| median(passes.iter().map(|(_, memory)| memory.peak));
+    let rows = vec![
+        Row::absolute(
+            "rebuild of all projections, PostgreSQL",
+            rate(on_postgres),
+            "events/s",
+            Goal::AtLeast(100_000.0),
+        ),
+        Row::relative(
+            "… against cqrs-es `replay_all` alone",
+            rate(on_postgres),
+            "events/s",
+            (rate(cqrs), "cqrs-es"),
+            Goal::AtLeast(3.0),
+        ),
+        Row::absolute("… peak memory", peak(on_postgres), "MB", Goal::AtMost(512.0)),
+        Row::absolute(
+            "rebuild of all projections, SQLite",
+            rate(on_sqlite),
+            "events/s",
+            Goal::AtLeast(150_000.0),
+        ),
+    ];
+    let mut details = format!(
+        "## Rebuild of all projections, {} events\n\nMedians of {} interleaved rounds, each in a process of its own.\n\n\
+         | | events/s | lowest–highest | peak memory MB |\n|---|--:|--:|--:|\n",
+        postgres.events,
+        options.rounds()
+    );
+    let titles = [
+        "PostgreSQL",
+        "SQLite",
+        "cqrs-es `replay_all`, PostgreSQL, nothing written",
+    ];
+    for (title, passes) in titles.iter().zip(&passes) {
+        let rates = passes.iter().map(|(pass, _)| pass.per_second());
+        let (lowest, highest) = rates.fold((f64::MAX, 0.0_f64), |(low, high), rate| (low.min(rate), high.max(rate)));
+        writeln!(
+            details,
+            "| {title} | {:.0} | {lowest:.0}–{highest:.0} | {:.0} |",
+            rate(passes),
+            peak(passes)
+        )?;
+    }
+    Ok(Findings { rows, details })
+}
