@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
 use anyhow::{Context, ensure};
 use clap::Args;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,7 @@ use warmledger::clock;
 use warmledger::data_dir::ServiceSecrets;
 use warmledger::ledger::leaf::Envelope;
 use warmledger::settings::{DatabaseUrl, Flags, Settings};
-use warmledger::store::{self, Append, Batch, NewEvent, SealedSections, Store};
+use warmledger::store::{self, Append, Batch, NewEvent, Reference, SealedSections, Store};
 use warmledger::tlog::Growth;
 use warmledger::vault::Sealed;
 use warmledger::verify::{Options, verify};
@@ -130,6 +130,8 @@ async fn fill(store: &Arc<dyn Store>, dir: &Path, events: u64) -> anyhow::Result
         let batch: Vec<NewEvent> = (head.position.0 + 1..=last)
             .map(|position| event(position, recorded_at))
             .collect::<anyhow::Result<_>>()?;
+        let opened = batch.iter().filter(|event| event.version == 1);
+        let keys: Vec<_> = opened.map(|event| (event.subject.clone(), vec![7; 80])).collect();
         let begun = Instant::now();
         let mut growth = Growth::on(store.tree().await?.frontier);
         let read = begun.elapsed();
@@ -140,7 +142,7 @@ async fn fill(store: &Arc<dyn Store>, dir: &Path, events: u64) -> anyhow::Result
                 expected: head,
                 recorded_at,
                 events: &batch,
-                keys: &[],
+                keys: &keys,
                 tree: &growth,
             })
             .await?;
@@ -154,20 +156,44 @@ async fn fill(store: &Arc<dyn Store>, dir: &Path, events: u64) -> anyhow::Result
     Ok(growing)
 }
 
-/// An event of the size that a webhook of a few mailboxes makes: 0.6 kB of facts and 0.9 kB sealed.
+/// An event of the size that a webhook of a few mailboxes makes: 0.6 kB of facts and 0.9 kB sealed. Of each three, the first
+/// assigns two domains, and the others renew the subscription of one of them.
 fn event(position: u64, recorded_at: jiff::Timestamp) -> anyhow::Result<NewEvent> {
     let order = position.div_ceil(3);
     let stream = StreamId::parse(&format!("order-{order:028}"))?;
     let sealed = |bytes: usize| Some(Sealed::from_bytes((0..bytes).map(|_| rand::random()).collect()));
-    let facts = format!(r#"{{"name":"{:>580}"}}"#, position);
+    let version = (position - 1) % 3 + 1;
+    let mailboxes = format!(
+        r#"[{{"expiryDate":"2026-01-02T03:04:05Z","isAdmin":false,"mailboxId":"{position:028}","warmingUpFrom":"2026-01-02T03:04:05Z"}}]"#
+    );
+    let domain = |n: u64| {
+        format!(r#"{{"domain":"d{n}-{order}.example","mailboxes":{mailboxes},"subscriptionId":"S{n}-{order:024}"}}"#)
+    };
+    let facts = match version {
+        1 => format!(
+            r#"{{"domains":[{},{}],"orderId":"{order:028}","userId":"U{order}"}}"#,
+            domain(1),
+            domain(2)
+        ),
+        _ => format!(
+            r#"{{"domain":"d1-{order}.example","orderId":"{order:028}","reason":"{:>400}","subscriptionId":"S1-{order:024}"}}"#,
+            position
+        ),
+    };
+    let type_name = if version == 1 {
+        "MailboxesAssigned"
+    } else {
+        "SubscriptionRenewed"
+    };
+    let schema_version = if version == 1 { 2 } else { 1 };
     let mut event = NewEvent {
         subject: SubjectId::stream(&stream),
         stream,
-        version: u32::try_from((position - 1) % 3 + 1).context("a version")?,
+        version: u32::try_from(version).context("a version")?,
         source: Source::parse("bench")?,
         event_id: EventId::try_from(format!("{position:028}"))?,
-        type_name: "WebhookUnrecognised",
-        schema_version: 1,
+        type_name,
+        schema_version,
         facts,
         sealed: SealedSections {
             personal: sealed(330),
@@ -177,6 +203,10 @@ fn event(position: u64, recorded_at: jiff::Timestamp) -> anyhow::Result<NewEvent
         leaf_hash: [0; 32],
         references: Vec::new(),
     };
+    if version == 1 {
+        let read = OrderEvent::from_stored(type_name, schema_version, &event.facts)?;
+        event.references = Reference::of_event(&read);
+    }
     event.leaf_hash = Envelope::of_new(&event, Position(position), recorded_at).leaf_hash()?;
     Ok(event)
 }

@@ -73,6 +73,9 @@ pub trait KeyStore: Send + Sync + 'static {
     /// The subjects that stand for a stream since no user is known there, and have a key, at most `limit` after `after`.
     async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
+    /// All subjects that were ever held or erased, and the end of the log at the same moment; 0 if the head is gone.
+    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError>;
+
     /// All subjects that were ever erased.
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError>;
 }

@@ -174,6 +174,22 @@ impl KeyStore for SqliteStore {
             .collect::<Result<_, _>>()?)
     }
 
+    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError> {
+        let sql = "SELECT coalesce(head.position, 0) AS head, subjects.subject AS subject, held_at, erased_at,
+                    wrapped IS NOT NULL AS has_key
+             FROM (SELECT 1) AS one LEFT JOIN head ON true LEFT JOIN subjects ON true
+             LEFT JOIN data_keys ON data_keys.subject = subjects.subject ORDER BY 2";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        let head = rows.first().map(|row| position(row, "head")).transpose()?;
+        let mut marked = Vec::new();
+        for row in &rows {
+            if row.try_get::<Option<String>, _>("subject")?.is_some() {
+                marked.push(state(row)?);
+            }
+        }
+        Ok((head.unwrap_or_default(), marked))
+    }
+
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {
         let sql = "SELECT subjects.subject AS subject, held_at, erased_at, wrapped IS NOT NULL AS has_key
              FROM subjects LEFT JOIN data_keys ON data_keys.subject = subjects.subject
