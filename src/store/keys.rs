@@ -64,6 +64,9 @@ pub trait KeyStore: Send + Sync + 'static {
     /// empties its write-ahead log. PostgreSQL reuses their place in its own time.
     async fn scrub(&self) -> Result<(), StoreError>;
 
+    /// Which of these subjects have no data key.
+    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError>;
+
     /// What is known of these subjects. One that has no key and was never held or erased is not known.
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
 

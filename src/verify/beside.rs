@@ -47,12 +47,13 @@ impl<'s> Beside<'s> {
         let Told {
             deeds,
             sealed,
+            keyless,
             referring,
         } = std::mem::take(&mut rows.told);
         for (position, deed) in &deeds {
             self.note(*position, deed);
         }
-        report.add_all(self.subjects.keys(sealed).await?);
+        report.add_all(self.subjects.keys(sealed, keyless).await?);
         report.add_all(self.references.compare(referring, rows.positions.end - 1).await?);
         Ok(())
     }

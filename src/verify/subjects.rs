@@ -1,17 +1,13 @@
 //! Legal holds, erasures and data keys against the events that tell of them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::num::NonZeroUsize;
 
 use aggregates::{Position, SubjectId};
-use lru::LruCache;
 
 use super::told::Deed;
 use super::{Finding, FindingKind};
 use crate::store::{EventFilter, EventQuery, Store, StoreError, SubjectState};
 
-/// Subjects that are remembered to have a key. Others are asked for.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1 << 17).unwrap();
 /// Events of a subject that are read at once.
 const PAGE: u32 = 100;
 
@@ -29,7 +25,6 @@ pub(super) struct Subjects<'s> {
     store: &'s dyn Store,
     /// Those that were ever held or erased.
     marked: BTreeMap<String, Expected>,
-    with_key: LruCache<String, ()>,
 }
 
 impl<'s> Subjects<'s> {
@@ -37,7 +32,6 @@ impl<'s> Subjects<'s> {
         Self {
             store,
             marked: BTreeMap::new(),
-            with_key: LruCache::new(REMEMBERED),
         }
     }
 
@@ -54,31 +48,26 @@ impl<'s> Subjects<'s> {
         }
     }
 
-    /// Whether the subjects of sealed events have a data key, unless they were erased since. Of each the first and the last
-    /// event.
-    pub(super) async fn keys(&mut self, sealed: HashMap<String, (u64, u64)>) -> Result<Vec<Finding>, StoreError> {
-        let mut asked = Vec::new();
+    /// Takes in the first and the last sealed event of subjects. Those without a data key have to be erased since.
+    pub(super) async fn keys(
+        &mut self,
+        sealed: HashMap<String, (u64, u64)>,
+        keyless: Vec<SubjectId>,
+    ) -> Result<Vec<Finding>, StoreError> {
         for (subject, (_, last)) in &sealed {
             if let Some(marks) = self.marked.get_mut(subject) {
                 marks.sealed_at = *last;
             }
-            if self.with_key.get(subject).is_none() {
-                // one that is no identifier is that of an altered row
-                asked.extend(SubjectId::parse(subject));
-            }
         }
-        let known: HashMap<SubjectId, SubjectState> = self
-            .store
-            .subjects(&asked)
-            .await?
-            .into_iter()
-            .map(|state| (state.subject.clone(), state))
-            .collect();
+        if keyless.is_empty() {
+            return Ok(Vec::new());
+        }
+        let states = self.store.subjects(&keyless).await?;
+        let known: HashMap<&SubjectId, &SubjectState> = states.iter().map(|state| (&state.subject, state)).collect();
         let mut findings = Vec::new();
-        for subject in asked {
-            let state = known.get(&subject);
+        for subject in &keyless {
+            let state = known.get(subject);
             if state.is_some_and(|state| state.has_key) {
-                self.with_key.put(subject.into(), ());
                 continue;
             }
             let Some((first, last)) = sealed.get(subject.as_str()) else {

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use aggregates::{AccessEvent, OrderEvent, StreamId};
+use aggregates::{AccessEvent, OrderEvent, StreamId, SubjectId};
 
-use crate::store::{RawEvent, Reference};
+use crate::store::{RawEvent, Reference, Store, StoreError};
 
 /// What some events tell, in their order. What cannot be read tells nothing: such a row is found by its leaf.
 #[derive(Default)]
@@ -13,6 +13,8 @@ pub(super) struct Told {
     pub(super) deeds: Vec<(u64, Deed)>,
     /// The first and the last event with something sealed, by subject.
     pub(super) sealed: HashMap<String, (u64, u64)>,
+    /// Those subjects that have no data key.
+    pub(super) keyless: Vec<SubjectId>,
     /// Events that references may lead to.
     pub(super) referring: Vec<Referring>,
 }
@@ -92,6 +94,17 @@ impl Told {
             }
         }
         self.referring.extend(Referring::of(position, row));
+    }
+}
+
+impl Told {
+    /// Asks which subjects have no data key.
+    pub(super) async fn find_keyless(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        // one that is no identifier is that of an altered row
+        let subjects = self.sealed.keys().filter_map(|subject| SubjectId::parse(subject).ok());
+        let subjects: Vec<SubjectId> = subjects.collect();
+        self.keyless = store.without_key(&subjects).await?;
+        Ok(())
     }
 }
 

@@ -35,7 +35,12 @@ pub(super) async fn check(
         .take_while(move |start| *start < end);
     let mut chunks = stream::iter(starts)
         .map(|start| {
-            let rows = rows::check(Arc::clone(store), start..end.min(start + CHUNK));
+            let store = Arc::clone(store);
+            let rows = async move {
+                let mut rows = rows::check(Arc::clone(&store), start..end.min(start + CHUNK)).await?;
+                rows.told.find_keyless(&*store).await?;
+                Ok::<_, StoreError>(rows)
+            };
             // on a thread of its own, as far as there are threads
             async {
                 tokio::spawn(rows)

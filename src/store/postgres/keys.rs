@@ -98,6 +98,15 @@ impl KeyStore for PostgresStore {
         Ok(())
     }
 
+    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError> {
+        let names: Vec<&str> = subjects.iter().map(SubjectId::as_str).collect();
+        let sql = "SELECT asked.subject FROM unnest($1::text[]) AS asked (subject)
+             WHERE NOT EXISTS (SELECT FROM data_keys WHERE data_keys.subject = asked.subject)";
+        let query = sqlx::query_scalar::<_, String>(sql).bind(names);
+        let found = query.fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         let names: Vec<&str> = subjects.iter().map(SubjectId::as_str).collect();
         let sql = "SELECT subject, held_at, erased_at, wrapped IS NOT NULL AS has_key

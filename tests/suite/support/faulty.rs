@@ -108,6 +108,10 @@ impl KeyStore for FaultyStore {
         self.real.scrub().await
     }
 
+    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError> {
+        self.real.without_key(subjects).await
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         self.real.subjects(subjects).await
     }
