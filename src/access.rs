@@ -20,7 +20,7 @@ mod token;
 mod tokens;
 
 pub use caller::{Caller, Connection};
-pub use journal::Journal;
+pub use journal::{Journal, Read};
 pub use limits::Limiter;
 pub use proxies::TrustedProxies;
 pub use reason::Reason;

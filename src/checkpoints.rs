@@ -15,7 +15,7 @@ mod witness;
 use std::path::PathBuf;
 
 pub use key::{next_key, rotate};
-pub use signer::CheckpointSigner;
+pub use signer::{ADVICE, CheckpointSigner};
 pub use witness::Witness;
 
 use crate::data_dir::DataDirError;
@@ -58,6 +58,12 @@ pub enum CheckpointError {
     /// The log is not what was signed.
     #[error("the log was rewritten: its first {0} events are not those that were signed")]
     Rewritten(u64),
+    /// What was signed is signed with a key that the log has forgotten.
+    #[error(
+        "the log was rolled back to before its present signing key, or it is another log: it does not know the key that \
+             signed a checkpoint over {0} events"
+    )]
+    Forgotten(u64),
     /// The log does not extend the checkpoint that is kept beside the keys.
     #[error("{0}; {path} says so. If the database was replaced on purpose, remove that file, and tell those who keep \
              checkpoints", path = .1.display())]
@@ -65,6 +71,17 @@ pub enum CheckpointError {
     /// The tree lags behind the log.
     #[error("the tree does not cover the whole log")]
     Behind,
+}
+
+impl CheckpointError {
+    /// Whether the log is not the one that was signed: then nothing can be signed until somebody decides what is to hold.
+    pub fn is_of_history(&self) -> bool {
+        match self {
+            Self::Unreadable(..) | Self::RolledBack { .. } | Self::Rewritten(_) | Self::Forgotten(_) => true,
+            Self::Witnessed(cause, _) => cause.is_of_history(),
+            _ => false,
+        }
+    }
 }
 
 /// A new log's name, as nobody else's is.

@@ -110,6 +110,8 @@ pub struct App {
     pub lag_limit: Duration,
     /// Whether the service is ready while rows of a projection stand still.
     pub ready_with_parked: bool,
+    /// Why no checkpoint can be signed, while the log is not the one that was signed.
+    pub barred: Receiver<Option<String>>,
     /// Metrics.
     pub metrics: Metrics,
     /// Cancelled when the service stops.

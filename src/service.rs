@@ -193,6 +193,7 @@ impl Service {
             shutdown.clone(),
         ));
         let written = CancellationToken::new();
+        let barred = signer.barred();
         let signer = tokio::spawn(signer.run(shutdown.clone(), written.clone()));
         if let Some(url) = settings.nats_url.clone() {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
@@ -215,6 +216,7 @@ impl Service {
             reveals: Limiter::per_minute(settings.reveals_per_minute),
             lag_limit: settings.lag_limit,
             ready_with_parked: settings.ready_with_parked,
+            barred,
             metrics,
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),

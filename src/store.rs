@@ -44,7 +44,7 @@ pub use postgres::PostgresStore;
 pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
 pub use sqlite::SqliteStore;
 pub use token::StoredToken;
-pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, TreeHead, TreeStore};
+pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, RawHead, TreeHead, TreeStore};
 
 use crate::access::TokenHash;
 use crate::settings::DatabaseUrl;

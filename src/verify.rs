@@ -5,14 +5,21 @@
 //! - `rows`: each row against the hash of its leaf, some thousand at a time
 //! - `tree`: the tree that the leaf hashes make, against the stored one
 //! - `signed`: checkpoints against that tree
+//! - `beside`: the tables beside the log, against what its events tell of them: `told` says what that is, `references`,
+//!   `subjects` and `tokens` compare it
 //! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
 //!
 //! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
 //! the log is.
 
+mod beside;
 mod quick;
+mod references;
 mod rows;
 mod signed;
+mod subjects;
+mod tokens;
+mod told;
 mod tree;
 
 use std::fmt;
@@ -56,6 +63,14 @@ pub enum FindingKind {
     Checkpoint,
     /// The head does not fit the log.
     Head,
+    /// References are not those of the events.
+    References,
+    /// A legal hold or an erasure is not what the events tell.
+    Subject,
+    /// A data key is missing, or there where it should not be.
+    Key,
+    /// A token is not what the events tell.
+    Token,
 }
 
 impl fmt::Display for FindingKind {
@@ -68,6 +83,10 @@ impl fmt::Display for FindingKind {
             Self::Tree => "tree",
             Self::Checkpoint => "checkpoint",
             Self::Head => "head",
+            Self::References => "references",
+            Self::Subject => "subject",
+            Self::Key => "key",
+            Self::Token => "token",
         })
     }
 }
@@ -162,7 +181,7 @@ pub async fn verify(
     let newest = store.latest_checkpoint().await?;
     let outline = store.outline().await?;
     let mut report = Report {
-        head: u64::try_from(outline.position).unwrap_or_default(),
+        head: outline.end().unsigned_abs(),
         full: options.full,
         ..Report::default()
     };
@@ -172,6 +191,7 @@ pub async fn verify(
     report.add_all(expected.unusable());
     report.add_all(expected.beyond(report.head).await?);
     if options.full {
+        report.add_all(expected.misnumbered().await?);
         tree::check(&store, &outline, &mut expected, &mut report, &mut progress, stop).await?;
         if let Some(first) = store.misversioned().await? {
             let detail = "its version is not its place in its stream";
@@ -190,7 +210,7 @@ pub async fn verify(
 
 /// Whether the head and the outermost rows fit.
 fn ends(outline: &Outline, report: &mut Report) {
-    let head = outline.position;
+    let head = outline.end();
     if let Some(first) = outline.first.filter(|first| *first < 1) {
         let detail = format!("a row has position {first}, and the first one is 1");
         report.add(Finding::new(FindingKind::Extra, None, detail));
@@ -210,8 +230,13 @@ fn ends(outline: &Outline, report: &mut Report) {
             }
         }
     }
-    if outline.tree_size != head {
-        let size = outline.tree_size;
+    let Some(stored) = &outline.head else {
+        let detail = "there is no head: the row that says where the log ends was removed, and nothing can be appended";
+        report.add(Finding::new(FindingKind::Head, None, detail));
+        return;
+    };
+    if stored.tree_size != head {
+        let size = stored.tree_size;
         let detail = format!(
             "the tree covers {size} events, and the head says that there are {head}; the next start builds the rest"
         );
@@ -221,7 +246,8 @@ fn ends(outline: &Outline, report: &mut Report) {
 
 /// Whether the head has the time of the last event. No later event is recorded with an earlier one.
 async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) -> Result<(), StoreError> {
-    let (head, mut time) = (outline.position, None);
+    let Some(stored) = &outline.head else { return Ok(()) };
+    let (head, mut time) = (stored.position, None);
     let read = store
         .scan(head..head + 1, &mut |row| time = Some(row.recorded_at.to_owned()))
         .await;
@@ -230,10 +256,10 @@ async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) ->
         Err(StoreError::Corrupt(_)) => return Ok(()),
         read => read?,
     }
-    if let Some(time) = time.filter(|time| *time != outline.recorded_at) {
+    if let Some(time) = time.filter(|time| *time != stored.recorded_at) {
         let detail = format!(
             "the head says that the last event was recorded at {}, and its row says {time}",
-            outline.recorded_at
+            stored.recorded_at
         );
         report.add(Finding::new(FindingKind::Head, None, detail));
     }
@@ -242,6 +268,7 @@ async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) ->
 
 /// The frontier that the head has, if it is one.
 fn stored_frontier(outline: &Outline) -> Option<Frontier> {
-    let size = u64::try_from(outline.tree_size).ok()?;
-    Frontier::from_bytes(size, &outline.frontier)
+    let head = outline.head.as_ref()?;
+    let size = u64::try_from(head.tree_size).ok()?;
+    Frontier::from_bytes(size, &head.frontier)
 }

@@ -19,12 +19,15 @@ const SESSION: Duration = Duration::from_secs(3600);
 /// How many sessions are remembered.
 const SESSIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
+/// A token, an address, and what is read.
+type Session = (ActorId, Option<String>, Option<Action>);
+
 /// Records what people do.
 pub struct Journal {
     ledger: Ledger,
     refusals: Limiter,
-    /// By token and address, since when.
-    sessions: Mutex<LruCache<(ActorId, Option<String>), Instant>>,
+    /// Since when.
+    sessions: Mutex<LruCache<Session, Instant>>,
 }
 
 impl Journal {
@@ -61,15 +64,16 @@ impl Journal {
         Ok(())
     }
 
-    /// Records that the feed is read, from behind this position on, if this is the first time of this token and address
-    /// within an hour, as far as this process knows.
+    /// Records that something of the ledger is read, if this is the first time of this token and address within an hour, as
+    /// far as this process knows.
     ///
     /// # Errors
-    /// [`RecordError`]
-    pub async fn feed_read(&self, caller: &Caller, after: Position) -> Result<(), RecordError> {
+    /// [`RecordError`]: then it is not to be shown.
+    pub async fn read(&self, caller: &Caller, what: Read) -> Result<(), RecordError> {
+        let event = what.event(caller.facts());
         let session = {
-            let facts = caller.facts();
-            (facts.actor.id, facts.address)
+            let facts = event.facts();
+            (facts.actor.id.clone(), facts.address.clone(), event.action())
         };
         {
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,16 +82,40 @@ impl Journal {
             }
             sessions.put(session.clone(), Instant::now());
         }
-        let facts = AccessFacts {
-            first_position: Some(Position(after.0.saturating_add(1))),
-            ..caller.facts()
-        };
-        let recorded = self.record(AccessEvent::AuditFeedRead(facts)).await;
+        let recorded = self.record(event).await;
         if recorded.is_err() {
             // nobody has read anything, and the next attempt has to be recorded
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.pop(&session);
         }
         recorded.map(drop)
+    }
+}
+
+/// What of the ledger is read, and recorded once a session.
+#[derive(Clone, Copy, Debug)]
+pub enum Read {
+    /// The feed, from behind this position on.
+    Feed(Position),
+    /// Timelines of orders.
+    Timelines,
+    /// The access log.
+    AccessLog,
+    /// Proofs, or entries of the Merkle log.
+    Proofs,
+}
+
+impl Read {
+    /// The event that says so.
+    pub fn event(self, facts: AccessFacts) -> AccessEvent {
+        match self {
+            Self::Feed(after) => AccessEvent::AuditFeedRead(AccessFacts {
+                first_position: Some(Position(after.0.saturating_add(1))),
+                ..facts
+            }),
+            Self::Timelines => AccessEvent::TimelinesRead(facts),
+            Self::AccessLog => AccessEvent::AccessLogRead(facts),
+            Self::Proofs => AccessEvent::ProofsRead(facts),
+        }
     }
 }

@@ -22,6 +22,11 @@ fn load(path: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
     Ok(NoteSigner::new(origin, &data_dir::read_seed(path)?))
 }
 
+/// The key in the data directory, whether it is the one that signs or not.
+pub(super) fn own(data_dir: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
+    load(&SecretFile::LedgerSigningKey.path(data_dir), origin)
+}
+
 /// The key that signs, which this process holds. A log without a key gets the one in the data directory. A rotation that
 /// was interrupted after the store had learnt of the new key is finished.
 pub(super) async fn current(
@@ -30,7 +35,7 @@ pub(super) async fn current(
     origin: &str,
 ) -> Result<NoteSigner, CheckpointError> {
     let path = SecretFile::LedgerSigningKey.path(data_dir);
-    let own = load(&path, origin)?;
+    let own = own(data_dir, origin)?;
     let mut keys = store.signing_keys().await?;
     if keys.is_empty() {
         store.add_signing_key(&own.verifier().to_string(), None).await?;

@@ -5,24 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::Position;
+use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::proofs;
 use crate::store::{Duty, Lease, NewCheckpoint, Store};
-use crate::tlog::{self, Hash, NoteVerifier};
+use crate::tlog::{self, Checkpoint, Hash, NoteVerifier};
 
 use super::{CheckpointError, Witness, key, sign};
 
 /// Between two checkpoints, and between two looks at whether another process has gone.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What to do about a log that is not the one that was signed.
+pub const ADVICE: &str = "put the newest copy of the database in place, or, if this one is to hold, do as docs/erasure.md says \
+                          of backups; `warmledger verify --full` tells what is missing";
+
 /// Signs the log's checkpoints.
 pub struct CheckpointSigner {
     store: Arc<dyn Store>,
     data_dir: PathBuf,
     origin: String,
+    /// Why nothing can be signed, while the log is not the one that was signed.
+    barred: watch::Sender<Option<String>>,
 }
 
 impl CheckpointSigner {
@@ -40,8 +47,14 @@ impl CheckpointSigner {
                 store,
                 data_dir,
                 origin: known,
+                barred: watch::Sender::new(None),
             }),
         }
+    }
+
+    /// Why nothing can be signed here, while the log is not the one that was signed; none otherwise.
+    pub fn barred(&self) -> watch::Receiver<Option<String>> {
+        self.barred.subscribe()
     }
 
     /// Signs until `shutdown`, while no other process on the same database does; once more when `written` tells that the
@@ -51,11 +64,19 @@ impl CheckpointSigner {
         let mut signed = None;
         let mut troubled = false;
         while !shutdown.is_cancelled() {
+            let signing = self.sign_new(&mut lease, &mut signed).await;
+            match &signing {
+                Ok(()) => drop(self.barred.send_replace(None)),
+                Err(error) if error.is_of_history() => drop(self.barred.send_replace(Some(error.to_string()))),
+                // it says nothing of the log
+                Err(_) => {}
+            }
             // said once, however often it is tried
-            match self.sign_new(&mut lease, &mut signed).await {
+            match signing {
                 Ok(()) => troubled = false,
                 Err(error) if !troubled => {
-                    tracing::error!(%error, "no checkpoints are signed; trying again");
+                    let advice = if error.is_of_history() { ADVICE } else { "trying again" };
+                    tracing::error!(%error, "no checkpoints are signed; {advice}");
                     troubled = true;
                 }
                 Err(_) => {}
@@ -113,7 +134,6 @@ impl CheckpointSigner {
             return Err(CheckpointError::Behind);
         }
         let root = tree.frontier.root();
-        let signer = key::current(store, &self.data_dir, &self.origin).await?;
         let witness = Witness::in_dir(&self.data_dir);
         let keys = store.signing_keys().await?;
         let keys: Vec<_> = keys
@@ -124,11 +144,13 @@ impl CheckpointSigner {
             CheckpointError::Store(_) | CheckpointError::File(_) => error,
             error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
         };
-        let seen = witness.checkpoint(&keys).map_err(witnessed)?;
+        // before the key is looked at: a log that was rolled back may have forgotten it
+        let seen = self.seen(&witness, &keys, size).map_err(witnessed)?;
         if let Some(seen) = &seen {
             let extends = self.extends((seen.size, seen.root), (size, root)).await;
             extends.map_err(witnessed)?;
         }
+        let signer = key::current(store, &self.data_dir, &self.origin).await?;
         let latest = store.latest_checkpoint().await?;
         if let Some(latest) = latest {
             let name = || format!("checkpoint {}", latest.id);
@@ -152,6 +174,23 @@ impl CheckpointSigner {
         witness.keep(&checkpoint.note)?;
         metrics::gauge!("warmledger_checkpoint_size").set(size as f64);
         Ok(())
+    }
+
+    /// The checkpoint that was signed here last, by one of the log's keys.
+    fn seen(&self, witness: &Witness, keys: &[NoteVerifier], size: u64) -> Result<Option<Checkpoint>, CheckpointError> {
+        let unreadable = match witness.checkpoint(keys) {
+            Err(error @ CheckpointError::Unreadable(..)) => error,
+            seen => return seen,
+        };
+        let own = key::own(&self.data_dir, &self.origin)?;
+        match witness.checkpoint(std::slice::from_ref(own.verifier())) {
+            Ok(Some(kept)) if kept.size > size => Err(CheckpointError::RolledBack {
+                signed: kept.size,
+                now: size,
+            }),
+            Ok(Some(kept)) => Err(CheckpointError::Forgotten(kept.size)),
+            _ => Err(unreadable),
+        }
     }
 
     /// Whether a tree extends one that was signed.

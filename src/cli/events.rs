@@ -13,9 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{interrupt, output};
 use crate::{
-    access::Reason,
+    access::{Caller, Read, Reason},
     clock::rfc3339_micros,
     feed,
+    ledger::record_access,
     settings::Settings,
     store::{EventFilter, Store, StoreError, StoredEvent},
 };
@@ -23,7 +24,8 @@ use crate::{
 /// The arguments of `warmledger events`.
 #[derive(Args)]
 #[command(after_help = "\
-Prints JSON Lines in the ledger's order. Secrets and personal data are never shown.
+Prints JSON Lines in the ledger's order. Secrets and personal data are never shown. That events were read is recorded, once
+for each command.
 
 Examples:
   warmledger events list --limit 10
@@ -143,6 +145,7 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
     match args.command {
         EventsCommand::Show { position } => {
             let store = super::open_store(&settings).await?;
+            recorded(&*store, Position(position - 1)).await;
             show(&*store, Position(position)).await?;
         }
         EventsCommand::Evidence { position, reason, out } => {
@@ -152,6 +155,7 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
             let filter = filter.read()?;
             let store = super::open_store(&settings).await?;
             let head = store.head().await?.position;
+            recorded(&*store, Position(after)).await;
             let mut reader = EventReader::new(&*store, filter, Position(after));
             reader.print(head, limit.unwrap_or(u64::MAX), &stop).await?;
             reader.hint_at_types();
@@ -161,6 +165,7 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
             let store = super::open_store(&settings).await?;
             let head = store.head().await?.position;
             let after = Position(head.0.saturating_sub(lines));
+            recorded(&*store, after).await;
             let mut reader = EventReader::new(&*store, filter, after);
             let read = reader.print(head, u64::MAX, &stop).await?;
             reader.hint_at_types();
@@ -174,6 +179,15 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Records that events behind a position are read. Whoever runs a command can read the database without one, so a ledger
+/// that takes no events, as a copy that is read-only, is read all the same.
+async fn recorded(store: &dyn Store, after: Position) {
+    let event = Read::Feed(after).event(Caller::cli().facts());
+    if let Err(error) = record_access(store, event).await {
+        eprintln!("warning: that events were read could not be recorded in the ledger: {error}");
+    }
 }
 
 /// Prints the events that pass, on from a position.

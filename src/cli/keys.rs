@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aggregates::{AccessEvent, AccessFacts, EventId};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -12,11 +13,11 @@ use super::meter::Meter;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
 use crate::checkpoints;
-use crate::ledger::record_access_as;
+use crate::ledger::{record_access, record_access_as};
 use crate::service::master_keys;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::vault::{KeyWrapper, MasterKeyId, Rotation, Vault};
+use crate::vault::{KeyWrapper, MasterKey, MasterKeyId, Rotation, Vault};
 
 /// The arguments of `warmledger keys`.
 #[derive(Args)]
@@ -52,8 +53,12 @@ pub enum KeysCommand {
 For several hosts with a key file each: add, copy the file to all of them, then rotate.
 
 Example:
-  warmledger keys add")]
-    Add,
+  warmledger keys add --reason 'yearly'")]
+    Add {
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Option<Reason>,
+    },
     /// Wrap all data keys under a new master key
     #[command(after_help = "\
 The newest key of the file or of the setting is used if it is not in use yet, else one is made. Services go on meanwhile,
@@ -85,6 +90,9 @@ Example:
         /// Its id, as `keys list` shows it
         #[arg(value_name = "ID")]
         id: MasterKeyId,
+        /// Why; recorded
+        #[arg(long, value_name = "REASON")]
+        reason: Option<Reason>,
     },
 }
 
@@ -98,10 +106,10 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
     match args.command {
         KeysCommand::List { json } => list(&*store, &vault, json).await?,
         KeysCommand::Status => return status(&*store, &vault).await,
-        KeysCommand::Add => add(&vault).await?,
+        KeysCommand::Add { reason } => add(&*store, &vault, reason).await?,
         KeysCommand::Rotate { reason } => rotate(&store, &vault, reason).await?,
         KeysCommand::RotateSigning { reason } => rotate_signing(&*store, &settings.data_dir, reason).await?,
-        KeysCommand::Retire { id } => retire(&*store, &vault, id).await?,
+        KeysCommand::Retire { id, reason } => retire(&*store, &vault, id, reason).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -169,27 +177,36 @@ async fn status(store: &dyn Store, vault: &Vault) -> anyhow::Result<ExitCode> {
     })
 }
 
-async fn add(vault: &Vault) -> anyhow::Result<()> {
+/// What an event tells of something that is done with a key here.
+fn about(key: impl ToString, reason: Option<Reason>) -> AccessFacts {
+    AccessFacts {
+        key: Some(key.to_string()),
+        reason: reason.map(String::from),
+        ..Caller::cli().facts()
+    }
+}
+
+async fn add(store: &dyn Store, vault: &Vault, reason: Option<Reason>) -> anyhow::Result<()> {
     let source = vault.masters().source();
     source.add().await?;
-    vault.masters().refresh().await?;
-    if let Some(newest) = vault.masters().ids().first() {
-        eprintln!(
-            "master key {newest} stands in {} now; `warmledger keys rotate` puts it to use",
-            source.describe()
-        );
+    let newest = source.load().await?.first().map(MasterKey::id);
+    let newest = newest.with_context(|| format!("there is no master key in {}", source.describe()))?;
+    // its name is known only now; a key that no event tells of does not stay
+    if let Err(error) = record_access(store, AccessEvent::MasterKeyAdded(about(newest, reason))).await {
+        source.remove(newest).await?;
+        return Err(error).context("no master key was added, since it could not be recorded");
     }
+    eprintln!(
+        "master key {newest} stands in {} now; `warmledger keys rotate` puts it to use",
+        source.describe()
+    );
     Ok(())
 }
 
 /// Recorded first: a key that signs without an event that tells of it would be what an intruder's looks like.
 async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reason>) -> anyhow::Result<()> {
     let next = checkpoints::next_key(store, data_dir).await?;
-    let facts = AccessFacts {
-        key: Some(next.to_string()),
-        reason: reason.map(String::from),
-        ..Caller::cli().facts()
-    };
+    let facts = about(&next, reason);
     // one event for each key, however often its rotation is interrupted and taken up again
     let event_id = EventId::parse(&format!("signing-key-{}", hex::encode(next.public_key())))?;
     record_access_as(store, event_id, AccessEvent::SigningKeyRotated(facts)).await?;
@@ -205,11 +222,7 @@ async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>) -
     let from = vault.masters().id();
     let rotation = Rotation::begin(vault, &**store).await?;
     let to = rotation.to();
-    let facts = AccessFacts {
-        key: Some(to.to_string()),
-        reason: reason.map(String::from),
-        ..Caller::cli().facts()
-    };
+    let facts = about(to, reason);
     // one event for each rotation, however often it is interrupted and taken up again
     let event_id = EventId::parse(&format!("rotation-{to}"))?;
     record_access_as(&**store, event_id, AccessEvent::KeysRotated(facts)).await?;
@@ -234,7 +247,7 @@ async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>) -
     Ok(())
 }
 
-async fn retire(store: &dyn Store, vault: &Vault, id: MasterKeyId) -> anyhow::Result<()> {
+async fn retire(store: &dyn Store, vault: &Vault, id: MasterKeyId, reason: Option<Reason>) -> anyhow::Result<()> {
     if id == vault.masters().id() {
         anyhow::bail!("{id} is the current master key");
     }
@@ -243,9 +256,11 @@ async fn retire(store: &dyn Store, vault: &Vault, id: MasterKeyId) -> anyhow::Re
         anyhow::bail!("master key {id} still wraps {count} data keys; `warmledger keys rotate` wraps them anew");
     }
     let source = vault.masters().source();
-    if !source.remove(id).await? {
+    if !source.load().await?.iter().any(|key| key.id() == id) {
         anyhow::bail!("there is no master key {id} in {}", source.describe());
     }
+    record_access(store, AccessEvent::MasterKeyRetired(about(id, reason))).await?;
+    source.remove(id).await?;
     eprintln!("master key {id} is gone from {}", source.describe());
     Ok(())
 }

@@ -348,7 +348,7 @@ async fn compare(
             passed: Some(one.differences.is_empty()),
             ..about(*projection)
         };
-        record_access(store, AccessEvent::Verified(facts)).await?;
+        record_access(store, AccessEvent::ProjectionChecked(facts)).await?;
         if json {
             output::print_line(&one)?;
         }

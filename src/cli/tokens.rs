@@ -14,7 +14,7 @@ use crate::access::{Caller, Scope, Scopes, TokenName, new_token};
 use crate::clock;
 use crate::ledger::record_access;
 use crate::settings::Settings;
-use crate::store::{Store, StoredToken};
+use crate::store::{EventFilter, EventQuery, Store, StoredToken};
 
 /// The arguments of `warmledger tokens`.
 #[derive(Args)]
@@ -155,8 +155,10 @@ fn list(tokens: &[StoredToken], json: bool) -> anyhow::Result<()> {
 async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {
     let tokens = store.tokens().await?;
     let token = tokens.iter().find(|token| token.id == *id);
-    let token = token.ok_or_else(|| anyhow::anyhow!("there is no token {id}; `warmledger tokens list` shows all"))?;
-    if let Some(at) = token.revoked_at {
+    if token.is_none() && !was_created(store, id).await? {
+        anyhow::bail!("there is no token {id}; `warmledger tokens list` shows all");
+    }
+    if let Some(at) = token.and_then(|token| token.revoked_at) {
         anyhow::bail!("the token {id} was revoked at {at}");
     }
     let facts = AccessFacts {
@@ -165,8 +167,34 @@ async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {
     };
     record_access(store, AccessEvent::TokenRevoked(facts)).await?;
     store.revoke_token(id, clock::now()).await?;
-    eprintln!("revoked {id} ({})", token.name);
+    match token {
+        Some(token) => eprintln!("revoked {id} ({})", token.name),
+        None => eprintln!("revoked {id}, which was not in the table of tokens any more"),
+    }
     Ok(())
+}
+
+/// Whether the log tells of a token's making: its row may have been removed, or never been written.
+async fn was_created(store: &dyn Store, id: &TokenId) -> anyhow::Result<bool> {
+    let mut query = EventQuery {
+        limit: 1_000,
+        filter: EventFilter {
+            types: vec!["TokenCreated".to_owned()],
+            ..EventFilter::default()
+        },
+        ..EventQuery::default()
+    };
+    loop {
+        let page = store.events(&query).await?;
+        for event in &page {
+            let recorded = event.to_recorded()?;
+            if recorded.access().and_then(|access| access.facts().token_id.as_ref()) == Some(id) {
+                return Ok(true);
+            }
+        }
+        let Some(last) = page.last() else { return Ok(false) };
+        query.after = last.position;
+    }
 }
 
 fn described(token: &StoredToken) -> serde_json::Value {

@@ -6,8 +6,7 @@
 Every event is hashed, and with the hashes of proof.json (RFC 6962) they have to make the root that the signed checkpoint
 names. KEY is the ledger's public key as you got it from its operator before; without it the keys in this bundle are
 believed. FILE is a checkpoint that you kept: it has to be of the log that this bundle is of. A bundle from event 1 on shows
-that for every older checkpoint, another one only for its own.
-Exit code: 0 all is well, 1 something does not fit, 2 wrong use.
+that for every older checkpoint, another one only for its own. Exit code: 0 all is well, 1 something does not fit, 2 wrong use.
 """
 import argparse, base64, hashlib, json, os, sys
 
@@ -30,10 +29,8 @@ def add(p, q):
 def multiply(scalar, point):
     result = (0, 1, 1, 0)
     while scalar:
-        if scalar & 1:
-            result = add(result, point)
-        point = add(point, point)
-        scalar >>= 1
+        result = add(result, point) if scalar & 1 else result
+        point, scalar = add(point, point), scalar >> 1
     return result
 
 
@@ -55,10 +52,8 @@ BASE = decompress((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
 
 
 def ed25519_verifies(key, message, signature):
-    if len(key) != 32 or len(signature) != 64:
-        return False
     a, r, s = decompress(key), decompress(signature[:32]), int.from_bytes(signature[32:], "little")
-    if a is None or r is None or s >= L:
+    if len(signature) != 64 or a is None or r is None or s >= L:
         return False
     k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
     left, right = multiply(s, BASE), add(r, multiply(k, a))
@@ -75,6 +70,15 @@ def read(name, mode="r"):
         return file.read()
 
 
+def public_key(text):  # NAME+ID+KEY, as c2sp.org/signed-note has it; ValueError for anything else
+    name, key_id, public = text.split("+", 2)
+    public = base64.b64decode(public, validate=True)
+    expected = hashlib.sha256(name.encode() + b"\n" + public).digest()[:4]
+    if (key_id, public[:1], len(public)) != (expected.hex(), b"\1", 33):
+        raise ValueError(text)
+    return name, expected, public[1:]
+
+
 def checkpoint(note, keys):
     """Size and root of a checkpoint (c2sp.org/tlog-checkpoint) that one of the keys (c2sp.org/signed-note) has signed."""
     text, _, signatures = note.rpartition("\n\n")
@@ -82,16 +86,12 @@ def checkpoint(note, keys):
     for line in signatures.splitlines():
         name, _, signature = line[2:].partition(" ")
         signature = base64.b64decode(signature)
-        for key in keys:
-            key_name, key_id, public = key.split("+", 2)
-            public = base64.b64decode(public)
-            expected = hashlib.sha256(key_name.encode() + b"\n" + public).digest()[:4]
-            if (name, signature[:4]) == (key_name, expected) and public[0] == 1 and key_id == expected.hex():
-                if ed25519_verifies(public[1:], text.encode(), signature[4:]):
-                    origin, size, root = text.splitlines()
-                    if origin != key_name:
-                        fail("the checkpoint is of another log, " + origin)
-                    return int(size), base64.b64decode(root)
+        for key_name, key_id, public in keys:
+            if (name, signature[:4]) == (key_name, key_id) and ed25519_verifies(public, text.encode(), signature[4:]):
+                origin, size, root = text.splitlines()
+                if origin != key_name:
+                    fail("the checkpoint is of another log, " + origin)
+                return int(size), base64.b64decode(root)
     fail("the checkpoint is not signed with the key")
 
 
@@ -108,10 +108,11 @@ def root(low, high, first, leaves, hashes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--key")
+    parser.add_argument("--key", type=public_key)
     parser.add_argument("--checkpoint", metavar="FILE")
     options = parser.parse_args()
-    keys = [options.key] if options.key else read(os.path.join(HERE, "keys.txt")).split()
+    own = read(os.path.join(HERE, "keys.txt")).split()
+    keys = [options.key] if options.key else [public_key(text) for text in own]
     size, expected = checkpoint(read(os.path.join(HERE, "checkpoint")), keys)
     proof = json.loads(read(os.path.join(HERE, "proof.json")))
     if proof["size"] != size or not 1 <= proof["from"] <= proof["to"] <= size:
@@ -138,7 +139,7 @@ def main():
         fail("the checkpoint that you kept is not of this log: it had other events then")
     print("OK: events %d to %d are in the log of %d events that was signed" % (proof["from"], proof["to"], size))
     if not options.key:
-        print("The key is the bundle's own; compare it with the one that you were given:", *keys, sep="\n  ")
+        print("The key is the bundle's own; compare it with the one that you were given:", *own, sep="\n  ")
 
 
 if __name__ == "__main__":

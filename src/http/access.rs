@@ -2,26 +2,53 @@
 
 use std::sync::Arc;
 
-use aggregates::{ActorId, MailboxId, SubjectId};
+use aggregates::{Action, ActorId, MailboxId, SubjectId};
 use axum::extract::State;
 use jiff::Timestamp;
 use projections::Projection;
 use projections::access::{Access, AccessEntry};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::Object;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{DomainName, Limit, Moment, Query, Words};
+use super::extract::{DomainName, Limit, Moment, Query, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem};
+use crate::access::Read;
 use crate::store::{Comparison, Order};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
+}
+
+/// What came of something that was asked for.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Outcome {
+    Granted,
+    Refused,
+}
+
+impl Outcome {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+fn actions() -> Object {
+    one_of("What was done or asked for.", &Action::ALL.map(Action::as_str))
+}
+
+fn outcomes() -> Object {
+    one_of("What came of it.", &["granted", "refused"])
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -31,13 +58,12 @@ struct Filter {
     /// Who did it: a token's id, `admin`, `cli:<user>` or `service`.
     #[param(value_type = Option<String>)]
     actor: Option<ActorId>,
-    /// What was done or asked for: `reveal`, `erase`, `hold`, `release`, `export`, `rebuild`, `verify`, `createToken`,
-    /// `revokeToken`, `rotateKeys`, `rotateSigningKey`, `readFeed`, `openEvidence`.
-    #[param(value_type = Option<String>)]
-    action: Option<Words>,
-    /// `granted` or `refused`.
-    #[param(value_type = Option<String>)]
-    outcome: Option<Words>,
+    /// What was done or asked for.
+    #[param(schema_with = actions, required = false)]
+    action: Option<Action>,
+    /// What came of it.
+    #[param(schema_with = outcomes, required = false)]
+    outcome: Option<Outcome>,
     /// The mailbox.
     #[param(value_type = Option<String>)]
     mailbox: Option<MailboxId>,
@@ -127,7 +153,7 @@ impl From<AccessEntry> for Entry {
             at: entry.recorded_at,
             actor: facts.actor.id.into(),
             actor_name: facts.actor.name,
-            action: entry.action.map(aggregates::Action::as_str),
+            action: entry.action.map(Action::as_str),
             outcome,
             refusal: facts.refusal.map(aggregates::Refusal::as_str),
             reason: facts.reason,
@@ -151,6 +177,8 @@ impl From<AccessEntry> for Entry {
 
 /// Who did what with the ledger, newest first.
 ///
+/// The first read with a token from an address is recorded, once an hour, and so stands in the log itself.
+///
 /// Who saw a mailbox's password: `?mailbox=<mailboxId>&action=reveal&outcome=granted`.
 #[utoipa::path(
     get,
@@ -170,17 +198,18 @@ impl From<AccessEntry> for Entry {
     )
 )]
 async fn list(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
     header: AtLeast,
 ) -> Result<Answer<Page<Entry>>, Problem> {
+    app.journal.read(scope.caller(), Read::AccessLog).await?;
     let conditions = Conditions::default()
         .and("recorded_at", Comparison::AtLeast, filter.from.map(|from| from.0))
         .and("recorded_at", Comparison::LessThan, filter.to.map(|to| to.0))
         .equal("actor", filter.actor.map(String::from))
-        .equal("action", filter.action.map(|action| action.0))
-        .equal("outcome", filter.outcome.map(|outcome| outcome.0))
+        .equal("action", filter.action.map(|action| action.as_str().to_owned()))
+        .equal("outcome", filter.outcome.map(|outcome| outcome.as_str().to_owned()))
         .equal("mailbox_id", filter.mailbox.map(String::from))
         .equal("subject", filter.subject.map(String::from))
         .equal("domain", filter.domain.map(|domain| String::from(domain.0)));

@@ -144,6 +144,11 @@ fn asked_for(method: &Method, route: &str) -> Option<Action> {
         ("POST", "/api/v1/tokens") => Action::CreateToken,
         ("DELETE", "/api/v1/tokens/{id}") => Action::RevokeToken,
         ("GET", "/api/v1/events" | "/api/v1/events/stream") => Action::ReadFeed,
+        ("GET", "/api/v1/orders/{orderId}/events") => Action::ReadTimelines,
+        ("GET", "/api/v1/access") => Action::ReadAccessLog,
+        ("GET", path) if path.starts_with("/api/v1/proofs/") || path.starts_with("/tile/entries/") => {
+            Action::ReadProofs
+        }
         ("POST", "/api/v1/events/{position}/evidence") => Action::OpenEvidence,
         _ => return None,
     })

@@ -213,7 +213,7 @@ struct Mailbox {
     warming_up_from: Option<Timestamp>,
     /// When it runs out, as of its assignment; what was renewed since stands in `subscription`.
     expiry_date: Option<Timestamp>,
-    /// Whether credentials came with it.
+    /// Whether credentials of it can be revealed; not once they are erased.
     has_credentials: bool,
     /// Whether what is personal or secret about it was erased.
     erased: bool,
@@ -268,11 +268,14 @@ async fn mailboxes(
     let places = places(&reading, &item).await?;
     let personal = open(&app, &places).await?;
     let mailboxes = item.mailboxes.iter().zip(&places).map(|(mailbox, places)| {
-        let section = |place: Option<Place>| Some((personal.get(&place?.position)?.as_ref(), place?.index));
-        let own = |place, pick: fn(&PersonalMailbox) -> &Option<String>| {
-            let (section, index) = section(place)?;
-            pick(section?.mailboxes.get(index as usize)?).clone()
+        let own = |place: Option<Place>, pick: fn(&PersonalMailbox) -> &Option<String>| {
+            let place = place?;
+            let Some(Opened::Personal(Some(section))) = personal.get(&place.position) else {
+                return None;
+            };
+            pick(section.mailboxes.get(place.index as usize)?).clone()
         };
+        let is_erased = |place: &Place| matches!(personal.get(&place.position), Some(Opened::Erased));
         Mailbox {
             mailbox_id: mailbox.mailbox_id.as_ref().map(ToString::to_string),
             email: own(places.email, |mailbox| &mailbox.email),
@@ -281,10 +284,8 @@ async fn mailboxes(
             is_admin: mailbox.is_admin,
             warming_up_from: mailbox.warming_up_from,
             expiry_date: mailbox.expiry_date,
-            has_credentials: places.has_credentials,
-            erased: places
-                .all()
-                .any(|place| matches!(section(Some(place)), Some((None, _)))),
+            has_credentials: places.credentials.iter().any(|place| !is_erased(place)),
+            erased: places.all().any(|place| is_erased(&place)),
         }
     });
     Ok(reading.answer(DomainMailboxes {
@@ -301,7 +302,7 @@ struct Places {
     email: Option<Place>,
     first_name: Option<Place>,
     last_name: Option<Place>,
-    has_credentials: bool,
+    credentials: Vec<Place>,
 }
 
 impl Places {
@@ -315,7 +316,7 @@ impl Places {
             email: place,
             first_name: place,
             last_name: place,
-            has_credentials: mailbox.has_credentials,
+            credentials: place.filter(|_| mailbox.has_credentials).into_iter().collect(),
         }
     }
 
@@ -324,12 +325,17 @@ impl Places {
             email: view.place(Part::Email),
             first_name: view.place(Part::FirstName),
             last_name: view.place(Part::LastName),
-            has_credentials: !view.credentials().is_empty(),
+            credentials: view
+                .credentials()
+                .into_iter()
+                .filter_map(|kind| view.place(kind.into()))
+                .collect(),
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = Place> {
-        [self.email, self.first_name, self.last_name].into_iter().flatten()
+    fn all(&self) -> impl Iterator<Item = Place> + '_ {
+        let personal = [self.email, self.first_name, self.last_name].into_iter().flatten();
+        personal.chain(self.credentials.iter().copied())
     }
 }
 
@@ -354,8 +360,16 @@ async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Plac
     Ok(places.collect())
 }
 
-/// Opens what is personal in the events that the mailboxes point at; none where it was erased.
-async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Option<Personal>>, Problem> {
+/// What is personal in an event.
+enum Opened {
+    /// This; nothing in an event that only brought credentials.
+    Personal(Option<Personal>),
+    /// It was erased, and the event's credentials with it.
+    Erased,
+}
+
+/// Opens what is personal in the events that the mailboxes point at.
+async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Opened>, Problem> {
     let positions: BTreeSet<Position> = places
         .iter()
         .flat_map(Places::all)
@@ -366,9 +380,17 @@ async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Option<
     for event in app.store.events_at(&positions).await? {
         let plain = match app.reader.personal(&event).await {
             Ok(Some(plain)) => plain,
-            Ok(None) => continue,
+            Ok(None) => {
+                let found = if app.reader.is_erased(&event).await? {
+                    Opened::Erased
+                } else {
+                    Opened::Personal(None)
+                };
+                opened.insert(event.position, found);
+                continue;
+            }
             Err(OpenError::Erased) => {
-                opened.insert(event.position, None);
+                opened.insert(event.position, Opened::Erased);
                 continue;
             }
             Err(error) => return Err(error.into()),
@@ -378,7 +400,7 @@ async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Option<
             tracing::error!(position = event.position.0, "a personal section has another shape");
             Problem::internal()
         })?;
-        opened.insert(event.position, Some(personal));
+        opened.insert(event.position, Opened::Personal(Some(personal)));
     }
     Ok(opened)
 }

@@ -14,6 +14,7 @@ use super::auth::{Audit, Scope};
 use super::extract::{Limit, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
+use crate::access::Read;
 use crate::feed::{self, CloudEvent};
 use crate::store::{Category, Consumer, ConsumerName, EventFilter, Store};
 
@@ -186,7 +187,7 @@ async fn feed(
     };
     let chosen = choice.resolve(&*app.store, after).await?;
     let head = app.store.head().await?.position;
-    app.journal.feed_read(scope.caller(), chosen.after).await?;
+    app.journal.read(scope.caller(), Read::Feed(chosen.after)).await?;
     let until = until(&chosen.filter, chosen.after, head);
     let page = feed::page(&*app.store, &chosen.filter, chosen.after, until, limit).await?;
     let more = page.events.len() == limit as usize || page.position < head;

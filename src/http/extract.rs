@@ -185,7 +185,7 @@ impl TryFrom<String> for Words {
 
 /// The schema of a word out of a list, for the document. It brings its own description, since a field's own is left out
 /// of the document where its schema is given by hand.
-pub(super) fn one_of(description: &str, words: &'static [&'static str]) -> Object {
+pub(super) fn one_of(description: &str, words: &[&'static str]) -> Object {
     ObjectBuilder::new()
         .description(Some(description))
         .schema_type(SchemaType::Type(Type::String))

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{App, Problem};
+use crate::checkpoints::ADVICE;
 use crate::feed::{self, ConsumerStatus};
 use crate::runner::Health;
 use crate::store::StoreError;
@@ -58,7 +59,7 @@ async fn healthz() -> Json<Up> {
     Json(Up { status: "up" })
 }
 
-/// Whether the service can do its work: the store answers, and every projection keeps up.
+/// Whether the service can do its work: the store answers, the log extends what was signed, and every projection keeps up.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -70,14 +71,20 @@ async fn healthz() -> Json<Up> {
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The store is away, or a projection fails, lags beyond its limit, or, unless the setting \
-                           `ready_with_parked` allows it, has parked rows; the detail says which."
+            description = "The store is away, or the log is not the one that was signed, as one that was rolled back, or a \
+                           projection fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows \
+                           it, has parked rows; the detail says which."
         )
     )
 )]
 async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     if !app.ledger.is_running() {
         return Err(Problem::unavailable("the ledger takes no webhooks; the log says why"));
+    }
+    if let Some(cause) = app.barred.borrow().clone() {
+        return Err(Problem::unavailable(format!(
+            "no checkpoints are signed: {cause}; {ADVICE}"
+        )));
     }
     let health = health(&app)
         .await

@@ -23,6 +23,7 @@ use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::{App, Problem};
+use crate::access;
 use crate::store::{Comparison, EventFilter, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -287,6 +288,8 @@ impl TryFrom<StoredEvent> for TimelineEvent {
 }
 
 /// An order's timeline: its events, oldest first.
+///
+/// The first timeline that is read with a token from an address is recorded, once an hour.
 #[utoipa::path(
     get,
     path = "/api/v1/orders/{orderId}/events",
@@ -306,11 +309,12 @@ impl TryFrom<StoredEvent> for TimelineEvent {
     )
 )]
 async fn timeline(
-    _: Scope<Read>,
+    scope: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(id): Path<OrderId>,
     Query(page): Query<TimelinePage>,
 ) -> Result<Answer<Page<TimelineEvent>>, Problem> {
+    app.journal.read(scope.caller(), access::Read::Timelines).await?;
     let head = app.store.head().await?.position;
     let limit = page.limit.unwrap_or_default().get();
     let query = EventQuery {

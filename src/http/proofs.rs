@@ -1,4 +1,5 @@
-//! `/api/v1/proofs`: that an event is in the log, and that the log has only grown.
+//! `/api/v1/proofs`: that an event is in the log, and that the log has only grown. The first one that is read with a token from
+//! an address is recorded, once an hour.
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::checkpoints::latest;
 use super::extract::Query;
 use super::problem::Refusals;
 use super::{App, Problem};
+use crate::access::Read;
 use crate::ledger::leaf::Envelope;
 use crate::proofs;
 use crate::store::{KeptCheckpoint, Store, StoreError};
@@ -110,10 +112,11 @@ struct ConsistencyProof {
     )
 )]
 async fn inclusion(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Query(parameters): Query<InclusionParameters>,
 ) -> Result<Json<InclusionProof>, Problem> {
+    app.journal.read(scope.caller(), Read::Proofs).await?;
     let InclusionParameters { position, size } = parameters;
     let store = &*app.store;
     let checkpoint = match size {
@@ -154,10 +157,11 @@ async fn inclusion(
     )
 )]
 async fn file(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Query(FileParameters { position }): Query<FileParameters>,
 ) -> Result<impl IntoResponse, Problem> {
+    app.journal.read(scope.caller(), Read::Proofs).await?;
     let checkpoint = covering(&*app.store, position).await?;
     let proof = proofs::inclusion(&*app.store, Position(position), checkpoint.size).await?;
     let headers = [
@@ -181,10 +185,11 @@ async fn file(
     responses((status = 200, body = ConsistencyProof, description = "The proof."), Refusals)
 )]
 async fn consistency(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Query(ConsistencyParameters { from, to }): Query<ConsistencyParameters>,
 ) -> Result<Json<ConsistencyProof>, Problem> {
+    app.journal.read(scope.caller(), Read::Proofs).await?;
     let store = &*app.store;
     let to = match to {
         Some(to) => to,

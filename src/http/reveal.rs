@@ -265,6 +265,10 @@ impl<'a> Attempt<'a> {
 
     /// Checks everything that does not depend on whose credentials they are.
     async fn begin(&mut self, scope: Scope, request: Result<Json<Request>, JsonRejection>) -> Result<Request, Problem> {
+        if let Ok(Json(request)) = &request {
+            // whatever it is refused for, what it was asked for is kept
+            self.facts.reason = Reason::given(&request.reason).ok().map(String::from);
+        }
         if let Err(problem) = require(&self.caller, scope) {
             return Err(self.refuse(Refusal::Scope, problem).await);
         }
@@ -284,12 +288,9 @@ impl<'a> Attempt<'a> {
                 return Err(self.refuse(Refusal::Reason, problem).await);
             }
         };
-        match Reason::demanded(&request.reason) {
-            Ok(reason) => self.facts.reason = Some(reason.into()),
-            Err(problem) => {
-                let problem = Problem::bad_request(format!("reason {problem}"));
-                return Err(self.refuse(Refusal::Reason, problem).await);
-            }
+        if let Err(problem) = Reason::demanded(&request.reason) {
+            let problem = Problem::bad_request(format!("reason {problem}"));
+            return Err(self.refuse(Refusal::Reason, problem).await);
         }
         Ok(request)
     }

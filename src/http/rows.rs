@@ -26,7 +26,7 @@ use super::list::{Page, encode, key_in, unreadable};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted as State, When};
 use super::{App, Problem};
-use crate::access::Scope;
+use crate::access::{Read, Scope};
 use crate::store::{Comparison, Condition, Order, RowQuery, StoreError, StoredRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -200,6 +200,9 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
                         header: AtLeast,
                         Query(parameters): Query<Vec<(String, String)>>| async move {
         require(&caller, scope)?;
+        if projection.name() == Access::NAME {
+            app.journal.read(&caller, Read::AccessLog).await?;
+        }
         rows(projection, app, header, parameters).await
     };
     let row = format!("{}Row", camel(name));

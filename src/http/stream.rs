@@ -26,6 +26,7 @@ use super::events::{Choice, Chosen, EventTypes};
 use super::extract::Query;
 use super::problem::Refusals;
 use super::{App, Problem};
+use crate::access::Read;
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
 use crate::store::{Category, ConsumerName, EventFilter, Store, StoreError, StoredEvent};
 
@@ -130,7 +131,7 @@ async fn stream(
             format!("there is no event at position {after} yet, the newest is at {head}: is it another ledger's?");
         return Err(Problem::bad_request(detail));
     }
-    app.journal.feed_read(scope.caller(), after).await?;
+    app.journal.read(scope.caller(), Read::Feed(after)).await?;
     let follower = Follower {
         store: Arc::clone(&app.store),
         head: app.head.clone(),

@@ -12,6 +12,7 @@ use super::auth::{Audit, Scope};
 use super::extract::{NoParameters, Path, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
+use crate::access::Read;
 use crate::ledger::leaf::leaf_of_row;
 use crate::store::{Store, StoreError};
 use crate::tlog::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
@@ -102,12 +103,13 @@ async fn hashes(
     )
 )]
 async fn entries(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Path(path): Path<String>,
     _: Query<NoParameters>,
 ) -> Result<impl IntoResponse, Problem> {
     let tile = Tile::parse(TileKind::Entries, &path).ok_or_else(no_such_tile)?;
+    app.journal.read(scope.caller(), Read::Proofs).await?;
     let cells = cells(&*app.store, 0, &tile).await?;
     let mut bundle = Vec::new();
     let mut trouble = None;

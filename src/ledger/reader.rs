@@ -51,6 +51,18 @@ impl Reader {
         open(&*self.store, &self.vault, event, Section::Secrets).await
     }
 
+    /// Whether what is sealed in an event can be opened by nobody any more.
+    ///
+    /// # Errors
+    /// [`OpenError`], never [`OpenError::Erased`].
+    pub async fn is_erased(&self, event: &StoredEvent) -> Result<bool, OpenError> {
+        match data_key(&*self.store, &self.vault, event).await {
+            Ok(_) => Ok(false),
+            Err(OpenError::Erased) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The exact webhook of an event that was read with its sealed sections.
     ///
     /// # Errors

@@ -64,6 +64,9 @@ pub trait KeyStore: Send + Sync + 'static {
     /// empties its write-ahead log. PostgreSQL reuses their place in its own time.
     async fn scrub(&self) -> Result<(), StoreError>;
 
+    /// Which of these subjects have no data key.
+    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError>;
+
     /// What is known of these subjects. One that has no key and was never held or erased is not known.
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
 
@@ -72,6 +75,9 @@ pub trait KeyStore: Send + Sync + 'static {
 
     /// The subjects that stand for a stream since no user is known there, and have a key, at most `limit` after `after`.
     async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+
+    /// All subjects that were ever held or erased, and the end of the log at the same moment; 0 if the head is gone.
+    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError>;
 
     /// All subjects that were ever erased.
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError>;

@@ -43,7 +43,8 @@ use tokio::time::timeout;
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead, TreeStore,
+    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead,
+    TreeStore,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -340,6 +341,14 @@ impl TreeStore for PostgresStore {
 
     async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError> {
         checkpoints::page(&self.pool, after, limit).await
+    }
+
+    async fn checkpoint_gaps(&self, limit: u32) -> Result<Vec<(i64, i64)>, StoreError> {
+        checkpoints::gaps(&self.pool, limit).await
+    }
+
+    async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
+        tree::references(&self.pool, positions).await
     }
 
     async fn outline(&self) -> Result<Outline, StoreError> {

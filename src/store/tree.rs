@@ -6,7 +6,7 @@ use aggregates::Position;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Head, StoreError};
+use super::{Head, Reference, StoreError};
 use crate::tlog::{Frontier, Growth, Hash};
 
 /// The end of the log, and the tree as far as it is built.
@@ -86,21 +86,36 @@ pub struct RawEvent<'a> {
     pub leaf_hash: &'a [u8],
 }
 
-/// The log's ends as they stand at one moment; nothing is checked.
+/// The head's row as it stands; nothing is checked.
 #[derive(Clone, Debug)]
-pub struct Outline {
-    /// Where the head says that the log ends.
+pub struct RawHead {
+    /// Where it says that the log ends.
     pub position: i64,
-    /// When the head says that its last event was recorded, RFC 3339 with six decimals.
+    /// When it says that the last event was recorded, RFC 3339 with six decimals.
     pub recorded_at: String,
     /// How many events the tree covers.
     pub tree_size: i64,
     /// The tree's right edge.
     pub frontier: Vec<u8>,
+}
+
+/// The log's ends as they stand at one moment; nothing is checked.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// The head; none if its row is not there.
+    pub head: Option<RawHead>,
     /// The first row's position; none without rows.
     pub first: Option<i64>,
     /// The last row's position.
     pub last: Option<i64>,
+}
+
+impl Outline {
+    /// Where the log ends: where the head says, or at the last row without a head.
+    pub fn end(&self) -> i64 {
+        let head = self.head.as_ref().map(|head| head.position);
+        head.or(self.last).unwrap_or_default().max(0)
+    }
 }
 
 /// The part of a [`Store`](super::Store) that keeps the tree, and lets itself be audited.
@@ -128,7 +143,7 @@ pub trait TreeStore: Send + Sync + 'static {
     /// already stays in its place.
     async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError>;
 
-    /// Keeps a checkpoint.
+    /// Keeps a checkpoint under the next number: 1, 2, 3, …; one that is kept already is not kept again.
     async fn add_checkpoint(&self, checkpoint: &NewCheckpoint) -> Result<(), StoreError>;
 
     /// The checkpoint that was signed last.
@@ -136,6 +151,13 @@ pub trait TreeStore: Send + Sync + 'static {
 
     /// Checkpoints by size, then number, after that size and number.
     async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError>;
+
+    /// Where the numbers of the checkpoints do not follow one another: a number and the next one there is, at most `limit`
+    /// of them. Before the first there is 0. Reads the whole index.
+    async fn checkpoint_gaps(&self, limit: u32) -> Result<Vec<(i64, i64)>, StoreError>;
+
+    /// The references of events with positions in the range, by position. There is no index: it reads them all.
+    async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError>;
 
     /// The log's ends.
     async fn outline(&self) -> Result<Outline, StoreError>;

@@ -27,9 +27,19 @@ impl Frontier {
     }
 
     /// Appends a leaf. `completed` gets the roots of the full tiles that this completes, lowest level first.
-    pub fn push(&mut self, leaf: Hash, mut completed: impl FnMut(TileNode)) {
-        let mut hash = leaf;
-        for level in 1..=self.size.trailing_ones() {
+    pub fn push(&mut self, leaf: Hash, completed: impl FnMut(TileNode)) {
+        self.add(0, leaf, completed);
+    }
+
+    /// Appends a full tile of leaves of which only the root is known. The tree has to consist of full tiles.
+    pub fn push_tile(&mut self, root: Hash, completed: impl FnMut(TileNode)) {
+        self.add(u32::from(TILE_HEIGHT), root, completed);
+    }
+
+    /// Appends a perfect subtree of this height.
+    fn add(&mut self, height: u32, root: Hash, mut completed: impl FnMut(TileNode)) {
+        let mut hash = root;
+        for level in height + 1..=height + (self.size >> height).trailing_ones() {
             if let Some(left) = self.roots.pop() {
                 hash = node_hash(&left, &hash);
             }
@@ -43,7 +53,7 @@ impl Frontier {
             }
         }
         self.roots.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// The subtrees' hashes, one after the other, as they are stored.

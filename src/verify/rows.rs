@@ -7,18 +7,21 @@ use crate::ledger::leaf::leaf_of_row;
 use crate::store::{RawEvent, Store, StoreError};
 use crate::tlog::{self, Hash};
 
+use super::told::Told;
 use super::{Finding, FindingKind};
 
 /// What some rows are like.
 pub(super) struct Rows {
     /// The positions that were asked for.
     pub(super) positions: Range<u64>,
-    /// The stored leaf hashes from the first position on, as far as there is no gap.
-    pub(super) leaves: Vec<Hash>,
-    /// Whether the leaf hashes are there up to here, without a gap.
-    whole: bool,
+    /// The stored leaf hash at each position; none where there is no row, or no hash in it.
+    pub(super) leaves: Vec<Option<Hash>>,
+    /// How many rows there are.
+    pub(super) count: u64,
     /// What is wrong.
     pub(super) findings: Vec<Finding>,
+    /// What they tell of other tables.
+    pub(super) told: Told,
     /// When the last of them was recorded.
     pub(super) last_time: Option<String>,
     /// When the first of them was recorded.
@@ -28,10 +31,11 @@ pub(super) struct Rows {
 /// Reads the rows with these positions and computes the leaf of each.
 pub(super) async fn check(store: Arc<dyn Store>, positions: Range<u64>) -> Result<Rows, StoreError> {
     let mut rows = Rows {
-        leaves: Vec::with_capacity(usize::try_from(positions.end - positions.start).unwrap_or_default()),
+        leaves: vec![None; usize::try_from(positions.end - positions.start).unwrap_or_default()],
         positions,
-        whole: true,
+        count: 0,
         findings: Vec::new(),
+        told: Told::default(),
         last_time: None,
         first_time: None,
     };
@@ -65,19 +69,14 @@ pub(super) async fn check(store: Arc<dyn Store>, positions: Range<u64>) -> Resul
 }
 
 impl Rows {
-    /// Whether the tree can go on behind them.
-    pub(super) fn is_whole(&self) -> bool {
-        self.whole && self.leaves.len() as u64 == self.positions.end - self.positions.start
-    }
-
     fn missing(&mut self, first: u64, last: u64) {
-        self.whole = false;
         let detail = "there is no row";
         self.findings
             .push(Finding::new(FindingKind::Missing, (first, last), detail));
     }
 
     fn row(&mut self, position: u64, row: &RawEvent<'_>) {
+        self.told.note(position, row);
         let stored: Option<Hash> = row.leaf_hash.try_into().ok();
         let altered = match leaf_of_row(row) {
             Ok(leaf) if Some(tlog::leaf_hash(&leaf)) == stored => None,
@@ -102,9 +101,11 @@ impl Rows {
             Some(time) => row.recorded_at.clone_into(time),
             none => *none = Some(row.recorded_at.to_owned()),
         }
-        self.whole &= stored.is_some();
-        if self.whole {
-            self.leaves.extend(stored);
+        self.count += 1;
+        let index = position.checked_sub(self.positions.start);
+        let place = index.and_then(|index| self.leaves.get_mut(usize::try_from(index).ok()?));
+        if let Some(place) = place {
+            *place = stored;
         }
     }
 }

@@ -1,15 +1,17 @@
 //! Checkpoints against the tree, in the order of their sizes, some hundred in memory at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::checkpoints;
 use crate::store::{KeptCheckpoint, Store, StoreError};
-use crate::tlog::{Checkpoint, Frontier, Hash, NoteVerifier};
+use crate::tlog::{Checkpoint, Frontier, Hash, NoteError, NoteVerifier};
 
 use super::{Finding, FindingKind, Options};
 
 /// Checkpoints that are read at once.
 const PAGE: u32 = 500;
+/// At most so many gaps in their numbers are told of.
+const GAPS: u32 = 100;
 /// The quick check compares so many of the newest ones, over so many of the newest events.
 const RECENT: usize = 100;
 const RECENT_EVENTS: u64 = 100_000;
@@ -24,6 +26,8 @@ pub(super) struct Expected<'s> {
     head: u64,
     /// The largest size that a checkpoint agreed with.
     agreed: u64,
+    /// Whether all that are stored are compared.
+    full: bool,
     after: (u64, i64),
     /// Those that come next, of the database.
     stored: VecDeque<KeptCheckpoint>,
@@ -56,6 +60,7 @@ impl<'s> Expected<'s> {
             newest,
             head,
             agreed: 0,
+            full: options.full,
             after: (0, i64::MIN),
             stored: VecDeque::new(),
             kept: VecDeque::new(),
@@ -128,10 +133,17 @@ impl<'s> Expected<'s> {
     /// Compares those over so many events with the root of their tree.
     pub(super) async fn compare(&mut self, size: u64, root: Hash) -> Result<Vec<Finding>, StoreError> {
         let mut findings = Vec::new();
+        let mut notes = BTreeSet::new();
+        let mut roots = BTreeSet::new();
         while self.stored.front().is_some_and(|checkpoint| checkpoint.size == size) {
             if let Some(checkpoint) = self.stored.pop_front() {
                 self.compared += 1;
                 let name = format!("checkpoint {}", checkpoint.id);
+                roots.insert(checkpoint.root.clone());
+                if !notes.insert(checkpoint.note.clone()) {
+                    let detail = format!("{name} repeats an earlier one word by word: it was put in");
+                    findings.push(Finding::new(FindingKind::Checkpoint, None, detail));
+                }
                 match self.read(&name, &checkpoint) {
                     Ok(read) => findings.extend(self.difference(&name, &read, root)),
                     Err(unusable) => findings.push(unusable),
@@ -144,6 +156,11 @@ impl<'s> Expected<'s> {
         while self.kept.front().is_some_and(|(_, checkpoint)| checkpoint.size == size) {
             if let Some((name, checkpoint)) = self.kept.pop_front() {
                 self.compared += 1;
+                if self.full && !roots.contains(&checkpoint.root[..]) {
+                    let detail =
+                        format!("{name} is not among the checkpoints that the ledger keeps: it was removed there");
+                    findings.push(Finding::new(FindingKind::Checkpoint, None, detail));
+                }
                 findings.extend(self.difference(&name, &checkpoint, root));
             }
         }
@@ -153,7 +170,16 @@ impl<'s> Expected<'s> {
     /// What a checkpoint says, if it is one of this log.
     fn open(&self, name: &str, note: &str) -> Result<Checkpoint, Finding> {
         let wrong = |detail| Finding::new(FindingKind::Checkpoint, None, format!("{name} {detail}"));
-        let read = checkpoints::open(note, &self.keys).map_err(|error| wrong(format!("cannot be used: {error}")))?;
+        let read = checkpoints::open(note, &self.keys).map_err(|error| {
+            wrong(match error {
+                NoteError::Unsigned => {
+                    "is signed with none of the keys that the log is known by: it was rolled back to before \
+                                        that key, or the checkpoint is of another log"
+                        .to_owned()
+                }
+                error => format!("cannot be used: {error}"),
+            })
+        })?;
         match &self.origin {
             Some(origin) if *origin == read.origin => Ok(read),
             _ => Err(wrong(format!("is of another log, {}", read.origin))),
@@ -173,6 +199,24 @@ impl<'s> Expected<'s> {
     /// What is wrong with checkpoints of others in themselves.
     pub(super) fn unusable(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.unusable)
+    }
+
+    /// Where checkpoints were removed or put in, by their numbers.
+    pub(super) async fn misnumbered(&self) -> Result<Vec<Finding>, StoreError> {
+        let gaps = self.store.checkpoint_gaps(GAPS).await?.into_iter();
+        let gaps = gaps.map(|(before, number)| {
+            let detail = match number - before {
+                2 => format!("the checkpoint with the number {} was removed", before + 1),
+                3.. => format!(
+                    "the checkpoints with the numbers {} to {} were removed",
+                    before + 1,
+                    number - 1
+                ),
+                _ => format!("the number {number} of a checkpoint does not follow {before}: it was put in"),
+            };
+            Finding::new(FindingKind::Checkpoint, None, detail)
+        });
+        Ok(gaps.collect())
     }
 
     /// Those that cover more events than there are: of the stored ones the smallest, of others all.
@@ -196,6 +240,23 @@ impl<'s> Expected<'s> {
             );
         }
         Ok(findings)
+    }
+
+    /// Passes over those over fewer events, which cannot be compared. Tells how many there were.
+    pub(super) async fn pass_over(&mut self, size: u64) -> Result<u64, StoreError> {
+        let mut passed = 0;
+        while self.next_size().is_some_and(|next| next < size) {
+            let stored = self.stored.pop_front_if(|checkpoint| checkpoint.size < size).is_some();
+            let kept = self
+                .kept
+                .pop_front_if(|(_, checkpoint)| checkpoint.size < size)
+                .is_some();
+            passed += u64::from(stored) + u64::from(kept);
+            if self.stored.is_empty() && self.full {
+                self.fill().await?;
+            }
+        }
+        Ok(passed)
     }
 
     /// How many are still to be compared.

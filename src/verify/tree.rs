@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::store::{Outline, Store, StoreError};
 use crate::tlog::{Frontier, Hash, TILE_WIDTH, TileNode};
 
+use super::beside::Beside;
 use super::rows::{self, Rows};
 use super::signed::Expected;
 use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
@@ -34,7 +35,12 @@ pub(super) async fn check(
         .take_while(move |start| *start < end);
     let mut chunks = stream::iter(starts)
         .map(|start| {
-            let rows = rows::check(Arc::clone(store), start..end.min(start + CHUNK));
+            let store = Arc::clone(store);
+            let rows = async move {
+                let mut rows = rows::check(Arc::clone(&store), start..end.min(start + CHUNK)).await?;
+                rows.told.find_keyless(&*store).await?;
+                Ok::<_, StoreError>(rows)
+            };
             // on a thread of its own, as far as there are threads
             async {
                 tokio::spawn(rows)
@@ -43,22 +49,23 @@ pub(super) async fn check(
             }
         })
         .buffered(TASKS);
+    let mut beside = Beside::new(&**store, report.head);
     let mut tree = Some(Frontier::default());
     let mut before: Option<String> = None;
-    while let Some(rows) = chunks.try_next().await? {
+    while let Some(mut rows) = chunks.try_next().await? {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
         }
-        report.rows += rows.leaves.len() as u64;
+        report.rows += rows.count;
+        beside.take(&mut rows, report).await?;
         if before > rows.first_time && rows.first_time.is_some() {
             let first = rows.positions.start;
             let detail = "it was recorded before the event in front of it";
             report.add(Finding::new(FindingKind::Altered, (first, first), detail));
         }
-        if let Some(frontier) = &mut tree {
-            grow(&**store, frontier, &rows, expected, report).await?;
-        }
-        if !rows.is_whole() {
+        if let Some(frontier) = &mut tree
+            && !grow(&**store, frontier, &rows, expected, report).await?
+        {
             tree = None;
         }
         before = rows.last_time.or(before);
@@ -74,32 +81,53 @@ pub(super) async fn check(
             report.add(Finding::new(FindingKind::Tree, None, detail));
         }
     }
+    beside.finish(report).await?;
     Ok(())
 }
 
-/// Takes leaves into the tree, and compares with it what stands for it there.
+/// Takes leaves into the tree, and compares with it what stands for it there. A full tile with missing rows goes into it as it
+/// is stored: what is behind it can be compared all the same. Tells whether the tree can go on behind them.
 async fn grow(
     store: &dyn Store,
     frontier: &mut Frontier,
     rows: &Rows,
     expected: &mut Expected<'_>,
     report: &mut Report,
-) -> Result<(), VerifyError> {
+) -> Result<bool, VerifyError> {
     let mut nodes = Vec::new();
+    let mut goes_on = true;
     report.add_all(expected.at(frontier).await?);
-    for leaf in &rows.leaves {
-        frontier.push(*leaf, |node| nodes.push(node));
-        if expected.next_size() == Some(frontier.size()) {
-            report.add_all(expected.at(frontier).await?);
+    for tile in rows.leaves.chunks(TILE_WIDTH as usize) {
+        if let Some(leaves) = tile.iter().copied().collect::<Option<Vec<Hash>>>() {
+            for leaf in leaves {
+                frontier.push(leaf, |node| nodes.push(node));
+                if expected.next_size() == Some(frontier.size()) {
+                    report.add_all(expected.at(frontier).await?);
+                }
+            }
+            continue;
         }
+        let index = frontier.size() / TILE_WIDTH;
+        let stored = store.tree_hashes(1, index..index + 1).await?;
+        let Some(root) = stored.first().filter(|_| tile.len() as u64 == TILE_WIDTH) else {
+            goes_on = false;
+            break;
+        };
+        frontier.push_tile(*root, |node| nodes.push(node));
+        let passed = expected.pass_over(frontier.size()).await?;
+        if passed > 0 {
+            let detail = format!("{passed} checkpoints that end among missing rows could not be compared");
+            report.add(Finding::new(FindingKind::Tree, None, detail));
+        }
+        report.add_all(expected.at(frontier).await?);
     }
     nodes.sort_by_key(|node| (node.level, node.index));
-    for level in nodes.chunk_by(|one, next| one.level == next.level) {
+    for level in nodes.chunk_by(|one, next| one.level == next.level && one.index + 1 == next.index) {
         let (first, last) = (&level[0], &level[level.len() - 1]);
         let stored = store.tree_hashes(first.level, first.index..last.index + 1).await?;
         report.add_all(differences(level, &stored));
     }
-    Ok(())
+    Ok(goes_on)
 }
 
 /// The nodes that are not stored as they are computed.
@@ -129,7 +157,7 @@ async fn finish(
     report: &mut Report,
 ) -> Result<(), VerifyError> {
     report.root = hex::encode(frontier.root());
-    if stored_frontier(outline).as_ref() != Some(frontier) {
+    if outline.head.is_some() && stored_frontier(outline).as_ref() != Some(frontier) {
         let detail = "the head's frontier is not that of the tree which the leaf hashes make";
         report.add(Finding::new(FindingKind::Head, None, detail));
     }
@@ -144,7 +172,7 @@ async fn finish(
         }
     }
     // a live service goes on: what is beyond the end counts only while the end stands
-    if !beyond.is_empty() && store.outline().await?.position == outline.position {
+    if !beyond.is_empty() && store.outline().await?.end() == outline.end() {
         report.add_all(beyond);
     }
     Ok(())

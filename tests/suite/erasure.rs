@@ -54,6 +54,7 @@ async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database:
     service.caught_up(&*store, renewal["position"].as_u64().unwrap()).await;
     let shown = service.get_json(MAILBOXES).await;
     assert_eq!(shown["mailboxes"][0]["email"], "yasmeen.king@example.com");
+    assert_eq!(shown["mailboxes"][0]["hasCredentials"], true);
     assert_eq!(call(&service, Method::POST, REVEAL).await.0, 200);
     for path in ["/api/v1/orders", "/api/v1/domains"] {
         let list = service.get_json(path).await;
@@ -70,13 +71,16 @@ async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database:
     let shown = service.get_json(MAILBOXES).await;
     for mailbox in shown["mailboxes"].as_array().unwrap() {
         assert_eq!((&mailbox["erased"], &mailbox["email"]), (&json!(true), &Value::Null));
+        assert_eq!(mailbox["hasCredentials"], false, "there is nothing left to reveal");
         assert_eq!(
             (&mailbox["firstName"], &mailbox["lastName"]),
             (&Value::Null, &Value::Null)
         );
     }
     let as_of = format!("{MAILBOXES}?asOf={}", renewal["position"]);
-    assert!(!service.get_json(&as_of).await.to_string().contains("yasmeen"));
+    let earlier = service.get_json(&as_of).await;
+    assert!(!earlier.to_string().contains("yasmeen"));
+    assert_eq!(earlier["mailboxes"][0]["hasCredentials"], false);
     assert_eq!(call(&service, Method::POST, REVEAL).await.0, 410);
     let evidence = format!("/api/v1/events/{}/evidence", first["position"]);
     assert_eq!(call(&service, Method::POST, &evidence).await.0, 410);
@@ -140,6 +144,8 @@ async fn what_comes_in_after_an_erasure_is_recorded_under_a_new_key(database: Da
         assert_eq!(old["mailboxes"][0]["erased"], true, "{old}");
         let new = service.get_json("/api/v1/domains/o2.example/mailboxes").await;
         assert_eq!(new["mailboxes"][0]["email"], "box@O2.example");
+        let has_credentials = [&old, &new].map(|shown| shown["mailboxes"][0]["hasCredentials"].clone());
+        assert_eq!(has_credentials, [false, true]);
         let path = |order: &str| format!("/api/v1/mailboxes/M-{order}/credentials/reveal");
         assert_eq!(call(service, Method::POST, &path("O1")).await.0, 410);
         let revealed = call(service, Method::POST, &path("O2")).await;

@@ -18,6 +18,7 @@ use crate::support::{Database, TestService};
 on_both_stores!(
     a_rotation_leaves_nothing_under_the_old_key_while_two_processes_take_webhooks,
     an_interrupted_rotation_is_taken_up_again,
+    a_rotation_that_is_killed_half_way_is_finished_by_the_next_one,
     a_key_under_an_old_master_key_does_not_come_in,
 );
 
@@ -170,6 +171,107 @@ async fn an_interrupted_rotation_is_taken_up_again(database: Database) {
     let rotations = rotations.iter().filter(|event| event.type_name == "KeysRotated");
     assert_eq!(rotations.count(), 1);
     service.stop().await;
+}
+
+async fn a_rotation_that_is_killed_half_way_is_finished_by_the_next_one(database: Database) {
+    use warmledger::store::{Append, Batch};
+
+    const KEYS: usize = 20_000;
+    let service = database.service().await;
+    let store = database.store().await;
+    for n in 0..3 {
+        let (event, user, order) = (format!("E{n}"), format!("U{n}"), format!("O{n}"));
+        service.send(assignment(&event, &user, &order, "secret")).await;
+    }
+    service.stop().await;
+    let vault = async || {
+        let masters = master_keys(&database.settings()).unwrap();
+        Vault::open(masters, &*store).await.unwrap()
+    };
+    let opened = vault().await;
+    let mut keys = Vec::new();
+    for n in 0..KEYS {
+        let subject = aggregates::SubjectId::parse(&format!("many-{n}")).unwrap();
+        let (_, wrapped) = opened.keyring().create(&subject).unwrap();
+        keys.push((subject, wrapped));
+    }
+    let head = store.head().await.unwrap();
+    let batch = Batch {
+        tree: &grown(&*store, &[]).await,
+        expected: head,
+        recorded_at: head.recorded_at,
+        events: &[],
+        keys: &keys,
+        behind: false,
+    };
+    assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
+    let old = in_use(&*store).await;
+
+    let program = Program::new(&database);
+    let rotation = program.start("keys rotate --reason yearly");
+    // half way: keys are wrapped by both
+    while in_use(&*store).await.len() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    let (code, _) = rotation.signal("KILL").await;
+    assert_eq!(code, None, "it was killed before it had come to its end");
+    let counts = store.key_counts().await.unwrap();
+    assert_eq!(counts.len(), 2, "{counts:?}");
+    assert!(
+        counts.iter().any(|(id, count)| *id == old[0] && *count > 0),
+        "{counts:?}"
+    );
+    assert_eq!(program.run("keys status").await.code, 1);
+    // a service that starts in between opens what is under either
+    let service = database.service().await;
+    service.caught_up(&*store, store.head().await.unwrap().position.0).await;
+    for n in 0..3 {
+        assert_eq!(email(&service, &format!("o{n}")).await, format!("box@O{n}.example"));
+    }
+
+    let mut ended = program.run("keys rotate").await;
+    for _ in 0..50 {
+        // PostgreSQL takes a moment to notice that the lease was given back
+        if ended.code == 0 {
+            break;
+        }
+        assert!(ended.stderr.contains("another process"), "{}", ended.stderr);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        ended = program.run("keys rotate").await;
+    }
+    assert!(
+        ended.stderr.contains("finished an interrupted rotation"),
+        "{}",
+        ended.stderr
+    );
+    let new = in_use(&*store).await;
+    assert!(new.len() == 1 && new != old, "{old:?} {new:?}");
+    assert_eq!(program.run(&format!("keys retire {}", old[0])).await.code, 0);
+    service.stop().await;
+
+    let service = database.service().await;
+    for n in 0..3 {
+        assert_eq!(email(&service, &format!("o{n}")).await, format!("box@O{n}.example"));
+    }
+    service.stop().await;
+    let opened = vault().await;
+    for page in keys.chunks(1_000) {
+        let subjects = page.iter().map(|(subject, _)| subject.clone()).collect();
+        let lookup = warmledger::store::Lookup {
+            subjects,
+            ..Default::default()
+        };
+        let stored = store.lookup(&lookup).await.unwrap().keys;
+        assert_eq!(stored.len(), page.len());
+        for key in stored {
+            let subject = key.subject.clone();
+            opened.keyring().insert_wrapped(key);
+            assert!(opened.keyring().get(&subject).unwrap().is_some());
+        }
+    }
+    let rotations = sound_log(&*store).await;
+    let rotations = rotations.iter().filter(|event| event.type_name == "KeysRotated");
+    assert_eq!(rotations.count(), 1);
 }
 
 async fn a_key_under_an_old_master_key_does_not_come_in(database: Database) {

@@ -5,9 +5,11 @@
 //! - `served`: tiles, checkpoints and proofs over HTTP
 //! - `external`: all of it against Go's implementation of transparency logs
 //! - `tampering`: every way to alter a log, found by `verify`
+//! - `beside`: the tables beside the log, against what its events tell of them
 //! - `recorded`: what is done with the log and its keys
 //! - `bundles`: what an auditor gets, and what the checker in it says
 
+mod beside;
 mod bundles;
 mod external;
 mod growth;

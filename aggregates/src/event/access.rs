@@ -23,18 +23,30 @@ event_family! {
         Exported(AccessFacts) = 1,
         /// A projection was told to be rebuilt.
         RebuildRequested(AccessFacts) = 1,
-        /// The ledger, or a projection, was checked; `passed` says with what result.
+        /// The ledger was checked (a projection, before `ProjectionChecked`); `passed` says with what result.
         Verified(AccessFacts) = 1,
+        /// A projection was compared with a rebuild; `passed` says with what result.
+        ProjectionChecked(AccessFacts) = 1,
         /// An API token was made.
         TokenCreated(AccessFacts) = 1,
         /// An API token was revoked.
         TokenRevoked(AccessFacts) = 1,
         /// The data keys were wrapped anew under another master key.
         KeysRotated(AccessFacts) = 1,
+        /// A master key was put beside the others.
+        MasterKeyAdded(AccessFacts) = 1,
+        /// A master key was forgotten: backups from its time cannot be opened any more.
+        MasterKeyRetired(AccessFacts) = 1,
         /// The key that signs the ledger's checkpoints was replaced.
         SigningKeyRotated(AccessFacts) = 1,
         /// The feed of all events was read; once for each session, not for each page.
         AuditFeedRead(AccessFacts) = 1,
+        /// The timelines of orders were read; once for each session.
+        TimelinesRead(AccessFacts) = 1,
+        /// The access log was read; once for each session.
+        AccessLogRead(AccessFacts) = 1,
+        /// Proofs, or the entries of the Merkle log, were read; once for each session.
+        ProofsRead(AccessFacts) = 1,
         /// The original of a webhook was opened.
         EvidenceOpened(AccessFacts) = 1,
         /// A quarantined webhook, at `firstPosition`, was read again and could be used; it is at `lastPosition` now.
@@ -207,18 +219,30 @@ pub enum Action {
     Export,
     /// Rebuild a projection.
     Rebuild,
-    /// Check the ledger or a projection.
+    /// Check the ledger.
     Verify,
+    /// Compare a projection with a rebuild.
+    CheckProjection,
     /// Make a token.
     CreateToken,
     /// Revoke a token.
     RevokeToken,
     /// Wrap the data keys anew.
     RotateKeys,
+    /// Put a master key beside the others.
+    AddMasterKey,
+    /// Forget a master key.
+    RetireMasterKey,
     /// Replace the key that signs checkpoints.
     RotateSigningKey,
     /// Read the feed of all events.
     ReadFeed,
+    /// Read timelines of orders.
+    ReadTimelines,
+    /// Read the access log.
+    ReadAccessLog,
+    /// Read proofs, or entries of the Merkle log.
+    ReadProofs,
     /// Open the original of a webhook.
     OpenEvidence,
     /// Read a quarantined webhook again.
@@ -226,6 +250,30 @@ pub enum Action {
 }
 
 impl Action {
+    /// All of them.
+    pub const ALL: [Self; 20] = [
+        Self::Reveal,
+        Self::Erase,
+        Self::Hold,
+        Self::Release,
+        Self::Export,
+        Self::Rebuild,
+        Self::Verify,
+        Self::CheckProjection,
+        Self::CreateToken,
+        Self::RevokeToken,
+        Self::RotateKeys,
+        Self::AddMasterKey,
+        Self::RetireMasterKey,
+        Self::RotateSigningKey,
+        Self::ReadFeed,
+        Self::ReadTimelines,
+        Self::ReadAccessLog,
+        Self::ReadProofs,
+        Self::OpenEvidence,
+        Self::ReplayWebhook,
+    ];
+
     /// The word for it, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -236,11 +284,17 @@ impl Action {
             Self::Export => "export",
             Self::Rebuild => "rebuild",
             Self::Verify => "verify",
+            Self::CheckProjection => "checkProjection",
             Self::CreateToken => "createToken",
             Self::RevokeToken => "revokeToken",
             Self::RotateKeys => "rotateKeys",
+            Self::AddMasterKey => "addMasterKey",
+            Self::RetireMasterKey => "retireMasterKey",
             Self::RotateSigningKey => "rotateSigningKey",
             Self::ReadFeed => "readFeed",
+            Self::ReadTimelines => "readTimelines",
+            Self::ReadAccessLog => "readAccessLog",
+            Self::ReadProofs => "readProofs",
             Self::OpenEvidence => "openEvidence",
             Self::ReplayWebhook => "replayWebhook",
         }
@@ -302,11 +356,17 @@ impl AccessEvent {
             | Self::Exported(facts)
             | Self::RebuildRequested(facts)
             | Self::Verified(facts)
+            | Self::ProjectionChecked(facts)
             | Self::TokenCreated(facts)
             | Self::TokenRevoked(facts)
             | Self::KeysRotated(facts)
+            | Self::MasterKeyAdded(facts)
+            | Self::MasterKeyRetired(facts)
             | Self::SigningKeyRotated(facts)
             | Self::AuditFeedRead(facts)
+            | Self::TimelinesRead(facts)
+            | Self::AccessLogRead(facts)
+            | Self::ProofsRead(facts)
             | Self::EvidenceOpened(facts)
             | Self::WebhookReplayed(facts)
             | Self::AccessRefused(facts) => facts,
@@ -323,11 +383,17 @@ impl AccessEvent {
             Self::Exported(_) => Action::Export,
             Self::RebuildRequested(_) => Action::Rebuild,
             Self::Verified(_) => Action::Verify,
+            Self::ProjectionChecked(_) => Action::CheckProjection,
             Self::TokenCreated(_) => Action::CreateToken,
             Self::TokenRevoked(_) => Action::RevokeToken,
             Self::KeysRotated(_) => Action::RotateKeys,
+            Self::MasterKeyAdded(_) => Action::AddMasterKey,
+            Self::MasterKeyRetired(_) => Action::RetireMasterKey,
             Self::SigningKeyRotated(_) => Action::RotateSigningKey,
             Self::AuditFeedRead(_) => Action::ReadFeed,
+            Self::TimelinesRead(_) => Action::ReadTimelines,
+            Self::AccessLogRead(_) => Action::ReadAccessLog,
+            Self::ProofsRead(_) => Action::ReadProofs,
             Self::EvidenceOpened(_) => Action::OpenEvidence,
             Self::WebhookReplayed(_) => Action::ReplayWebhook,
             Self::AccessRefused(facts) => return facts.action,

@@ -2,7 +2,7 @@
 
 use jiff_sqlx::ToSqlx;
 use sqlx::Row;
-use sqlx::postgres::{PgExecutor, PgPool, PgRow};
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
 
 use super::log::{moment, position};
 use super::tree::number;
@@ -50,20 +50,44 @@ pub(super) async fn add_key(
         .execute(&mut *tx)
         .await?;
     if let Some(checkpoint) = checkpoint {
-        add(&mut *tx, checkpoint).await?;
+        insert(&mut tx, checkpoint).await?;
     }
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn add(executor: impl PgExecutor<'_>, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO checkpoints (size, root, note, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(number(checkpoint.size))
-        .bind(checkpoint.root.as_slice())
-        .bind(&checkpoint.note)
-        .bind(checkpoint.created_at.to_sqlx())
-        .execute(executor)
+pub(super) async fn add(pool: &PgPool, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
+    let mut tx = pool.begin().await?;
+    insert(&mut tx, checkpoint).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Keeps a checkpoint under the next number, unless it is kept already.
+async fn insert(tx: &mut PgConnection, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
+    // one at a time takes a number
+    sqlx::query("LOCK TABLE checkpoints IN SHARE ROW EXCLUSIVE MODE")
+        .execute(&mut *tx)
         .await?;
+    sqlx::query(
+        "INSERT INTO checkpoints (number, size, root, note, created_at)
+         SELECT (SELECT coalesce(max(number), 0) + 1 FROM checkpoints), $1, $2, $3, $4
+         WHERE NOT EXISTS (SELECT FROM checkpoints WHERE size = $1 AND note = $3)",
+    )
+    .bind(number(checkpoint.size))
+    .bind(checkpoint.root.as_slice())
+    .bind(&checkpoint.note)
+    .bind(checkpoint.created_at.to_sqlx())
+    .execute(tx)
+    .await?;
     Ok(())
+}
+
+pub(super) async fn gaps(pool: &PgPool, limit: u32) -> Result<Vec<(i64, i64)>, StoreError> {
+    let query = sqlx::query_as(
+        "SELECT before, number FROM (
+             SELECT number, lag(number, 1, 0::bigint) OVER (ORDER BY number) AS before FROM checkpoints
+         ) AS numbered WHERE number <> before + 1 ORDER BY number LIMIT $1",
+    );
+    Ok(query.bind(i64::from(limit)).fetch_all(pool).await?)
 }
 
 pub(super) async fn latest(pool: &PgPool) -> Result<Option<KeptCheckpoint>, StoreError> {

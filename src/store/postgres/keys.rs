@@ -98,6 +98,15 @@ impl KeyStore for PostgresStore {
         Ok(())
     }
 
+    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError> {
+        let names: Vec<&str> = subjects.iter().map(SubjectId::as_str).collect();
+        let sql = "SELECT asked.subject FROM unnest($1::text[]) AS asked (subject)
+             WHERE NOT EXISTS (SELECT FROM data_keys WHERE data_keys.subject = asked.subject)";
+        let query = sqlx::query_scalar::<_, String>(sql).bind(names);
+        let found = query.fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         let names: Vec<&str> = subjects.iter().map(SubjectId::as_str).collect();
         let sql = "SELECT subject, held_at, erased_at, wrapped IS NOT NULL AS has_key
@@ -141,6 +150,22 @@ impl KeyStore for PostgresStore {
             .into_iter()
             .map(SubjectId::try_from)
             .collect::<Result<_, _>>()?)
+    }
+
+    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError> {
+        let sql = "SELECT coalesce(head.position, 0) AS head, subjects.subject AS subject, held_at, erased_at,
+                    wrapped IS NOT NULL AS has_key
+             FROM (SELECT 1) AS one LEFT JOIN head ON true LEFT JOIN subjects ON true
+             LEFT JOIN data_keys ON data_keys.subject = subjects.subject ORDER BY 2";
+        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        let head = rows.first().map(|row| position(row, "head")).transpose()?;
+        let mut marked = Vec::new();
+        for row in &rows {
+            if row.try_get::<Option<String>, _>("subject")?.is_some() {
+                marked.push(state(row)?);
+            }
+        }
+        Ok((head.unwrap_or_default(), marked))
     }
 
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::log::{moment, position};
 use crate::clock::rfc3339_micros;
-use crate::store::{Head, Outline, RawEvent, StoreError, TreeHead};
+use crate::store::{Head, Outline, RawEvent, RawHead, Reference, StoreError, TreeHead};
 use crate::tlog::{Frontier, Growth, Hash, TileNode};
 
 pub(super) async fn tree(pool: &PgPool) -> Result<TreeHead, StoreError> {
@@ -90,18 +90,36 @@ pub(super) async fn grow(writer: &PgPool, from: u64, growth: &Growth) -> Result<
 pub(super) async fn outline(pool: &PgPool) -> Result<Outline, StoreError> {
     let row = sqlx::query(
         "SELECT position, recorded_at, tree_size, frontier,
-                (SELECT min(position) FROM events) AS first, (SELECT max(position) FROM events) AS last FROM head",
+                (SELECT min(position) FROM events) AS first, (SELECT max(position) FROM events) AS last
+         FROM (SELECT 1) AS one LEFT JOIN head ON true",
     )
     .fetch_one(pool)
     .await?;
+    let head = match row.try_get::<Option<i64>, _>("position")? {
+        Some(position) => Some(RawHead {
+            position,
+            recorded_at: rfc3339_micros(moment(&row, "recorded_at")?),
+            tree_size: row.try_get("tree_size")?,
+            frontier: row.try_get("frontier")?,
+        }),
+        None => None,
+    };
     Ok(Outline {
-        position: row.try_get("position")?,
-        recorded_at: rfc3339_micros(moment(&row, "recorded_at")?),
-        tree_size: row.try_get("tree_size")?,
-        frontier: row.try_get("frontier")?,
+        head,
         first: row.try_get("first")?,
         last: row.try_get("last")?,
     })
+}
+
+pub(super) async fn references(pool: &PgPool, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT position, ref FROM refs WHERE position >= $1 AND position < $2 ORDER BY position, ref")
+            .bind(positions.start)
+            .bind(positions.end)
+            .fetch_all(pool)
+            .await?;
+    let found = rows.into_iter().map(|(position, hash)| (position, Reference(hash)));
+    Ok(found.collect())
 }
 
 pub(super) async fn scan(

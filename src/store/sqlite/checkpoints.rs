@@ -54,15 +54,29 @@ pub(super) async fn add_key(
     Ok(tx.commit().await?)
 }
 
+/// Keeps a checkpoint under the next number, unless it is kept already.
 pub(super) async fn add(executor: impl SqliteExecutor<'_>, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO checkpoints (size, root, note, created_at) VALUES (?, ?, ?, ?)")
-        .bind(number(checkpoint.size))
-        .bind(checkpoint.root.as_slice())
-        .bind(&checkpoint.note)
-        .bind(rfc3339_micros(checkpoint.created_at))
-        .execute(executor)
-        .await?;
+    sqlx::query(
+        "INSERT INTO checkpoints (number, size, root, note, created_at)
+         SELECT (SELECT coalesce(max(number), 0) + 1 FROM checkpoints), ?1, ?2, ?3, ?4
+         WHERE NOT EXISTS (SELECT 1 FROM checkpoints WHERE size = ?1 AND note = ?3)",
+    )
+    .bind(number(checkpoint.size))
+    .bind(checkpoint.root.as_slice())
+    .bind(&checkpoint.note)
+    .bind(rfc3339_micros(checkpoint.created_at))
+    .execute(executor)
+    .await?;
     Ok(())
+}
+
+pub(super) async fn gaps(pool: &SqlitePool, limit: u32) -> Result<Vec<(i64, i64)>, StoreError> {
+    let query = sqlx::query_as(
+        "SELECT before, number FROM (
+             SELECT number, lag(number, 1, 0) OVER (ORDER BY number) AS before FROM checkpoints
+         ) WHERE number <> before + 1 ORDER BY number LIMIT ?",
+    );
+    Ok(query.bind(i64::from(limit)).fetch_all(pool).await?)
 }
 
 pub(super) async fn latest(pool: &SqlitePool) -> Result<Option<KeptCheckpoint>, StoreError> {

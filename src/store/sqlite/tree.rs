@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
 use super::log::{chunks, moment, position, tuples};
-use crate::store::{Head, Outline, RawEvent, StoreError, TreeHead};
+use crate::store::{Head, Outline, RawEvent, RawHead, Reference, StoreError, TreeHead};
 use crate::tlog::{Frontier, Growth, Hash, TileNode};
 
 pub(super) async fn tree(pool: &SqlitePool) -> Result<TreeHead, StoreError> {
@@ -90,18 +90,36 @@ pub(super) async fn grow(writer: &SqlitePool, from: u64, growth: &Growth) -> Res
 pub(super) async fn outline(pool: &SqlitePool) -> Result<Outline, StoreError> {
     let row = sqlx::query(
         "SELECT position, recorded_at, tree_size, frontier,
-                (SELECT min(position) FROM events) AS first, (SELECT max(position) FROM events) AS last FROM head",
+                (SELECT min(position) FROM events) AS first, (SELECT max(position) FROM events) AS last
+         FROM (SELECT 1) AS one LEFT JOIN head ON true",
     )
     .fetch_one(pool)
     .await?;
+    let head = match row.try_get::<Option<i64>, _>("position")? {
+        Some(position) => Some(RawHead {
+            position,
+            recorded_at: row.try_get("recorded_at")?,
+            tree_size: row.try_get("tree_size")?,
+            frontier: row.try_get("frontier")?,
+        }),
+        None => None,
+    };
     Ok(Outline {
-        position: row.try_get("position")?,
-        recorded_at: row.try_get("recorded_at")?,
-        tree_size: row.try_get("tree_size")?,
-        frontier: row.try_get("frontier")?,
+        head,
         first: row.try_get("first")?,
         last: row.try_get("last")?,
     })
+}
+
+pub(super) async fn references(pool: &SqlitePool, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT position, ref FROM refs WHERE position >= ? AND position < ? ORDER BY position, ref")
+            .bind(positions.start)
+            .bind(positions.end)
+            .fetch_all(pool)
+            .await?;
+    let found = rows.into_iter().map(|(position, hash)| (position, Reference(hash)));
+    Ok(found.collect())
 }
 
 pub(super) async fn scan(

@@ -162,6 +162,17 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
     let (_, reader) = token(&service, "reader", &["read", "audit"]).await;
     let (_, good) = token(&service, "support", &["reveal"]).await;
     let reason = json!({"reason": REASON});
+    // what was given as a reason is kept whatever it is refused for, as far as it is one
+    let reasons = [
+        json!(REASON),
+        json!(REASON),
+        json!("because"),
+        Value::Null,
+        Value::Null,
+        Value::Null,
+        json!(REASON),
+        Value::Null,
+    ];
     let cases: [(RequestBuilder, u16, &str, &str); 8] = [
         (reveal(&service, YASMEEN, &reader, &reason), 403, "`reveal`", "scope"),
         (
@@ -223,6 +234,8 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
         .map(|entry| entry["refusal"].as_str().unwrap())
         .collect();
     assert_eq!(refusals, expected);
+    let kept: Vec<&Value> = entries.iter().rev().map(|entry| &entry["reason"]).collect();
+    assert_eq!(kept, reasons.iter().collect::<Vec<_>>());
     assert!(entries.iter().all(|entry| entry["outcome"] == "refused"));
     assert_eq!(entries[1]["mailboxId"], "NOBODY");
     // nobody knows who calls without a token: nothing is recorded, and nothing is shown

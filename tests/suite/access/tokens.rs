@@ -82,6 +82,13 @@ async fn what_a_token_may_not_do_and_asked_for_is_recorded(database: Database) {
         (Method::DELETE, format!("/api/v1/tokens/{id}"), "revokeToken"),
         (Method::GET, "/api/v1/events?limit=1".to_owned(), "readFeed"),
         (Method::POST, "/api/v1/events/1/evidence".to_owned(), "openEvidence"),
+        (Method::GET, "/api/v1/access".to_owned(), "readAccessLog"),
+        (
+            Method::GET,
+            "/api/v1/proofs/inclusion?position=1".to_owned(),
+            "readProofs",
+        ),
+        (Method::GET, "/tile/entries/000".to_owned(), "readProofs"),
     ];
     for (method, path, action) in &asked_for {
         let (status, body) = answer(call(&service, method.clone(), path, &token)).await;

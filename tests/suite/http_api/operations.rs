@@ -146,7 +146,7 @@ async fn an_erased_mailbox_has_no_name(database: Database) {
     let mailbox = &answer["mailboxes"][0];
     assert_eq!(mailbox["erased"], true);
     assert_eq!(mailbox["mailboxId"], "LY25R9GK5AHYZ450YPWMNM8K8FXX");
-    assert_eq!(mailbox["hasCredentials"], true);
+    assert_eq!(mailbox["hasCredentials"], false, "nobody can reveal them any more");
     for field in ["email", "firstName", "lastName"] {
         assert_eq!(mailbox[field], Value::Null, "{field}");
     }

@@ -73,6 +73,11 @@ async fn a_bad_parameter_is_named(database: Database) {
             &["status", "pending", "fulfilled", "partial", "failed"],
         ),
         ("orders?status=failed&status=partial", &["status", "duplicate"]),
+        (
+            "access?action=bogus",
+            &["action", "reveal", "readAccessLog", "replayWebhook"],
+        ),
+        ("access?outcome=bogus", &["outcome", "granted", "refused"]),
         ("orders?limit=0", &["limit", "500"]),
         ("orders?limit=501", &["limit", "500"]),
         ("orders?limit=many", &["limit"]),

@@ -99,7 +99,8 @@ async fn an_orders_timeline_holds_its_renewals_too(database: Database) {
     assert_eq!(column(&timeline, "type"), happened);
     assert_eq!(timeline["next"], Value::Null);
     let stands_for = service.get(&path).await.headers()["warmledger-position"].clone();
-    assert_eq!(stands_for, super::HISTORY.len().to_string().as_str());
+    // with the event that says that timelines were read
+    assert_eq!(stands_for, (super::HISTORY.len() + 1).to_string().as_str());
     let second = without_times(timeline["items"][1].clone(), &["recordedAt"]);
     assert_eq!(second["position"], 3);
     assert_eq!(second["version"], 2);

@@ -16,7 +16,7 @@ use warmledger::store::{
     Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
     StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch,
 };
-use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, TreeHead, TreeStore};
+use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::tlog::{Growth, Hash};
 use warmledger::vault::{MasterKeyId, WrappedKey};
 
@@ -118,6 +118,10 @@ impl KeyStore for FaultyStore {
         self.real.scrub().await
     }
 
+    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError> {
+        self.real.without_key(subjects).await
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         self.real.subjects(subjects).await
     }
@@ -128,6 +132,10 @@ impl KeyStore for FaultyStore {
 
     async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
         self.real.stream_subjects(after, limit).await
+    }
+
+    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError> {
+        self.real.marked_subjects().await
     }
 
     async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {
@@ -390,6 +398,14 @@ impl TreeStore for FaultyStore {
 
     async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError> {
         self.real.checkpoints(after, limit).await
+    }
+
+    async fn checkpoint_gaps(&self, limit: u32) -> Result<Vec<(i64, i64)>, StoreError> {
+        self.real.checkpoint_gaps(limit).await
+    }
+
+    async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
+        self.real.references(positions).await
     }
 
     async fn outline(&self) -> Result<Outline, StoreError> {

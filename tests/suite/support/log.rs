@@ -138,6 +138,9 @@ pub async fn fill_with_leaves(store: &dyn Store, count: u64) {
 pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -> String) {
     let recorded_at: jiff::Timestamp = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let end = store.head().await.unwrap().position.0 + count;
+    // nobody unwraps it, but it has to name the master key
+    let master = store.master_key().await.unwrap();
+    let wrapped = master.map_or_else(|| vec![7; 8], |id| id.as_bytes().to_vec());
     loop {
         let head = store.head().await.unwrap();
         let positions: Vec<u64> = (head.position.0 + 1..=end).take(1_000).collect();
@@ -170,11 +173,13 @@ pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -
             event
         };
         let events: Vec<NewEvent> = (*first..=*last).map(event).collect();
+        let new = events.iter().filter(|event| event.version == 1);
+        let keys: Vec<_> = new.map(|event| (event.subject.clone(), wrapped.clone())).collect();
         let batch = Batch {
             expected: head,
             recorded_at,
             events: &events,
-            keys: &[],
+            keys: &keys,
             tree: &grown(store, &events).await,
             behind: false,
         };

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use warmledger::secret::Secret;
+use warmledger::tlog::NoteSigner;
+
 use crate::cli::program::Program;
 use crate::on_both_stores;
 use crate::support::Database;
@@ -95,8 +98,16 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
     alter("checkpoint", "\n\n", "\n");
     alter("proof.json", "\"from\"", "\"form\"");
     alter("proof.json", "{", "[");
-    let other = "ledger.test/1+00000000+AbU6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6Ojo6";
-    assert_eq!(check(&bundle, &["--key", other]).0, Some(1));
+    let other = NoteSigner::new("ledger.test/1", &Secret::new([7; 32]))
+        .verifier()
+        .to_string();
+    assert_eq!(check(&bundle, &["--key", &other]).0, Some(1));
+    // a key that is none is wrong use: in the place of one that is, nothing would be checked
+    let misspelt = key.replacen('+', "+0", 1);
+    for wrong in ["", "ledger.test/1", "a+b+c", "+00000000+AbU6", &misspelt] {
+        let (code, text) = check(&bundle, &["--key", wrong]);
+        assert!(code == Some(2) && text.contains("--key"), "{wrong:?}: {code:?} {text}");
+    }
 
     let kept = dir("kept");
     std::fs::copy(bundle.join("checkpoint"), &kept).unwrap();

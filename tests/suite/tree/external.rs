@@ -45,8 +45,10 @@ async fn gos_implementation_takes_our_log_and_refuses_a_flipped_byte(database: D
     let signer = super::signer(&database, &store).await;
     fill_with_leaves(&*store, OLD).await;
     signer.sign().await.unwrap();
-    fill_with_leaves(&*store, EVENTS - OLD).await;
+    fill_with_leaves(&*store, EVENTS - OLD - 1).await;
     let service = database.service().await;
+    // that the log is read is the last event, so that none comes in meanwhile
+    service.get_json("/api/v1/proofs/consistency?from=0&to=0").await;
     service.signed(&*store, EVENTS).await;
 
     let copy = tempfile::tempdir().unwrap();

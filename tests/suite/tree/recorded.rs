@@ -7,7 +7,49 @@ use crate::on_both_stores;
 use crate::support::Database;
 use crate::support::log::fill_with_leaves;
 
-on_both_stores!(checks_exports_and_new_signing_keys_are_recorded);
+on_both_stores!(
+    checks_exports_and_new_signing_keys_are_recorded,
+    master_keys_that_are_added_and_retired_are_recorded,
+);
+
+async fn master_keys_that_are_added_and_retired_are_recorded(database: Database) {
+    let service = database.service().await;
+    let program = Program::new(&database);
+    let ids = async || -> Vec<String> {
+        let listed = program.run("keys list --json").await.json();
+        let keys = listed.as_array().unwrap().iter();
+        keys.map(|key| key["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let old = ids().await.remove(0);
+    assert_eq!(program.run("keys add --reason yearly").await.code, 0);
+    let new = ids().await.remove(0);
+    assert_ne!(old, new);
+    // what is refused is not done, and there is nothing to record
+    assert_eq!(program.run(&format!("keys retire {old}")).await.code, 2);
+    assert_eq!(program.run("keys rotate").await.code, 0);
+    let retire = format!("keys retire {old} --reason no-backup-left");
+    assert_eq!(program.run(&retire).await.code, 0);
+    assert_eq!(program.run(&retire).await.code, 2, "it is gone");
+    let mut found = Vec::new();
+    for action in ["addMasterKey", "rotateKeys", "retireMasterKey"] {
+        let head = database.store().await.head().await.unwrap().position;
+        let page = service
+            .get_json(&format!("/api/v1/access?action={action}&atLeast={head}"))
+            .await;
+        let items = page["items"].as_array().unwrap();
+        assert_eq!(items.len(), 1, "{page}");
+        assert!(items[0]["actor"].as_str().unwrap().starts_with("cli:"), "{page}");
+        assert_eq!(items[0]["outcome"], "granted");
+        found.push((items[0]["key"].clone(), items[0]["reason"].clone()));
+    }
+    let expected = [
+        (new.clone().into(), "yearly".into()),
+        (new.into(), serde_json::Value::Null),
+        (old.into(), "no-backup-left".into()),
+    ];
+    assert_eq!(found, expected);
+    service.stop().await;
+}
 
 async fn checks_exports_and_new_signing_keys_are_recorded(database: Database) {
     let store = database.store().await;

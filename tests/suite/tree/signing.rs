@@ -9,6 +9,7 @@ use warmledger::store::{Duty, KeptCheckpoint, Store};
 use warmledger::tlog::{NoteError, NoteVerifier};
 
 use super::{check, signer};
+use crate::cli::program::Program;
 use crate::on_both_stores;
 use crate::support::log::fill_with_leaves;
 use crate::support::raw::Raw;
@@ -21,6 +22,8 @@ on_both_stores!(
     a_key_that_is_not_the_logs_signs_nothing,
     a_log_is_not_renamed,
     a_log_that_was_rolled_back_or_rewritten_is_not_signed,
+    a_log_that_was_rolled_back_over_a_new_key_says_so,
+    a_service_on_a_log_that_was_rolled_back_is_not_ready,
 );
 
 async fn all(store: &dyn Store) -> Vec<KeptCheckpoint> {
@@ -158,4 +161,90 @@ async fn a_log_that_was_rolled_back_or_rewritten_is_not_signed(database: Databas
     super::tampering::replace_end(&raw, &other, 21).await;
     let refused = signer.sign().await.unwrap_err().to_string();
     assert!(refused.contains("rewritten"), "{refused}");
+}
+
+async fn a_log_that_was_rolled_back_over_a_new_key_says_so(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let signer = signer(&database, &store).await;
+    fill_with_leaves(&*store, 20).await;
+    let earlier = store.tree().await.unwrap().frontier;
+    signer.sign().await.unwrap();
+    raw.unguard().await;
+    rotate(&*store, database.dir.path()).await.unwrap();
+    fill_with_leaves(&*store, 20).await;
+    signer.sign().await.unwrap();
+    // the database as it was before the rotation; the data directory is not rolled back with it
+    super::tampering::truncate(&raw, &earlier).await;
+    raw.execute("DELETE FROM signing_keys WHERE id > 1").await;
+    raw.execute("DELETE FROM checkpoints WHERE number > 1").await;
+    raw.execute("DELETE FROM data_keys WHERE subject NOT IN (SELECT subject FROM events)")
+        .await;
+    let refused = signer.sign().await.unwrap_err().to_string();
+    assert!(
+        refused.contains("rolled back: it has 20 events, and a checkpoint over 40 was signed"),
+        "{refused}"
+    );
+    let ended = Program::new(&database).run("verify").await;
+    assert!(
+        ended.code == 1 && ended.stdout.contains("rolled back"),
+        "{}",
+        ended.stdout
+    );
+    // and has gone on since
+    fill_with_leaves(&*store, 30).await;
+    let refused = signer.sign().await.unwrap_err().to_string();
+    assert!(
+        refused.contains("rolled back to before its present signing key"),
+        "{refused}"
+    );
+}
+
+async fn a_service_on_a_log_that_was_rolled_back_is_not_ready(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.signed(&*database.store().await, 1).await;
+    service.stop().await;
+    let backup = database.copy().await;
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.failed.json")).await;
+    service.signed(&*database.store().await, 2).await;
+    service.stop().await;
+    let names = [
+        "master.key",
+        "webhook.key",
+        "admin.token",
+        "ledger-signing.key",
+        "checkpoint.latest",
+    ];
+    backup.take_over(&database, &names);
+    let service = backup.service().await;
+    let ready = async || {
+        let response = service.get("/readyz").await;
+        (response.status().as_u16(), response.text().await.unwrap())
+    };
+    let mut answer = ready().await;
+    for _ in 0..200 {
+        if answer.0 == 503 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        answer = ready().await;
+    }
+    assert_eq!(answer.0, 503, "{}", answer.1);
+    for words in ["rolled back", "checkpoint.latest", "put the newest copy"] {
+        assert!(answer.1.contains(words), "{}", answer.1);
+    }
+    // webhooks are recorded all the same: what the provider sends is not sent for ever
+    service.send(fixture("mailbox.created.json")).await;
+    // somebody decides that this copy is to hold
+    std::fs::remove_file(backup.dir.path().join("checkpoint.latest")).unwrap();
+    service.signed(&*backup.store().await, 2).await;
+    for _ in 0..200 {
+        if ready().await.0 == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(ready().await.0, 200);
+    service.stop().await;
 }

@@ -19,6 +19,7 @@ on_both_stores!(
     the_stored_tree_and_checkpoints_are_checked_against_the_rows,
     a_history_that_was_rewritten_whole_is_not_what_was_signed,
     an_older_copy_of_the_database_is_not_what_an_auditor_kept,
+    the_check_goes_on_behind_missing_rows,
     the_command_tells_by_its_exit_code,
 );
 
@@ -27,7 +28,7 @@ const EVENTS: u64 = 600;
 const SIGNED: [u64; 4] = [100, 299, 400, EVENTS];
 
 /// Bytes as SQL.
-fn bytes(raw: &Raw, bytes: &[u8]) -> String {
+pub fn bytes(raw: &Raw, bytes: &[u8]) -> String {
     match raw {
         Raw::Postgres(_) => format!("'\\x{}'::bytea", hex::encode(bytes)),
         Raw::Sqlite(_) => format!("x'{}'", hex::encode(bytes)),
@@ -353,6 +354,58 @@ async fn an_older_copy_of_the_database_is_not_what_an_auditor_kept(database: Dat
     let forged = kept.replace("600", "299");
     let report = check(&victim.store, true, &[&forged]).await;
     assert!(report.findings[0].detail.contains("not by the key"), "{report:?}");
+}
+
+async fn the_check_goes_on_behind_missing_rows(database: Database) {
+    let victim = Victim::new(&database).await;
+    let places = |report: &Report| -> Vec<_> {
+        let findings = report.findings.iter();
+        findings.map(|finding| (finding.kind, finding.position)).collect()
+    };
+    let report = victim
+        .after(
+            "DELETE FROM events WHERE position IN (10, 200); UPDATE events SET source = 'other' WHERE position = 500",
+            true,
+        )
+        .await;
+    // the first tile goes into the tree as it is stored; the checkpoint over 100 events ends in it
+    assert_eq!(
+        places(&report),
+        [
+            (FindingKind::Missing, Some(10)),
+            (FindingKind::Missing, Some(200)),
+            (FindingKind::Altered, Some(500)),
+            // the first event of that stream is the one that is missing
+            (FindingKind::Version, Some(11)),
+            (FindingKind::Tree, None),
+        ],
+        "{report:?}"
+    );
+    assert_eq!(report.checkpoints, 3);
+    // what was put in its place shows by the checkpoints behind it
+    let other = bytes(&victim.raw, &[7; 32]);
+    let report = victim
+        .after(
+            &format!("DELETE FROM events WHERE position = 10; UPDATE tree_nodes SET hash = {other} WHERE number = 0"),
+            true,
+        )
+        .await;
+    let checkpoints = report
+        .findings
+        .iter()
+        .filter(|finding| finding.kind == FindingKind::Checkpoint);
+    assert_eq!(checkpoints.count(), 3, "{report:?}");
+    // behind a tile that is not stored either, the rows are all that can be checked
+    let report = victim
+        .after(
+            "DELETE FROM events WHERE position = 590; UPDATE events SET source = 'other' WHERE position = 595",
+            true,
+        )
+        .await;
+    assert_eq!(
+        places(&report)[..2],
+        [(FindingKind::Missing, Some(590)), (FindingKind::Altered, Some(595))]
+    );
 }
 
 async fn the_command_tells_by_its_exit_code(database: Database) {

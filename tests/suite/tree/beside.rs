@@ -1,0 +1,426 @@
+//! The tables beside the log, altered behind the service's back: `verify --full` holds them against what the events tell.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::Method;
+use serde_json::json;
+use warmledger::store::Store;
+use warmledger::verify::{FindingKind, Report};
+
+use super::check;
+use crate::cli::program::Program;
+use crate::erasure::{assignment, call, erase};
+use crate::on_both_stores;
+use crate::support::log::fill_with_leaves;
+use crate::support::raw::Raw;
+use crate::support::{Database, TestService, fixture};
+
+on_both_stores!(
+    references_that_are_removed_or_put_in_are_found,
+    subjects_and_keys_are_those_of_the_events,
+    tokens_are_those_of_the_events,
+    checkpoints_that_are_removed_or_put_in_are_found,
+    a_head_that_is_gone_is_a_finding,
+    a_live_service_makes_no_findings,
+);
+
+/// The tables that are altered here.
+const TABLES: [&str; 6] = ["refs", "subjects", "data_keys", "tokens", "head", "checkpoints"];
+
+/// A ledger that a service has filled, unguarded, with a copy of its tables to come back to.
+struct Victim {
+    raw: Raw,
+    store: Arc<dyn Store>,
+}
+
+impl Victim {
+    /// Three users, `U1` erased, `U2` under legal hold, `U3` released; a token of each kind.
+    async fn new(database: &Database) -> Self {
+        let service = database.service().await;
+        for user in 1..=3 {
+            let (event, user, order) = (format!("E{user}"), format!("U{user}"), format!("O{user}"));
+            service.send(assignment(&event, &user, &order, "secret")).await;
+        }
+        // found by their subscription, by their own stream, and by their domain
+        let store = database.store().await;
+        for (event, data) in [
+            ("subscription.renewal.success", json!({"subscriptionId": "S-O2"})),
+            ("subscription.renewal.success", json!({"subscriptionId": "unheard-of"})),
+            ("subscription.renewal.success", json!({"subscriptionId": "unheard-of"})),
+            (
+                "subscription.renewal.success",
+                json!({"subscriptionId": "S-new", "domain": "o3.example"}),
+            ),
+            (
+                "subscription.renewal.success",
+                json!({"subscriptionId": "S-new", "domain": "o3.example"}),
+            ),
+        ] {
+            let id = store.head().await.unwrap().position;
+            let body = json!({"event": event, "eventId": format!("R{id}"), "data": data});
+            service.send(body.to_string()).await;
+        }
+        service.send(fixture("mailbox.created.json")).await;
+        service.send(fixture("mailbox.updated.json")).await;
+        erase(&service, "U1").await;
+        for (user, what) in [("U2", "hold"), ("U3", "hold"), ("U3", "release")] {
+            let path = format!("/api/v1/subjects/{user}/{what}");
+            assert_eq!(call(&service, Method::POST, &path).await.0, 200);
+        }
+        for name in ["good", "revoked"] {
+            make_token(&service, name, name == "revoked").await;
+        }
+        let head = store.head().await.unwrap().position.0;
+        service.signed(&*store, head).await;
+        service.stop().await;
+        Self::of(database, store).await
+    }
+
+    /// A ledger as it is.
+    async fn of(database: &Database, store: Arc<dyn Store>) -> Self {
+        let raw = Raw::connect(database).await;
+        raw.unguard().await;
+        for table in TABLES {
+            raw.execute(&format!("CREATE TABLE good_{table} AS SELECT * FROM {table}"))
+                .await;
+        }
+        let victim = Self { raw, store };
+        let report = check(&victim.store, true, &[]).await;
+        assert_eq!(report.findings.first(), None, "{report:?}");
+        victim
+    }
+
+    async fn heal(&self) {
+        for table in TABLES {
+            let overriding = match &self.raw {
+                Raw::Postgres(_) if table == "checkpoints" => "OVERRIDING SYSTEM VALUE",
+                _ => "",
+            };
+            self.raw.execute(&format!("DELETE FROM {table}")).await;
+            self.raw
+                .execute(&format!("INSERT INTO {table} {overriding} SELECT * FROM good_{table}"))
+                .await;
+        }
+    }
+
+    /// Does something to the tables, checks the ledger and undoes it.
+    async fn after(&self, sql: &str) -> Report {
+        self.raw.execute(sql).await;
+        let report = check(&self.store, true, &[]).await;
+        self.heal().await;
+        report
+    }
+
+    /// What is done is all that is found, at this position, in these words.
+    async fn finds(&self, sql: &str, kind: FindingKind, position: Option<u64>, words: &str) {
+        let report = self.after(sql).await;
+        let [finding] = &report.findings[..] else {
+            panic!("{sql}: {report:?}");
+        };
+        assert_eq!((finding.kind, finding.position), (kind, position), "{sql}: {report:?}");
+        assert!(finding.detail.contains(words), "{sql}: {report:?}");
+    }
+
+    /// The position of the only event of a type about a subject.
+    async fn position(&self, type_name: &str, subject: &str) -> u64 {
+        let sql = format!(
+            "SELECT CAST(position AS text) FROM events WHERE type = '{type_name}' AND subject = '{subject}' ORDER BY 1"
+        );
+        self.raw.texts(&sql).await[0].parse().unwrap()
+    }
+}
+
+/// A token, revoked again if wanted.
+async fn make_token(service: &TestService, name: &str, revoked: bool) {
+    let request = |method, path: &str| {
+        let url = format!("{}/api/v1/tokens{path}", service.base);
+        service.client.request(method, url).bearer_auth(&service.token)
+    };
+    let wanted = json!({"name": name, "scopes": ["read", "audit"]});
+    let made = request(Method::POST, "").json(&wanted).send().await.unwrap();
+    let made: serde_json::Value = made.json().await.unwrap();
+    if revoked {
+        let path = format!("/{}", made["about"]["id"].as_str().unwrap());
+        assert_eq!(request(Method::DELETE, &path).send().await.unwrap().status(), 204);
+    }
+}
+
+async fn references_that_are_removed_or_put_in_are_found(database: Database) {
+    let victim = Victim::new(&database).await;
+    let assigned = victim.position("MailboxesAssigned", "U1").await;
+    let named = victim
+        .raw
+        .texts("SELECT CAST(min(position) AS text) FROM events WHERE CAST(facts AS text) LIKE '%S-new%'")
+        .await;
+    let named: u64 = named[0].parse().unwrap();
+    let held = victim.position("SubjectHeld", "U2").await;
+    let one = format!("(SELECT min(ref) FROM refs WHERE position = {assigned})");
+    for (sql, position, words) in [
+        (
+            format!("DELETE FROM refs WHERE position = {assigned}"),
+            Some(assigned),
+            "removed",
+        ),
+        (
+            format!("DELETE FROM refs WHERE position = {assigned} AND ref = {one}"),
+            Some(assigned),
+            "removed",
+        ),
+        (
+            format!("INSERT INTO refs (ref, position) VALUES (4711, {assigned})"),
+            Some(assigned),
+            "put in",
+        ),
+        (
+            format!("INSERT INTO refs (ref, position) VALUES (4711, {held})"),
+            Some(held),
+            "put in",
+        ),
+        (
+            "INSERT INTO refs (ref, position) VALUES (4711, 100000)".to_owned(),
+            None,
+            "no event",
+        ),
+        (
+            "INSERT INTO refs (ref, position) VALUES (4711, -1)".to_owned(),
+            None,
+            "no event",
+        ),
+    ] {
+        victim.finds(&sql, FindingKind::References, position, words).await;
+    }
+    // two events are found by it: the one that brought it, and the next one, which needs none of its own since then
+    let report = victim
+        .after(&format!("DELETE FROM refs WHERE position = {named}"))
+        .await;
+    let positions: Vec<_> = report.findings.iter().map(|finding| finding.position).collect();
+    assert_eq!(positions, [Some(named), Some(named + 1)], "{report:?}");
+}
+
+async fn subjects_and_keys_are_those_of_the_events(database: Database) {
+    let victim = Victim::new(&database).await;
+    let (erased, held) = (
+        victim.position("SubjectErased", "U1").await,
+        victim.position("SubjectHeld", "U2").await,
+    );
+    let first = victim.position("MailboxesAssigned", "U2").await;
+    for (sql, kind, position, words) in [
+        (
+            "UPDATE subjects SET erased_at = 1 WHERE subject = 'U1'",
+            FindingKind::Subject,
+            Some(erased),
+            "names 1",
+        ),
+        (
+            "DELETE FROM subjects WHERE subject = 'U2'",
+            FindingKind::Subject,
+            Some(held),
+            "not by the table",
+        ),
+        (
+            "UPDATE subjects SET held_at = NULL WHERE subject = 'U2'",
+            FindingKind::Subject,
+            Some(held),
+            "under legal hold",
+        ),
+        (
+            "INSERT INTO subjects (subject, held_at) VALUES ('U9', 3)",
+            FindingKind::Subject,
+            Some(3),
+            "not by any event",
+        ),
+        (
+            "UPDATE subjects SET held_at = 3 WHERE subject = 'U3'",
+            FindingKind::Subject,
+            Some(3),
+            "not by any event",
+        ),
+        (
+            "DELETE FROM data_keys WHERE subject = 'U2'",
+            FindingKind::Key,
+            Some(first),
+            "the data key of subject U2 is missing",
+        ),
+        (
+            "INSERT INTO data_keys (subject, wrapped, created_at) SELECT 'U1', wrapped, created_at FROM data_keys
+             WHERE subject = 'U2'",
+            FindingKind::Key,
+            Some(erased),
+            "one was put in",
+        ),
+    ] {
+        victim.finds(sql, kind, position, words).await;
+    }
+    // as if nobody had been erased
+    let report = victim.after("DELETE FROM subjects WHERE subject = 'U1'").await;
+    let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
+    assert_eq!(kinds, [FindingKind::Subject, FindingKind::Key], "{report:?}");
+}
+
+async fn tokens_are_those_of_the_events(database: Database) {
+    let victim = Victim::new(&database).await;
+    let events = |type_name: &str| {
+        format!("SELECT CAST(position AS text) FROM events WHERE type = '{type_name}' ORDER BY position")
+    };
+    let at = |positions: Vec<String>| -> Vec<u64> { positions.iter().map(|text| text.parse().unwrap()).collect() };
+    let created = at(victim.raw.texts(&events("TokenCreated")).await);
+    let revoked = at(victim.raw.texts(&events("TokenRevoked")).await);
+    let other = super::tampering::bytes(&victim.raw, &[7; 32]);
+    for (sql, position, words) in [
+        (
+            "DELETE FROM tokens WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "it was removed",
+        ),
+        (
+            format!(
+                "INSERT INTO tokens (id, name, scopes, hash, created_at)
+                 SELECT 'tok_0123456789abcdef', 'x', 'admin', {other}, created_at FROM tokens WHERE name = 'good'"
+            ),
+            None,
+            "it was put in",
+        ),
+        (
+            "UPDATE tokens SET revoked_at = NULL WHERE name = 'revoked'".to_owned(),
+            Some(revoked[0]),
+            "revoke it again",
+        ),
+        (
+            "UPDATE tokens SET revoked_at = created_at WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "not by any event",
+        ),
+        (
+            "UPDATE tokens SET scopes = 'read admin' WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "with the scopes read audit, and has read admin",
+        ),
+        (
+            "UPDATE tokens SET scopes = 'everything' WHERE name = 'good'".to_owned(),
+            None,
+            "cannot be read",
+        ),
+    ] {
+        victim.finds(&sql, FindingKind::Token, position, words).await;
+    }
+    // a token that was lost, or never came to be, is settled by being revoked
+    let id = victim
+        .raw
+        .texts("SELECT id FROM tokens WHERE name = 'good'")
+        .await
+        .remove(0);
+    victim.raw.execute("DELETE FROM tokens WHERE name = 'good'").await;
+    let revoked = Program::new(&database).run(&format!("tokens revoke {id}")).await;
+    assert_eq!(revoked.code, 0, "{}", revoked.stderr);
+    let report = check(&victim.store, true, &[]).await;
+    assert!(report.is_sound(), "{report:?}");
+}
+
+async fn checkpoints_that_are_removed_or_put_in_are_found(database: Database) {
+    const COUNT: i64 = 6;
+    let store = database.store().await;
+    let signer = super::signer(&database, &store).await;
+    for _ in 0..COUNT {
+        fill_with_leaves(&*store, 3).await;
+        signer.sign().await.unwrap();
+    }
+    let victim = Victim::of(&database, store).await;
+    let copy = |number: i64| {
+        format!(
+            "INSERT INTO checkpoints (number, size, root, note, created_at)
+             SELECT {number}, size, root, note, created_at FROM checkpoints WHERE number = 2"
+        )
+    };
+    let kind = FindingKind::Checkpoint;
+    victim
+        .finds(
+            "DELETE FROM checkpoints WHERE number = 1",
+            kind,
+            None,
+            "the number 1 was removed",
+        )
+        .await;
+    victim
+        .finds(
+            "DELETE FROM checkpoints WHERE number IN (2, 3)",
+            kind,
+            None,
+            "2 to 3 were removed",
+        )
+        .await;
+    victim.finds(&copy(COUNT + 1), kind, None, "word by word").await;
+    let report = victim.after(&copy(COUNT + 7)).await;
+    assert_eq!(report.found, 2, "{report:?}");
+    // the newest ones leave no gap, but somebody has kept one
+    let kept = victim.store.latest_checkpoint().await.unwrap().unwrap().note;
+    victim
+        .raw
+        .execute(&format!("DELETE FROM checkpoints WHERE number > {}", COUNT - 2))
+        .await;
+    assert!(check(&victim.store, true, &[]).await.is_sound());
+    let report = check(&victim.store, true, &[&kept]).await;
+    assert!(
+        report.found == 1 && report.findings[0].detail.contains("it was removed there"),
+        "{report:?}"
+    );
+    // the service's own witness knows as well
+    let ended = Program::new(&database).run("verify --full").await;
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains("checkpoint.latest is not among"),
+        "{}",
+        ended.stdout
+    );
+}
+
+async fn a_head_that_is_gone_is_a_finding(database: Database) {
+    let victim = Victim::new(&database).await;
+    for full in [true, false] {
+        victim.raw.execute("DELETE FROM head").await;
+        let report = check(&victim.store, full, &[]).await;
+        let [finding] = &report.findings[..] else {
+            panic!("{report:?}");
+        };
+        assert_eq!(finding.kind, FindingKind::Head);
+        assert!(finding.detail.contains("there is no head"), "{report:?}");
+        victim.heal().await;
+    }
+    victim.raw.execute("DELETE FROM head").await;
+    for command in ["verify", "verify --full"] {
+        let ended = Program::new(&database).run(command).await;
+        assert_eq!(ended.code, 1, "{command}: {}{}", ended.stdout, ended.stderr);
+        assert!(ended.stdout.contains("\nhead there is no head"), "{}", ended.stdout);
+    }
+}
+
+async fn a_live_service_makes_no_findings(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    let done = AtomicBool::new(false);
+    let load = async {
+        let mut n = 0;
+        while !done.load(Ordering::Relaxed) {
+            let (event, user, order) = (format!("E{n}"), format!("U{}", n % 7), format!("O{n}"));
+            service.send(assignment(&event, &user, &order, "secret")).await;
+            match n % 5 {
+                0 => make_token(&service, "some", n % 2 == 0).await,
+                1 => drop(erase(&service, &user).await),
+                2 => drop(call(&service, Method::POST, &format!("/api/v1/subjects/V{user}/hold")).await),
+                3 => drop(call(&service, Method::POST, &format!("/api/v1/subjects/V{user}/release")).await),
+                _ => {}
+            }
+            n += 1;
+        }
+    };
+    let checks = async {
+        for _ in 0..20 {
+            let report = check(&store, true, &[]).await;
+            assert_eq!(report.findings.first(), None, "{report:?}");
+        }
+        done.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(load, checks);
+    service.stop().await;
+    assert!(check(&database.store().await, true, &[]).await.is_sound());
+}
