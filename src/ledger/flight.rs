@@ -43,10 +43,14 @@ impl Flight {
         &self.plan
     }
 
-    /// Whether another batch may fly behind it: it has nothing but webhooks. What people do with subjects and keys has to be
-    /// durable before anything is written that may depend on it.
-    pub(super) fn leads(&self) -> bool {
-        only_webhooks(&self.batch)
+    /// Whether the next batch may fly behind it. Both have nothing but webhooks: what people do with subjects and keys has to be
+    /// durable before anything is written that may depend on it. And the next one has at least half as many, since a batch
+    /// costs something however few it has.
+    pub(super) fn leads(&self, next: &Next) -> bool {
+        next.is_ready()
+            && 2 * next.batch.len() >= self.batch.len()
+            && only_webhooks(&self.batch)
+            && only_webhooks(&next.batch)
     }
 
     /// The batch and its plan, once it has landed.
@@ -101,12 +105,7 @@ impl Default for Next {
 
 impl Next {
     /// Whether all of it is planned and there is something to append.
-    pub(super) fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         self.grows && self.plan.as_ref().is_some_and(|plan| !plan.events.is_empty())
-    }
-
-    /// Whether it may fly behind another one.
-    pub(super) fn follows(&self) -> bool {
-        self.is_ready() && only_webhooks(&self.batch)
     }
 }

@@ -172,7 +172,7 @@ impl Writer {
     async fn depart(&mut self, flights: &mut VecDeque<Flight>, next: &mut Next) {
         let may_go = match flights.back() {
             None => !next.batch.is_empty(),
-            Some(last) => flights.len() < self.lanes() && last.leads() && next.follows(),
+            Some(last) => flights.len() < self.lanes() && last.leads(next),
         };
         if !may_go {
             return;

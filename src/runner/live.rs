@@ -1,6 +1,7 @@
 //! The task that keeps the live generations up to date.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -24,9 +25,11 @@ use crate::store::{Duty, Generation, GenerationState, Lease, Store, StoreError};
 const FIRST_STEP: u32 = 250;
 /// How soon events of other processes are noticed.
 const POLL: Duration = Duration::from_millis(250);
-/// Steps of newly appended events begin so far apart: under load each folds many events, and takes little from the
-/// writer. After a quiet time the first one begins at once.
-const SPACING: Duration = Duration::from_millis(100);
+/// Steps of newly appended events begin so far apart at least, and at most: under load each folds many events, which costs
+/// less for each of them, and takes little from the writer. After a quiet time the first one begins at once.
+const SPACING: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
+/// Between them folding rests so many times as long as it has worked.
+const REST: u32 = 4;
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A rebuild that has not moved for so long was given up, or its process killed: another one begins anew.
@@ -137,16 +140,16 @@ impl LiveRunner {
 
     async fn fold(&self, mut tail: watch::Receiver<Position>, shutdown: &CancellationToken) {
         let mut lead = None;
-        let mut flood = Flood::new(*tail.borrow());
+        let mut flood = Flood::new(*tail.borrow(), Instant::now());
         while !shutdown.is_cancelled() {
-            if flood.goes_first(*tail.borrow()) {
+            if flood.goes_first(*tail.borrow(), Instant::now()) {
                 tokio::select! {
-                    () = tokio::time::sleep(SPACING) => {}
+                    () = tokio::time::sleep(*SPACING.start()) => {}
                     () = shutdown.cancelled() => {}
                 }
                 continue;
             }
-            let spaced = tokio::time::sleep(SPACING);
+            let begun = tokio::time::Instant::now();
             let pause = match self.work(&mut lead, shutdown).await {
                 Ok(()) if lead.is_some() => POLL,
                 // another process folds; this one takes over soon after it has gone
@@ -156,6 +159,7 @@ impl LiveRunner {
                     PAUSE
                 }
             };
+            let spacing = (begun.elapsed() * REST).clamp(*SPACING.start(), *SPACING.end());
             tokio::select! {
                 changed = tail.changed(), if lead.is_some() => {
                     if changed.is_err() {
@@ -167,7 +171,7 @@ impl LiveRunner {
                 () = shutdown.cancelled() => {}
             }
             tokio::select! {
-                () = spaced => {}
+                () = tokio::time::sleep_until(begun + spacing) => {}
                 () = shutdown.cancelled() => {}
             }
         }

@@ -95,7 +95,8 @@ impl PostgresStore {
             .await?;
         let pool = pool_options()
             .max_connections(8)
-            .connect_with(options.options([("plan_cache_mode", "force_custom_plan")]))
+            // a part of a step (4 MiB and its columns) is to stay in memory while it is written
+            .connect_with(options.options([("plan_cache_mode", "force_custom_plan"), ("work_mem", "16MB")]))
             .await?;
         Ok(Self {
             writer,

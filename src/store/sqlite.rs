@@ -57,6 +57,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before connecting again to a file that another process is making.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
+/// What the writing connection may keep of the file in memory, in KiB as SQLite has it (below zero). Rows come in at random
+/// places of their tables; of what does not fit, each transaction reads and writes pages over and over.
+const WRITER_CACHE: &str = "-65536";
+/// The same for each reading connection.
+const READER_CACHE: &str = "-8192";
+
 /// The store on SQLite.
 pub struct SqliteStore {
     /// The one connection that writes: SQLite has one writer at a time anyway.
@@ -92,7 +98,11 @@ impl SqliteStore {
         let begun = Instant::now();
         let writer = loop {
             let connecting = SqlitePoolOptions::new().max_connections(1);
-            match connecting.connect_with(options.clone()).await.map_err(StoreError::from) {
+            match connecting
+                .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
+                .await
+                .map_err(StoreError::from)
+            {
                 // while another process turns WAL on in a new file, SQLite does not wait by itself
                 Err(error) if error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
                     tokio::time::sleep(RETRY_PAUSE).await;
@@ -106,7 +116,7 @@ impl SqliteStore {
         tx.commit().await?;
         let pool = SqlitePoolOptions::new()
             .max_connections(4)
-            .connect_with(options)
+            .connect_with(options.pragma("cache_size", READER_CACHE))
             .await?;
         Ok(Self {
             writer,
