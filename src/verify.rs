@@ -17,6 +17,7 @@ mod quick;
 mod references;
 mod rows;
 mod signed;
+mod signing_keys;
 mod subjects;
 mod tokens;
 mod told;
@@ -67,7 +68,7 @@ pub enum FindingKind {
     References,
     /// A legal hold or an erasure is not what the events tell.
     Subject,
-    /// A data key is missing, or there where it should not be.
+    /// A data key or a signing key is missing, or there where it should not be.
     Key,
     /// A token is not what the events tell.
     Token,

@@ -76,11 +76,14 @@ BEGIN
 
     IF p_base IS NOT NULL THEN
         FOR attempt IN 1..50 LOOP
-            PERFORM pg_advisory_lock_shared(p_process, (p_turn + 2) % 3);
-            PERFORM pg_advisory_unlock_shared(p_process, (p_turn + 2) % 3);
-            EXIT WHEN (SELECT position >= p_expected FROM head);
-            -- on a connection that has just been made, it has not even begun
-            PERFORM pg_sleep(0.001);
+            BEGIN
+                PERFORM pg_advisory_xact_lock_shared(p_process, (p_turn + 2) % 3);
+                EXIT WHEN (SELECT position >= p_expected FROM head);
+                -- on a connection that has just been made, it has not even begun: undoing this block gives it its lock
+                RAISE EXCEPTION USING ERRCODE = 'WL001';
+            EXCEPTION WHEN SQLSTATE 'WL001' THEN
+                PERFORM pg_sleep(0.001);
+            END;
         END LOOP;
         -- whoever holds the head now is another process, and may be waiting for these very rows: it goes first
         PERFORM FROM head FOR NO KEY UPDATE NOWAIT;

@@ -34,7 +34,7 @@ pub struct SubjectsArgs {
 pub enum SubjectsCommand {
     /// Erase a subject: destroy its data key, for good
     #[command(after_help = "\
-Everything about the subject that was recorded so far becomes unreadable at once, everywhere: e-mail addresses, names,
+Everything about the subject that was recorded so far becomes unreadable, within a second in every process: e-mail addresses, names,
 passwords, original webhooks. The events stay, with their ids, domains and dates, and every proof stays valid. There is
 no way back. Works beside a running service.
 

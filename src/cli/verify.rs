@@ -88,6 +88,12 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
         output::print_json(&report)?;
     } else {
         output::print(&text(&report))?;
+        if report.head > 0 && report.checkpoints == 0 {
+            eprintln!(
+                "warning: there is no signed checkpoint to compare with: nothing shows that the log was not made anew as a whole; \
+                 see --checkpoint"
+            );
+        }
         eprintln!(
             "{:.1} s, {:.0} events/s",
             elapsed.as_secs_f64(),

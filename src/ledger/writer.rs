@@ -250,7 +250,7 @@ impl Writer {
         batch.iter_mut().for_each(Pending::leave_queue);
         let mut failure = RecordError::Contended;
         let begun = Instant::now();
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             match self.attempt(&mut batch).await {
                 Ok(Some(plan)) => {
                     self.away = false;
@@ -258,7 +258,9 @@ impl Writer {
                 }
                 Ok(None) => {}
                 Err(RecordError::Store(error)) if error.is_transient() => {
-                    tracing::warn!(%error, "the store is not available");
+                    if attempt == 0 && !self.away {
+                        tracing::warn!(%error, "the store is not available");
+                    }
                     failure = RecordError::Store(error);
                     if self.away || begun.elapsed() >= HELD {
                         self.away = true;

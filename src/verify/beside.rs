@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::references::References;
 use super::rows::Rows;
+use super::signing_keys::SigningKeys;
 use super::subjects::Subjects;
 use super::tokens::Tokens;
 use super::told::{Deed, Told};
@@ -16,7 +17,7 @@ use crate::store::{EventFilter, EventQuery, Store, StoreError};
 
 /// Events that are read at once.
 const PAGE: u32 = 1_000;
-/// A token's row is written after its event: what differs is looked at so often, with such a pause.
+/// The row of a token or a signing key is written after its event: what differs is looked at so often, with such a pause.
 const LOOKS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -28,6 +29,7 @@ pub(super) struct Beside<'s> {
     references: References<'s>,
     subjects: Subjects<'s>,
     tokens: Tokens,
+    signing_keys: SigningKeys,
 }
 
 impl<'s> Beside<'s> {
@@ -39,6 +41,7 @@ impl<'s> Beside<'s> {
             references: References::new(store, head),
             subjects: Subjects::new(store),
             tokens: Tokens::default(),
+            signing_keys: SigningKeys::default(),
         }
     }
 
@@ -65,7 +68,7 @@ impl<'s> Beside<'s> {
             Err(StoreError::Corrupt(error)) => report.add(unreadable(FindingKind::Subject, "subjects", &error)),
             findings => report.add_all(findings?),
         }
-        match self.tokens().await {
+        match self.tokens_and_signing_keys().await {
             Err(StoreError::Corrupt(error)) => report.add(unreadable(FindingKind::Token, "tokens", &error)),
             findings => report.add_all(findings?),
         }
@@ -79,21 +82,21 @@ impl<'s> Beside<'s> {
         self.subjects.compare(&states, at).await
     }
 
-    async fn tokens(&mut self) -> Result<Vec<Finding>, StoreError> {
-        let mut findings = self.compare_tokens().await?;
+    async fn tokens_and_signing_keys(&mut self) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = self.compare_tokens_and_signing_keys().await?;
         for _ in 1..LOOKS {
             if findings.is_empty() {
                 break;
             }
             sleep(PAUSE).await;
-            let still = self.compare_tokens().await?;
+            let still = self.compare_tokens_and_signing_keys().await?;
             findings.retain(|finding| still.contains(finding));
         }
         Ok(findings)
     }
 
-    async fn compare_tokens(&mut self) -> Result<Vec<Finding>, StoreError> {
-        let stored = self.store.tokens().await?;
+    async fn compare_tokens_and_signing_keys(&mut self) -> Result<Vec<Finding>, StoreError> {
+        let (tokens, keys) = (self.store.tokens().await?, self.store.signing_keys().await?);
         // without a head there is nobody who appends
         let head = self
             .store
@@ -101,12 +104,15 @@ impl<'s> Beside<'s> {
             .await
             .map_or(Position(self.seen), |head| head.position);
         self.catch_up(head).await?;
-        Ok(self.tokens.compare(&stored))
+        let mut findings = self.tokens.compare(&tokens);
+        findings.extend(self.signing_keys.compare(&keys));
+        Ok(findings)
     }
 
     fn note(&mut self, position: u64, deed: &Deed) {
         self.subjects.note(position, deed);
         self.tokens.note(position, deed);
+        self.signing_keys.note(position, deed);
     }
 
     /// Takes in what was recorded since.

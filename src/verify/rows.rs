@@ -39,29 +39,36 @@ pub(super) async fn check(store: Arc<dyn Store>, positions: Range<u64>) -> Resul
         last_time: None,
         first_time: None,
     };
-    let mut next = rows.positions.start;
     let signed = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
-    let range = signed(rows.positions.start)..signed(rows.positions.end);
-    let read = store
-        .scan(range, &mut |row| {
-            let position = row.position.unsigned_abs();
-            if position > next {
-                rows.missing(next, position - 1);
+    // a row that cannot be read ends a reading: what is left is halved until that row is found, and the others are read
+    let mut left = vec![rows.positions.clone()];
+    while let Some(Range { start, end }) = left.pop() {
+        let mut next = start;
+        let read = store
+            .scan(signed(start)..signed(end), &mut |row| {
+                let position = row.position.unsigned_abs();
+                if position > next {
+                    rows.missing(next, position - 1);
+                }
+                next = position + 1;
+                rows.row(position, &row);
+            })
+            .await;
+        match read {
+            Err(StoreError::Corrupt(error)) if next + 1 >= end => {
+                let detail = format!("the row cannot be read: {error}");
+                rows.findings
+                    .push(Finding::new(FindingKind::Altered, (next, next), detail));
             }
-            next = position + 1;
-            rows.row(position, &row);
-        })
-        .await;
-    match read {
-        Err(StoreError::Corrupt(error)) => {
-            let detail = format!("the row cannot be read: {error}");
-            rows.findings
-                .push(Finding::new(FindingKind::Altered, (next, next), detail));
-        }
-        read => {
-            read?;
-            if next < rows.positions.end {
-                rows.missing(next, rows.positions.end - 1);
+            Err(StoreError::Corrupt(_)) => {
+                let middle = next + (end - next) / 2;
+                left.extend([middle..end, next..middle]);
+            }
+            read => {
+                read?;
+                if next < end {
+                    rows.missing(next, end - 1);
+                }
             }
         }
     }

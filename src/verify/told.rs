@@ -27,6 +27,8 @@ pub(super) enum Deed {
     Held(String),
     /// A legal hold was lifted.
     Released(String),
+    /// Checkpoints are signed with another key, this one, from here on.
+    SigningKeyRotated(String),
     /// A token was made, with these scopes.
     TokenCreated(String, Vec<String>),
     /// A token was revoked.
@@ -35,10 +37,11 @@ pub(super) enum Deed {
 
 impl Deed {
     /// The types of the events that tell of one.
-    pub(super) const TYPES: [&str; 5] = [
+    pub(super) const TYPES: [&str; 6] = [
         "SubjectErased",
         "SubjectHeld",
         "SubjectReleased",
+        "SigningKeyRotated",
         "TokenCreated",
         "TokenRevoked",
     ];
@@ -49,11 +52,14 @@ impl Deed {
             "SubjectErased" => return Some(Self::Erased(subject.to_owned())),
             "SubjectHeld" => return Some(Self::Held(subject.to_owned())),
             "SubjectReleased" => return Some(Self::Released(subject.to_owned())),
-            "TokenCreated" | "TokenRevoked" => {}
+            "SigningKeyRotated" | "TokenCreated" | "TokenRevoked" => {}
             _ => return None,
         }
         let schema_version = u32::try_from(schema_version).ok()?;
         let event = AccessEvent::from_stored(type_name, schema_version, facts).ok()?;
+        if let AccessEvent::SigningKeyRotated(facts) = event {
+            return facts.key.map(Self::SigningKeyRotated);
+        }
         let token = event.facts().token_id.as_ref()?.to_string();
         Some(match event {
             AccessEvent::TokenCreated(facts) => Self::TokenCreated(token, facts.scopes),

@@ -2,6 +2,7 @@
 //!
 //! Layout
 //! - `append`: a batch is all or nothing; events never change; lookups use indexes
+//! - `cancelled`: appends that are cancelled on the server
 //! - `processes`: two processes on one database
 //! - `batches`: webhooks of one batch and lost answers
 //! - `lanes`: batches under way at once
@@ -10,6 +11,7 @@
 
 mod append;
 mod batches;
+mod cancelled;
 mod interleavings;
 mod lanes;
 mod processes;

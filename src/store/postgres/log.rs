@@ -1,5 +1,7 @@
 //! The event log, references and data keys on PostgreSQL.
 
+use std::time::Duration;
+
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -7,6 +9,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, Executor, Postgres, QueryBuilder, Row, SqlSafeStr};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::tree;
 use crate::store::{
@@ -21,6 +24,9 @@ const OVERTAKEN: [&str; 2] = ["40001", "55P03"];
 const APPEND: &str =
     "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                                           $21, $22, $23, $24, $25)";
+/// How long an append may take: longer than anything but a lock that somebody holds, and well under the minute after which the
+/// sender of a webhook gives up.
+const LONGEST: Duration = Duration::from_secs(20);
 /// The key that two processes meet in which write behind their own batches.
 const POSITIONS: &str = "events_pkey";
 
@@ -93,7 +99,7 @@ pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) ->
     let mut arguments = PgArguments::default();
     // at once: doubling from nothing would copy everything again and again
     arguments.reserve(25, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
-    let appended = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
+    let append = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
         .bind(turns.process)
         .bind(turn)
         .bind(to_i64(batch.expected.position))
@@ -123,20 +129,22 @@ pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) ->
         .bind(node_levels)
         .bind(node_numbers)
         .bind(node_hashes)
-        .bind(batch.behind.then(|| batch.tree.base().to_bytes()))
-        .fetch_one(&mut *connection)
-        .await;
-    match appended {
-        Ok(true) => Ok(Append::Done),
-        Ok(false) => Ok(Append::LostRace),
-        Err(sqlx::Error::Database(error)) => match error.code().as_deref() {
-            Some(UNIQUE_VIOLATION) if error.constraint() == Some(POSITIONS) => Ok(Append::LostRace),
-            Some(UNIQUE_VIOLATION) => Ok(Append::Conflict),
-            Some(code) if OVERTAKEN.contains(&code) => Ok(Append::LostRace),
-            _ => Err(sqlx::Error::Database(error).into()),
+        .bind(batch.behind.then(|| batch.tree.base().to_bytes()));
+    let error = match timeout(LONGEST, append.fetch_one(&mut *connection)).await {
+        Ok(Ok(true)) => return Ok(Append::Done),
+        Ok(Ok(false)) => return Ok(Append::LostRace),
+        Ok(Err(sqlx::Error::Database(error))) => match error.code().as_deref() {
+            Some(UNIQUE_VIOLATION) if error.constraint() == Some(POSITIONS) => return Ok(Append::LostRace),
+            Some(UNIQUE_VIOLATION) => return Ok(Append::Conflict),
+            Some(code) if OVERTAKEN.contains(&code) => return Ok(Append::LostRace),
+            _ => sqlx::Error::Database(error).into(),
         },
-        Err(error) => Err(error.into()),
-    }
+        Ok(Err(error)) => error.into(),
+        Err(_) => StoreError::Unavailable(format!("an append was not done within {LONGEST:?}")),
+    };
+    // whatever is left of it on the server ends with the session
+    connection.close_on_drop();
+    Err(error)
 }
 
 fn text<'a>(events: &'a [NewEvent], field: impl Fn(&'a NewEvent) -> &'a str) -> Vec<&'a str> {

@@ -20,13 +20,23 @@ on_both_stores!(
     references_that_are_removed_or_put_in_are_found,
     subjects_and_keys_are_those_of_the_events,
     tokens_are_those_of_the_events,
+    signing_keys_are_those_of_the_events,
+    a_row_that_cannot_be_read_hides_no_other,
     checkpoints_that_are_removed_or_put_in_are_found,
     a_head_that_is_gone_is_a_finding,
     a_live_service_makes_no_findings,
 );
 
 /// The tables that are altered here.
-const TABLES: [&str; 6] = ["refs", "subjects", "data_keys", "tokens", "head", "checkpoints"];
+const TABLES: [&str; 7] = [
+    "refs",
+    "subjects",
+    "data_keys",
+    "tokens",
+    "head",
+    "checkpoints",
+    "signing_keys",
+];
 
 /// A ledger that a service has filled, unguarded, with a copy of its tables to come back to.
 struct Victim {
@@ -94,7 +104,7 @@ impl Victim {
     async fn heal(&self) {
         for table in TABLES {
             let overriding = match &self.raw {
-                Raw::Postgres(_) if table == "checkpoints" => "OVERRIDING SYSTEM VALUE",
+                Raw::Postgres(_) if matches!(table, "checkpoints" | "signing_keys") => "OVERRIDING SYSTEM VALUE",
                 _ => "",
             };
             self.raw.execute(&format!("DELETE FROM {table}")).await;
@@ -256,6 +266,44 @@ async fn subjects_and_keys_are_those_of_the_events(database: Database) {
     let report = victim.after("DELETE FROM subjects WHERE subject = 'U1'").await;
     let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [FindingKind::Subject, FindingKind::Key], "{report:?}");
+}
+
+async fn signing_keys_are_those_of_the_events(database: Database) {
+    let victim = Victim::new(&database).await;
+    let put_in = "INSERT INTO signing_keys (verifier, created_at) SELECT 'put+in', created_at FROM signing_keys";
+    victim
+        .finds(put_in, FindingKind::Key, None, "all but one were put in")
+        .await;
+    let removed = victim.after("DELETE FROM signing_keys").await;
+    assert!(!removed.is_sound(), "{removed:?}");
+}
+
+async fn a_row_that_cannot_be_read_hides_no_other(database: Database) {
+    let store = database.store().await;
+    fill_with_leaves(&*store, 700).await;
+    let victim = Victim::of(&database, store).await;
+    let unreadable = if database.is_postgres() {
+        "recorded_at = 'infinity'"
+    } else {
+        "facts = CAST(x'ff7b7d' AS text)"
+    };
+    for sql in [
+        format!("UPDATE events SET {unreadable} WHERE position IN (50, 51)"),
+        "DELETE FROM events WHERE position = 300".to_owned(),
+        "UPDATE events SET event_id = 'another' WHERE position = 650".to_owned(),
+    ] {
+        victim.raw.execute(&sql).await;
+    }
+    let report = check(&victim.store, true, &[]).await;
+    let found = |kind: FindingKind| -> Vec<u64> {
+        let of_kind = report.findings.iter().filter(|finding| finding.kind == kind);
+        of_kind.filter_map(|finding| finding.position).collect()
+    };
+    assert_eq!(found(FindingKind::Missing), [300], "{report:?}");
+    assert_eq!(found(FindingKind::Altered), [50, 51, 650], "{report:?}");
+    for kind in [FindingKind::References, FindingKind::Subject, FindingKind::Token] {
+        assert_eq!(found(kind), [0; 0], "{report:?}");
+    }
 }
 
 async fn tokens_are_those_of_the_events(database: Database) {

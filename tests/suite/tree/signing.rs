@@ -82,9 +82,10 @@ async fn a_new_key_signs_from_its_rotation_on_and_old_checkpoints_hold(database:
     let service = database.service().await;
     service.send(fixture("prewarmup.order.success.json")).await;
     service.signed(&*store, 1).await;
-    let new = rotate(&*store, database.dir.path()).await.unwrap();
+    let rotated = Program::new(&database).run("keys rotate-signing").await;
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
     let keys = verifiers(&*store).await;
-    assert_eq!((keys.len(), &keys[1]), (2, &new));
+    assert_eq!((keys.len(), keys[1].to_string().as_str()), (2, rotated.stdout.trim()));
     let handover = store.latest_checkpoint().await.unwrap().unwrap();
     for key in &keys {
         assert_eq!(
@@ -94,9 +95,9 @@ async fn a_new_key_signs_from_its_rotation_on_and_old_checkpoints_hold(database:
     }
     // the running service takes it up
     service.send(fixture("prewarmup.order.failed.json")).await;
-    service.signed(&*store, 2).await;
+    service.signed(&*store, 3).await;
     let signed = store.latest_checkpoint().await.unwrap().unwrap();
-    assert_eq!(open(&signed.note, &keys[1..]).unwrap().size, 2);
+    assert_eq!(open(&signed.note, &keys[1..]).unwrap().size, 3);
     assert_eq!(open(&signed.note, &keys[..1]), Err(NoteError::Unsigned));
     let listed = service.get_json("/api/v1/signing-keys").await;
     let current: Vec<_> = listed["items"]

@@ -1,0 +1,59 @@
+//! Appends that somebody cancels on the server, as an administrator or a time limit does: nothing is lost, and nothing stays
+//! locked.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use warmledger::simulate::{self, Options, Pace, Plan};
+
+use crate::crash::{caught_up, holds, remaining, send};
+use crate::support::Database;
+use crate::support::child::ChildService;
+use crate::support::raw::Raw;
+
+/// For how long appends are cancelled under load.
+const CANCELLING: Duration = Duration::from_secs(6);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn appends_that_are_cancelled_are_done_again_and_leave_no_lock() {
+    let database = Database::postgres().await;
+    let child = ChildService::start(&database).await;
+    let plan = Plan::new(&Options {
+        renewals: true,
+        shuffle: true,
+        seed: rand::random(),
+        ..Options::new(3_000, Timestamp::now())
+    });
+    let (mut options, enough) = (child.sender(), CancellationToken::new());
+    options.concurrency = 40;
+    options.pace = Pace::Flood;
+    let (ended, rest) = (enough.clone(), remaining(&plan, &[]));
+    let sending = tokio::spawn(async move { simulate::run(&rest, &options, ended).await });
+    let raw = Raw::connect(&database).await;
+    let (begun, mut cancelled) = (Instant::now(), 0);
+    while begun.elapsed() < CANCELLING {
+        cancelled += raw
+            .texts(
+                "SELECT CAST(pg_cancel_backend(pid) AS text) FROM pg_stat_activity
+                 WHERE datname = current_database() AND query LIKE '%append_batch%' AND state = 'active' AND pid <> pg_backend_pid()",
+            )
+            .await
+            .len();
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    enough.cancel();
+    let mut acknowledged = sending.await.unwrap().unwrap().acknowledgements;
+    assert!(cancelled > 20, "only {cancelled} appends were cancelled");
+    // the service goes on, and takes all that is left
+    let summary = send(&child, &remaining(&plan, &acknowledged)).await;
+    assert!(summary.complete(), "{summary}");
+    acknowledged.extend(summary.acknowledgements);
+    let held = "SELECT CAST(count(*) AS text) FROM pg_locks JOIN pg_stat_activity USING (pid)
+                WHERE locktype = 'advisory' AND objsubid = 2 AND datname = current_database() AND state = 'idle'";
+    assert_eq!(raw.texts(held).await, ["0"]);
+    let store = database.store().await;
+    caught_up(&*store).await;
+    holds(&*store, &plan, &acknowledged).await;
+    store.close().await;
+}
