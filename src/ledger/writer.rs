@@ -24,7 +24,7 @@ use crate::vault::Vault;
 
 /// The most webhooks of one batch.
 const BATCH: usize = 512;
-/// How often a batch is decided again after a lost race or a failure, before it is answered as unavailable.
+/// How often a batch is tried again while the store fails, before it is answered as unavailable.
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.
 const CAREFUL_BATCHES: u32 = 16;
@@ -35,7 +35,7 @@ const CATCH_UP: u32 = 1_000;
 const CATCH_UP_ROUNDS: usize = 10;
 /// Pause before the next attempt after the store failed.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long a batch is held while the store is away: long enough for a restart of it to go unnoticed, and far less than
+/// How long a batch is held while the store is away, or while other processes are faster: long enough for a restart of it to go unnoticed, and far less than
 /// the minute after which the sender gives up waiting.
 const HELD: Duration = Duration::from_secs(5);
 
@@ -250,19 +250,23 @@ impl Writer {
         batch.iter_mut().for_each(Pending::leave_queue);
         let mut failure = RecordError::Contended;
         let begun = Instant::now();
-        for attempt in 0..ATTEMPTS {
+        let mut failures = 0;
+        loop {
             match self.attempt(&mut batch).await {
                 Ok(Some(plan)) => {
                     self.away = false;
                     return self.finish(batch, plan);
                 }
-                Ok(None) => {}
+                // whoever is as fast as others gets its turn before long
+                Ok(None) if begun.elapsed() < HELD => {}
+                Ok(None) => break,
                 Err(RecordError::Store(error)) if error.is_transient() => {
-                    if attempt == 0 && !self.away {
+                    if failures == 0 && !self.away {
                         tracing::warn!(%error, "the store is not available");
                     }
+                    failures += 1;
                     failure = RecordError::Store(error);
-                    if self.away || begun.elapsed() >= HELD {
+                    if self.away || failures >= ATTEMPTS || begun.elapsed() >= HELD {
                         self.away = true;
                         break;
                     }
