@@ -105,7 +105,7 @@ impl Default for Next {
 
 impl Next {
     /// Whether all of it is planned and there is something to append.
-    fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         self.grows && self.plan.as_ref().is_some_and(|plan| !plan.events.is_empty())
     }
 }

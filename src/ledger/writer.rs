@@ -214,8 +214,11 @@ impl Writer {
         let (mut batch, plan) = flight.into_parts();
         if matches!(appended, Ok(Append::Done)) {
             self.away = false;
-            // the store gets its next work before anybody is answered
-            self.depart(flights, next).await;
+            // the store gets its next work before anybody is answered; what was not planned on top of this batch has to wait until
+            // it is remembered, lest a key that it destroys seals something
+            if next.is_ready() {
+                self.depart(flights, next).await;
+            }
             self.finish(batch, plan);
             return;
         }
