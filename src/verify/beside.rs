@@ -7,7 +7,6 @@ use aggregates::Position;
 use tokio::time::sleep;
 
 use super::references::References;
-use super::rows::Rows;
 use super::signing_keys::SigningKeys;
 use super::subjects::Subjects;
 use super::tokens::Tokens;
@@ -45,19 +44,19 @@ impl<'s> Beside<'s> {
         }
     }
 
-    /// Takes in what the next rows tell, and compares what can be compared at once.
-    pub(super) async fn take(&mut self, rows: &mut Rows, report: &mut Report) -> Result<(), StoreError> {
+    /// Takes in what the next rows tell, those up to a position, and compares what can be compared at once.
+    pub(super) async fn take(&mut self, told: Told, until: u64, report: &mut Report) -> Result<(), StoreError> {
         let Told {
             deeds,
             sealed,
             keyless,
             referring,
-        } = std::mem::take(&mut rows.told);
+        } = told;
         for (position, deed) in &deeds {
             self.note(*position, deed);
         }
         report.add_all(self.subjects.keys(sealed, keyless).await?);
-        report.add_all(self.references.compare(referring, rows.positions.end - 1).await?);
+        report.add_all(self.references.compare(referring, until).await?);
         Ok(())
     }
 

@@ -42,10 +42,10 @@ pub(super) async fn check(
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
         }
-        rows_of(store, tile, TILE_WIDTH, report).await?;
+        rows_of(&**store, tile, TILE_WIDTH, report).await?;
         progress(report.rows, total);
     }
-    rows_of(store, full, report.head % TILE_WIDTH, report).await?;
+    rows_of(&**store, full, report.head % TILE_WIDTH, report).await?;
     while let Some(size) = expected.next_size().filter(|size| *size <= report.head) {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
@@ -63,9 +63,9 @@ pub(super) async fn check(
 }
 
 /// The rows of one tile, and its root.
-async fn rows_of(store: &Arc<dyn Store>, tile: u64, width: u64, report: &mut Report) -> Result<(), VerifyError> {
+async fn rows_of(store: &dyn Store, tile: u64, width: u64, report: &mut Report) -> Result<(), VerifyError> {
     let first = tile * TILE_WIDTH + 1;
-    let rows = rows::check(Arc::clone(store), first..first + width).await?;
+    let rows = rows::check(store, first..first + width, None).await?;
     report.rows += rows.count;
     let leaves: Option<Vec<_>> = rows.leaves.iter().copied().collect();
     if let Some(leaves) = leaves.filter(|_| width == TILE_WIDTH) {

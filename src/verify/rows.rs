@@ -1,7 +1,6 @@
 //! Each row against the hash of its leaf.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::ledger::leaf::leaf_of_row;
 use crate::store::{RawEvent, Store, StoreError};
@@ -20,22 +19,23 @@ pub(super) struct Rows {
     pub(super) count: u64,
     /// What is wrong.
     pub(super) findings: Vec<Finding>,
-    /// What they tell of other tables.
-    pub(super) told: Told,
     /// When the last of them was recorded.
     pub(super) last_time: Option<String>,
     /// When the first of them was recorded.
     pub(super) first_time: Option<String>,
 }
 
-/// Reads the rows with these positions and computes the leaf of each.
-pub(super) async fn check(store: Arc<dyn Store>, positions: Range<u64>) -> Result<Rows, StoreError> {
+/// Reads the rows with these positions and computes the leaf of each. `told` takes in what they tell of other tables.
+pub(super) async fn check(
+    store: &dyn Store,
+    positions: Range<u64>,
+    mut told: Option<&mut Told>,
+) -> Result<Rows, StoreError> {
     let mut rows = Rows {
         leaves: vec![None; usize::try_from(positions.end - positions.start).unwrap_or_default()],
         positions,
         count: 0,
         findings: Vec::new(),
-        told: Told::default(),
         last_time: None,
         first_time: None,
     };
@@ -51,6 +51,9 @@ pub(super) async fn check(store: Arc<dyn Store>, positions: Range<u64>) -> Resul
                     rows.missing(next, position - 1);
                 }
                 next = position + 1;
+                if let Some(told) = &mut told {
+                    told.note(position, &row);
+                }
                 rows.row(position, &row);
             })
             .await;
@@ -83,7 +86,6 @@ impl Rows {
     }
 
     fn row(&mut self, position: u64, row: &RawEvent<'_>) {
-        self.told.note(position, row);
         let stored: Option<Hash> = row.leaf_hash.try_into().ok();
         let altered = match leaf_of_row(row) {
             Ok(leaf) if Some(tlog::leaf_hash(&leaf)) == stored => None,

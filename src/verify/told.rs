@@ -1,8 +1,10 @@
 //! What events tell of the tables beside the log: whose keys there are, which tokens, which references lead to what.
 
 use std::collections::HashMap;
+use std::iter;
 
-use aggregates::{AccessEvent, OrderEvent, StreamId, SubjectId};
+use aggregates::{AccessEvent, Domain, StreamId, SubjectId, SubscriptionId};
+use serde::Deserialize;
 
 use crate::store::{RawEvent, Reference, Store, StoreError};
 
@@ -114,33 +116,54 @@ impl Told {
     }
 }
 
+/// Where facts name what events are found by. The rest of them is passed over: to read all of an event takes several times
+/// as long, and it is for its leaf to tell whether it is as it was.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Named {
+    subscription_id: Option<SubscriptionId>,
+    domain: Option<Domain>,
+    domains: Vec<Named>,
+}
+
+impl Named {
+    /// Every domain and subscription, as [`Reference::of_event`] has them of assignments and mailboxes.
+    fn references(&self) -> Vec<Reference> {
+        let mut references = Vec::new();
+        for named in iter::once(self).chain(&self.domains) {
+            references.extend(named.subscription_id.as_ref().map(Reference::subscription));
+            references.extend(named.domain.as_ref().map(Reference::domain));
+        }
+        references.sort_unstable();
+        references.dedup();
+        references
+    }
+}
+
 impl Referring {
     fn of(position: u64, row: &RawEvent<'_>) -> Option<Self> {
-        let refers = row.type_name.starts_with("Subscription")
-            || matches!(row.type_name, "MailboxesAssigned" | "MailboxCreated");
-        if !refers {
+        let assigned = row.type_name == "MailboxesAssigned";
+        if !assigned && row.type_name != "MailboxCreated" && !row.type_name.starts_with("Subscription") {
             return None;
         }
-        let schema_version = u32::try_from(row.schema_version).ok()?;
-        let event = OrderEvent::from_stored(row.type_name, schema_version, row.facts).ok()?;
-        let references = Reference::of_event(&event);
+        let mut named: Named = serde_json::from_str(row.facts).ok()?;
+        if row.type_name.starts_with("Subscription") {
+            // it brings no domain into its stream: its order did
+            named.domain = None;
+        }
+        let references = named.references();
         if references.is_empty() {
             return None;
         }
-        let subscription = match &event {
-            OrderEvent::MailboxCreated(facts) => facts.subscription_id.as_ref(),
-            other => other.as_subscription().map(|facts| &facts.subscription_id),
-        };
         // a subscription's own stream is found by its name
-        let own = subscription.filter(|id| StreamId::subscription(id).as_str() == row.stream);
+        let own = named.subscription_id.as_ref();
+        let own = own.filter(|id| StreamId::subscription(id).as_str() == row.stream);
         let own = own.map(Reference::subscription);
-        let needed = match &event {
-            OrderEvent::MailboxesAssigned(_) => Needed::Never,
-            _ if row.version == 1 && own.is_none() => Needed::Never,
-            _ => {
-                let others = references.iter().filter(|reference| Some(**reference) != own);
-                Needed::Before(others.copied().collect())
-            }
+        let needed = if assigned || (row.version == 1 && own.is_none()) {
+            Needed::Never
+        } else {
+            let others = references.iter().filter(|reference| Some(**reference) != own);
+            Needed::Before(others.copied().collect())
         };
         Some(Self {
             position,
@@ -148,5 +171,56 @@ impl Referring {
             references,
             needed,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregates::OrderEvent;
+
+    use super::*;
+
+    #[test]
+    fn facts_refer_to_what_their_event_refers_to() {
+        let domains = r#"[{"domain":"b.com","mailboxes":[{"mailboxId":"M1"},{}],"subscriptionId":"S1"},
+                          {"domain":"a.com","mailboxes":[]}]"#;
+        let order = format!(r#"{{"domains":{domains},"orderId":"O1","userId":"U1"}}"#);
+        let subscription = r#"{"domain":"a.com","orderId":"O1","subscriptionId":"S1"}"#;
+        let cases = [
+            ("MailboxesAssigned", 2, order.as_str(), 3),
+            ("MailboxesAssigned", 1, order.as_str(), 3),
+            ("SubscriptionRenewed", 1, subscription, 1),
+            (
+                "MailboxCreated",
+                1,
+                r#"{"domain":"a.com","mailboxId":"M1","subscriptionId":"S1"}"#,
+                2,
+            ),
+            ("MailboxCreated", 1, r#"{"mailboxId":"M1"}"#, 0),
+        ];
+        for (type_name, schema_version, facts, count) in cases {
+            let event = OrderEvent::from_stored(type_name, schema_version, facts).unwrap();
+            let row = RawEvent {
+                position: 1,
+                stream: "order-O1",
+                version: 1,
+                source: "provider",
+                event_id: "E1",
+                type_name,
+                schema_version: schema_version.into(),
+                recorded_at: "2026-01-02T03:04:05.123456Z",
+                subject: "user-U1",
+                facts,
+                personal: None,
+                secrets: None,
+                original: None,
+                leaf_hash: &[],
+            };
+            let referring = Referring::of(1, &row).map(|referring| referring.references);
+            let mut expected = Reference::of_event(&event);
+            expected.sort_unstable();
+            assert_eq!(expected.len(), count, "{type_name} of {facts}");
+            assert_eq!(referring.unwrap_or_default(), expected, "{type_name} of {facts}");
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::tlog::{Frontier, Hash, TILE_WIDTH, TileNode};
 use super::beside::Beside;
 use super::rows::{self, Rows};
 use super::signed::Expected;
+use super::told::Told;
 use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
 /// Rows that one task reads and hashes: a whole number of tiles.
@@ -37,9 +38,10 @@ pub(super) async fn check(
         .map(|start| {
             let store = Arc::clone(store);
             let rows = async move {
-                let mut rows = rows::check(Arc::clone(&store), start..end.min(start + CHUNK)).await?;
-                rows.told.find_keyless(&*store).await?;
-                Ok::<_, StoreError>(rows)
+                let mut told = Told::default();
+                let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut told)).await?;
+                told.find_keyless(&*store).await?;
+                Ok::<_, StoreError>((rows, told))
             };
             // on a thread of its own, as far as there are threads
             async {
@@ -52,12 +54,12 @@ pub(super) async fn check(
     let mut beside = Beside::new(&**store, report.head);
     let mut tree = Some(Frontier::default());
     let mut before: Option<String> = None;
-    while let Some(mut rows) = chunks.try_next().await? {
+    while let Some((rows, told)) = chunks.try_next().await? {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
         }
         report.rows += rows.count;
-        beside.take(&mut rows, report).await?;
+        beside.take(told, rows.positions.end - 1, report).await?;
         if before > rows.first_time && rows.first_time.is_some() {
             let first = rows.positions.start;
             let detail = "it was recorded before the event in front of it";
