@@ -185,6 +185,8 @@ pub struct Generation {
 pub struct RowChange {
     /// The row's key.
     pub key: String,
+    /// Whether there is no such row yet. Only where that is certain: it is written without looking for one.
+    pub is_new: bool,
     /// The new document and its columns, or none to remove the row.
     pub row: Option<(String, projections::Row)>,
 }
@@ -219,6 +221,12 @@ impl Advance {
     pub fn change(&self, key: &str) -> Option<&RowChange> {
         let found = self.changes.binary_search_by(|change| change.key.as_str().cmp(key));
         found.ok().map(|index| &self.changes[index])
+    }
+
+    /// How much is written, in bytes of documents.
+    pub fn size(&self) -> usize {
+        let documents = self.changes.iter().filter_map(RowChange::document);
+        documents.map(str::len).sum()
     }
 }
 

@@ -77,7 +77,29 @@ struct Telling {
     position: Position,
     /// Its number among that event's mailboxes, from 0.
     index: u32,
+    /// Left out where it is all of them, as it mostly is.
+    #[serde(default = "Part::all", skip_serializing_if = "Part::is_all")]
     parts: BTreeSet<Part>,
+}
+
+impl Part {
+    const ALL: [Self; 7] = [
+        Self::AppPassword,
+        Self::AuthenticatorSecret,
+        Self::Password,
+        Self::Email,
+        Self::FirstName,
+        Self::LastName,
+        Self::ProfilePicture,
+    ];
+
+    fn all() -> BTreeSet<Self> {
+        Self::ALL.into()
+    }
+
+    fn is_all(parts: &BTreeSet<Self>) -> bool {
+        parts.len() == Self::ALL.len()
+    }
 }
 
 impl Telling {
@@ -94,8 +116,10 @@ pub struct Home {
     /// Its domain.
     pub domain: Domain,
     /// The order that it came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// The subscription that pays for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
 }
 
@@ -192,7 +216,7 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COLUMNS: &'static [Column] = &[
         Column::new("mailbox_id", Kind::Text),
         Column::new("domain", Kind::Text).nullable(),

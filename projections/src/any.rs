@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use aggregates::Recorded;
 
-use crate::{Column, Keys, Origin, Projection, Row, Verdict};
+use crate::{Column, Keys, Origin, Projection, Row, Verdict, document};
 
 /// A [`Projection`] of any view, for whoever handles them all alike. See [`crate::all`].
 pub trait AnyProjection: Send + Sync {
@@ -116,7 +116,7 @@ impl<P: Projection> AnyProjection for Erased<P> {
     fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError> {
         let stored: Option<P::View> =
             document
-                .map(serde_json::from_str)
+                .map(document::read)
                 .transpose()
                 .map_err(|source| FoldError::Unreadable {
                     projection: P::NAME,
@@ -127,7 +127,7 @@ impl<P: Projection> AnyProjection for Erased<P> {
         let Some(view) = folded else {
             return Ok(Folded::Remove);
         };
-        let document = serde_json::to_string(&view).map_err(|source| unwritable::<P>(key, source))?;
+        let document = document::write(&view).map_err(|source| unwritable::<P>(key, source))?;
         let row = P::columns(&view, key);
         Ok(Folded::Keep { document, row })
     }

@@ -1,6 +1,7 @@
 //! What became of one domain of an order: it was assigned mailboxes, or failed, or both in turn.
 
 use std::collections::BTreeSet;
+use std::ops::Not;
 
 use aggregates::{
     AssignedDomain, AssignmentFailed, AssignmentFailure, Domain, EventId, MailboxId, MailboxesAssigned, OrderId,
@@ -96,11 +97,14 @@ impl MailboxKey {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Outcome {
+    #[serde(default, skip_serializing_if = "Not::not")]
     assigned: bool,
     /// Its mailboxes: several successes add up.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     mailboxes: BTreeSet<MailboxKey>,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     subscription_id: Newest<SubscriptionId, Lasting>,
+    #[serde(default, skip_serializing_if = "Not::not")]
     failed: bool,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     reason: Newest<String>,

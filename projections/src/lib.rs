@@ -11,6 +11,7 @@
 //! Layout
 //! - `projection`: the [`Projection`] trait, its columns and values
 //! - `any`: [`AnyProjection`], the same without its type, as the runner folds it
+//! - `document`: views as the JSON texts in which they are stored
 //! - `registry`: the list of all projections
 //! - `orders`: what became of each order
 //! - `order_domains`: the same, domain by domain
@@ -32,6 +33,7 @@ pub mod access;
 pub mod accounts;
 mod any;
 mod assignment;
+pub mod document;
 pub mod failures;
 pub mod mailboxes;
 mod merge;

@@ -46,12 +46,39 @@ struct Mention {
     mailbox: Mailbox,
 }
 
-/// A mailbox as readers see it, but for what is sealed.
+/// A mailbox, but for what is sealed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Mailbox {
+struct Mailbox {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mailbox_id: Option<MailboxId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    is_admin: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warming_up_from: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expiry_date: Option<Timestamp>,
+    /// Left out where it is all of them, as it mostly is.
+    #[serde(default = "all_credentials", skip_serializing_if = "are_all_credentials")]
+    credentials: Vec<CredentialKind>,
+    position: Position,
+    index: u32,
+}
+
+fn all_credentials() -> Vec<CredentialKind> {
+    CredentialKind::ALL.to_vec()
+}
+
+fn are_all_credentials(kinds: &[CredentialKind]) -> bool {
+    kinds == CredentialKind::ALL
+}
+
+/// A mailbox as readers see it, but for what is sealed.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxItem<'a> {
     /// The provider's id of it.
-    pub mailbox_id: Option<MailboxId>,
+    pub mailbox_id: Option<&'a MailboxId>,
     /// Whether the account may administer the workspace.
     pub is_admin: Option<bool>,
     /// Since when it has been warmed up.
@@ -61,11 +88,26 @@ pub struct Mailbox {
     /// Whether credentials came with it.
     pub has_credentials: bool,
     /// Which.
-    pub credentials: Vec<CredentialKind>,
+    pub credentials: &'a [CredentialKind],
     /// The position of the event whose sealed sections hold the rest.
     pub position: Position,
     /// Its number among that event's mailboxes, from 0.
     pub index: u32,
+}
+
+impl<'a> From<&'a Mailbox> for MailboxItem<'a> {
+    fn from(mailbox: &'a Mailbox) -> Self {
+        Self {
+            mailbox_id: mailbox.mailbox_id.as_ref(),
+            is_admin: mailbox.is_admin,
+            warming_up_from: mailbox.warming_up_from,
+            expiry_date: mailbox.expiry_date,
+            has_credentials: !mailbox.credentials.is_empty(),
+            credentials: &mailbox.credentials,
+            position: mailbox.position,
+            index: mailbox.index,
+        }
+    }
 }
 
 /// A domain as readers see it: its current assignment, the one that lasts longest.
@@ -85,7 +127,7 @@ pub struct DomainItem<'a> {
     /// When the last of them runs out, as of their assignment.
     pub expiry_date: Option<Timestamp>,
     /// The mailboxes, in the order of the webhooks.
-    pub mailboxes: Vec<&'a Mailbox>,
+    pub mailboxes: Vec<MailboxItem<'a>>,
 }
 
 impl Assignment {
@@ -158,7 +200,11 @@ impl DomainView {
             user_id: current.provenance.user_id(),
             service_provider: current.provenance.service_provider(),
             expiry_date: current.expiry_date(),
-            mailboxes: current.mailboxes.iter().map(|mention| &mention.mailbox).collect(),
+            mailboxes: current
+                .mailboxes
+                .iter()
+                .map(|mention| (&mention.mailbox).into())
+                .collect(),
         })
     }
 
@@ -177,7 +223,6 @@ impl DomainView {
                 is_admin: facts.is_admin,
                 warming_up_from: facts.warming_up_from,
                 expiry_date: facts.expiry_date,
-                has_credentials: !facts.credentials.is_empty(),
                 credentials: facts.credentials.clone(),
                 position: event.position,
                 index: 0,
@@ -218,7 +263,7 @@ impl DomainView {
 
 impl Projection for Mailboxes {
     const NAME: &'static str = "mailboxes";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const COLUMNS: &'static [Column] = &[
         Column::new("domain", Kind::Text),
         Column::new("order_id", Kind::Text).indexed(),
@@ -269,7 +314,6 @@ impl Projection for Mailboxes {
                         is_admin: mailbox.is_admin,
                         warming_up_from: mailbox.warming_up_from,
                         expiry_date: mailbox.expiry_date,
-                        has_credentials: !mailbox.credentials.is_empty(),
                         credentials: mailbox.credentials.clone(),
                         position: event.position,
                         index,
@@ -318,7 +362,7 @@ mod tests {
         let mailboxes = view.item("").unwrap().mailboxes.into_iter();
         mailboxes
             .map(|mailbox| {
-                let id = mailbox.mailbox_id.as_ref().map(MailboxId::as_str);
+                let id = mailbox.mailbox_id.map(MailboxId::as_str);
                 (id, mailbox.position.0, mailbox.index)
             })
             .collect()
@@ -427,7 +471,7 @@ mod tests {
             links.push(
                 item.mailboxes
                     .iter()
-                    .map(|mailbox| mailbox.mailbox_id.clone())
+                    .map(|mailbox| mailbox.mailbox_id.cloned())
                     .collect::<Vec<_>>(),
             );
         }

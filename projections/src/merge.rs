@@ -1,27 +1,70 @@
 //! Merges that do not depend on the order in which events arrive: each keeps a greatest or a least by an explicit key.
 
+use std::fmt;
+
 use aggregates::{EventId, Recorded, Source};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::document;
 
 /// An event's place among all others by what the provider says, not by when it arrived: when it was sent (recorded,
 /// where the sender did not say), then its source and its id, so that no two events are equal.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Stamp(pub(crate) Timestamp, Source, EventId);
 
 impl Stamp {
     pub(crate) fn of(event: &Recorded) -> Self {
         Self(event.happened_at(), event.source.clone(), event.event_id.clone())
     }
+
+    /// The event's source and id.
+    pub(crate) fn event(&self) -> (&Source, &EventId) {
+        (&self.1, &self.2)
+    }
 }
 
-/// A value with the key by which it was chosen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Keyed<K, V> {
-    key: K,
-    value: V,
+impl Serialize for Stamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match document::number(self) {
+            Some(number) => number.serialize(serializer),
+            None => (&self.0, &self.1, &self.2).serialize(serializer),
+        }
+    }
 }
+
+impl<'de> Deserialize<'de> for Stamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+
+        impl<'de> Visitor<'de> for Either {
+            type Value = Stamp;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a stamp or the number of one")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Stamp, E> {
+                let stamp = usize::try_from(number).ok().and_then(document::numbered);
+                stamp.ok_or_else(|| E::custom(format!("there is no stamp with the number {number}")))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Stamp, A::Error> {
+                let (time, source, id) = Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
+                let stamp = Stamp(time, source, id);
+                document::spelled(&stamp);
+                Ok(stamp)
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
+}
+
+/// A value with the key by which it was chosen, in front of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Keyed<K, V>(K, V);
 
 /// The value with the greatest key of all that were offered.
 ///
@@ -41,16 +84,13 @@ impl<V: Clone, K: Ord + Clone> Newest<V, K> {
     /// Takes the value if there is one and its key is greater than that of the one held.
     pub(crate) fn offer(&mut self, key: &K, value: Option<&V>) {
         let Some(value) = value else { return };
-        if self.0.as_ref().is_none_or(|held| *key > held.key) {
-            self.0 = Some(Keyed {
-                key: key.clone(),
-                value: value.clone(),
-            });
+        if self.0.as_ref().is_none_or(|held| *key > held.0) {
+            self.0 = Some(Keyed(key.clone(), value.clone()));
         }
     }
 
     pub(crate) fn get(&self) -> Option<&V> {
-        self.0.as_ref().map(|held| &held.value)
+        self.0.as_ref().map(|Keyed(_, value)| value)
     }
 
     pub(crate) fn is_none(&self) -> bool {

@@ -5,6 +5,7 @@
 //! stand in the order's timeline.
 
 use std::collections::BTreeMap;
+use std::ops::Not;
 
 use aggregates::{Domain, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId};
 use jiff::Timestamp;
@@ -23,6 +24,7 @@ pub struct Orders;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderView {
     domains: BTreeMap<Domain, Outcome>,
+    #[serde(default, skip_serializing_if = "Not::not")]
     failed: bool,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     reason: Newest<String>,
@@ -137,7 +139,7 @@ impl OrderView {
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COLUMNS: &'static [Column] = &[
         Column::new("order_id", Kind::Text),
         Column::new("user_id", Kind::Text).nullable().indexed(),

@@ -1,6 +1,6 @@
 //! What most rows tell of their events: whose they are, which provider stands behind them, and when they were recorded.
 
-use aggregates::{EventId, OrderEvent, Position, Recorded, ServiceProvider, Source, UserId};
+use aggregates::{OrderEvent, Position, Recorded, ServiceProvider, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,9 @@ pub(crate) struct Provenance {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Span {
     first: First,
-    last_at: Timestamp,
+    /// When the last one was, if that was later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_at: Option<Timestamp>,
 }
 
 /// The event that was recorded first: the least by time of recording, source and id. Its position is the link to it.
@@ -31,14 +33,19 @@ struct Span {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct First {
     at: Timestamp,
-    source: Source,
-    event_id: EventId,
+    event: Stamp,
     position: Position,
 }
 
 impl First {
     fn is_before(&self, event: &Recorded) -> bool {
-        (self.at, &self.source, &self.event_id) <= (event.recorded_at, &event.source, &event.event_id)
+        (self.at, self.event.event()) <= (event.recorded_at, (&event.source, &event.event_id))
+    }
+}
+
+impl Span {
+    fn last_at(&self) -> Timestamp {
+        self.last_at.unwrap_or(self.first.at)
     }
 }
 
@@ -49,14 +56,14 @@ impl Provenance {
         self.service_provider
             .offer(stamp, event.order().and_then(service_provider));
         let at = event.recorded_at;
-        let last_at = self.recorded.as_ref().map_or(at, |span| span.last_at.max(at));
+        let last_at = self.recorded.as_ref().map_or(at, |span| span.last_at().max(at));
         let first = self.recorded.take().map(|span| span.first);
         let first = first.filter(|first| first.is_before(event)).unwrap_or_else(|| First {
             at,
-            source: event.source.clone(),
-            event_id: event.event_id.clone(),
+            event: stamp.clone(),
             position: event.position,
         });
+        let last_at = (last_at > first.at).then_some(last_at);
         self.recorded = Some(Span { first, last_at });
     }
 
@@ -77,7 +84,7 @@ impl Provenance {
 
     /// When the last event was recorded.
     pub(crate) fn last_recorded_at(&self) -> Option<Timestamp> {
-        self.recorded.as_ref().map(|span| span.last_at)
+        self.recorded.as_ref().map(Span::last_at)
     }
 
     /// Where the first event stands.

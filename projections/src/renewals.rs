@@ -36,6 +36,7 @@ pub struct RenewalView {
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     named_domain: Newest<Domain>,
     /// The mailboxes that were assigned to it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     mailboxes: BTreeSet<MailboxKey>,
     provenance: Provenance,
 }
@@ -129,7 +130,7 @@ impl RenewalView {
 
 impl Projection for Renewals {
     const NAME: &'static str = "renewals";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const COLUMNS: &'static [Column] = &[
         Column::new("subscription_id", Kind::Text),
         Column::new("domain", Kind::Text).nullable().indexed(),

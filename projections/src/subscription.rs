@@ -18,6 +18,8 @@
 //! **An update** counts as the state that it names. Where it names none that is known, it is evidence that its period
 //! is active, and none at all if it names no period either.
 
+use std::ops::Not;
+
 use aggregates::{OrderEvent, Recorded, SubscriptionFacts};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -103,7 +105,9 @@ pub(crate) struct Subscription {
     #[serde(skip_serializing_if = "Option::is_none")]
     undated_problem: Option<(Timestamp, SubscriptionStatus)>,
     /// Whether an event without a period said that it is active.
+    #[serde(default, skip_serializing_if = "Not::not")]
     undated_active: bool,
+    #[serde(default, skip_serializing_if = "Not::not")]
     cancelled: bool,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     auto_renew: Newest<bool>,
@@ -113,8 +117,15 @@ pub(crate) struct Subscription {
     failure_reason: Newest<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_renewal: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "none")]
     renewals: u32,
+    #[serde(default, skip_serializing_if = "none")]
     failures: u32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn none(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Subscription {

@@ -10,7 +10,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Part, Place};
-use projections::mailboxes::{DomainItem, Mailbox as MailboxView, Mailboxes};
+use projections::mailboxes::{DomainItem, MailboxItem, Mailboxes};
 use projections::renewals::Renewals;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
@@ -277,7 +277,7 @@ async fn mailboxes(
         };
         let is_erased = |place: &Place| matches!(personal.get(&place.position), Some(Opened::Erased));
         Mailbox {
-            mailbox_id: mailbox.mailbox_id.as_ref().map(ToString::to_string),
+            mailbox_id: mailbox.mailbox_id.map(ToString::to_string),
             email: own(places.email, |mailbox| &mailbox.email),
             first_name: own(places.first_name, |mailbox| &mailbox.first_name),
             last_name: own(places.last_name, |mailbox| &mailbox.last_name),
@@ -307,7 +307,7 @@ struct Places {
 
 impl Places {
     /// All in the event that brought the mailbox.
-    fn of_mention(mailbox: &MailboxView) -> Self {
+    fn of_mention(mailbox: &MailboxItem<'_>) -> Self {
         let place = Some(Place {
             position: mailbox.position,
             index: mailbox.index,
@@ -341,11 +341,7 @@ impl Places {
 
 /// The places of a domain's mailboxes: where a mailbox was changed since, those of the newer events.
 async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Places>, Problem> {
-    let ids: Vec<&MailboxId> = item
-        .mailboxes
-        .iter()
-        .filter_map(|mailbox| mailbox.mailbox_id.as_ref())
-        .collect();
+    let ids: Vec<&MailboxId> = item.mailboxes.iter().filter_map(|mailbox| mailbox.mailbox_id).collect();
     let accounts = reading.accounts(item.domain, &ids).await?;
     let account = |id: &MailboxId| {
         accounts
@@ -354,7 +350,7 @@ async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Plac
             .map(|(_, view)| view)
     };
     let places = item.mailboxes.iter().map(|mailbox| {
-        let newest = mailbox.mailbox_id.as_ref().and_then(account).map(Places::newest);
+        let newest = mailbox.mailbox_id.and_then(account).map(Places::newest);
         newest.unwrap_or_else(|| Places::of_mention(mailbox))
     });
     Ok(places.collect())

@@ -102,7 +102,7 @@ pub(super) async fn views<P: Projection>(
     store: &dyn Store,
     rows: Vec<StoredRow>,
 ) -> Result<Vec<(String, P::View)>, Problem> {
-    let read = |row: StoredRow| Ok((row.key, serde_json::from_str(&row.document)?));
+    let read = |row: StoredRow| Ok((row.key, projections::document::read(&row.document)?));
     let error = match rows.into_iter().map(read).collect::<serde_json::Result<_>>() {
         Ok(views) => return Ok(views),
         Err(error) => error,

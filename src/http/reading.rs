@@ -322,7 +322,7 @@ impl<'a> Reading<'a> {
             let mut views = Vec::new();
             for key in keys {
                 if let Some(document) = runner::as_of(store, projection, key, instant.position).await? {
-                    let view = serde_json::from_str(&document)
+                    let view = projections::document::read(&document)
                         .map_err(|error| StoreError::Corrupt(format!("a row of {}: {error}", P::NAME)))?;
                     views.push(((*key).to_owned(), view));
                 }

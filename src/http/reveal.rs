@@ -196,7 +196,7 @@ async fn domain(
     let ids: Vec<&str> = item
         .mailboxes
         .iter()
-        .filter_map(|mailbox| mailbox.mailbox_id.as_ref().map(MailboxId::as_str))
+        .filter_map(|mailbox| mailbox.mailbox_id.map(MailboxId::as_str))
         .collect();
     let accounts = reading.views::<Accounts>(&ids).await?;
     let account = |id: &MailboxId| -> Option<&AccountView> {
@@ -208,9 +208,9 @@ async fn domain(
             position: mailbox.position,
             index: mailbox.index,
         };
-        let newest = mailbox.mailbox_id.as_ref().and_then(account).map(Places::newest);
+        let newest = mailbox.mailbox_id.and_then(account).map(Places::newest);
         Target {
-            id: mailbox.mailbox_id.clone(),
+            id: mailbox.mailbox_id.cloned(),
             places: newest.unwrap_or_else(|| Places::all_at(told_at)),
         }
     });

@@ -168,7 +168,11 @@ async fn fold(
     let (mut load, mut turn) = (Load::default(), 0);
     for (key, events) in touched {
         let document = documents.remove(&key);
-        let (change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
+        let (mut change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
+        // nobody else has made it since: the step is refused if the checkpoint was moved
+        if let Some(change) = &mut change {
+            change.is_new = document.is_none();
+        }
         let written = change.as_ref().and_then(RowChange::document).map_or(0, str::len);
         let size = document.map_or(0, |read| read.len()) + written;
         load.add(size, events.len());
@@ -240,6 +244,7 @@ pub(super) fn fold_row(
     };
     Ok(RowChange {
         key: key.to_owned(),
+        is_new: false,
         row,
     })
 }

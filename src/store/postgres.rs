@@ -16,6 +16,7 @@
 
 mod checkpoints;
 mod consumers;
+mod copy;
 mod generations;
 mod keys;
 mod lease;

@@ -2,18 +2,43 @@
 
 use jiff_sqlx::ToSqlx;
 use projections::{Column, Kind, Value};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool};
 use sqlx::query::QueryScalar;
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, Connection, Postgres};
 
 use super::log::to_i64;
-use super::parked;
+use super::{copy, parked};
 use crate::clock;
 use crate::store::parts::by_size;
 use crate::store::{Advance, RowChange, StoreError, table_name};
 
 pub(super) async fn advance(pool: &PgPool, steps: &[Advance]) -> Result<bool, StoreError> {
-    let mut tx = pool.begin().await?;
+    let mut lent = Lent {
+        connection: pool.acquire().await?,
+        given_back: false,
+    };
+    let moved = move_on(&mut lent.connection, steps).await?;
+    lent.given_back = true;
+    Ok(moved)
+}
+
+/// A connection that is closed unless it is given back: whoever is cut short may leave it in the middle of a COPY.
+struct Lent {
+    connection: PoolConnection<Postgres>,
+    given_back: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.given_back {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+async fn move_on(connection: &mut PgConnection, steps: &[Advance]) -> Result<bool, StoreError> {
+    let mut tx = connection.begin().await?;
     // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
     sqlx::query("SET LOCAL synchronous_commit = off")
         .execute(&mut *tx)
@@ -66,11 +91,14 @@ async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreE
         let removed = sqlx::query(AssertSqlSafe(sql)).bind(removed).execute(&mut *tx).await?;
         more -= i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
     }
-    let kept: Vec<(&RowChange, &(String, projections::Row))> = step
-        .changes
-        .iter()
-        .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
-        .collect();
+    let kept = |new: bool| -> Vec<(&RowChange, &(String, projections::Row))> {
+        let changes = step.changes.iter().filter(|change| change.is_new == new);
+        changes
+            .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
+            .collect()
+    };
+    more += copy_rows(tx, step, &kept(true)).await?;
+    let kept = kept(false);
     let arrays: String = (3..)
         .zip(step.columns)
         .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
@@ -104,6 +132,39 @@ async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreE
         more += query.fetch_one(&mut *tx).await?;
     }
     Ok(more)
+}
+
+/// Writes rows that are not there yet; how many.
+async fn copy_rows(
+    tx: &mut PgConnection,
+    step: &Advance,
+    new: &[(&RowChange, &(String, projections::Row))],
+) -> Result<i64, StoreError> {
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let table = table_name(&step.from);
+    // what goes in must be right before it begins: COPY takes the bytes of a number for those of a time
+    for (_, (_, row)) in new {
+        let right = |(column, value): (&Column, &Value)| column.accepts(value) || *value == Value::Null;
+        if row.len() != step.columns.len() || !step.columns.iter().zip(row).all(right) {
+            return Err(StoreError::Corrupt(format!(
+                "a row for {table} does not have the types of its columns"
+            )));
+        }
+    }
+    let sql = format!("COPY {table} (key, document{names}) FROM STDIN (FORMAT binary)");
+    let mut rows = copy::Rows::begin();
+    let mut into = tx.copy_in_raw(&sql).await?;
+    for part in by_size(new, |(_, (document, _))| document.len()) {
+        for (change, (document, row)) in part {
+            rows.row(&change.key, document, row);
+        }
+        into.send(rows.take()).await?;
+    }
+    into.send(rows.end()).await?;
+    Ok(i64::try_from(into.finish().await?).unwrap_or(i64::MAX))
 }
 
 fn array_type_of(kind: Kind) -> &'static str {

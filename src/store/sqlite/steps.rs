@@ -70,13 +70,16 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
         .map(|column| format!(", {0} = excluded.{0}", column.name))
         .collect();
     for chunk in chunks(&kept) {
-        let list = vec!["?"; chunk.len()].join(", ");
-        let known = format!("SELECT count(*) FROM {table} WHERE key IN ({list})");
-        let keys = chunk.iter().map(|(change, _)| change.key.as_str());
-        let known = keys.fold(sqlx::query_scalar::<Sqlite, i64>(AssertSqlSafe(known)), |query, key| {
-            query.bind(key)
-        });
-        more += count(chunk.len() as u64) - known.fetch_one(&mut *tx).await?;
+        more += count(chunk.len() as u64);
+        if chunk.iter().any(|(change, _)| !change.is_new) {
+            let list = vec!["?"; chunk.len()].join(", ");
+            let known = format!("SELECT count(*) FROM {table} WHERE key IN ({list})");
+            let keys = chunk.iter().map(|(change, _)| change.key.as_str());
+            let known = keys.fold(sqlx::query_scalar::<Sqlite, i64>(AssertSqlSafe(known)), |query, key| {
+                query.bind(key)
+            });
+            more -= known.fetch_one(&mut *tx).await?;
+        }
         let values = tuples(chunk.len(), 2 + step.columns.len());
         let sql = format!(
             "INSERT INTO {table} (key, document{names}) VALUES {values}

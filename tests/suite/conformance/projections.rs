@@ -2,11 +2,14 @@
 //! one projection's trouble is its own.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregates::{OrderEvent, Position, Recorded};
+use futures_util::future::join_all;
 use projections::testing::{assigned, failed, subscription};
 use projections::{AnyProjection, Folded, by_name};
 use serde_json::json;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use warmledger::runner::{self, LiveRunner, RunError};
 use warmledger::store::{
@@ -30,6 +33,8 @@ on_both_stores!(
     snapshots_that_nobody_needs_are_let_go,
     the_longest_texts_that_ingest_takes_fit_every_projection,
     every_step_writes_down_how_many_rows_there_are,
+    a_new_row_is_the_same_however_it_is_written,
+    a_step_that_is_cut_short_leaves_nothing_behind,
 );
 
 /// Appends events straight to the store: what a runner sees is the same, and it is much faster.
@@ -100,9 +105,14 @@ fn step(generation: &Generation, projection: &dyn AnyProjection, event: &Recorde
     let changes = keys.map(|key| match projection.fold(&key, None, &[event]).unwrap() {
         Folded::Keep { document, row } => RowChange {
             key,
+            is_new: false,
             row: Some((document, row)),
         },
-        Folded::Remove => RowChange { key, row: None },
+        Folded::Remove => RowChange {
+            key,
+            is_new: false,
+            row: None,
+        },
     });
     Advance {
         from: generation.clone(),
@@ -470,6 +480,7 @@ async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
         }
         all.changes.extend(removed.iter().map(|key| RowChange {
             key: (*key).to_owned(),
+            is_new: false,
             row: None,
         }));
         let done = store.advance(&[all]).await.unwrap();
@@ -495,4 +506,84 @@ async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
     let count = "SELECT CAST(row_count AS text) FROM projection_generations WHERE name = 'orders'";
     assert_eq!(raw.texts(count).await, ["3"]);
     assert_eq!(written(&["O8"], &["O7"], 7).await, (true, 3));
+}
+
+async fn a_new_row_is_the_same_however_it_is_written(database: Database) {
+    let store = database.store().await;
+    LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
+    let long = "ü\t\n\\N ".repeat(2_000);
+    // before and after the epochs of 1970 and 2000, and finer than a microsecond
+    let times = [
+        "1957-10-04T19:28:34.0000005Z",
+        "1999-12-31T23:59:59.9999995Z",
+        "2026-01-01T00:00:00.1234567Z",
+    ];
+    let events = times.iter().zip(1..).map(|(time, number)| {
+        let (id, order, domain) = (format!("E{number}"), format!("O{number}"), format!("d{number}.com"));
+        let failed = failed(&id, &order).fails(&domain, &long).sent(time).recorded(time);
+        let assigned = assigned(&id, &order).domain(&domain, "S1", &["M1", "M2"]);
+        [failed, assigned.until(time).recorded(time)].map(|event| event.at(Position(number)))
+    });
+    let events: Vec<Recorded> = events.flatten().collect();
+    let mut rows = 0;
+    for projection in projections::all().iter().copied() {
+        let name = projection.name();
+        let live = generation(&*store, name, GenerationState::Live).await.unwrap();
+        let write = async |generation: &Generation, is_new: bool| {
+            let mut all = step(generation, projection, &events[0], 9);
+            for event in &events[1..] {
+                all.changes.append(&mut step(generation, projection, event, 9).changes);
+            }
+            all.changes.sort_by(|one, other| one.key.cmp(&other.key));
+            all.changes.dedup_by(|one, other| one.key == other.key);
+            all.changes.iter_mut().for_each(|change| change.is_new = is_new);
+            assert!(store.advance(&[all]).await.unwrap());
+        };
+        write(&live, false).await;
+        let rebuilt = store.create_generation(name, projection.version(), projection.columns());
+        let rebuilt = rebuilt.await.unwrap();
+        write(&rebuilt, true).await;
+        let differences = store.differences(&live, &rebuilt, projection.columns(), 10);
+        let differences = differences.await.unwrap().unwrap();
+        let differing = differences.first().map(|row| (&row.key, &row.live, &row.rebuilt));
+        assert_eq!(differing, None, "{name}");
+        rows += store.row_count(&rebuilt).await.unwrap();
+    }
+    assert!(rows > 15, "only {rows} rows");
+}
+
+/// A service that stops, or a rebuild that is given up, may let go of a step at any point of it.
+async fn a_step_that_is_cut_short_leaves_nothing_behind(database: Database) {
+    let store = database.store().await;
+    LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
+    let orders = by_name("orders").unwrap();
+    let live = generation(&*store, "orders", GenerationState::Live).await.unwrap();
+    let events: Vec<Recorded> = (0..2_000)
+        .map(|number| assigned(&format!("E{number}"), &format!("O{number:04}")).at(Position(1)))
+        .collect();
+    let all = || {
+        let mut all = step(&live, orders, &events[0], 1);
+        for event in &events[1..] {
+            all.changes.append(&mut step(&live, orders, event, 1).changes);
+        }
+        all.changes.iter_mut().for_each(|change| change.is_new = true);
+        all
+    };
+    let (mut cut_short, mut patience) = (0, Duration::from_micros(100));
+    let done = loop {
+        match timeout(patience, store.advance(&[all()])).await {
+            Ok(done) => break done.unwrap(),
+            Err(_) => cut_short += 1,
+        }
+        // whatever connection it had, those that come next are in order
+        let heads: Vec<_> = (0..10).map(|_| store.head()).collect();
+        for head in join_all(heads).await {
+            assert_eq!(head.unwrap().position, Position(0));
+        }
+        patience = patience.mul_f64(1.3);
+    };
+    // the last of those that were cut short may have been done
+    let rows = store.row_count(&live).await.unwrap();
+    assert!(cut_short > 3, "only {cut_short} steps were cut short");
+    assert_eq!(rows, 2_000, "done: {done}");
 }

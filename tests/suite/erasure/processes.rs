@@ -15,6 +15,9 @@ on_both_stores!(
     an_erasure_under_load_loses_nothing_and_what_came_after_can_be_opened,
 );
 
+/// Other processes look for erasures every second.
+const FORGOTTEN_WITHIN: Duration = Duration::from_secs(3);
+
 async fn email(service: &TestService) -> serde_json::Value {
     let shown = service.get_json("/api/v1/domains/o1.example/mailboxes").await;
     shown["mailboxes"][0]["email"].clone()
@@ -32,10 +35,7 @@ async fn another_process_forgets_within_seconds(database: Database) {
     assert!(email(&one).await.is_null());
     let since = Instant::now();
     while !email(&other).await.is_null() {
-        assert!(
-            since.elapsed() < Duration::from_secs(3),
-            "it still shows what was erased"
-        );
+        assert!(since.elapsed() < FORGOTTEN_WITHIN, "it still shows what was erased");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     one.stop().await;
@@ -76,8 +76,16 @@ async fn an_erasure_under_load_loses_nothing_and_what_came_after_can_be_opened(d
         let is_erased = position.unwrap().position < erased;
         // by the process that did not record it
         let path = format!("/api/v1/domains/o{service}-{n}.example/mailboxes");
-        let shown = services[1 - service].get_json(&path).await;
-        assert_eq!(shown["mailboxes"][0]["erased"], json!(is_erased), "{path}: {shown}");
+        let since = Instant::now();
+        loop {
+            let shown = services[1 - service].get_json(&path).await;
+            if shown["mailboxes"][0]["erased"] == json!(is_erased) {
+                break;
+            }
+            // the newest erasure may not have come to its ears yet
+            assert!(since.elapsed() < FORGOTTEN_WITHIN, "{path}: {shown}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
     let query = EventQuery {
         limit: 1,

@@ -1,0 +1,103 @@
+//! Views as the JSON texts in which they are stored.
+//!
+//! A view may name the same event in a dozen places, and [`Stamp`]s are most of its bytes. So a document spells a stamp once,
+//! where it first stands, and is content with its number after that: the first one spelled is number 0.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::merge::Stamp;
+
+thread_local! {
+    /// The stamps of the document that this thread reads or writes, if it does.
+    static STAMPS: RefCell<Option<Stamps>> = const { RefCell::new(None) };
+}
+
+/// The stamps of one document, in the order in which they are spelled.
+#[derive(Default)]
+struct Stamps {
+    spelled: Vec<Stamp>,
+    numbers: HashMap<Stamp, usize>,
+}
+
+/// The view as it is stored: equal views are equal texts.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
+    STAMPS.set(Some(Stamps::default()));
+    let written = serde_json::to_string(view);
+    STAMPS.set(None);
+    written
+}
+
+/// A stored view.
+///
+/// # Errors
+/// If it is not one of this kind.
+pub fn read<V: DeserializeOwned>(document: &str) -> serde_json::Result<V> {
+    STAMPS.set(Some(Stamps::default()));
+    let read = serde_json::from_str(document);
+    STAMPS.set(None);
+    read
+}
+
+/// The number of a stamp that the document has spelled; none if it is to be spelled now.
+pub(crate) fn number(stamp: &Stamp) -> Option<usize> {
+    STAMPS.with_borrow_mut(|stamps| {
+        let stamps = stamps.as_mut()?;
+        let known = stamps.numbers.get(stamp).copied();
+        if known.is_none() {
+            stamps.numbers.insert(stamp.clone(), stamps.numbers.len());
+        }
+        known
+    })
+}
+
+/// Takes note of a stamp that the document spells.
+pub(crate) fn spelled(stamp: &Stamp) {
+    STAMPS.with_borrow_mut(|stamps| {
+        if let Some(stamps) = stamps {
+            stamps.spelled.push(stamp.clone());
+        }
+    });
+}
+
+/// The stamp with this number.
+pub(crate) fn numbered(number: usize) -> Option<Stamp> {
+    STAMPS.with_borrow(|stamps| stamps.as_ref()?.spelled.get(number).cloned())
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregates::Position;
+
+    use super::*;
+    use crate::testing::assigned;
+
+    fn stamp(id: &str) -> Stamp {
+        Stamp::of(&assigned(id, "O1").sent("2025-10-27T20:00:00Z").at(Position(1)))
+    }
+
+    #[test]
+    fn a_stamp_is_spelled_once() {
+        let view = vec![stamp("E1"), stamp("E2"), stamp("E1"), stamp("E2"), stamp("E1")];
+        let document = write(&view).unwrap();
+        assert_eq!(
+            document,
+            r#"[["2025-10-27T20:00:00Z","coldmailreseller","E1"],["2025-10-27T20:00:00Z","coldmailreseller","E2"],0,1,0]"#
+        );
+        assert_eq!(read::<Vec<Stamp>>(&document).unwrap(), view);
+        // each document by itself
+        assert_eq!(write(&view).unwrap(), document);
+    }
+
+    #[test]
+    fn a_number_that_stands_for_nothing_is_an_error() {
+        let error = read::<Vec<Stamp>>("[3]").unwrap_err();
+        assert!(error.to_string().contains("stamp"), "{error}");
+    }
+}
