@@ -140,6 +140,8 @@ struct Entry {
     last_position: Option<u64>,
     /// Whether the check passed.
     passed: Option<bool>,
+    /// How many refusals of the same action to the same actor came before this one and are not recorded by themselves.
+    passed_over: Option<u64>,
     /// The public name of the new key.
     key: Option<String>,
 }
@@ -170,6 +172,7 @@ impl From<AccessEntry> for Entry {
             first_position: facts.first_position.map(|position| position.0),
             last_position: facts.last_position.map(|position| position.0),
             passed: facts.passed,
+            passed_over: facts.passed_over,
             key: facts.key,
         }
     }

@@ -108,6 +108,10 @@ pub struct AccessFacts {
     /// Whether the check passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
+    /// How many of the same to the same actor were refused since the last one that was recorded, and are not: more came within
+    /// a minute than are recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<u64>,
     /// The projection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection: Option<String>,
@@ -146,6 +150,7 @@ impl AccessFacts {
             mailbox_id: None,
             order_id: None,
             passed: None,
+            passed_over: None,
             projection: None,
             reason: None,
             refusal: None,
