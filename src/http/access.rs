@@ -116,6 +116,8 @@ struct Entry {
     address: Option<String>,
     /// The program that called, by its own word.
     user_agent: Option<String>,
+    /// The call that was refused for its token: its method, and its path with the names of its parameters.
+    call: Option<String>,
     /// The mailbox.
     mailbox_id: Option<String>,
     /// Whom it was about.
@@ -161,6 +163,7 @@ impl From<AccessEntry> for Entry {
             reason: facts.reason,
             address: facts.address,
             user_agent: facts.user_agent,
+            call: facts.call,
             mailbox_id: facts.mailbox_id.map(Into::into),
             subject: facts.subject.map(Into::into),
             domain: facts.domain.map(Into::into),
