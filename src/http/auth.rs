@@ -118,6 +118,21 @@ pub(super) fn require(caller: &Caller, scope: access::Scope) -> Result<(), Probl
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
+/// Whether nobody on the way could read the answer.
+///
+/// # Errors
+/// A [`Problem`] that says so of `what`, and what to do.
+pub(super) fn require_private(caller: &Caller, what: &str) -> Result<(), Problem> {
+    if caller.connection().is_some_and(|connection| connection.private) {
+        return Ok(());
+    }
+    let detail = format!(
+        "{what} over HTTPS only; if a proxy in front of the service ends TLS, name it in the setting trusted_proxies and let \
+         it send X-Forwarded-Proto"
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
 /// Records that a call was refused for its token.
 async fn record_refusal(caller: &Caller, refusal: Refusal, parts: &mut Parts, app: &App) -> Result<(), Problem> {
     let Some(route) = parts.extensions.get::<MatchedPath>() else {

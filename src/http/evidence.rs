@@ -115,9 +115,7 @@ async fn open(
         if let Err(problem) = super::auth::require(caller, access::Scope::RevealBulk) {
             return Err(refuse(Refusal::Scope, problem).await);
         }
-        if !caller.connection().is_some_and(|connection| connection.private) {
-            let detail = "the body is handed out over HTTPS only; see the setting trusted_proxies";
-            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+        if let Err(problem) = super::auth::require_private(caller, "the body is handed out") {
             return Err(refuse(Refusal::PlainHttp, problem).await);
         }
         if let Err(problem) = reveal::within_rate(&app, caller) {

@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
-use super::auth::{AnyToken, require};
+use super::auth::{AnyToken, require, require_private};
 use super::extract::{DomainName, NoParameters, Path, Query};
 use super::problem::Refusals;
 use super::reading::{AtLeast, Reading, Wanted};
@@ -272,10 +272,7 @@ impl<'a> Attempt<'a> {
         if let Err(problem) = require(&self.caller, scope) {
             return Err(self.refuse(Refusal::Scope, problem).await);
         }
-        if !self.caller.connection().is_some_and(|connection| connection.private) {
-            let detail = "credentials are handed out over HTTPS only; if a proxy in front of the service ends TLS, name \
-                          it in the setting trusted_proxies and let it send X-Forwarded-Proto";
-            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+        if let Err(problem) = require_private(&self.caller, "credentials are handed out") {
             return Err(self.refuse(Refusal::PlainHttp, problem).await);
         }
         if let Err(problem) = within_rate(self.app, &self.caller) {

@@ -17,6 +17,7 @@ on_both_stores!(
     a_token_that_expired_is_refused_and_says_since_when,
     a_store_keeps_everything_of_a_token_but_the_token,
     a_token_that_makes_no_sense_is_not_made,
+    a_token_is_not_made_where_others_could_read_it,
 );
 
 /// A call for each scope that a token may have.
@@ -295,5 +296,27 @@ async fn a_token_that_makes_no_sense_is_not_made(database: Database) {
         service.get_json("/api/v1/tokens").await["items"],
         Value::Array(Vec::new())
     );
+    service.stop().await;
+}
+
+async fn a_token_is_not_made_where_others_could_read_it(database: Database) {
+    let service = database.service().await;
+    let wanted = json!({"name": "support", "scopes": ["read"]});
+    let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
+    let (status, body) = answer(request.header("x-forwarded-proto", "http")).await;
+    assert_eq!(status, 403, "{body}");
+    let detail = body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("HTTPS") && detail.contains("trusted_proxies"),
+        "{detail}"
+    );
+    let entries = log(&service, "").await;
+    assert_eq!(
+        (&entries[0]["action"], &entries[0]["refusal"]),
+        (&json!("createToken"), &json!("plainHttp"))
+    );
+    assert_eq!(service.get_json("/api/v1/tokens").await["items"], json!([]));
+    let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
+    assert_eq!(answer(request.header("x-forwarded-proto", "https")).await.0, 201);
     service.stop().await;
 }
