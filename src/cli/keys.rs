@@ -56,7 +56,7 @@ Example:
   warmledger keys add --reason 'yearly'")]
     Add {
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
     /// Wrap all data keys under a new master key
@@ -69,7 +69,7 @@ Example:
   warmledger keys rotate --reason 'yearly'")]
     Rotate {
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
     /// Make a new key that signs the ledger's checkpoints
@@ -81,7 +81,7 @@ Example:
   warmledger keys rotate-signing --reason 'yearly'")]
     RotateSigning {
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
     /// Forget a master key that wraps nothing any more: backups from its time can no longer be opened
@@ -91,7 +91,7 @@ Example:
         #[arg(value_name = "ID")]
         id: MasterKeyId,
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
 }

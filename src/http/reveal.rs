@@ -39,7 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
-    /// Why the credentials are needed, e.g. a ticket: 10 to 500 characters. It is recorded.
+    /// Why the credentials are needed, e.g. a ticket: 10 to 500 characters, as they can be seen. It is recorded.
     #[schema(min_length = 10, max_length = 500)]
     reason: String,
     /// Whether the TOTP seed itself is to be shown. The one-time code is computed from it here either way.

@@ -185,7 +185,7 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
         (
             reveal(&service, YASMEEN, &good, &json!({"reason": "because"})),
             400,
-            "10 characters",
+            "10 visible characters",
             "reason",
         ),
         (
