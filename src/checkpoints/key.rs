@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use aggregates::{EventId, IdError};
+
 use crate::clock;
 use crate::data_dir::{self, DataDirError, SecretFile};
 use crate::proofs;
@@ -67,6 +69,15 @@ pub async fn next_key(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Res
     // one that is there waits from an attempt that has not come to its end
     data_dir::create_seed(&next)?;
     Ok(load(&next, &origin)?.verifier().clone())
+}
+
+/// The id of the event that tells that a key signs from now on: one for each key, however often its rotation is interrupted
+/// and taken up again.
+///
+/// # Errors
+/// None, for any key: the id has the characters and the length of one.
+pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
+    EventId::parse(&format!("signing-key-{}", hex::encode(key.public_key())))
 }
 
 /// Makes a new key, and has it sign from now on: a checkpoint that both keys sign hands over. A service that runs on the same

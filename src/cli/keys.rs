@@ -207,9 +207,12 @@ async fn add(store: &dyn Store, vault: &Vault, reason: Option<Reason>) -> anyhow
 async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reason>) -> anyhow::Result<()> {
     let next = checkpoints::next_key(store, data_dir).await?;
     let facts = about(&next, reason);
-    // one event for each key, however often its rotation is interrupted and taken up again
-    let event_id = EventId::parse(&format!("signing-key-{}", hex::encode(next.public_key())))?;
-    record_access_as(store, event_id, AccessEvent::SigningKeyRotated(facts)).await?;
+    record_access_as(
+        store,
+        checkpoints::rotation_id(&next)?,
+        AccessEvent::SigningKeyRotated(facts),
+    )
+    .await?;
     let key = checkpoints::rotate(store, data_dir).await?;
     output::print(&format!("{key}\n"))?;
     eprintln!(
