@@ -63,7 +63,7 @@ pub(super) async fn current(
 /// # Errors
 /// As [`rotate`].
 pub async fn next_key(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
-    let origin = store.origin(&super::new_origin()).await?;
+    let origin = super::origin(store, &super::new_origin()).await?;
     current(store, data_dir, &origin).await?;
     let next = next_path(data_dir);
     // one that is there waits from an attempt that has not come to its end
@@ -87,7 +87,7 @@ pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
 /// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the data directory does not hold the key that
 /// signs. It can be called again after any of them.
 pub async fn rotate(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
-    let origin = store.origin(&super::new_origin()).await?;
+    let origin = super::origin(store, &super::new_origin()).await?;
     let old = current(store, data_dir, &origin).await?;
     let (path, next) = (SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir));
     next_key(store, data_dir).await?;
