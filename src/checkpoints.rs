@@ -14,12 +14,12 @@ mod witness;
 
 use std::path::PathBuf;
 
-pub use key::{next_key, rotate};
+pub use key::{next_key, rotate, rotation_id};
 pub use signer::{ADVICE, CheckpointSigner};
 pub use witness::Witness;
 
 use crate::data_dir::DataDirError;
-use crate::store::StoreError;
+use crate::store::{StoreError, TreeStore};
 use crate::tlog::{Checkpoint, Hash, NoteError, NoteSigner, NoteVerifier, SignedNote};
 
 /// Why no checkpoint was signed.
@@ -34,6 +34,12 @@ pub enum CheckpointError {
     /// The log has another origin.
     #[error("the log's origin is {0:?} since its first start, and a log cannot be renamed; the settings say {1:?}")]
     Renamed(String, String),
+    /// The log's origin is gone.
+    #[error(
+        "the log's name is missing: its row in the table log_origin was removed, and the log has signed as {0:?}; put that name \
+             back there, and run `warmledger verify --full`"
+    )]
+    Nameless(String),
     /// The key of this process is not the one that signs.
     #[error(
         "{path} does not hold the log's signing key, {verifier}: put a copy of that one there, or make this one sign"
@@ -87,6 +93,17 @@ impl CheckpointError {
 /// A new log's name, as nobody else's is.
 fn new_origin() -> String {
     format!("warmledger/{}", hex::encode(rand::random::<[u8; 8]>()))
+}
+
+/// The log's name; one that has none, and has signed nothing, gets the one that is offered.
+async fn origin(store: &(impl TreeStore + ?Sized), offer: &str) -> Result<String, CheckpointError> {
+    if store.known_origin().await?.is_none()
+        && let Some(key) = store.signing_keys().await?.pop()
+    {
+        let name = key.verifier.split('+').next().unwrap_or_default();
+        return Err(CheckpointError::Nameless(name.to_owned()));
+    }
+    Ok(store.origin(offer).await?)
 }
 
 /// The signed note of a tree's head.

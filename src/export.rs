@@ -6,6 +6,7 @@
 //! | `proof.json` | the hashes beside the range, [`crate::tlog::range_proof`] |
 //! | `checkpoint` | the signed note over the tree |
 //! | `keys.txt` | the public keys that the log has signed with |
+//! | `handovers.json` | for each key but the first the event that names it, and a proof under a checkpoint of the key before |
 //! | `check.py` | recomputes everything, with Python's standard library alone |
 //! | `README.md` | how to |
 
@@ -14,14 +15,16 @@ use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use aggregates::{Position, Source};
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use crate::checkpoints;
 use crate::ledger::leaf::leaf_of_row;
 use crate::proofs;
-use crate::store::{KeptCheckpoint, Store, StoreError, TreeStore};
-use crate::tlog;
+use crate::store::{KeptCheckpoint, KeptKey, Lookup, Store, StoreError, TreeStore};
+use crate::tlog::{self, NoteVerifier};
 
 /// The checker, as it is put into every bundle.
 const CHECK: &str = include_str!("export/check.py");
@@ -30,6 +33,8 @@ const README: &str = include_str!("export/README.md");
 
 /// Rows that are read at once.
 const PAGE: u64 = 2_000;
+/// Checkpoints that are read at once.
+const CHECKPOINTS: u32 = 100;
 
 /// Why a bundle was not written.
 #[derive(Debug, thiserror::Error)]
@@ -98,23 +103,72 @@ pub async fn write(
     }
     out.flush().map_err(io(&events))?;
 
-    let leaves = positions.start - 1..positions.end - 1;
-    let spans = tlog::range_proof(&leaves, checkpoint.size);
-    let hashes = proofs::hashes(store, checkpoint.size, &spans).await?;
-    let hashes: Vec<String> = hashes.iter().map(|hash| BASE64_STANDARD.encode(hash)).collect();
-    let proof = json!({"from": positions.start, "to": positions.end - 1, "size": checkpoint.size, "hashes": hashes});
+    let proof = proof(store, &positions, checkpoint.size).await?;
     let keys = store.signing_keys().await?;
+    let handovers = json!(handovers(store, &keys).await?);
     let keys: String = keys.into_iter().map(|key| key.verifier + "\n").collect();
     for (name, text) in [
         ("proof.json", format!("{proof:#}\n").as_str()),
         ("checkpoint", &checkpoint.note),
         ("keys.txt", &keys),
+        ("handovers.json", &format!("{handovers:#}\n")),
         ("check.py", CHECK),
         ("README.md", README),
     ] {
         fs::write(path(name), text).map_err(io(&path(name)))?;
     }
     Ok(())
+}
+
+/// What proves that events are in the tree over the first `size` events.
+async fn proof(store: &dyn Store, positions: &Range<u64>, size: u64) -> Result<Value, StoreError> {
+    let leaves = positions.start - 1..positions.end - 1;
+    let hashes = proofs::hashes(store, size, &tlog::range_proof(&leaves, size)).await?;
+    let hashes: Vec<String> = hashes.iter().map(|hash| BASE64_STANDARD.encode(hash)).collect();
+    Ok(json!({"from": positions.start, "to": positions.end - 1, "size": size, "hashes": hashes}))
+}
+
+/// How whoever knows a key of the log comes to the next one: by the event that names it, and a proof that this is in a tree
+/// which the key before has signed. A key that no event names has none.
+async fn handovers(store: &dyn Store, keys: &[KeptKey]) -> Result<Vec<Value>, StoreError> {
+    let keys = keys.iter().filter_map(|key| NoteVerifier::parse(&key.verifier).ok());
+    let keys: Vec<NoteVerifier> = keys.collect();
+    let mut handovers = Vec::new();
+    for (old, new) in keys.iter().zip(keys.iter().skip(1)) {
+        let lookup = Lookup {
+            events: vec![(Source::own(), checkpoints::rotation_id(new)?)],
+            ..Lookup::default()
+        };
+        let Some((_, _, Position(position), _)) = store.lookup(&lookup).await?.events.pop() else {
+            continue;
+        };
+        let Some(signed) = signed_by(store, old, position).await? else {
+            continue;
+        };
+        let mut leaf = None;
+        let row = i64::try_from(position).unwrap_or(i64::MAX);
+        store
+            .scan(row..row.saturating_add(1), &mut |row| leaf = leaf_of_row(&row).ok())
+            .await?;
+        let leaf = leaf.and_then(|leaf| String::from_utf8(leaf).ok());
+        let proof = proof(store, &(position..position + 1), signed.size).await?;
+        handovers.push(json!({"leaf": leaf, "proof": proof, "checkpoint": signed.note}));
+    }
+    Ok(handovers)
+}
+
+/// The first checkpoint that a key has signed and that covers a position.
+async fn signed_by(store: &dyn Store, key: &NoteVerifier, position: u64) -> Result<Option<KeptCheckpoint>, StoreError> {
+    let mut after = (position.saturating_sub(1), i64::MAX);
+    loop {
+        let page = store.checkpoints(after, CHECKPOINTS).await?;
+        let Some(last) = page.last() else { return Ok(None) };
+        after = (last.size, last.id);
+        let own = |kept: &KeptCheckpoint| checkpoints::open(&kept.note, std::slice::from_ref(key)).is_ok();
+        if let Some(found) = page.into_iter().find(own) {
+            return Ok(Some(found));
+        }
+    }
 }
 
 /// The lines of events that are there without a gap.

@@ -54,7 +54,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregates::Position;
+use aggregates::{ActorId, Position};
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -105,7 +105,7 @@ pub struct App {
     /// The proxies whose word counts.
     pub proxies: TrustedProxies,
     /// How often one token may ask for credentials.
-    pub reveals: Limiter,
+    pub reveals: Limiter<ActorId>,
     /// How far a projection may lag before the service is not ready.
     pub lag_limit: Duration,
     /// Whether the service is ready while rows of a projection stand still.

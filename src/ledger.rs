@@ -85,8 +85,11 @@ pub enum RecordError {
     /// The service is shutting down, or the writer has ended.
     #[error("the ledger is closing")]
     Closed,
-    /// Other processes were faster at every attempt.
-    #[error("other processes were faster each time")]
+    /// The head was not where it was expected at any attempt.
+    #[error(
+        "the head of the log was not where this process had left it, each time: other processes were faster, or the \
+         row in the table head was set back; `warmledger verify` tells which"
+    )]
     Contended,
     /// The order refused it.
     #[error(transparent)]

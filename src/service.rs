@@ -161,6 +161,11 @@ impl Service {
     /// # Errors
     /// If the core cannot be opened or the address is taken.
     pub async fn start(settings: &Settings, metrics: Metrics) -> anyhow::Result<Self> {
+        // first of all: where the address is taken, nothing is made
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let address = listener.local_addr()?;
         let Core {
             store,
             vault,
@@ -173,10 +178,6 @@ impl Service {
         } = Core::open(settings).await?;
         // until it serves, this process has opened nothing
         let unopened = store.head().await?.position;
-        let listener = TcpListener::bind(settings.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", settings.listen))?;
-        let address = listener.local_addr()?;
         let shutdown = CancellationToken::new();
         let live = LiveRunner::new(Arc::clone(&store));
         live.prepare().await?;

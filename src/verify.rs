@@ -72,6 +72,8 @@ pub enum FindingKind {
     Key,
     /// A token is not what the events tell.
     Token,
+    /// A table is missing, so that the check could not go on.
+    Table,
 }
 
 impl fmt::Display for FindingKind {
@@ -88,6 +90,7 @@ impl fmt::Display for FindingKind {
             Self::Subject => "subject",
             Self::Key => "key",
             Self::Token => "token",
+            Self::Table => "table",
         })
     }
 }
@@ -173,6 +176,26 @@ pub enum VerifyError {
 /// # Errors
 /// [`VerifyError`] if the check could not be done; whatever it finds is in the report.
 pub async fn verify(
+    store: Arc<dyn Store>,
+    options: &Options,
+    progress: impl FnMut(u64, u64),
+    stop: &CancellationToken,
+) -> Result<Report, VerifyError> {
+    match check(store, options, progress, stop).await {
+        Err(VerifyError::Store(error)) if error.is_missing_table() => {
+            let mut report = Report {
+                full: options.full,
+                ..Report::default()
+            };
+            let detail = format!("a table was removed, and nothing else could be checked without it: {error}");
+            report.add(Finding::new(FindingKind::Table, None, detail));
+            Ok(report)
+        }
+        checked => checked,
+    }
+}
+
+async fn check(
     store: Arc<dyn Store>,
     options: &Options,
     mut progress: impl FnMut(u64, u64),

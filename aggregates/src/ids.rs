@@ -239,6 +239,17 @@ impl StreamId {
         true
     }
 
+    /// What streams there are: the part of a name before the first `-`.
+    pub const CATEGORIES: [&'static str; 7] = [
+        "order",
+        "subscription",
+        "domain",
+        "mailbox",
+        "webhook",
+        "quarantine",
+        "access",
+    ];
+
     /// The stream of an order.
     pub fn order(id: &OrderId) -> Self {
         Self(format!("order-{id}"))

@@ -1,7 +1,7 @@
 //! What somebody did becomes an event of the ledger, before they get what they asked for.
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aggregates::{AccessEvent, AccessFacts, Action, ActorId, Position, Refusal};
@@ -12,20 +12,28 @@ use crate::ledger::{Ledger, RecordError};
 
 // the unwraps of constants are done by the compiler
 
-/// Refusals of one actor that are recorded in a minute: a program that goes wild is to fill no ledger.
+/// Refusals of one action to one actor that are recorded in a minute: a program that goes wild is to fill no ledger, and
+/// what it does is not to hide another thing that it tries.
 const REFUSALS: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// A token's reads from one address within so long are one session.
 const SESSION: Duration = Duration::from_secs(3600);
 /// How many sessions are remembered.
 const SESSIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
+/// Of how many actors and actions it is remembered how many refusals were passed over.
+const PASSED_OVER: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// Who was refused what.
+type Refused = (ActorId, Action);
 /// A token, an address, and what is read.
 type Session = (ActorId, Option<String>, Option<Action>);
 
 /// Records what people do.
 pub struct Journal {
     ledger: Ledger,
-    refusals: Limiter,
+    refusals: Limiter<Refused>,
+    /// How many were not recorded since the last one that was.
+    passed_over: Mutex<LruCache<Refused, u64>>,
     /// Since when.
     sessions: Mutex<LruCache<Session, Instant>>,
 }
@@ -36,6 +44,7 @@ impl Journal {
         Self {
             ledger,
             refusals: Limiter::per_minute(REFUSALS),
+            passed_over: Mutex::new(LruCache::new(PASSED_OVER)),
             sessions: Mutex::new(LruCache::new(SESSIONS)),
         }
     }
@@ -48,7 +57,8 @@ impl Journal {
         Ok(self.ledger.record_access(event).await?.position)
     }
 
-    /// Records that something was refused; beyond 30 a minute for one actor, only in a metric.
+    /// Records that something was refused. Beyond 30 a minute of one action to one actor it is only counted: in a metric, and
+    /// in the next one that is recorded.
     ///
     /// # Errors
     /// [`RecordError`]
@@ -57,11 +67,26 @@ impl Journal {
             "warmledger_access_refused_total", "action" => action.as_str(), "refusal" => refusal.as_str()
         )
         .increment(1);
-        if self.refusals.take(&facts.actor.id).is_err() {
+        let refused = (facts.actor.id.clone(), action);
+        if self.refusals.take(&refused).is_err() {
+            self.pass_over(refused, 1);
             return Ok(());
         }
-        self.record(AccessEvent::refused(action, refusal, facts)).await?;
-        Ok(())
+        let passed_over = self.passed_over().pop(&refused);
+        let facts = AccessFacts { passed_over, ..facts };
+        let recorded = self.record(AccessEvent::refused(action, refusal, facts)).await;
+        if recorded.is_err() {
+            self.pass_over(refused, passed_over.unwrap_or(0) + 1);
+        }
+        recorded.map(drop)
+    }
+
+    fn pass_over(&self, refused: Refused, many: u64) {
+        *self.passed_over().get_or_insert_mut(refused, || 0) += many;
+    }
+
+    fn passed_over(&self) -> MutexGuard<'_, LruCache<Refused, u64>> {
+        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records that something of the ledger is read, if this is the first time of this token and address within an hour, as

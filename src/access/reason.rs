@@ -1,26 +1,30 @@
 //! Why somebody does something, in their own words.
 
-/// The fewest characters of a reason where one is demanded: enough for a ticket's number or a few words.
+use serde::{Deserialize, Deserializer};
+
+/// The fewest visible characters of a reason where one is demanded: enough for a ticket's number or a few words.
 const LEAST: usize = 10;
 /// The most characters.
 const MOST: usize = 500;
 
-/// A reason: at most 500 characters, none of them a control character but line breaks.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+/// A reason: at least 10 visible characters where one is demanded, at least one where it need not be given; at most 500
+/// characters, none of them a control character but line breaks. It is read as one that is demanded.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Reason(String);
 
 impl Reason {
-    /// A reason of at least 10 characters. White space at both ends is dropped.
+    /// A reason of at least 10 visible characters. White space at both ends is dropped.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn demanded(text: &str) -> Result<Self, String> {
-        match text.trim().chars().count() {
+        let reason = Self::bounded(text)?;
+        match visible(&reason.0) {
             0..LEAST => Err(format!(
-                "has to be at least {LEAST} characters: say what for, e.g. a ticket"
+                "has to have at least {LEAST} visible characters: say what for, e.g. `ticket 4711: locked out`"
             )),
-            _ => Self::given(text),
+            _ => Ok(reason),
         }
     }
 
@@ -29,13 +33,54 @@ impl Reason {
     /// # Errors
     /// What is wrong with it.
     pub fn given(text: &str) -> Result<Self, String> {
+        let reason = Self::bounded(text)?;
+        match visible(&reason.0) {
+            0 => Err("is empty: say what for, or leave it out".to_owned()),
+            _ => Ok(reason),
+        }
+    }
+
+    /// Reads a reason that need not be given, for serde.
+    ///
+    /// # Errors
+    /// As [`given`](Self::given).
+    pub fn if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        let reason = text.map(|text| Self::given(&text).map_err(serde::de::Error::custom));
+        reason.transpose()
+    }
+
+    fn bounded(text: &str) -> Result<Self, String> {
         let text = text.trim();
         let plain = |c: char| !c.is_control() || c == '\n';
-        if text.is_empty() || text.chars().count() > MOST || !text.chars().all(plain) {
-            return Err(format!("has to be 1 to {MOST} characters without control characters"));
+        if text.chars().count() > MOST || !text.chars().all(plain) {
+            return Err(format!(
+                "has to be at most {MOST} characters without control characters"
+            ));
         }
         Ok(Self(text.to_owned()))
     }
+}
+
+/// How many characters of a text can be seen; white space between two words counts as one.
+fn visible(text: &str) -> usize {
+    let words = text.split_whitespace();
+    let lengths = words.map(|word| word.chars().filter(|c| !is_invisible(*c)).count());
+    let lengths: Vec<usize> = lengths.filter(|length| *length > 0).collect();
+    lengths.iter().sum::<usize>() + lengths.len().saturating_sub(1)
+}
+
+/// Whether a character takes no ink: control and format characters (`Cc`, `Cf`), what is ignorable by default, and blanks that
+/// are no white space. Source: Unicode Character Database, `UnicodeData.txt` and `DerivedCoreProperties.txt`.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
+            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl From<Reason> for String {
@@ -48,7 +93,7 @@ impl TryFrom<String> for Reason {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Self::given(&text)
+        Self::demanded(&text)
     }
 }
 
@@ -56,7 +101,7 @@ impl std::str::FromStr for Reason {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::given(text)
+        Self::demanded(text)
     }
 }
 
@@ -70,10 +115,29 @@ mod tests {
             Reason::demanded("  ticket 4711, reset ").map(String::from),
             Ok("ticket 4711, reset".to_owned())
         );
-        for bad in ["", "because", "          ", "x\u{0}xxxxxxxxxxxxxxx"] {
+        let unseen = "\u{200b}".repeat(20);
+        let padded = format!("a{unseen}b\u{feff}\u{2060}\u{ad}c");
+        for bad in [
+            "",
+            "because",
+            "          ",
+            "a         b",
+            "x\u{0}xxxxxxxxxxxxxxx",
+            &unseen,
+            &padded,
+        ] {
             assert!(Reason::demanded(bad).is_err(), "{bad:?}");
         }
+        assert!(Reason::demanded("Kündigung \u{1f510}").is_ok());
         assert!(Reason::demanded(&"x".repeat(500)).is_ok());
         assert!(Reason::demanded(&"x".repeat(501)).is_err());
+    }
+
+    #[test]
+    fn a_reason_that_is_given_though_none_is_needed_is_not_empty() {
+        assert!(Reason::given("yearly").is_ok());
+        for bad in ["", " \n ", "\u{200b}\u{2060}", "\u{3164}"] {
+            assert!(Reason::given(bad).is_err(), "{bad:?}");
+        }
     }
 }

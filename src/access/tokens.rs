@@ -41,10 +41,10 @@ pub enum TokenError {
     Unknown,
     /// It was revoked.
     #[error("the token was revoked")]
-    Revoked,
+    Revoked(Actor),
     /// It was good until then.
     #[error("the token expired at {0}")]
-    Expired(Timestamp),
+    Expired(Timestamp, Actor),
     /// The store could not tell.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -86,14 +86,15 @@ impl Tokens {
         }
         let hash = TokenHash::of(token).ok_or(TokenError::Unknown)?;
         let stored = self.stored(hash).await?.ok_or(TokenError::Unknown)?;
+        let actor = Actor::token(&stored.id, &stored.name);
         if stored.revoked_at.is_some() {
-            return Err(TokenError::Revoked);
+            return Err(TokenError::Revoked(actor));
         }
         if let Some(expiry) = stored.expires_at.filter(|expiry| *expiry <= clock::now()) {
-            return Err(TokenError::Expired(expiry));
+            return Err(TokenError::Expired(expiry, actor));
         }
         Ok(Identity {
-            actor: Actor::token(&stored.id, &stored.name),
+            actor,
             scopes: stored.scopes.clone(),
         })
     }

@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use aggregates::{EventId, IdError};
+
 use crate::clock;
 use crate::data_dir::{self, DataDirError, SecretFile};
 use crate::proofs;
@@ -61,12 +63,21 @@ pub(super) async fn current(
 /// # Errors
 /// As [`rotate`].
 pub async fn next_key(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
-    let origin = store.origin(&super::new_origin()).await?;
+    let origin = super::origin(store, &super::new_origin()).await?;
     current(store, data_dir, &origin).await?;
     let next = next_path(data_dir);
     // one that is there waits from an attempt that has not come to its end
     data_dir::create_seed(&next)?;
     Ok(load(&next, &origin)?.verifier().clone())
+}
+
+/// The id of the event that tells that a key signs from now on: one for each key, however often its rotation is interrupted
+/// and taken up again.
+///
+/// # Errors
+/// None, for any key: the id has the characters and the length of one.
+pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
+    EventId::parse(&format!("signing-key-{}", hex::encode(key.public_key())))
 }
 
 /// Makes a new key, and has it sign from now on: a checkpoint that both keys sign hands over. A service that runs on the same
@@ -76,7 +87,7 @@ pub async fn next_key(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Res
 /// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the data directory does not hold the key that
 /// signs. It can be called again after any of them.
 pub async fn rotate(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
-    let origin = store.origin(&super::new_origin()).await?;
+    let origin = super::origin(store, &super::new_origin()).await?;
     let old = current(store, data_dir, &origin).await?;
     let (path, next) = (SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir));
     next_key(store, data_dir).await?;

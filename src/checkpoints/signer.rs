@@ -40,7 +40,7 @@ impl CheckpointSigner {
     /// [`CheckpointError`] if the log has another name already, or the store fails.
     pub async fn open(store: Arc<dyn Store>, data_dir: PathBuf, origin: Option<&str>) -> Result<Self, CheckpointError> {
         let offer = origin.map_or_else(super::new_origin, str::to_owned);
-        let known = store.origin(&offer).await?;
+        let known = super::origin(&*store, &offer).await?;
         match origin {
             Some(set) if set != known => Err(CheckpointError::Renamed(known, set.to_owned())),
             _ => Ok(Self {

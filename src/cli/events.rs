@@ -76,7 +76,7 @@ Examples:
         /// The event's position in the ledger, from 1
         #[arg(value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
         position: u64,
-        /// Why; recorded
+        /// Why, in at least 10 characters; recorded
         #[arg(long, value_name = "REASON")]
         reason: Reason,
         /// Write the body to this file

@@ -40,7 +40,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// What it is for; recorded
-    #[arg(long, value_name = "REASON")]
+    #[arg(long, value_name = "REASON", value_parser = Reason::given)]
     pub reason: Option<Reason>,
 }
 

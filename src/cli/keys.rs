@@ -56,7 +56,7 @@ Example:
   warmledger keys add --reason 'yearly'")]
     Add {
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
     /// Wrap all data keys under a new master key
@@ -69,7 +69,7 @@ Example:
   warmledger keys rotate --reason 'yearly'")]
     Rotate {
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
     /// Make a new key that signs the ledger's checkpoints
@@ -81,7 +81,7 @@ Example:
   warmledger keys rotate-signing --reason 'yearly'")]
     RotateSigning {
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
     /// Forget a master key that wraps nothing any more: backups from its time can no longer be opened
@@ -91,7 +91,7 @@ Example:
         #[arg(value_name = "ID")]
         id: MasterKeyId,
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
 }
@@ -207,9 +207,12 @@ async fn add(store: &dyn Store, vault: &Vault, reason: Option<Reason>) -> anyhow
 async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reason>) -> anyhow::Result<()> {
     let next = checkpoints::next_key(store, data_dir).await?;
     let facts = about(&next, reason);
-    // one event for each key, however often its rotation is interrupted and taken up again
-    let event_id = EventId::parse(&format!("signing-key-{}", hex::encode(next.public_key())))?;
-    record_access_as(store, event_id, AccessEvent::SigningKeyRotated(facts)).await?;
+    record_access_as(
+        store,
+        checkpoints::rotation_id(&next)?,
+        AccessEvent::SigningKeyRotated(facts),
+    )
+    .await?;
     let key = checkpoints::rotate(store, data_dir).await?;
     output::print(&format!("{key}\n"))?;
     eprintln!(

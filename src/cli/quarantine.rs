@@ -61,7 +61,7 @@ Examples:
         #[arg(long)]
         all: bool,
         /// Why; recorded
-        #[arg(long, value_name = "REASON")]
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
     },
 }

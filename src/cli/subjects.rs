@@ -22,7 +22,7 @@ subject of their own, ~ and the name of their stream, and are erased with the us
 Examples:
   warmledger subjects list
   warmledger subjects erase 66f2a1 --reason 'erasure request 2026-117'
-  warmledger subjects hold 66f2a1 --reason 'case 4711'")]
+  warmledger subjects hold 66f2a1 --reason 'case 4711: court order'")]
 pub struct SubjectsArgs {
     /// What to do with the subjects.
     #[command(subcommand)]
@@ -44,17 +44,17 @@ Example:
         /// Whom
         #[arg(value_name = "USER_ID", value_parser = subject)]
         subject: SubjectId,
-        /// Why; recorded
+        /// Why, in at least 10 characters; recorded
         #[arg(long, value_name = "REASON")]
         reason: Reason,
     },
     /// Put a subject under legal hold: it cannot be erased until it is released
-    #[command(after_help = "Example:\n  warmledger subjects hold 66f2a1 --reason 'case 4711'")]
+    #[command(after_help = "Example:\n  warmledger subjects hold 66f2a1 --reason 'case 4711: court order'")]
     Hold {
         /// Whom
         #[arg(value_name = "USER_ID", value_parser = subject)]
         subject: SubjectId,
-        /// Why; recorded
+        /// Why, in at least 10 characters; recorded
         #[arg(long, value_name = "REASON")]
         reason: Reason,
     },
@@ -64,7 +64,7 @@ Example:
         /// Whom
         #[arg(value_name = "USER_ID", value_parser = subject)]
         subject: SubjectId,
-        /// Why; recorded
+        /// Why, in at least 10 characters; recorded
         #[arg(long, value_name = "REASON")]
         reason: Reason,
     },

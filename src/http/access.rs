@@ -116,6 +116,8 @@ struct Entry {
     address: Option<String>,
     /// The program that called, by its own word.
     user_agent: Option<String>,
+    /// The call that was refused for its token: its method, and its path with the names of its parameters.
+    call: Option<String>,
     /// The mailbox.
     mailbox_id: Option<String>,
     /// Whom it was about.
@@ -140,6 +142,8 @@ struct Entry {
     last_position: Option<u64>,
     /// Whether the check passed.
     passed: Option<bool>,
+    /// How many refusals of the same action to the same actor came before this one and are not recorded by themselves.
+    passed_over: Option<u64>,
     /// The public name of the new key.
     key: Option<String>,
 }
@@ -159,6 +163,7 @@ impl From<AccessEntry> for Entry {
             reason: facts.reason,
             address: facts.address,
             user_agent: facts.user_agent,
+            call: facts.call,
             mailbox_id: facts.mailbox_id.map(Into::into),
             subject: facts.subject.map(Into::into),
             domain: facts.domain.map(Into::into),
@@ -170,6 +175,7 @@ impl From<AccessEntry> for Entry {
             first_position: facts.first_position.map(|position| position.0),
             last_position: facts.last_position.map(|position| position.0),
             passed: facts.passed,
+            passed_over: facts.passed_over,
             key: facts.key,
         }
     }

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use aggregates::{Action, Position, Refusal, SubjectId, TokenId};
+use aggregates::{AccessFacts, Action, Position, Refusal, SubjectId, TokenId};
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::listener::Peer;
 use super::{App, Problem};
-use crate::access::{self, Caller, Connection, TokenError};
+use crate::access::{self, Caller, Connection, Identity, TokenError};
 
 /// A scope as the type of a route's first parameter.
 pub(super) trait Needed {
@@ -62,13 +62,18 @@ impl<S: Needed> FromRequestParts<Arc<App>> for Scope<S> {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
-        let AnyToken(caller) = AnyToken::from_request_parts(parts, app).await?;
-        if let Err(problem) = require(&caller, S::SCOPE) {
-            record_refusal(&caller, parts, app).await?;
-            return Err(problem.into());
-        }
-        Ok(Self(caller, PhantomData))
+        Ok(Self(admit(parts, app, S::SCOPE).await?, PhantomData))
     }
+}
+
+/// Who calls, if they may do what the scope allows. That they may not is recorded.
+pub(super) async fn admit(parts: &mut Parts, app: &Arc<App>, scope: access::Scope) -> Result<Caller, Denied> {
+    let AnyToken(caller) = AnyToken::from_request_parts(parts, app).await?;
+    if let Err(problem) = require(&caller, scope) {
+        record_refusal(&caller, Refusal::Scope, parts, app).await?;
+        return Err(problem.into());
+    }
+    Ok(caller)
 }
 
 impl FromRequestParts<Arc<App>> for AnyToken {
@@ -82,11 +87,22 @@ impl FromRequestParts<Arc<App>> for AnyToken {
         };
         let token = value.to_str().ok().and_then(bearer);
         let token = token.ok_or_else(|| refuse("the Authorization header has to be `Bearer <token>`"))?;
-        let identity = app.tokens.identify(token).await.map_err(|error| match error {
-            TokenError::Store(error) => Denied::Refused(error.into()),
-            error => Denied::Unauthenticated(error.to_string()),
-        })?;
-        Ok(Self(Caller::http(identity, connection(parts, app))))
+        let error = match app.tokens.identify(token).await {
+            Ok(identity) => return Ok(Self(Caller::http(identity, connection(parts, app)))),
+            Err(error) => error,
+        };
+        let detail = error.to_string();
+        let (refusal, actor) = match error {
+            TokenError::Store(error) => return Err(Denied::Refused(error.into())),
+            // anybody can send what is no token: that is not recorded
+            TokenError::Unknown => return Err(Denied::Unauthenticated(detail)),
+            TokenError::Revoked(actor) => (Refusal::Revoked, actor),
+            TokenError::Expired(_, actor) => (Refusal::Expired, actor),
+        };
+        let scopes = access::Scopes::default();
+        let caller = Caller::http(Identity { actor, scopes }, connection(parts, app));
+        record_refusal(&caller, refusal, parts, app).await?;
+        Err(Denied::Unauthenticated(detail))
     }
 }
 
@@ -102,15 +118,31 @@ pub(super) fn require(caller: &Caller, scope: access::Scope) -> Result<(), Probl
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
-/// Records that a call was refused for want of a scope, if what it asked for has to be answered for.
-async fn record_refusal(caller: &Caller, parts: &mut Parts, app: &App) -> Result<(), Problem> {
+/// Whether nobody on the way could read the answer.
+///
+/// # Errors
+/// A [`Problem`] that says so of `what`, and what to do.
+pub(super) fn require_private(caller: &Caller, what: &str) -> Result<(), Problem> {
+    if caller.connection().is_some_and(|connection| connection.private) {
+        return Ok(());
+    }
+    let detail = format!(
+        "{what} over HTTPS only; if a proxy in front of the service ends TLS, name it in the setting trusted_proxies and let \
+         it send X-Forwarded-Proto"
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+/// Records that a call was refused for its token.
+async fn record_refusal(caller: &Caller, refusal: Refusal, parts: &mut Parts, app: &App) -> Result<(), Problem> {
     let Some(route) = parts.extensions.get::<MatchedPath>() else {
         return Ok(());
     };
-    let Some(action) = asked_for(&parts.method, route.as_str()) else {
-        return Ok(());
+    let action = asked_for(&parts.method, route.as_str());
+    let mut facts = AccessFacts {
+        call: Some(format!("{} {}", parts.method, route.as_str())),
+        ..caller.facts()
     };
-    let mut facts = caller.facts();
     if let Ok(about) = RawPathParams::from_request_parts(parts, &()).await {
         for (name, value) in &about {
             match name {
@@ -130,13 +162,15 @@ async fn record_refusal(caller: &Caller, parts: &mut Parts, app: &App) -> Result
             }
         }
     }
-    app.journal.refused(action, Refusal::Scope, facts).await?;
+    app.journal.refused(action, refusal, facts).await?;
     Ok(())
 }
 
-/// What a call of a route asks for, if it has to be answered for. Reveals decide, and record, by themselves.
-fn asked_for(method: &Method, route: &str) -> Option<Action> {
-    Some(match (method.as_str(), route) {
+/// What a call of a route asks for.
+fn asked_for(method: &Method, route: &str) -> Action {
+    let any_of = |paths: &[&str]| paths.iter().any(|path| route.starts_with(path));
+    match (method.as_str(), route) {
+        ("POST", path) if path.ends_with("/credentials/reveal") => Action::Reveal,
         ("DELETE", "/api/v1/subjects/{userId}") => Action::Erase,
         ("POST", "/api/v1/subjects/{userId}/hold") => Action::Hold,
         ("POST", "/api/v1/subjects/{userId}/release") => Action::Release,
@@ -145,13 +179,26 @@ fn asked_for(method: &Method, route: &str) -> Option<Action> {
         ("DELETE", "/api/v1/tokens/{id}") => Action::RevokeToken,
         ("GET", "/api/v1/events" | "/api/v1/events/stream") => Action::ReadFeed,
         ("GET", "/api/v1/orders/{orderId}/events") => Action::ReadTimelines,
-        ("GET", "/api/v1/access") => Action::ReadAccessLog,
+        ("GET", "/api/v1/access" | "/api/v1/projections/access/rows") => Action::ReadAccessLog,
         ("GET", path) if path.starts_with("/api/v1/proofs/") || path.starts_with("/tile/entries/") => {
             Action::ReadProofs
         }
         ("POST", "/api/v1/events/{position}/evidence") => Action::OpenEvidence,
-        _ => return None,
-    })
+        ("GET", "/api/v1/tokens") => Action::ReadTokens,
+        ("GET", path) if path.ends_with("/rows") || path.ends_with("/diff") => Action::ReadViews,
+        ("GET", _)
+            if any_of(&[
+                "/api/v1/orders",
+                "/api/v1/domains",
+                "/api/v1/renewals",
+                "/api/v1/failures",
+            ]) =>
+        {
+            Action::ReadViews
+        }
+        ("GET", path) if !path.starts_with("/api/v1/projections") => Action::ReadLedger,
+        _ => Action::Operate,
+    }
 }
 
 fn connection(parts: &Parts, app: &App) -> Connection {

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Operate, Scope};
-use super::events::{known_types, no_such_consumer};
+use super::events::{known_category, known_types, no_such_consumer};
 use super::extract::{Body, NoParameters, Path, Query};
 use super::list::Page;
 use super::problem::Refusals;
@@ -119,6 +119,9 @@ async fn put(
 ) -> Result<impl IntoResponse, Problem> {
     not_the_relays(&name)?;
     known_types(&wanted.filter.types).map_err(|error| Problem::bad_request(format!("filter.types {error}")))?;
+    if let Some(category) = &wanted.filter.category {
+        known_category(category).map_err(|error| Problem::bad_request(format!("filter.category {error}")))?;
+    }
     if let Some(position) = wanted.position {
         not_beyond_the_head(&*app.store, position).await?;
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use aggregates::OrderId;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use projections::orders::Orders;
 use projections::{AnyProjection, Origin, Projection};
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{AnyToken, Read, Scope, require};
+use super::auth::{Denied, Read, Scope, admit};
 use super::extract::{Path, Query, Words};
 use super::problem::Refusals;
 use super::projections::named;
@@ -23,6 +24,21 @@ use crate::runner::{self, Diff};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(row)).routes(routes!(order))
+}
+
+/// The projection that a path names, if the caller may read its rows. That is decided before anything else is looked at.
+struct Readable(&'static dyn AnyProjection);
+
+impl FromRequestParts<Arc<App>> for Readable {
+    type Rejection = Denied;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
+        admit(parts, app, access::Scope::Read).await?;
+        let Path(name): Path<String> = Path::from_request_parts(parts, app).await?;
+        let projection = named(&name)?;
+        admit(parts, app, scope_of(projection)).await?;
+        Ok(Self(projection))
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -67,14 +83,10 @@ struct Row {
     )
 )]
 async fn row(
-    AnyToken(caller): AnyToken,
+    Readable(projection): Readable,
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
     Query(row): Query<Row>,
 ) -> Result<Answer<Diff>, Problem> {
-    require(&caller, access::Scope::Read)?;
-    let projection = named(&name)?;
-    require(&caller, scope_of(projection))?;
     between(&app, projection, &row.key.0, row.from, row.to).await
 }
 

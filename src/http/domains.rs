@@ -47,7 +47,7 @@ struct Filter {
     /// The order.
     #[param(value_type = Option<String>)]
     order_id: Option<OrderId>,
-    /// The provider behind the mailboxes, as it is written in the order, e.g. `GOOGLE`.
+    /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
     /// The subscription that pays for the mailboxes.
@@ -137,7 +137,7 @@ async fn list(
     let conditions = Conditions::default()
         .equal("user_id", filter.user_id.map(String::from))
         .equal("order_id", filter.order_id.map(String::from))
-        .equal("service_provider", filter.provider.map(|provider| provider.0))
+        .in_any_case("service_provider", filter.provider)
         .equal("subscription_id", filter.subscription_id.map(String::from));
     let by_name = Order {
         column: "key",

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{Limit, Query};
+use super::extract::{Limit, Number, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Read;
@@ -32,7 +32,8 @@ const LOOKED_THROUGH: u64 = 50_000;
 struct Parameters {
     /// Only events after this position: the `next` or the `position` of the page before, or the `position` of the last
     /// event seen.
-    after: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    after: Option<Number>,
     /// How many items at most.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<Limit>,
@@ -41,7 +42,7 @@ struct Parameters {
     r#type: Option<EventTypes>,
     /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
     #[param(value_type = Option<String>)]
-    category: Option<Category>,
+    category: Option<KnownCategory>,
     /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
     #[param(value_type = Option<String>)]
     stream: Option<StreamId>,
@@ -81,7 +82,7 @@ pub(super) fn known_types(types: &[String]) -> Result<(), String> {
 /// Who reads what: a filter of the call's own, or a named consumer with its filter.
 pub(super) struct Choice {
     pub(super) types: Option<EventTypes>,
-    pub(super) category: Option<Category>,
+    pub(super) category: Option<KnownCategory>,
     pub(super) stream: Option<StreamId>,
     pub(super) subject: Option<SubjectId>,
     pub(super) consumer: Option<ConsumerName>,
@@ -99,7 +100,7 @@ impl Choice {
     pub(super) async fn resolve(self, store: &dyn Store, after: Option<u64>) -> Result<Chosen, Problem> {
         let own = EventFilter {
             types: self.types.map(|types| types.0).unwrap_or_default(),
-            category: self.category,
+            category: self.category.map(|category| category.0),
             stream: self.stream,
             subject: self.subject,
         };
@@ -129,6 +130,30 @@ impl Choice {
 /// There is no consumer of the name.
 pub(super) fn no_such_consumer() -> Problem {
     Problem::not_found("there is no such consumer; PUT /api/v1/consumers/{name} makes one")
+}
+
+/// A category of streams that there are.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct KnownCategory(pub(super) Category);
+
+impl TryFrom<String> for KnownCategory {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let category = Category::try_from(text)?;
+        known_category(&category)?;
+        Ok(Self(category))
+    }
+}
+
+/// Whether there are streams of the category; what there is, if not.
+pub(super) fn known_category(category: &Category) -> Result<(), String> {
+    if StreamId::CATEGORIES.contains(&category.as_str()) {
+        Ok(())
+    } else {
+        Err(format!("has to be one of {}", StreamId::CATEGORIES.join(", ")))
+    }
 }
 
 /// A page of the feed.
@@ -185,7 +210,7 @@ async fn feed(
         subject,
         consumer,
     };
-    let chosen = choice.resolve(&*app.store, after).await?;
+    let chosen = choice.resolve(&*app.store, after.map(|after| after.0)).await?;
     let head = app.store.head().await?.position;
     app.journal.read(scope.caller(), Read::Feed(chosen.after)).await?;
     let until = until(&chosen.filter, chosen.after, head);

@@ -27,9 +27,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
-    /// Why, e.g. the number of a case: 1 to 500 characters, and at least 10 with the body. It is recorded.
-    #[schema(value_type = String, min_length = 1, max_length = 500)]
-    reason: Reason,
+    /// Why, e.g. the number of a case: 10 to 500 characters, as they can be seen. It is recorded.
+    #[schema(min_length = 10, max_length = 500)]
+    reason: String,
     /// Whether the exact body is to be shown too. It holds whatever the sender put there, the credentials of a whole order
     /// included, so it takes what revealing those takes: the scope `reveal-bulk` as well, HTTPS, and it counts among the
     /// token's reveals.
@@ -98,11 +98,11 @@ async fn open(
 ) -> Result<Response, Problem> {
     let caller = scope.caller();
     let position = Position(position);
-    let reason = String::from(request.reason);
+    let reason = Reason::demanded(&request.reason).map(String::from);
     let facts = AccessFacts {
         first_position: Some(position),
         last_position: Some(position),
-        reason: Some(reason.clone()),
+        reason: Reason::given(&request.reason).ok().map(String::from),
         ..caller.facts()
     };
     let refuse = async |refusal: Refusal, problem: Problem| -> Problem {
@@ -115,19 +115,20 @@ async fn open(
         if let Err(problem) = super::auth::require(caller, access::Scope::RevealBulk) {
             return Err(refuse(Refusal::Scope, problem).await);
         }
-        if !caller.connection().is_some_and(|connection| connection.private) {
-            let detail = "the body is handed out over HTTPS only; see the setting trusted_proxies";
-            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+        if let Err(problem) = super::auth::require_private(caller, "the body is handed out") {
             return Err(refuse(Refusal::PlainHttp, problem).await);
         }
         if let Err(problem) = reveal::within_rate(&app, caller) {
             return Err(refuse(Refusal::RateLimit, problem).await);
         }
-        if let Err(problem) = Reason::demanded(&reason) {
+    }
+    let reason = match reason {
+        Ok(reason) => reason,
+        Err(problem) => {
             let problem = Problem::bad_request(format!("reason {problem}"));
             return Err(refuse(Refusal::Reason, problem).await);
         }
-    }
+    };
     let ingest = |source: &str| app.ingests.get(source);
     let found = match Evidence::open(&*app.store, &app.reader, ingest, position).await {
         Ok(found) => found,

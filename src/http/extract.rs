@@ -126,6 +126,20 @@ impl TryFrom<u32> for Limit {
     }
 }
 
+/// A number from 0 on, such as a position.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Number(pub(super) u64);
+
+impl TryFrom<String> for Number {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        let number = text.parse().map_err(|_| "has to be a position: a number from 0 on");
+        number.map(Self)
+    }
+}
+
 /// A time, or the start of a day in UTC. From the year 0 to 9999: what both stores can compare.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]

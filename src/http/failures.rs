@@ -69,7 +69,7 @@ struct Filter {
     /// The reason, in the provider's words.
     #[param(value_type = Option<String>)]
     reason: Option<Words>,
-    /// The provider behind the mailboxes, as it is written in the order, e.g. `GOOGLE`.
+    /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
     /// The domain that failed.
@@ -112,6 +112,8 @@ struct Failure {
     user_id: Option<String>,
     /// The position of the event.
     position: u64,
+    /// Where the event is to be found, with the scope `audit`.
+    event_url: String,
     /// The sender's id of the event.
     event_id: String,
     /// Who sent it.
@@ -135,6 +137,7 @@ impl From<FailureView> for Failure {
             service_provider: view.service_provider.map(|provider| provider.0),
             user_id: view.user_id.map(Into::into),
             position: view.position.0,
+            event_url: format!("/api/v1/events?after={}&limit=1", view.position.0.saturating_sub(1)),
             event_id: view.event_id.into(),
             source: view.source.into(),
             happened_at: view.happened_at,
@@ -191,7 +194,7 @@ async fn list(
         .and("happened_at", Comparison::AtLeast, filter.from.map(|from| from.0))
         .and("happened_at", Comparison::LessThan, filter.to.map(|to| to.0))
         .equal("reason", filter.reason.map(|reason| reason.0))
-        .equal("service_provider", filter.provider.map(|provider| provider.0))
+        .in_any_case("service_provider", filter.provider)
         .equal("domain", filter.domain.map(|domain| String::from(domain.0)))
         .equal("user_id", filter.user_id.map(String::from));
     let newest_first = Order {

@@ -4,6 +4,8 @@
 //! hides an item. That of an answer as of an earlier moment says so too: its pages belong together. Callers are to
 //! treat it as opaque.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -12,6 +14,7 @@ use projections::{Kind, Projection, Value};
 use serde::Serialize;
 
 use super::Problem;
+use super::extract::Words;
 use super::reading::Pin;
 use crate::store::{Comparison, Condition, GenerationState, Order, RowQuery, Store, StoreError, StoredRow};
 
@@ -58,10 +61,30 @@ impl Conditions {
         self
     }
 
+    /// Adds that the column has this word, if there is one, as it is usually written in small or in capital letters.
+    pub(super) fn in_any_case(mut self, column: &'static str, word: Option<Words>) -> Self {
+        self.0.extend(word.map(|word| Condition {
+            column,
+            comparison: Comparison::OneOf,
+            values: cases(&word.0),
+        }));
+        self
+    }
+
     /// Adds that the column has this value, if there is one.
     pub(super) fn equal(self, column: &'static str, value: Option<impl Into<Value>>) -> Self {
         self.and(column, Comparison::Equal, value)
     }
+}
+
+/// A word as people write it: as it is given, in capitals, in small letters, and with a capital in front. An index serves all.
+fn cases(word: &str) -> Vec<Value> {
+    let lower = word.to_lowercase();
+    let mut letters = lower.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    let capital = first.unwrap_or_default() + letters.as_str();
+    let cases = BTreeSet::from([word.to_owned(), word.to_uppercase(), capital, lower]);
+    cases.into_iter().map(Value::Text).collect()
 }
 
 /// A query of the projection `P`.

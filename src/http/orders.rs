@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
-use super::extract::{DomainName, Limit, Path, Query, Words, one_of};
+use super::extract::{DomainName, Limit, Number, Path, Query, Words, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
@@ -57,7 +57,7 @@ struct Filter {
     /// One of the order's domains.
     #[param(value_type = Option<String>)]
     domain: Option<DomainName>,
-    /// The provider behind the mailboxes, as it is written in the order, e.g. `GOOGLE`.
+    /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
     /// How many items at most.
@@ -179,7 +179,7 @@ async fn list(
     let conditions = Conditions::default()
         .equal("status", filter.status.map(OrderStatus::as_str))
         .equal("user_id", filter.user_id.map(String::from))
-        .equal("service_provider", filter.provider.map(|provider| provider.0))
+        .in_any_case("service_provider", filter.provider)
         .and(
             "order_id",
             has_domain,
@@ -245,7 +245,8 @@ struct TimelinePage {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<Limit>,
     /// The `next` of the page before: only events after this position.
-    after: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    after: Option<Number>,
 }
 
 /// An event of an order's timeline. Nothing that is sealed is in it.
@@ -318,7 +319,7 @@ async fn timeline(
     let head = app.store.head().await?.position;
     let limit = page.limit.unwrap_or_default().get();
     let query = EventQuery {
-        after: aggregates::Position(page.after.unwrap_or_default()),
+        after: aggregates::Position(page.after.map_or(0, |after| after.0)),
         limit: limit + 1,
         filter: EventFilter {
             stream: Some(StreamId::order(&id)),

@@ -67,8 +67,9 @@ struct Begun {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct Why {
-    /// Why, at most 500 characters. It is recorded.
+    /// Why, at most 500 characters; not empty. It is recorded.
     #[param(value_type = Option<String>)]
+    #[serde(default, deserialize_with = "Reason::if_any")]
     reason: Option<Reason>,
 }
 

@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
-use super::auth::{AnyToken, require};
+use super::auth::{AnyToken, require, require_private};
 use super::extract::{DomainName, NoParameters, Path, Query};
 use super::problem::Refusals;
 use super::reading::{AtLeast, Reading, Wanted};
@@ -39,7 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
-    /// Why the credentials are needed, e.g. a ticket: 10 to 500 characters. It is recorded.
+    /// Why the credentials are needed, e.g. a ticket: 10 to 500 characters, as they can be seen. It is recorded.
     #[schema(min_length = 10, max_length = 500)]
     reason: String,
     /// Whether the TOTP seed itself is to be shown. The one-time code is computed from it here either way.
@@ -272,10 +272,7 @@ impl<'a> Attempt<'a> {
         if let Err(problem) = require(&self.caller, scope) {
             return Err(self.refuse(Refusal::Scope, problem).await);
         }
-        if !self.caller.connection().is_some_and(|connection| connection.private) {
-            let detail = "credentials are handed out over HTTPS only; if a proxy in front of the service ends TLS, name \
-                          it in the setting trusted_proxies and let it send X-Forwarded-Proto";
-            let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+        if let Err(problem) = require_private(&self.caller, "credentials are handed out") {
             return Err(self.refuse(Refusal::PlainHttp, problem).await);
         }
         if let Err(problem) = within_rate(self.app, &self.caller) {

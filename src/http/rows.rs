@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use axum::routing::get;
 use projections::access::Access;
 use projections::{AnyProjection, Column, Folded, Kind, Projection, Value};
@@ -20,7 +21,7 @@ use utoipa::openapi::{
 use utoipa::{IntoParams, IntoResponses, openapi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::auth::{AnyToken, require};
+use super::auth::{Denied, admit};
 use super::extract::{Limit, Moment, Query};
 use super::list::{Page, encode, key_in, unreadable};
 use super::problem::Refusals;
@@ -195,15 +196,18 @@ fn value(kind: Kind, text: String) -> Result<Value, String> {
 fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>> {
     let name = projection.name();
     let scope = scope_of(projection);
-    let handler = move |AnyToken(caller): AnyToken,
+    let handler = move |mut parts: Parts,
                         axum::extract::State(app): axum::extract::State<Arc<App>>,
                         header: AtLeast,
                         Query(parameters): Query<Vec<(String, String)>>| async move {
-        require(&caller, scope)?;
+        let caller = admit(&mut parts, &app, scope).await?;
         if projection.name() == Access::NAME {
-            app.journal.read(&caller, Read::AccessLog).await?;
+            app.journal
+                .read(&caller, Read::AccessLog)
+                .await
+                .map_err(Problem::from)?;
         }
-        rows(projection, app, header, parameters).await
+        Ok::<_, Denied>(rows(projection, app, header, parameters).await?)
     };
     let row = format!("{}Row", camel(name));
     let mut operation = OperationBuilder::new()

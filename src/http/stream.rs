@@ -22,13 +22,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::events::{Choice, Chosen, EventTypes};
-use super::extract::Query;
+use super::events::{Choice, Chosen, EventTypes, KnownCategory};
+use super::extract::{Number, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Read;
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
-use crate::store::{Category, ConsumerName, EventFilter, Store, StoreError, StoredEvent};
+use crate::store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
 
 /// The header that a reader resumes by.
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -52,13 +52,14 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[serde(deny_unknown_fields)]
 struct Parameters {
     /// Only events after this position, unless there is a `Last-Event-ID`.
-    after: Option<u64>,
+    #[param(value_type = Option<u64>)]
+    after: Option<Number>,
     /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
     #[param(value_type = Option<String>)]
     r#type: Option<EventTypes>,
     /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
     #[param(value_type = Option<String>)]
-    category: Option<Category>,
+    category: Option<KnownCategory>,
     /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
     #[param(value_type = Option<String>)]
     stream: Option<StreamId>,
@@ -119,7 +120,7 @@ async fn stream(
         subject,
         consumer,
     };
-    let after = last_event_id(&headers)?.or(after);
+    let after = last_event_id(&headers)?.or(after.map(|after| after.0));
     let Chosen {
         filter,
         after,

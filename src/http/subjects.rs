@@ -117,8 +117,8 @@ async fn show(
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Why {
-    /// Why, e.g. the number of a request: 1 to 500 characters. It is recorded.
-    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    /// Why, e.g. the number of a request: 10 to 500 characters, as they can be seen. It is recorded.
+    #[schema(value_type = String, min_length = 10, max_length = 500)]
     reason: Reason,
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::{AccessEvent, AccessFacts, TokenId};
+use aggregates::{AccessEvent, AccessFacts, Action, Refusal, TokenId};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use zeroize::Zeroizing;
 
-use super::auth::{Admin, Scope};
+use super::auth::{Admin, Scope, require_private};
 use super::extract::{Body, Moment, NoParameters, Path, Query};
 use super::list::Page;
 use super::problem::Refusals;
@@ -107,7 +107,8 @@ struct Created {
     about: Token,
 }
 
-/// Makes a token. The answer is the only place where it can ever be read.
+/// Makes a token. The answer is the only place where it can ever be read, so it is given over HTTPS only, or on the machine
+/// itself.
 #[utoipa::path(
     post,
     path = "/api/v1/tokens",
@@ -115,7 +116,16 @@ struct Created {
     tag = "tokens",
     request_body = Wanted,
     security(("bearer" = ["admin"])),
-    responses((status = 201, body = Created, description = "The token."), Refusals)
+    responses(
+        (status = 201, body = Created, description = "The token."),
+        Refusals,
+        (
+            status = 403,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The token lacks the scope `admin`, or the call came over plain HTTP."
+        )
+    )
 )]
 async fn create(
     scope: Scope<Admin>,
@@ -123,6 +133,13 @@ async fn create(
     _: Query<NoParameters>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Response, Problem> {
+    if let Err(problem) = require_private(scope.caller(), "tokens are handed out") {
+        let facts = scope.caller().facts();
+        app.journal
+            .refused(Action::CreateToken, Refusal::PlainHttp, facts)
+            .await?;
+        return Err(problem);
+    }
     let scopes: Result<Scopes, String> = wanted.scopes.iter().map(|name| name.parse::<access::Scope>()).collect();
     let scopes = scopes.map_err(|problem| Problem::bad_request(format!("scopes: {problem}")))?;
     if scopes.is_empty() {

@@ -60,6 +60,11 @@ impl EventFilter {
 pub struct Category(String);
 
 impl Category {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The names of its streams, byte by byte: from the first, up to but not including the second. `.` comes right
     /// after `-` in ASCII.
     pub(super) fn range(&self) -> (String, String) {

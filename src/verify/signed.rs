@@ -182,7 +182,11 @@ impl<'s> Expected<'s> {
         })?;
         match &self.origin {
             Some(origin) if *origin == read.origin => Ok(read),
-            _ => Err(wrong(format!("is of another log, {}", read.origin))),
+            Some(_) => Err(wrong(format!("is of another log, {}", read.origin))),
+            None => Err(wrong(format!(
+                "cannot be compared: the log's name is missing, its row in log_origin was removed; put {:?} back there",
+                read.origin
+            ))),
         }
     }
 

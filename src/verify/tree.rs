@@ -17,8 +17,6 @@ use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
 /// Rows that one task reads and hashes: a whole number of tiles.
 const CHUNK: u64 = 32 * TILE_WIDTH;
-/// Levels of tiles that a tree can have: 2^64 leaves need no more.
-const LEVELS: u8 = 8;
 /// Tasks at once: enough for every core to have work while another task waits for the database.
 const TASKS: usize = 4;
 
@@ -165,7 +163,8 @@ async fn finish(
     }
     let mut beyond = Vec::new();
     let mut full = frontier.size();
-    for level in 1..=LEVELS {
+    // 2^64 leaves need no more than 8 levels; whatever is above was put in
+    for level in 1..=u8::MAX {
         full /= TILE_WIDTH;
         let nodes = store.tree_hashes(level, full..u64::MAX).await?.len();
         if nodes > 0 {

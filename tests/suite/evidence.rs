@@ -100,7 +100,7 @@ async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: D
     assert_eq!(program.run_with("ingest --unsigned -", &line).await.code, 0);
     let last = all_events(&*database.store().await).await.len();
     let ended = program
-        .run(&format!("events evidence {last} --reason dispute --out body"))
+        .run(&format!("events evidence {last} --reason dispute-2026-9 --out body"))
         .await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert_eq!(ended.json()["signature"], json!({"result": "unsigned"}));
@@ -108,7 +108,7 @@ async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: D
     assert_eq!(written, line.into_bytes());
     assert!(!ended.stdout.contains("johndoe"), "{}", ended.stdout);
     let ended = program
-        .run(&format!("events evidence {last} --reason dispute --out body"))
+        .run(&format!("events evidence {last} --reason dispute-2026-9 --out body"))
         .await;
     assert_eq!(ended.code, 2);
     assert!(ended.stderr.contains("body is there already"), "{}", ended.stderr);
@@ -203,13 +203,15 @@ async fn the_body_takes_more_than_the_right_to_audit(database: Database) {
         .header("x-forwarded-proto", "http")
         .json(&json!({"reason": "dispute 2026-9", "includeBody": true}));
     assert_eq!(through_a_proxy.send().await.unwrap().status(), 403);
-    let hardly_a_reason = Client::new()
-        .post(format!("{}/api/v1/events/{position}/evidence", service.base))
-        .bearer_auth(&both)
-        .json(&json!({"reason": "dispute 9", "includeBody": true}));
-    assert_eq!(hardly_a_reason.send().await.unwrap().status(), 400);
+    for body in [true, false] {
+        let hardly_a_reason = Client::new()
+            .post(format!("{}/api/v1/events/{position}/evidence", service.base))
+            .bearer_auth(&both)
+            .json(&json!({"reason": "dispute 9", "includeBody": body}));
+        assert_eq!(hardly_a_reason.send().await.unwrap().status(), 400);
+    }
     let log = all_events(&*database.store().await).await;
     let count = |name: &str| log.iter().filter(|event| event.type_name == name).count();
-    assert_eq!((count("EvidenceOpened"), count("AccessRefused")), (2, 5));
+    assert_eq!((count("EvidenceOpened"), count("AccessRefused")), (2, 6));
     service.stop().await;
 }

@@ -84,6 +84,9 @@ pub struct AccessFacts {
     /// The address that the call came from, as far as it can be trusted; none on the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// The call that was refused: its method, and its path with the names of its parameters in place of their values.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// What was handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Shown>,
@@ -108,6 +111,10 @@ pub struct AccessFacts {
     /// Whether the check passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
+    /// How many of the same to the same actor were refused since the last one that was recorded, and are not: more came within
+    /// a minute than are recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub passed_over: Option<u64>,
     /// The projection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection: Option<String>,
@@ -138,6 +145,7 @@ impl AccessFacts {
             action: None,
             actor,
             address: None,
+            call: None,
             credentials: Vec::new(),
             domain: None,
             first_position: None,
@@ -146,6 +154,7 @@ impl AccessFacts {
             mailbox_id: None,
             order_id: None,
             passed: None,
+            passed_over: None,
             projection: None,
             reason: None,
             refusal: None,
@@ -247,11 +256,20 @@ pub enum Action {
     OpenEvidence,
     /// Read a quarantined webhook again.
     ReplayWebhook,
+    /// Read what the views tell; recorded only where it was refused.
+    ReadViews,
+    /// Read what the ledger tells of itself: subjects, consumers, checkpoints, keys, tiles of hashes; recorded only where it
+    /// was refused.
+    ReadLedger,
+    /// Read which tokens there are; recorded only where it was refused.
+    ReadTokens,
+    /// Look after projections and consumers; recorded only where it was refused.
+    Operate,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::Reveal,
         Self::Erase,
         Self::Hold,
@@ -272,6 +290,10 @@ impl Action {
         Self::ReadProofs,
         Self::OpenEvidence,
         Self::ReplayWebhook,
+        Self::ReadViews,
+        Self::ReadLedger,
+        Self::ReadTokens,
+        Self::Operate,
     ];
 
     /// The word for it, as in JSON.
@@ -297,6 +319,10 @@ impl Action {
             Self::ReadProofs => "readProofs",
             Self::OpenEvidence => "openEvidence",
             Self::ReplayWebhook => "replayWebhook",
+            Self::ReadViews => "readViews",
+            Self::ReadLedger => "readLedger",
+            Self::ReadTokens => "readTokens",
+            Self::Operate => "operate",
         }
     }
 }
@@ -319,6 +345,10 @@ pub enum Refusal {
     Erased,
     /// The subject is under legal hold.
     LegalHold,
+    /// The token was revoked.
+    Revoked,
+    /// The token had expired.
+    Expired,
 }
 
 impl Refusal {
@@ -332,6 +362,8 @@ impl Refusal {
             Self::Unknown => "unknown",
             Self::Erased => "erased",
             Self::LegalHold => "legalHold",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Handing out credentials: to whom, how, and what is kept of it.
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -184,7 +185,7 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
         (
             reveal(&service, YASMEEN, &good, &json!({"reason": "because"})),
             400,
-            "10 characters",
+            "10 visible characters",
             "reason",
         ),
         (
@@ -285,6 +286,16 @@ async fn too_many_reveals_are_told_when_to_come_back(database: Database) {
     let refused = log(&service, "action=reveal&outcome=refused&limit=100").await;
     assert!((30..=35).contains(&refused.len()), "{}", refused.len());
     assert!(refused.iter().all(|entry| entry["refusal"] == "rateLimit"));
+    // and does not hide another thing that it tries
+    let events = answer(call(&service, Method::GET, "/api/v1/events", &one)).await;
+    assert_eq!(events.0, 403);
+    assert_eq!(log(&service, "action=readFeed&outcome=refused").await.len(), 1);
+    // the next refusal that is recorded tells of those that were not
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    assert_eq!(answer(request(&one)).await.0, 429);
+    let refused = log(&service, "action=reveal&outcome=refused&limit=100").await;
+    let told: u64 = refused.iter().filter_map(|entry| entry["passedOver"].as_u64()).sum();
+    assert_eq!(told + refused.len() as u64, 41);
     service.stop().await;
 }
 

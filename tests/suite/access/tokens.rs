@@ -17,6 +17,7 @@ on_both_stores!(
     a_token_that_expired_is_refused_and_says_since_when,
     a_store_keeps_everything_of_a_token_but_the_token,
     a_token_that_makes_no_sense_is_not_made,
+    a_token_is_not_made_where_others_could_read_it,
 );
 
 /// A call for each scope that a token may have.
@@ -40,6 +41,11 @@ async fn a_token_may_do_what_its_scopes_say_and_nothing_else(database: Database)
                 let detail = body["detail"].as_str().unwrap();
                 assert!(detail.ends_with(&format!("the scope `{needed}`")), "{detail}");
             }
+        }
+        // whoever may not is not told of parameters
+        if scope != "read" {
+            let path = "/api/v1/projections/nope/diff?what=x";
+            assert_eq!(answer(call(&service, Method::GET, path, &token)).await.0, 403);
         }
         // the access log's rows are no ordinary rows
         for path in [
@@ -89,6 +95,17 @@ async fn what_a_token_may_not_do_and_asked_for_is_recorded(database: Database) {
             "readProofs",
         ),
         (Method::GET, "/tile/entries/000".to_owned(), "readProofs"),
+        (Method::GET, "/api/v1/subjects".to_owned(), "readLedger"),
+        (Method::GET, "/checkpoint".to_owned(), "readLedger"),
+        (Method::GET, "/api/v1/tokens".to_owned(), "readTokens"),
+        (Method::GET, "/api/v1/projections".to_owned(), "operate"),
+        (Method::PUT, "/api/v1/consumers/billing".to_owned(), "operate"),
+        (
+            Method::GET,
+            "/api/v1/projections/access/rows".to_owned(),
+            "readAccessLog",
+        ),
+        (Method::GET, "/api/v1/projections/access/diff".to_owned(), "readViews"),
     ];
     for (method, path, action) in &asked_for {
         let (status, body) = answer(call(&service, method.clone(), path, &token)).await;
@@ -108,12 +125,7 @@ async fn what_a_token_may_not_do_and_asked_for_is_recorded(database: Database) {
     assert_eq!(about(3, "projection"), "orders");
     assert_eq!(about(5, "tokenId"), json!(id));
     assert_eq!(about(7, "firstPosition"), 1);
-    // reading what it may not is no act
-    assert_eq!(
-        answer(call(&service, Method::GET, "/api/v1/subjects", &token)).await.0,
-        403
-    );
-    assert_eq!(log(&service, &format!("actor={id}")).await.len(), asked_for.len());
+    assert_eq!(about(0, "call"), "DELETE /api/v1/subjects/{userId}");
     service.stop().await;
 }
 
@@ -153,7 +165,14 @@ async fn a_revoked_token_is_refused_within_seconds_by_every_process(database: Da
     let tokens = service.get_json("/api/v1/tokens").await;
     assert!(tokens["items"][0]["revokedAt"].is_string());
     assert!(!tokens.to_string().contains(&token));
-    let entries = log(&service, "").await;
+    // that somebody still tried is recorded by both
+    let entries = log(&service, "outcome=refused").await;
+    let refused = |entry: &Value| {
+        let is = |field: &str, value: &str| entry[field] == value;
+        is("actor", &id) && is("refusal", "revoked") && is("action", "readViews") && is("call", "GET /api/v1/orders")
+    };
+    assert!(entries.len() == 2 && entries.iter().all(refused), "{entries:?}");
+    let entries = log(&service, "outcome=granted").await;
     let told: Vec<_> = entries
         .iter()
         .map(|entry| {
@@ -192,6 +211,24 @@ async fn a_token_that_expired_is_refused_and_says_since_when(database: Database)
     let (status, body) = status().await;
     assert_eq!(status, 401, "what is remembered of it does not prolong it");
     assert_eq!(body["detail"], format!("the token expired at {expiry}"));
+    let reveal = "/api/v1/mailboxes/M1/credentials/reveal";
+    assert_eq!(answer(call(&service, Method::POST, reveal, token)).await.0, 401);
+    let entries = log(&service, "outcome=refused").await;
+    let refused: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry["action"].as_str(), entry["refusal"].as_str()))
+        .collect();
+    let expired = |action| (Some(action), Some("expired"));
+    assert_eq!(refused, [expired("reveal"), expired("readViews")]);
+    // many more are counted, and recorded no more often than others
+    for _ in 0..40 {
+        assert_eq!(
+            answer(call(&service, Method::GET, "/api/v1/orders", token)).await.0,
+            401
+        );
+    }
+    let recorded = log(&service, "action=readViews&limit=100").await.len();
+    assert!((30..=35).contains(&recorded), "{recorded}");
     service.stop().await;
 }
 
@@ -259,5 +296,27 @@ async fn a_token_that_makes_no_sense_is_not_made(database: Database) {
         service.get_json("/api/v1/tokens").await["items"],
         Value::Array(Vec::new())
     );
+    service.stop().await;
+}
+
+async fn a_token_is_not_made_where_others_could_read_it(database: Database) {
+    let service = database.service().await;
+    let wanted = json!({"name": "support", "scopes": ["read"]});
+    let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
+    let (status, body) = answer(request.header("x-forwarded-proto", "http")).await;
+    assert_eq!(status, 403, "{body}");
+    let detail = body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("HTTPS") && detail.contains("trusted_proxies"),
+        "{detail}"
+    );
+    let entries = log(&service, "").await;
+    assert_eq!(
+        (&entries[0]["action"], &entries[0]["refusal"]),
+        (&json!("createToken"), &json!("plainHttp"))
+    );
+    assert_eq!(service.get_json("/api/v1/tokens").await["items"], json!([]));
+    let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
+    assert_eq!(answer(request.header("x-forwarded-proto", "https")).await.0, 201);
     service.stop().await;
 }

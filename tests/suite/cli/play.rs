@@ -60,6 +60,16 @@ async fn a_served_ledger_takes_what_the_simulator_sends(database: Database) {
         taken.stderr
     );
 
+    // where nothing can be served, nothing is made
+    let empty = tempfile::tempdir().unwrap();
+    let ended = std::process::Command::new(env!("CARGO_BIN_EXE_warmledger"))
+        .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
+        .current_dir(empty.path())
+        .output()
+        .unwrap();
+    assert_eq!(ended.status.code(), Some(2));
+    assert_eq!(empty.path().read_dir().unwrap().count(), 0);
+
     let (code, rest) = service.signal("TERM").await;
     assert_eq!(code, Some(0), "{rest}");
 }

@@ -269,6 +269,7 @@ async fn failures_link_their_order_and_event(database: Database) {
             "serviceProvider": "GOOGLE",
             "userId": USER,
             "position": 2,
+            "eventUrl": "/api/v1/events?after=1&limit=1",
             "eventId": "KX6VYNA7W2M616JPFVT9JZX14B4N",
             "source": "coldmailreseller",
             "day": day,
@@ -276,6 +277,17 @@ async fn failures_link_their_order_and_event(database: Database) {
     );
     let order = service.get_json(failure["orderUrl"].as_str().unwrap()).await;
     assert_eq!(order["orderId"], FAILED_ORDER);
+    let event = service.get_json(failure["eventUrl"].as_str().unwrap()).await;
+    assert_eq!(event["items"][0]["id"], failure["eventId"]);
+    // a provider is found however it is written
+    for path in ["failures", "orders", "domains"] {
+        let all = service.get_json(&format!("/api/v1/{path}?provider=GOOGLE")).await;
+        assert!(!all["items"].as_array().unwrap().is_empty());
+        for word in ["google", "Google"] {
+            let found = service.get_json(&format!("/api/v1/{path}?provider={word}")).await;
+            assert_eq!(found["items"], all["items"], "{path} {word}");
+        }
+    }
     service.stop().await;
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::Method;
 use serde_json::json;
+use warmledger::checkpoints::CheckpointSigner;
 use warmledger::store::Store;
 use warmledger::verify::{FindingKind, Report};
 
@@ -23,6 +24,7 @@ on_both_stores!(
     signing_keys_are_those_of_the_events,
     a_row_that_cannot_be_read_hides_no_other,
     checkpoints_that_are_removed_or_put_in_are_found,
+    a_table_or_a_name_that_is_gone_is_named,
     a_head_that_is_gone_is_a_finding,
     a_live_service_makes_no_findings,
 );
@@ -420,6 +422,56 @@ async fn checkpoints_that_are_removed_or_put_in_are_found(database: Database) {
         "{}",
         ended.stdout
     );
+}
+
+async fn a_table_or_a_name_that_is_gone_is_named(database: Database) {
+    let store = database.store().await;
+    let signer = super::signer(&database, &store).await;
+    fill_with_leaves(&*store, 3).await;
+    signer.sign().await.unwrap();
+    let victim = Victim::of(&database, store).await;
+    let node = format!(
+        "INSERT INTO tree_nodes (level, number, hash) VALUES (9, 0, {})",
+        super::tampering::bytes(&victim.raw, &[7; 32])
+    );
+    victim.raw.execute(&node).await;
+    let report = check(&victim.store, true, &[]).await;
+    assert!(report.findings[0].detail.contains("1 nodes on level 9"), "{report:?}");
+    victim.raw.execute("DELETE FROM tree_nodes WHERE level = 9").await;
+
+    victim.raw.execute("DELETE FROM log_origin").await;
+    let report = check(&victim.store, true, &[]).await;
+    let words = "put \"ledger.test/1\" back";
+    assert!(report.findings[0].detail.contains(words), "{report:?}");
+    let refused = CheckpointSigner::open(Arc::clone(&victim.store), database.dir.path().to_owned(), None).await;
+    let refused = refused.err().unwrap().to_string();
+    assert!(
+        refused.contains("log_origin") && refused.contains("ledger.test/1"),
+        "{refused}"
+    );
+    victim
+        .raw
+        .execute("INSERT INTO log_origin (origin) VALUES ('ledger.test/1')")
+        .await;
+
+    for table in ["refs", "checkpoints"] {
+        victim
+            .raw
+            .execute(&format!("ALTER TABLE {table} RENAME TO elsewhere"))
+            .await;
+        let ended = Program::new(&database).run("verify --full").await;
+        assert_eq!(ended.code, 1, "{}", ended.stderr);
+        assert!(
+            ended.stdout.contains("table a table was removed") && ended.stdout.contains(table),
+            "{}",
+            ended.stdout
+        );
+        victim
+            .raw
+            .execute(&format!("ALTER TABLE elsewhere RENAME TO {table}"))
+            .await;
+    }
+    assert!(check(&victim.store, true, &[]).await.is_sound());
 }
 
 async fn a_head_that_is_gone_is_a_finding(database: Database) {

@@ -13,6 +13,7 @@ use crate::support::log::fill_with_leaves;
 
 on_both_stores!(
     a_bundle_is_checked_offline_and_one_that_was_altered_fails,
+    whoever_knows_an_old_key_comes_to_the_one_that_signs_a_bundle,
     a_bundle_is_refused_where_there_is_nothing_to_prove_it_with,
 );
 
@@ -127,6 +128,49 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
         std::fs::write(&kept, checkpoint.note).unwrap();
         let (code, text) = check(&dir("whole"), &["--key", &key, "--checkpoint", &kept]);
         assert_eq!(code, Some(0), "{}: {text}", checkpoint.size);
+    }
+}
+
+async fn whoever_knows_an_old_key_comes_to_the_one_that_signs_a_bundle(database: Database) {
+    let store = database.store().await;
+    let signer = super::signer(&database, &store).await;
+    fill_with_leaves(&*store, 300).await;
+    signer.sign().await.unwrap();
+    let first = store.latest_checkpoint().await.unwrap().unwrap().note;
+    let program = Program::new(&database);
+    for _ in 0..2 {
+        let rotated = program.run("keys rotate-signing --reason yearly").await;
+        assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+        fill_with_leaves(&*store, 10).await;
+        signer.sign().await.unwrap();
+    }
+    assert_eq!(program.run("export --out bundle").await.code, 0);
+    let bundle = program.directory.path().join("bundle");
+    let kept = program.directory.path().join("kept");
+    std::fs::write(&kept, first).unwrap();
+    let kept = kept.display().to_string();
+    let keys = store.signing_keys().await.unwrap();
+    assert_eq!(keys.len(), 3);
+    for key in &keys {
+        let (code, text) = check(&bundle, &["--key", &key.verifier]);
+        assert!(code == Some(0) && text.starts_with("OK: events 1 to 322"), "{text}");
+    }
+    let (code, text) = check(&bundle, &["--key", &keys[0].verifier, "--checkpoint", &kept]);
+    assert_eq!(code, Some(0), "{text}");
+    // a handover that was altered leads nowhere, and the answer names the key that is not known
+    let path = bundle.join("handovers.json");
+    let good = std::fs::read_to_string(&path).unwrap();
+    let id = |key: &str| key.splitn(3, '+').take(2).collect::<Vec<_>>().join("+");
+    let beyond = good.replacen("\"from\": 301", "\"from\": 999", 1);
+    for bad in [good.replacen("yearly", "monthly", 1), beyond, "[]".to_owned()] {
+        assert_ne!(bad, good);
+        std::fs::write(&path, bad).unwrap();
+        let (code, text) = check(&bundle, &["--key", &keys[0].verifier]);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(
+            text.contains("not signed with the key") && text.contains(&id(&keys[2].verifier)),
+            "{text}"
+        );
     }
 }
 
