@@ -15,6 +15,9 @@ use crate::store::{Append, Store, StoreError};
 type Appended = Result<Append, StoreError>;
 type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
 
+/// Events that are surely sent at once.
+const SMALL: usize = 16;
+
 /// A batch on its way to disk.
 pub(super) struct Flight {
     batch: Vec<Pending>,
@@ -33,6 +36,8 @@ impl Flight {
         let mut append: Appending = Box::pin(async move { store.append(&shared.as_batch(behind)).await });
         let append: Appending = match poll_immediate(&mut append).await {
             Some(appended) => Box::pin(ready(appended)),
+            // all of it is on its way; to wait for the answer takes nobody else
+            None if plan.events.len() <= SMALL => append,
             None => Box::pin(joined(tokio::spawn(append))),
         };
         Self { batch, plan, append }
