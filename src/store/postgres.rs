@@ -17,6 +17,7 @@
 mod checkpoints;
 mod consumers;
 mod copy;
+mod floor;
 mod generations;
 mod keys;
 mod lease;
@@ -42,7 +43,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
 use super::{
-    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
     ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead,
     TreeStore,
@@ -62,6 +63,7 @@ pub struct PostgresStore {
     /// For the writer alone, so that readers never make it wait.
     writer: PgPool,
     turns: log::Turns,
+    floor: floor::Session,
     /// For everything else. Plans are made afresh for each execution: one made while a table was empty would scan it
     /// for ever.
     pool: PgPool,
@@ -102,6 +104,7 @@ impl PostgresStore {
         Ok(Self {
             writer,
             turns: log::Turns::new(),
+            floor: floor::Session::default(),
             pool,
         })
     }
@@ -116,7 +119,9 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.pool.close().await;
+        self.turns.close();
         self.writer.close().await;
+        drop(self.floor.lock().await.take());
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
@@ -129,6 +134,10 @@ impl Store for PostgresStore {
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
         log::append(&self.writer, &self.turns, batch).await
+    }
+
+    async fn floor(&self) -> Result<Option<Box<dyn Floor>>, StoreError> {
+        floor::take(&self.floor, &self.writer.connect_options()).await.map(Some)
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {

@@ -1,5 +1,6 @@
 //! The event log, references and data keys on PostgreSQL.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
@@ -51,6 +52,8 @@ pub(super) struct Turns {
     /// A number of the process's own; one that another process has too would only make them wait for each other.
     process: i32,
     taken: Mutex<u32>,
+    /// Connections that wait for the next turn: the pool would have each answer once more before it lends it again.
+    idle: std::sync::Mutex<Vec<PoolConnection<Postgres>>>,
 }
 
 impl Turns {
@@ -58,14 +61,28 @@ impl Turns {
         Self {
             process: rand::random(),
             taken: Mutex::default(),
+            idle: std::sync::Mutex::default(),
         }
+    }
+
+    /// Gives the connections back to their pool.
+    pub(super) fn close(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The next turn's lock, one of three, and a connection. Turns are taken in the order of the calls, even where one has to
     /// wait for its connection to be made.
     async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
         let mut taken = self.taken.lock().await;
-        let connection = writer.acquire().await?;
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => writer.acquire().await?,
+        };
         *taken = (*taken + 1) % 3;
         Ok((*taken as i16, connection))
     }
@@ -130,21 +147,26 @@ pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) ->
         .bind(node_numbers)
         .bind(node_hashes)
         .bind(batch.behind.then(|| batch.tree.base().to_bytes()));
-    let error = match timeout(LONGEST, append.fetch_one(&mut *connection)).await {
-        Ok(Ok(true)) => return Ok(Append::Done),
-        Ok(Ok(false)) => return Ok(Append::LostRace),
+    let appended = match timeout(LONGEST, append.fetch_one(&mut *connection)).await {
+        Ok(Ok(true)) => Ok(Append::Done),
+        Ok(Ok(false)) => Ok(Append::LostRace),
         Ok(Err(sqlx::Error::Database(error))) => match error.code().as_deref() {
-            Some(UNIQUE_VIOLATION) if error.constraint() == Some(POSITIONS) => return Ok(Append::LostRace),
-            Some(UNIQUE_VIOLATION) => return Ok(Append::Conflict),
-            Some(code) if OVERTAKEN.contains(&code) => return Ok(Append::LostRace),
-            _ => sqlx::Error::Database(error).into(),
+            Some(UNIQUE_VIOLATION) if error.constraint() == Some(POSITIONS) => Ok(Append::LostRace),
+            Some(UNIQUE_VIOLATION) => Ok(Append::Conflict),
+            Some(code) if OVERTAKEN.contains(&code) => Ok(Append::LostRace),
+            _ => Err(sqlx::Error::Database(error).into()),
         },
-        Ok(Err(error)) => error.into(),
-        Err(_) => StoreError::Unavailable(format!("an append was not done within {LONGEST:?}")),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(StoreError::Unavailable(format!(
+            "an append was not done within {LONGEST:?}"
+        ))),
     };
-    // whatever is left of it on the server ends with the session
-    connection.close_on_drop();
-    Err(error)
+    match appended {
+        Ok(_) => turns.idle().push(connection),
+        // whatever is left of it on the server ends with the session
+        Err(_) => connection.close_on_drop(),
+    }
+    appended
 }
 
 fn text<'a>(events: &'a [NewEvent], field: impl Fn(&'a NewEvent) -> &'a str) -> Vec<&'a str> {
