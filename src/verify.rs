@@ -6,13 +6,14 @@
 //! - `tree`: the tree that the leaf hashes make, against the stored one
 //! - `signed`: checkpoints against that tree
 //! - `beside`: the tables beside the log, against what its events tell of them: `told` says what that is, `references`,
-//!   `subjects` and `tokens` compare it
+//!   `subjects`, `tokens`, `signing_keys` and `master_keys` compare it
 //! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
 //!
 //! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
 //! the log is.
 
 mod beside;
+mod master_keys;
 mod quick;
 mod references;
 mod rows;
@@ -68,7 +69,7 @@ pub enum FindingKind {
     References,
     /// A legal hold or an erasure is not what the events tell.
     Subject,
-    /// A data key or a signing key is missing, or there where it should not be.
+    /// A data key, a signing key or the master key is missing, broken, or there where it should not be.
     Key,
     /// A token is not what the events tell.
     Token,
