@@ -66,14 +66,17 @@ impl<'s> Beside<'s> {
         for (position, deed) in &deeds {
             self.note(*position, deed);
         }
-        report.add_all(self.subjects.keys(sealed, keyless).await?);
-        report.add_all(self.references.compare(referring, until).await?);
+        let keys = self.subjects.keys(sealed, keyless).await;
+        report.add_all(found(keys, FindingKind::Subject, "subjects")?);
+        let references = self.references.compare(referring, until).await;
+        report.add_all(found(references, FindingKind::References, "refs")?);
         Ok(())
     }
 
     /// Compares the rest, once all rows were taken in.
     pub(super) async fn finish(mut self, report: &mut Report) -> Result<(), StoreError> {
-        report.add_all(self.references.outside().await?);
+        let outside = self.references.outside().await;
+        report.add_all(found(outside, FindingKind::References, "refs")?);
         let subjects = self.subjects().await;
         report.add_all(found(subjects, FindingKind::Subject, "subjects")?);
         let tokens = self.settled(Settling::Tokens).await;
@@ -175,7 +178,7 @@ impl<'s> Beside<'s> {
     }
 }
 
-/// What was found, or that a table cannot be read.
+/// What was found, or that a table is gone or cannot be read.
 fn found(
     findings: Result<Vec<Finding>, StoreError>,
     kind: FindingKind,
@@ -185,6 +188,10 @@ fn found(
         Err(StoreError::Corrupt(error)) => {
             let detail = format!("{table} cannot be read: {error}");
             Ok(vec![Finding::new(kind, None, detail)])
+        }
+        Err(error) if error.is_missing_table() => {
+            let detail = format!("a table was removed, and nothing was compared with it: {error}");
+            Ok(vec![Finding::new(FindingKind::Table, None, detail)])
         }
         findings => findings,
     }

@@ -112,12 +112,15 @@ impl Told {
 }
 
 impl Told {
-    /// Asks which subjects have no data key.
+    /// Asks which subjects have no data key; where the table of them is gone, that is found at the end.
     pub(super) async fn find_keyless(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         // one that is no identifier is that of an altered row
         let subjects = self.sealed.keys().filter_map(|subject| SubjectId::parse(subject).ok());
         let subjects: Vec<SubjectId> = subjects.collect();
-        self.keyless = store.without_key(&subjects).await?;
+        self.keyless = match store.without_key(&subjects).await {
+            Err(error) if error.is_missing_table() => Vec::new(),
+            keyless => keyless?,
+        };
         Ok(())
     }
 }

@@ -527,24 +527,43 @@ async fn a_table_or_a_name_that_is_gone_is_named(database: Database) {
         .execute("INSERT INTO log_origin (origin) VALUES ('ledger.test/1')")
         .await;
 
-    for table in ["refs", "checkpoints"] {
-        victim
-            .raw
-            .execute(&format!("ALTER TABLE {table} RENAME TO elsewhere"))
-            .await;
-        let ended = Program::new(&database).run("verify --full").await;
-        assert_eq!(ended.code, 1, "{}", ended.stderr);
-        assert!(
-            ended.stdout.contains("table a table was removed") && ended.stdout.contains(table),
-            "{}",
-            ended.stdout
-        );
-        victim
-            .raw
-            .execute(&format!("ALTER TABLE elsewhere RENAME TO {table}"))
-            .await;
-    }
+    let moved = async |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        victim.raw.execute(&sql).await;
+    };
+    moved("checkpoints", "elsewhere").await;
+    let ended = Program::new(&database).run("verify --full").await;
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("table a table was removed") && ended.stdout.contains("checkpoints"),
+        "{}",
+        ended.stdout
+    );
+    moved("elsewhere", "checkpoints").await;
     assert!(check(&victim.store, true, &[]).await.is_sound());
+
+    // what can be checked without it is
+    let altered = "UPDATE events SET event_id = 'another' WHERE position = 2";
+    victim.raw.execute(altered).await;
+    for table in ["refs", "subjects", "data_keys", "tokens", "master_key"] {
+        moved(table, "elsewhere").await;
+        let report = check(&victim.store, true, &[]).await;
+        let found: Vec<_> = report
+            .findings
+            .iter()
+            .map(|finding| (finding.kind, finding.position))
+            .collect();
+        assert_eq!(
+            found,
+            [(FindingKind::Altered, Some(2)), (FindingKind::Table, None)],
+            "{report:?}"
+        );
+        assert!(
+            report.found == 2 && report.findings[1].detail.contains(table),
+            "{report:?}"
+        );
+        moved("elsewhere", table).await;
+    }
 }
 
 async fn a_head_that_is_gone_is_a_finding(database: Database) {
