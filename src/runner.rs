@@ -6,6 +6,7 @@
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `claims`: which projections this process is rebuilding
 //! - `flood`: when webhooks go before views
+//! - `erased`: what is taken back of a row as it stood, since somebody was erased
 //! - `due`: the rebuilds that nobody has to ask for
 //! - `live`: the task that keeps the live generations up to date
 //! - `diff`: what changed in one row between two moments, and by which events
@@ -22,6 +23,7 @@ mod as_of;
 mod claims;
 mod diff;
 mod due;
+mod erased;
 mod flood;
 mod live;
 mod parked;

@@ -48,7 +48,7 @@ pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use key_file::KeyFile;
 pub use key_wrapper::KeyWrapper;
 pub use keyring::{Keyring, SubjectKey, WrappedKey};
-pub use master_key::{KeyMaterial, MasterKey, MasterKeyId, NotAnId};
+pub use master_key::{KeyMaterial, MasterKey, MasterKeyId, NotAnId, WRAPPED_KEY};
 pub use master_keys::MasterKeys;
 pub use pack::{MAX_PLAIN_BYTES, Packed};
 pub use rotation::{Rotated, Rotation, RotationError};

@@ -217,6 +217,7 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
     const VERSION: u32 = 2;
+    /// `has_…` says that an event brought such a credential, and stays true once it is erased.
     const COLUMNS: &'static [Column] = &[
         Column::new("mailbox_id", Kind::Text),
         Column::new("domain", Kind::Text).nullable(),

@@ -21,8 +21,8 @@ use crate::{
 #[command(after_help = "\
 Without --full: the stored tree in itself, the newest checkpoints, the newest events and a sample of the others, which takes a
 moment however long the ledger is. With --full: every event, every node, every checkpoint that was ever signed, and what the events
-tell of references, legal holds, erasures, data keys and tokens. Either may be run beside the service, and needs no key. Exit
-code 1 if anything was altered, removed, put in or rolled back.
+tell of references, legal holds, erasures, tokens and keys. Either may be run beside the service, and needs no key. Exit code 1
+if anything was altered, removed, put in or rolled back.
 
 A checkpoint kept elsewhere shows what the database alone cannot: that it was cut off, or replaced by an older copy.
 The one that the service keeps in the data directory is always compared, if it is there. That the ledger was checked, by whom

@@ -12,6 +12,7 @@ use projections::{AnyProjection, Origin};
 
 use super::RunError;
 use super::advance::fold_row;
+use super::erased::Erased;
 use crate::clock;
 use crate::store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
 
@@ -170,21 +171,29 @@ pub async fn item_as_of(
     until: Position,
 ) -> Result<Option<serde_json::Value>, RunError> {
     let events = history(store, projection, key, until).await?;
+    let erased = Erased::of(store, projection, &events).await?;
     let events: Vec<&Recorded> = events.iter().collect();
     let mut row = None;
-    steps(projection, key, &events, events.len(), |last| row = last)?;
+    steps(projection, key, &events, events.len(), &erased, |last| row = last)?;
     Ok(row)
 }
 
-/// A row as readers see it, before the event with the index `first` and after that one and each later one. A panic of
-/// the projection is an error like any other.
+/// A row as readers see it, before the event with the index `first` and after that one and each later one, without the
+/// credentials that were erased since. A panic of the projection is an error like any other.
 pub(super) fn steps(
     projection: &dyn AnyProjection,
     key: &str,
     events: &[&Recorded],
     first: usize,
+    erased: &Erased,
     mut seen: impl FnMut(Option<serde_json::Value>),
 ) -> Result<(), RunError> {
+    let mut seen = |mut row: Option<serde_json::Value>| {
+        if let Some(row) = &mut row {
+            erased.mask(row);
+        }
+        seen(row);
+    };
     let steps = catch_unwind(AssertUnwindSafe(|| projection.steps(key, events, first, &mut seen)));
     let steps = match steps {
         Ok(steps) => steps.map_err(|error| error.to_string()),

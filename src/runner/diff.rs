@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::RunError;
 use super::as_of::{history, steps};
+use super::erased::Erased;
 use crate::store::Store;
 
 /// What changed in one row after one position and up to another.
@@ -80,12 +81,13 @@ pub async fn diff(
     if events.is_empty() {
         return Ok(None);
     }
+    let erased = Erased::of(store, projection, &events).await?;
     let events: Vec<&Recorded> = events.iter().collect();
     let first = events.partition_point(|event| event.position <= from);
     let mut changes = BTreeMap::new();
     let mut before: Option<Fields> = None;
     let mut later = events[first..].iter();
-    steps(projection, key, &events, first, |row| {
+    steps(projection, key, &events, first, &erased, |row| {
         let after = row.as_ref().map(fields).unwrap_or_default();
         // the first row is the one before all changes
         if let Some(before) = &before

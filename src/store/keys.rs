@@ -67,6 +67,9 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Which of these subjects have no data key.
     async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError>;
 
+    /// Subjects whose wrapped data keys do not have [`WRAPPED_KEY`](crate::vault::WRAPPED_KEY) bytes, at most `limit`.
+    async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+
     /// What is known of these subjects. One that has no key and was never held or erased is not known.
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
 

@@ -12,7 +12,6 @@ const NONCE: usize = 24;
 /// Bytes of a tag.
 const TAG: usize = 16;
 /// Bytes that sealing adds.
-#[cfg(test)]
 pub(super) const OVERHEAD: usize = NONCE + TAG;
 
 /// A label and parts, each with its length before it, so that no two lists give the same bytes. Wiped when dropped: a

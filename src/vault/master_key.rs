@@ -20,6 +20,8 @@ const LABEL: &str = "warmledger data key v1";
 const BYTES: usize = 32;
 /// Bytes of a master key's id, which stands before every key that it wraps.
 const ID: usize = 8;
+/// Bytes of a wrapped data key.
+pub const WRAPPED_KEY: usize = ID + aead::OVERHEAD + 32;
 
 /// The public name of a master key: the start of HMAC-SHA256 under the key over a constant. Says nothing about the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

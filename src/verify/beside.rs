@@ -6,6 +6,7 @@ use std::time::Duration;
 use aggregates::Position;
 use tokio::time::sleep;
 
+use super::master_keys::{self, MasterKeys};
 use super::references::References;
 use super::signing_keys::SigningKeys;
 use super::subjects::Subjects;
@@ -16,9 +17,17 @@ use crate::store::{EventFilter, EventQuery, Store, StoreError};
 
 /// Events that are read at once.
 const PAGE: u32 = 1_000;
-/// The row of a token or a signing key is written after its event: what differs is looked at so often, with such a pause.
+/// The row of a token or of a key is not written together with its event: what differs is looked at so often, with such a pause.
 const LOOKS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// What is not written together with its event.
+#[derive(Clone, Copy)]
+enum Settling {
+    Tokens,
+    SigningKeys,
+    MasterKeys,
+}
 
 /// The tables beside the log.
 pub(super) struct Beside<'s> {
@@ -29,6 +38,7 @@ pub(super) struct Beside<'s> {
     subjects: Subjects<'s>,
     tokens: Tokens,
     signing_keys: SigningKeys,
+    master_keys: MasterKeys,
 }
 
 impl<'s> Beside<'s> {
@@ -41,6 +51,7 @@ impl<'s> Beside<'s> {
             subjects: Subjects::new(store),
             tokens: Tokens::default(),
             signing_keys: SigningKeys::default(),
+            master_keys: MasterKeys::default(),
         }
     }
 
@@ -55,22 +66,27 @@ impl<'s> Beside<'s> {
         for (position, deed) in &deeds {
             self.note(*position, deed);
         }
-        report.add_all(self.subjects.keys(sealed, keyless).await?);
-        report.add_all(self.references.compare(referring, until).await?);
+        let keys = self.subjects.keys(sealed, keyless).await;
+        report.add_all(found(keys, FindingKind::Subject, "subjects")?);
+        let references = self.references.compare(referring, until).await;
+        report.add_all(found(references, FindingKind::References, "refs")?);
         Ok(())
     }
 
     /// Compares the rest, once all rows were taken in.
     pub(super) async fn finish(mut self, report: &mut Report) -> Result<(), StoreError> {
-        report.add_all(self.references.outside().await?);
-        match self.subjects().await {
-            Err(StoreError::Corrupt(error)) => report.add(unreadable(FindingKind::Subject, "subjects", &error)),
-            findings => report.add_all(findings?),
-        }
-        match self.tokens_and_signing_keys().await {
-            Err(StoreError::Corrupt(error)) => report.add(unreadable(FindingKind::Token, "tokens", &error)),
-            findings => report.add_all(findings?),
-        }
+        let outside = self.references.outside().await;
+        report.add_all(found(outside, FindingKind::References, "refs")?);
+        let subjects = self.subjects().await;
+        report.add_all(found(subjects, FindingKind::Subject, "subjects")?);
+        let tokens = self.settled(Settling::Tokens).await;
+        report.add_all(found(tokens, FindingKind::Token, "tokens")?);
+        let signing_keys = self.settled(Settling::SigningKeys).await;
+        report.add_all(found(signing_keys, FindingKind::Key, "signing_keys")?);
+        let misshapen = master_keys::misshapen(self.store).await;
+        report.add_all(found(misshapen, FindingKind::Key, "data_keys")?);
+        let master_keys = self.settled(Settling::MasterKeys).await;
+        report.add_all(found(master_keys, FindingKind::Key, "master_key or data_keys")?);
         Ok(())
     }
 
@@ -81,37 +97,56 @@ impl<'s> Beside<'s> {
         self.subjects.compare(&states, at).await
     }
 
-    async fn tokens_and_signing_keys(&mut self) -> Result<Vec<Finding>, StoreError> {
-        let mut findings = self.compare_tokens_and_signing_keys().await?;
+    /// What differs still after a while.
+    async fn settled(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = self.compare(what).await?;
         for _ in 1..LOOKS {
             if findings.is_empty() {
                 break;
             }
             sleep(PAUSE).await;
-            let still = self.compare_tokens_and_signing_keys().await?;
+            let still = self.compare(what).await?;
             findings.retain(|finding| still.contains(finding));
         }
         Ok(findings)
     }
 
-    async fn compare_tokens_and_signing_keys(&mut self) -> Result<Vec<Finding>, StoreError> {
-        let (tokens, keys) = (self.store.tokens().await?, self.store.signing_keys().await?);
+    /// Compares what the tables say with the events, which are read afterwards.
+    async fn compare(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
+        Ok(match what {
+            Settling::Tokens => {
+                let stored = self.store.tokens().await?;
+                self.catch_up_with_head().await?;
+                self.tokens.compare(&stored)
+            }
+            Settling::SigningKeys => {
+                let stored = self.store.signing_keys().await?;
+                self.catch_up_with_head().await?;
+                self.signing_keys.compare(&stored)
+            }
+            Settling::MasterKeys => {
+                let stored = master_keys::Stored::read(self.store).await?;
+                self.catch_up_with_head().await?;
+                self.master_keys.compare(&stored)
+            }
+        })
+    }
+
+    async fn catch_up_with_head(&mut self) -> Result<(), StoreError> {
         // without a head there is nobody who appends
         let head = self
             .store
             .head()
             .await
             .map_or(Position(self.seen), |head| head.position);
-        self.catch_up(head).await?;
-        let mut findings = self.tokens.compare(&tokens);
-        findings.extend(self.signing_keys.compare(&keys));
-        Ok(findings)
+        self.catch_up(head).await
     }
 
     fn note(&mut self, position: u64, deed: &Deed) {
         self.subjects.note(position, deed);
         self.tokens.note(position, deed);
         self.signing_keys.note(position, deed);
+        self.master_keys.note(position, deed);
     }
 
     /// Takes in what was recorded since.
@@ -143,6 +178,21 @@ impl<'s> Beside<'s> {
     }
 }
 
-fn unreadable(kind: FindingKind, table: &str, error: &str) -> Finding {
-    Finding::new(kind, None, format!("the table of {table} cannot be read: {error}"))
+/// What was found, or that a table is gone or cannot be read.
+fn found(
+    findings: Result<Vec<Finding>, StoreError>,
+    kind: FindingKind,
+    table: &str,
+) -> Result<Vec<Finding>, StoreError> {
+    match findings {
+        Err(StoreError::Corrupt(error)) => {
+            let detail = format!("{table} cannot be read: {error}");
+            Ok(vec![Finding::new(kind, None, detail)])
+        }
+        Err(error) if error.is_missing_table() => {
+            let detail = format!("a table was removed, and nothing was compared with it: {error}");
+            Ok(vec![Finding::new(FindingKind::Table, None, detail)])
+        }
+        findings => findings,
+    }
 }

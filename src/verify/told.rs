@@ -29,6 +29,10 @@ pub(super) enum Deed {
     Held(String),
     /// A legal hold was lifted.
     Released(String),
+    /// Data keys are wrapped by another master key, this one, from here on.
+    KeysRotated(String),
+    /// A master key was given up.
+    MasterKeyRetired(String),
     /// Checkpoints are signed with another key, this one, from here on.
     SigningKeyRotated(String),
     /// A token was made, with these scopes.
@@ -39,10 +43,12 @@ pub(super) enum Deed {
 
 impl Deed {
     /// The types of the events that tell of one.
-    pub(super) const TYPES: [&str; 6] = [
+    pub(super) const TYPES: [&str; 8] = [
         "SubjectErased",
         "SubjectHeld",
         "SubjectReleased",
+        "KeysRotated",
+        "MasterKeyRetired",
         "SigningKeyRotated",
         "TokenCreated",
         "TokenRevoked",
@@ -54,19 +60,19 @@ impl Deed {
             "SubjectErased" => return Some(Self::Erased(subject.to_owned())),
             "SubjectHeld" => return Some(Self::Held(subject.to_owned())),
             "SubjectReleased" => return Some(Self::Released(subject.to_owned())),
-            "SigningKeyRotated" | "TokenCreated" | "TokenRevoked" => {}
+            "KeysRotated" | "MasterKeyRetired" | "SigningKeyRotated" | "TokenCreated" | "TokenRevoked" => {}
             _ => return None,
         }
         let schema_version = u32::try_from(schema_version).ok()?;
         let event = AccessEvent::from_stored(type_name, schema_version, facts).ok()?;
-        if let AccessEvent::SigningKeyRotated(facts) = event {
-            return facts.key.map(Self::SigningKeyRotated);
+        match event {
+            AccessEvent::KeysRotated(facts) => facts.key.map(Self::KeysRotated),
+            AccessEvent::MasterKeyRetired(facts) => facts.key.map(Self::MasterKeyRetired),
+            AccessEvent::SigningKeyRotated(facts) => facts.key.map(Self::SigningKeyRotated),
+            AccessEvent::TokenCreated(facts) => Some(Self::TokenCreated(facts.token_id?.to_string(), facts.scopes)),
+            AccessEvent::TokenRevoked(facts) => Some(Self::TokenRevoked(facts.token_id?.to_string())),
+            _ => None,
         }
-        let token = event.facts().token_id.as_ref()?.to_string();
-        Some(match event {
-            AccessEvent::TokenCreated(facts) => Self::TokenCreated(token, facts.scopes),
-            _ => Self::TokenRevoked(token),
-        })
     }
 }
 
@@ -106,12 +112,15 @@ impl Told {
 }
 
 impl Told {
-    /// Asks which subjects have no data key.
+    /// Asks which subjects have no data key; where the table of them is gone, that is found at the end.
     pub(super) async fn find_keyless(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         // one that is no identifier is that of an altered row
         let subjects = self.sealed.keys().filter_map(|subject| SubjectId::parse(subject).ok());
         let subjects: Vec<SubjectId> = subjects.collect();
-        self.keyless = store.without_key(&subjects).await?;
+        self.keyless = match store.without_key(&subjects).await {
+            Err(error) if error.is_missing_table() => Vec::new(),
+            keyless => keyless?,
+        };
         Ok(())
     }
 }

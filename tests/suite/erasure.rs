@@ -9,6 +9,7 @@ mod traces;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::cli::program::Program;
 use crate::on_both_stores;
 use crate::support::log::{live_equals_rebuilt, sound_log};
 use crate::support::{Database, TestService, fixture};
@@ -16,6 +17,7 @@ use crate::support::{Database, TestService, fixture};
 on_both_stores!(
     an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid,
     what_comes_in_after_an_erasure_is_recorded_under_a_new_key,
+    erased_credentials_are_there_as_of_no_moment,
 );
 
 /// The user, order, domain and mailbox of the customer's own sample.
@@ -159,5 +161,52 @@ async fn what_comes_in_after_an_erasure_is_recorded_under_a_new_key(database: Da
     assert_eq!(erase(&service, "U1").await["subjects"], json!(["U1"]));
     let new = service.get_json("/api/v1/domains/o2.example/mailboxes").await;
     assert_eq!(new["mailboxes"][0]["erased"], true, "{new}");
+    service.stop().await;
+}
+
+async fn erased_credentials_are_there_as_of_no_moment(database: Database) {
+    let service = database.service().await;
+    service.send(assignment("E1", "U1", "O1", "old secret")).await;
+    let erased = erase(&service, "U1").await["position"].as_u64().unwrap();
+    let mut other: Value = serde_json::from_str(&assignment("E2", "U1", "O1", "new secret")).unwrap();
+    other["data"]["mailboxDetails"][0]["preWarmedUpMailboxes"][0]["mailboxId"] = "M-new".into();
+    let new = service.send(other.to_string()).await["position"].as_u64().unwrap();
+    let program = Program::new(&database);
+    for at in [erased - 1, new] {
+        let shown = program
+            .run(&format!("projections as-of mailboxes o1.example --at {at} --json"))
+            .await;
+        let shown: Value = serde_json::from_str(&shown.stdout).unwrap();
+        for mailbox in shown["row"]["mailboxes"].as_array().unwrap() {
+            let is_new = mailbox["mailboxId"] == "M-new";
+            assert_eq!(mailbox["hasCredentials"], is_new, "{shown}");
+            let credentials = mailbox["credentials"].as_array().unwrap();
+            assert_eq!(credentials.is_empty(), !is_new, "{shown}");
+        }
+    }
+    let by_http = service
+        .get_json(&format!("/api/v1/projections/mailboxes/diff?key=o1.example&to={new}"))
+        .await;
+    let by_program = program
+        .run(&format!(
+            "projections diff mailboxes o1.example --from 0 --to {new} --json"
+        ))
+        .await;
+    let by_program: Value = serde_json::from_str(&by_program.stdout).unwrap();
+    assert_eq!(by_program, by_http);
+    let shown: Vec<_> = by_http["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|change| change["path"].as_str().unwrap().ends_with("/hasCredentials"))
+        .map(|change| (&change["after"], &change["events"][0]["value"]))
+        .collect();
+    let (no, yes) = (json!(false), json!(true));
+    assert_eq!(shown, [(&no, &no), (&yes, &yes)], "{by_http}");
+    // what was told stays told
+    let rows = service
+        .get_json("/api/v1/projections/accounts/rows?mailbox_id=M-O1&atLeast=1")
+        .await;
+    assert_eq!(rows["items"][0]["columns"]["has_password"], true, "{rows}");
     service.stop().await;
 }

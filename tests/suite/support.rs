@@ -21,9 +21,10 @@ use warmledger::data_dir::SecretFile;
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
 use warmledger::metrics::Metrics;
 use warmledger::secret::Secret;
-use warmledger::service::Service;
+use warmledger::service::{Service, master_keys};
 use warmledger::settings::{DatabaseUrl, Flags, Settings};
 use warmledger::store::{self, Store};
+use warmledger::vault::Vault;
 
 /// Makes a test of an async function that takes a [`Database`], once for each store.
 #[macro_export]
@@ -149,6 +150,14 @@ impl Database {
     /// The store alone.
     pub async fn store(&self) -> Arc<dyn Store> {
         store::open(&DatabaseUrl::parse(&self.url).unwrap()).await.unwrap()
+    }
+
+    /// The store, with the master key that a service on the data directory has.
+    pub async fn store_with_keys(&self) -> Arc<dyn Store> {
+        let store = self.store().await;
+        let masters = master_keys(&self.settings()).unwrap();
+        Vault::open(masters, &*store).await.unwrap();
+        store
     }
 
     /// Changes the database behind the service's back.

@@ -8,7 +8,7 @@ use sqlx::postgres::{PgPool, PgRow};
 use super::PostgresStore;
 use super::log::position;
 use crate::store::{KeyStore, Rewrapped, StoreError, SubjectState};
-use crate::vault::{FingerprintKey, MasterKeyId, WrappedKey};
+use crate::vault::{FingerprintKey, MasterKeyId, WRAPPED_KEY, WrappedKey};
 
 /// Data keys with their subject's last erasure.
 const KEYS: &str =
@@ -103,6 +103,15 @@ impl KeyStore for PostgresStore {
         let sql = "SELECT asked.subject FROM unnest($1::text[]) AS asked (subject)
              WHERE NOT EXISTS (SELECT FROM data_keys WHERE data_keys.subject = asked.subject)";
         let query = sqlx::query_scalar::<_, String>(sql).bind(names);
+        let found = query.fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        let sql = "SELECT subject FROM data_keys WHERE length(wrapped) <> $1 ORDER BY subject LIMIT $2";
+        let query = sqlx::query_scalar::<_, String>(sql)
+            .bind(WRAPPED_KEY as i64)
+            .bind(i64::from(limit));
         let found = query.fetch_all(&self.pool).await?;
         Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
     }

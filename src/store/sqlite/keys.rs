@@ -11,7 +11,7 @@ use super::SqliteStore;
 use super::log::position;
 use crate::clock::{now, rfc3339_micros};
 use crate::store::{KeyStore, Rewrapped, StoreError, SubjectState};
-use crate::vault::{FingerprintKey, MasterKeyId, WrappedKey};
+use crate::vault::{FingerprintKey, MasterKeyId, WRAPPED_KEY, WrappedKey};
 
 /// Data keys with their subject's last erasure.
 const KEYS: &str =
@@ -126,6 +126,15 @@ impl KeyStore for SqliteStore {
         let sql =
             "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM data_keys WHERE data_keys.subject = value)";
         let query = sqlx::query_scalar::<_, String>(sql).bind(serde_json::Value::from(names).to_string());
+        let found = query.fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        let sql = "SELECT subject FROM data_keys WHERE length(wrapped) <> ? ORDER BY subject LIMIT ?";
+        let query = sqlx::query_scalar::<_, String>(sql)
+            .bind(WRAPPED_KEY as i64)
+            .bind(i64::from(limit));
         let found = query.fetch_all(&self.pool).await?;
         Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
     }

@@ -122,6 +122,10 @@ impl KeyStore for FaultyStore {
         self.real.without_key(subjects).await
     }
 
+    async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        self.real.misshapen_keys(limit).await
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         self.real.subjects(subjects).await
     }

@@ -9,7 +9,7 @@ use warmledger::ledger::leaf::Envelope;
 use warmledger::runner;
 use warmledger::store::{Append, Batch, EventQuery, NewEvent, Reference, SealedSections, Store, StoredEvent};
 use warmledger::tlog::Growth;
-use warmledger::vault::Sealed;
+use warmledger::vault::{MasterKeyId, Sealed, WRAPPED_KEY};
 
 /// Every event, with its sealed sections.
 pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {
@@ -139,8 +139,12 @@ pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -
     let recorded_at: jiff::Timestamp = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     let end = store.head().await.unwrap().position.0 + count;
     // nobody unwraps it, but it has to name the master key
-    let master = store.master_key().await.unwrap();
-    let wrapped = master.map_or_else(|| vec![7; 8], |id| id.as_bytes().to_vec());
+    let master = store
+        .first_master_key(MasterKeyId::of_wrapped(&[7; 8]).unwrap())
+        .await
+        .unwrap();
+    let mut wrapped = master.as_bytes().to_vec();
+    wrapped.resize(WRAPPED_KEY, 0);
     loop {
         let head = store.head().await.unwrap();
         let positions: Vec<u64> = (head.position.0 + 1..=end).take(1_000).collect();

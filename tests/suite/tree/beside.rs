@@ -22,6 +22,8 @@ on_both_stores!(
     subjects_and_keys_are_those_of_the_events,
     tokens_are_those_of_the_events,
     signing_keys_are_those_of_the_events,
+    data_keys_that_are_cut_or_extended_are_found,
+    master_keys_are_those_of_the_events,
     a_row_that_cannot_be_read_hides_no_other,
     checkpoints_that_are_removed_or_put_in_are_found,
     a_table_or_a_name_that_is_gone_is_named,
@@ -30,7 +32,8 @@ on_both_stores!(
 );
 
 /// The tables that are altered here.
-const TABLES: [&str; 7] = [
+const TABLES: [&str; 8] = [
+    "master_key",
     "refs",
     "subjects",
     "data_keys",
@@ -280,6 +283,76 @@ async fn signing_keys_are_those_of_the_events(database: Database) {
     assert!(!removed.is_sound(), "{removed:?}");
 }
 
+async fn data_keys_that_are_cut_or_extended_are_found(database: Database) {
+    let victim = Victim::new(&database).await;
+    let more = super::tampering::bytes(&victim.raw, &[7]);
+    for subject in ["U2", "~fingerprint"] {
+        for wrapped in ["substr(wrapped, 1, 79)".to_owned(), format!("wrapped || {more}")] {
+            let wrapped = match &victim.raw {
+                // or it is a text
+                Raw::Sqlite(_) => format!("CAST({wrapped} AS blob)"),
+                Raw::Postgres(_) => wrapped,
+            };
+            let sql = format!("UPDATE data_keys SET wrapped = {wrapped} WHERE subject = '{subject}'");
+            victim.finds(&sql, FindingKind::Key, None, "cut or extended").await;
+        }
+    }
+    let report = victim
+        .after("UPDATE data_keys SET wrapped = substr(wrapped, 1, 3) WHERE subject = 'U2'")
+        .await;
+    let words = ["cut or extended", "cannot be read"];
+    for word in words {
+        assert!(
+            report.findings.iter().any(|finding| finding.detail.contains(word)),
+            "{report:?}"
+        );
+    }
+}
+
+async fn master_keys_are_those_of_the_events(database: Database) {
+    let victim = Victim::new(&database).await;
+    let (key, gone) = (FindingKind::Key, "DELETE FROM master_key");
+    let other = super::tampering::bytes(&victim.raw, &[7; 8]);
+    let named = format!("UPDATE master_key SET id = {other}");
+    let wrapped = match &victim.raw {
+        Raw::Sqlite(_) => format!("CAST({other} || substr(wrapped, 9) AS blob)"),
+        Raw::Postgres(_) => format!("{other} || substr(wrapped, 9)"),
+    };
+    let wrapped = format!("UPDATE data_keys SET wrapped = {wrapped} WHERE subject = 'U2'");
+    victim.finds(gone, key, None, "was removed from master_key").await;
+    victim.finds(&named, key, None, "no event tells").await;
+    victim.finds(&wrapped, key, None, "no event tells").await;
+
+    let program = Program::new(&database);
+    let rotate = async || {
+        assert_eq!(program.run("keys rotate").await.code, 0);
+        let sql = "SELECT CAST(max(position) AS text) FROM events WHERE type = 'KeysRotated'";
+        victim.raw.texts(sql).await[0].parse::<u64>().unwrap()
+    };
+    let first = victim.store.master_key().await.unwrap().unwrap();
+    rotate().await;
+    let rotated = rotate().await;
+    let retired = program.run(&format!("keys retire {first}")).await;
+    assert_eq!(retired.code, 0, "{}", retired.stderr);
+    for table in TABLES {
+        victim.raw.execute(&format!("DROP TABLE good_{table}")).await;
+    }
+    let victim = Victim::of(&database, victim.store).await;
+    victim
+        .finds(gone, key, Some(rotated), "was removed from master_key")
+        .await;
+    victim.finds(&wrapped, key, None, "no event tells").await;
+    let report = victim.after(&named).await;
+    assert_eq!(report.findings[0].position, Some(rotated), "{report:?}");
+    let old = super::tampering::bytes(&victim.raw, first.as_bytes());
+    let report = victim.after(&wrapped.replace(&other, &old)).await;
+    let retired = report.findings.iter().find(|finding| finding.position > Some(rotated));
+    assert!(
+        retired.is_some_and(|finding| finding.detail.contains("was retired here, and wraps 1")),
+        "{report:?}"
+    );
+}
+
 async fn a_row_that_cannot_be_read_hides_no_other(database: Database) {
     let store = database.store().await;
     fill_with_leaves(&*store, 700).await;
@@ -454,24 +527,43 @@ async fn a_table_or_a_name_that_is_gone_is_named(database: Database) {
         .execute("INSERT INTO log_origin (origin) VALUES ('ledger.test/1')")
         .await;
 
-    for table in ["refs", "checkpoints"] {
-        victim
-            .raw
-            .execute(&format!("ALTER TABLE {table} RENAME TO elsewhere"))
-            .await;
-        let ended = Program::new(&database).run("verify --full").await;
-        assert_eq!(ended.code, 1, "{}", ended.stderr);
-        assert!(
-            ended.stdout.contains("table a table was removed") && ended.stdout.contains(table),
-            "{}",
-            ended.stdout
-        );
-        victim
-            .raw
-            .execute(&format!("ALTER TABLE elsewhere RENAME TO {table}"))
-            .await;
-    }
+    let moved = async |from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        victim.raw.execute(&sql).await;
+    };
+    moved("checkpoints", "elsewhere").await;
+    let ended = Program::new(&database).run("verify --full").await;
+    assert_eq!(ended.code, 1, "{}", ended.stderr);
+    assert!(
+        ended.stdout.contains("table a table was removed") && ended.stdout.contains("checkpoints"),
+        "{}",
+        ended.stdout
+    );
+    moved("elsewhere", "checkpoints").await;
     assert!(check(&victim.store, true, &[]).await.is_sound());
+
+    // what can be checked without it is
+    let altered = "UPDATE events SET event_id = 'another' WHERE position = 2";
+    victim.raw.execute(altered).await;
+    for table in ["refs", "subjects", "data_keys", "tokens", "master_key"] {
+        moved(table, "elsewhere").await;
+        let report = check(&victim.store, true, &[]).await;
+        let found: Vec<_> = report
+            .findings
+            .iter()
+            .map(|finding| (finding.kind, finding.position))
+            .collect();
+        assert_eq!(
+            found,
+            [(FindingKind::Altered, Some(2)), (FindingKind::Table, None)],
+            "{report:?}"
+        );
+        assert!(
+            report.found == 2 && report.findings[1].detail.contains(table),
+            "{report:?}"
+        );
+        moved("elsewhere", table).await;
+    }
 }
 
 async fn a_head_that_is_gone_is_a_finding(database: Database) {
@@ -520,7 +612,12 @@ async fn a_live_service_makes_no_findings(database: Database) {
         }
         done.store(true, Ordering::Relaxed);
     };
-    tokio::join!(load, checks);
+    let rotations = async {
+        for _ in 0..2 {
+            assert_eq!(Program::new(&database).run("keys rotate").await.code, 0);
+        }
+    };
+    tokio::join!(load, checks, rotations);
     service.stop().await;
     assert!(check(&database.store().await, true, &[]).await.is_sound());
 }

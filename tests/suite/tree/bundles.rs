@@ -132,7 +132,7 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
 }
 
 async fn whoever_knows_an_old_key_comes_to_the_one_that_signs_a_bundle(database: Database) {
-    let store = database.store().await;
+    let store = database.store_with_keys().await;
     let signer = super::signer(&database, &store).await;
     fill_with_leaves(&*store, 300).await;
     signer.sign().await.unwrap();

@@ -41,7 +41,7 @@ async fn fetch(service: &TestService, path: &str, dir: &Path) {
 }
 
 async fn gos_implementation_takes_our_log_and_refuses_a_flipped_byte(database: Database) {
-    let store = database.store().await;
+    let store = database.store_with_keys().await;
     let signer = super::signer(&database, &store).await;
     fill_with_leaves(&*store, OLD).await;
     signer.sign().await.unwrap();

@@ -32,7 +32,7 @@ async fn forget_tree(raw: &Raw) {
 }
 
 async fn a_log_without_a_tree_gets_one_at_the_next_start(database: Database) {
-    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let (store, raw) = (database.store_with_keys().await, Raw::connect(&database).await);
     fill_with_leaves(&*store, 20_000).await;
     forget_tree(&raw).await;
     assert_eq!(store.tree().await.unwrap().frontier, Frontier::default());

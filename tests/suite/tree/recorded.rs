@@ -52,7 +52,7 @@ async fn master_keys_that_are_added_and_retired_are_recorded(database: Database)
 }
 
 async fn checks_exports_and_new_signing_keys_are_recorded(database: Database) {
-    let store = database.store().await;
+    let store = database.store_with_keys().await;
     let signer = super::signer(&database, &store).await;
     fill_with_leaves(&*store, 20).await;
     signer.sign().await.unwrap();

@@ -17,7 +17,7 @@ on_both_stores!(
 );
 
 async fn with_events(database: &Database, count: u64) -> TestService {
-    let store = database.store().await;
+    let store = database.store_with_keys().await;
     fill_with_leaves(&*store, count - 1).await;
     let service = database.service().await;
     // that proofs are read is the last event, so that none comes in while they are
@@ -171,7 +171,7 @@ async fn proofs_lead_to_the_signed_root(database: Database) {
 }
 
 async fn checkpoints_are_listed_page_by_page(database: Database) {
-    let store = database.store().await;
+    let store = database.store_with_keys().await;
     let signer = super::signer(&database, &store).await;
     for _ in 0..5 {
         fill_with_leaves(&*store, 3).await;
@@ -195,7 +195,7 @@ async fn checkpoints_are_listed_page_by_page(database: Database) {
 }
 
 async fn a_leaf_that_no_bundle_can_hold_is_told_and_proved(database: Database) {
-    let store = database.store().await;
+    let store = database.store_with_keys().await;
     fill_with_names(&*store, 3, |n| "x".repeat(if n == 2 { 70_000 } else { 1 })).await;
     let service = database.service().await;
     service.signed(&*store, 3).await;
