@@ -16,7 +16,7 @@ use crate::checkpoints;
 use crate::ledger::{record_access, record_access_as};
 use crate::service::master_keys;
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{EventFilter, EventQuery, Store};
 use crate::vault::{KeyWrapper, MasterKey, MasterKeyId, Rotation, Vault};
 
 /// The arguments of `warmledger keys`.
@@ -226,9 +226,12 @@ async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>) -
     let rotation = Rotation::begin(vault, &**store).await?;
     let to = rotation.to();
     let facts = about(to, reason);
+    let (before, newest) = rotations(&**store).await?;
     // one event for each rotation, however often it is interrupted and taken up again
-    let event_id = EventId::parse(&format!("rotation-{to}"))?;
-    record_access_as(&**store, event_id, AccessEvent::KeysRotated(facts)).await?;
+    if newest.as_deref() != Some(to.to_string().as_str()) {
+        let event_id = EventId::parse(&format!("rotation-{to}-{before}"))?;
+        record_access_as(&**store, event_id, AccessEvent::KeysRotated(facts)).await?;
+    }
     let mut meter = Meter::keys("rotate");
     let rotated = rotation.run(|done, total| meter.keys_at(done, total)).await;
     drop(meter);
@@ -248,6 +251,35 @@ async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>) -
         );
     }
     Ok(())
+}
+
+/// How many rotations were recorded, and which master key the newest was to.
+async fn rotations(store: &dyn Store) -> anyhow::Result<(u64, Option<String>)> {
+    const PAGE: u32 = 1_000;
+    let mut query = EventQuery {
+        limit: PAGE,
+        filter: EventFilter {
+            types: vec!["KeysRotated".to_owned()],
+            ..EventFilter::default()
+        },
+        ..EventQuery::default()
+    };
+    let (mut count, mut newest) = (0, None);
+    loop {
+        let page = store.events(&query).await?;
+        count += page.len() as u64;
+        let Some(last) = page.last() else { break };
+        query.after = last.position;
+        newest = last
+            .to_recorded()?
+            .event
+            .as_access()
+            .and_then(|event| event.facts().key.clone());
+        if page.len() < PAGE as usize {
+            break;
+        }
+    }
+    Ok((count, newest))
 }
 
 async fn retire(store: &dyn Store, vault: &Vault, id: MasterKeyId, reason: Option<Reason>) -> anyhow::Result<()> {

@@ -10,6 +10,7 @@ use warmledger::vault::{KeyMaterial, TransitSettings, TransitToken};
 use super::{email, in_use};
 use crate::cli::program::Program;
 use crate::erasure::assignment;
+use crate::support::log::all_events;
 use crate::support::transit::{TOKEN, TransitEngine};
 use crate::support::{Database, metrics};
 
@@ -63,6 +64,25 @@ async fn a_master_key_of_the_environment_is_in_no_file_and_is_rotated_by_naming_
     service.stop().await;
     let error = refused(&database, |settings| given(settings, &[OLD])).await;
     assert!(error.contains(&new[0].to_string()) && !error.contains(OLD), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_turn_back_to_an_earlier_master_key_is_recorded() {
+    let database = Database::sqlite();
+    let service = database.service_with(|settings| given(settings, &[OLD])).await;
+    service.send(assignment("E", "U", "O", "secret")).await;
+    service.stop().await;
+    let store = database.store().await;
+    for (keys, rotations) in [([NEW, OLD], 1), ([OLD, NEW], 2), ([NEW, OLD], 3), ([NEW, OLD], 3)] {
+        let program = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &keys.join(","));
+        // the fourth has nothing to do, and says so
+        let ended = program.run("keys rotate").await.code;
+        let events = all_events(&*store).await;
+        let recorded = events.iter().filter(|event| event.type_name == "KeysRotated");
+        assert_eq!(recorded.count(), rotations, "exit code {ended}");
+        let verified = program.run("verify --full").await;
+        assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+    }
 }
 
 /// Why a service does not start.
