@@ -60,6 +60,9 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// What the writing connection may keep of the file in memory, in KiB as SQLite has it (below zero). Rows come in at random
 /// places of their tables; of what does not fit, each transaction reads and writes pages over and over.
 const WRITER_CACHE: &str = "-65536";
+/// So large may the write-ahead log become, in pages of 4 KiB, before it is moved into the database file. A page of an index
+/// whose keys come in no order changes again and again until then, and is moved once.
+const WAL_PAGES: &str = "8192";
 /// The same for each reading connection.
 const READER_CACHE: &str = "-8192";
 
@@ -95,14 +98,16 @@ impl SqliteStore {
             // a destroyed key leaves zeros behind
             .pragma("secure_delete", "ON")
             .busy_timeout(BUSY_TIMEOUT);
+        let writing = options
+            .clone()
+            .pragma("cache_size", WRITER_CACHE)
+            .pragma("wal_autocheckpoint", WAL_PAGES)
+            // what a statement would have to undo, which else goes to a file
+            .pragma("temp_store", "MEMORY");
         let begun = Instant::now();
         let writer = loop {
             let connecting = SqlitePoolOptions::new().max_connections(1);
-            match connecting
-                .connect_with(options.clone().pragma("cache_size", WRITER_CACHE))
-                .await
-                .map_err(StoreError::from)
-            {
+            match connecting.connect_with(writing.clone()).await.map_err(StoreError::from) {
                 // while another process turns WAL on in a new file, SQLite does not wait by itself
                 Err(error) if error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
                     tokio::time::sleep(RETRY_PAUSE).await;

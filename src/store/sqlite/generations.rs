@@ -97,11 +97,11 @@ pub(super) async fn make(
             )
         })
         .collect();
+    // with rowids, so that rows stand in the order in which they came: by their keys, a handful to a page, each new row would
+    // be the change of another page
     run(
         tx,
-        format!(
-            "CREATE TABLE {table} (key TEXT PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT, WITHOUT ROWID"
-        ),
+        format!("CREATE TABLE {table} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT"),
     )
     .await?;
     for column in columns.iter().filter(|column| column.indexed) {
