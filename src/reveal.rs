@@ -50,6 +50,8 @@ impl Places {
 /// A mailbox's credentials in plaintext: no `Debug`, `Display` or `Serialize`.
 #[derive(Clone, Default)]
 pub struct Credentials {
+    /// Whether something of them was erased. What came in since is here.
+    pub erased: bool,
     /// Whose they are: the subject of the event that holds the password, or else of one that holds another part.
     pub subject: Option<SubjectId>,
     /// The mailbox's address.
@@ -161,16 +163,20 @@ fn parse<T: serde::de::DeserializeOwned>(
     })
 }
 
-/// Opens the credentials of mailboxes, in their order.
+/// Opens the credentials of mailboxes, in their order, as far as they were not erased.
 ///
 /// # Errors
-/// [`OpenError::Erased`] if one of them was erased; [`OpenError`] if the store or the vault fails.
+/// [`OpenError::Erased`] if no credentials are left of any of them; [`OpenError`] if the store or the vault fails.
 pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> Result<Vec<Credentials>, OpenError> {
     let positions: BTreeSet<Position> = mailboxes.iter().flat_map(Places::positions).collect();
     let positions: Vec<Position> = positions.into_iter().collect();
     let mut opened = BTreeMap::new();
     for event in store.events_at(&positions).await? {
-        opened.insert(event.position, Opened::of(reader, &event).await?);
+        match Opened::of(reader, &event).await {
+            // what came in since then is under another key
+            Err(OpenError::Erased) => {}
+            event_opened => drop(opened.insert(event.position, event_opened?)),
+        }
     }
     let at = |place: Option<Place>| place.and_then(|place| Some((opened.get(&place.position)?, place.index)));
     let credentials = mailboxes.iter().map(|places| {
@@ -184,6 +190,7 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
             places.email,
         ];
         Credentials {
+            erased: places.positions().any(|position| !opened.contains_key(&position)),
             subject: owner.into_iter().find_map(at).map(|(event, _)| event.subject.clone()),
             email: at(places.email)
                 .and_then(|(event, index)| event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()),
@@ -192,7 +199,12 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
             authenticator_secret: secret(places.authenticator_secret, |mailbox| &mailbox.authenticator_secret),
         }
     });
-    Ok(credentials.collect())
+    let credentials: Vec<Credentials> = credentials.collect();
+    let is_gone = |credentials: &Credentials| credentials.erased && credentials.shown(true).is_empty();
+    if !credentials.is_empty() && credentials.iter().all(is_gone) {
+        return Err(OpenError::Erased);
+    }
+    Ok(credentials)
 }
 
 #[cfg(test)]

@@ -10,6 +10,15 @@ use super::Connection;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The header in which they say by which scheme it came to them.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
+/// Any of these says that the call is forwarded.
+const FORWARDING: [&str; 6] = [
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+    "forwarded",
+    "x-forwarded-host",
+    "x-real-ip",
+    "via",
+];
 /// The header in which callers say which program they are.
 const USER_AGENT: &str = "user-agent";
 
@@ -35,10 +44,11 @@ impl TrustedProxies {
         let scheme =
             header(FORWARDED_PROTO).map(|value| value.split(',').next_back().unwrap_or_default().trim().to_owned());
         let https = |scheme: &str| scheme.eq_ignore_ascii_case("https");
+        // whoever forwards for somebody else has to say how it came to them
+        let forwards = trusted || FORWARDING.iter().any(|name| header(name).is_some());
         let private = match scheme {
-            // whoever forwards for somebody else says how it came to them
             Some(scheme) if trusted || peer.is_loopback() => https(&scheme),
-            _ => peer.is_loopback(),
+            _ => peer.is_loopback() && !forwards,
         };
         let forwarded = header(FORWARDED_FOR).filter(|_| trusted);
         Connection {
@@ -96,6 +106,19 @@ mod tests {
         assert!(connection(&[], "::1", &[]).1);
         assert!(!connection(&[], "127.0.0.1", &[("x-forwarded-proto", "http")]).1);
         assert!(!connection(&[], "127.0.0.1", &[("x-forwarded-proto", "https, http")]).1);
+        // nor if it does not say how it came
+        for silent in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
+            assert!(!connection(&[], "127.0.0.1", &[(silent, "192.0.2.7")]).1, "{silent}");
+        }
+        assert!(!connection(&["127.0.0.0/8"], "127.0.0.1", &[]).1, "it is a proxy");
+        assert!(
+            connection(
+                &["127.0.0.0/8"],
+                "127.0.0.1",
+                &[("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")]
+            )
+            .1
+        );
         // its word for the address counts for nothing all the same
         assert_eq!(
             connection(&[], "127.0.0.1", &[("x-forwarded-for", "192.0.2.7")]).0,

@@ -64,6 +64,8 @@ struct Revealed {
     one_time_code: Option<RevealedCode>,
     /// The TOTP seed; only if asked for.
     authenticator_secret: Option<String>,
+    /// Whether something of this was erased: what came in since is here.
+    erased: bool,
     /// The position of the event that says who saw this.
     position: u64,
 }
@@ -320,6 +322,8 @@ impl<'a> Attempt<'a> {
         });
         // all in one batch, and all durable before anything is written
         let positions = futures_util::future::try_join_all(records).await?;
+        // whoever appends has seen all that was appended before: what another process erased meanwhile opens no more
+        let opened = reveal::open(&*self.app.store, &self.app.reader, &places).await?;
         let written = targets.iter().zip(&opened).zip(positions);
         written
             .map(|((target, credentials), position)| write(target.id.as_ref(), credentials, seed, position.0))
@@ -348,6 +352,7 @@ struct Written<'a> {
     one_time_code: Option<WrittenCode<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authenticator_secret: Option<&'a str>,
+    erased: bool,
     position: u64,
 }
 
@@ -396,6 +401,7 @@ fn write(
         app_password: exposed(&credentials.app_password),
         one_time_code,
         authenticator_secret: exposed(&credentials.authenticator_secret).filter(|_| seed),
+        erased: credentials.erased,
         position,
     };
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| Problem::internal())?;

@@ -17,6 +17,8 @@ use crate::support::{Database, TestService, fixture};
 on_both_stores!(
     an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid,
     what_comes_in_after_an_erasure_is_recorded_under_a_new_key,
+    a_password_that_comes_in_after_an_erasure_is_handed_out_alone,
+    another_process_hands_out_nothing_behind_an_erasure,
     erased_credentials_are_there_as_of_no_moment,
 );
 
@@ -162,6 +164,48 @@ async fn what_comes_in_after_an_erasure_is_recorded_under_a_new_key(database: Da
     let new = service.get_json("/api/v1/domains/o2.example/mailboxes").await;
     assert_eq!(new["mailboxes"][0]["erased"], true, "{new}");
     service.stop().await;
+}
+
+async fn a_password_that_comes_in_after_an_erasure_is_handed_out_alone(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    for order in ["O1", "O2"] {
+        let body = assignment(&format!("E-{order}"), "U1", order, "old secret");
+        service
+            .send(body.replace(&format!("{}.example", order.to_lowercase()), "both.example"))
+            .await;
+    }
+    erase(&service, "U1").await;
+    let updated = json!({"event": "mailbox.updated", "eventId": "E2", "data": {
+        "userId": "U1", "mailboxId": "M-O1", "updatedFields": {"password": "new secret"},
+    }});
+    let new = service.send(updated.to_string()).await;
+    service.caught_up(&*store, new["position"].as_u64().unwrap()).await;
+    let (status, revealed) = call(&service, Method::POST, "/api/v1/mailboxes/M-O1/credentials/reveal").await;
+    assert_eq!(status, 200, "{revealed}");
+    let shown = ["password", "email", "appPassword", "erased"].map(|field| revealed[field].clone());
+    assert_eq!(shown, [json!("new secret"), Value::Null, Value::Null, json!(true)]);
+    let gone = call(&service, Method::POST, "/api/v1/mailboxes/M-O2/credentials/reveal").await;
+    assert_eq!(gone.0, 410, "{}", gone.1);
+    service.stop().await;
+}
+
+async fn another_process_hands_out_nothing_behind_an_erasure(database: Database) {
+    let (one, other) = (database.service().await, database.service().await);
+    let store = database.store().await;
+    for round in 0..8 {
+        let order = format!("O{round}");
+        let new = one.send(assignment(&format!("E{round}"), "U1", &order, "secret")).await;
+        other.caught_up(&*store, new["position"].as_u64().unwrap()).await;
+        let path = format!("/api/v1/mailboxes/M-{order}/credentials/reveal");
+        // it has the key in memory
+        assert_eq!(call(&other, Method::POST, &path).await.0, 200);
+        let erased = erase(&one, "U1").await["position"].as_u64().unwrap();
+        let (status, answer) = call(&other, Method::POST, &path).await;
+        assert_eq!(status, 410, "behind the erasure at {erased}: {answer}");
+    }
+    one.stop().await;
+    other.stop().await;
 }
 
 async fn erased_credentials_are_there_as_of_no_moment(database: Database) {
