@@ -34,9 +34,19 @@ pub(super) fn event_name(name: &str) -> String {
     }
 }
 
-/// Free text that may be absent or empty.
+/// Free text that may be absent or empty, without e-mail addresses: facts are there for ever, and those stay in the sealed
+/// original.
 pub(super) fn optional_text(text: Option<String>, max: usize) -> Option<String> {
-    text.map(|text| shorten(&text, max)).filter(|text| !text.is_empty())
+    let text = shorten(&without_addresses(text?), max);
+    (!text.is_empty()).then_some(text)
+}
+
+fn without_addresses(text: String) -> String {
+    if !text.contains('@') {
+        return text;
+    }
+    let plain = |word| if str::contains(word, '@') { "(an address)" } else { word };
+    text.split_whitespace().map(plain).collect::<Vec<_>>().join(" ")
 }
 
 /// A moment as RFC 3339, or a date or date with time, which stand for UTC.
@@ -84,6 +94,17 @@ mod tests {
         assert_eq!(shorten(" a\0b\n ", 10), "a\u{fffd}b");
         assert_eq!(shorten("abcdef", 4), "abc…");
         assert_eq!(optional_text(Some("  ".to_owned()), 4), None);
+    }
+
+    #[test]
+    fn free_text_loses_addresses() {
+        let kept = |text: &str| optional_text(Some(text.to_owned()), 1_000);
+        assert_eq!(
+            kept("owner <ann@example.com>, or\tbob@example.com refused").as_deref(),
+            Some("owner (an address) or (an address) refused")
+        );
+        assert_eq!(kept("ann@example.com").as_deref(), Some("(an address)"));
+        assert_eq!(kept("Pool  empty").as_deref(), Some("Pool  empty"));
     }
 
     #[test]
