@@ -52,10 +52,12 @@ impl Reason {
 
     fn bounded(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let plain = |c: char| !c.is_control() || c == '\n';
+        // neither do they turn the direction of what stands beside them
+        let plain =
+            |c: char| (!c.is_control() || c == '\n') && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if text.chars().count() > MOST || !text.chars().all(plain) {
             return Err(format!(
-                "has to be at most {MOST} characters without control characters"
+                "has to be at most {MOST} characters without control characters or marks of direction"
             ));
         }
         Ok(Self(text.to_owned()))
@@ -123,6 +125,7 @@ mod tests {
             "          ",
             "a         b",
             "x\u{0}xxxxxxxxxxxxxxx",
+            "ticket \u{202e}4711 reset",
             &unseen,
             &padded,
         ] {

@@ -68,7 +68,12 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
         Some(to) => position(&*store, to).await?.0,
     };
     if first > last {
-        bail!("there is no event from position {first} to position {last}");
+        let given = |moment: Option<Moment>, open: &str| moment.map_or(open.to_owned(), |moment| moment.to_string());
+        bail!(
+            "no event was recorded from {} to {}: the ledger has {covered} under its checkpoint",
+            given(args.from, "the beginning"),
+            given(args.to, "the end")
+        );
     }
     if last > covered {
         bail!(
