@@ -181,13 +181,6 @@ pub struct Generation {
     pub updated_at: Timestamp,
 }
 
-/// The right to append undisturbed. It ends too if it is dropped, only more costly.
-#[async_trait]
-pub trait Floor: Send {
-    /// Gives it to the next process.
-    async fn end(self: Box<Self>);
-}
-
 /// A change of one row of a projection.
 pub struct RowChange {
     /// The row's key.
@@ -316,15 +309,6 @@ pub trait Store: KeyStore + TreeStore {
     /// How many batches may be under way at once, each behind the one before.
     fn lanes(&self) -> usize {
         1
-    }
-
-    /// Waits until no other process has the floor, and takes it. Where several processes append, whoever has it does so
-    /// undisturbed by those that ask for it too. None where it is of no use.
-    ///
-    /// # Errors
-    /// [`StoreError`], also where somebody has it for longer than an append can take.
-    async fn floor(&self) -> Result<Option<Box<dyn Floor>>, StoreError> {
-        Ok(None)
     }
 
     /// Appends a batch: all of it, durably, or nothing. Batches under way at once are appended in the order of the calls.

@@ -28,7 +28,7 @@ const BATCH: usize = 512;
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.
 const CAREFUL_BATCHES: u32 = 16;
-/// How many batches are appended with the floor after another process was faster.
+/// How many batches go one by one after another process was faster.
 const CROWDED_BATCHES: u32 = 64;
 /// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
 const CATCH_UP: u32 = 1_000;
@@ -155,7 +155,7 @@ impl Writer {
 
     /// Plans what `next` has got, as far as that can be told while the plans ahead are under way.
     async fn extend(&mut self, next: &mut Next, ahead: &[&Plan]) {
-        if !self.is_carefree() {
+        if self.is_careful() {
             // it is planned by `record`, which asks the store anew at each attempt
             return;
         }
@@ -172,28 +172,35 @@ impl Writer {
     async fn depart(&mut self, flights: &mut VecDeque<Flight>, next: &mut Next) {
         let may_go = match flights.back() {
             None => !next.batch.is_empty(),
-            Some(last) => flights.len() < self.store.lanes() && last.leads(next),
+            Some(last) => flights.len() < self.lanes() && last.leads(next),
         };
         if !may_go {
             return;
         }
         let mut next = std::mem::take(next);
-        metrics::histogram!("warmledger_batch_size").record(next.batch.len() as f64);
         if !next.grows {
             // what it waited for has landed
             self.extend(&mut next, &plans(flights)).await;
         }
         match next.plan {
-            Some(plan) if next.grows && self.is_carefree() => {
+            Some(plan) if next.grows && !self.is_careful() => {
+                metrics::histogram!("warmledger_batch_size").record(next.batch.len() as f64);
                 if plan.events.is_empty() {
                     self.finish(next.batch, plan);
                 } else {
+                    self.crowded = self.crowded.saturating_sub(1);
                     let behind = !flights.is_empty();
                     flights.push_back(Flight::take_off(&self.store, next.batch, plan, behind).await);
                 }
             }
             _ => self.record(next.batch).await,
         }
+    }
+
+    /// How many batches may be under way now.
+    fn lanes(&self) -> usize {
+        // where other processes append too, what flies behind would mostly be refused
+        if self.crowded > 0 { 1 } else { self.store.lanes() }
     }
 
     /// Settles the first of the flights; if it was not appended, all that counted on it.
@@ -237,10 +244,8 @@ impl Writer {
         }
     }
 
-    /// Whether a batch may be planned before its turn: not after a surprise, nor where other processes append too, which would
-    /// mostly be faster.
-    fn is_carefree(&self) -> bool {
-        self.careful == 0 && self.crowded == 0
+    fn is_careful(&self) -> bool {
+        self.careful > 0
     }
 
     /// Records a batch and answers all of it.
@@ -290,33 +295,8 @@ impl Writer {
         }
     }
 
-    /// Plans and appends once, with the floor where other processes append too. `None` if another process was faster or knew
-    /// more: try again.
+    /// Plans and appends once. `None` if another process was faster or knew more: try again.
     async fn attempt(&mut self, batch: &mut [Pending]) -> Result<Option<Plan>, RecordError> {
-        if self.crowded == 0 {
-            return self.try_once(batch).await;
-        }
-        self.crowded -= 1;
-        let floor = match self.store.floor().await {
-            Ok(floor) => floor,
-            Err(error) => {
-                // it saves work; that nothing is appended twice, and all in order, does not rest on it
-                tracing::debug!(%error, "appending without the floor");
-                None
-            }
-        };
-        let appended = match self.catch_up().await {
-            Ok(()) => self.try_once(batch).await,
-            Err(error) => Err(error),
-        };
-        if let Some(floor) = floor {
-            // nobody here needs to wait for that
-            tokio::spawn(floor.end());
-        }
-        appended
-    }
-
-    async fn try_once(&mut self, batch: &mut [Pending]) -> Result<Option<Plan>, RecordError> {
         let mode = if self.careful > 0 {
             Mode::Careful
         } else {
@@ -350,12 +330,15 @@ impl Writer {
         match appended {
             Ok(refused) => {
                 metrics::counter!("warmledger_batches_retried_total").increment(1);
+                self.crowded = CROWDED_BATCHES;
+                self.careful = if refused == Append::Conflict {
+                    CAREFUL_BATCHES
+                } else {
+                    self.careful.max(1)
+                };
                 if refused == Append::Conflict {
-                    self.careful = CAREFUL_BATCHES;
                     // it may have been a data key under a master key that is not current any more
                     self.vault.follow(&*self.store).await?;
-                } else {
-                    self.crowded = CROWDED_BATCHES;
                 }
                 self.catch_up().await
             }

@@ -17,7 +17,6 @@
 mod checkpoints;
 mod consumers;
 mod copy;
-mod floor;
 mod generations;
 mod keys;
 mod lease;
@@ -43,7 +42,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
 use super::{
-    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor, Found,
+    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
     ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead,
     TreeStore,
@@ -63,7 +62,6 @@ pub struct PostgresStore {
     /// For the writer alone, so that readers never make it wait.
     writer: PgPool,
     turns: log::Turns,
-    floor: floor::Session,
     /// For everything else. Plans are made afresh for each execution: one made while a table was empty would scan it
     /// for ever.
     pool: PgPool,
@@ -104,7 +102,6 @@ impl PostgresStore {
         Ok(Self {
             writer,
             turns: log::Turns::new(),
-            floor: floor::Session::default(),
             pool,
         })
     }
@@ -121,7 +118,6 @@ impl Store for PostgresStore {
         self.pool.close().await;
         self.turns.close();
         self.writer.close().await;
-        drop(self.floor.lock().await.take());
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
@@ -134,10 +130,6 @@ impl Store for PostgresStore {
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
         log::append(&self.writer, &self.turns, batch).await
-    }
-
-    async fn floor(&self) -> Result<Option<Box<dyn Floor>>, StoreError> {
-        floor::take(&self.floor, &self.writer.connect_options()).await.map(Some)
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
