@@ -420,6 +420,37 @@ async fn tokens_are_those_of_the_events(database: Database) {
             "with the scopes read audit, and has read admin",
         ),
         (
+            "UPDATE tokens SET name = 'better' WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "with the name good, and has better",
+        ),
+        (
+            format!("UPDATE tokens SET hash = {other} WHERE name = 'good'"),
+            Some(created[0]),
+            "with the hash ",
+        ),
+        (
+            "UPDATE tokens SET expires_at = created_at WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "with the expiry never, and has 2",
+        ),
+        (
+            "UPDATE tokens SET created_at = (SELECT created_at FROM tokens WHERE name = 'revoked') WHERE name = 'good'"
+                .to_owned(),
+            Some(created[0]),
+            "with the time ",
+        ),
+        (
+            "UPDATE tokens SET revoked_at = created_at WHERE name = 'revoked'".to_owned(),
+            Some(revoked[0]),
+            "and the table says",
+        ),
+        (
+            "DELETE FROM tokens WHERE name = 'revoked'".to_owned(),
+            Some(revoked[0]),
+            "was revoked here, and is not in the table",
+        ),
+        (
             "UPDATE tokens SET scopes = 'everything' WHERE name = 'good'".to_owned(),
             None,
             "cannot be read",
@@ -427,15 +458,51 @@ async fn tokens_are_those_of_the_events(database: Database) {
     ] {
         victim.finds(&sql, FindingKind::Token, position, words).await;
     }
-    // a token that was lost, or never came to be, is settled by being revoked
-    let id = victim
+    // two tokens that have changed places, each with the other's hash
+    let swapped = format!(
+        "CREATE TABLE two AS SELECT hash FROM tokens WHERE name = 'good';
+         UPDATE tokens SET hash = {other} WHERE name = 'good';
+         UPDATE tokens SET hash = (SELECT hash FROM two) WHERE name = 'revoked';
+         UPDATE tokens SET hash = (SELECT hash FROM good_tokens WHERE name = 'revoked') WHERE name = 'good'"
+    );
+    let report = victim.after(&swapped).await;
+    assert_eq!(report.found, 2, "{report:?}");
+    // events from before they told of more than the scopes are compared as far as they tell
+    let (facts, nothing) = match &victim.raw {
+        Raw::Sqlite(_) => ("json_remove(facts, '$.token')", "json_remove(facts, '$.revokedAt')"),
+        Raw::Postgres(_) => (
+            "CAST(CAST(facts AS jsonb) - 'token' AS json)",
+            "CAST(CAST(facts AS jsonb) - 'revokedAt' AS json)",
+        ),
+    };
+    victim
         .raw
-        .texts("SELECT id FROM tokens WHERE name = 'good'")
-        .await
-        .remove(0);
-    victim.raw.execute("DELETE FROM tokens WHERE name = 'good'").await;
-    let revoked = Program::new(&database).run(&format!("tokens revoke {id}")).await;
-    assert_eq!(revoked.code, 0, "{}", revoked.stderr);
+        .execute("CREATE TABLE good_events AS SELECT * FROM events")
+        .await;
+    let report = victim
+        .after(&format!(
+            "UPDATE events SET facts = {facts} WHERE type = 'TokenCreated';
+             UPDATE events SET facts = {nothing} WHERE type = 'TokenRevoked';
+             UPDATE tokens SET name = 'better', revoked_at = created_at WHERE name = 'revoked'"
+        ))
+        .await;
+    assert!(
+        report.found > 0
+            && report
+                .findings
+                .iter()
+                .all(|finding| finding.kind == FindingKind::Altered),
+        "{report:?}"
+    );
+    let healed = "UPDATE events SET facts = (SELECT g.facts FROM good_events g WHERE g.position = events.position)";
+    victim.raw.execute(healed).await;
+    // a token that was lost, or never came to be, is settled by being revoked
+    let ids = victim.raw.texts("SELECT id FROM tokens ORDER BY name").await;
+    victim.raw.execute("DELETE FROM tokens").await;
+    for id in ids {
+        let revoked = Program::new(&database).run(&format!("tokens revoke {id}")).await;
+        assert_eq!(revoked.code, 0, "{}", revoked.stderr);
+    }
     let report = check(&victim.store, true, &[]).await;
     assert!(report.is_sound(), "{report:?}");
 }
