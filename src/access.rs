@@ -25,5 +25,5 @@ pub use limits::Limiter;
 pub use proxies::TrustedProxies;
 pub use reason::Reason;
 pub use scope::{Scope, Scopes};
-pub use token::{TokenHash, TokenName, new_token};
+pub use token::{TokenHash, TokenName, facts_of, new_token};
 pub use tokens::{Identity, TokenError, Tokens};

@@ -6,13 +6,14 @@
 //! - `tree`: the tree that the leaf hashes make, against the stored one
 //! - `signed`: checkpoints against that tree
 //! - `beside`: the tables beside the log, against what its events tell of them: `told` says what that is, `references`,
-//!   `subjects`, `tokens`, `signing_keys` and `master_keys` compare it
+//!   `subjects`, `tokens`, `signing_keys`, `master_keys` and `data_keys` compare it
 //! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
 //!
 //! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
 //! the log is.
 
 mod beside;
+mod data_keys;
 mod master_keys;
 mod quick;
 mod references;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{Outline, Store, StoreError};
 use crate::tlog::{Frontier, NoteVerifier};
+use crate::vault::MasterKeySource;
 use signed::Expected;
 
 /// At most so many findings of each kind are listed; the first one is what counts.
@@ -140,6 +142,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// How many findings there were.
     pub found: u64,
+    /// What could not be checked, and why.
+    pub warnings: Vec<String>,
 }
 
 impl Report {
@@ -176,7 +180,7 @@ pub enum VerifyError {
     Cancelled,
 }
 
-/// Checks the log. `progress` gets how many rows of how many are done.
+/// Checks the log. `progress` gets how many rows of how many are done. Data keys are not opened.
 ///
 /// # Errors
 /// [`VerifyError`] if the check could not be done; whatever it finds is in the report.
@@ -186,7 +190,21 @@ pub async fn verify(
     progress: impl FnMut(u64, u64),
     stop: &CancellationToken,
 ) -> Result<Report, VerifyError> {
-    match check(store, options, progress, stop).await {
+    verify_with(store, options, None, progress, stop).await
+}
+
+/// As [`verify`]; a full check opens the data keys too, if the master keys of this source do.
+///
+/// # Errors
+/// As [`verify`].
+pub async fn verify_with(
+    store: Arc<dyn Store>,
+    options: &Options,
+    masters: Option<Arc<dyn MasterKeySource>>,
+    progress: impl FnMut(u64, u64),
+    stop: &CancellationToken,
+) -> Result<Report, VerifyError> {
+    match check(store, options, masters.as_ref(), progress, stop).await {
         Err(VerifyError::Store(error)) if error.is_missing_table() => {
             let mut report = Report {
                 full: options.full,
@@ -203,6 +221,7 @@ pub async fn verify(
 async fn check(
     store: Arc<dyn Store>,
     options: &Options,
+    masters: Option<&Arc<dyn MasterKeySource>>,
     mut progress: impl FnMut(u64, u64),
     stop: &CancellationToken,
 ) -> Result<Report, VerifyError> {
@@ -221,7 +240,16 @@ async fn check(
     report.add_all(expected.beyond(report.head).await?);
     if options.full {
         report.add_all(expected.misnumbered().await?);
-        tree::check(&store, &outline, &mut expected, &mut report, &mut progress, stop).await?;
+        tree::check(
+            &store,
+            &outline,
+            &mut expected,
+            masters,
+            &mut report,
+            &mut progress,
+            stop,
+        )
+        .await?;
         if let Some(first) = store.misversioned().await? {
             let detail = "its version is not its place in its stream";
             report.add(Finding::new(FindingKind::Version, (first.0, first.0), detail));

@@ -20,7 +20,7 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use access::{AccessEvent, AccessFacts, Action, Actor, Refusal, Shown};
+pub use access::{AccessEvent, AccessFacts, Action, Actor, MadeToken, Refusal, Shown};
 pub use any::Event;
 pub use assignment::{
     AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, MailboxesAssigned,

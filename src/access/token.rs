@@ -1,6 +1,8 @@
 //! Tokens: 256 random bits behind a prefix by which scanners for leaked secrets find them; only a hash is stored.
 
-use aggregates::TokenId;
+use std::fmt;
+
+use aggregates::{AccessFacts, MadeToken, TokenId};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -38,6 +40,28 @@ impl TokenHash {
     /// To be stored.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl fmt::Display for TokenHash {
+    /// 64 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// What is recorded of a token that is made: all that its row says at first.
+pub fn facts_of(token: &StoredToken, facts: AccessFacts) -> AccessFacts {
+    AccessFacts {
+        scopes: token.scopes.names(),
+        token: Some(Box::new(MadeToken {
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            hash: token.hash.to_string(),
+            name: token.name.clone(),
+        })),
+        token_id: Some(token.id.clone()),
+        ..facts
     }
 }
 

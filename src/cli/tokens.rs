@@ -10,7 +10,7 @@ use jiff::{Span, Timestamp, Zoned};
 use serde_json::json;
 
 use super::output;
-use crate::access::{Caller, Scope, Scopes, TokenName, new_token};
+use crate::access::{Caller, Scope, Scopes, TokenName, facts_of, new_token};
 use crate::clock;
 use crate::ledger::record_access;
 use crate::settings::Settings;
@@ -103,11 +103,7 @@ async fn create(
         anyhow::bail!("--expires: has passed already");
     }
     let (token, stored) = new_token(name, scopes, now, expires);
-    let facts = AccessFacts {
-        token_id: Some(stored.id.clone()),
-        scopes: stored.scopes.names(),
-        ..Caller::cli().facts()
-    };
+    let facts = facts_of(&stored, Caller::cli().facts());
     record_access(store, AccessEvent::TokenCreated(facts)).await?;
     store.create_token(&stored).await?;
     if json {
@@ -161,12 +157,15 @@ async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {
     if let Some(at) = token.and_then(|token| token.revoked_at) {
         anyhow::bail!("the token {id} was revoked at {at}");
     }
+    let at = clock::now();
     let facts = AccessFacts {
+        // without a row there is no time in it, and nobody is to look for one
+        revoked_at: token.map(|_| at),
         token_id: Some(id.clone()),
         ..Caller::cli().facts()
     };
     record_access(store, AccessEvent::TokenRevoked(facts)).await?;
-    store.revoke_token(id, clock::now()).await?;
+    store.revoke_token(id, at).await?;
     match token {
         Some(token) => eprintln!("revoked {id} ({})", token.name),
         None => eprintln!("revoked {id}, which was not in the table of tokens any more"),

@@ -11,8 +11,10 @@ use crate::{
     access::Caller,
     checkpoints::Witness,
     ledger::record_access,
+    service,
     settings::Settings,
     tlog::{NoteVerifier, SignedNote},
+    vault::MasterKeySource,
     verify::{self, Finding, Options, Report},
 };
 
@@ -21,8 +23,9 @@ use crate::{
 #[command(after_help = "\
 Without --full: the stored tree in itself, the newest checkpoints, the newest events and a sample of the others, which takes a
 moment however long the ledger is. With --full: every event, every node, every checkpoint that was ever signed, and what the events
-tell of references, legal holds, erasures, tokens and keys. Either may be run beside the service, and needs no key. Exit code 1
-if anything was altered, removed, put in or rolled back.
+tell of references, legal holds, erasures, tokens and keys; where the master key is at hand, each data key is opened with it, and
+a warning says so where it is not. Either may be run beside the service. Exit code 1 if anything was altered, removed, put in or
+rolled back.
 
 A checkpoint kept elsewhere shows what the database alone cannot: that it was cut off, or replaced by an older copy.
 The one that the service keeps in the data directory is always compared, if it is there. That the ledger was checked, by whom
@@ -69,10 +72,11 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
         kept,
         keys: args.key,
     };
+    let masters = if args.full { masters(&settings) } else { None };
     let mut meter = Meter::events("verify");
     let progress = |done, total| meter.events_at(done, total);
     let recorder = Arc::clone(&store);
-    let report = verify::verify(store, &options, progress, &stop).await?;
+    let report = verify::verify_with(store, &options, masters, progress, &stop).await?;
     let elapsed = meter.elapsed();
     drop(meter);
     let facts = AccessFacts {
@@ -83,6 +87,9 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
     // the verdict counts even where nothing can be written: on a copy, or a ledger that is cut short
     if let Err(error) = record_access(&*recorder, AccessEvent::Verified(facts)).await {
         eprintln!("warning: that the ledger was checked could not be recorded in it: {error}");
+    }
+    for warning in &report.warnings {
+        eprintln!("warning: {warning}");
     }
     if args.json {
         output::print_json(&report)?;
@@ -105,6 +112,17 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
     } else {
         ExitCode::from(super::CHECK_FAILED)
     })
+}
+
+/// Where the service has its master keys.
+fn masters(settings: &Settings) -> Option<Arc<dyn MasterKeySource>> {
+    match service::master_keys(settings) {
+        Ok(source) => Some(source),
+        Err(error) => {
+            eprintln!("warning: the master keys cannot be asked for: {error:#}");
+            None
+        }
+    }
 }
 
 fn text(report: &Report) -> String {

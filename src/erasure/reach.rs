@@ -4,7 +4,11 @@
 //! was known, an order that named its user only later, a new password of a mailbox, a webhook that could not be used.
 //! Erasing the user has to reach those too. Three things lead to them: another event of the stream names the user; the
 //! stream is about an order, subscription, domain or mailbox that an event of the user names, be it over several such
-//! streams; or, where a stream is about none of these, an original names the user.
+//! streams; or, where a stream is about none of these, an original names the user, one of their orders, subscriptions and
+//! mailboxes, or one of their e-mail addresses (see `named`). A domain alone leads nowhere there: it may be another user's
+//! by now, and what is erased does not come back.
+
+mod named;
 
 use std::collections::BTreeSet;
 
@@ -12,10 +16,11 @@ use aggregates::{Domain, MailboxId, OrderEvent, OrderId, Position, StreamId, Sub
 
 use crate::ledger::{OpenError, Reader};
 use crate::store::{EventFilter, EventQuery, Store, StoreError};
+use named::Named;
 
 /// Subjects, and events of the user, that are read together.
 const PAGE: u32 = 500;
-/// Events whose originals are read together: each may be of a megabyte.
+/// Events whose sealed sections are read together: each may be of a megabyte.
 const ORIGINALS: usize = 16;
 
 /// What an event can be about.
@@ -74,7 +79,7 @@ pub(super) async fn reach(store: &dyn Store, reader: &Reader, user: &SubjectId) 
     if unreached.is_empty() {
         return Ok(Vec::new());
     }
-    let mut known = things_of(store, user).await?;
+    let (mut known, mut positions) = things_of(store, user).await?;
     let mut reached = Vec::new();
     loop {
         let about = |stream: &Stream| stream.names_user || !stream.things.is_disjoint(&known);
@@ -85,11 +90,26 @@ pub(super) async fn reach(store: &dyn Store, reader: &Reader, user: &SubjectId) 
         }
         for stream in found {
             known.extend(stream.things);
+            positions.extend(stream.positions);
             reached.push(stream.subject);
         }
     }
-    for stream in unreached.into_iter().filter(|stream| stream.things.is_empty()) {
-        if is_named(store, reader, &stream, user).await? {
+    unreached.retain(|stream| stream.things.is_empty());
+    if unreached.is_empty() {
+        return Ok(reached);
+    }
+    let mut named = Named::new(user);
+    for thing in &known {
+        match thing {
+            Thing::Order(id) => named.add_id(id.as_str()),
+            Thing::Subscription(id) => named.add_id(id.as_str()),
+            Thing::Mailbox(id) => named.add_id(id.as_str()),
+            Thing::Domain(_) => {}
+        }
+    }
+    add_addresses(store, reader, &positions, &mut named).await?;
+    for stream in unreached {
+        if is_named(store, reader, &stream, &named).await? {
             reached.push(stream.subject);
         }
     }
@@ -128,9 +148,9 @@ async fn streams(store: &dyn Store, user: &SubjectId) -> Result<Vec<Stream>, Sto
     }
 }
 
-/// Everything that the user's events are about.
-async fn things_of(store: &dyn Store, user: &SubjectId) -> Result<BTreeSet<Thing>, StoreError> {
-    let mut known = BTreeSet::new();
+/// Everything that the user's events are about, and where those of them stand that came from the provider.
+async fn things_of(store: &dyn Store, user: &SubjectId) -> Result<(BTreeSet<Thing>, Vec<Position>), StoreError> {
+    let (mut known, mut positions) = (BTreeSet::new(), Vec::new());
     let mut query = EventQuery {
         limit: PAGE,
         filter: EventFilter {
@@ -142,32 +162,54 @@ async fn things_of(store: &dyn Store, user: &SubjectId) -> Result<BTreeSet<Thing
     loop {
         let events = store.events(&query).await?;
         for event in &events {
-            known.extend(event.to_recorded()?.order().map(things).into_iter().flatten());
+            if let Some(order) = event.to_recorded()?.order() {
+                known.extend(things(order));
+                positions.push(event.position);
+            }
         }
         match events.last() {
             Some(last) if events.len() == PAGE as usize => query.after = last.position,
-            _ => return Ok(known),
+            _ => return Ok((known, positions)),
         }
     }
 }
 
-/// Whether an original of the stream names the user.
-async fn is_named(store: &dyn Store, reader: &Reader, stream: &Stream, user: &SubjectId) -> Result<bool, OpenError> {
-    let name = serde_json::Value::from(user.as_str()).to_string().into_bytes();
+/// Takes in the e-mail addresses in events, as far as they can still be read.
+async fn add_addresses(
+    store: &dyn Store,
+    reader: &Reader,
+    positions: &[Position],
+    named: &mut Named,
+) -> Result<(), OpenError> {
+    for positions in positions.chunks(ORIGINALS) {
+        for event in store.events_at(positions).await? {
+            if let Some(Some(personal)) = unless_erased(reader.personal(&event).await)? {
+                named.add_addresses(personal.expose());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an original of the stream names the user, or what is theirs.
+async fn is_named(store: &dyn Store, reader: &Reader, stream: &Stream, named: &Named) -> Result<bool, OpenError> {
     for positions in stream.positions.chunks(ORIGINALS) {
         let events = store.events_at(positions).await?;
         for event in events.iter().filter(|event| event.subject == stream.subject) {
-            let original = match reader.original(event).await {
-                Ok(original) => original,
-                // erased by somebody else meanwhile
-                Err(OpenError::Erased) => continue,
-                Err(error) => return Err(error),
-            };
-            let body = original.body.expose();
-            if body.windows(name.len()).any(|window| window == name) {
+            let original = unless_erased(reader.original(event).await)?;
+            if original.is_some_and(|original| named.is_in(original.body.expose())) {
                 return Ok(true);
             }
         }
     }
     Ok(false)
+}
+
+/// What was opened; none if it was erased, by somebody else meanwhile or before.
+fn unless_erased<T>(opened: Result<T, OpenError>) -> Result<Option<T>, OpenError> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(OpenError::Erased) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -150,11 +150,7 @@ async fn create(
         return Err(Problem::bad_request("expiresAt: has passed already"));
     }
     let (token, stored) = new_token(&wanted.name, scopes, now, expires_at);
-    let facts = AccessFacts {
-        token_id: Some(stored.id.clone()),
-        scopes: stored.scopes.names(),
-        ..scope.caller().facts()
-    };
+    let facts = access::facts_of(&stored, scope.caller().facts());
     app.journal.record(AccessEvent::TokenCreated(facts)).await?;
     app.store.create_token(&stored).await?;
     /// The token in plaintext, on its way to whoever asked for it.
@@ -201,12 +197,14 @@ async fn revoke(
     if !tokens.iter().any(|token| token.id == id && token.revoked_at.is_none()) {
         return Err(Problem::not_found("there is no such token, or it was revoked before"));
     }
+    let at = clock::now();
     let facts = AccessFacts {
+        revoked_at: Some(at),
         token_id: Some(id.clone()),
         ..scope.caller().facts()
     };
     app.journal.record(AccessEvent::TokenRevoked(facts)).await?;
-    app.store.revoke_token(&id, clock::now()).await?;
+    app.store.revoke_token(&id, at).await?;
     app.tokens.forget();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -70,6 +70,13 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Subjects whose wrapped data keys do not have [`WRAPPED_KEY`](crate::vault::WRAPPED_KEY) bytes, at most `limit`.
     async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
+    /// All data keys, that of the fingerprints included, in the order of their subjects, at most `limit` after `after`.
+    async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError>;
+
+    /// Subjects with a data key that no event names, at most `limit`. Each key but that of the fingerprints comes in with an
+    /// event of its subject, in one step.
+    async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+
     /// What is known of these subjects. One that has no key and was never held or erased is not known.
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
 

@@ -314,6 +314,10 @@ impl TreeStore for PostgresStore {
         tree::hashes(&self.pool, level, numbers).await
     }
 
+    async fn stray_nodes(&self) -> Result<u64, StoreError> {
+        tree::stray(&self.pool).await
+    }
+
     async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError> {
         tree::grow(&self.writer, from, growth).await
     }

@@ -127,6 +127,9 @@ pub trait TreeStore: Send + Sync + 'static {
     /// Hashes of a tile level (0: the leaf hashes) with these numbers, from 0; as many of them as there are.
     async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError>;
 
+    /// How many nodes are stored where no tree has any: on a level below 1 or above 255, or with a number below 0.
+    async fn stray_nodes(&self) -> Result<u64, StoreError>;
+
     /// Extends a tree of size `from` that lags behind the log. `false`, and nothing changed, if it is another size by now.
     async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError>;
 

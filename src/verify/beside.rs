@@ -1,11 +1,13 @@
 //! The tables beside the log, against what its events tell of them. A live service goes on meanwhile: what it has appended
 //! since is read too, and what still differs is looked at again.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::Position;
 use tokio::time::sleep;
 
+use super::data_keys;
 use super::master_keys::{self, MasterKeys};
 use super::references::References;
 use super::signing_keys::SigningKeys;
@@ -14,6 +16,7 @@ use super::tokens::Tokens;
 use super::told::{Deed, Told};
 use super::{Finding, FindingKind, Report};
 use crate::store::{EventFilter, EventQuery, Store, StoreError};
+use crate::vault::MasterKeySource;
 
 /// Events that are read at once.
 const PAGE: u32 = 1_000;
@@ -74,7 +77,11 @@ impl<'s> Beside<'s> {
     }
 
     /// Compares the rest, once all rows were taken in.
-    pub(super) async fn finish(mut self, report: &mut Report) -> Result<(), StoreError> {
+    pub(super) async fn finish(
+        mut self,
+        masters: Option<&Arc<dyn MasterKeySource>>,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
         let outside = self.references.outside().await;
         report.add_all(found(outside, FindingKind::References, "refs")?);
         let subjects = self.subjects().await;
@@ -83,8 +90,13 @@ impl<'s> Beside<'s> {
         report.add_all(found(tokens, FindingKind::Token, "tokens")?);
         let signing_keys = self.settled(Settling::SigningKeys).await;
         report.add_all(found(signing_keys, FindingKind::Key, "signing_keys")?);
-        let misshapen = master_keys::misshapen(self.store).await;
+        let misshapen = data_keys::misshapen(self.store).await;
         report.add_all(found(misshapen, FindingKind::Key, "data_keys")?);
+        let unnamed = data_keys::unnamed(self.store).await;
+        report.add_all(found(unnamed, FindingKind::Key, "data_keys or events")?);
+        let opened = data_keys::open_all(self.store, masters, report).await;
+        let opened = opened.map(|()| Vec::new());
+        report.add_all(found(opened, FindingKind::Key, "data_keys")?);
         let master_keys = self.settled(Settling::MasterKeys).await;
         report.add_all(found(master_keys, FindingKind::Key, "master_key or data_keys")?);
         Ok(())

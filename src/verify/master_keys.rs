@@ -6,21 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::told::Deed;
 use super::{Finding, FindingKind};
 use crate::store::{Store, StoreError};
-
-/// At most so many data keys of a wrong length are told of.
-const MISSHAPEN: u32 = 100;
+use crate::vault::FingerprintKey;
 
 /// What the tables say.
 pub(super) struct Stored {
     current: Option<String>,
     /// The master keys that wrap data keys, and how many of them.
     wrapping: Vec<(String, u64)>,
+    /// Whether the key of the fingerprints is there.
+    has_fingerprint_key: bool,
 }
 
 impl Stored {
     pub(super) async fn read(store: &dyn Store) -> Result<Self, StoreError> {
         let counts = store.key_counts().await?.into_iter();
         Ok(Self {
+            has_fingerprint_key: store.without_key(&[FingerprintKey::subject()]).await?.is_empty(),
             current: store.master_key().await?.map(|id| id.to_string()),
             wrapping: counts.map(|(id, count)| (id.to_string(), count)).collect(),
         })
@@ -52,14 +53,24 @@ impl MasterKeys {
             let positions = position.map(|position| (position, position));
             Finding::new(FindingKind::Key, positions, detail)
         };
+        let mut findings = Vec::new();
         let newest = self.rotated.iter().max_by_key(|(_, position)| **position);
         let Some(current) = &stored.current else {
             let is_new = newest.is_none() && stored.wrapping.is_empty();
             let detail = "the row that says which master key is the current one was removed from master_key";
             let position = newest.map(|(_, position)| *position);
-            return Vec::from_iter((!is_new).then(|| finding(position, detail.to_owned())));
+            findings.extend((!is_new).then(|| finding(position, detail.to_owned())));
+            return findings;
         };
-        let mut findings = Vec::new();
+        // it comes in right after the first master key, before anything is sealed
+        if !stored.has_fingerprint_key {
+            let subject = FingerprintKey::subject();
+            let detail = format!(
+                "the data key {subject} was removed, by which repeats of webhooks are known: put it back before a service \
+                 starts, which would make another one"
+            );
+            findings.push(finding(None, detail));
+        }
         if let Some((told, position)) = newest.filter(|(told, _)| *told != current) {
             let detail = format!(
                 "master key {told} became the current one here, and master_key names {current}: it was changed, or a rotation \
@@ -91,17 +102,4 @@ impl MasterKeys {
         }
         findings
     }
-}
-
-/// Data keys that are no whole ones: without any key it shows that nothing opens them.
-pub(super) async fn misshapen(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
-    let subjects = store.misshapen_keys(MISSHAPEN).await?.into_iter();
-    let findings = subjects.map(|subject| {
-        let detail = format!(
-            "the data key of subject {subject} does not have the length of one, it was cut or extended: nothing of it can be \
-             opened"
-        );
-        Finding::new(FindingKind::Key, None, detail)
-    });
-    Ok(findings.collect())
 }

@@ -43,6 +43,10 @@ impl SigningKeys {
                 ),
             )),
         }
+        findings.extend(
+            self.misplaced(stored)
+                .map(|(position, detail)| finding(Some(position), detail)),
+        );
         for (key, position) in &self.0 {
             if !stored.iter().any(|stored| stored.verifier == *key) {
                 let detail = format!(
@@ -53,5 +57,17 @@ impl SigningKeys {
             }
         }
         findings
+    }
+
+    /// The first key that does not stand where it was made: the one without an event is the first, and the others come in the
+    /// order of their events, for only the newest one can name another.
+    fn misplaced(&self, stored: &[KeptKey]) -> Option<(u64, String)> {
+        let made = |key: &KeptKey| self.0.get(&key.verifier).copied().unwrap_or(0);
+        let pair = stored.windows(2).find(|pair| made(&pair[0]) > made(&pair[1]))?;
+        let detail = format!(
+            "the signing key {} was made here, and stands in front of {}, which is older: their order was changed",
+            pair[0].verifier, pair[1].verifier
+        );
+        Some((made(&pair[0]), detail))
     }
 }

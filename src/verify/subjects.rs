@@ -117,6 +117,10 @@ impl<'s> Subjects<'s> {
                     state.held_at.map(|at| at.0),
                 ));
                 findings.extend(difference(subject, "erased", None, state.erased_at.map(|at| at.0)));
+                if state.held_at.or(state.erased_at).is_none() {
+                    let detail = format!("no event holds or erases subject {subject}: its row in subjects was put in");
+                    findings.push(Finding::new(FindingKind::Subject, None, detail));
+                }
             }
         }
         Ok(findings)

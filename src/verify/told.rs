@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::iter;
 
-use aggregates::{AccessEvent, Domain, StreamId, SubjectId, SubscriptionId};
+use aggregates::{AccessEvent, AccessFacts, Domain, StreamId, SubjectId, SubscriptionId};
+use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::store::{RawEvent, Reference, Store, StoreError};
@@ -35,10 +36,10 @@ pub(super) enum Deed {
     MasterKeyRetired(String),
     /// Checkpoints are signed with another key, this one, from here on.
     SigningKeyRotated(String),
-    /// A token was made, with these scopes.
-    TokenCreated(String, Vec<String>),
-    /// A token was revoked.
-    TokenRevoked(String),
+    /// A token was made: what the event says of it.
+    TokenCreated(String, Box<AccessFacts>),
+    /// A token was revoked, and its row, if there was one, is marked with this time; older events do not say.
+    TokenRevoked(String, Option<Timestamp>),
 }
 
 impl Deed {
@@ -69,8 +70,11 @@ impl Deed {
             AccessEvent::KeysRotated(facts) => facts.key.map(Self::KeysRotated),
             AccessEvent::MasterKeyRetired(facts) => facts.key.map(Self::MasterKeyRetired),
             AccessEvent::SigningKeyRotated(facts) => facts.key.map(Self::SigningKeyRotated),
-            AccessEvent::TokenCreated(facts) => Some(Self::TokenCreated(facts.token_id?.to_string(), facts.scopes)),
-            AccessEvent::TokenRevoked(facts) => Some(Self::TokenRevoked(facts.token_id?.to_string())),
+            AccessEvent::TokenCreated(facts) => Some(Self::TokenCreated(
+                facts.token_id.as_ref()?.to_string(),
+                Box::new(facts),
+            )),
+            AccessEvent::TokenRevoked(facts) => Some(Self::TokenRevoked(facts.token_id?.to_string(), facts.revoked_at)),
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::store::{Outline, Store, StoreError};
 use crate::tlog::{Frontier, Hash, TILE_WIDTH, TileNode};
+use crate::vault::MasterKeySource;
 
 use super::beside::Beside;
 use super::rows::{self, Rows};
@@ -24,6 +25,7 @@ pub(super) async fn check(
     store: &Arc<dyn Store>,
     outline: &Outline,
     expected: &mut Expected<'_>,
+    masters: Option<&Arc<dyn MasterKeySource>>,
     report: &mut Report,
     progress: &mut impl FnMut(u64, u64),
     stop: &CancellationToken,
@@ -81,7 +83,7 @@ pub(super) async fn check(
             report.add(Finding::new(FindingKind::Tree, None, detail));
         }
     }
-    beside.finish(report).await?;
+    beside.finish(masters, report).await?;
     Ok(())
 }
 
@@ -171,6 +173,11 @@ async fn finish(
             let detail = format!("{nodes} nodes on level {level} of the tree are over events that are not there");
             beyond.push(Finding::new(FindingKind::Tree, None, detail));
         }
+    }
+    let stray = store.stray_nodes().await?;
+    if stray > 0 {
+        let detail = format!("{stray} nodes stand in tree_nodes where the tree has no place: they were put in");
+        report.add(Finding::new(FindingKind::Tree, None, detail));
     }
     // a live service goes on: what is beyond the end counts only while the end stands
     if !beyond.is_empty() && store.outline().await?.end() == outline.end() {

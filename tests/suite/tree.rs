@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 use warmledger::checkpoints::CheckpointSigner;
 use warmledger::data_dir::ServiceSecrets;
 use warmledger::store::Store;
-use warmledger::verify::{Options, Report, verify};
+use warmledger::vault::MasterKeySource;
+use warmledger::verify::{Options, Report, verify_with};
 
 use crate::support::Database;
 
@@ -38,12 +39,29 @@ async fn signer(database: &Database, store: &Arc<dyn Store>) -> CheckpointSigner
 
 /// Checks everything, also against checkpoints that somebody kept.
 async fn check(store: &Arc<dyn Store>, full: bool, kept: &[&str]) -> Report {
+    check_with(store, full, kept, None).await
+}
+
+/// The same, with master keys at hand.
+async fn check_with(
+    store: &Arc<dyn Store>,
+    full: bool,
+    kept: &[&str],
+    masters: Option<Arc<dyn MasterKeySource>>,
+) -> Report {
     let kept = kept.iter().map(|note| ("kept".to_owned(), (*note).to_owned()));
     let options = Options {
         full,
         kept: kept.collect(),
         keys: Vec::new(),
     };
-    let report = verify(Arc::clone(store), &options, |_, _| {}, &CancellationToken::new()).await;
+    let report = verify_with(
+        Arc::clone(store),
+        &options,
+        masters,
+        |_, _| {},
+        &CancellationToken::new(),
+    )
+    .await;
     report.unwrap()
 }

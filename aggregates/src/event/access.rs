@@ -3,6 +3,7 @@
 //!
 //! No personal data of a mailbox's user stands here, only ids: these events are never sealed and outlive every erasure.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::family::event_family;
@@ -124,12 +125,18 @@ pub struct AccessFacts {
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
+    /// Since when the table of tokens says that the token is revoked; none if it has no row there. Older events do not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
     /// The scopes of the token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
     /// Whom it was about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<SubjectId>,
+    /// What the table of tokens says of the token that was made; older events do not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Box<MadeToken>>,
     /// The token that was made or revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<TokenId>,
@@ -158,12 +165,29 @@ impl AccessFacts {
             projection: None,
             reason: None,
             refusal: None,
+            revoked_at: None,
             scopes: Vec::new(),
             subject: None,
+            token: None,
             token_id: None,
             user_agent: None,
         }
     }
+}
+
+/// A token that was made, but for its id and its scopes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MadeToken {
+    /// When.
+    pub created_at: Timestamp,
+    /// From when on it is no longer good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// SHA-256 of the token, in hex: of 256 random bits, so it leads nobody to the token.
+    pub hash: String,
+    /// What it is called.
+    pub name: String,
 }
 
 /// Who did something.

@@ -116,6 +116,27 @@ impl KeyStore for PostgresStore {
         Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
     }
 
+    async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
+        let sql = format!("{KEYS} WHERE subject > $1 ORDER BY subject LIMIT $2");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(after.map_or("", SubjectId::as_str))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(key).collect()
+    }
+
+    async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        let sql = "SELECT subject FROM data_keys
+             WHERE subject <> $1 AND NOT EXISTS (SELECT 1 FROM events WHERE events.subject = data_keys.subject)
+             ORDER BY subject LIMIT $2";
+        let query = sqlx::query_scalar::<_, String>(sql)
+            .bind(FingerprintKey::subject().as_str().to_owned())
+            .bind(i64::from(limit));
+        let found = query.fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         let names: Vec<&str> = subjects.iter().map(SubjectId::as_str).collect();
         let sql = "SELECT subject, held_at, erased_at, wrapped IS NOT NULL AS has_key

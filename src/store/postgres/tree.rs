@@ -44,6 +44,12 @@ pub(super) async fn hashes(pool: &PgPool, level: u8, numbers: Range<u64>) -> Res
     hashes.into_iter().map(hash).collect()
 }
 
+pub(super) async fn stray(pool: &PgPool) -> Result<u64, StoreError> {
+    let sql = "SELECT count(*) FROM tree_nodes WHERE level NOT BETWEEN 1 AND 255 OR number < 0";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(pool).await?;
+    Ok(count.unsigned_abs())
+}
+
 /// A number in the tree; none that is stored is beyond 2^63.
 pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)

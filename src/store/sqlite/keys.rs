@@ -139,6 +139,26 @@ impl KeyStore for SqliteStore {
         Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
     }
 
+    async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
+        let sql = format!("{KEYS} WHERE data_keys.subject > ? ORDER BY 1 LIMIT ?");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(after.map_or("", SubjectId::as_str))
+            .bind(i64::from(limit))
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(key).collect()
+    }
+
+    async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        let sql =
+            "SELECT subject FROM data_keys WHERE subject <> ? EXCEPT SELECT subject FROM events ORDER BY 1 LIMIT ?";
+        let query = sqlx::query_scalar::<_, String>(sql)
+            .bind(FingerprintKey::subject().as_str().to_owned())
+            .bind(i64::from(limit));
+        let found = query.fetch_all(&self.pool).await?;
+        Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         let sql = "SELECT asked.subject AS subject, held_at, erased_at, wrapped IS NOT NULL AS has_key
              FROM (SELECT ? AS subject) AS asked

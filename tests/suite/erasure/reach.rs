@@ -59,6 +59,14 @@ async fn streams_without_a_user_are_erased_with_the_user_that_they_are_about(dat
             "A1",
             &json!({"into": {"user": "U1"}, "email": "jane@planted.example"}),
         ),
+        // with no user in it, but an order, a subscription, a mailbox of theirs, or an address that is known of them
+        r#"{"event":"mailbox.updated","eventId":"B3","data":{"orderId":"order-1","password":"secret-3","#.to_owned(),
+        r#"{"event":"mailbox.updated","eventId":"B4","data":{"subscriptionId":"S-order-1","password":"secret-4","#
+            .to_owned(),
+        r#"{"event":"mailbox.updated","eventId":"B5","data":{"mailboxId":"M-order-1","password":"secret-5","#
+            .to_owned(),
+        r#"{"event":"mailbox.updated","eventId":"B6","data":{"email":"Jane@planted.example","password":"secret-6","#
+            .to_owned(),
     ];
     let others = [
         renewal("R2", "S-O2"),
@@ -69,18 +77,23 @@ async fn streams_without_a_user_are_erased_with_the_user_that_they_are_about(dat
             "A2",
             &json!({"into": {"user": "U11"}, "email": "joe@planted.example"}),
         ),
+        // the beginnings of other ids and addresses, and no more than a domain
+        r#"{"event":"mailbox.updated","eventId":"B7","data":{"mailboxId":"M-order-11","orderId":"order-1"#.to_owned(),
+        r#"{"event":"mailbox.updated","eventId":"B8","data":{"email":"mary-jane@planted.example","domain":"order-1.example","#
+            .to_owned(),
     ];
     let mut wanted = BTreeSet::new();
     for body in about.iter().chain(&others) {
         service.send(body.clone()).await;
     }
     service.send(assignment("E1", "U1", "O1", "secret")).await;
+    service.send(assignment("E3", "U1", "order-1", "secret")).await;
     service.send(assignment("E2", "U2", "O2", "secret")).await;
     let store = database.store().await;
     let events = all_events(&*store).await;
     wanted.extend(events[..about.len()].iter().map(|event| event.subject.to_string()));
     assert!(
-        wanted.contains("~order-O3") && wanted.contains("U1") && wanted.len() == 7,
+        wanted.contains("~order-O3") && wanted.contains("U1") && wanted.len() == 11,
         "{wanted:?}"
     );
 

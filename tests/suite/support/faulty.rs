@@ -126,6 +126,14 @@ impl KeyStore for FaultyStore {
         self.real.misshapen_keys(limit).await
     }
 
+    async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
+        self.real.data_keys(after, limit).await
+    }
+
+    async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
+        self.real.unnamed_keys(limit).await
+    }
+
     async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
         self.real.subjects(subjects).await
     }
@@ -370,6 +378,10 @@ impl TreeStore for FaultyStore {
 
     async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError> {
         self.real.tree_hashes(level, numbers).await
+    }
+
+    async fn stray_nodes(&self) -> Result<u64, StoreError> {
+        self.real.stray_nodes().await
     }
 
     async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError> {

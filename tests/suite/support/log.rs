@@ -9,7 +9,7 @@ use warmledger::ledger::leaf::Envelope;
 use warmledger::runner;
 use warmledger::store::{Append, Batch, EventQuery, NewEvent, Reference, SealedSections, Store, StoredEvent};
 use warmledger::tlog::Growth;
-use warmledger::vault::{MasterKeyId, Sealed, WRAPPED_KEY};
+use warmledger::vault::{FingerprintKey, MasterKeyId, Sealed, WRAPPED_KEY};
 
 /// Every event, with its sealed sections.
 pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {
@@ -145,6 +145,7 @@ pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -
         .unwrap();
     let mut wrapped = master.as_bytes().to_vec();
     wrapped.resize(WRAPPED_KEY, 0);
+    store.reserved_key(&FingerprintKey::subject(), &wrapped).await.unwrap();
     loop {
         let head = store.head().await.unwrap();
         let positions: Vec<u64> = (head.position.0 + 1..=end).take(1_000).collect();

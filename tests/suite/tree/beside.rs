@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::Method;
 use serde_json::json;
 use warmledger::checkpoints::CheckpointSigner;
+use warmledger::service::master_keys;
 use warmledger::store::Store;
 use warmledger::verify::{FindingKind, Report};
 
-use super::check;
+use super::{check, check_with};
 use crate::cli::program::Program;
 use crate::erasure::{assignment, call, erase};
 use crate::on_both_stores;
@@ -23,6 +24,9 @@ on_both_stores!(
     tokens_are_those_of_the_events,
     signing_keys_are_those_of_the_events,
     data_keys_that_are_cut_or_extended_are_found,
+    data_keys_that_do_not_open_are_found,
+    signing_keys_stand_in_the_order_of_their_events,
+    rows_that_say_nothing_are_found,
     master_keys_are_those_of_the_events,
     a_row_that_cannot_be_read_hides_no_other,
     checkpoints_that_are_removed_or_put_in_are_found,
@@ -309,6 +313,141 @@ async fn data_keys_that_are_cut_or_extended_are_found(database: Database) {
     }
 }
 
+async fn data_keys_that_do_not_open_are_found(database: Database) {
+    let victim = Victim::new(&database).await;
+    let masters = || Some(master_keys(&database.settings()).unwrap());
+    let opened = check_with(&victim.store, true, &[], masters()).await;
+    assert!(opened.is_sound() && opened.warnings.is_empty(), "{opened:?}");
+    let sealed = victim.position("MailboxesAssigned", "U2").await;
+    let more = super::tampering::bytes(&victim.raw, &[7]);
+    let flipped = match &victim.raw {
+        Raw::Sqlite(_) => format!("CAST(substr(wrapped, 1, 79) || {more} AS blob)"),
+        Raw::Postgres(_) => format!("substr(wrapped, 1, 79) || {more}"),
+    };
+    let key_of = |subject: &str| format!("(SELECT wrapped FROM good_data_keys WHERE subject = '{subject}')");
+    let swap = |one: &str, other: &str| {
+        format!(
+            "UPDATE data_keys SET wrapped = {} WHERE subject = '{one}'; UPDATE data_keys SET wrapped = {} WHERE subject = '{other}'",
+            key_of(other),
+            key_of(one)
+        )
+    };
+    for (sql, found, position) in [
+        (
+            format!("UPDATE data_keys SET wrapped = {flipped} WHERE subject = 'U2'"),
+            1,
+            Some(sealed),
+        ),
+        (
+            format!("UPDATE data_keys SET wrapped = {flipped} WHERE subject = '~fingerprint'"),
+            1,
+            None,
+        ),
+        (swap("U2", "U3"), 2, Some(sealed)),
+    ] {
+        victim.raw.execute(&sql).await;
+        let report = check_with(&victim.store, true, &[], masters()).await;
+        assert_eq!(report.found, found, "{sql}: {report:?}");
+        let first = &report.findings[0];
+        assert_eq!((first.kind, first.position), (FindingKind::Key, position), "{sql}");
+        assert!(first.detail.contains("cannot be opened"), "{report:?}");
+        victim.heal().await;
+    }
+    let kind = FindingKind::Key;
+    let fingerprint = "DELETE FROM data_keys WHERE subject = '~fingerprint'";
+    victim.finds(fingerprint, kind, None, "put it back").await;
+    let put_in = "INSERT INTO data_keys (subject, wrapped, created_at)
+                  SELECT 'U9', wrapped, created_at FROM data_keys WHERE subject = 'U2'";
+    victim.finds(put_in, kind, None, "subject U9 has a data key").await;
+    // the command takes the keys that the service has; without them all else is checked
+    victim.raw.execute(&swap("U2", "U3")).await;
+    let ended = Program::new(&database).run("verify --full").await;
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    assert!(ended.stdout.contains("cannot be opened"), "{}", ended.stdout);
+    let elsewhere = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &"07".repeat(32));
+    let ended = elsewhere.run("verify --full --json").await;
+    assert_eq!(ended.code, 0, "{}", ended.stdout);
+    assert!(
+        ended.stderr.contains("warning: the data keys were not opened"),
+        "{}",
+        ended.stderr
+    );
+    let report: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    let warning = report["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("not at hand"), "{warning}");
+}
+
+async fn signing_keys_stand_in_the_order_of_their_events(database: Database) {
+    let victim = Victim::new(&database).await;
+    let program = Program::new(&database);
+    for _ in 0..2 {
+        let rotated = program.run("keys rotate-signing --reason yearly-or-so").await;
+        assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    }
+    for table in TABLES {
+        victim.raw.execute(&format!("DROP TABLE good_{table}")).await;
+    }
+    let victim = Victim::of(&database, victim.store).await;
+    let events = "SELECT CAST(position AS text) FROM events WHERE type = 'SigningKeyRotated' ORDER BY position";
+    let rotated: Vec<u64> = victim
+        .raw
+        .texts(events)
+        .await
+        .iter()
+        .map(|at| at.parse().unwrap())
+        .collect();
+    let ids = victim
+        .raw
+        .texts("SELECT CAST(id AS text) FROM signing_keys ORDER BY id")
+        .await;
+    let swap = |one: usize, other: usize| {
+        let (one, other) = (&ids[one], &ids[other]);
+        format!(
+            "UPDATE signing_keys SET verifier = 'other' WHERE id = {one};
+             UPDATE signing_keys SET verifier = (SELECT verifier FROM good_signing_keys WHERE id = {one}) WHERE id = {other};
+             UPDATE signing_keys SET verifier = (SELECT verifier FROM good_signing_keys WHERE id = {other}) WHERE id = {one}"
+        )
+    };
+    let moved = format!("UPDATE signing_keys SET id = id + 100 WHERE id = {}", ids[0]);
+    let moved = match &victim.raw {
+        Raw::Sqlite(_) => moved,
+        Raw::Postgres(_) => format!(
+            "ALTER TABLE signing_keys ALTER COLUMN id SET GENERATED BY DEFAULT; {}",
+            moved.replace("SET id = id + 100", "SET id = DEFAULT")
+        ),
+    };
+    for (sql, position) in [(swap(0, 1), rotated[0]), (swap(1, 2), rotated[1]), (moved, rotated[1])] {
+        let words = "their order was changed";
+        victim.finds(&sql, FindingKind::Key, Some(position), words).await;
+    }
+}
+
+async fn rows_that_say_nothing_are_found(database: Database) {
+    let victim = Victim::new(&database).await;
+    let subject = "INSERT INTO subjects (subject) VALUES ('U8')";
+    victim.finds(subject, FindingKind::Subject, None, "was put in").await;
+    let hash = super::tampering::bytes(&victim.raw, &[7; 32]);
+    for (level, number) in [(0, 0), (-1, 0), (300, 7), (1, -1)] {
+        victim
+            .raw
+            .execute(&format!(
+                "INSERT INTO tree_nodes (level, number, hash) VALUES ({level}, {number}, {hash})"
+            ))
+            .await;
+        let report = check(&victim.store, true, &[]).await;
+        assert!(
+            report.found == 1 && report.findings[0].detail.contains("the tree has no place"),
+            "{report:?}"
+        );
+        victim
+            .raw
+            .execute(&format!(
+                "DELETE FROM tree_nodes WHERE level = {level} AND number = {number}"
+            ))
+            .await;
+    }
+}
+
 async fn master_keys_are_those_of_the_events(database: Database) {
     let victim = Victim::new(&database).await;
     let (key, gone) = (FindingKind::Key, "DELETE FROM master_key");
@@ -420,6 +559,37 @@ async fn tokens_are_those_of_the_events(database: Database) {
             "with the scopes read audit, and has read admin",
         ),
         (
+            "UPDATE tokens SET name = 'better' WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "with the name good, and has better",
+        ),
+        (
+            format!("UPDATE tokens SET hash = {other} WHERE name = 'good'"),
+            Some(created[0]),
+            "with the hash ",
+        ),
+        (
+            "UPDATE tokens SET expires_at = created_at WHERE name = 'good'".to_owned(),
+            Some(created[0]),
+            "with the expiry never, and has 2",
+        ),
+        (
+            "UPDATE tokens SET created_at = (SELECT created_at FROM tokens WHERE name = 'revoked') WHERE name = 'good'"
+                .to_owned(),
+            Some(created[0]),
+            "with the time ",
+        ),
+        (
+            "UPDATE tokens SET revoked_at = created_at WHERE name = 'revoked'".to_owned(),
+            Some(revoked[0]),
+            "and the table says",
+        ),
+        (
+            "DELETE FROM tokens WHERE name = 'revoked'".to_owned(),
+            Some(revoked[0]),
+            "was revoked here, and is not in the table",
+        ),
+        (
             "UPDATE tokens SET scopes = 'everything' WHERE name = 'good'".to_owned(),
             None,
             "cannot be read",
@@ -427,15 +597,51 @@ async fn tokens_are_those_of_the_events(database: Database) {
     ] {
         victim.finds(&sql, FindingKind::Token, position, words).await;
     }
-    // a token that was lost, or never came to be, is settled by being revoked
-    let id = victim
+    // two tokens that have changed places, each with the other's hash
+    let swapped = format!(
+        "CREATE TABLE two AS SELECT hash FROM tokens WHERE name = 'good';
+         UPDATE tokens SET hash = {other} WHERE name = 'good';
+         UPDATE tokens SET hash = (SELECT hash FROM two) WHERE name = 'revoked';
+         UPDATE tokens SET hash = (SELECT hash FROM good_tokens WHERE name = 'revoked') WHERE name = 'good'"
+    );
+    let report = victim.after(&swapped).await;
+    assert_eq!(report.found, 2, "{report:?}");
+    // events from before they told of more than the scopes are compared as far as they tell
+    let (facts, nothing) = match &victim.raw {
+        Raw::Sqlite(_) => ("json_remove(facts, '$.token')", "json_remove(facts, '$.revokedAt')"),
+        Raw::Postgres(_) => (
+            "CAST(CAST(facts AS jsonb) - 'token' AS json)",
+            "CAST(CAST(facts AS jsonb) - 'revokedAt' AS json)",
+        ),
+    };
+    victim
         .raw
-        .texts("SELECT id FROM tokens WHERE name = 'good'")
-        .await
-        .remove(0);
-    victim.raw.execute("DELETE FROM tokens WHERE name = 'good'").await;
-    let revoked = Program::new(&database).run(&format!("tokens revoke {id}")).await;
-    assert_eq!(revoked.code, 0, "{}", revoked.stderr);
+        .execute("CREATE TABLE good_events AS SELECT * FROM events")
+        .await;
+    let report = victim
+        .after(&format!(
+            "UPDATE events SET facts = {facts} WHERE type = 'TokenCreated';
+             UPDATE events SET facts = {nothing} WHERE type = 'TokenRevoked';
+             UPDATE tokens SET name = 'better', revoked_at = created_at WHERE name = 'revoked'"
+        ))
+        .await;
+    assert!(
+        report.found > 0
+            && report
+                .findings
+                .iter()
+                .all(|finding| finding.kind == FindingKind::Altered),
+        "{report:?}"
+    );
+    let healed = "UPDATE events SET facts = (SELECT g.facts FROM good_events g WHERE g.position = events.position)";
+    victim.raw.execute(healed).await;
+    // a token that was lost, or never came to be, is settled by being revoked
+    let ids = victim.raw.texts("SELECT id FROM tokens ORDER BY name").await;
+    victim.raw.execute("DELETE FROM tokens").await;
+    for id in ids {
+        let revoked = Program::new(&database).run(&format!("tokens revoke {id}")).await;
+        assert_eq!(revoked.code, 0, "{}", revoked.stderr);
+    }
     let report = check(&victim.store, true, &[]).await;
     assert!(report.is_sound(), "{report:?}");
 }
@@ -607,7 +813,9 @@ async fn a_live_service_makes_no_findings(database: Database) {
     };
     let checks = async {
         for _ in 0..20 {
-            let report = check(&store, true, &[]).await;
+            let masters = master_keys(&database.settings()).unwrap();
+            let report = check_with(&store, true, &[], Some(masters)).await;
+            assert_eq!(report.warnings, [""; 0]);
             assert_eq!(report.findings.first(), None, "{report:?}");
         }
         done.store(true, Ordering::Relaxed);

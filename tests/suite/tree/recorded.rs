@@ -57,6 +57,8 @@ async fn checks_exports_and_new_signing_keys_are_recorded(database: Database) {
     fill_with_leaves(&*store, 20).await;
     signer.sign().await.unwrap();
     let program = Program::new(&database);
+    // none of the data keys that the log was filled with is one: without their master key they are not opened
+    let checker = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &"07".repeat(32));
     for (command, code) in [
         ("verify --full", 0),
         ("export --from 3 --to 12 --out bundle --reason audit-of-2026", 0),
@@ -66,6 +68,11 @@ async fn checks_exports_and_new_signing_keys_are_recorded(database: Database) {
         // under both keys, and with what was recorded meanwhile
         ("verify --full", 0),
     ] {
+        let program = if command.starts_with("verify") {
+            &checker
+        } else {
+            &program
+        };
         let ended = program.run(command).await;
         assert_eq!(ended.code, code, "{command}: {}", ended.stderr);
     }
