@@ -59,18 +59,10 @@ struct Mailbox {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expiry_date: Option<Timestamp>,
     /// Left out where it is all of them, as it mostly is.
-    #[serde(default = "all_credentials", skip_serializing_if = "are_all_credentials")]
+    #[serde(default = "CredentialKind::all", skip_serializing_if = "CredentialKind::is_all")]
     credentials: Vec<CredentialKind>,
     position: Position,
     index: u32,
-}
-
-fn all_credentials() -> Vec<CredentialKind> {
-    CredentialKind::ALL.to_vec()
-}
-
-fn are_all_credentials(kinds: &[CredentialKind]) -> bool {
-    kinds == CredentialKind::ALL
 }
 
 /// A mailbox as readers see it, but for what is sealed.

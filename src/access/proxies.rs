@@ -10,15 +10,8 @@ use super::Connection;
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The header in which they say by which scheme it came to them.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// Any of these says that the call is forwarded.
-const FORWARDING: [&str; 6] = [
-    FORWARDED_FOR,
-    FORWARDED_PROTO,
-    "forwarded",
-    "x-forwarded-host",
-    "x-real-ip",
-    "via",
-];
+/// Any of these says that the call is forwarded, and not by which scheme.
+const FORWARDING: [&str; 5] = [FORWARDED_FOR, "forwarded", "x-forwarded-host", "x-real-ip", "via"];
 /// The header in which callers say which program they are.
 const USER_AGENT: &str = "user-agent";
 

@@ -301,17 +301,19 @@ impl<'a> Attempt<'a> {
         Reading::of_keys(self.app, views, wanted).await
     }
 
+    /// Opens the credentials; that there are none left is recorded.
+    async fn open(&self, places: &[Places]) -> Result<Vec<Credentials>, Problem> {
+        match reveal::open(&*self.app.store, &self.app.reader, places).await {
+            Ok(opened) => Ok(opened),
+            Err(OpenError::Erased) => Err(self.refuse(Refusal::Erased, OpenError::Erased.into()).await),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Opens the credentials, records that they are handed out, and writes one JSON object for each mailbox.
     async fn hand_out(&mut self, targets: &[Target], seed: bool) -> Result<Vec<Zeroizing<Vec<u8>>>, Problem> {
         let places: Vec<Places> = targets.iter().map(|target| target.places).collect();
-        let opened = match reveal::open(&*self.app.store, &self.app.reader, &places).await {
-            Ok(opened) => opened,
-            Err(OpenError::Erased) => {
-                let problem = Problem::from(OpenError::Erased);
-                return Err(self.refuse(Refusal::Erased, problem).await);
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let opened = self.open(&places).await?;
         let records = targets.iter().zip(&opened).map(|(target, credentials)| {
             self.app.journal.record(AccessEvent::CredentialsRevealed(AccessFacts {
                 credentials: credentials.shown(seed),
@@ -323,7 +325,7 @@ impl<'a> Attempt<'a> {
         // all in one batch, and all durable before anything is written
         let positions = futures_util::future::try_join_all(records).await?;
         // whoever appends has seen all that was appended before: what another process erased meanwhile opens no more
-        let opened = reveal::open(&*self.app.store, &self.app.reader, &places).await?;
+        let opened = self.open(&places).await?;
         let written = targets.iter().zip(&opened).zip(positions);
         written
             .map(|((target, credentials), position)| write(target.id.as_ref(), credentials, seed, position.0))

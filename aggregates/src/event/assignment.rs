@@ -22,11 +22,13 @@ impl CredentialKind {
     /// Every kind, in the order of their names.
     pub const ALL: [Self; 3] = [Self::AppPassword, Self::AuthenticatorSecret, Self::Password];
 
-    fn all() -> Vec<Self> {
+    /// Every kind, as a list.
+    pub fn all() -> Vec<Self> {
         Self::ALL.to_vec()
     }
 
-    fn is_all(kinds: &[Self]) -> bool {
+    /// Whether a list is that of every kind.
+    pub fn is_all(kinds: &[Self]) -> bool {
         kinds == Self::ALL
     }
 }
