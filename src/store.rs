@@ -222,6 +222,12 @@ impl Advance {
         let found = self.changes.binary_search_by(|change| change.key.as_str().cmp(key));
         found.ok().map(|index| &self.changes[index])
     }
+
+    /// How much is written, in bytes of documents.
+    pub fn size(&self) -> usize {
+        let documents = self.changes.iter().filter_map(RowChange::document);
+        documents.map(str::len).sum()
+    }
 }
 
 /// A row that stands still.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::advance::{Prepared, Step, Target, advance, prepare};
 use super::step_size::StepSize;
-use crate::store::{Difference, Generation, GenerationState, Store, StoreError, Switch};
+use crate::store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 
 /// Events of the first step: many, since nobody waits for a single one.
 const FIRST_STEP: u32 = 5_000;
@@ -107,7 +107,7 @@ pub(super) async fn rebuild_by(
         let write = async {
             match before {
                 [] => Ok(true),
-                steps => store.advance(steps).await,
+                steps => write(store, steps).await,
             }
         };
         let more = under_way.as_ref().is_none_or(|step| step.more);
@@ -151,6 +151,27 @@ pub(super) async fn rebuild_by(
         }
         under_way = next;
     }
+}
+
+/// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of
+/// them go by themselves.
+async fn write(store: &dyn Store, steps: &[Advance]) -> Result<bool, StoreError> {
+    if store.lanes() < 2 {
+        return store.advance(steps).await;
+    }
+    let (one, other) = steps.split_at(half_way(steps));
+    let (one, other) = tokio::join!(store.advance(one), store.advance(other));
+    Ok(one? && other?)
+}
+
+/// Where to part steps so that the larger part is as small as may be, in bytes.
+fn half_way(steps: &[Advance]) -> usize {
+    let sizes: Vec<usize> = steps.iter().map(Advance::size).collect();
+    let larger = |at: &usize| {
+        let (one, other) = sizes.split_at(*at);
+        one.iter().sum::<usize>().max(other.iter().sum())
+    };
+    (0..sizes.len()).min_by_key(larger).unwrap_or_default()
 }
 
 /// Switches readers over to each target; those for which that could not be done yet, and whether it is a reader who
@@ -317,4 +338,47 @@ async fn compare(
         rows: store.row_count(rebuilt).await?,
         differences,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::store::RowChange;
+
+    fn step(bytes: usize) -> Advance {
+        let from = Generation {
+            name: "orders".to_owned(),
+            generation: 1,
+            version: 1,
+            position: Position(0),
+            state: GenerationState::Building,
+            by_service: false,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        Advance {
+            from,
+            columns: &[],
+            to: Position(1),
+            changes: vec![RowChange {
+                key: String::new(),
+                is_new: true,
+                row: Some(("x".repeat(bytes), Vec::new())),
+            }],
+            parked: Vec::new(),
+            unparked: Vec::new(),
+            passed_over: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_parted_half_way() {
+        let parted = |sizes: &[usize]| half_way(&sizes.iter().copied().map(step).collect::<Vec<_>>());
+        assert_eq!(parted(&[]), 0);
+        assert_eq!(parted(&[7]), 0);
+        assert_eq!(parted(&[1, 2, 3, 1, 5]), 3);
+        assert_eq!(parted(&[9, 1, 1]), 1);
+        assert_eq!(parted(&[1, 1, 9]), 2);
+    }
 }
