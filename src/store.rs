@@ -294,6 +294,19 @@ pub trait Lease: Send {
     async fn is_held(&mut self) -> bool;
 }
 
+/// The right to append next, and the events that were asked for.
+pub type TakenFloor<'a> = (Box<dyn Floor + 'a>, Vec<StoredEvent>);
+
+/// The right to append next. While it is held nobody else appends, so the end of the log stays where it is.
+#[async_trait]
+pub trait Floor: Send {
+    /// Appends a batch, or finds that it cannot be, as [`Store::append`] does, and gives up the right.
+    async fn append(self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError>;
+
+    /// Gives it up.
+    async fn leave(self: Box<Self>);
+}
+
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
 pub trait Store: KeyStore + TreeStore {
@@ -306,13 +319,20 @@ pub trait Store: KeyStore + TreeStore {
     /// The end of the log.
     async fn head(&self) -> Result<Head, StoreError>;
 
-    /// How many batches may be under way at once, each behind the one before.
+    /// How much may be written at once: as many batches of events, each behind the one before.
     fn lanes(&self) -> usize {
         1
     }
 
     /// Appends a batch: all of it, durably, or nothing. Batches under way at once are appended in the order of the calls.
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError>;
+
+    /// Waits for the right to append next, while nothing of this process is under way, and reads the events after a position
+    /// that are there by then, with their leaf hashes, at most `limit`. None where processes do not wait for each other in
+    /// the order of asking.
+    async fn floor(&self, _after: Position, _limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
+        Ok(None)
+    }
 
     /// Answers what the ledger's caches don't know.
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError>;

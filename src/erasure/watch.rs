@@ -82,6 +82,7 @@ async fn step(
             ..EventFilter::default()
         },
         sealed: false,
+        leaves: false,
     };
     let events = store.events(&query).await?;
     let mut erasures = Vec::new();

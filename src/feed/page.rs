@@ -31,6 +31,7 @@ pub async fn page(
         limit,
         filter: filter.clone(),
         sealed: false,
+        leaves: false,
     };
     let events = store.events(&query).await?;
     let full = events.len() >= limit as usize;

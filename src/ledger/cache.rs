@@ -80,6 +80,10 @@ impl Cache {
         for reference in event.order().map(Reference::of_event).unwrap_or_default() {
             self.references.put(reference, event.stream.clone());
         }
+        if event.version == 1 && event.order().is_some() {
+            // all of its stream, so its next event can be decided on
+            self.streams.put(event.stream.clone(), StreamState::default());
+        }
         if let Some(state) = self.streams.get_mut(&event.stream) {
             state.apply(event);
         }

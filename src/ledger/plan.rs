@@ -17,7 +17,7 @@ mod lookup;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Source, StreamId, SubjectId};
+use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ use super::writer::{Pending, Work};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
 use crate::store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
-use crate::tlog::{Frontier, Growth};
+use crate::tlog::{Frontier, Growth, Hash};
 use crate::vault::{Context, Fingerprint, Packed, Section, SubjectKey, Vault};
 
 /// Whether to trust that what the caches don't know is new.
@@ -73,6 +73,10 @@ pub(super) struct Plan {
     streams: HashMap<StreamId, StreamState>,
     references: HashMap<Reference, StreamId>,
     ids: HashMap<(Source, EventId), Taken>,
+    /// What its webhooks were traced by.
+    sought: HashSet<Reference>,
+    /// Whether what it says rests on its place in the log: such a plan cannot be moved.
+    placed: bool,
 }
 
 /// Who has taken an event id.
@@ -154,6 +158,9 @@ impl<'a> Planner<'a> {
 
     /// Lets the order decide and seals the event.
     async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
+        if let Route::Traced(trace, _) = route(incoming) {
+            plan.sought.extend(trace.references());
+        }
         let stream = self.stream_of(incoming, plan);
         let mut state = self.state(&stream, plan);
         // no reference is needed where the stream is found without one
@@ -241,9 +248,7 @@ impl<'a> Planner<'a> {
             references,
         };
         let position = plan.position(index);
-        new_event.leaf_hash = Envelope::of_new(&new_event, position, plan.recorded_at)
-            .leaf_hash()
-            .map_err(|error| RecordError::Event(Arc::new(error.into())))?;
+        new_event.leaf_hash = leaf_hash(&new_event, position, plan.recorded_at)?;
         plan.references.extend(
             new_event
                 .references
@@ -312,7 +317,44 @@ impl Plan {
             streams: HashMap::new(),
             references: HashMap::new(),
             ids: HashMap::new(),
+            sought: HashSet::new(),
+            placed: false,
         }
+    }
+
+    /// Whether the plan would be the same if it had known of an event that another process has appended.
+    pub(super) fn is_untouched_by(&self, event: &Recorded) -> bool {
+        let Some(facts) = event.order() else {
+            // what people do with subjects and keys
+            return false;
+        };
+        !self.placed
+            && !self.streams.contains_key(&event.stream)
+            && !self.ids.contains_key(&(event.source.clone(), event.event_id.clone()))
+            && !self.new_keys.contains_key(&event.subject)
+            && (self.sought.is_empty()
+                || !Reference::of_event(facts)
+                    .iter()
+                    .any(|found| self.sought.contains(found)))
+    }
+
+    /// Moves the plan behind another head, where the tree has this frontier. All that has come between left it untouched.
+    ///
+    /// # Errors
+    /// [`RecordError::Event`] if an event cannot be written down.
+    pub(super) fn move_behind(&mut self, head: Head, frontier: Frontier) -> Result<(), RecordError> {
+        let by = head.position.0 - self.head.position.0;
+        self.head = head;
+        self.recorded_at = self.recorded_at.max(head.recorded_at);
+        self.tree = Growth::on(frontier);
+        for (position, event) in (head.position.0 + 1..).map(Position).zip(&mut self.events) {
+            event.leaf_hash = leaf_hash(event, position, self.recorded_at)?;
+            self.tree.push(event.leaf_hash);
+        }
+        for key in self.new_keys.values_mut() {
+            key.since.0 += by;
+        }
+        Ok(())
     }
 
     /// Adds an event behind those that are planned.
@@ -394,6 +436,11 @@ impl Plan {
             vault.keyring().insert(subject, key);
         }
     }
+}
+
+fn leaf_hash(event: &NewEvent, position: Position, recorded_at: Timestamp) -> Result<Hash, RecordError> {
+    let leaf_hash = Envelope::of_new(event, position, recorded_at).leaf_hash();
+    leaf_hash.map_err(|error| RecordError::Event(Arc::new(error.into())))
 }
 
 fn outcome_of(event: &OrderEvent) -> Outcome {

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aggregates::Position;
+use aggregates::{Position, SubjectId};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 
 use super::access::{AccessEntry, erased_by};
@@ -18,7 +18,7 @@ use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
 use super::{Incoming, Receipt, RecordError, tree};
-use crate::store::{Append, EventQuery, Head, Store, StoreError};
+use crate::store::{Append, EventQuery, Head, Lookup, Store, StoreError, StoredEvent};
 use crate::tlog::Frontier;
 use crate::vault::Vault;
 
@@ -28,7 +28,7 @@ const BATCH: usize = 512;
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.
 const CAREFUL_BATCHES: u32 = 16;
-/// How many batches go one by one after another process was faster.
+/// How many batches wait for their turn after another process has appended too.
 const CROWDED_BATCHES: u32 = 64;
 /// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
 const CATCH_UP: u32 = 1_000;
@@ -102,6 +102,8 @@ pub(super) struct Writer {
     cache: Cache,
     careful: u32,
     crowded: u32,
+    /// Subjects of other processes' events whose data keys are not known here.
+    strangers: Vec<SubjectId>,
     /// Whether the store was away when last tried: then each batch is tried once, so that the queue is answered soon.
     away: bool,
     tail: watch::Sender<Position>,
@@ -122,6 +124,7 @@ impl Writer {
             cache: Cache::new(),
             careful: 0,
             crowded: 0,
+            strangers: Vec::new(),
             away: false,
             tail,
         }
@@ -155,7 +158,7 @@ impl Writer {
 
     /// Plans what `next` has got, as far as that can be told while the plans ahead are under way.
     async fn extend(&mut self, next: &mut Next, ahead: &[&Plan]) {
-        if self.is_careful() {
+        if !self.plans_ahead() {
             // it is planned by `record`, which asks the store anew at each attempt
             return;
         }
@@ -172,7 +175,7 @@ impl Writer {
     async fn depart(&mut self, flights: &mut VecDeque<Flight>, next: &mut Next) {
         let may_go = match flights.back() {
             None => !next.batch.is_empty(),
-            Some(last) => flights.len() < self.lanes() && last.leads(next),
+            Some(last) => flights.len() < self.store.lanes() && last.leads(next),
         };
         if !may_go {
             return;
@@ -183,24 +186,16 @@ impl Writer {
             self.extend(&mut next, &plans(flights)).await;
         }
         match next.plan {
-            Some(plan) if next.grows && !self.is_careful() => {
-                metrics::histogram!("warmledger_batch_size").record(next.batch.len() as f64);
+            Some(plan) if next.grows && self.plans_ahead() => {
                 if plan.events.is_empty() {
                     self.finish(next.batch, plan);
                 } else {
-                    self.crowded = self.crowded.saturating_sub(1);
                     let behind = !flights.is_empty();
                     flights.push_back(Flight::take_off(&self.store, next.batch, plan, behind).await);
                 }
             }
             _ => self.record(next.batch).await,
         }
-    }
-
-    /// How many batches may be under way now.
-    fn lanes(&self) -> usize {
-        // where other processes append too, what flies behind would mostly be refused
-        if self.crowded > 0 { 1 } else { self.store.lanes() }
     }
 
     /// Settles the first of the flights; if it was not appended, all that counted on it.
@@ -244,8 +239,10 @@ impl Writer {
         }
     }
 
-    fn is_careful(&self) -> bool {
-        self.careful > 0
+    /// Whether batches are planned before those ahead of them are durable: not while the store has to be asked first, nor
+    /// where other processes append too, since what counts on a batch is mostly refused with it.
+    fn plans_ahead(&self) -> bool {
+        self.careful == 0 && self.crowded == 0
     }
 
     /// Records a batch and answers all of it.
@@ -297,18 +294,27 @@ impl Writer {
 
     /// Plans and appends once. `None` if another process was faster or knew more: try again.
     async fn attempt(&mut self, batch: &mut [Pending]) -> Result<Option<Plan>, RecordError> {
-        let mode = if self.careful > 0 {
-            Mode::Careful
-        } else {
-            Mode::Optimistic
-        };
-        let mut plan = Plan::behind(self.head, self.frontier.clone());
-        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, &[], mode);
-        planner.extend(&mut plan, batch).await?;
+        let mut plan = self.plan(batch).await?;
         if plan.events.is_empty() {
             return Ok(Some(plan));
         }
-        match self.store.append(&plan.as_batch(false)).await {
+        let store = Arc::clone(&self.store);
+        let floor = match self.crowded {
+            0 => None,
+            _ => store.floor(self.head.position, CATCH_UP).await.map_err(failed)?,
+        };
+        self.crowded = self.crowded.saturating_sub(1);
+        let appended = match floor {
+            None => store.append(&plan.as_batch(false)).await,
+            Some((floor, news)) => match self.settle(&mut plan, batch, news).await {
+                Ok(true) => floor.append(&plan.as_batch(false)).await,
+                settled => {
+                    floor.leave().await;
+                    return settled.map(|_| plan.events.is_empty().then_some(plan));
+                }
+            },
+        };
+        match appended {
             Ok(Append::Done) => {
                 self.careful = self.careful.saturating_sub(1);
                 Ok(Some(plan))
@@ -318,6 +324,45 @@ impl Writer {
                 Ok(None)
             }
         }
+    }
+
+    /// Plans a batch behind the head.
+    async fn plan(&mut self, batch: &mut [Pending]) -> Result<Plan, RecordError> {
+        let mode = if self.careful > 0 {
+            Mode::Careful
+        } else {
+            Mode::Optimistic
+        };
+        self.meet_strangers().await?;
+        let mut plan = Plan::behind(self.head, self.frontier.clone());
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, &[], mode);
+        planner.extend(&mut plan, batch).await?;
+        Ok(plan)
+    }
+
+    /// Makes a plan fit for the end of the log, which stays where it is meanwhile: moved there, or made anew if what other
+    /// processes have appended touches it. False if there is nothing to append, or if it has to be tried again.
+    async fn settle(
+        &mut self,
+        plan: &mut Plan,
+        batch: &mut [Pending],
+        news: Vec<StoredEvent>,
+    ) -> Result<bool, RecordError> {
+        if news.is_empty() {
+            return Ok(true);
+        }
+        self.crowded = CROWDED_BATCHES;
+        let all = news.len() < CATCH_UP as usize;
+        let untouched = self.hear(news, Some(plan))?;
+        if !all {
+            return Ok(false);
+        }
+        if untouched {
+            plan.move_behind(self.head, self.frontier.clone())?;
+        } else {
+            *plan = self.plan(batch).await?;
+        }
+        Ok(!plan.events.is_empty())
     }
 
     /// Gets ready to decide a batch again that was not appended.
@@ -330,15 +375,13 @@ impl Writer {
         match appended {
             Ok(refused) => {
                 metrics::counter!("warmledger_batches_retried_total").increment(1);
-                self.crowded = CROWDED_BATCHES;
-                self.careful = if refused == Append::Conflict {
-                    CAREFUL_BATCHES
-                } else {
-                    self.careful.max(1)
-                };
                 if refused == Append::Conflict {
+                    self.careful = CAREFUL_BATCHES;
                     // it may have been a data key under a master key that is not current any more
                     self.vault.follow(&*self.store).await?;
+                } else {
+                    self.careful = self.careful.max(1);
+                    self.crowded = CROWDED_BATCHES;
                 }
                 self.catch_up().await
             }
@@ -357,6 +400,7 @@ impl Writer {
 
     /// Remembers what has become durable and answers everybody.
     fn finish(&mut self, batch: Vec<Pending>, mut plan: Plan) {
+        metrics::histogram!("warmledger_batch_size").record(batch.len() as f64);
         self.head = plan.new_head();
         plan.tree.frontier().clone_into(&mut self.frontier);
         self.tail.send_replace(self.head.position);
@@ -376,43 +420,26 @@ impl Writer {
 
     /// Takes in what other processes have appended since the head that the caches stand for.
     async fn catch_up(&mut self) -> Result<(), RecordError> {
-        let failed = |error: StoreError| RecordError::Store(Arc::new(error));
         for _ in 0..CATCH_UP_ROUNDS {
             let query = EventQuery {
                 after: self.head.position,
                 limit: CATCH_UP,
+                leaves: true,
                 ..EventQuery::default()
             };
-            let events = self.store.events(&query).await.map_err(failed)?;
-            let complete = events.len() < CATCH_UP as usize;
-            let Some(last) = events.last().map(|event| event.position) else {
-                // nothing new, unless it is the tree that lags
-                let (head, frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
-                if head.position > self.head.position {
-                    continue;
+            let news = self.store.events(&query).await.map_err(failed)?;
+            if !news.is_empty() {
+                let all = news.len() < CATCH_UP as usize;
+                self.hear(news, None)?;
+                if all {
+                    return Ok(());
                 }
-                self.frontier = frontier;
-                return Ok(());
-            };
-            let leaves = self
-                .store
-                .tree_hashes(0, self.head.position.0..last.0)
-                .await
-                .map_err(failed)?;
-            for (event, leaf) in events.into_iter().zip(leaves) {
-                self.frontier.push(leaf, |_| {});
-                self.head = Head {
-                    position: event.position,
-                    recorded_at: event.recorded_at,
-                };
-                let event = event.to_recorded().map_err(failed)?;
-                if let Some(subject) = event.access().and_then(erased_by) {
-                    self.vault.erase(subject, event.position);
-                }
-                self.cache.observe(event);
+                continue;
             }
-            self.tail.send_replace(self.head.position);
-            if complete {
+            // nothing new, unless it is the tree that lags
+            let (head, frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
+            if head.position == self.head.position {
+                self.frontier = frontier;
                 return Ok(());
             }
         }
@@ -420,6 +447,41 @@ impl Writer {
         (self.head, self.frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
         self.forget_erased().await.map_err(failed)?;
         self.cache.clear();
+        Ok(())
+    }
+
+    /// Takes in events that other processes have appended right behind the head. Tells whether they leave a plan untouched.
+    fn hear(&mut self, news: Vec<StoredEvent>, plan: Option<&Plan>) -> Result<bool, RecordError> {
+        let mut untouched = true;
+        for event in news {
+            self.frontier.push(event.leaf().map_err(failed)?, |_| {});
+            self.head = event.head();
+            let event = event.to_recorded().map_err(failed)?;
+            untouched &= plan.is_none_or(|plan| plan.is_untouched_by(&event));
+            match event.access().and_then(erased_by) {
+                Some(subject) => self.vault.erase(subject, event.position),
+                None if !self.vault.keyring().contains(&event.subject) => self.strangers.push(event.subject.clone()),
+                None => {}
+            }
+            self.cache.observe(event);
+        }
+        self.tail.send_replace(self.head.position);
+        Ok(untouched)
+    }
+
+    /// Asks for the data keys that other processes have made: their subjects' next events may well come here.
+    async fn meet_strangers(&mut self) -> Result<(), RecordError> {
+        if self.strangers.is_empty() {
+            return Ok(());
+        }
+        let subjects = std::mem::take(&mut self.strangers);
+        let lookup = Lookup {
+            subjects,
+            ..Lookup::default()
+        };
+        for key in self.store.lookup(&lookup).await.map_err(failed)?.keys {
+            self.vault.keyring().insert_wrapped(key);
+        }
         Ok(())
     }
 }
@@ -434,6 +496,10 @@ impl Writer {
         }
         Ok(())
     }
+}
+
+fn failed(error: StoreError) -> RecordError {
+    RecordError::Store(Arc::new(error))
 }
 
 /// The plans that are under way, the newest first.

@@ -47,13 +47,13 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// SQLSTATE classes that pass: connection (08), resources (53), operator intervention (57), serialization and
 /// deadlock (40), authorization (28) and database name (3D), which an operator may be changing, object not in
-/// prerequisite state (55), read-only while failing over (25006).
+/// prerequisite state (55), read-only while failing over (25006), a transaction that was left idle (25P03).
 /// Source: PostgreSQL manual, appendix A.
 fn passes(code: &str) -> bool {
     ["08", "53", "57", "40", "28", "3D", "55"]
         .iter()
         .any(|class| code.starts_with(class))
-        || code == "25006"
+        || ["25006", "25P03"].contains(&code)
 }
 
 /// SQLite's primary result codes that pass: BUSY (5), LOCKED (6), IOERR (10), FULL (13), CANTOPEN (14), PROTOCOL (15).

@@ -4,7 +4,8 @@ use aggregates::{Event, EventId, OrderEvent, Position, Recorded, Source, StreamI
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
+use super::{Head, StoreError};
+use crate::tlog::Hash;
 use crate::vault::{Sealed, Section};
 
 /// The sealed parts of an event. Absent where the webhook had nothing of the kind.
@@ -156,6 +157,24 @@ pub struct StoredEvent {
 }
 
 impl StoredEvent {
+    /// The end of the log when the event was its last one.
+    pub fn head(&self) -> Head {
+        Head {
+            position: self.position,
+            recorded_at: self.recorded_at,
+        }
+    }
+
+    /// The hash of its leaf, which was asked for.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if there is none.
+    pub fn leaf(&self) -> Result<Hash, StoreError> {
+        let position = self.position;
+        self.leaf_hash
+            .ok_or_else(|| StoreError::Corrupt(format!("the event at position {position} has no leaf hash")))
+    }
+
     /// The event with its facts parsed, upcast where they are old.
     ///
     /// # Errors

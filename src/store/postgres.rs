@@ -17,6 +17,7 @@
 mod checkpoints;
 mod consumers;
 mod copy;
+mod floor;
 mod generations;
 mod keys;
 mod lease;
@@ -44,8 +45,8 @@ use tokio::time::timeout;
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead,
-    TreeStore,
+    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch,
+    TakenFloor, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -56,6 +57,9 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
 const LANES: u32 = 2;
+
+/// A process that holds the head and stops in its tracks does not hold up the others for longer.
+const HELD_AT_MOST: (&str, &str) = ("idle_in_transaction_session_timeout", "2s");
 
 /// The store on PostgreSQL.
 pub struct PostgresStore {
@@ -92,7 +96,7 @@ impl PostgresStore {
             .max_connections(LANES)
             .test_before_acquire(false)
             .after_connect(|connection, _| Box::pin(log::prepare(connection)))
-            .connect_with(options.clone())
+            .connect_with(options.clone().options([HELD_AT_MOST]))
             .await?;
         let pool = pool_options()
             .max_connections(8)
@@ -130,6 +134,11 @@ impl Store for PostgresStore {
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
         log::append(&self.writer, &self.turns, batch).await
+    }
+
+    async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
+        let (held, events) = floor::take(&self.writer, &self.turns, after, limit).await?;
+        Ok(Some((Box::new(held), events)))
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {

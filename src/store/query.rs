@@ -21,6 +21,38 @@ pub struct EventQuery {
     pub filter: EventFilter,
     /// Whether to read the sealed sections and the leaf hash too.
     pub sealed: bool,
+    /// Whether to read the leaf hash, whatever else is read.
+    pub leaves: bool,
+}
+
+/// What is read of an event.
+#[derive(Clone, Copy)]
+pub(super) enum Parts {
+    /// Neither sealed sections nor the leaf hash.
+    Plain,
+    /// The leaf hash too.
+    Leaves,
+    /// Everything.
+    All,
+}
+
+impl Parts {
+    pub(super) fn of(query: &EventQuery) -> Self {
+        match query {
+            EventQuery { sealed: true, .. } => Self::All,
+            EventQuery { leaves: true, .. } => Self::Leaves,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The columns behind the plain ones.
+    pub(super) fn columns(self) -> &'static str {
+        match self {
+            Self::Plain => "",
+            Self::Leaves => ", leaf_hash",
+            Self::All => ", personal, secrets, original, leaf_hash",
+        }
+    }
 }
 
 /// Which events pass: those that meet every condition. Without any, all do.

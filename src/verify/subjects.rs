@@ -133,6 +133,7 @@ impl<'s> Subjects<'s> {
             until: Some(until),
             limit: PAGE,
             sealed: true,
+            leaves: true,
             filter: EventFilter {
                 subject: Some(subject.clone()),
                 ..EventFilter::default()

@@ -6,6 +6,7 @@
 //! - `processes`: two processes on one database
 //! - `batches`: webhooks of one batch and lost answers
 //! - `lanes`: batches under way at once
+//! - `turns`: processes that append at once take turns
 //! - `projections`: rows and checkpoints move together; rebuilds, checks, failures
 //! - `interleavings`: any plan of webhooks, in any order: live rows = rebuilt rows = what the provider meant
 
@@ -16,3 +17,4 @@ mod interleavings;
 mod lanes;
 mod processes;
 pub mod projections;
+mod turns;

@@ -30,7 +30,7 @@ impl Planner<'_> {
         incoming: &mut Incoming,
         attempted: Option<Position>,
         before: &[Pending],
-        plan: &Plan,
+        plan: &mut Plan,
     ) -> Result<Known, RecordError> {
         loop {
             let id = (incoming.source.clone(), incoming.event_id.clone());
@@ -40,6 +40,7 @@ impl Planner<'_> {
                     return Ok(Known::As(Planned::RepeatOf(taken.event)));
                 }
                 incoming.quarantine(plan.position(taken.event))?;
+                plan.placed = true;
                 self.ask_for(incoming).await?;
                 continue;
             }

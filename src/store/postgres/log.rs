@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::tree;
+use crate::store::query::Parts;
 use crate::store::{
     Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Reference, SealedSections, StoreError, StoredEvent,
 };
@@ -20,22 +21,21 @@ use crate::vault::{Sealed, Section};
 
 /// SQLSTATE unique_violation.
 const UNIQUE_VIOLATION: &str = "23505";
-/// SQLSTATEs serialization_failure and lock_not_available: another process has the head.
-const OVERTAKEN: [&str; 2] = ["40001", "55P03"];
+/// SQLSTATEs serialization_failure, deadlock_detected and lock_not_available: another process has the head. A deadlock there is
+/// where two batches of this process are under way and the other process needs the positions of the second.
+const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 const APPEND: &str =
     "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                                           $21, $22, $23, $24, $25)";
 /// How long an append may take: longer than anything but a lock that somebody holds, and well under the minute after which the
 /// sender of a webhook gives up.
-const LONGEST: Duration = Duration::from_secs(20);
+pub(super) const LONGEST: Duration = Duration::from_secs(20);
 /// The key that two processes meet in which write behind their own batches.
 const POSITIONS: &str = "events_pkey";
 
 /// Columns of an event without its sealed sections.
-const PLAIN: &str =
+pub(super) const PLAIN: &str =
     "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts::text AS facts";
-/// The sealed sections.
-const SEALED: &str = "personal, secrets, original, leaf_hash";
 
 pub(super) async fn head(pool: &PgPool) -> Result<Head, StoreError> {
     let row = sqlx::query("SELECT position, recorded_at FROM head")
@@ -76,7 +76,7 @@ impl Turns {
 
     /// The next turn's lock, one of three, and a connection. Turns are taken in the order of the calls, even where one has to
     /// wait for its connection to be made.
-    async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
+    pub(super) async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
         let mut taken = self.taken.lock().await;
         let idle = self.idle().pop();
         let connection = match idle {
@@ -85,6 +85,15 @@ impl Turns {
         };
         *taken = (*taken + 1) % 3;
         Ok((*taken as i16, connection))
+    }
+
+    /// Keeps a connection on which nothing is under way any more for the next turn.
+    pub(super) fn give_back(&self, connection: PoolConnection<Postgres>) {
+        self.idle().push(connection);
+    }
+
+    pub(super) fn process(&self) -> i32 {
+        self.process
     }
 }
 
@@ -96,6 +105,21 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::E
 
 pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) -> Result<Append, StoreError> {
     let (turn, mut connection) = turns.take(writer).await?;
+    let appended = append_on(&mut connection, (turns.process, turn), batch).await;
+    match appended {
+        Ok(_) => turns.give_back(connection),
+        // whatever is left of it on the server ends with the session
+        Err(_) => connection.close_on_drop(),
+    }
+    appended
+}
+
+/// Appends over a connection whose turn it is.
+pub(super) async fn append_on(
+    connection: &mut PgConnection,
+    (process, turn): (i32, i16),
+    batch: &Batch<'_>,
+) -> Result<Append, StoreError> {
     let events = batch.events;
     let sealed = |section: Section| -> Vec<Option<&[u8]>> {
         events
@@ -117,7 +141,7 @@ pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) ->
     // at once: doubling from nothing would copy everything again and again
     arguments.reserve(25, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
     let append = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
-        .bind(turns.process)
+        .bind(process)
         .bind(turn)
         .bind(to_i64(batch.expected.position))
         .bind(batch.recorded_at.to_sqlx())
@@ -147,7 +171,7 @@ pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) ->
         .bind(node_numbers)
         .bind(node_hashes)
         .bind(batch.behind.then(|| batch.tree.base().to_bytes()));
-    let appended = match timeout(LONGEST, append.fetch_one(&mut *connection)).await {
+    match timeout(LONGEST, append.fetch_one(connection)).await {
         Ok(Ok(true)) => Ok(Append::Done),
         Ok(Ok(false)) => Ok(Append::LostRace),
         Ok(Err(sqlx::Error::Database(error))) => match error.code().as_deref() {
@@ -157,16 +181,12 @@ pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) ->
             _ => Err(sqlx::Error::Database(error).into()),
         },
         Ok(Err(error)) => Err(error.into()),
-        Err(_) => Err(StoreError::Unavailable(format!(
-            "an append was not done within {LONGEST:?}"
-        ))),
-    };
-    match appended {
-        Ok(_) => turns.idle().push(connection),
-        // whatever is left of it on the server ends with the session
-        Err(_) => connection.close_on_drop(),
+        Err(_) => Err(too_long()),
     }
-    appended
+}
+
+pub(super) fn too_long() -> StoreError {
+    StoreError::Unavailable(format!("an append was not done within {LONGEST:?}"))
 }
 
 fn text<'a>(events: &'a [NewEvent], field: impl Fn(&'a NewEvent) -> &'a str) -> Vec<&'a str> {
@@ -233,17 +253,16 @@ pub(super) async fn streams(pool: &PgPool, streams: &[StreamId]) -> Result<Vec<S
     let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
     let sql = format!("SELECT {PLAIN} FROM events WHERE stream = ANY ($1) ORDER BY position");
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, false)).collect()
+    rows.iter().map(|row| event(row, Parts::Plain)).collect()
 }
 
 pub(super) async fn events(pool: &PgPool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
-    let sealed = if query.sealed {
-        format!(", {SEALED}")
-    } else {
-        String::new()
-    };
+    let parts = Parts::of(query);
     let filter = &query.filter;
-    let mut sql = QueryBuilder::<Postgres>::new(format!("SELECT {PLAIN}{sealed} FROM events WHERE position > "));
+    let mut sql = QueryBuilder::<Postgres>::new(format!(
+        "SELECT {PLAIN}{} FROM events WHERE position > ",
+        parts.columns()
+    ));
     sql.push_bind(to_i64(query.after));
     if let Some(until) = query.until {
         sql.push(" AND position <= ").push_bind(to_i64(until));
@@ -266,14 +285,17 @@ pub(super) async fn events(pool: &PgPool, query: &EventQuery) -> Result<Vec<Stor
     }
     sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
     let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, query.sealed)).collect()
+    rows.iter().map(|row| event(row, parts)).collect()
 }
 
 pub(super) async fn events_at(pool: &PgPool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
     let positions: Vec<i64> = positions.iter().copied().map(to_i64).collect();
-    let sql = format!("SELECT {PLAIN}, {SEALED} FROM events WHERE position = ANY ($1) ORDER BY position");
+    let sql = format!(
+        "SELECT {PLAIN}{} FROM events WHERE position = ANY ($1) ORDER BY position",
+        Parts::All.columns()
+    );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(positions).fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, true)).collect()
+    rows.iter().map(|row| event(row, Parts::All)).collect()
 }
 
 pub(super) async fn reserved_key(pool: &PgPool, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
@@ -288,27 +310,24 @@ pub(super) async fn reserved_key(pool: &PgPool, subject: &SubjectId, offer: &[u8
     Ok(query.bind(subject.as_str()).fetch_one(pool).await?)
 }
 
-fn event(row: &PgRow, sealed: bool) -> Result<StoredEvent, StoreError> {
+pub(super) fn event(row: &PgRow, parts: Parts) -> Result<StoredEvent, StoreError> {
     let section = |name: &str| -> Result<Option<Sealed>, StoreError> {
         Ok(row.try_get::<Option<Vec<u8>>, _>(name)?.map(Sealed::from_bytes))
     };
-    let (sections, leaf_hash) = if sealed {
-        let leaf_hash: &[u8] = row.try_get("leaf_hash")?;
-        let leaf_hash = <[u8; 32]>::try_from(leaf_hash)
-            .map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?;
-        let personal = section("personal")?;
-        let secrets = section("secrets")?;
-        let original = section("original")?;
-        (
-            SealedSections {
-                personal,
-                secrets,
-                original,
-            },
-            Some(leaf_hash),
-        )
-    } else {
-        (SealedSections::default(), None)
+    let sections = match parts {
+        Parts::All => SealedSections {
+            personal: section("personal")?,
+            secrets: section("secrets")?,
+            original: section("original")?,
+        },
+        Parts::Plain | Parts::Leaves => SealedSections::default(),
+    };
+    let leaf_hash = match parts {
+        Parts::All | Parts::Leaves => {
+            let leaf_hash = <[u8; 32]>::try_from(row.try_get::<Vec<u8>, _>("leaf_hash")?);
+            Some(leaf_hash.map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?)
+        }
+        Parts::Plain => None,
     };
     Ok(StoredEvent {
         position: position(row, "position")?,

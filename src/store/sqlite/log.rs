@@ -8,6 +8,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
 use super::tree;
 use crate::clock::{now, rfc3339_micros};
+use crate::store::query::Parts;
 use crate::store::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, SealedSections, StoreError, StoredEvent};
 use crate::vault::{Sealed, Section};
 
@@ -187,17 +188,16 @@ pub(super) async fn streams(pool: &SqlitePool, streams: &[StreamId]) -> Result<V
     }
     query.push(") ORDER BY position");
     let rows = query.build().persistent(false).fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, false)).collect()
+    rows.iter().map(|row| event(row, Parts::Plain)).collect()
 }
 
 pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
-    let sealed = if query.sealed {
-        format!(", {SEALED}")
-    } else {
-        String::new()
-    };
+    let parts = Parts::of(query);
     let filter = &query.filter;
-    let mut sql = QueryBuilder::<Sqlite>::new(format!("SELECT {PLAIN}{sealed} FROM events WHERE position > "));
+    let mut sql = QueryBuilder::<Sqlite>::new(format!(
+        "SELECT {PLAIN}{} FROM events WHERE position > ",
+        parts.columns()
+    ));
     sql.push_bind(to_i64(query.after));
     if let Some(until) = query.until {
         sql.push(" AND position <= ").push_bind(to_i64(until));
@@ -225,21 +225,24 @@ pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<
     }
     sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
     let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, query.sealed)).collect()
+    rows.iter().map(|row| event(row, parts)).collect()
 }
 
 pub(super) async fn events_at(pool: &SqlitePool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
     if positions.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {PLAIN}, {SEALED} FROM events WHERE position IN ("));
+    let mut query = QueryBuilder::<Sqlite>::new(format!(
+        "SELECT {PLAIN}{} FROM events WHERE position IN (",
+        Parts::All.columns()
+    ));
     let mut list = query.separated(", ");
     for position in positions {
         list.push_bind(to_i64(*position));
     }
     query.push(") ORDER BY position");
     let rows = query.build().persistent(false).fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, true)).collect()
+    rows.iter().map(|row| event(row, Parts::All)).collect()
 }
 
 pub(super) async fn reserved_key(
@@ -257,27 +260,24 @@ pub(super) async fn reserved_key(
     Ok(query.bind(subject.as_str()).fetch_one(writer).await?)
 }
 
-fn event(row: &SqliteRow, sealed: bool) -> Result<StoredEvent, StoreError> {
+fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreError> {
     let section = |name: &str| -> Result<Option<Sealed>, StoreError> {
         Ok(row.try_get::<Option<Vec<u8>>, _>(name)?.map(Sealed::from_bytes))
     };
-    let (sections, leaf_hash) = if sealed {
-        let leaf_hash: &[u8] = row.try_get("leaf_hash")?;
-        let leaf_hash = <[u8; 32]>::try_from(leaf_hash)
-            .map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?;
-        let personal = section("personal")?;
-        let secrets = section("secrets")?;
-        let original = section("original")?;
-        (
-            SealedSections {
-                personal,
-                secrets,
-                original,
-            },
-            Some(leaf_hash),
-        )
-    } else {
-        (SealedSections::default(), None)
+    let sections = match parts {
+        Parts::All => SealedSections {
+            personal: section("personal")?,
+            secrets: section("secrets")?,
+            original: section("original")?,
+        },
+        Parts::Plain | Parts::Leaves => SealedSections::default(),
+    };
+    let leaf_hash = match parts {
+        Parts::All | Parts::Leaves => {
+            let leaf_hash = <[u8; 32]>::try_from(row.try_get::<Vec<u8>, _>("leaf_hash")?);
+            Some(leaf_hash.map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?)
+        }
+        Parts::Plain => None,
     };
     Ok(StoredEvent {
         position: position(row, "position")?,

@@ -18,7 +18,7 @@ on_both_stores!(
     the_lookups_of_the_ledger_use_indexes,
 );
 
-fn order(stream: &str, version: u32, event_id: &str) -> NewEvent {
+pub(super) fn order(stream: &str, version: u32, event_id: &str) -> NewEvent {
     let delivery = assigned(event_id, "O1").domain(&format!("{}.com", event_id.to_lowercase()), event_id, &["M1"]);
     new_event(stream, version, &delivery.at(Position(0)))
 }

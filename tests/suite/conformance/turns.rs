@@ -1,0 +1,272 @@
+//! Processes that append to one PostgreSQL at once take turns: whoever has the floor goes next, and nobody is left out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aggregates::{AccessEvent, AccessFacts, Actor, Position, Source};
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use warmledger::ingest::Ingest;
+use warmledger::ingest::signature::{Scheme, Verifier};
+use warmledger::ledger::{Ledger, Outcome, Reader, record_access};
+use warmledger::store::{Append, Batch, Head, NewEvent, Store, StoredEvent, TakenFloor};
+use warmledger::vault::{KeyFile, Vault};
+
+use super::append::order;
+use crate::support::Database;
+use crate::support::log::{all_events, grown, sound_log};
+
+/// Long enough for whoever can get the floor to have it.
+const SOON: Duration = Duration::from_millis(300);
+
+async fn floor(store: &Arc<dyn Store>, after: u64) -> TakenFloor<'_> {
+    let taken = store.floor(Position(after), 10).await.unwrap();
+    taken.expect("PostgreSQL lets processes wait for each other")
+}
+
+/// Whether somebody else has the floor now.
+async fn is_taken(store: &Arc<dyn Store>) -> bool {
+    timeout(SOON, floor(store, 0)).await.is_err()
+}
+
+async fn append(store: &Arc<dyn Store>, (floor, news): TakenFloor<'_>, known: Head, events: &[NewEvent]) -> Append {
+    let expected = news.last().map_or(known, StoredEvent::head);
+    let batch = Batch {
+        expected,
+        recorded_at: expected.recorded_at.max(Timestamp::UNIX_EPOCH),
+        events,
+        keys: &[],
+        tree: &grown(&**store, events).await,
+        behind: false,
+    };
+    floor.append(&batch).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_the_floor_learns_what_was_appended_meanwhile() {
+    let database = Database::postgres().await;
+    let (one, other) = (database.store().await, database.store().await);
+    let empty = one.head().await.unwrap();
+    let held = floor(&one, 0).await;
+    assert!(held.1.is_empty());
+    let waiting = tokio::spawn({
+        let other = Arc::clone(&other);
+        async move {
+            let (floor, news) = floor(&other, 0).await;
+            floor.leave().await;
+            news
+        }
+    });
+    tokio::time::sleep(SOON).await;
+    assert!(!waiting.is_finished());
+    let first = [order("order-O1", 1, "E1"), order("order-O1", 2, "E2")];
+    assert_eq!(append(&one, held, empty, &first).await, Append::Done);
+    let news = waiting.await.unwrap();
+    let log = all_events(&*one).await;
+    let told = |events: &[StoredEvent]| -> Vec<_> {
+        let told = events.iter().map(|event| {
+            let (leaf, facts) = (event.leaf().unwrap(), event.facts.clone());
+            (
+                event.head(),
+                event.stream.clone(),
+                event.version,
+                event.event_id.clone(),
+                leaf,
+                facts,
+            )
+        });
+        told.collect()
+    };
+    assert_eq!(told(&news), told(&log));
+
+    // only what is new is told, and the end of the log is where the last of it stands
+    let (last, news) = floor(&other, 1).await;
+    assert_eq!(told(&news), told(&log[1..]));
+    let second = [order("order-O1", 3, "E3")];
+    assert_eq!(append(&other, (last, news), empty, &second).await, Append::Done);
+    assert_eq!(other.head().await.unwrap().position, Position(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_floor_is_free_again_however_it_was_given_up() {
+    let database = Database::postgres().await;
+    let (one, other) = (database.store().await, database.store().await);
+    let head = one.head().await.unwrap();
+    for round in 0..4_u32 {
+        let (held, news) = floor(&one, u64::from(round)).await;
+        assert!(is_taken(&other).await, "round {round}");
+        let event = [order("order-O1", round + 1, &format!("E{round}"))];
+        assert_eq!(
+            append(&one, (held, news), one.head().await.unwrap(), &event).await,
+            Append::Done
+        );
+        assert!(!is_taken(&other).await, "after an append, round {round}");
+    }
+    let before = all_events(&*one).await.len();
+    // an event id that is there: nothing is written
+    let taken = floor(&one, 0).await;
+    assert_eq!(
+        append(&one, taken, head, &[order("order-O2", 1, "E1")]).await,
+        Append::Conflict
+    );
+    assert!(!is_taken(&other).await, "after a conflict");
+    // a head that is not the end
+    let (held, _) = floor(&one, 4).await;
+    assert_eq!(
+        append(&one, (held, Vec::new()), head, &[order("order-O3", 1, "E9")]).await,
+        Append::LostRace
+    );
+    assert!(!is_taken(&other).await, "after a lost race");
+    floor(&one, 0).await.0.leave().await;
+    assert!(!is_taken(&other).await, "after it was left");
+    drop(floor(&one, 0).await);
+    assert!(!is_taken(&other).await, "after it was dropped");
+    assert_eq!(all_events(&*one).await.len(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_stops_in_its_turn_does_not_hold_up_the_others() {
+    let database = Database::postgres().await;
+    let (stopped, other) = (database.store().await, database.store().await);
+    let empty = other.head().await.unwrap();
+    let (late, news) = floor(&stopped, 0).await;
+    let begun = Instant::now();
+    let taken = timeout(Duration::from_secs(8), floor(&other, 0)).await.unwrap();
+    assert!(begun.elapsed() > Duration::from_secs(1), "it had its time");
+    assert_eq!(
+        append(&other, taken, empty, &[order("order-O1", 1, "E1")]).await,
+        Append::Done
+    );
+    // its turn is over, and it is told so
+    let events = [order("order-O2", 1, "E2")];
+    assert!(news.is_empty());
+    let batch = Batch {
+        expected: empty,
+        recorded_at: Timestamp::now(),
+        events: &events,
+        keys: &[],
+        tree: &grown(&*stopped, &events).await,
+        behind: false,
+    };
+    let refused = late.append(&batch).await.unwrap_err();
+    assert!(refused.is_transient(), "{refused}");
+    assert_eq!(all_events(&*other).await.len(), 1);
+}
+
+/// A ledger of its own on a database, as one process has it.
+async fn process(database: &Database) -> (Arc<Ingest>, Reader) {
+    let store = database.store().await;
+    let master = Arc::new(KeyFile::plain(&database.dir.path().join("master.key")));
+    let vault = Arc::new(Vault::open(master, &*store).await.unwrap());
+    let (ledger, _) = Ledger::start(Arc::clone(&store), Arc::clone(&vault), 1_000)
+        .await
+        .unwrap();
+    let source = Source::parse("coldmailreseller").unwrap();
+    let verifier = Verifier::new([], Scheme::default());
+    let ingest = Ingest::new(source, verifier, Arc::clone(vault.fingerprints()), ledger);
+    (Arc::new(ingest), Reader::new(store, vault))
+}
+
+/// Webhooks that get into each other's way: few users, orders, subscriptions and domains; some ids stand for two contents.
+fn webhooks(random: &mut StdRng, count: usize) -> Vec<String> {
+    let webhook = |_| {
+        let (id, order) = (random.random_range(0..count), random.random_range(0..count / 8));
+        let (user, subscription) = (order % 5, random.random_range(0..count / 4));
+        let (event, data) = match random.random_range(0..4) {
+            0 => (
+                "subscription.updated",
+                json!({"subscriptionId": format!("S{subscription}"), "subscriptionStatus": "ACTIVE"}),
+            ),
+            1 => (
+                "mailbox.updated",
+                json!({"mailboxId": format!("M{subscription}"), "userId": format!("U{user}"),
+                       "updatedFields": {"password": format!("secret {id}")}}),
+            ),
+            _ => {
+                let mailbox = json!({"mailboxId": format!("M{subscription}"), "email": format!("{id}@d{order}.example"),
+                                     "password": format!("secret {id}")});
+                let domain = json!({"domain": format!("d{order}.example"), "subscriptionId": format!("S{subscription}"),
+                                    "preWarmedUpMailboxes": [mailbox]});
+                (
+                    "prewarmup.order.success",
+                    json!({"orderId": format!("O{order}"), "userId": format!("U{user}"), "mailboxDetails": [domain]}),
+                )
+            }
+        };
+        json!({"event": event, "eventId": format!("E{id}"), "data": data}).to_string()
+    };
+    (0..count).map(webhook).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_processes_in_each_others_way_record_everything_once_and_a_command_gets_its_turn() {
+    let database = Database::postgres().await;
+    let processes = [
+        process(&database).await,
+        process(&database).await,
+        process(&database).await,
+    ];
+    let seed = rand::random();
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut by_body: HashMap<String, Vec<(Outcome, Position)>> = HashMap::new();
+    let mut commands = 0;
+    for _ in 0..6 {
+        let mut sent = Vec::new();
+        for body in webhooks(&mut random, 400) {
+            // mostly to one process; a retry may well go to another one
+            for _ in 0..random.random_range(1..3) {
+                let (ingest, body) = (Arc::clone(&processes[random.random_range(0..3)].0), body.clone());
+                sent.push(tokio::spawn(async move {
+                    let receipt = ingest.record_unsigned(body.as_bytes()).await.unwrap();
+                    (body, receipt)
+                }));
+            }
+        }
+        let looked = AccessEvent::CredentialsRevealed(AccessFacts {
+            reason: Some("customer asked for a reset".to_owned()),
+            ..AccessFacts::by(Actor::cli("root"))
+        });
+        record_access(&*database.store().await, looked).await.unwrap();
+        commands += 1;
+        for task in sent {
+            let (body, receipt) = task.await.unwrap();
+            by_body
+                .entry(body)
+                .or_default()
+                .push((receipt.outcome, receipt.position));
+        }
+    }
+    let log = sound_log(&*database.store().await).await;
+    assert_eq!(log.len(), by_body.len() + commands, "seed {seed}");
+    // a process that comes later opens all of it: whoever made a data key, it is the one that is kept
+    let (_, reader) = process(&database).await;
+    let mut quarantined = 0;
+    for (body, receipts) in &by_body {
+        let first: Vec<_> = receipts
+            .iter()
+            .filter(|(outcome, _)| *outcome != Outcome::Duplicate)
+            .collect();
+        assert_eq!(first.len(), 1, "{receipts:?}, seed {seed}");
+        let (outcome, position) = first[0];
+        assert!(
+            receipts.iter().all(|(_, other)| other == position),
+            "{receipts:?}, seed {seed}"
+        );
+        quarantined += usize::from(*outcome == Outcome::Quarantined);
+        let event = &log[usize::try_from(position.0).unwrap() - 1];
+        let original = reader.original(event).await.unwrap();
+        let (kept, sent): (Value, Value) = (
+            serde_json::from_slice(original.body.expose()).unwrap(),
+            serde_json::from_str(body).unwrap(),
+        );
+        assert_eq!(kept, sent, "at {position}, seed {seed}");
+    }
+    assert!(
+        quarantined > 10,
+        "{quarantined} ids stood for two contents, seed {seed}"
+    );
+}
