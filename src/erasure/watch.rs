@@ -14,6 +14,8 @@ use crate::vault::Vault;
 
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Pause after a look at the log, which grows with every batch of webhooks: a look costs as much as a small batch does.
+const REST: Duration = Duration::from_millis(200);
 /// Erasures that are read at once.
 const PAGE: u32 = 500;
 
@@ -54,6 +56,10 @@ pub async fn follow(
                     () = tokio::time::sleep(PAUSE) => continue,
                 }
             }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = tokio::time::sleep(REST) => {}
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
