@@ -14,8 +14,6 @@ use crate::tlog::Growth;
 
 /// How often an append is tried while other processes are faster.
 const ATTEMPTS: usize = 64;
-/// Of so many events of other processes the end of the log is learnt while they wait.
-const NEWS: u32 = 1_000;
 
 /// What somebody did, under an id of its own: however often it is tried, it is recorded once.
 pub(super) struct AccessEntry {
@@ -93,21 +91,10 @@ pub async fn record_access_as(
     let unwritable = |error: EventError| RecordError::Event(Arc::new(error));
     let entry = AccessEntry::named(event_id, event).map_err(unwritable)?;
     for _ in 0..ATTEMPTS {
-        let (mut head, mut frontier) = tree::caught_up(store).await.map_err(unavailable)?;
-        let floor = match store.floor(head.position, NEWS).await.map_err(unavailable)? {
-            Some((floor, news)) if news.len() < NEWS as usize => {
-                for event in news {
-                    head = event.head();
-                    frontier.push(event.leaf().map_err(unavailable)?, |_| {});
-                }
-                Some(floor)
-            }
-            Some((floor, _)) => {
-                floor.leave().await;
-                continue;
-            }
-            None => None,
-        };
+        // a tree that lags behind its log is built before anybody has to wait for that
+        tree::caught_up(store).await.map_err(unavailable)?;
+        let floor = store.floor(Position(0), 0).await.map_err(unavailable)?;
+        let (head, frontier) = tree::caught_up(store).await.map_err(unavailable)?;
         let position = Position(head.position.0 + 1);
         let recorded_at = clock::now().max(head.recorded_at);
         let events = [entry.at(position, recorded_at).map_err(unwritable)?];
@@ -122,7 +109,7 @@ pub async fn record_access_as(
             behind: false,
         };
         let appended = match floor {
-            Some(floor) => floor.append(&batch).await,
+            Some((floor, _)) => floor.append(&batch).await,
             None => store.append(&batch).await,
         };
         match appended.map_err(unavailable)? {

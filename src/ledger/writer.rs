@@ -28,8 +28,11 @@ const BATCH: usize = 512;
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.
 const CAREFUL_BATCHES: u32 = 16;
-/// How many batches wait for their turn after another process has appended too.
-const CROWDED_BATCHES: u32 = 64;
+/// How many batches more wait for their turn each time that another process has appended in between, and how many at most.
+const CROWDED_BATCHES: u32 = 8;
+const MOST_CROWDED: u32 = 64;
+/// Events of other processes that are read while everybody waits: they fit into what a connection takes in at once.
+const NEWS: u32 = 100;
 /// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
 const CATCH_UP: u32 = 1_000;
 const CATCH_UP_ROUNDS: usize = 10;
@@ -301,18 +304,23 @@ impl Writer {
         let store = Arc::clone(&self.store);
         let floor = match self.crowded {
             0 => None,
-            _ => store.floor(self.head.position, CATCH_UP).await.map_err(failed)?,
+            _ => store.floor(self.head.position, NEWS).await.map_err(failed)?,
         };
-        self.crowded = self.crowded.saturating_sub(1);
         let appended = match floor {
-            None => store.append(&plan.as_batch(false)).await,
-            Some((floor, news)) => match self.settle(&mut plan, batch, news).await {
-                Ok(true) => floor.append(&plan.as_batch(false)).await,
-                settled => {
+            None => {
+                // nobody takes turns here
+                self.crowded = 0;
+                store.append(&plan.as_batch(false)).await
+            }
+            Some((floor, news)) => {
+                self.crowded = self.crowded.saturating_sub(1);
+                let settled = self.settle(&mut plan, batch, news).await;
+                if settled.is_err() || plan.events.is_empty() {
                     floor.leave().await;
-                    return settled.map(|_| plan.events.is_empty().then_some(plan));
+                    return settled.map(|()| Some(plan));
                 }
-            },
+                floor.append(&plan.as_batch(false)).await
+            }
         };
         match appended {
             Ok(Append::Done) => {
@@ -341,28 +349,33 @@ impl Writer {
     }
 
     /// Makes a plan fit for the end of the log, which stays where it is meanwhile: moved there, or made anew if what other
-    /// processes have appended touches it. False if there is nothing to append, or if it has to be tried again.
+    /// processes have appended touches it.
     async fn settle(
         &mut self,
         plan: &mut Plan,
         batch: &mut [Pending],
         news: Vec<StoredEvent>,
-    ) -> Result<bool, RecordError> {
+    ) -> Result<(), RecordError> {
         if news.is_empty() {
-            return Ok(true);
+            return Ok(());
         }
-        self.crowded = CROWDED_BATCHES;
-        let all = news.len() < CATCH_UP as usize;
+        self.crowd();
+        let all = news.len() < NEWS as usize;
         let untouched = self.hear(news, Some(plan))?;
         if !all {
-            return Ok(false);
+            // nobody has to build a tree that lags: behind such a one nothing is appended, so it was built before
+            self.catch_up().await?;
         }
-        if untouched {
-            plan.move_behind(self.head, self.frontier.clone())?;
-        } else {
-            *plan = self.plan(batch).await?;
+        if all && untouched {
+            return plan.move_behind(self.head, self.frontier.clone());
         }
-        Ok(!plan.events.is_empty())
+        *plan = self.plan(batch).await?;
+        Ok(())
+    }
+
+    /// Another process has appended in between.
+    fn crowd(&mut self) {
+        self.crowded = MOST_CROWDED.min(self.crowded + CROWDED_BATCHES);
     }
 
     /// Gets ready to decide a batch again that was not appended.
@@ -381,7 +394,7 @@ impl Writer {
                     self.vault.follow(&*self.store).await?;
                 } else {
                     self.careful = self.careful.max(1);
-                    self.crowded = CROWDED_BATCHES;
+                    self.crowd();
                 }
                 self.catch_up().await
             }
@@ -456,7 +469,14 @@ impl Writer {
         for event in news {
             self.frontier.push(event.leaf().map_err(failed)?, |_| {});
             self.head = event.head();
-            let event = event.to_recorded().map_err(failed)?;
+            let event = match event.to_recorded() {
+                Ok(event) => event,
+                Err(error) => {
+                    // what it was about is not known here any more
+                    self.cache.clear();
+                    return Err(failed(error));
+                }
+            };
             untouched &= plan.is_none_or(|plan| plan.is_untouched_by(&event));
             match event.access().and_then(erased_by) {
                 Some(subject) => self.vault.erase(subject, event.position),

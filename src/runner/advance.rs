@@ -1,4 +1,4 @@
-//! One step of some projections: read events, fold them, write rows and checkpoints in one transaction.
+//! One step of some projections: read events, fold them, write each one's rows and checkpoint in one transaction.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

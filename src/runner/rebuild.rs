@@ -156,7 +156,7 @@ pub(super) async fn rebuild_by(
 /// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of
 /// them go by themselves.
 async fn write(store: &dyn Store, steps: &[Advance]) -> Result<bool, StoreError> {
-    if store.lanes() < 2 {
+    if store.lanes() < 2 || steps.len() < 2 {
         return store.advance(steps).await;
     }
     let (one, other) = steps.split_at(half_way(steps));
@@ -171,7 +171,7 @@ fn half_way(steps: &[Advance]) -> usize {
         let (one, other) = sizes.split_at(*at);
         one.iter().sum::<usize>().max(other.iter().sum())
     };
-    (0..sizes.len()).min_by_key(larger).unwrap_or_default()
+    (1..sizes.len()).min_by_key(larger).unwrap_or_default()
 }
 
 /// Switches readers over to each target; those for which that could not be done yet, and whether it is a reader who
@@ -380,5 +380,6 @@ mod tests {
         assert_eq!(parted(&[1, 2, 3, 1, 5]), 3);
         assert_eq!(parted(&[9, 1, 1]), 1);
         assert_eq!(parted(&[1, 1, 9]), 2);
+        assert_eq!(parted(&[0, 0]), 1);
     }
 }

@@ -152,7 +152,7 @@ pub struct StoredEvent {
     pub facts: String,
     /// The sealed parts, if asked for.
     pub sealed: SealedSections,
-    /// The hash of its Merkle leaf, if the sealed parts were asked for.
+    /// The hash of its Merkle leaf, if that or the sealed parts were asked for.
     pub leaf_hash: Option<[u8; 32]>,
 }
 

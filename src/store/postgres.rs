@@ -58,8 +58,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
 const LANES: u32 = 2;
 
-/// A process that holds the head and stops in its tracks does not hold up the others for longer.
-const HELD_AT_MOST: (&str, &str) = ("idle_in_transaction_session_timeout", "2s");
+/// Settings of the connections that append: a process that holds the head and stops in its tracks does not hold up the others
+/// for longer; and bytes as text are of the one kind that the driver reads.
+const WRITER: [(&str, &str); 2] = [("idle_in_transaction_session_timeout", "2s"), ("bytea_output", "hex")];
 
 /// The store on PostgreSQL.
 pub struct PostgresStore {
@@ -96,7 +97,7 @@ impl PostgresStore {
             .max_connections(LANES)
             .test_before_acquire(false)
             .after_connect(|connection, _| Box::pin(log::prepare(connection)))
-            .connect_with(options.clone().options([HELD_AT_MOST]))
+            .connect_with(options.clone().options(WRITER))
             .await?;
         let pool = pool_options()
             .max_connections(8)

@@ -12,13 +12,17 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 use warmledger::ingest::Ingest;
 use warmledger::ingest::signature::{Scheme, Verifier};
+use warmledger::ledger::leaf::Envelope;
 use warmledger::ledger::{Ledger, Outcome, Reader, record_access};
 use warmledger::store::{Append, Batch, Head, NewEvent, Store, StoredEvent, TakenFloor};
+use warmledger::tlog::Growth;
 use warmledger::vault::{KeyFile, Vault};
 
 use super::append::order;
+use super::batches::{Process, webhook};
 use crate::support::Database;
-use crate::support::log::{all_events, grown, sound_log};
+use crate::support::faulty::{Fault, FaultyStore};
+use crate::support::log::{all_events, fill_with_leaves, grown, sound_log};
 
 /// Long enough for whoever can get the floor to have it.
 const SOON: Duration = Duration::from_millis(300);
@@ -171,6 +175,13 @@ async fn process(database: &Database) -> (Arc<Ingest>, Reader) {
     (Arc::new(ingest), Reader::new(store, vault))
 }
 
+fn looked() -> AccessEvent {
+    AccessEvent::CredentialsRevealed(AccessFacts {
+        reason: Some("customer asked for a reset".to_owned()),
+        ..AccessFacts::by(Actor::cli("root"))
+    })
+}
+
 /// Webhooks that get into each other's way: few users, orders, subscriptions and domains; some ids stand for two contents.
 fn webhooks(random: &mut StdRng, count: usize) -> Vec<String> {
     let webhook = |_| {
@@ -226,11 +237,7 @@ async fn three_processes_in_each_others_way_record_everything_once_and_a_command
                 }));
             }
         }
-        let looked = AccessEvent::CredentialsRevealed(AccessFacts {
-            reason: Some("customer asked for a reset".to_owned()),
-            ..AccessFacts::by(Actor::cli("root"))
-        });
-        record_access(&*database.store().await, looked).await.unwrap();
+        record_access(&*database.store().await, looked()).await.unwrap();
         commands += 1;
         for task in sent {
             let (body, receipt) = task.await.unwrap();
@@ -269,4 +276,144 @@ async fn three_processes_in_each_others_way_record_everything_once_and_a_command
         quarantined > 10,
         "{quarantined} ids stood for two contents, seed {seed}"
     );
+}
+
+/// Holds the floor by hand, while `begun` sends something that has to wait for it, and appends an event before that.
+async fn meanwhile<T>(store: &Arc<dyn Store>, begun: impl Future<Output = T>, event: NewEvent) -> T {
+    let head = store.head().await.unwrap();
+    let held = floor(store, head.position.0).await;
+    let (answer, appended) = tokio::join!(begun, async {
+        tokio::time::sleep(SOON).await;
+        append(store, held, head, &[event]).await
+    });
+    assert_eq!(appended, Append::Done);
+    answer
+}
+
+fn renewal(event_id: &str, subscription: &str) -> String {
+    webhook(event_id, subscription, "ACTIVE")
+}
+
+/// The event at a position, whose leaf is that of its place.
+async fn placed(store: &Arc<dyn Store>, position: u64) -> StoredEvent {
+    let event = all_events(&**store)
+        .await
+        .swap_remove(usize::try_from(position - 1).unwrap());
+    assert_eq!(event.position, Position(position));
+    assert_eq!(event.leaf().unwrap(), Envelope::of_stored(&event).leaf_hash().unwrap());
+    event
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_is_moved_behind_what_came_in_meanwhile_and_decided_anew_if_that_matters() {
+    let database = Database::postgres().await;
+    let (outside, (ingest, _)) = (database.store().await, process(&database).await);
+    let record = async |body: String| ingest.record_unsigned(body.as_bytes()).await.unwrap();
+    // the first one loses its race; from then on it waits for its turn
+    let first = meanwhile(&outside, record(renewal("E1", "S1")), order("order-O1", 1, "X1")).await;
+    assert_eq!((first.position.0, first.stream.as_str()), (2, "subscription-S1"));
+    let moved = meanwhile(&outside, record(renewal("E2", "S2")), order("order-O2", 1, "X2")).await;
+    assert_eq!((moved.position.0, moved.stream.as_str()), (4, "subscription-S2"));
+    placed(&outside, 4).await;
+    // the order that brings the very subscription (they are named like their events here)
+    let found = meanwhile(&outside, record(renewal("E3", "S3")), order("order-O3", 1, "S3")).await;
+    assert_eq!((found.position.0, found.stream.as_str()), (6, "order-O3"));
+    assert_eq!(placed(&outside, 6).await.version, 2);
+    // an event of the very stream
+    let next = meanwhile(&outside, record(renewal("E4", "S3")), order("order-O3", 3, "X4")).await;
+    assert_eq!((next.position.0, next.stream.as_str()), (8, "order-O3"));
+    assert_eq!(placed(&outside, 8).await.version, 4);
+    // the very event
+    let same = meanwhile(&outside, record(renewal("X5", "S3")), order("order-O5", 1, "X5")).await;
+    assert_eq!((same.outcome, same.position.0), (Outcome::Quarantined, 10));
+    let log = all_events(&*outside).await;
+    assert_eq!(super::batches::conflict(&log[9]), Some(Position(9)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
+    let database = Database::postgres().await;
+    let (outside, (ingest, _)) = (database.store().await, process(&database).await);
+    let begin = |body: String| {
+        let ingest = Arc::clone(&ingest);
+        tokio::spawn(async move { ingest.record_unsigned(body.as_bytes()).await.unwrap() })
+    };
+    let first = async { begin(renewal("E1", "S1")).await.unwrap() };
+    meanwhile(&outside, first, order("order-O1", 1, "X1")).await;
+    // while one waits for its turn, two that make the next batch come in, and somebody asks for the turn in between
+    let head = outside.head().await.unwrap();
+    let held = floor(&outside, head.position.0).await;
+    let plug = begin(renewal("E2", "S2"));
+    tokio::time::sleep(SOON).await;
+    let mut pair = Vec::new();
+    for status in ["ACTIVE", "EXPIRED"] {
+        pair.push(begin(webhook("E3", "S2", status)));
+        tokio::time::sleep(SOON / 10).await;
+    }
+    let other = database.store().await;
+    let between = tokio::spawn(async move {
+        let (held, news) = floor(&other, 3).await;
+        // by now the pair is planned, and waits
+        tokio::time::sleep(SOON).await;
+        append(&other, (held, news), head, &[order("order-O9", 1, "X9")]).await
+    });
+    tokio::time::sleep(SOON).await;
+    assert_eq!(
+        append(&outside, held, head, &[order("order-O8", 1, "X8")]).await,
+        Append::Done
+    );
+    assert_eq!(between.await.unwrap(), Append::Done);
+    assert_eq!(plug.await.unwrap().position, Position(4));
+    let [recorded, quarantined] = [pair.remove(0).await.unwrap(), pair.remove(0).await.unwrap()];
+    assert_eq!((recorded.outcome, recorded.position), (Outcome::Recorded, Position(6)));
+    assert_eq!(
+        (quarantined.outcome, quarantined.position),
+        (Outcome::Quarantined, Position(7))
+    );
+    assert_eq!(super::batches::conflict(&placed(&outside, 7).await), Some(Position(6)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_has_fallen_far_behind_in_a_crowd_goes_on_at_once() {
+    let database = Database::postgres().await;
+    let (outside, (ingest, _)) = (database.store().await, process(&database).await);
+    fill_with_leaves(&*outside, 3).await;
+    let record = async |body: String| ingest.record_unsigned(body.as_bytes()).await.unwrap();
+    // it learns that others append, and then sleeps while they append more than it would ever read; a stream of theirs has four
+    // events, of which its own webhook takes the place of the last
+    record(renewal("E-1", "S1")).await;
+    for events in [103, 12_503] {
+        let head = outside.head().await.unwrap().position.0;
+        fill_with_leaves(&*outside, events).await;
+        let begun = Instant::now();
+        let receipt = record(renewal(&format!("E-after-{events}"), "S1")).await;
+        assert_eq!(receipt.position.0, head + events + 1);
+        assert!(
+            begun.elapsed() < Duration::from_secs(4),
+            "after {events}: {:?}",
+            begun.elapsed()
+        );
+    }
+    let command = record_access(&*outside, looked()).await.unwrap();
+    let log = all_events(&*outside).await;
+    assert_eq!(log.len() as u64, command.0);
+    let mut growth = Growth::default();
+    log.iter().for_each(|event| growth.push(event.leaf().unwrap()));
+    assert_eq!(&outside.tree().await.unwrap().frontier, growth.frontier());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_fails_in_its_turn_is_recorded_once() {
+    let database = Database::postgres().await;
+    let outside = database.store().await;
+    let process = Process::on(&database, FaultyStore::new(database.store().await, 100), 100).await;
+    let record = async |body: String| process.record(body).await;
+    meanwhile(&outside, record(renewal("E1", "S1")), order("order-O1", 1, "X1")).await;
+    for (number, fault) in (2..).zip([Fault::AnswerLost, Fault::Unwritten, Fault::AnswerLost]) {
+        process.store.fail([fault]);
+        let event = order(&format!("order-O{number}"), 1, &format!("X{number}"));
+        let receipt = meanwhile(&outside, record(renewal(&format!("E{number}"), "S1")), event).await;
+        assert_eq!((receipt.outcome, receipt.position.0), (Outcome::Recorded, 2 * number));
+    }
+    assert_eq!(all_events(&*outside).await.len(), 8);
 }

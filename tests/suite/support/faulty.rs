@@ -12,9 +12,9 @@ use projections::Column;
 use tokio::sync::Semaphore;
 use warmledger::access::TokenHash;
 use warmledger::store::{
-    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor, Found,
     Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
-    StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch,
+    StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch, TakenFloor,
 };
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::tlog::{Growth, Hash};
@@ -80,6 +80,38 @@ impl FaultyStore {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         panic!("no more than {} appends were begun", self.batches().len());
+    }
+}
+
+/// The real floor behind the same gate.
+struct FaultyFloor<'a> {
+    store: &'a FaultyStore,
+    real: Box<dyn Floor + 'a>,
+}
+
+#[async_trait]
+impl Floor for FaultyFloor<'_> {
+    async fn append(self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError> {
+        let Self { store, real } = *self;
+        store.batches.lock().unwrap().push(batch.events.len());
+        store.gate.acquire().await.unwrap().forget();
+        let fault = store.faults.lock().unwrap().pop_front();
+        let away = || StoreError::Unavailable("on purpose".to_owned());
+        match fault {
+            None => real.append(batch).await,
+            Some(Fault::Unwritten) => {
+                real.leave().await;
+                Err(away())
+            }
+            Some(Fault::AnswerLost) => {
+                assert_eq!(real.append(batch).await?, Append::Done);
+                Err(away())
+            }
+        }
+    }
+
+    async fn leave(self: Box<Self>) {
+        self.real.leave().await;
     }
 }
 
@@ -159,6 +191,14 @@ impl KeyStore for FaultyStore {
 impl Store for FaultyStore {
     fn lanes(&self) -> usize {
         self.lanes
+    }
+
+    async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
+        let taken = self.real.floor(after, limit).await?;
+        Ok(taken.map(|(real, news)| {
+            let floor: Box<dyn Floor + '_> = Box::new(FaultyFloor { store: self, real });
+            (floor, news)
+        }))
     }
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
