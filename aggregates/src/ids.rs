@@ -4,8 +4,10 @@
 //! entry of either store and can be printed anywhere.
 
 use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The most characters an identifier may have.
 pub const MAX_ID_CHARS: usize = 128;
@@ -34,22 +36,40 @@ fn check(text: &str, max: usize, allowed: impl Fn(char) -> bool) -> Result<(), I
     if text.len() > max && text.chars().count() > max {
         return Err(IdError::TooLong(max));
     }
-    if text
-        .chars()
-        .all(|c| !c.is_control() && !c.is_whitespace() && allowed(c))
-    {
+    // nearly all are ASCII, for which no table has to be asked
+    let fits = |c: char| match c.is_ascii() {
+        true => c.is_ascii_graphic(),
+        false => !c.is_control() && !c.is_whitespace(),
+    };
+    if text.chars().all(|c| fits(c) && allowed(c)) {
         Ok(())
     } else {
         Err(IdError::BadCharacter)
     }
 }
 
+/// Reads a text, from which an identifier is made.
+struct IdVisitor<T>(fn(&str) -> Result<T, IdError>);
+
+impl<T> Visitor<'_> for IdVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a string")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        self.0(text).map_err(E::custom)
+    }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        ///
+        /// Shared by all copies: events, states and views hold the same ones over and over.
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Parses the text as it is.
@@ -57,7 +77,8 @@ macro_rules! id {
             /// # Errors
             /// [`IdError`] if it is empty, too long, or holds white space or a control character.
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                Self::try_from(text.to_owned())
+                check(text, Self::MAX, Self::allows)?;
+                Ok(Self(text.into()))
             }
 
             /// The text.
@@ -69,14 +90,25 @@ macro_rules! id {
         impl TryFrom<String> for $name {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
-                check(&text, Self::MAX, Self::allows)?;
-                Ok(Self(text))
+                Self::parse(&text)
             }
         }
 
         impl From<$name> for String {
             fn from(id: $name) -> Self {
-                id.0
+                id.as_str().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(IdVisitor(Self::parse))
             }
         }
 
@@ -122,26 +154,26 @@ plain_id! {
 impl Source {
     /// The sender of what the ledger tells of itself.
     pub fn own() -> Self {
-        Self("warmledger".to_owned())
+        Self("warmledger".into())
     }
 }
 
 impl TokenId {
     /// The id of a new token, from 64 random bits.
     pub fn token(random: u64) -> Self {
-        Self(format!("tok_{random:016x}"))
+        Self(format!("tok_{random:016x}").into())
     }
 }
 
 impl ActorId {
     /// Whoever holds the token.
     pub fn token(id: &TokenId) -> Self {
-        Self(id.0.clone())
+        Self(Arc::clone(&id.0))
     }
 
     /// Whoever holds the admin token of the settings.
     pub fn admin() -> Self {
-        Self("admin".to_owned())
+        Self("admin".into())
     }
 
     /// A user of the system that the command line runs on. What no id may hold is replaced by `_`, and what is too long
@@ -152,25 +184,25 @@ impl ActorId {
             .chars()
             .map(|c| if c.is_control() || c.is_whitespace() { '_' } else { c });
         let user: String = plain.take(MAX_ID_CHARS - PREFIX.len()).collect();
-        Self(format!("{PREFIX}{user}"))
+        Self(format!("{PREFIX}{user}").into())
     }
 
     /// The service itself.
     pub fn service() -> Self {
-        Self("service".to_owned())
+        Self("service".into())
     }
 }
 
 impl EventId {
     /// The id of something that somebody did with the ledger, from 128 random bits.
     pub fn access(random: u128) -> Self {
-        Self(format!("{random:032x}"))
+        Self(format!("{random:032x}").into())
     }
 
     /// The id of a quarantined webhook, by the fingerprint of its body: the id that it claims stays free for one that
     /// can be used.
     pub fn quarantine(fingerprint: &str) -> Self {
-        Self(format!("quarantine-{fingerprint}"))
+        Self(format!("quarantine-{fingerprint}").into())
     }
 }
 
@@ -199,12 +231,12 @@ impl SubjectId {
 
     /// The subject of a user's events.
     pub fn user(user: &UserId) -> Self {
-        Self(user.0.clone())
+        Self(Arc::clone(&user.0))
     }
 
     /// The subject of a stream in which no user is known.
     pub fn stream(stream: &StreamId) -> Self {
-        Self(format!("~{}", stream.0))
+        Self(format!("~{}", stream.0).into())
     }
 }
 
@@ -252,42 +284,42 @@ impl StreamId {
 
     /// The stream of an order.
     pub fn order(id: &OrderId) -> Self {
-        Self(format!("order-{id}"))
+        Self(format!("order-{id}").into())
     }
 
     /// Where a subscription's events wait while its order is unknown.
     pub fn subscription(id: &SubscriptionId) -> Self {
-        Self(format!("subscription-{id}"))
+        Self(format!("subscription-{id}").into())
     }
 
     /// Where a domain's events wait while its order is unknown.
     pub fn domain(name: &Domain) -> Self {
-        Self(format!("domain-{name}"))
+        Self(format!("domain-{name}").into())
     }
 
     /// Where a mailbox's events wait while its order is unknown.
     pub fn mailbox(id: &MailboxId) -> Self {
-        Self(format!("mailbox-{id}"))
+        Self(format!("mailbox-{id}").into())
     }
 
     /// The stream of a webhook that names nothing it could belong to.
     pub fn webhook(id: &EventId) -> Self {
-        Self(format!("webhook-{id}"))
+        Self(format!("webhook-{id}").into())
     }
 
     /// The stream of one quarantined webhook, by the fingerprint of its body.
     pub fn quarantine(fingerprint: &str) -> Self {
-        Self(format!("quarantine-{fingerprint}"))
+        Self(format!("quarantine-{fingerprint}").into())
     }
 
     /// The stream of one thing that somebody did with the ledger.
     pub fn access(id: &EventId) -> Self {
-        Self(format!("access-{id}"))
+        Self(format!("access-{id}").into())
     }
 
     /// The part before the first `-`.
     pub fn category(&self) -> &str {
-        self.0.split_once('-').map_or(self.0.as_str(), |(category, _)| category)
+        self.0.split_once('-').map_or(self.as_str(), |(category, _)| category)
     }
 }
 

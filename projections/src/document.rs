@@ -20,8 +20,12 @@ thread_local! {
 #[derive(Default)]
 struct Stamps {
     spelled: Vec<Stamp>,
+    /// The numbers of all but the first few: those are compared, which mostly is the end of it.
     numbers: HashMap<Stamp, usize>,
 }
+
+/// So many stamps are compared before the others are looked up.
+const FEW: usize = 4;
 
 /// The view as it is stored: equal views are equal texts.
 ///
@@ -48,10 +52,14 @@ pub fn read<V: DeserializeOwned>(document: &str) -> serde_json::Result<V> {
 /// The number of a stamp that the document has spelled; none if it is to be spelled now.
 pub(crate) fn number(stamp: &Stamp) -> Option<usize> {
     STAMPS.with_borrow_mut(|stamps| {
-        let stamps = stamps.as_mut()?;
-        let known = stamps.numbers.get(stamp).copied();
+        let Stamps { spelled, numbers } = stamps.as_mut()?;
+        let few = spelled.iter().take(FEW).position(|known| known == stamp);
+        let known = few.or_else(|| numbers.get(stamp).copied());
         if known.is_none() {
-            stamps.numbers.insert(stamp.clone(), stamps.numbers.len());
+            if spelled.len() >= FEW {
+                numbers.insert(stamp.clone(), spelled.len());
+            }
+            spelled.push(stamp.clone());
         }
         known
     })

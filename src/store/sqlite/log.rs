@@ -281,14 +281,14 @@ fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreError> {
     };
     Ok(StoredEvent {
         position: position(row, "position")?,
-        stream: StreamId::try_from(row.try_get::<String, _>("stream")?)?,
+        stream: StreamId::parse(row.try_get("stream")?)?,
         version: unsigned(row, "version")?,
-        source: Source::try_from(row.try_get::<String, _>("source")?)?,
-        event_id: EventId::try_from(row.try_get::<String, _>("event_id")?)?,
+        source: Source::parse(row.try_get("source")?)?,
+        event_id: EventId::parse(row.try_get("event_id")?)?,
         type_name: row.try_get("type")?,
         schema_version: unsigned(row, "schema_version")?,
         recorded_at: moment(row, "recorded_at")?,
-        subject: SubjectId::try_from(row.try_get::<String, _>("subject")?)?,
+        subject: SubjectId::parse(row.try_get("subject")?)?,
         facts: row.try_get("facts")?,
         sealed: sections,
         leaf_hash,
