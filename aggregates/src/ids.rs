@@ -4,6 +4,7 @@
 //! entry of either store and can be printed anywhere.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::de::{Error, Visitor};
@@ -91,6 +92,13 @@ macro_rules! id {
             type Error = IdError;
             fn try_from(text: String) -> Result<Self, IdError> {
                 Self::parse(&text)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::parse(text)
             }
         }
 
@@ -257,7 +265,11 @@ impl Domain {
     /// [`IdError`] as for any identifier; `/`, `@` and quotes are not allowed either.
     pub fn normalise(text: &str) -> Result<Self, IdError> {
         let trimmed = text.trim();
-        Self::try_from(trimmed.strip_suffix('.').unwrap_or(trimmed).to_lowercase())
+        let name = trimmed.strip_suffix('.').unwrap_or(trimmed);
+        if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+            return Self::parse(name);
+        }
+        Self::parse(&name.to_lowercase())
     }
 }
 

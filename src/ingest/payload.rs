@@ -12,6 +12,7 @@ mod unrecognised;
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::str::FromStr;
 
 use aggregates::{EventId, OrderEvent, QuarantineReason, UserId, WebhookQuarantined};
 use jiff::Timestamp;
@@ -227,20 +228,20 @@ fn known(path: &str) -> Cow<'_, str> {
 }
 
 /// Parses an identifier that may be absent or empty.
-fn optional<T: TryFrom<String>>(value: Option<String>, path: impl Display) -> Result<Option<T>, Problem>
+fn optional<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display) -> Result<Option<T>, Problem>
 where
-    T::Error: Display,
+    T::Err: Display,
 {
-    value
-        .filter(|text| !text.is_empty())
-        .map(|text| T::try_from(text).map_err(|error| Problem::at(path, error)))
-        .transpose()
+    match value.as_ref().map(AsRef::as_ref) {
+        None | Some("") => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error| Problem::at(path, error)),
+    }
 }
 
 /// Parses an identifier that has to be there.
-fn required<T: TryFrom<String>>(value: Option<String>, path: impl Display + Copy) -> Result<T, Problem>
+fn required<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display + Copy) -> Result<T, Problem>
 where
-    T::Error: Display,
+    T::Err: Display,
 {
     optional(value, path)?.ok_or_else(|| Problem::at(path, "is missing"))
 }

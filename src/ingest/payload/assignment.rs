@@ -12,10 +12,12 @@ use crate::sections::{Parts, Spelling, Text};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Data<'a> {
-    user_id: Option<String>,
+    #[serde(borrow)]
+    user_id: Option<Text<'a>>,
     #[serde(borrow)]
     user_email: Option<Text<'a>>,
-    order_id: Option<String>,
+    #[serde(borrow)]
+    order_id: Option<Text<'a>>,
     service_provider: Option<String>,
     #[serde(borrow)]
     mailbox_details: Option<Vec<Object<DomainDetails<'a>>>>,
@@ -24,8 +26,10 @@ pub(super) struct Data<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DomainDetails<'a> {
-    domain: Option<String>,
-    subscription_id: Option<String>,
+    #[serde(borrow)]
+    domain: Option<Text<'a>>,
+    #[serde(borrow)]
+    subscription_id: Option<Text<'a>>,
     #[serde(borrow)]
     pre_warmed_up_mailboxes: Option<Vec<Object<Mailbox<'a>>>>,
 }
@@ -44,20 +48,24 @@ pub(super) fn read(data: Data<'_>, event_id: &EventId, body: &str, delivery: Del
         let name = format_args!("{path}.domain");
         let mailboxes = assigned.pre_warmed_up_mailboxes.iter().flatten().enumerate();
         domains.push(AssignedDomain {
-            domain: domain(assigned.domain.as_deref(), name)?.ok_or_else(|| Problem::at(name, "is missing"))?,
+            domain: domain(assigned.domain.map(Text::unescaped).as_deref(), name)?
+                .ok_or_else(|| Problem::at(name, "is missing"))?,
             mailboxes: mailboxes
                 .map(|(number, mailbox)| mailbox.facts(format_args!("{path}.preWarmedUpMailboxes[{number}]")))
                 .collect::<Result<_, _>>()?,
-            subscription_id: optional(assigned.subscription_id.clone(), format_args!("{path}.subscriptionId"))?,
+            subscription_id: optional(
+                assigned.subscription_id.map(Text::unescaped),
+                format_args!("{path}.subscriptionId"),
+            )?,
         });
     }
     let claim = OrderEvent::MailboxesAssigned(MailboxesAssigned {
         domains,
-        order_id: required(data.order_id, "data.orderId")?,
+        order_id: required(data.order_id.map(Text::unescaped), "data.orderId")?,
         sent_at: delivery.sent_at,
         service_provider: optional_text(data.service_provider, MAX_WORD_CHARS).map(ServiceProvider),
         unsigned: delivery.unsigned,
-        user_id: optional(data.user_id, "data.userId")?,
+        user_id: optional(data.user_id.map(Text::unescaped), "data.userId")?,
     });
     let mailboxes = details
         .iter()

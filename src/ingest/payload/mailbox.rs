@@ -14,7 +14,8 @@ use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, Text};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Mailbox<'a> {
-    pub(super) mailbox_id: Option<String>,
+    #[serde(borrow)]
+    mailbox_id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) email: Option<Text<'a>>,
     #[serde(borrow)]
@@ -79,7 +80,7 @@ impl<'a> Mailbox<'a> {
             credentials: self.credentials(),
             expiry_date: date(self.expiry_date, format_args!("{path}.expiryDate"))?,
             is_admin: self.is_admin,
-            mailbox_id: optional(self.mailbox_id.clone(), format_args!("{path}.mailboxId"))?,
+            mailbox_id: optional(self.mailbox_id.map(Text::unescaped), format_args!("{path}.mailboxId"))?,
             warming_up_from: date(self.warming_up_from, format_args!("{path}.warmingUpFrom"))?,
         })
     }
