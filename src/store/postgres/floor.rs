@@ -1,5 +1,5 @@
-//! The right to append next, on PostgreSQL: the lock of the head's row, in a transaction that the append is a part of. Who
-//! waits for it gets it in the order of asking.
+//! The right to append next, on PostgreSQL: the lock of the head's row, in a transaction that the append is a part of. Before it
+//! an advisory lock, since only those are given in the order of asking: of several that wait for a row, any may get it.
 
 use aggregates::Position;
 use async_trait::async_trait;
@@ -8,9 +8,13 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 use tokio::time::timeout;
 
+use super::lease::FIRST;
 use super::log::{self, LONGEST, PLAIN, Turns};
 use crate::store::query::Parts;
 use crate::store::{Append, Batch, Floor, StoreError, StoredEvent};
+
+/// Who wants the floor waits here for it.
+const FLOOR: i64 = FIRST + 3;
 
 /// A transaction that holds the head.
 pub(super) struct Held<'a> {
@@ -34,13 +38,13 @@ pub(super) async fn take<'a>(
         connection: Some(connection),
     };
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM head FOR NO KEY UPDATE;
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR}); SELECT FROM head FOR NO KEY UPDATE;
          SELECT {PLAIN}{} FROM events WHERE position > {} ORDER BY position LIMIT {limit}",
         Parts::Leaves.columns(),
         log::to_i64(after),
     );
     let rows = held.run(sql).await?;
-    // the head's own row was asked for no column
+    // the locks' own rows were asked for no column
     let events = rows.iter().filter(|row| !row.is_empty());
     let events = events
         .map(|row| log::event(row, Parts::Leaves))

@@ -13,9 +13,10 @@ use crate::store::{Duty, Lease, StoreError};
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The locks' numbers: the first is "warmledg" in ASCII. Advisory locks are per database.
+/// The locks' numbers: the first is "warmledg" in ASCII; `floor` has another one. Advisory locks are per database.
+pub(super) const FIRST: i64 = 0x7761_726d_6c65_6467;
+
 const fn lock(duty: Duty) -> i64 {
-    const FIRST: i64 = 0x7761_726d_6c65_6467;
     match duty {
         Duty::Projections => FIRST,
         Duty::Relay => FIRST + 1,
