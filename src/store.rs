@@ -41,7 +41,9 @@ pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
-pub use query::{Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, RowQuery, StoredRow};
+pub use query::{
+    Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, Parts, RowQuery, StoredRow,
+};
 pub use sqlite::SqliteStore;
 pub use token::StoredToken;
 pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, RawHead, TreeHead, TreeStore};

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Erasure, ErasureJournal, RestoreError};
-use crate::store::{EventFilter, EventQuery, Store};
+use crate::store::{EventFilter, EventQuery, Parts, Store};
 use crate::vault::Vault;
 
 /// Pause after a failure.
@@ -87,8 +87,7 @@ async fn step(
             types: vec!["SubjectErased".to_owned()],
             ..EventFilter::default()
         },
-        sealed: false,
-        leaves: false,
+        parts: Parts::Plain,
     };
     let events = store.events(&query).await?;
     let mut erasures = Vec::new();

@@ -2,7 +2,7 @@
 
 use aggregates::Position;
 
-use crate::store::{EventFilter, EventQuery, Store, StoreError, StoredEvent};
+use crate::store::{EventFilter, EventQuery, Parts, Store, StoreError, StoredEvent};
 
 /// Events in a row, and how far they reach.
 pub struct Page {
@@ -30,8 +30,7 @@ pub async fn page(
         until: Some(until),
         limit,
         filter: filter.clone(),
-        sealed: false,
-        leaves: false,
+        parts: Parts::Plain,
     };
     let events = store.events(&query).await?;
     let full = events.len() >= limit as usize;

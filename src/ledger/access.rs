@@ -90,9 +90,9 @@ pub async fn record_access_as(
     let unavailable = |error: StoreError| RecordError::Store(Arc::new(error));
     let unwritable = |error: EventError| RecordError::Event(Arc::new(error));
     let entry = AccessEntry::named(event_id, event).map_err(unwritable)?;
+    // a tree that lags behind its log is built before anybody has to wait for that
+    tree::caught_up(store).await.map_err(unavailable)?;
     for _ in 0..ATTEMPTS {
-        // a tree that lags behind its log is built before anybody has to wait for that
-        tree::caught_up(store).await.map_err(unavailable)?;
         let floor = store.floor(Position(0), 0).await.map_err(unavailable)?;
         let (head, frontier) = tree::caught_up(store).await.map_err(unavailable)?;
         let position = Position(head.position.0 + 1);

@@ -19,32 +19,23 @@ pub struct EventQuery {
     pub limit: u32,
     /// Only events that pass.
     pub filter: EventFilter,
-    /// Whether to read the sealed sections and the leaf hash too.
-    pub sealed: bool,
-    /// Whether to read the leaf hash, whatever else is read.
-    pub leaves: bool,
+    /// What to read of each.
+    pub parts: Parts,
 }
 
 /// What is read of an event.
-#[derive(Clone, Copy)]
-pub(super) enum Parts {
+#[derive(Clone, Copy, Default)]
+pub enum Parts {
     /// Neither sealed sections nor the leaf hash.
+    #[default]
     Plain,
     /// The leaf hash too.
     Leaves,
-    /// Everything.
+    /// Everything: sealed sections and leaf hash.
     All,
 }
 
 impl Parts {
-    pub(super) fn of(query: &EventQuery) -> Self {
-        match query {
-            EventQuery { sealed: true, .. } => Self::All,
-            EventQuery { leaves: true, .. } => Self::Leaves,
-            _ => Self::Plain,
-        }
-    }
-
     /// The columns behind the plain ones.
     pub(super) fn columns(self) -> &'static str {
         match self {

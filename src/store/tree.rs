@@ -9,6 +9,12 @@ use jiff::Timestamp;
 use super::{Head, Reference, StoreError};
 use crate::tlog::{Frontier, Growth, Hash};
 
+/// A hash as it is stored: a leaf's or a node's.
+pub(super) fn hash(bytes: Vec<u8>) -> Result<Hash, StoreError> {
+    let wrong = |_| StoreError::Corrupt("a hash of the tree does not have 32 bytes".to_owned());
+    bytes.try_into().map_err(wrong)
+}
+
 /// The end of the log, and the tree as far as it is built.
 #[derive(Clone, Debug)]
 pub struct TreeHead {

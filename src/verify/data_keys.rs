@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aggregates::SubjectId;
 
 use super::{Finding, FindingKind, LISTED, Report};
-use crate::store::{EventFilter, EventQuery, Lookup, Store, StoreError};
+use crate::store::{EventFilter, EventQuery, Lookup, Parts, Store, StoreError};
 use crate::vault::{KeyWrapper, MasterKeySource, MasterKeys, VaultError, WRAPPED_KEY, WrappedKey};
 
 /// Keys that are read at once.
@@ -121,7 +121,7 @@ async fn sealed_first(store: &dyn Store, key: &WrappedKey) -> Result<Option<u64>
     let query = EventQuery {
         after: key.since,
         limit: 100,
-        sealed: true,
+        parts: Parts::All,
         filter: EventFilter {
             subject: Some(SubjectId::clone(&key.subject)),
             ..EventFilter::default()

@@ -6,7 +6,7 @@ use aggregates::{Position, SubjectId};
 
 use super::told::Deed;
 use super::{Finding, FindingKind};
-use crate::store::{EventFilter, EventQuery, Store, StoreError, SubjectState};
+use crate::store::{EventFilter, EventQuery, Parts, Store, StoreError, SubjectState};
 
 /// Events of a subject that are read at once.
 const PAGE: u32 = 100;
@@ -132,8 +132,7 @@ impl<'s> Subjects<'s> {
             after: Position(position),
             until: Some(until),
             limit: PAGE,
-            sealed: true,
-            leaves: true,
+            parts: Parts::All,
             filter: EventFilter {
                 subject: Some(subject.clone()),
                 ..EventFilter::default()

@@ -4,7 +4,7 @@ use super::super::access::erased_by;
 use super::super::plan::Plan;
 use super::super::{RecordError, tree};
 use super::{Pending, Writer, failed};
-use crate::store::{EventQuery, Lookup, StoreError, StoredEvent};
+use crate::store::{EventQuery, Lookup, Parts, StoreError, StoredEvent};
 
 /// How many batches more wait for their turn each time that another process has appended in between, and how many at most.
 const CROWDED_BATCHES: u32 = 8;
@@ -52,7 +52,7 @@ impl Writer {
             let query = EventQuery {
                 after: self.head.position,
                 limit: CATCH_UP,
-                leaves: true,
+                parts: Parts::Leaves,
                 ..EventQuery::default()
             };
             let news = self.store.events(&query).await.map_err(failed)?;

@@ -10,8 +10,7 @@ use tokio::time::timeout;
 
 use super::lease::FIRST;
 use super::log::{self, LONGEST, PLAIN, Turns};
-use crate::store::query::Parts;
-use crate::store::{Append, Batch, Floor, StoreError, StoredEvent};
+use crate::store::{Append, Batch, Floor, Parts, StoreError, StoredEvent};
 
 /// Who wants the floor waits here for it.
 const FLOOR: i64 = FIRST + 3;

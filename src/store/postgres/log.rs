@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::tree;
-use crate::store::query::Parts;
+use crate::store::tree::hash;
 use crate::store::{
-    Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Reference, SealedSections, StoreError, StoredEvent,
+    Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, Reference, SealedSections, StoreError, StoredEvent,
 };
 use crate::vault::{Sealed, Section};
 
@@ -257,8 +257,7 @@ pub(super) async fn streams(pool: &PgPool, streams: &[StreamId]) -> Result<Vec<S
 }
 
 pub(super) async fn events(pool: &PgPool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
-    let parts = Parts::of(query);
-    let filter = &query.filter;
+    let (filter, parts) = (&query.filter, query.parts);
     let mut sql = QueryBuilder::<Postgres>::new(format!(
         "SELECT {PLAIN}{} FROM events WHERE position > ",
         parts.columns()
@@ -323,10 +322,7 @@ pub(super) fn event(row: &PgRow, parts: Parts) -> Result<StoredEvent, StoreError
         Parts::Plain | Parts::Leaves => SealedSections::default(),
     };
     let leaf_hash = match parts {
-        Parts::All | Parts::Leaves => {
-            let leaf_hash = <[u8; 32]>::try_from(row.try_get::<Vec<u8>, _>("leaf_hash")?);
-            Some(leaf_hash.map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?)
-        }
+        Parts::All | Parts::Leaves => Some(hash(row.try_get("leaf_hash")?)?),
         Parts::Plain => None,
     };
     Ok(StoredEvent {

@@ -10,6 +10,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::log::{moment, position};
 use crate::clock::rfc3339_micros;
+use crate::store::tree::hash;
 use crate::store::{Head, Outline, RawEvent, RawHead, Reference, StoreError, TreeHead};
 use crate::tlog::{Frontier, Growth, Hash, TileNode};
 
@@ -53,11 +54,6 @@ pub(super) async fn stray(pool: &PgPool) -> Result<u64, StoreError> {
 /// A number in the tree; none that is stored is beyond 2^63.
 pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn hash(bytes: Vec<u8>) -> Result<Hash, StoreError> {
-    let wrong = |_| StoreError::Corrupt("a hash of the tree does not have 32 bytes".to_owned());
-    bytes.try_into().map_err(wrong)
 }
 
 /// New nodes as parallel arrays.

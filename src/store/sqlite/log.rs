@@ -8,8 +8,10 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
 use super::tree;
 use crate::clock::{now, rfc3339_micros};
-use crate::store::query::Parts;
-use crate::store::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, SealedSections, StoreError, StoredEvent};
+use crate::store::tree::hash;
+use crate::store::{
+    Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, SealedSections, StoreError, StoredEvent,
+};
 use crate::vault::{Sealed, Section};
 
 /// Result codes of a broken key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
@@ -192,8 +194,7 @@ pub(super) async fn streams(pool: &SqlitePool, streams: &[StreamId]) -> Result<V
 }
 
 pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
-    let parts = Parts::of(query);
-    let filter = &query.filter;
+    let (filter, parts) = (&query.filter, query.parts);
     let mut sql = QueryBuilder::<Sqlite>::new(format!(
         "SELECT {PLAIN}{} FROM events WHERE position > ",
         parts.columns()
@@ -273,10 +274,7 @@ fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreError> {
         Parts::Plain | Parts::Leaves => SealedSections::default(),
     };
     let leaf_hash = match parts {
-        Parts::All | Parts::Leaves => {
-            let leaf_hash = <[u8; 32]>::try_from(row.try_get::<Vec<u8>, _>("leaf_hash")?);
-            Some(leaf_hash.map_err(|_| StoreError::Corrupt("a leaf hash does not have 32 bytes".to_owned()))?)
-        }
+        Parts::All | Parts::Leaves => Some(hash(row.try_get("leaf_hash")?)?),
         Parts::Plain => None,
     };
     Ok(StoredEvent {

@@ -7,7 +7,7 @@ use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
 use warmledger::ledger::leaf::Envelope;
 use warmledger::runner;
-use warmledger::store::{Append, Batch, EventQuery, NewEvent, Reference, SealedSections, Store, StoredEvent};
+use warmledger::store::{Append, Batch, EventQuery, NewEvent, Parts, Reference, SealedSections, Store, StoredEvent};
 use warmledger::tlog::Growth;
 use warmledger::vault::{FingerprintKey, MasterKeyId, Sealed, WRAPPED_KEY};
 
@@ -18,7 +18,7 @@ pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {
         let query = EventQuery {
             after: events.last().map(|event| event.position).unwrap_or_default(),
             limit: 1_000,
-            sealed: true,
+            parts: Parts::All,
             ..EventQuery::default()
         };
         let page = store.events(&query).await.unwrap();
