@@ -49,11 +49,11 @@ impl Flight {
     }
 
     /// Whether the next batch may fly behind it. Both have nothing but webhooks: what people do with subjects and keys has to be
-    /// durable before anything is written that may depend on it. And the next one has at least half as many, since a batch
-    /// costs something however few it has.
+    /// durable before anything is written that may depend on it. And the next one has at least half as many again: a batch
+    /// costs the store something however few it has, and what waits for one that is under way waits at no cost.
     pub(super) fn leads(&self, next: &Next) -> bool {
         next.is_ready()
-            && 2 * next.batch.len() >= self.batch.len()
+            && 2 * next.batch.len() >= 3 * self.batch.len()
             && only_webhooks(&self.batch)
             && only_webhooks(&next.batch)
     }
