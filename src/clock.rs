@@ -1,5 +1,6 @@
 //! The service's clock: UTC in whole microseconds, which is what both stores keep.
 
+use aggregates::moment::MomentText;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 /// Now, UTC, rounded down to the microsecond.
@@ -16,7 +17,7 @@ pub fn to_micros(moment: Timestamp) -> Timestamp {
 
 /// RFC 3339 in UTC with exactly six decimals, so that the order of the text is the order of time.
 pub fn rfc3339_micros(moment: Timestamp) -> String {
-    format!("{moment:.6}")
+    MomentText::with_decimals(moment, 6).to_string()
 }
 
 #[cfg(test)]

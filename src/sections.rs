@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 
 use crate::secret::Secret;
 use json::{Json, Length};
+pub(crate) use spelling::Reader;
 pub use spelling::{Parts, Spelling};
 
 /// A JSON text as it was written, quotes and escapes included. Plaintext.

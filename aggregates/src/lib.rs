@@ -6,11 +6,13 @@
 //! - `event`: the events of both families, their stored names and schema versions
 //! - `upcast`: old facts in new shapes
 //! - `order`: the [`Order`] aggregate: commands in, events out
+//! - `moment`: moments as text
 //! - `recorded`: an event with its envelope, as projections see it
 #![warn(missing_docs)]
 
 mod event;
 mod ids;
+pub mod moment;
 mod order;
 mod recorded;
 mod upcast;

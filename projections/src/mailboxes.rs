@@ -54,9 +54,17 @@ struct Mailbox {
     mailbox_id: Option<MailboxId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     is_admin: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "aggregates::moment::optional"
+    )]
     warming_up_from: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "aggregates::moment::optional"
+    )]
     expiry_date: Option<Timestamp>,
     /// Left out where it is all of them, as it mostly is.
     #[serde(default = "CredentialKind::all", skip_serializing_if = "CredentialKind::is_all")]

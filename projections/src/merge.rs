@@ -25,11 +25,15 @@ impl Stamp {
     }
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+struct Moment(#[serde(with = "aggregates::moment")] Timestamp);
+
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match document::number(self) {
             Some(number) => number.serialize(serializer),
-            None => (&self.0, &self.1, &self.2).serialize(serializer),
+            None => (Moment(self.0), &self.1, &self.2).serialize(serializer),
         }
     }
 }
@@ -51,7 +55,7 @@ impl<'de> Deserialize<'de> for Stamp {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Stamp, A::Error> {
-                let (time, source, id) = Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
+                let (Moment(time), source, id) = Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
                 let stamp = Stamp(time, source, id);
                 document::spelled(&stamp);
                 Ok(stamp)

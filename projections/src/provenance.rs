@@ -24,7 +24,11 @@ pub(crate) struct Provenance {
 struct Span {
     first: First,
     /// When the last one was, if that was later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "aggregates::moment::optional"
+    )]
     last_at: Option<Timestamp>,
 }
 
@@ -32,6 +36,7 @@ struct Span {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct First {
+    #[serde(with = "aggregates::moment")]
     at: Timestamp,
     event: Stamp,
     position: Position,

@@ -14,12 +14,12 @@
 //!
 //! Stored events never change, so neither does this form: `tests/fixtures/leaves.jsonl` holds golden leaves.
 
+use aggregates::moment::MomentText;
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::clock::rfc3339_micros;
 use crate::store::{NewEvent, RawEvent, SealedSections, StoredEvent};
 use crate::tlog;
 
@@ -173,7 +173,7 @@ impl<'a> Envelope<'a> {
                 original: self.sections.original.map(Hex),
                 personal: self.sections.personal.map(Hex),
                 position: self.position.0,
-                recorded_at: &rfc3339_micros(self.recorded_at),
+                recorded_at: &MomentText::with_decimals(self.recorded_at, 6),
                 schema_version: self.schema_version.into(),
                 secrets: self.sections.secrets.map(Hex),
                 source: self.source.as_str(),

@@ -1,7 +1,6 @@
 //! JSON (RFC 8259) piece by piece, compact. What is written may be plaintext, so it goes straight to where it belongs.
 
-use std::fmt::Write;
-
+use aggregates::moment::MomentText;
 use jiff::Timestamp;
 
 use super::Text;
@@ -136,20 +135,8 @@ impl<'s> Json<'s> {
         let Some(moment) = moment else { return };
         self.name(name);
         self.put("\"");
-        // pieces of digits: the formatter has no buffer of its own
-        if write!(Pieces(self), "{moment:.3}").is_err() {
-            self.fits = false;
-        }
+        self.put(&MomentText::with_decimals(moment, 3));
         self.put("\"");
         self.comma = true;
-    }
-}
-
-struct Pieces<'j, 's>(&'j mut Json<'s>);
-
-impl Write for Pieces<'_, '_> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.put(text);
-        Ok(())
     }
 }

@@ -5,11 +5,14 @@
 //! records compares with the body first, so what cannot be spelled exactly so is kept as it came, and nothing is ever
 //! guessed. A spelling never changes once events rely on it; another way of spelling is another [`Spelling`].
 
+mod read;
+
 use aggregates::{AssignedMailbox, EventId, MailboxId, MailboxesAssigned, OrderEvent, SubscriptionId, UserId};
 use zeroize::Zeroizing;
 
 use super::json::{Json, Length, Rest, Sink};
 use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
+pub(crate) use read::Reader;
 
 /// How a body was spelled: the first byte of an encoded original that does not hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

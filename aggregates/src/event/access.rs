@@ -126,7 +126,7 @@ pub struct AccessFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
     /// Since when the table of tokens says that the token is revoked; none if it has no row there. Older events do not have it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub revoked_at: Option<Timestamp>,
     /// The scopes of the token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -180,9 +180,10 @@ impl AccessFacts {
 #[serde(rename_all = "camelCase")]
 pub struct MadeToken {
     /// When.
+    #[serde(with = "crate::moment")]
     pub created_at: Timestamp,
     /// From when on it is no longer good.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expires_at: Option<Timestamp>,
     /// SHA-256 of the token, in hex: of 256 random bits, so it leads nobody to the token.
     pub hash: String,

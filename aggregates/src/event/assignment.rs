@@ -42,7 +42,7 @@ pub struct MailboxesAssigned {
     /// The order.
     pub order_id: OrderId,
     /// When the provider sent the webhook; its headers say so.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ pub struct AssignedMailbox {
     #[serde(default = "CredentialKind::all", skip_serializing_if = "CredentialKind::is_all")]
     pub credentials: Vec<CredentialKind>,
     /// When its subscription runs out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expiry_date: Option<Timestamp>,
     /// Whether the account may administer the workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ pub struct AssignedMailbox {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_id: Option<MailboxId>,
     /// Since when it has been warmed up.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub warming_up_from: Option<Timestamp>,
 }
 
@@ -98,7 +98,7 @@ pub struct AssignmentFailed {
     /// The order.
     pub order_id: OrderId,
     /// When the provider sent the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
     #[serde(skip_serializing_if = "Option::is_none")]

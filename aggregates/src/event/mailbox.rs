@@ -31,7 +31,7 @@ pub struct MailboxCreated {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
     /// When its subscription runs out.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expiry_date: Option<Timestamp>,
     /// Whether the account may administer the workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ pub struct MailboxCreated {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<PersonalField>,
     /// When the provider sent the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub struct MailboxCreated {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Since when it has been warmed up.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub warming_up_from: Option<Timestamp>,
 }
 
@@ -72,7 +72,7 @@ pub struct MailboxUpdated {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialKind>,
     /// When its subscription runs out now.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expiry_date: Option<Timestamp>,
     /// Whether the account may administer the workspace now.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub struct MailboxUpdated {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<PersonalField>,
     /// When the provider sent the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -20,10 +20,10 @@ pub struct SubscriptionFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// The end of the period that the event is about.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub period_end: Option<Timestamp>,
     /// The start of that period.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub period_start: Option<Timestamp>,
     /// How many mailboxes it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ pub struct SubscriptionFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// When the provider sent the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
     #[serde(skip_serializing_if = "Option::is_none")]

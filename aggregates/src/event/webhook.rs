@@ -21,7 +21,7 @@ pub struct WebhookUnrecognised {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// When the provider sent the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// The subscription that it names.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub struct WebhookQuarantined {
     /// Why it could not be used.
     pub reason: QuarantineReason,
     /// When the provider sent the webhook.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// The length of the body in bytes.
     pub size: u64,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::text::moment;
 use super::{Problem, optional};
 use crate::secret::Secret;
-use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, Text};
+use crate::sections::{Personal, PersonalMailbox, Reader, SecretMailbox, Secrets, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +38,26 @@ pub(super) struct Mailbox<'a> {
 }
 
 impl<'a> Mailbox<'a> {
+    /// Reads one that is spelled as the documentation has it.
+    pub(super) fn documented(json: &mut Reader<'a>) -> Option<Self> {
+        json.open("{")?;
+        let mailbox = Self {
+            mailbox_id: json.optional("\"mailboxId\":")?,
+            email: json.optional("\"email\":")?,
+            first_name: json.optional("\"firstName\":")?,
+            last_name: json.optional("\"lastName\":")?,
+            profile_picture: json.optional("\"profilePicture\":")?,
+            password: json.optional("\"password\":")?,
+            app_password: json.optional("\"appPassword\":")?,
+            authenticator_secret: json.optional("\"authenticatorSecret\":")?,
+            is_admin: json.boolean("\"isAdmin\":")?,
+            warming_up_from: json.optional("\"warmingUpFrom\":")?,
+            expiry_date: json.optional("\"expiryDate\":")?,
+        };
+        json.close("}")?;
+        Some(mailbox)
+    }
+
     /// Which credentials it tells.
     pub(super) fn credentials(&self) -> Vec<CredentialKind> {
         let kinds = [

@@ -155,16 +155,16 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{directory}/{name}.json")).unwrap()
 }
 
+fn delivery(body: &[u8]) -> Delivery {
+    Delivery {
+        size: body.len(),
+        sent_at: Timestamp::from_second(1_760_000_000).ok(),
+        unsigned: false,
+    }
+}
+
 fn parse_signed(body: &[u8]) -> Parsed {
-    let sent_at = Timestamp::from_second(1_760_000_000).ok();
-    parse(
-        body,
-        Delivery {
-            size: body.len(),
-            sent_at,
-            unsigned: false,
-        },
-    )
+    parse(body, delivery(body))
 }
 
 fn facts(parsed: &Parsed) -> Value {

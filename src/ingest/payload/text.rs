@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 
-use aggregates::Domain;
+use aggregates::{Domain, moment};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 
 use super::{MAX_WORD_CHARS, Problem};
 
@@ -54,8 +54,7 @@ pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Op
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    let parsed = text
-        .parse::<Timestamp>()
+    let parsed = moment::parse(text)
         .or_else(|_| {
             text.parse::<DateTime>()
                 .and_then(|moment| moment.to_zoned(TimeZone::UTC))
@@ -67,7 +66,7 @@ pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Op
                 .map(|z| z.timestamp())
         })
         .map_err(|_| Problem::at(path, "is not a date"))?;
-    let year = parsed.to_zoned(TimeZone::UTC).year();
+    let year = Offset::UTC.to_datetime(parsed).year();
     if (1970..=9998).contains(&year) {
         Ok(Some(parsed))
     } else {
