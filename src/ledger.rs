@@ -3,6 +3,7 @@
 //! Layout
 //! - `access`: what somebody did, made ready for recording
 //! - `incoming`: a webhook made ready for recording
+//! - `original`: the webhook as evidence
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `same`: whether two webhooks say the same
 //! - `route`: which stream a webhook belongs to
@@ -18,6 +19,7 @@ mod cache;
 mod flight;
 mod incoming;
 pub mod leaf;
+mod original;
 mod plan;
 mod reader;
 mod route;
@@ -32,7 +34,8 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub use access::{record_access, record_access_as};
-pub use incoming::{Incoming, Original, PlainSections};
+pub use incoming::{Incoming, PlainSections};
+pub use original::Original;
 pub use reader::{OpenError, Reader};
 
 use crate::store::{Store, StoreError};

@@ -1,63 +1,12 @@
 //! A webhook made ready for recording: what it claims, and its sections in plaintext, packed but not yet sealed.
 
-use std::collections::BTreeMap;
-
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
-use zeroize::Zeroizing;
 
+use super::original::Original;
 use super::same::same;
 use crate::secret::Secret;
 use crate::sections::Spelling;
 use crate::vault::{Fingerprint, Packed, VaultError};
-
-/// The exact body and the headers that sign it, as they are kept for evidence.
-pub struct Original {
-    /// Header names in lower case, and their values.
-    pub headers: BTreeMap<String, String>,
-    /// The exact bytes.
-    pub body: Secret<Vec<u8>>,
-}
-
-impl Original {
-    /// One line of JSON with the headers, then the body.
-    fn encode(&self) -> Result<Secret<Vec<u8>>, serde_json::Error> {
-        // with all its capacity from the start: growing would leave copies behind
-        let mut bytes = Vec::with_capacity(self.body.expose().len() + 2 * self.header_bytes() + 64);
-        serde_json::to_writer(&mut bytes, &self.headers)?;
-        bytes.push(b'\n');
-        bytes.extend_from_slice(self.body.expose());
-        Ok(Secret::new(bytes))
-    }
-
-    /// One byte that names the spelling of the body, then the headers as JSON: for a body that can be spelled again.
-    fn encode_spelled(&self, spelling: Spelling) -> Result<Secret<Vec<u8>>, serde_json::Error> {
-        let mut bytes = Vec::with_capacity(2 * self.header_bytes() + 64);
-        bytes.push(spelling as u8);
-        serde_json::to_writer(&mut bytes, &self.headers)?;
-        Ok(Secret::new(bytes))
-    }
-
-    fn header_bytes(&self) -> usize {
-        self.headers.iter().map(|(name, value)| name.len() + value.len()).sum()
-    }
-
-    /// The reverse of both; `spell` gives the body of an event that does not hold it.
-    pub(super) fn decode(bytes: &[u8], spell: impl FnOnce(Spelling) -> Option<Zeroizing<Vec<u8>>>) -> Option<Self> {
-        let (first, rest) = bytes.split_first()?;
-        if let Some(spelling) = Spelling::from_byte(*first) {
-            return Some(Self {
-                headers: serde_json::from_slice(rest).ok()?,
-                body: Secret::new(std::mem::take(&mut *spell(spelling)?)),
-            });
-        }
-        let end = bytes.iter().position(|byte| *byte == b'\n')?;
-        let headers = serde_json::from_slice(&bytes[..end]).ok()?;
-        Some(Self {
-            headers,
-            body: Secret::new(bytes[end + 1..].to_vec()),
-        })
-    }
-}
 
 /// The parts of a webhook that are sealed, in plaintext.
 pub struct PlainSections {

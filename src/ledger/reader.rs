@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::incoming::{Original, prefix};
+use super::incoming::prefix;
+use super::original::Original;
 use crate::secret::Secret;
 use crate::sections::{Parts, Spelling};
 use crate::store::{Lookup, Store, StoreError, StoredEvent};

@@ -102,8 +102,8 @@ fn assignment() -> impl Strategy<Value = String> {
 
 /// All that a parsed webhook says.
 fn told(parsed: &Parsed) -> (Option<&EventId>, &OrderEvent, [Option<&[u8]>; 2], Option<Spelling>) {
-    let plain = |section: &'_ Option<Secret<Vec<u8>>>| section.as_ref().map(|plain| plain.expose().as_slice());
-    let sections = [plain(&parsed.personal), plain(&parsed.secrets)];
+    let sections = [&parsed.personal, &parsed.secrets];
+    let sections = sections.map(|section| section.as_ref().map(|plain| plain.expose().as_slice()));
     (parsed.event_id.as_ref(), &parsed.claim, sections, parsed.spelling)
 }
 
@@ -111,7 +111,7 @@ proptest! {
     #[test]
     fn what_is_read_as_documented_says_what_it_says_as_any_json(
         body in assignment(),
-        edits in proptest::collection::vec((any::<prop::sample::Index>(), "[]{}[\",:a0\\\\ \u{7f}\n]{0,2}"), 0..3),
+        edits in proptest::collection::vec((any::<prop::sample::Index>(), r#"[\[\]{}",:a0\\ \x7f\n]{0,2}"#), 0..3),
     ) {
         let mut body: Vec<char> = body.chars().collect();
         for (place, text) in edits {
@@ -121,7 +121,8 @@ proptest! {
         }
         let body: String = body.into_iter().collect();
         if let Some(parsed) = parse_documented(&body, delivery(body.as_bytes())) {
-            prop_assert_eq!(told(&parsed), told(&parse_any(body.as_bytes(), delivery(body.as_bytes()))));
+            let as_any = parse_any(body.as_bytes(), delivery(body.as_bytes()));
+            prop_assert_eq!(told(&parsed), told(&as_any));
         }
     }
 
