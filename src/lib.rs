@@ -25,6 +25,7 @@ pub mod service;
 pub mod settings;
 pub mod simulate;
 pub mod store;
+mod tasks;
 pub mod tlog;
 pub mod vault;
 pub mod verify;

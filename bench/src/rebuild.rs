@@ -46,7 +46,7 @@ pub(crate) async fn run(args: RebuildArgs) -> anyhow::Result<()> {
     let store = store::open(&url).await?;
     let events = store.head().await?.position.0;
     let begun = Instant::now();
-    runner::rebuild(&*store, projections::all(), |_| {}, &CancellationToken::new()).await?;
+    runner::rebuild(&store, projections::all(), |_| {}, &CancellationToken::new()).await?;
     let pass = Pass {
         events,
         seconds: begun.elapsed().as_secs_f64(),

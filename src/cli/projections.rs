@@ -5,6 +5,7 @@ mod moments;
 mod parked;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::{AccessEvent, AccessFacts, Position};
@@ -169,7 +170,7 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
             let store = super::open_store(&settings).await?;
             return match check {
                 true => compare(&*store, &chosen, json, &stop).await,
-                false => rebuild(&*store, &chosen, json, &stop).await,
+                false => rebuild(&store, &chosen, json, &stop).await,
             };
         }
     }
@@ -277,21 +278,21 @@ fn label(projections: &[&'static dyn AnyProjection]) -> String {
 }
 
 async fn rebuild(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     chosen: &[&'static dyn AnyProjection],
     json: bool,
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     for projection in chosen {
         let facts = about(*projection);
-        record_access(store, AccessEvent::RebuildRequested(facts)).await?;
+        record_access(&**store, AccessEvent::RebuildRequested(facts)).await?;
     }
     let mut meter = Meter::events(label(chosen));
     let progress = |at: Progress| meter.events_at(at.position.0, at.head.0);
     runner::rebuild(store, chosen, progress, stop).await?;
     let elapsed = meter.elapsed();
     drop(meter);
-    let mut statuses = runner::statuses(store).await?;
+    let mut statuses = runner::statuses(&**store).await?;
     statuses.retain(|status| chosen.iter().any(|projection| projection.name() == status.name));
     eprintln!("rebuilt and switched over in {:.1} s", elapsed.as_secs_f64());
     print_statuses(&statuses, json)?;

@@ -14,6 +14,8 @@ use std::sync::Arc;
 use aggregates::{AccessFacts, EventId};
 use serde::{Deserialize, Serialize};
 
+use crate::tasks;
+
 /// Why the journal cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -191,13 +193,8 @@ impl ErasureJournal {
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, JournalError> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(JournalError::Cancelled),
-        },
-    }
+    let done = tokio::task::spawn_blocking(work).await;
+    tasks::outcome(done).unwrap_or(Err(JournalError::Cancelled))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::plan::Plan;
 use super::writer::Pending;
 use crate::store::{Append, Store, StoreError};
+use crate::tasks;
 
 type Appended = Result<Append, StoreError>;
 type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
@@ -53,7 +54,7 @@ impl Flight {
     /// costs the store something however few it has, and what waits for one that is under way waits at no cost.
     pub(super) fn leads(&self, next: &Next) -> bool {
         next.is_ready()
-            && 2 * next.batch.len() >= 3 * self.batch.len()
+            && next.batch.len() >= self.batch.len() + self.batch.len() / 2
             && only_webhooks(&self.batch)
             && only_webhooks(&next.batch)
     }
@@ -68,13 +69,7 @@ impl Flight {
 }
 
 async fn joined(task: JoinHandle<Appended>) -> Appended {
-    match task.await {
-        Ok(appended) => appended,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            Err(_) => Err(StoreError::Unavailable("the process is ending".to_owned())),
-        },
-    }
+    tasks::outcome(task.await).unwrap_or_else(|| Err(StoreError::ending()))
 }
 
 /// Waits until the first of the flights has landed; for ever, if there is none.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use aggregates::{Position, Recorded};
 use futures_util::future::try_join_all;
@@ -56,7 +57,8 @@ pub(super) async fn advance(
 
 /// What is folded and not written yet.
 pub(super) struct Prepared {
-    pub(super) steps: Vec<Advance>,
+    /// Shared with whoever writes them.
+    pub(super) steps: Arc<[Advance]>,
     /// The new checkpoint of all targets that were behind it.
     to: Position,
     /// Whether there may well be more to fold.
@@ -112,7 +114,7 @@ pub(super) async fn prepare(
     let (steps, loads): (Vec<_>, Vec<Load>) = try_join_all(folded).await?.into_iter().unzip();
     size.learn(events.len(), loads.into_iter().sum());
     Ok(Some(Prepared {
-        steps,
+        steps: steps.into(),
         to,
         more: events.len() >= limit as usize,
     }))

@@ -129,7 +129,7 @@ impl LiveRunner {
         projections: Vec<&'static dyn AnyProjection>,
         shutdown: CancellationToken,
     ) {
-        let rebuilt = rebuild_by(By::Service, &*self.store, &projections, |_| {}, &shutdown).await;
+        let rebuilt = rebuild_by(By::Service, &self.store, &projections, |_| {}, &shutdown).await;
         self.note_rebuilds(&projections, &rebuilt);
         match rebuilt {
             Ok(()) => tracing::info!("projections are rebuilt"),

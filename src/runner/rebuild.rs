@@ -1,15 +1,20 @@
 //! A new generation beside the live one: made live when it has caught up, or compared with it and dropped.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::Position;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::RunError;
 use super::advance::{Prepared, Step, Target, advance, prepare};
 use super::step_size::StepSize;
 use crate::store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
+use crate::tasks;
 
 /// Events of the first step: many, since nobody waits for a single one.
 const FIRST_STEP: u32 = 5_000;
@@ -71,7 +76,7 @@ pub(super) async fn begin(
 /// # Errors
 /// [`RunError`]; what is rebuilt so far is kept and resumed next time.
 pub async fn rebuild(
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     projections: &[&'static dyn AnyProjection],
     progress: impl FnMut(Progress) + Send,
     shutdown: &CancellationToken,
@@ -82,14 +87,14 @@ pub async fn rebuild(
 /// As [`rebuild`], for whoever goes on with it if it is cut short.
 pub(super) async fn rebuild_by(
     by: By,
-    store: &dyn Store,
+    store: &Arc<dyn Store>,
     projections: &[&'static dyn AnyProjection],
     mut progress: impl FnMut(Progress) + Send,
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut targets = Vec::with_capacity(projections.len());
     for projection in projections {
-        let generation = begin(store, *projection, by).await?;
+        let generation = begin(&**store, *projection, by).await?;
         targets.push(Target {
             projection: *projection,
             generation,
@@ -103,17 +108,15 @@ pub(super) async fn rebuild_by(
             return Err(RunError::Cancelled);
         }
         // the next step is folded while the one before is written
-        let before = under_way.as_ref().map_or(&[][..], |step| &step.steps);
-        let write = async {
-            match before {
-                [] => Ok(true),
-                steps => write(store, steps).await,
-            }
-        };
+        let before = under_way
+            .as_ref()
+            .map(|step| Arc::clone(&step.steps))
+            .unwrap_or_default();
+        let write = write(store, &before);
         let more = under_way.as_ref().is_none_or(|step| step.more);
         let fold = async {
             match more {
-                true => prepare(store, &targets, &size, None, before).await,
+                true => prepare(&**store, &targets, &size, None, &before).await,
                 // close to the end: it may come in faster than it can be read, so the switch is tried first
                 false => Ok(None),
             }
@@ -123,8 +126,8 @@ pub(super) async fn rebuild_by(
             (Ok(true), folded) => folded.map(Some),
             (Err(error), _) => Err(error.into()),
         };
-        let Some(next) = undisturbed(store, result, &targets).await? else {
-            (targets, under_way) = (reload(store, targets, by).await?, None);
+        let Some(next) = undisturbed(&**store, result, &targets).await? else {
+            (targets, under_way) = (reload(&**store, targets, by).await?, None);
             continue;
         };
         if !before.is_empty() {
@@ -137,8 +140,8 @@ pub(super) async fn rebuild_by(
         if let Some(next) = &next {
             next.move_on(&mut targets);
         } else {
-            let (behind, held) = switch(store, targets).await?;
-            targets = reload(store, behind, by).await?;
+            let (behind, held) = switch_all(&**store, targets).await?;
+            targets = reload(&**store, behind, by).await?;
             if targets.is_empty() {
                 return Ok(());
             }
@@ -154,14 +157,24 @@ pub(super) async fn rebuild_by(
 }
 
 /// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of
-/// them go by themselves.
-async fn write(store: &dyn Store, steps: &[Advance]) -> Result<bool, StoreError> {
-    if store.lanes() < 2 || steps.len() < 2 {
-        return store.advance(steps).await;
-    }
-    let (one, other) = steps.split_at(half_way(steps));
-    let (one, other) = tokio::join!(store.advance(one), store.advance(other));
-    Ok(one? && other?)
+/// them go by themselves. Both are tasks of their own, since there is as much to encode as to fold.
+async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, StoreError> {
+    let half = match store.lanes() {
+        0 | 1 => 0,
+        _ => half_way(steps),
+    };
+    let part = |range: Range<usize>| {
+        let (store, steps) = (Arc::clone(store), Arc::clone(steps));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            match &steps[range] {
+                [] => Ok(true),
+                steps => store.advance(steps).await,
+            }
+        }))
+    };
+    let (one, other) = tokio::join!(part(0..half), part(half..steps.len()));
+    let written = |part| tasks::outcome(part).unwrap_or_else(|| Err(StoreError::ending()));
+    Ok(written(one)? && written(other)?)
 }
 
 /// Where to part steps so that the larger part is as small as may be, in bytes.
@@ -176,36 +189,36 @@ fn half_way(steps: &[Advance]) -> usize {
 
 /// Switches readers over to each target; those for which that could not be done yet, and whether it is a reader who
 /// holds one up.
-async fn switch(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Target>, bool), StoreError> {
-    let (mut behind, mut held) = (Vec::new(), false);
-    for target in targets {
-        // where there was no generation yet, the first one is live from its beginning
-        if target.generation.state == GenerationState::Live {
-            continue;
-        }
-        let columns = target.projection.columns();
-        match store.index_generation(&target.generation, columns).await {
-            // a check elsewhere had made it, and has dropped it
-            Err(error) if error.is_missing_table() => {
-                behind.push(target);
-                continue;
-            }
-            indexed => indexed?,
-        }
-        match store.switch_generation(&target.generation, columns).await? {
-            Switch::Done => {}
-            Switch::Behind => behind.push(target),
-            Switch::Held => {
-                tracing::warn!(
-                    projection = target.projection.name(),
-                    "an open transaction that reads the view holds up its switch to the rebuilt rows; trying again"
-                );
-                behind.push(target);
-                held = true;
-            }
-        }
+async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Target>, bool), StoreError> {
+    // where there was no generation yet, the first one is live from its beginning
+    let building = targets
+        .into_iter()
+        .filter(|target| target.generation.state == GenerationState::Building);
+    let switched = stream::iter(building).map(|target| async {
+        let switched = switch(store, &target).await?;
+        Ok::<_, StoreError>((target, switched))
+    });
+    let switched: Vec<(Target, Switch)> = switched.buffered(store.lanes()).try_collect().await?;
+    let held = switched.iter().any(|(_, switched)| *switched == Switch::Held);
+    let behind = switched.into_iter().filter(|(_, switched)| *switched != Switch::Done);
+    Ok((behind.map(|(target, _)| target).collect(), held))
+}
+
+async fn switch(store: &dyn Store, target: &Target) -> Result<Switch, StoreError> {
+    let columns = target.projection.columns();
+    match store.index_generation(&target.generation, columns).await {
+        // a check elsewhere had made it, and has dropped it
+        Err(error) if error.is_missing_table() => return Ok(Switch::Behind),
+        indexed => indexed?,
     }
-    Ok((behind, held))
+    let switched = store.switch_generation(&target.generation, columns).await?;
+    if switched == Switch::Held {
+        tracing::warn!(
+            projection = target.projection.name(),
+            "an open transaction that reads the view holds up its switch to the rebuilt rows; trying again"
+        );
+    }
+    Ok(switched)
 }
 
 /// A generation as the store has it now; none once it is dropped.

@@ -31,6 +31,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Of work that was cut short since the process is ending.
+    pub(crate) fn ending() -> Self {
+        Self::Unavailable("the process is ending".to_owned())
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Locked(_))

@@ -60,6 +60,8 @@ const RETRY_PAUSE: Duration = Duration::from_millis(20);
 /// What the writing connection may keep of the file in memory, in KiB as SQLite has it (below zero). Rows come in at random
 /// places of their tables; of what does not fit, each transaction reads and writes pages over and over.
 const WRITER_CACHE: &str = "-65536";
+/// How many statements the writing connection keeps prepared: one for each table and number of rows.
+const WRITER_STATEMENTS: usize = 256;
 /// So large may the write-ahead log become, in pages of 4 KiB, before it is moved into the database file. A page of an index
 /// whose keys come in no order changes again and again until then, and is moved once.
 const WAL_PAGES: &str = "8192";
@@ -100,6 +102,7 @@ impl SqliteStore {
             .busy_timeout(BUSY_TIMEOUT);
         let writing = options
             .clone()
+            .statement_cache_capacity(WRITER_STATEMENTS)
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", WAL_PAGES)
             // what a statement would have to undo, which else goes to a file

@@ -248,7 +248,7 @@ async fn a_fold_that_panics_parks_its_row_alone_and_is_mended_after_a_fix(databa
     let counts = Counts::broken();
     let fold = || async {
         let none = CancellationToken::new();
-        runner::rebuild(&*store, &[counts as &dyn AnyProjection], |_| {}, &none)
+        runner::rebuild(&store, &[counts as &dyn AnyProjection], |_| {}, &none)
             .await
             .unwrap();
     };

@@ -168,7 +168,7 @@ async fn a_reader_of_the_sql_view_sees_one_whole_generation_at_any_time(database
         raw.execute(&format!("UPDATE orders_g{generation} SET status = 'old'"))
             .await;
         tokio::time::sleep(Duration::from_millis(50)).await;
-        runner::rebuild(&*store, projections::all(), |_| {}, &CancellationToken::new())
+        runner::rebuild(&store, projections::all(), |_| {}, &CancellationToken::new())
             .await
             .unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -213,7 +213,7 @@ async fn a_killed_rebuild_resumes(database: Database) {
     live_equals_before_and_after(&store, midway).await;
     let mut begun_at = None;
     let progress = |at: runner::Progress| begun_at = begun_at.or(Some(at.position.0));
-    runner::rebuild(&*store, projections::all(), progress, &CancellationToken::new())
+    runner::rebuild(&store, projections::all(), progress, &CancellationToken::new())
         .await
         .unwrap();
     assert!(begun_at > Some(midway), "{begun_at:?}: what was done is not done again");
@@ -227,7 +227,7 @@ async fn projections_that_were_left_apart_are_rebuilt_together(database: Databas
     run_until_caught_up(&store).await;
     let ahead: Vec<_> = projections::all().iter().copied().step_by(2).collect();
     let enough = CancellationToken::new();
-    let cut_short = runner::rebuild(&*store, &ahead, |_| enough.cancel(), &enough).await;
+    let cut_short = runner::rebuild(&store, &ahead, |_| enough.cancel(), &enough).await;
     assert!(matches!(cut_short, Err(runner::RunError::Cancelled)), "{cut_short:?}");
     let apart = building(&*store).await;
     assert!(
@@ -235,7 +235,7 @@ async fn projections_that_were_left_apart_are_rebuilt_together(database: Databas
         "{apart:?}"
     );
 
-    runner::rebuild(&*store, projections::all(), |_| {}, &CancellationToken::new())
+    runner::rebuild(&store, projections::all(), |_| {}, &CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(building(&*store).await, Vec::<u64>::new());
@@ -359,7 +359,7 @@ async fn a_reader_with_an_open_transaction_holds_up_a_switch_and_nobody_else(dat
     let rebuilding = tokio::spawn({
         let store = Arc::clone(&store);
         let orders = [projections::by_name("orders").unwrap()];
-        async move { runner::rebuild(&*store, &orders, |_| {}, &CancellationToken::new()).await }
+        async move { runner::rebuild(&store, &orders, |_| {}, &CancellationToken::new()).await }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
     // on PostgreSQL a view that is being read cannot be pointed elsewhere; in SQLite the reader keeps what it sees

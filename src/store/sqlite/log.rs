@@ -18,8 +18,9 @@ use crate::vault::{Sealed, Section};
 /// Source: <https://www.sqlite.org/rescode.html>.
 const KEY_VIOLATIONS: [&str; 4] = ["1555", "2579", "2067", "1811"];
 
-/// Rows a statement: few different statements, so that all stay prepared, and few calls for a large batch.
-const CHUNKS: [usize; 3] = [32, 8, 1];
+/// Rows a statement: few different statements, so that all stay prepared, and few calls for a batch of any length, since each call
+/// wakes the connection's thread and waits for it.
+const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Columns of an event without its sealed sections.
 const PLAIN: &str = "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
@@ -42,20 +43,12 @@ fn head_of(row: &SqliteRow) -> Result<Head, StoreError> {
 
 pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<Append, StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    let (position, tree_size, frontier): (i64, i64, Vec<u8>) =
-        sqlx::query_as("SELECT position, tree_size, frontier FROM head")
-            .fetch_one(&mut *tx)
-            .await?;
-    let expected = to_i64(batch.expected.position);
-    let other_tree = batch.behind && frontier != batch.tree.base().to_bytes();
-    if (position, tree_size) != (expected, expected) || other_tree {
-        return Ok(Append::LostRace);
-    }
     match insert(&mut tx, batch).await {
-        Ok(()) => {
+        Ok(true) => {
             tx.commit().await?;
             Ok(Append::Done)
         }
+        Ok(false) => Ok(Append::LostRace),
         Err(sqlx::Error::Database(error))
             if error.code().is_some_and(|code| KEY_VIOLATIONS.contains(&code.as_ref())) =>
         {
@@ -65,10 +58,25 @@ pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<App
     }
 }
 
-async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx::Error> {
+/// False if the head is not where the batch expects it.
+async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sqlx::Error> {
     let recorded_at = rfc3339_micros(batch.recorded_at);
     let first = to_i64(batch.expected.position) + 1;
     let rows: Vec<(i64, &NewEvent)> = (first..).zip(batch.events).collect();
+    let moved = sqlx::query(
+        "UPDATE head SET position = ?1, recorded_at = ?2, tree_size = ?1, frontier = ?3
+         WHERE position = ?4 AND tree_size = ?4 AND frontier = coalesce(?5, frontier)",
+    )
+    .bind(first - 1 + rows.len() as i64)
+    .bind(&recorded_at)
+    .bind(batch.tree.frontier().to_bytes())
+    .bind(first - 1)
+    .bind(batch.behind.then(|| batch.tree.base().to_bytes()))
+    .execute(&mut *tx)
+    .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(false);
+    }
     for chunk in chunks(&rows) {
         let sql = format!(
             "INSERT INTO events ({PLAIN}, {SEALED}) VALUES {}",
@@ -92,22 +100,19 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<(), sqlx
         }
         query.execute(&mut *tx).await?;
     }
-    for (subject, wrapped) in batch.keys {
-        sqlx::query("INSERT INTO data_keys (subject, wrapped, created_at) VALUES (?, ?, ?)")
-            .bind(subject.as_str())
-            .bind(wrapped.as_slice())
-            .bind(&recorded_at)
-            .execute(&mut *tx)
-            .await?;
+    for chunk in chunks(batch.keys) {
+        let sql = format!(
+            "INSERT INTO data_keys (subject, wrapped, created_at) VALUES {}",
+            tuples(chunk.len(), 3)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(sql));
+        for (subject, wrapped) in chunk {
+            query = query.bind(subject.as_str()).bind(wrapped.as_slice()).bind(&recorded_at);
+        }
+        query.execute(&mut *tx).await?;
     }
     tree::insert(&mut *tx, batch.tree.nodes()).await?;
-    sqlx::query("UPDATE head SET position = ?1, recorded_at = ?2, tree_size = ?1, frontier = ?3")
-        .bind(first - 1 + rows.len() as i64)
-        .bind(&recorded_at)
-        .bind(batch.tree.frontier().to_bytes())
-        .execute(&mut *tx)
-        .await?;
-    Ok(())
+    Ok(true)
 }
 
 fn bind_event<'q>(

@@ -161,7 +161,7 @@ async fn an_interrupted_rebuild_is_invisible_and_resumes(database: Database) {
     let all = projections::all();
     let cut_short = CancellationToken::new();
     let result = runner::rebuild(
-        &*store,
+        &store,
         all,
         |progress| {
             assert_eq!((progress.position, progress.head), (Position(5_000), Position(5_300)));
@@ -180,7 +180,7 @@ async fn an_interrupted_rebuild_is_invisible_and_resumes(database: Database) {
     assert_eq!(raw.texts(marked).await, ["marked"]);
     let mut begun_at = None;
     let progress = |progress: runner::Progress| begun_at = begun_at.or(Some(progress.position));
-    runner::rebuild(&*store, all, progress, &CancellationToken::new())
+    runner::rebuild(&store, all, progress, &CancellationToken::new())
         .await
         .unwrap();
     assert_eq!(begun_at, Some(Position(5_300)), "what was done is not done again");
@@ -277,7 +277,7 @@ async fn checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other(database
     for _ in 0..3 {
         let (first, rebuilt, other) = tokio::join!(
             runner::check(&*store, renewals, |_| {}, &none),
-            runner::rebuild(&*second, projections::all(), |_| {}, &none),
+            runner::rebuild(&second, projections::all(), |_| {}, &none),
             runner::check(&*second, renewals, |_| {}, &none),
         );
         rebuilt.unwrap();
@@ -306,7 +306,7 @@ async fn a_row_that_cannot_be_read_stands_still_alone_and_a_rebuild_mends_it(dat
         assert_eq!((status.position, status.parked), (31, parked), "{}", status.name);
     }
     let orders = [by_name("orders").unwrap()];
-    runner::rebuild(&*store, &orders, |_| {}, &CancellationToken::new())
+    runner::rebuild(&store, &orders, |_| {}, &CancellationToken::new())
         .await
         .unwrap();
     run_until_caught_up(&store).await;
