@@ -12,8 +12,8 @@ use std::{
 };
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use zeroize::Zeroizing;
 
+use crate::secret::Wiped;
 use crate::{
     secret::Secret,
     settings::{self, Settings},
@@ -48,9 +48,9 @@ impl SecretFile {
         data_dir.join(self.name())
     }
 
-    fn generate(self) -> Zeroizing<String> {
-        let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
-        Zeroizing::new(match self {
+    fn generate(self) -> Wiped<String> {
+        let bytes = Wiped::new(rand::random::<[u8; 32]>());
+        Wiped::new(match self {
             Self::WebhookKey | Self::LedgerSigningKey => hex::encode(*bytes),
             Self::AdminToken => format!("wl_{}", BASE64_URL_SAFE_NO_PAD.encode(*bytes)),
         })
@@ -149,7 +149,7 @@ pub fn read_webhook_keys(data_dir: &Path) -> Result<Vec<Secret<String>>, DataDir
 ///
 /// # Errors
 /// [`DataDirError`] if it can't be read, is readable by others than its owner, or holds no text.
-pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, DataDirError> {
+pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     let io = |source| DataDirError::Io {
         action: "read",
         path: path.to_owned(),
@@ -163,14 +163,14 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, DataDirError> 
             mode,
         });
     }
-    let mut text = Zeroizing::new(String::new());
+    let mut text = Wiped::new(String::new());
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(io)?;
     match text.trim() {
         "" => Err(DataDirError::Malformed {
             path: path.to_owned(),
             problem: "is empty".to_owned(),
         }),
-        text => Ok(Zeroizing::new(text.to_owned())),
+        text => Ok(Wiped::new(text.to_owned())),
     }
 }
 
@@ -180,7 +180,7 @@ pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, DataDirError> 
 /// As [`read_secret_file`], or [`DataDirError::Malformed`] if it holds something else.
 pub fn read_seed(path: &Path) -> Result<Secret<[u8; 32]>, DataDirError> {
     let text = read_secret_file(path)?;
-    let mut seed = Zeroizing::new([0; 32]);
+    let mut seed = Wiped::new([0; 32]);
     hex::decode_to_slice(text.as_str(), &mut *seed).map_err(|_| DataDirError::Malformed {
         path: path.to_owned(),
         problem: "does not hold 64 hexadecimal digits".to_owned(),
@@ -235,7 +235,7 @@ pub fn create_dir(dir: &Path) -> Result<(), DataDirError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)
 }
 
-fn read_or_create(dir: &Path, kind: SecretFile, created: &mut Vec<PathBuf>) -> Result<Zeroizing<String>, DataDirError> {
+fn read_or_create(dir: &Path, kind: SecretFile, created: &mut Vec<PathBuf>) -> Result<Wiped<String>, DataDirError> {
     let path = kind.path(dir);
     match read_secret_file(&path) {
         Err(DataDirError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}

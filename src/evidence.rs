@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::ingest::{Ingest, SignatureFinding};
 use crate::ledger::{OpenError, Original, Reader};
+use crate::secret::Wiped;
 use crate::store::{Store, StoreError, StoredEvent};
 
 /// Why there is no evidence.
@@ -126,8 +127,8 @@ impl Evidence {
     }
 
     /// The exact bytes in base64, so that they survive any transport. Whoever calls this answers for where they go.
-    pub fn body_base64(&self) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(BASE64_STANDARD.encode(self.original.body.expose()))
+    pub fn body_base64(&self) -> Wiped<String> {
+        Wiped::new(BASE64_STANDARD.encode(self.original.body.expose()))
     }
 }
 

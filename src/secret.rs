@@ -1,16 +1,81 @@
 //! Plaintext that must not leak: no `Debug`, `Display` or `Serialize`, so that the compiler refuses to print it, and
 //! wiped from memory when dropped.
 
+use std::ops::{Deref, DerefMut};
+
 use serde::{Deserialize, Deserializer};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-/// A secret value. Reading it takes a visible [`expose`](Secret::expose).
-pub struct Secret<T: Zeroize>(Zeroizing<T>);
+/// What can be overwritten with zeros, in memory that it owns.
+pub trait Wipe {
+    /// Does so, and leaves nothing.
+    fn wipe(&mut self);
+}
 
-impl<T: Zeroize> Secret<T> {
+impl Wipe for Vec<u8> {
+    fn wipe(&mut self) {
+        // zeroize 1.9 wipes what is beyond the length at once, and what is within byte by byte, for which it takes several times as long
+        self.clear();
+        self.zeroize();
+    }
+}
+
+impl Wipe for String {
+    fn wipe(&mut self) {
+        std::mem::take(self).into_bytes().wipe();
+    }
+}
+
+impl<const N: usize> Wipe for [u8; N] {
+    fn wipe(&mut self) {
+        self.as_mut_slice().zeroize();
+    }
+}
+
+/// A plaintext that is being worked on, wiped when dropped.
+#[derive(Clone, Default)]
+pub struct Wiped<T: Wipe>(T);
+
+impl<T: Wipe> Wiped<T> {
     /// Takes the value into keeping.
     pub fn new(value: T) -> Self {
-        Self(Zeroizing::new(value))
+        Self(value)
+    }
+}
+
+impl<T: Wipe> Drop for Wiped<T> {
+    fn drop(&mut self) {
+        self.0.wipe();
+    }
+}
+
+impl<T: Wipe> Deref for Wiped<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Wipe> DerefMut for Wiped<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl AsRef<[u8]> for Wiped<Vec<u8>> {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A secret value. Reading it takes a visible [`expose`](Secret::expose).
+pub struct Secret<T: Wipe>(Wiped<T>);
+
+impl<T: Wipe> Secret<T> {
+    /// Takes the value into keeping.
+    pub fn new(value: T) -> Self {
+        Self(Wiped::new(value))
     }
 
     /// The value itself. Whoever calls this answers for where it goes.
@@ -19,13 +84,13 @@ impl<T: Zeroize> Secret<T> {
     }
 }
 
-impl<T: Zeroize + Clone> Clone for Secret<T> {
+impl<T: Wipe + Clone> Clone for Secret<T> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
+impl<'de, T: Wipe + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         T::deserialize(deserializer).map(Self::new)
     }

@@ -7,10 +7,9 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::Scopes;
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 use crate::store::StoredToken;
 
 /// What every token begins with.
@@ -106,7 +105,7 @@ pub fn new_token(
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
 ) -> (Secret<String>, StoredToken) {
-    let bytes = Zeroizing::new(rand::random::<[u8; 32]>());
+    let bytes = Wiped::new(rand::random::<[u8; 32]>());
     let token = Secret::new(format!("{PREFIX}{}", BASE64_URL_SAFE_NO_PAD.encode(*bytes)));
     let stored = StoredToken {
         id: TokenId::token(rand::random()),

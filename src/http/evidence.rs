@@ -9,7 +9,6 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zeroize::Zeroizing;
 
 use super::auth::{Audit, Scope};
 use super::extract::{Body, NoParameters, Path, Query};
@@ -18,6 +17,7 @@ use super::{App, Problem, reveal};
 use crate::access::{self, Reason};
 use crate::evidence::{self, Evidence, EvidenceError, Finding};
 use crate::ledger::OpenError;
+use crate::secret::Wiped;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(open))
@@ -151,7 +151,7 @@ async fn open(
     };
     // with room for all of it at once: growing would leave copies behind
     let room = body.as_ref().map_or(0, |text| text.len()) + 64 * 1024;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    let mut bytes = Wiped::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| Problem::internal())?;
     Ok(reveal::json(bytes))
 }

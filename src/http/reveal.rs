@@ -18,7 +18,6 @@ use projections::mailboxes::Mailboxes;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zeroize::Zeroizing;
 
 use super::auth::{AnyToken, require, require_private};
 use super::extract::{DomainName, NoParameters, Path, Query};
@@ -29,7 +28,7 @@ use crate::access::{Caller, Reason, Scope};
 use crate::clock;
 use crate::ledger::OpenError;
 use crate::reveal::{self, Credentials, Places};
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(mailbox)).routes(routes!(domain))
@@ -219,7 +218,7 @@ async fn domain(
     let answers = attempt
         .hand_out(&targets.collect::<Vec<_>>(), request.include_seed)
         .await?;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(
+    let mut bytes = Wiped::new(Vec::with_capacity(
         answers.iter().map(|answer| answer.len() + 1).sum::<usize>() + 16,
     ));
     bytes.extend_from_slice(b"{\"items\":[");
@@ -311,7 +310,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Opens the credentials, records that they are handed out, and writes one JSON object for each mailbox.
-    async fn hand_out(&mut self, targets: &[Target], seed: bool) -> Result<Vec<Zeroizing<Vec<u8>>>, Problem> {
+    async fn hand_out(&mut self, targets: &[Target], seed: bool) -> Result<Vec<Wiped<Vec<u8>>>, Problem> {
         let places: Vec<Places> = targets.iter().map(|target| target.places).collect();
         let opened = self.open(&places).await?;
         let records = targets.iter().zip(&opened).map(|(target, credentials)| {
@@ -370,7 +369,7 @@ fn write(
     credentials: &Credentials,
     seed: bool,
     position: u64,
-) -> Result<Zeroizing<Vec<u8>>, Problem> {
+) -> Result<Wiped<Vec<u8>>, Problem> {
     fn exposed(secret: &Option<Secret<String>>) -> Option<&str> {
         secret.as_ref().map(|secret| secret.expose().as_str())
     }
@@ -395,7 +394,7 @@ fn write(
         .flatten()
         .map(|secret| 6 * secret.expose().len())
         .sum::<usize>();
-    let mut bytes = Zeroizing::new(Vec::with_capacity(longest + 6 * 128 + 512));
+    let mut bytes = Wiped::new(Vec::with_capacity(longest + 6 * 128 + 512));
     let written = Written {
         mailbox_id: id.map(MailboxId::as_str),
         email: exposed(&credentials.email),
@@ -411,6 +410,6 @@ fn write(
 }
 
 /// An answer whose bytes are wiped once they are sent.
-pub(super) fn json(bytes: Zeroizing<Vec<u8>>) -> Response {
+pub(super) fn json(bytes: Wiped<Vec<u8>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], Bytes::from_owner(bytes)).into_response()
 }

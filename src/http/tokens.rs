@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zeroize::Zeroizing;
 
 use super::auth::{Admin, Scope, require_private};
 use super::extract::{Body, Moment, NoParameters, Path, Query};
@@ -20,6 +19,7 @@ use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::{self, Scopes, TokenName, new_token};
 use crate::clock;
+use crate::secret::Wiped;
 use crate::store::StoredToken;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -163,7 +163,7 @@ async fn create(
         token: token.expose(),
         about: Token::from(&stored),
     };
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2_048));
+    let mut bytes = Wiped::new(Vec::with_capacity(2_048));
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| Problem::internal())?;
     Ok((StatusCode::CREATED, super::reveal::json(bytes)).into_response())
 }

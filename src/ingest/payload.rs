@@ -18,9 +18,8 @@ use aggregates::{EventId, OrderEvent, QuarantineReason, UserId, WebhookQuarantin
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use zeroize::Zeroizing;
 
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 use crate::sections::Spelling;
 use object::Object;
 use text::event_name;
@@ -273,7 +272,7 @@ fn section(
     if is_empty {
         return Ok(None);
     }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(longest));
+    let mut bytes = Wiped::new(Vec::with_capacity(longest));
     serde_json::to_writer(&mut *bytes, content).map_err(|_| Problem::at("data", "cannot be written"))?;
     // webhooks wait in a queue: a copy of just its length
     Ok(Some(Secret::new(bytes.to_vec())))

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use zeroize::Zeroizing;
-
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 use crate::sections::Spelling;
 
 /// The exact body and the headers that sign it, as they are kept for evidence.
@@ -55,7 +53,7 @@ impl Original {
     }
 
     /// The reverse of both; `spell` gives the body of an event that does not hold it.
-    pub(super) fn decode(bytes: &[u8], spell: impl FnOnce(Spelling) -> Option<Zeroizing<Vec<u8>>>) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8], spell: impl FnOnce(Spelling) -> Option<Wiped<Vec<u8>>>) -> Option<Self> {
         let (first, rest) = bytes.split_first()?;
         let (spelling, headers) = if *first == USUAL {
             (Spelling::Assignment, read_usual(rest)?)
@@ -133,7 +131,7 @@ mod tests {
     /// Its headers again, of a body that can be spelled.
     fn again(original: &Original) -> BTreeMap<String, String> {
         let encoded = original.encode_spelled(Spelling::Assignment).unwrap();
-        let decoded = Original::decode(encoded.expose(), |_| Some(Zeroizing::new(b"{}".to_vec()))).unwrap();
+        let decoded = Original::decode(encoded.expose(), |_| Some(Wiped::new(b"{}".to_vec()))).unwrap();
         assert_eq!(decoded.body.expose(), b"{}");
         decoded.headers
     }
@@ -172,7 +170,7 @@ mod tests {
     #[test]
     fn sections_of_earlier_ledgers_are_read() {
         let stored = br#"1{"cmr-x-timestamp":"7"}"#;
-        let decoded = Original::decode(stored, |_| Some(Zeroizing::new(Vec::new()))).unwrap();
+        let decoded = Original::decode(stored, |_| Some(Wiped::new(Vec::new()))).unwrap();
         assert_eq!(decoded.headers, original(&[(TIMESTAMP_HEADER, "7")]).headers);
     }
 
@@ -187,7 +185,7 @@ mod tests {
             b"{}",
         ] {
             assert!(
-                Original::decode(bytes, |_| Some(Zeroizing::default())).is_none(),
+                Original::decode(bytes, |_| Some(Wiped::default())).is_none(),
                 "{bytes:?}"
             );
         }

@@ -8,10 +8,10 @@
 mod read;
 
 use aggregates::{AssignedMailbox, EventId, MailboxId, MailboxesAssigned, OrderEvent, SubscriptionId, UserId};
-use zeroize::Zeroizing;
 
 use super::json::{Json, Length, Rest, Sink};
 use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
+use crate::secret::Wiped;
 pub(crate) use read::Reader;
 
 /// How a body was spelled: the first byte of an encoded original that does not hold it.
@@ -60,13 +60,13 @@ impl Spelling {
     }
 
     /// The body so spelled. None if the event is of another kind. Plaintext: wiped when dropped.
-    pub(crate) fn body(self, parts: &Parts<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn body(self, parts: &Parts<'_>) -> Option<Wiped<Vec<u8>>> {
         // measured first: growing would leave copies behind
         let mut length = Length(0);
         if !self.write(parts, &mut length) {
             return None;
         }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(length.0));
+        let mut bytes = Wiped::new(Vec::with_capacity(length.0));
         self.write(parts, &mut *bytes).then_some(bytes)
     }
 

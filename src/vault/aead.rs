@@ -3,9 +3,9 @@
 use chacha20poly1305::aead::AeadInOut;
 use chacha20poly1305::{Tag, XChaCha20Poly1305, XNonce};
 use rand::Rng;
-use zeroize::Zeroizing;
 
 use super::VaultError;
+use crate::secret::Wiped;
 
 /// Bytes of a nonce.
 const NONCE: usize = 24;
@@ -16,11 +16,11 @@ pub(super) const OVERHEAD: usize = NONCE + TAG;
 
 /// A label and parts, each with its length before it, so that no two lists give the same bytes. Wiped when dropped: a
 /// part may be a plaintext.
-pub(super) fn associated_data(label: &str, parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(super) fn associated_data(label: &str, parts: &[&[u8]]) -> Wiped<Vec<u8>> {
     let length = |part: &[u8]| (part.len() as u64).to_le_bytes();
     let total = parts.iter().map(|part| part.len() + 8).sum::<usize>() + label.len() + 8;
     // with its full capacity from the start: growing would leave copies behind
-    let mut bytes = Zeroizing::new(Vec::with_capacity(total));
+    let mut bytes = Wiped::new(Vec::with_capacity(total));
     for part in [label.as_bytes()].iter().chain(parts) {
         bytes.extend_from_slice(&length(part));
         bytes.extend_from_slice(part);
@@ -60,10 +60,10 @@ pub(super) fn open(
     cipher: &XChaCha20Poly1305,
     associated_data: &[u8],
     bytes: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+) -> Result<Wiped<Vec<u8>>, VaultError> {
     let (nonce, rest) = bytes.split_first_chunk::<NONCE>().ok_or(VaultError::Tampered)?;
     let (ciphertext, tag) = rest.split_last_chunk::<TAG>().ok_or(VaultError::Tampered)?;
-    let mut plain = Zeroizing::new(ciphertext.to_vec());
+    let mut plain = Wiped::new(ciphertext.to_vec());
     cipher
         .decrypt_inout_detached(
             &XNonce::from(*nonce),
@@ -77,7 +77,9 @@ pub(super) fn open(
 
 #[cfg(test)]
 mod tests {
-    use super::associated_data;
+    fn associated_data(label: &str, parts: &[&[u8]]) -> Vec<u8> {
+        super::associated_data(label, parts).to_vec()
+    }
 
     #[test]
     fn moving_a_border_between_parts_changes_the_associated_data() {

@@ -1,9 +1,9 @@
 //! Where a sealed section belongs.
 
 use aggregates::{EventId, StreamId};
-use zeroize::Zeroizing;
 
 use super::aead;
+use crate::secret::Wiped;
 
 /// What the associated data is of, and in which version.
 const LABEL: &str = "warmledger section v1";
@@ -49,7 +49,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// The associated data. The prefix of the compression is part of it: it comes from outside the seal, and another one
     /// would unfold to another text without zstd noticing.
-    pub(super) fn associated_data(&self, format: u8, prefix: &[u8]) -> Zeroizing<Vec<u8>> {
+    pub(super) fn associated_data(&self, format: u8, prefix: &[u8]) -> Wiped<Vec<u8>> {
         aead::associated_data(
             LABEL,
             &[

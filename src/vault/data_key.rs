@@ -3,11 +3,10 @@
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use rand::Rng;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 use super::pack::{Format, Packed, join};
 use super::{Context, VaultError, aead};
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 
 /// A sealed section: one byte of format (bit 0 compressed, bit 1 against a prefix), the nonce, ciphertext and tag. Safe
 /// to store and to print.
@@ -33,19 +32,19 @@ impl Sealed {
 
 /// A key of 32 bytes that seals one subject's sections. No `Debug`, no `Clone`, wiped when dropped.
 pub struct DataKey {
-    bytes: Zeroizing<[u8; 32]>,
+    bytes: Wiped<[u8; 32]>,
     cipher: XChaCha20Poly1305,
 }
 
 impl DataKey {
     /// A new key, from the thread's cryptographic generator that the operating system seeds.
     pub fn generate() -> Self {
-        let mut bytes = Zeroizing::new([0; 32]);
+        let mut bytes = Wiped::new([0; 32]);
         rand::rng().fill_bytes(&mut *bytes);
         Self::from_bytes(bytes)
     }
 
-    pub(super) fn from_bytes(bytes: Zeroizing<[u8; 32]>) -> Self {
+    pub(super) fn from_bytes(bytes: Wiped<[u8; 32]>) -> Self {
         let cipher = XChaCha20Poly1305::new((&*bytes).into());
         Self { bytes, cipher }
     }
@@ -81,7 +80,7 @@ impl DataKey {
         let prefix = if format.has_prefix() {
             join(prefix)
         } else {
-            Zeroizing::default()
+            Wiped::default()
         };
         let bytes = aead::open(&self.cipher, &context.associated_data(byte, &prefix), rest)?;
         let mut plain = Packed::from_parts(format, bytes, prefix).unpack()?;

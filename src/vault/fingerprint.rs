@@ -96,7 +96,7 @@ mod tests {
         // RFC 4231, test case 1, has a key of 20 bytes; HMAC fills keys up with zeros
         let mut bytes = [0; 32];
         bytes[..20].fill(0x0b);
-        let key = FingerprintKey::new(&DataKey::from_bytes(bytes.into()));
+        let key = FingerprintKey::new(&DataKey::from_bytes(crate::secret::Wiped::new(bytes)));
         assert_eq!(key.of(b"Hi There").to_string(), "b0344c61d8db38535ca8afceaf0bf12b");
     }
 

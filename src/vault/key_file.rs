@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use zeroize::Zeroizing;
 
 use super::{KeyMaterial, MasterKey, MasterKeyId, MasterKeySource, Transit, VaultError};
 use crate::data_dir::{self, DataDirError};
+use crate::secret::Wiped;
 
 /// The file, and what seals its lines.
 pub struct KeyFile {
@@ -18,7 +18,7 @@ pub struct KeyFile {
 
 /// One line, and the key in it.
 struct Line {
-    text: Zeroizing<String>,
+    text: Wiped<String>,
     key: MasterKey,
 }
 
@@ -48,7 +48,7 @@ impl KeyFile {
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let key = MasterKey::new(&self.open(line).await?);
             lines.push(Line {
-                text: Zeroizing::new(line.to_owned()),
+                text: Wiped::new(line.to_owned()),
                 key,
             });
         }
@@ -71,19 +71,19 @@ impl KeyFile {
         }
     }
 
-    async fn new_line(&self) -> Result<Zeroizing<String>, VaultError> {
+    async fn new_line(&self) -> Result<Wiped<String>, VaultError> {
         let material = KeyMaterial::generate();
         match &self.transit {
-            Some(transit) => Ok(Zeroizing::new(transit.encrypt(&material).await?)),
+            Some(transit) => Ok(Wiped::new(transit.encrypt(&material).await?)),
             None => Ok(material.to_hex()),
         }
     }
 
-    fn replace(&self, lines: &[Zeroizing<String>]) -> Result<(), VaultError> {
+    fn replace(&self, lines: &[Wiped<String>]) -> Result<(), VaultError> {
         let lines: Vec<&str> = lines.iter().map(|line| line.as_str()).collect();
         Ok(data_dir::replace_secret_file(
             &self.path,
-            &Zeroizing::new(lines.join("\n")),
+            &Wiped::new(lines.join("\n")),
         )?)
     }
 }
@@ -117,7 +117,7 @@ impl MasterKeySource for KeyFile {
         let mut lines = vec![self.new_line().await?];
         for line in self.lines().await? {
             lines.push(match &self.transit {
-                Some(transit) => Zeroizing::new(transit.rewrap(&line.text).await?),
+                Some(transit) => Wiped::new(transit.rewrap(&line.text).await?),
                 None => line.text,
             });
         }

@@ -10,9 +10,9 @@ use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use hmac::{Hmac, Mac};
 use rand::Rng;
 use sha2::Sha256;
-use zeroize::Zeroizing;
 
 use super::{DataKey, KeyWrapper, VaultError, aead};
+use crate::secret::Wiped;
 
 /// What the associated data of a wrapped key is of, and in which version.
 const LABEL: &str = "warmledger data key v1";
@@ -63,24 +63,24 @@ impl FromStr for MasterKeyId {
 
 /// The bytes of a master key on their way between a source and a [`MasterKey`]. No `Debug`, wiped when dropped.
 #[derive(Clone)]
-pub struct KeyMaterial(Zeroizing<[u8; BYTES]>);
+pub struct KeyMaterial(Wiped<[u8; BYTES]>);
 
 impl KeyMaterial {
     /// New bytes, from the thread's cryptographic generator that the operating system seeds.
     pub fn generate() -> Self {
-        let mut bytes = Zeroizing::new([0; BYTES]);
+        let mut bytes = Wiped::new([0; BYTES]);
         rand::rng().fill_bytes(&mut *bytes);
         Self(bytes)
     }
 
     /// Reads 32 bytes written as 64 hexadecimal digits or in base64, of either alphabet, padded or not.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = Zeroizing::new([0; BYTES]);
+        let mut bytes = Wiped::new([0; BYTES]);
         if text.len() == 2 * BYTES {
             hex::decode_to_slice(text, &mut *bytes).ok()?;
             return Some(Self(bytes));
         }
-        let decode = |engine: &dyn Fn(&str) -> Option<Vec<u8>>| engine(text).map(Zeroizing::new);
+        let decode = |engine: &dyn Fn(&str) -> Option<Vec<u8>>| engine(text).map(Wiped::new);
         let decoded = decode(&|text| STANDARD_PAD_INDIFFERENT.decode(text).ok())
             .or_else(|| decode(&|text| URL_SAFE_PAD_INDIFFERENT.decode(text).ok()))?;
         Self::from_slice(&decoded)
@@ -88,7 +88,7 @@ impl KeyMaterial {
 
     /// Takes exactly 32 bytes.
     pub(super) fn from_slice(slice: &[u8]) -> Option<Self> {
-        let mut bytes = Zeroizing::new([0; BYTES]);
+        let mut bytes = Wiped::new([0; BYTES]);
         if slice.len() != BYTES {
             return None;
         }
@@ -102,8 +102,8 @@ impl KeyMaterial {
     }
 
     /// Lower-case hexadecimal digits, as a key file holds them.
-    pub(super) fn to_hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex::encode(self.0.as_slice()))
+    pub(super) fn to_hex(&self) -> Wiped<String> {
+        Wiped::new(hex::encode(self.0.as_slice()))
     }
 }
 
@@ -160,7 +160,7 @@ impl KeyWrapper for MasterKey {
             });
         }
         let plain = aead::open(&self.cipher, &associated_data(id, subject), rest)?;
-        let mut bytes = Zeroizing::new([0; 32]);
+        let mut bytes = Wiped::new([0; 32]);
         if plain.len() != bytes.len() {
             return Err(VaultError::Corrupt);
         }
@@ -169,7 +169,7 @@ impl KeyWrapper for MasterKey {
     }
 }
 
-fn associated_data(id: &[u8; ID], subject: &SubjectId) -> Zeroizing<Vec<u8>> {
+fn associated_data(id: &[u8; ID], subject: &SubjectId) -> Wiped<Vec<u8>> {
     aead::associated_data(LABEL, &[id, subject.as_str().as_bytes()])
 }
 

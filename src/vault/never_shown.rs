@@ -8,7 +8,7 @@ use super::{
     DataKey, FingerprintKey, GivenKeys, KeyFile, KeyMaterial, Keyring, MasterKey, MasterKeys, Packed, SubjectKey,
     Transit, TransitSettings, TransitToken, Vault,
 };
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 use crate::tlog::NoteSigner;
 
 /// Does not compile if a type implements one of the traits: then more than one `Shown` fits, and the compiler cannot
@@ -34,6 +34,9 @@ macro_rules! never_shown {
 never_shown!(
     Secret<String>,
     Secret<Vec<u8>>,
+    Wiped<Vec<u8>>,
+    Wiped<String>,
+    Wiped<[u8; 32]>,
     DataKey,
     FingerprintKey,
     GivenKeys,

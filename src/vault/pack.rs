@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use zeroize::Zeroizing;
 use zstd::zstd_safe::{CCtx, DCtx, compress_bound, get_error_name, get_frame_content_size};
 
 use super::VaultError;
+use crate::secret::Wiped;
 
 /// The longest plaintext of a section in bytes: the largest webhook, its headers, and room for how sections are written.
 pub const MAX_PLAIN_BYTES: usize = 1024 * 1024 + 256 * 1024;
@@ -59,9 +59,9 @@ impl Format {
 /// Bytes ready to be sealed. Plaintext: no `Debug`, wiped when dropped.
 pub struct Packed {
     format: Format,
-    bytes: Zeroizing<Vec<u8>>,
+    bytes: Wiped<Vec<u8>>,
     /// What the bytes refer to; empty unless the format has a prefix.
-    prefix: Zeroizing<Vec<u8>>,
+    prefix: Wiped<Vec<u8>>,
 }
 
 impl Packed {
@@ -78,7 +78,7 @@ impl Packed {
     /// # Errors
     /// [`VaultError::TooLong`] beyond [`MAX_PLAIN_BYTES`].
     pub fn stored(plain: &[u8]) -> Result<Self, VaultError> {
-        Self::as_it_is(Format::Stored, plain, Zeroizing::default())
+        Self::as_it_is(Format::Stored, plain, Wiped::default())
     }
 
     /// Leaves the bytes as they are, and binds them to a prefix that they are read together with: beside another one they
@@ -90,13 +90,13 @@ impl Packed {
         Self::as_it_is(Format::Bound, plain, join(prefix))
     }
 
-    fn as_it_is(format: Format, plain: &[u8], prefix: Zeroizing<Vec<u8>>) -> Result<Self, VaultError> {
+    fn as_it_is(format: Format, plain: &[u8], prefix: Wiped<Vec<u8>>) -> Result<Self, VaultError> {
         if plain.len() > MAX_PLAIN_BYTES {
             return Err(VaultError::TooLong(plain.len()));
         }
         Ok(Self {
             format,
-            bytes: Zeroizing::new(plain.to_vec()),
+            bytes: Wiped::new(plain.to_vec()),
             prefix,
         })
     }
@@ -111,7 +111,7 @@ impl Packed {
             return Err(VaultError::TooLong(plain.len()));
         }
         let prefix = join(prefix);
-        let mut frame = Zeroizing::new(Vec::with_capacity(compress_bound(plain.len())));
+        let mut frame = Wiped::new(Vec::with_capacity(compress_bound(plain.len())));
         COMPRESS
             .with_borrow_mut(|context| context.compress_using_dict(&mut *frame, plain, &prefix, LEVEL))
             .map_err(|code| VaultError::Compression(get_error_name(code)))?;
@@ -126,13 +126,13 @@ impl Packed {
         // a copy of just its length: the buffer has room for the whole plaintext, and webhooks wait in a queue
         Ok(Self {
             format,
-            bytes: Zeroizing::new(frame.to_vec()),
+            bytes: Wiped::new(frame.to_vec()),
             prefix,
         })
     }
 
     /// Bytes as they come out of the seal, in the format that was sealed with them.
-    pub(super) fn from_parts(format: Format, bytes: Zeroizing<Vec<u8>>, prefix: Zeroizing<Vec<u8>>) -> Self {
+    pub(super) fn from_parts(format: Format, bytes: Wiped<Vec<u8>>, prefix: Wiped<Vec<u8>>) -> Self {
         Self { format, bytes, prefix }
     }
 
@@ -152,7 +152,7 @@ impl Packed {
     ///
     /// # Errors
     /// [`VaultError::Corrupt`] if it is not one whole frame that says its length, or longer than [`MAX_PLAIN_BYTES`].
-    pub(super) fn unpack(mut self) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    pub(super) fn unpack(mut self) -> Result<Wiped<Vec<u8>>, VaultError> {
         if !self.format.is_frame() {
             return Ok(std::mem::take(&mut self.bytes));
         }
@@ -163,7 +163,7 @@ impl Packed {
         let length = usize::try_from(length).ok().filter(|length| *length <= MAX_PLAIN_BYTES);
         let length = length.ok_or(VaultError::Corrupt)?;
         // zstd writes no further than the capacity, whatever the frame goes on to say
-        let mut plain = Zeroizing::new(Vec::with_capacity(length));
+        let mut plain = Wiped::new(Vec::with_capacity(length));
         DECOMPRESS
             .with_borrow_mut(|context| context.decompress_using_dict(&mut *plain, &self.bytes, &self.prefix))
             .map_err(|_| VaultError::Corrupt)?;
@@ -176,9 +176,9 @@ impl Packed {
 }
 
 /// The parts of a prefix as one text; empty if all of them are.
-pub(super) fn join(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
+pub(super) fn join(parts: &[&[u8]]) -> Wiped<Vec<u8>> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    let mut joined = Zeroizing::new(Vec::new());
+    let mut joined = Wiped::new(Vec::new());
     if length > 0 {
         // at once: growing would leave copies behind
         joined.reserve_exact(length + 1);

@@ -20,11 +20,10 @@ use reqwest::Url;
 use rustls::{ClientConfig, RootCertStore};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use super::KeyMaterial;
 use crate::data_dir::{self, DataDirError};
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 
 /// How long one call may take, all in all.
 const CALL: Duration = Duration::from_secs(5);
@@ -173,7 +172,7 @@ impl Transit {
     /// # Errors
     /// [`TransitError`].
     pub async fn encrypt(&self, material: &KeyMaterial) -> Result<String, TransitError> {
-        let plaintext = Zeroizing::new(BASE64_STANDARD.encode(material.bytes()));
+        let plaintext = Wiped::new(BASE64_STANDARD.encode(material.bytes()));
         let request = Asked {
             plaintext: Some(&plaintext),
             ciphertext: None,
@@ -193,7 +192,7 @@ impl Transit {
         };
         let opened = self.call("decrypt", &request).await?.plaintext;
         opened
-            .and_then(|text| BASE64_STANDARD.decode(text.expose()).ok().map(Zeroizing::new))
+            .and_then(|text| BASE64_STANDARD.decode(text.expose()).ok().map(Wiped::new))
             .and_then(|bytes| KeyMaterial::from_slice(&bytes))
             .ok_or_else(|| TransitError::Unreadable(self.describe()))
     }
@@ -246,7 +245,7 @@ impl Transit {
         let mut token = HeaderValue::from_str(token.expose()).map_err(|_| TransitError::BadToken)?;
         token.set_sensitive(true);
         let base = url.as_str().trim_end_matches('/');
-        let mut body = Zeroizing::new(Vec::with_capacity(MAX_ANSWER));
+        let mut body = Wiped::new(Vec::with_capacity(MAX_ANSWER));
         serde_json::to_writer(&mut *body, request).map_err(|error| away(error.to_string()))?;
         let request = Request::post(format!("{base}/v1/{mount}/{action}/{key}"))
             .header("X-Vault-Token", token)
@@ -262,7 +261,7 @@ impl Transit {
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
             let body = body.map_err(|error| away(error.to_string()))?;
-            Ok::<_, TransitError>((status, Zeroizing::new(body.to_bytes().to_vec())))
+            Ok::<_, TransitError>((status, Wiped::new(body.to_bytes().to_vec())))
         };
         let called = timeout(CALL, call).await;
         let (status, body) = called.map_err(|_| away(format!("no answer within {CALL:?}")))??;

@@ -2,11 +2,11 @@
 //! instance, so nothing is taken from its structure: an id is looked for as a whole text in quotes, an address as a whole word.
 //! Either has to end within the body, for what is cut off may be the beginning of another one.
 
+use crate::secret::Wiped;
 use std::collections::HashSet;
 
 use aggregates::SubjectId;
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
 
 /// The fewest characters of the id of an order, a subscription or a mailbox that is looked for: a shorter one may stand for
 /// anything, as a `"1"` does.
@@ -59,7 +59,7 @@ fn addresses(text: &[u8]) -> impl Iterator<Item = [u8; 32]> {
     let outside = |byte: u8| byte <= b' ' || byte == 0x7f || b"\"\\<>()[]{},;:|".contains(&byte);
     let words = enclosed(text, outside).map(|word| word.strip_suffix(b".").unwrap_or(word));
     let addresses = words.filter(|word| word.iter().skip(1).rev().skip(1).any(|byte| *byte == b'@'));
-    addresses.map(|address| Sha256::digest(&*Zeroizing::new(address.to_ascii_lowercase())).into())
+    addresses.map(|address| Sha256::digest(&*Wiped::new(address.to_ascii_lowercase())).into())
 }
 
 /// The parts of a text that have a separator on both sides.

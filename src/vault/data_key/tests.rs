@@ -123,7 +123,7 @@ fn what_is_sealed_but_no_frame_is_corrupt() {
     let key = DataKey::generate();
     let home = place("order-A", "E1");
     let context = home.context(Section::Original, 1);
-    let packed = Packed::from_parts(Format::Compressed, PLAIN.to_vec().into(), Zeroizing::default());
+    let packed = Packed::from_parts(Format::Compressed, Wiped::new(PLAIN.to_vec()), Wiped::default());
     let sealed = key.seal(&context, &packed).unwrap();
     assert!(matches!(key.open(&context, &sealed, &[]), Err(VaultError::Corrupt)));
 }

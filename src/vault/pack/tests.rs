@@ -9,7 +9,7 @@ fn unpacked(packed: Packed) -> Vec<u8> {
 }
 
 fn frame(bytes: &[u8]) -> Packed {
-    Packed::from_parts(Format::Compressed, Zeroizing::new(bytes.to_vec()), Zeroizing::default())
+    Packed::from_parts(Format::Compressed, Wiped::new(bytes.to_vec()), Wiped::default())
 }
 
 /// Every object's fields of these names, as a section lists them.
