@@ -1,6 +1,9 @@
 //! The way back from a spelling: JSON in exactly one form, piece by piece.
 
+use memchr::memchr;
+
 use super::super::Text;
+use super::super::json::needs_no_escapes;
 
 /// Reads what [`Json`](super::Json) writes, in the order in which it was written. Everything gives None where the text is spelled
 /// otherwise; there is no going on then.
@@ -83,11 +86,8 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self) -> Option<Text<'a>> {
         self.separate()?;
         let within = self.rest.strip_prefix('"')?;
-        let length = within.bytes().position(|byte| byte == b'"')?;
-        // all of them, without stopping: so it is done many at a time
-        let plain = within.as_bytes()[..length]
-            .iter()
-            .fold(true, |plain, byte| plain & (*byte >= b' ') & (*byte != b'\\'));
+        let length = memchr(b'"', within.as_bytes())?;
+        let plain = needs_no_escapes(&within[..length]);
         let (text, rest) = self.rest.split_at(length + 2);
         self.rest = rest;
         plain.then_some(Text(text))
