@@ -13,9 +13,8 @@ use std::{
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::secret::Wiped;
 use crate::{
-    secret::Secret,
+    secret::{Secret, Wiped},
     settings::{self, Settings},
 };
 

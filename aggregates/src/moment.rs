@@ -55,18 +55,12 @@ impl MomentText {
         text.push(b':');
         text.digits(two(civil.second()), 2);
         let nanoseconds = civil.subsec_nanosecond().unsigned_abs();
-        if decimals.unwrap_or(nanoseconds as usize) > 0 {
+        let decimals = decimals.unwrap_or_else(|| needed(nanoseconds));
+        if decimals > 0 {
             text.push(b'.');
             let begin = text.length;
             text.digits(nanoseconds, DIGITS);
-            match decimals {
-                Some(decimals) => text.length = begin + decimals,
-                None => {
-                    while text.bytes[text.length - 1] == b'0' {
-                        text.length -= 1;
-                    }
-                }
-            }
+            text.length = begin + decimals;
         }
         text.push(b'Z');
         text
@@ -99,6 +93,15 @@ impl MomentText {
         }
         self.length += count;
     }
+}
+
+/// How many decimals it takes to tell so many nanoseconds.
+fn needed(nanoseconds: u32) -> usize {
+    let (mut left, mut decimals) = (nanoseconds, DIGITS);
+    while decimals > 0 && left.is_multiple_of(10) {
+        (left, decimals) = (left / 10, decimals - 1);
+    }
+    decimals
 }
 
 impl Deref for MomentText {

@@ -9,7 +9,7 @@ use futures_util::future::poll_immediate;
 use tokio::task::JoinHandle;
 
 use super::plan::Plan;
-use super::writer::Pending;
+use super::writer::{BATCH, Pending};
 use crate::store::{Append, Store, StoreError};
 use crate::tasks;
 
@@ -50,11 +50,11 @@ impl Flight {
     }
 
     /// Whether the next batch may fly behind it. Both have nothing but webhooks: what people do with subjects and keys has to be
-    /// durable before anything is written that may depend on it. And the next one has at least half as many again: a batch
+    /// durable before anything is written that may depend on it. And the next one has at least half as many again, or is full: a batch
     /// costs the store something however few it has, and what waits for one that is under way waits at no cost.
     pub(super) fn leads(&self, next: &Next) -> bool {
         next.is_ready()
-            && next.batch.len() >= self.batch.len() + self.batch.len() / 2
+            && is_large_enough(next.batch.len(), self.batch.len())
             && only_webhooks(&self.batch)
             && only_webhooks(&next.batch)
     }
@@ -78,6 +78,11 @@ pub(super) async fn landing(flights: &mut VecDeque<Flight>) -> Appended {
         Some(flight) => (&mut flight.append).await,
         None => std::future::pending().await,
     }
+}
+
+/// Whether so many may fly behind so many.
+fn is_large_enough(next: usize, last: usize) -> bool {
+    next >= (last + last / 2).min(BATCH)
 }
 
 fn only_webhooks(batch: &[Pending]) -> bool {
@@ -107,5 +112,19 @@ impl Next {
     /// Whether all of it is planned and there is something to append.
     pub(super) fn is_ready(&self) -> bool {
         self.grows && self.plan.as_ref().is_some_and(|plan| !plan.events.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_flies_behind_a_smaller_one_or_when_it_is_full() {
+        assert!(is_large_enough(1, 1));
+        assert!(!is_large_enough(2, 2));
+        assert!(is_large_enough(3, 2));
+        assert!(!is_large_enough(BATCH - 1, BATCH));
+        assert!(is_large_enough(BATCH, BATCH));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Its first byte tells which of three forms it has: `{` begins the headers as a line of JSON, with the body behind it; `1` stands
 //! before headers as JSON, where the body is spelled from the event; `2` the same, with headers as they mostly are
-//! ([`write_usual`]). Sections are there for ever, so a form never changes.
+//! ([`Usual`]). Sections are there for ever, so a form never changes.
 
 use std::collections::BTreeMap;
 
@@ -38,12 +38,13 @@ impl Original {
 
     /// Only the headers, for a body that can be spelled again.
     pub(super) fn encode_spelled(&self, spelling: Spelling) -> Result<Secret<Vec<u8>>, serde_json::Error> {
-        let Spelling::Assignment = spelling;
         let mut bytes = Vec::with_capacity(2 * self.header_bytes() + 64);
-        if write_usual(&self.headers, &mut bytes).is_none() {
-            bytes.clear();
-            bytes.push(spelling as u8);
-            serde_json::to_writer(&mut bytes, &self.headers)?;
+        match (spelling, Usual::of(&self.headers)) {
+            (Spelling::Assignment, Some(usual)) => usual.write(&mut bytes),
+            (spelling, _) => {
+                bytes.push(spelling as u8);
+                serde_json::to_writer(&mut bytes, &self.headers)?;
+            }
         }
         Ok(Secret::new(bytes))
     }
@@ -73,29 +74,47 @@ impl Original {
     }
 }
 
-/// Writes the usual headers: [`USUAL`], the signature's 32 bytes, the length of the time of sending in one byte, that, and behind it the
-/// user agent, if there is one. None unless they are just these, the signature in lower-case hexadecimal digits and the content
-/// type `application/json`.
-fn write_usual(headers: &BTreeMap<String, String>, bytes: &mut Vec<u8>) -> Option<()> {
-    let get = |name: &str| headers.get(name).map(String::as_str);
-    let signature = get(SIGNATURE).filter(|digits| !digits.bytes().any(|digit| digit.is_ascii_uppercase()))?;
-    let timestamp = get(TIMESTAMP)?;
-    let agent = get(USER_AGENT);
-    let usual = get(CONTENT_TYPE.0) == Some(CONTENT_TYPE.1)
-        && headers.len() == 3 + usize::from(agent.is_some())
-        // it would be none when it is read
-        && agent != Some("");
-    let mut tag = [0; SIGNATURE_BYTES];
-    hex::decode_to_slice(signature, &mut tag).ok()?;
-    bytes.push(USUAL);
-    bytes.extend_from_slice(&tag);
-    bytes.push(u8::try_from(timestamp.len()).ok()?);
-    bytes.extend_from_slice(timestamp.as_bytes());
-    bytes.extend_from_slice(agent.unwrap_or_default().as_bytes());
-    usual.then_some(())
+/// Headers as they mostly are: a signature in lower-case hexadecimal digits, a time of sending, the content type
+/// `application/json`, and perhaps a user agent.
+struct Usual<'a> {
+    signature: [u8; SIGNATURE_BYTES],
+    timestamp: &'a str,
+    /// Its length in one byte.
+    length: u8,
+    agent: &'a str,
 }
 
-/// Reads what [`write_usual`] has written, without the first byte.
+impl<'a> Usual<'a> {
+    /// The headers, if they are just these.
+    fn of(headers: &'a BTreeMap<String, String>) -> Option<Self> {
+        let get = |name: &str| headers.get(name).map(String::as_str);
+        let (timestamp, agent) = (get(TIMESTAMP)?, get(USER_AGENT));
+        let digits = get(SIGNATURE).filter(|digits| !digits.bytes().any(|digit| digit.is_ascii_uppercase()))?;
+        let mut signature = [0; SIGNATURE_BYTES];
+        hex::decode_to_slice(digits, &mut signature).ok()?;
+        let usual = get(CONTENT_TYPE.0) == Some(CONTENT_TYPE.1)
+            // an empty one would be none when it is read
+            && agent != Some("")
+            && headers.len() == 3 + usize::from(agent.is_some());
+        usual.then_some(Self {
+            signature,
+            timestamp,
+            length: u8::try_from(timestamp.len()).ok()?,
+            agent: agent.unwrap_or_default(),
+        })
+    }
+
+    /// [`USUAL`], the signature's bytes, the length of the time of sending, that, and behind it the user agent.
+    fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.push(USUAL);
+        bytes.extend_from_slice(&self.signature);
+        bytes.push(self.length);
+        bytes.extend_from_slice(self.timestamp.as_bytes());
+        bytes.extend_from_slice(self.agent.as_bytes());
+    }
+}
+
+/// Reads what [`Usual::write`] has written, without the first byte.
 fn read_usual(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
     let (signature, rest) = bytes.split_first_chunk::<SIGNATURE_BYTES>()?;
     let (length, rest) = rest.split_first()?;

@@ -27,7 +27,7 @@ use crate::tlog::Frontier;
 use crate::vault::Vault;
 
 /// The most webhooks of one batch.
-const BATCH: usize = 512;
+pub(super) const BATCH: usize = 512;
 /// How often a batch is tried again while the store fails, before it is answered as unavailable.
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.

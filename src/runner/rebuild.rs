@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::Position;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -157,7 +157,8 @@ pub(super) async fn rebuild_by(
 }
 
 /// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of
-/// them go by themselves. Both are tasks of their own, since there is as much to encode as to fold.
+/// them go by themselves. Both are tasks of their own, since there is as much to encode as to fold;
+/// whoever is dropped while it waits may still find a part of it written, as one finds it after a crash.
 async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, StoreError> {
     let half = match store.lanes() {
         0 | 1 => 0,
@@ -173,8 +174,8 @@ async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, S
         }))
     };
     let (one, other) = tokio::join!(part(0..half), part(half..steps.len()));
-    let written = |part| tasks::outcome(part).unwrap_or_else(|| Err(StoreError::ending()));
-    Ok(written(one)? && written(other)?)
+    let [one, other] = [one, other].map(|part| tasks::outcome(part).unwrap_or_else(|| Err(StoreError::ending())));
+    Ok(one? && other?)
 }
 
 /// Where to part steps so that the larger part is as small as may be, in bytes.
@@ -198,7 +199,9 @@ async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Targ
         let switched = switch(store, &target).await?;
         Ok::<_, StoreError>((target, switched))
     });
-    let switched: Vec<(Target, Switch)> = switched.buffered(store.lanes()).try_collect().await?;
+    // what was begun is finished, even if another one fails meanwhile
+    let switched: Vec<_> = switched.buffered(store.lanes().max(1)).collect().await;
+    let switched = switched.into_iter().collect::<Result<Vec<(Target, Switch)>, _>>()?;
     let held = switched.iter().any(|(_, switched)| *switched == Switch::Held);
     let behind = switched.into_iter().filter(|(_, switched)| *switched != Switch::Done);
     Ok((behind.map(|(target, _)| target).collect(), held))

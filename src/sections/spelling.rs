@@ -14,7 +14,8 @@ use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
 use crate::secret::Wiped;
 pub(crate) use read::Reader;
 
-/// How a body was spelled: the first byte of an encoded original that does not hold it.
+/// How a body was spelled: the first byte of an encoded original that does not hold it. `2` is taken
+/// (`ledger/original.rs`), as are `{` and the bytes of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Spelling {

@@ -2,11 +2,12 @@
 //! instance, so nothing is taken from its structure: an id is looked for as a whole text in quotes, an address as a whole word.
 //! Either has to end within the body, for what is cut off may be the beginning of another one.
 
-use crate::secret::Wiped;
 use std::collections::HashSet;
 
 use aggregates::SubjectId;
 use sha2::{Digest, Sha256};
+
+use crate::secret::Wiped;
 
 /// The fewest characters of the id of an order, a subscription or a mailbox that is looked for: a shorter one may stand for
 /// anything, as a `"1"` does.

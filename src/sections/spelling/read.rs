@@ -6,7 +6,7 @@ use super::super::Text;
 use super::super::json::needs_no_escapes;
 
 /// Reads what [`Json`](super::Json) writes, in the order in which it was written. Everything gives None where the text is spelled
-/// otherwise; there is no going on then.
+/// otherwise; there is no going on then, but after [`Reader::close`], which leaves all as it was.
 pub(crate) struct Reader<'a> {
     rest: &'a str,
     /// Whether a comma has to stand before the next member or element.

@@ -4,6 +4,7 @@ use aggregates::{Position, SubjectId};
 use jiff::Timestamp;
 use projections::testing::{assigned, failed};
 use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store};
+use warmledger::vault::Sealed;
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -15,6 +16,7 @@ on_both_stores!(
     a_stale_head_writes_nothing_at_all,
     events_cannot_be_changed_removed_or_replaced,
     a_read_event_is_the_one_that_was_written,
+    events_of_any_length_are_kept_whole,
     the_lookups_of_the_ledger_use_indexes,
 );
 
@@ -161,6 +163,38 @@ async fn events_cannot_be_changed_removed_or_replaced(database: Database) {
     assert_eq!(after.len(), before.len());
     for (before, after) in before.iter().zip(&after) {
         assert_eq!(before.facts, after.facts);
+    }
+}
+
+async fn events_of_any_length_are_kept_whole(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let sealed = |length: usize| Some(Sealed::from_bytes((0..length).map(|_| rand::random()).collect()));
+    let names: Vec<String> = (0..100).map(|number| format!("MAILBOX{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // within a page only once its facts are compressed, beyond it, and as long as one can be
+    let of = |event_id: &str, mailboxes: usize, length: usize| {
+        let delivery = assigned(event_id, event_id).domain("a.example", "S1", &names[..mailboxes]);
+        let mut event = new_event(&format!("order-{event_id}"), 1, &delivery.at(Position(0)));
+        event.sealed.personal = sealed(length / 2);
+        event.sealed.original = sealed(length);
+        event
+    };
+    let written = [of("E1", 100, 2_000), of("E2", 100, 9_000), of("E3", 1, 1_300_000)];
+    let empty = store.head().await.unwrap();
+    assert_eq!(append(&*store, empty, &written, &[]).await, Append::Done);
+    let read = store.events_at(&[1, 2, 3].map(Position)).await.unwrap();
+    for (read, written) in read.iter().zip(&written) {
+        assert_eq!(read.facts, written.facts);
+        assert!(read.sealed.personal == written.sealed.personal && read.sealed.original == written.sealed.original);
+    }
+    assert_eq!(read.len(), written.len());
+    if database.is_postgres() {
+        // where the server has lz4
+        let compressed = "SELECT CAST(position AS text) FROM events
+             WHERE pg_column_compression(facts) = 'lz4' OR NOT EXISTS (
+                 SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))
+             ORDER BY position LIMIT 2";
+        assert_eq!(raw.texts(compressed).await, ["1", "2"]);
     }
 }
 
