@@ -100,11 +100,13 @@ fn assignment() -> impl Strategy<Value = String> {
     )
 }
 
-/// All that a parsed webhook says.
-fn told(parsed: &Parsed) -> (Option<&EventId>, &OrderEvent, [Option<&[u8]>; 2], Option<Spelling>) {
-    let sections = [&parsed.personal, &parsed.secrets];
-    let sections = sections.map(|section| section.as_ref().map(|plain| plain.expose().as_slice()));
-    (parsed.event_id.as_ref(), &parsed.claim, sections, parsed.spelling)
+/// Whether two parsed webhooks say the same.
+fn same(one: &Parsed, other: &Parsed) -> bool {
+    let sections = |parsed: &Parsed| {
+        [&parsed.personal, &parsed.secrets].map(|section| section.as_ref().map(|plain| plain.expose().clone()))
+    };
+    (&one.event_id, &one.claim, one.spelling) == (&other.event_id, &other.claim, other.spelling)
+        && sections(one) == sections(other)
 }
 
 proptest! {
@@ -122,7 +124,7 @@ proptest! {
         let body: String = body.into_iter().collect();
         if let Some(parsed) = parse_documented(&body, delivery(body.as_bytes())) {
             let as_any = parse_any(body.as_bytes(), delivery(body.as_bytes()));
-            prop_assert_eq!(told(&parsed), told(&as_any));
+            prop_assert!(same(&parsed, &as_any), "{body}");
         }
     }
 
