@@ -19,6 +19,7 @@ pub struct Original {
 
 /// The first byte where the headers are the usual ones and the body is spelled as [`Spelling::Assignment`].
 const USUAL: u8 = b'2';
+// of this form, whatever ingest may call them one day
 const SIGNATURE: &str = "cmr-x-signature";
 const TIMESTAMP: &str = "cmr-x-timestamp";
 const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
