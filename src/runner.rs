@@ -29,6 +29,7 @@ mod live;
 mod parked;
 mod rates;
 mod rebuild;
+mod seen;
 mod snapshots;
 mod status;
 mod step_size;

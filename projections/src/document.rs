@@ -8,13 +8,19 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::Error;
 
 use crate::merge::Stamp;
 
 thread_local! {
     /// The stamps of the document that this thread reads or writes, if it does.
     static STAMPS: RefCell<Option<Stamps>> = const { RefCell::new(None) };
+    /// Where it is written: a text that grows is copied again and again.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
+
+/// A buffer that is kept for the next document is at most so large, in bytes.
+const KEPT: usize = 64 << 10;
 
 /// The stamps of one document, in the order in which they are spelled.
 #[derive(Default)]
@@ -32,10 +38,16 @@ const FEW: usize = 4;
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
+    let mut buffer = BUFFER.take();
     STAMPS.set(Some(Stamps::default()));
-    let written = serde_json::to_string(view);
+    let written = serde_json::to_writer(&mut buffer, view);
     STAMPS.set(None);
-    written
+    let document = written.and_then(|()| String::from_utf8(buffer.clone()).map_err(serde_json::Error::custom));
+    buffer.clear();
+    if buffer.capacity() <= KEPT {
+        BUFFER.set(buffer);
+    }
+    document
 }
 
 /// A stored view.

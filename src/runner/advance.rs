@@ -1,6 +1,6 @@
 //! One step of some projections: read events, fold them, write each one's rows and checkpoint in one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys};
 
 use super::RunError;
+use super::seen::Seen;
 use super::step_size::{Load, StepSize};
 use crate::store::{Advance, EventQuery, Generation, Parked, RowChange, Store};
 
@@ -17,6 +18,27 @@ use crate::store::{Advance, EventQuery, Generation, Parked, RowChange, Store};
 pub(super) struct Target {
     pub(super) projection: &'static dyn AnyProjection,
     pub(super) generation: Generation,
+    /// Which rows it may have, if that is known.
+    seen: Option<Seen>,
+}
+
+impl Target {
+    pub(super) fn new(projection: &'static dyn AnyProjection, generation: Generation) -> Self {
+        Self {
+            projection,
+            generation,
+            seen: None,
+        }
+    }
+
+    /// One that is to be filled with the events up to a position.
+    pub(super) fn to_fill(projection: &'static dyn AnyProjection, generation: Generation, head: Position) -> Self {
+        let is_empty = generation.position == Position(0);
+        Self {
+            seen: is_empty.then(|| Seen::none_yet(head)),
+            ..Self::new(projection, generation)
+        }
+    }
 }
 
 /// What a step came to.
@@ -69,7 +91,15 @@ impl Prepared {
     /// Moves the targets to where they are once it is written.
     pub(super) fn move_on(&self, targets: &mut [Target]) {
         for target in targets {
-            target.generation.position = target.generation.position.max(self.to);
+            let generation = &mut target.generation;
+            let written = self.steps.iter().find(|step| step.from.name == generation.name);
+            if let (Some(seen), Some(step)) = (&mut target.seen, written) {
+                let changed = step.changes.iter().map(|change| &change.key);
+                // whoever folds a parked row again makes it without moving the checkpoint
+                let parked = step.parked.iter().map(|parked| &parked.key);
+                seen.note(generation.position, self.to, changed.chain(parked));
+            }
+            generation.position = generation.position.max(self.to);
         }
     }
 }
@@ -129,46 +159,52 @@ async fn fold(
     to: Position,
     before: Option<&Advance>,
 ) -> Result<(Advance, Load), RunError> {
-    let Target { projection, generation } = target;
+    let Target {
+        projection,
+        generation,
+        seen,
+    } = target;
     let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.position > generation.position) {
         for key in keys(*projection, event)? {
             touched.entry(key).or_default().push(event);
         }
     }
-    let mut keys: Vec<String> = touched.keys().cloned().collect();
+    let (keys, events): (Vec<String>, Vec<Vec<&Recorded>>) = touched.into_iter().unzip();
     let mut passed_over = store.parked_among(generation, &keys).await?;
     let just_parked = before.into_iter().flat_map(|step| &step.parked);
     passed_over.extend(
         just_parked
             .map(|parked| parked.key.clone())
-            .filter(|key| touched.contains_key(key)),
+            .filter(|key| keys.binary_search(key).is_ok()),
     );
-    for key in &passed_over {
-        touched.remove(key);
-    }
+    let standing: BTreeSet<String> = passed_over.iter().cloned().collect();
     let mut documents: BTreeMap<String, String> = BTreeMap::new();
-    keys.retain(|key| {
-        let change = before.and_then(|step| step.change(key));
-        if let Some(document) = change.and_then(RowChange::document) {
-            documents.insert(key.clone(), document.to_owned());
+    let mut wanted = Vec::new();
+    for key in &keys {
+        let is_new = seen.as_ref().is_some_and(|seen| seen.lacks(key, generation.position));
+        if is_new || standing.contains(key) {
+            continue;
         }
-        touched.contains_key(key) && change.is_none()
-    });
-    if generation.position > Position(0) && !keys.is_empty() {
-        documents.extend(store.documents(generation, &keys).await?);
+        match before.and_then(|step| step.change(key)) {
+            Some(change) => documents.extend(change.document().map(|document| (key.clone(), document.to_owned()))),
+            None => wanted.push(key.clone()),
+        }
+    }
+    if generation.position > Position(0) && !wanted.is_empty() {
+        documents.extend(store.documents(generation, &wanted).await?);
     }
     let mut step = Advance {
         from: generation.clone(),
         columns: projection.columns(),
         to,
-        changes: Vec::with_capacity(touched.len()),
+        changes: Vec::with_capacity(keys.len()),
         parked: Vec::new(),
         unparked: Vec::new(),
         passed_over,
     };
     let (mut load, mut turn) = (Load::default(), 0);
-    for (key, events) in touched {
+    for (key, events) in keys.into_iter().zip(events).filter(|(key, _)| !standing.contains(key)) {
         let document = documents.remove(&key);
         let (mut change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
         // nobody else has made it since: the step is refused if the checkpoint was moved

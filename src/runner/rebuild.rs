@@ -93,12 +93,10 @@ pub(super) async fn rebuild_by(
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut targets = Vec::with_capacity(projections.len());
+    let head = store.head().await?.position;
     for projection in projections {
         let generation = begin(&**store, *projection, by).await?;
-        targets.push(Target {
-            projection: *projection,
-            generation,
-        });
+        targets.push(Target::to_fill(*projection, generation, head));
     }
     let size = StepSize::beginning_with(FIRST_STEP);
     // the step that is folded and not written yet; the targets are moved on by it
@@ -235,13 +233,16 @@ async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generatio
 /// since a check elsewhere had made it and has dropped it, begins anew.
 async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<Target>, RunError> {
     let mut reloaded = Vec::with_capacity(targets.len());
-    for Target { projection, generation } in targets {
+    for Target {
+        projection, generation, ..
+    } in targets
+    {
         let generation = match current(store, &generation).await? {
             Some(found) => found,
             None => begin(store, projection, by).await?,
         };
         if generation.state == GenerationState::Building {
-            reloaded.push(Target { projection, generation });
+            reloaded.push(Target::new(projection, generation));
         }
     }
     Ok(reloaded)
@@ -287,7 +288,8 @@ pub async fn check(
         if !before.iter().any(same) {
             made = Some(generation.generation);
         }
-        let mut targets = [Target { projection, generation }];
+        let head = store.head().await?.position;
+        let mut targets = [Target::to_fill(projection, generation, head)];
         let result = compare(store, &mut targets, &mut progress, shutdown).await;
         let [Target { generation, .. }] = &targets;
         match result {

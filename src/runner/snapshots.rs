@@ -119,7 +119,10 @@ impl Snapshots {
         }
         folded?;
         let mut snapshots = Vec::with_capacity(targets.len());
-        for Target { generation, projection } in targets {
+        for Target {
+            generation, projection, ..
+        } in targets
+        {
             self.store.index_generation(&generation, projection.columns()).await?;
             self.store.set_state(&generation, GenerationState::Snapshot).await?;
             self.keep_the_newest(projection).await?;
@@ -145,7 +148,7 @@ impl Snapshots {
                 .store
                 .create_snapshot(projection.name(), projection.version(), columns)
                 .await?;
-            targets.push(Target { projection, generation });
+            targets.push(Target::to_fill(projection, generation, position));
             let before = kept
                 .iter()
                 .filter(|kept| is_snapshot_of(kept, projection) && kept.position < position);

@@ -56,14 +56,18 @@ impl Rows {
         self.0.extend(bytes);
     }
 
-    /// What there is so far, to be sent.
-    pub(super) fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.0)
+    /// The trailer.
+    pub(super) fn end(&mut self) {
+        self.0.extend((-1_i16).to_be_bytes());
     }
 
-    /// The rest, with the trailer.
-    pub(super) fn end(mut self) -> Vec<u8> {
-        self.0.extend((-1_i16).to_be_bytes());
-        self.0
+    /// What is to be sent.
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Forgets what was sent, and keeps the room for more.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
     }
 }

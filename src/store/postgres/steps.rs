@@ -13,6 +13,9 @@ use crate::clock;
 use crate::store::parts::by_size;
 use crate::store::{Advance, RowChange, StoreError, table_name};
 
+/// Bytes of a COPY that are sent at once: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
+const COPIED_AT_ONCE: usize = 256 << 10;
+
 pub(super) async fn advance(pool: &PgPool, steps: &[Advance]) -> Result<bool, StoreError> {
     let mut lent = Lent {
         connection: pool.acquire().await?,
@@ -157,13 +160,15 @@ async fn copy_rows(
     let sql = format!("COPY {table} (key, document{names}) FROM STDIN (FORMAT binary)");
     let mut rows = copy::Rows::begin();
     let mut into = tx.copy_in_raw(&sql).await?;
-    for part in by_size(new, |(_, (document, _))| document.len()) {
-        for (change, (document, row)) in part {
-            rows.row(&change.key, document, row);
+    for (change, (document, row)) in new {
+        rows.row(&change.key, document, row);
+        if rows.bytes().len() >= COPIED_AT_ONCE {
+            into.send(rows.bytes()).await?;
+            rows.clear();
         }
-        into.send(rows.take()).await?;
     }
-    into.send(rows.end()).await?;
+    rows.end();
+    into.send(rows.bytes()).await?;
     Ok(i64::try_from(into.finish().await?).unwrap_or(i64::MAX))
 }
 

@@ -24,6 +24,7 @@ use crate::support::raw::Raw;
 on_both_stores!(
     a_step_from_a_stale_checkpoint_writes_nothing,
     an_interrupted_rebuild_is_invisible_and_resumes,
+    a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones,
     a_check_finds_a_row_that_was_tampered_with,
     a_check_that_live_rows_outrun_tries_again_and_leaves_nothing_behind,
     checks_and_rebuilds_at_the_same_time_do_not_disturb_each_other,
@@ -239,6 +240,30 @@ async fn a_check_finds_a_row_that_was_tampered_with(database: Database) {
     raw.execute("UPDATE orders_g1 SET document = '{\"forged\":true}' WHERE key = 'O9'")
         .await;
     assert_eq!(check(&*store, orders).await.differences[0].key, "O9");
+}
+
+async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(database: Database) {
+    let store = database.store().await;
+    let mut events = events(5_200);
+    // some that are there already are touched beside some that are not
+    events.extend((0..200).map(|number| {
+        let (id, order) = (format!("NEW{number}"), format!("O{}", number * 2));
+        let domain = assigned(&id, &order).domain(&format!("new{number}.com"), &format!("NS{number}"), &["M2", "M3"]);
+        domain.at(Position(0))
+    }));
+    fill(&*store, events).await;
+    run_until_caught_up(&store).await;
+    let raw = Raw::connect(&database).await;
+    let rows = async || join_all(projections::all().iter().map(|projection| raw.rows(*projection))).await;
+    let live = rows().await;
+    let mut steps = 0;
+    runner::rebuild(&store, projections::all(), |_| steps += 1, &CancellationToken::new())
+        .await
+        .unwrap();
+    assert!(steps > 1);
+    // the live rows were folded in steps of their own, and looked for each row
+    assert!(live == rows().await);
+    live_equals_rebuilt(&*store).await;
 }
 
 async fn a_check_that_live_rows_outrun_tries_again_and_leaves_nothing_behind(database: Database) {
