@@ -42,12 +42,16 @@ pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
     STAMPS.set(Some(Stamps::default()));
     let written = serde_json::to_writer(&mut buffer, view);
     STAMPS.set(None);
-    let document = written.and_then(|()| String::from_utf8(buffer.clone()).map_err(serde_json::Error::custom));
-    buffer.clear();
-    if buffer.capacity() <= KEPT {
+    written?;
+    let document = if buffer.capacity() > KEPT {
+        buffer
+    } else {
+        let document = buffer.clone();
+        buffer.clear();
         BUFFER.set(buffer);
-    }
-    document
+        document
+    };
+    String::from_utf8(document).map_err(serde_json::Error::custom)
 }
 
 /// A stored view.

@@ -14,7 +14,6 @@ use super::step_size::{Load, StepSize};
 use crate::store::{Advance, EventQuery, Generation, Parked, RowChange, Store};
 
 /// A projection and the generation that is moved on.
-#[derive(Clone)]
 pub(super) struct Target {
     pub(super) projection: &'static dyn AnyProjection,
     pub(super) generation: Generation,
@@ -171,14 +170,13 @@ async fn fold(
         }
     }
     let (keys, events): (Vec<String>, Vec<Vec<&Recorded>>) = touched.into_iter().unzip();
-    let mut passed_over = store.parked_among(generation, &keys).await?;
+    let mut standing: BTreeSet<String> = store.parked_among(generation, &keys).await?.into_iter().collect();
     let just_parked = before.into_iter().flat_map(|step| &step.parked);
-    passed_over.extend(
+    standing.extend(
         just_parked
             .map(|parked| parked.key.clone())
             .filter(|key| keys.binary_search(key).is_ok()),
     );
-    let standing: BTreeSet<String> = passed_over.iter().cloned().collect();
     let mut documents: BTreeMap<String, String> = BTreeMap::new();
     let mut wanted = Vec::new();
     for key in &keys {
@@ -201,7 +199,7 @@ async fn fold(
         changes: Vec::with_capacity(keys.len()),
         parked: Vec::new(),
         unparked: Vec::new(),
-        passed_over,
+        passed_over: standing.iter().cloned().collect(),
     };
     let (mut load, mut turn) = (Load::default(), 0);
     for (key, events) in keys.into_iter().zip(events).filter(|(key, _)| !standing.contains(key)) {

@@ -6,25 +6,21 @@ use fastbloom::BloomFilter;
 
 /// Bits for each event that there is to fold: with two rows for an event, one look-up in a hundred is in vain; with five, one in ten.
 const BITS_FOR_EACH_EVENT: u64 = 24;
-/// 16 MiB. Beyond some six million events more and more rows are looked for in vain, and none is missed.
-const MOST_BITS: u64 = 1 << 27;
+/// 8 MiB. Beyond some three million events more and more rows are looked for in vain, and none is missed.
+const MOST_BITS: u64 = 1 << 26;
 const LEAST_BITS: u64 = 1 << 13;
 const HASHES: u32 = 4;
 
 /// The keys of all rows that a generation may have, as of a checkpoint.
-#[derive(Clone)]
 pub(super) struct Seen {
     keys: BloomFilter,
     at: Position,
 }
 
 impl Seen {
-    /// Of a generation at its beginning, into which about so many events are to be folded.
-    pub(super) fn none_yet(events: Position) -> Self {
-        let bits = events
-            .0
-            .saturating_mul(BITS_FOR_EACH_EVENT)
-            .clamp(LEAST_BITS, MOST_BITS);
+    /// Of a generation at its beginning, which is to be filled up to about this position.
+    pub(super) fn none_yet(head: Position) -> Self {
+        let bits = head.0.saturating_mul(BITS_FOR_EACH_EVENT).clamp(LEAST_BITS, MOST_BITS);
         Self {
             keys: BloomFilter::with_num_bits(usize::try_from(bits).unwrap_or(usize::MAX)).hashes(HASHES),
             at: Position(0),

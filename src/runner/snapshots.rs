@@ -148,11 +148,15 @@ impl Snapshots {
                 .store
                 .create_snapshot(projection.name(), projection.version(), columns)
                 .await?;
-            targets.push(Target::to_fill(projection, generation, position));
             let before = kept
                 .iter()
                 .filter(|kept| is_snapshot_of(kept, projection) && kept.position < position);
-            if let (Some(nearest), Some(target)) = (before.max_by_key(|kept| kept.position), targets.last_mut()) {
+            let nearest = before.max_by_key(|kept| kept.position);
+            targets.push(match nearest {
+                Some(_) => Target::new(projection, generation),
+                None => Target::to_fill(projection, generation, position),
+            });
+            if let (Some(nearest), Some(target)) = (nearest, targets.last_mut()) {
                 if let Err(error) = self.store.copy_snapshot(nearest, &target.generation, columns).await {
                     // it may have been let go meanwhile
                     return Err(match self.is_there(nearest).await? {

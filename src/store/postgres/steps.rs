@@ -13,8 +13,8 @@ use crate::clock;
 use crate::store::parts::by_size;
 use crate::store::{Advance, RowChange, StoreError, table_name};
 
-/// Bytes of a COPY that are sent at once: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
-const COPIED_AT_ONCE: usize = 256 << 10;
+/// How much of a COPY is sent at once, in bytes: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
+const PIECE: usize = 256 << 10;
 
 pub(super) async fn advance(pool: &PgPool, steps: &[Advance]) -> Result<bool, StoreError> {
     let mut lent = Lent {
@@ -162,7 +162,7 @@ async fn copy_rows(
     let mut into = tx.copy_in_raw(&sql).await?;
     for (change, (document, row)) in new {
         rows.row(&change.key, document, row);
-        if rows.bytes().len() >= COPIED_AT_ONCE {
+        if rows.bytes().len() >= PIECE {
             into.send(rows.bytes()).await?;
             rows.clear();
         }

@@ -58,39 +58,39 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
             .await?;
         more -= count(removed.rows_affected());
     }
-    let kept: Vec<(&RowChange, &(String, projections::Row))> = step
-        .changes
-        .iter()
-        .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
-        .collect();
     let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
     let sets: String = step
         .columns
         .iter()
         .map(|column| format!(", {0} = excluded.{0}", column.name))
         .collect();
-    for chunk in chunks(&kept) {
-        more += count(chunk.len() as u64);
-        if chunk.iter().any(|(change, _)| !change.is_new) {
-            let list = vec!["?"; chunk.len()].join(", ");
-            let known = format!("SELECT count(*) FROM {table} WHERE key IN ({list})");
-            let keys = chunk.iter().map(|(change, _)| change.key.as_str());
-            let known = keys.fold(sqlx::query_scalar::<Sqlite, i64>(AssertSqlSafe(known)), |query, key| {
-                query.bind(key)
-            });
-            more -= known.fetch_one(&mut *tx).await?;
+    let over = format!(" ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}");
+    // a row that is there although nobody knows of it is an error: it would be overwritten by less than it holds
+    for (new, over) in [(true, ""), (false, over.as_str())] {
+        let changes = step.changes.iter().filter(|change| change.is_new == new);
+        let kept: Vec<(&RowChange, &(String, projections::Row))> = changes
+            .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
+            .collect();
+        for chunk in chunks(&kept) {
+            more += count(chunk.len() as u64);
+            if !new {
+                let list = vec!["?"; chunk.len()].join(", ");
+                let known = format!("SELECT count(*) FROM {table} WHERE key IN ({list})");
+                let keys = chunk.iter().map(|(change, _)| change.key.as_str());
+                let known = keys.fold(sqlx::query_scalar::<Sqlite, i64>(AssertSqlSafe(known)), |query, key| {
+                    query.bind(key)
+                });
+                more -= known.fetch_one(&mut *tx).await?;
+            }
+            let values = tuples(chunk.len(), 2 + step.columns.len());
+            let sql = format!("INSERT INTO {table} (key, document{names}) VALUES {values}{over}");
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (change, (document, row)) in chunk {
+                query = query.bind(change.key.as_str()).bind(document.as_str());
+                query = row.iter().fold(query, bind);
+            }
+            query.execute(&mut *tx).await?;
         }
-        let values = tuples(chunk.len(), 2 + step.columns.len());
-        let sql = format!(
-            "INSERT INTO {table} (key, document{names}) VALUES {values}
-             ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}"
-        );
-        let mut query = sqlx::query(AssertSqlSafe(sql));
-        for (change, (document, row)) in chunk {
-            query = query.bind(change.key.as_str()).bind(document.as_str());
-            query = row.iter().fold(query, bind);
-        }
-        query.execute(&mut *tx).await?;
     }
     Ok(more)
 }
