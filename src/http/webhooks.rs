@@ -1,6 +1,5 @@
 //! `POST /webhooks/{source}`: a webhook comes in, and is answered once it is durable.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
-use futures_util::future::poll_immediate;
 use http_body_util::LengthLimitError;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -103,14 +101,9 @@ async fn receive(
         let detail = "the content type has to be application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let mut body = pin!(to_bytes(body, MAX_BODY));
-    let body = match poll_immediate(&mut body).await {
-        // it came together with the headers
-        Some(body) => body,
-        None => tokio::time::timeout(BODY_TIMEOUT, body)
-            .await
-            .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s"))?,
-    };
+    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
+        .await
+        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s"))?;
     let body = body.map_err(|error| {
         if error.into_inner().is::<LengthLimitError>() {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB")

@@ -205,7 +205,7 @@ async fn fold(
     for (key, events) in keys.into_iter().zip(events).filter(|(key, _)| !standing.contains(key)) {
         let document = documents.remove(&key);
         let (mut change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
-        // nobody else has made it since: the step is refused if the checkpoint was moved
+        // it was looked for in vain, or need not be, and nobody has made it since: the step is refused if the checkpoint was moved
         if let Some(change) = &mut change {
             change.is_new = document.is_none();
         }
