@@ -3,6 +3,7 @@
 //! Layout
 //! - `accounts`: mailboxes as they stood at an earlier moment
 //! - `advance`: one step: read events, fold them, write rows and checkpoint in one transaction
+//! - `ahead`: the events of the next step, read while the one before is folded
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `claims`: which projections this process is rebuilding
 //! - `flood`: when webhooks go before views
@@ -15,10 +16,13 @@
 //! - `snapshots`: all rows as they stood at an earlier moment
 //! - `step_size`: how many events are folded at once
 //! - `status`: how the projections are doing
+//! - `seen`: which rows a generation may have
+//! - `wide`: a step of a rebuild that holds its rows in memory while it folds portion after portion
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod accounts;
 mod advance;
+mod ahead;
 mod as_of;
 mod claims;
 mod diff;
@@ -33,6 +37,7 @@ mod seen;
 mod snapshots;
 mod status;
 mod step_size;
+mod wide;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
@@ -40,10 +45,11 @@ pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, it
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
-pub use rebuild::{Checked, LISTED, Progress, check, rebuild};
+pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};
 pub use snapshots::Snapshots;
 pub(crate) use status::lag_seconds;
 pub use status::{Health, Status, statuses, statuses_with_rates};
+pub use wide::Limits;
 
 use crate::store::StoreError;
 

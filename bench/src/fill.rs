@@ -13,12 +13,14 @@ use warmledger::ingest::Ingest;
 use warmledger::service::{Core, MAIN_SOURCE};
 
 use crate::child;
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, Told};
 
 /// Enough for large batches.
 const SENDERS: usize = 512;
-/// Orders of one plan: many, since domains are unique within a plan, and so nearly unique in the ledger.
-const PLAN: u64 = 50_000;
+/// Webhooks that are signed at a time. Of orders, these are those of one plan: many, since domains are unique within a plan, and so
+/// nearly unique in the ledger.
+const PART: u64 = 50_000;
+const SEED: u64 = 7_000_000;
 
 #[derive(Args)]
 pub(crate) struct FillArgs {
@@ -28,6 +30,9 @@ pub(crate) struct FillArgs {
     data_dir: PathBuf,
     #[arg(long)]
     events: u64,
+    /// What its webhooks tell
+    #[arg(long, value_enum)]
+    told: Told,
 }
 
 /// Records so many webhooks, and prints how many there are from time to time.
@@ -36,17 +41,11 @@ pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
     let mut core = Core::open(&settings).await?;
     let signer = CheckpointSigner::open(Arc::clone(&core.store), args.data_dir, None).await?;
     let ingest = Arc::new(core.ingests.remove(MAIN_SOURCE).context("there is no main source")?);
-    let (made, mut plans) = mpsc::channel(1);
-    // the next plan is drawn up while one is recorded
-    tokio::task::spawn_blocking(move || {
-        let begins = (0..args.events).step_by(PLAN as usize);
-        begins.zip(7_000_000..).try_for_each(|(begin, seed)| {
-            let count = PLAN.min(args.events - begin) as usize;
-            made.blocking_send(Payloads::of_plans(count, count, seed))
-        })
-    });
+    let (made, mut parts_made) = mpsc::channel(1);
+    // the next part is drawn up while one is recorded
+    tokio::task::spawn_blocking(move || parts(args.told, args.events).try_for_each(|part| made.blocking_send(part)));
     let mut events = 0;
-    while let Some(payloads) = plans.recv().await {
+    while let Some(payloads) = parts_made.recv().await {
         let tasks: Vec<_> = (0..SENDERS)
             .map(|_| tokio::spawn(sender(Arc::clone(&ingest), Arc::clone(&payloads))))
             .collect();
@@ -59,6 +58,22 @@ pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
     drop(ingest);
     core.close().await;
     Ok(())
+}
+
+/// All webhooks, each part signed when it is asked for.
+fn parts(told: Told, events: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
+    match told {
+        Told::Orders => Box::new(
+            (0..events)
+                .step_by(PART as usize)
+                .zip(SEED..)
+                .map(move |(begin, seed)| {
+                    let count = PART.min(events - begin) as usize;
+                    Payloads::of_plans(count, count, seed)
+                }),
+        ),
+        Told::Renewals => Box::new(Payloads::renewals(events as usize, PART as usize, SEED)),
+    }
 }
 
 async fn sender(ingest: Arc<Ingest>, payloads: Arc<Payloads>) -> anyhow::Result<u64> {

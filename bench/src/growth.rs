@@ -8,7 +8,7 @@ use crate::database::Database;
 use crate::goals::{Findings, Goal, Row, median};
 use crate::load::{self, Outcome, Window};
 use crate::options::Options;
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, Told};
 use crate::prepared::Prepared;
 use crate::progress::note;
 
@@ -27,7 +27,7 @@ struct Served {
 impl Served {
     async fn new(options: &Options, events: u64) -> anyhow::Result<Self> {
         let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-        let ledger = Prepared::new(database, events).await?;
+        let ledger = Prepared::new(database, events, Told::Orders).await?;
         let mut server = Server::service(&ledger.database.url, ledger.database.dir.path())?;
         let address = server.address().await?;
         ledger.database.caught_up().await?;

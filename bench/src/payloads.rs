@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use jiff::Timestamp;
+use clap::ValueEnum;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
 use warmledger::secret::Secret;
 use warmledger::simulate::{Options, Plan, Scenario};
@@ -24,6 +26,21 @@ const MIX: usize = 20;
 const KNOWN: usize = 4;
 /// So many new orders come first, and a repeat comes so long after the webhook that it repeats: it is answered by then.
 const AHEAD: usize = 1_000;
+
+/// The life of a ledger that is told in renewals, in months.
+const MONTHS: u32 = 24;
+/// An order of such a ledger leads to more webhooks than this, on average.
+const AN_ORDER: usize = 80;
+const FEWEST: usize = 10;
+
+/// What the webhooks of a ledger tell.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Told {
+    /// Orders: each webhook makes rows of its own
+    Orders,
+    /// Orders of two years ago, and month by month the renewals of their subscriptions since
+    Renewals,
+}
 
 /// A webhook, signed.
 #[derive(Clone)]
@@ -99,6 +116,23 @@ impl Payloads {
             signed.extend(next);
         }
         Self::from_signed(signed)
+    }
+
+    /// Two years of a reseller whose orders all were placed at their beginning, in parts of so many webhooks, each signed
+    /// when it is asked for.
+    pub(crate) fn renewals(count: usize, part: usize, seed: u64) -> impl Iterator<Item = Arc<Self>> {
+        let now = Timestamp::now().to_zoned(TimeZone::UTC);
+        let begin = now.saturating_sub(i64::from(MONTHS).months());
+        let plan = Plan::new(&Options {
+            scenario: Scenario::Success,
+            renewals: true,
+            months: MONTHS,
+            seed,
+            ..Options::new(count / AN_ORDER + FEWEST, begin.timestamp())
+        });
+        let mut bodies = plan.deliveries.into_iter().map(|delivery| delivery.body).take(count);
+        let next = move || Self::from_signed(bodies.by_ref().take(part).map(signer()));
+        std::iter::repeat_with(next).take_while(|part| !part.signed.is_empty())
     }
 
     fn from_signed(signed: impl IntoIterator<Item = Signed>) -> Arc<Self> {
@@ -198,5 +232,15 @@ mod tests {
             .filter(|signed| !signed.repeat && signed.body.contains(r#""event":"subscription."#))
             .count();
         assert!(renewals > later.len() / 6, "{renewals} of {}", later.len());
+    }
+
+    #[test]
+    fn a_ledger_told_in_renewals_is_mostly_renewals() {
+        let parts: Vec<_> = Payloads::renewals(6_000, 2_500, 7).collect();
+        let counts: Vec<_> = parts.iter().map(|part| part.signed.len()).collect();
+        assert_eq!(counts, [2_500, 2_500, 1_000]);
+        let webhooks = parts.iter().flat_map(|part| &part.signed);
+        let renewals = webhooks.filter(|signed| signed.body.contains(r#""event":"subscription."#));
+        assert!(renewals.count() > 5_800);
     }
 }

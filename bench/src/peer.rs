@@ -9,12 +9,13 @@ use crate::child::Server;
 use crate::database::Database;
 use crate::memory::Memory;
 use crate::options::Options;
-use crate::payloads::Payloads;
+use crate::payloads::{Payloads, Told};
 use crate::progress::note;
 use crate::rebuild::Pass;
 
-/// Different orders among the events that are replayed.
-const ORDERS: usize = 2_500;
+/// Different events among those that are replayed.
+const DIFFERENT: usize = 2_500;
+const SEED: u64 = 0;
 
 /// Builds it beside this program, unless that is done; takes a minute the first time.
 pub(crate) async fn build() -> anyhow::Result<()> {
@@ -59,9 +60,13 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) async fn new(options: &Options, events: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn new(options: &Options, events: u64, told: Told) -> anyhow::Result<Self> {
         let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-        Payloads::new(ORDERS, 0).write_bodies(&bodies(&database))?;
+        let payloads = match told {
+            Told::Orders => Some(Payloads::new(DIFFERENT, SEED)),
+            Told::Renewals => Payloads::renewals(DIFFERENT, DIFFERENT, SEED).next(),
+        };
+        payloads.context("no webhooks")?.write_bodies(&bodies(&database))?;
         Ok(Self { database, events })
     }
 

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::child::{Server, ours};
 use crate::database::Database;
+use crate::payloads::Told;
 use crate::progress::note;
 use crate::rebuild;
 
@@ -15,11 +16,16 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Fills a fresh database and folds its views.
-    pub(crate) async fn new(database: Database, events: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn new(database: Database, events: u64, told: Told) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let dir = database.dir.path();
         let mut arguments = ours(&database.url, dir);
         arguments.push(format!("--events={events}"));
+        let told = match told {
+            Told::Orders => "orders",
+            Told::Renewals => "renewals",
+        };
+        arguments.push(format!("--told={told}"));
         let mut filling = Server::start("fill", &arguments, dir)?;
         let mut recorded = 0;
         while recorded < events {

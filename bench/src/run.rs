@@ -9,6 +9,7 @@ use crate::database::Database;
 use crate::goals::{Findings, table};
 use crate::machine::Machine;
 use crate::options::{Options, Part};
+use crate::payloads::Told;
 use crate::prepared::Prepared;
 use crate::progress::note;
 use crate::{as_of, batching, growth, limits, peer, rebuild, rounds, start_up, verify};
@@ -49,7 +50,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 /// What needs a large ledger shares one. What adds events to it comes last.
 async fn on_one_ledger(options: &Options) -> anyhow::Result<Findings> {
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-    let ledger = Prepared::new(database, options.events()).await?;
+    let ledger = Prepared::new(database, options.events(), Told::Orders).await?;
     let mut findings = Findings::default();
     if options.wants(Part::Limits) {
         findings.add(bounded("limits", limits::findings(options, &ledger)).await?);

@@ -23,11 +23,21 @@ pub trait AnyProjection: Send + Sync {
     /// Where the events of one row lie; none if the text is not a key of this projection.
     fn origin(&self, key: &str) -> Option<Origin>;
 
-    /// Folds events, all of which touch the key, into its stored view; `None` where there is no row yet.
+    /// Takes a row into memory from its stored view; `None` where there is no row yet.
     ///
     /// # Errors
     /// [`FoldError`] if the stored view cannot be read: then nothing is known of it and nothing may be written over it.
-    fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError>;
+    fn open(&self, key: &str, document: Option<&str>) -> Result<Box<dyn OpenRow>, FoldError>;
+
+    /// Folds events, all of which touch the key, into its stored view; `None` where there is no row yet.
+    ///
+    /// # Errors
+    /// As [`AnyProjection::open`] and [`OpenRow::close`].
+    fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError> {
+        let mut row = self.open(key, document)?;
+        events.iter().for_each(|event| row.apply(key, event));
+        row.close(key)
+    }
 
     /// Folds events, all of which touch the key, one by one from the beginning. `seen` gets the row as readers see it
     /// before the event with the index `first`, and then after that one and each later one; `None` where there is no
@@ -42,6 +52,18 @@ pub trait AnyProjection: Send + Sync {
         first: usize,
         seen: &mut dyn FnMut(Option<serde_json::Value>),
     ) -> Result<(), FoldError>;
+}
+
+/// A row in memory, into which events are folded one after the other.
+pub trait OpenRow: Send {
+    /// Folds an event into it that touches its key. If that panics, nothing is known of the row any more.
+    fn apply(&mut self, key: &str, event: &Recorded);
+
+    /// The row as it is to be stored.
+    ///
+    /// # Errors
+    /// [`FoldError`] if the view cannot be written as JSON.
+    fn close(&self, key: &str) -> Result<Folded, FoldError>;
 }
 
 /// What a fold makes of a row.
@@ -113,23 +135,14 @@ impl<P: Projection> AnyProjection for Erased<P> {
         P::origin(key)
     }
 
-    fn fold(&self, key: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError> {
-        let stored: Option<P::View> =
-            document
-                .map(document::read)
-                .transpose()
-                .map_err(|source| FoldError::Unreadable {
-                    projection: P::NAME,
-                    key: key.to_owned(),
-                    source,
-                })?;
-        let folded = events.iter().fold(stored, |view, event| apply::<P>(view, key, event));
-        let Some(view) = folded else {
-            return Ok(Folded::Remove);
-        };
-        let document = document::write(&view).map_err(|source| unwritable::<P>(key, source))?;
-        let row = P::columns(&view, key);
-        Ok(Folded::Keep { document, row })
+    fn open(&self, key: &str, document: Option<&str>) -> Result<Box<dyn OpenRow>, FoldError> {
+        let view = document.map(document::read).transpose();
+        let view = view.map_err(|source| FoldError::Unreadable {
+            projection: P::NAME,
+            key: key.to_owned(),
+            source,
+        })?;
+        Ok(Box::new(Open::<P>(view)))
     }
 
     fn steps(
@@ -151,6 +164,24 @@ impl<P: Projection> AnyProjection for Erased<P> {
             seen(item(&view)?);
         }
         Ok(())
+    }
+}
+
+/// A row of the projection `P`, if there is one.
+struct Open<P: Projection>(Option<P::View>);
+
+impl<P: Projection> OpenRow for Open<P> {
+    fn apply(&mut self, key: &str, event: &Recorded) {
+        self.0 = apply::<P>(self.0.take(), key, event);
+    }
+
+    fn close(&self, key: &str) -> Result<Folded, FoldError> {
+        let Some(view) = &self.0 else {
+            return Ok(Folded::Remove);
+        };
+        let document = document::write(view).map_err(|source| unwritable::<P>(key, source))?;
+        let row = P::columns(view, key);
+        Ok(Folded::Keep { document, row })
     }
 }
 
@@ -233,6 +264,16 @@ mod tests {
             COUNTS.fold("S1", Some("1"), &[&renewed(2), &renewed(3)]).unwrap(),
             keep(3)
         );
+    }
+
+    #[test]
+    fn an_open_row_is_what_a_fold_makes_of_the_same_events() {
+        let (first, gone, again) = (renewed(1), cancelled(2), renewed(3));
+        let mut row = COUNTS.open("S1", Some("1")).unwrap();
+        for (event, folded) in [(&first, keep(2)), (&gone, Folded::Remove), (&again, keep(1))] {
+            row.apply("S1", event);
+            assert_eq!(row.close("S1").unwrap(), folded);
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub mod renewals;
 mod subscription;
 pub mod testing;
 
-pub use any::{AnyProjection, FoldError, Folded};
+pub use any::{AnyProjection, FoldError, Folded, OpenRow};
 pub use assignment::DomainStatus;
 pub use projection::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 pub use registry::{all, by_name};

@@ -25,7 +25,7 @@ pub trait Projection: 'static {
     const COLUMNS: &'static [Column];
 
     /// What is kept per key, as JSON. Without floating-point numbers, so that equal views are equal texts.
-    type View: Default + Serialize + DeserializeOwned + Clone + PartialEq;
+    type View: Default + Serialize + DeserializeOwned + Clone + PartialEq + Send;
 
     /// The keys of the rows that the event touches.
     fn keys(event: &Recorded) -> Keys;

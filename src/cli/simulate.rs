@@ -1,6 +1,10 @@
 //! `warmledger simulate`
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use aggregates::Source;
 use anyhow::{Context, anyhow, bail};
@@ -45,6 +49,9 @@ pub struct SimulateArgs {
     /// Also play the lives of the subscriptions: renewals and their failures
     #[arg(long)]
     pub renewals: bool,
+    /// How many times each subscription comes up for renewal, a month apart; what lies between is not waited for
+    #[arg(long, value_name = "N", default_value = "1", requires = "renewals")]
+    pub months: NonZeroU32,
     /// The chance that a webhook is delivered once more, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = chance)]
     pub duplicates: f64,
@@ -101,6 +108,7 @@ pub async fn run(args: SimulateArgs, settings: Settings) -> anyhow::Result<ExitC
         orders: usize::try_from(args.orders)?,
         scenario: args.scenario,
         renewals: args.renewals,
+        months: args.months.get(),
         duplicates: args.duplicates,
         shuffle: args.shuffle,
         seed,

@@ -267,37 +267,47 @@ impl<'a> Planner<'a> {
         Ok(Planned::New(index))
     }
 
-    /// The stream of a webhook. A reference is a hash, so a stream counts only if its order knows what is looked for;
-    /// of several, the newest.
-    fn stream_of(&mut self, incoming: &Incoming, plan: &Plan) -> StreamId {
-        let (trace, waiting) = match route(incoming) {
-            Route::Known(stream) => return stream,
-            Route::Traced(trace, waiting) => (trace, waiting),
-        };
-        for reference in trace.references() {
+    /// The stream of a webhook.
+    fn stream_of(&self, incoming: &Incoming, plan: &Plan) -> StreamId {
+        match route(incoming) {
+            Route::Known(stream) => stream,
+            Route::Traced(trace, waiting) => self.order_of(&trace, plan).cloned().unwrap_or(waiting),
+        }
+    }
+
+    /// The stream that references lead to. A reference is a hash, so a stream counts only if its order knows what is looked
+    /// for; of several, the newest.
+    fn order_of<'s>(&'s self, trace: &Trace<'_>, plan: &'s Plan) -> Option<&'s StreamId> {
+        trace.references().find_map(|reference| {
             let planned = plan
                 .references
                 .get(&reference)
                 .or_else(|| self.ahead.iter().find_map(|ahead| ahead.references.get(&reference)))
-                .or_else(|| self.cache.references.peek(&reference))
-                .cloned();
-            let stored = self.traced.get(&reference).into_iter().flatten().rev().cloned();
-            let candidates: Vec<StreamId> = planned.into_iter().chain(stored).collect();
-            for candidate in candidates {
-                if knows(&self.state(&candidate, plan).order, &trace) {
-                    return candidate;
-                }
-            }
-        }
-        waiting
+                .or_else(|| self.cache.references.peek(&reference));
+            let stored = self.traced.get(&reference).into_iter().flatten().rev();
+            let mut candidates = planned.into_iter().chain(stored);
+            candidates.find(|candidate| {
+                let state = self.planned(candidate, plan);
+                let state = state.or_else(|| self.cache.streams.peek(*candidate));
+                let state = state.or_else(|| self.loaded.get(*candidate));
+                state.is_some_and(|state| knows(&state.order, trace))
+            })
+        })
     }
 
     /// A stream's state as of the plan so far; empty if nothing is known of it.
     fn state(&mut self, stream: &StreamId, plan: &Plan) -> StreamState {
-        let planned = plan.streams.get(stream);
-        let planned = planned.or_else(|| self.ahead.iter().find_map(|ahead| ahead.streams.get(stream)));
-        let known = planned.or_else(|| self.cache.streams.get(stream));
+        if let Some(planned) = self.planned(stream, plan) {
+            return planned.clone();
+        }
+        let known = self.cache.streams.get(stream);
         known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
+    }
+
+    /// A stream's state as of the plans that are not durable yet, if they append to it.
+    fn planned<'s>(&'s self, stream: &StreamId, plan: &'s Plan) -> Option<&'s StreamState> {
+        let planned = plan.streams.get(stream);
+        planned.or_else(|| self.ahead.iter().find_map(|ahead| ahead.streams.get(stream)))
     }
 }
 

@@ -9,9 +9,10 @@ use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys};
 
 use super::RunError;
+use super::ahead::{Portion, portion};
 use super::seen::Seen;
 use super::step_size::{Load, StepSize};
-use crate::store::{Advance, EventQuery, Generation, Parked, RowChange, Store};
+use crate::store::{Advance, Generation, Parked, RowChange, Store, StoreError};
 
 /// A projection and the generation that is moved on.
 pub(super) struct Target {
@@ -19,6 +20,15 @@ pub(super) struct Target {
     pub(super) generation: Generation,
     /// Which rows it may have, if that is known.
     seen: Option<Seen>,
+}
+
+/// What is there already of the rows that are to be folded.
+#[derive(Default)]
+pub(super) struct Before {
+    /// The keys that stand still.
+    pub(super) standing: BTreeSet<String>,
+    /// The stored views of those rows that have one, and do not stand still.
+    pub(super) documents: BTreeMap<String, String>,
 }
 
 impl Target {
@@ -38,6 +48,42 @@ impl Target {
             ..Self::new(projection, generation)
         }
     }
+
+    /// Looks for the rows with these keys, in order. `before` is the step that the target has been moved on by and that is
+    /// still being written, if there is one.
+    pub(super) async fn look_up(
+        &self,
+        store: &dyn Store,
+        keys: &[String],
+        before: Option<&Advance>,
+    ) -> Result<Before, StoreError> {
+        let Self { generation, seen, .. } = self;
+        // a row that is surely not there does not stand still either
+        let is_new = |key: &&String| seen.as_ref().is_some_and(|seen| seen.lacks(key, generation.position));
+        let known: Vec<String> = keys.iter().filter(|key| !is_new(key)).cloned().collect();
+        if known.is_empty() {
+            return Ok(Before::default());
+        }
+        let mut standing: BTreeSet<String> = store.parked_among(generation, &known).await?.into_iter().collect();
+        let just_parked = before.into_iter().flat_map(|step| &step.parked);
+        standing.extend(
+            just_parked
+                .map(|parked| parked.key.clone())
+                .filter(|key| known.binary_search(key).is_ok()),
+        );
+        let mut documents: BTreeMap<String, String> = BTreeMap::new();
+        let mut wanted = Vec::new();
+        for key in known.into_iter().filter(|key| !standing.contains(key)) {
+            match before.and_then(|step| step.change(&key)) {
+                Some(change) => documents.extend(change.document().map(|document| (key, document.to_owned()))),
+                None => wanted.push(key),
+            }
+        }
+        if generation.position > Position(0) && !wanted.is_empty() {
+            documents.extend(store.documents(generation, &wanted).await?);
+        }
+        Ok(Before { standing, documents })
+    }
 }
 
 /// What a step came to.
@@ -54,7 +100,7 @@ pub(super) enum Step {
 }
 
 /// Folds so much before others get their turn on the thread, in bytes of documents.
-const TURN: usize = 256 << 10;
+pub(super) const TURN: usize = 256 << 10;
 
 /// Moves every target on by the events of one step, none of them beyond `until`.
 ///
@@ -87,6 +133,14 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    pub(super) fn new(steps: Vec<Advance>, to: Position, more: bool) -> Self {
+        Self {
+            steps: steps.into(),
+            to,
+            more,
+        }
+    }
+
     /// Moves the targets to where they are once it is written.
     pub(super) fn move_on(&self, targets: &mut [Target]) {
         for target in targets {
@@ -118,23 +172,10 @@ pub(super) async fn prepare(
     let Some(after) = targets.iter().map(|target| target.generation.position).min() else {
         return Ok(None);
     };
-    let limit = size.events();
-    let stored = store
-        .events(&EventQuery {
-            after,
-            limit,
-            ..EventQuery::default()
-        })
-        .await?;
-    let within = stored
-        .iter()
-        .filter(|event| until.is_none_or(|until| event.position <= until));
-    let events = within.map(|event| event.to_recorded()).collect::<Result<Vec<_>, _>>()?;
-    drop(stored);
-    let Some(to) = events.last().map(|event| event.position) else {
+    let Some(Portion { events, more, .. }) = portion(store, after, size.events(), until).await? else {
         return Ok(None);
     };
-
+    let to = events.last().map_or(after, |event| event.position);
     let behind = targets.iter().filter(|target| target.generation.position < to);
     let folded = behind.map(|target| {
         let before = before.iter().find(|step| step.from.name == target.generation.name);
@@ -142,11 +183,7 @@ pub(super) async fn prepare(
     });
     let (steps, loads): (Vec<_>, Vec<Load>) = try_join_all(folded).await?.into_iter().unzip();
     size.learn(events.len(), loads.into_iter().sum());
-    Ok(Some(Prepared {
-        steps: steps.into(),
-        to,
-        more: events.len() >= limit as usize,
-    }))
+    Ok(Some(Prepared::new(steps, to, more)))
 }
 
 /// Folds events into the rows of one target. A row whose fold fails is parked: it stands still, and so it does for
@@ -159,9 +196,7 @@ async fn fold(
     before: Option<&Advance>,
 ) -> Result<(Advance, Load), RunError> {
     let Target {
-        projection,
-        generation,
-        seen,
+        projection, generation, ..
     } = target;
     let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
     for event in events.iter().filter(|event| event.position > generation.position) {
@@ -170,28 +205,10 @@ async fn fold(
         }
     }
     let (keys, events): (Vec<String>, Vec<Vec<&Recorded>>) = touched.into_iter().unzip();
-    let mut standing: BTreeSet<String> = store.parked_among(generation, &keys).await?.into_iter().collect();
-    let just_parked = before.into_iter().flat_map(|step| &step.parked);
-    standing.extend(
-        just_parked
-            .map(|parked| parked.key.clone())
-            .filter(|key| keys.binary_search(key).is_ok()),
-    );
-    let mut documents: BTreeMap<String, String> = BTreeMap::new();
-    let mut wanted = Vec::new();
-    for key in &keys {
-        let is_new = seen.as_ref().is_some_and(|seen| seen.lacks(key, generation.position));
-        if is_new || standing.contains(key) {
-            continue;
-        }
-        match before.and_then(|step| step.change(key)) {
-            Some(change) => documents.extend(change.document().map(|document| (key.clone(), document.to_owned()))),
-            None => wanted.push(key.clone()),
-        }
-    }
-    if generation.position > Position(0) && !wanted.is_empty() {
-        documents.extend(store.documents(generation, &wanted).await?);
-    }
+    let Before {
+        standing,
+        mut documents,
+    } = target.look_up(store, &keys, before).await?;
     let mut step = Advance {
         from: generation.clone(),
         columns: projection.columns(),

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claims::Claim;
 use super::rebuild::{By, begin, rebuild_by};
+use super::wide::Limits;
 use super::{LiveRunner, RunError};
 use crate::clock;
 use crate::store::{Generation, GenerationState, StoreError};
@@ -129,7 +130,15 @@ impl LiveRunner {
         projections: Vec<&'static dyn AnyProjection>,
         shutdown: CancellationToken,
     ) {
-        let rebuilt = rebuild_by(By::Service, &self.store, &projections, |_| {}, &shutdown).await;
+        let rebuilt = rebuild_by(
+            By::Service,
+            &Limits::default(),
+            &self.store,
+            &projections,
+            |_| {},
+            &shutdown,
+        )
+        .await;
         self.note_rebuilds(&projections, &rebuilt);
         match rebuilt {
             Ok(()) => tracing::info!("projections are rebuilt"),

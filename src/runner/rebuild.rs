@@ -12,12 +12,16 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::RunError;
 use super::advance::{Prepared, Step, Target, advance, prepare};
+use super::ahead::Ahead;
 use super::step_size::StepSize;
+use super::wide::{Gathered, Limits, gather};
 use crate::store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 use crate::tasks;
 
 /// Events of the first step: many, since nobody waits for a single one.
 const FIRST_STEP: u32 = 5_000;
+/// A wide step that writes more than this is followed by a single portion, which may make the portions smaller, in bytes.
+const TOO_MUCH: usize = 128 << 20;
 /// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
 const HELD_PAUSE: Duration = Duration::from_secs(2);
 /// How often a check follows live rows that move on.
@@ -81,12 +85,27 @@ pub async fn rebuild(
     progress: impl FnMut(Progress) + Send,
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
-    rebuild_by(By::Command, store, projections, progress, shutdown).await
+    rebuild_within(&Limits::default(), store, projections, progress, shutdown).await
 }
 
-/// As [`rebuild`], for whoever goes on with it if it is cut short.
+/// As [`rebuild`], in steps of another size.
+///
+/// # Errors
+/// As [`rebuild`].
+pub async fn rebuild_within(
+    limits: &Limits,
+    store: &Arc<dyn Store>,
+    projections: &[&'static dyn AnyProjection],
+    progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    rebuild_by(By::Command, limits, store, projections, progress, shutdown).await
+}
+
+/// As [`rebuild_within`], for whoever goes on with it if it is cut short.
 pub(super) async fn rebuild_by(
     by: By,
+    limits: &Limits,
     store: &Arc<dyn Store>,
     projections: &[&'static dyn AnyProjection],
     mut progress: impl FnMut(Progress) + Send,
@@ -98,7 +117,7 @@ pub(super) async fn rebuild_by(
         let generation = begin(&**store, *projection, by).await?;
         targets.push(Target::to_fill(*projection, generation, head));
     }
-    let size = StepSize::beginning_with(FIRST_STEP);
+    let mut folding = Folding::new(limits, shutdown);
     // the step that is folded and not written yet; the targets are moved on by it
     let mut under_way: Option<Prepared> = None;
     loop {
@@ -114,9 +133,9 @@ pub(super) async fn rebuild_by(
         let more = under_way.as_ref().is_none_or(|step| step.more);
         let fold = async {
             match more {
-                true => prepare(&**store, &targets, &size, None, &before).await,
+                true => folding.next(store, &targets, &before).await,
                 // close to the end: it may come in faster than it can be read, so the switch is tried first
-                false => Ok(None),
+                false => Ok(Gathered::Nothing),
             }
         };
         let result = match tokio::join!(write, fold) {
@@ -126,6 +145,7 @@ pub(super) async fn rebuild_by(
         };
         let Some(next) = undisturbed(&**store, result, &targets).await? else {
             (targets, under_way) = (reload(&**store, targets, by).await?, None);
+            folding.begin_anew();
             continue;
         };
         if !before.is_empty() {
@@ -135,22 +155,92 @@ pub(super) async fn rebuild_by(
                 head: store.head().await?.position,
             });
         }
-        if let Some(next) = &next {
-            next.move_on(&mut targets);
-        } else {
-            let (behind, held) = switch_all(&**store, targets).await?;
-            targets = reload(&**store, behind, by).await?;
-            if targets.is_empty() {
-                return Ok(());
+        under_way = match next {
+            Gathered::Step(next) => {
+                next.move_on(&mut targets);
+                Some(next)
             }
-            if held {
-                tokio::select! {
-                    () = tokio::time::sleep(HELD_PAUSE) => {}
-                    () = shutdown.cancelled() => {}
+            Gathered::NotAtOnce => None,
+            Gathered::Nothing => {
+                let (behind, held) = switch_all(&**store, targets).await?;
+                targets = reload(&**store, behind, by).await?;
+                folding.begin_anew();
+                if targets.is_empty() {
+                    return Ok(());
                 }
+                if held {
+                    tokio::select! {
+                        () = tokio::time::sleep(HELD_PAUSE) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                }
+                None
             }
+        };
+    }
+}
+
+/// How the steps of a rebuild are made: wide ones wherever that can be done.
+struct Folding<'l> {
+    limits: &'l Limits,
+    shutdown: &'l CancellationToken,
+    /// Events of a portion.
+    size: StepSize,
+    /// Whether a row may be folded by many portions before it is written: not once one could not be folded.
+    at_once: bool,
+    /// Whether the next step is a wide one.
+    wide: bool,
+    ahead: Option<Ahead>,
+}
+
+impl<'l> Folding<'l> {
+    /// The first step is a single portion, which tells how large the rows are.
+    fn new(limits: &'l Limits, shutdown: &'l CancellationToken) -> Self {
+        Self {
+            limits,
+            shutdown,
+            size: StepSize::beginning_with(FIRST_STEP),
+            at_once: true,
+            wide: false,
+            ahead: None,
         }
-        under_way = next;
+    }
+
+    /// Folds the next step of the targets, which have been moved on by the step that is written meanwhile.
+    async fn next(
+        &mut self,
+        store: &Arc<dyn Store>,
+        targets: &[Target],
+        before: &[Advance],
+    ) -> Result<Gathered, RunError> {
+        let portion = self.size.events();
+        if !self.wide {
+            let step = prepare(&**store, targets, &self.size, None, before).await?;
+            self.wide = self.at_once && self.size.events() >= portion;
+            return Ok(step.map_or(Gathered::Nothing, Gathered::Step));
+        }
+        let after = targets.iter().map(|target| target.generation.position).min();
+        let ahead = self
+            .ahead
+            .get_or_insert_with(|| Ahead::of(store, after.unwrap_or_default(), portion));
+        let gathered = gather(&**store, targets, ahead, self.limits, before, self.shutdown).await?;
+        match &gathered {
+            Gathered::Step(step) if step.steps.iter().map(Advance::size).sum::<usize>() > TOO_MUCH => {
+                self.begin_anew();
+            }
+            Gathered::NotAtOnce => {
+                self.at_once = false;
+                self.begin_anew();
+            }
+            Gathered::Step(_) | Gathered::Nothing => {}
+        }
+        Ok(gathered)
+    }
+
+    /// Forgets what was read ahead, and how large rows are.
+    fn begin_anew(&mut self) {
+        self.ahead = None;
+        self.wide = false;
     }
 }
 

@@ -83,6 +83,7 @@ pub(super) enum Fate {
 pub(super) struct Maker {
     pub(super) base_time: Timestamp,
     pub(super) renewals: bool,
+    pub(super) months: u32,
     /// The domain names that are taken.
     pub(super) domains: HashSet<String>,
 }
@@ -190,8 +191,23 @@ impl Maker {
             send(event, event_id, body, placed + invent::between(rng, 2, 20));
         }
         for (domain, mut subscription, renewal) in subscriptions {
-            if let Some(begins) = renewal {
-                renewal::play(rng, customer, provider, &domain, &mut subscription, begins, &mut send);
+            let at_expiry = || renewal::time_until(subscription.expiry_date, self.base_time);
+            let begins = renewal.or_else(|| (self.renewals && self.months > 1).then(at_expiry));
+            if let Some(begins) = begins {
+                let schedule = renewal::Schedule {
+                    base_time: self.base_time,
+                    begins,
+                    months: self.months,
+                };
+                renewal::play(
+                    rng,
+                    customer,
+                    provider,
+                    &domain,
+                    &mut subscription,
+                    &schedule,
+                    &mut send,
+                );
             }
             domains.push(ExpectedDomain {
                 domain,

@@ -44,6 +44,9 @@ pub struct Options {
     /// Whether about 60 % of the subscriptions come up for renewal within the plan (and then expire within hours of
     /// `base_time`; all others 5 to 30 days after it).
     pub renewals: bool,
+    /// With `renewals`, how many times a subscription comes up, each a month after the one before. With more than one, all
+    /// subscriptions do, and only the last time may end one.
+    pub months: u32,
     /// How likely a delivery is sent a second time, 0 to 1; what lies outside is taken as the nearer end.
     pub duplicates: f64,
     /// Whether deliveries come in any order, also within an order.
@@ -62,6 +65,7 @@ impl Options {
             orders,
             scenario,
             renewals: false,
+            months: 1,
             duplicates: 0.0,
             shuffle: false,
             seed: 0,
@@ -103,6 +107,7 @@ impl Plan {
         let mut maker = order::Maker {
             base_time: Timestamp::from_millisecond(options.base_time.as_millisecond()).unwrap_or(options.base_time),
             renewals: options.renewals,
+            months: options.months,
             domains: HashSet::new(),
         };
         let customers: Vec<Customer> = (0..(options.orders / 5).max(3))

@@ -1,4 +1,4 @@
-//! A subscription that comes up for renewal: what the provider sends from then on.
+//! A subscription that comes up for renewal, once or month after month: what the provider sends from then on.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const RENEWAL_REASONS: &[&str] = &["Insufficient wallet balance", "Linked domain
 /// How likely a renewal is told in the short form of older senders.
 const LEGACY_CHANCE: f64 = 0.25;
 
-/// How one renewal goes, most of them well: this list is drawn from evenly.
+/// How one renewal goes, most of them well: this list is drawn from evenly. The last ones end the subscription.
 const STORIES: &[Story] = &[
     Story::Renewed,
     Story::Renewed,
@@ -31,6 +31,7 @@ const STORIES: &[Story] = &[
     Story::Expired,
     Story::Cancelled,
 ];
+const ENDS: usize = 2;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Story {
@@ -43,7 +44,17 @@ enum Story {
     Cancelled,
 }
 
-/// Plays one renewal from an offset on: hands each webhook (event, id, body, offset) to `send` and leaves in
+/// When a subscription comes up for renewal.
+pub(super) struct Schedule {
+    /// The plan's beginning.
+    pub(super) base_time: Timestamp,
+    /// The first time, from then on.
+    pub(super) begins: Duration,
+    /// How many times, each at the end of what was renewed the time before.
+    pub(super) months: u32,
+}
+
+/// Plays the renewals of a subscription: hands each webhook (event, id, body, offset) to `send` and leaves in
 /// `subscription` what came of it.
 pub(super) fn play(
     rng: &mut StdRng,
@@ -51,7 +62,7 @@ pub(super) fn play(
     provider: Provider,
     domain: &Domain,
     subscription: &mut ExpectedSubscription,
-    begins: Duration,
+    schedule: &Schedule,
     send: &mut impl FnMut(&'static str, EventId, String, Duration),
 ) {
     let domain_id = invent::id(rng);
@@ -61,29 +72,15 @@ pub(super) fn play(
         domain,
         domain_id,
         subscription,
-        now: begins,
+        now: schedule.begins,
         send,
     };
-    match invent::one_of(rng, STORIES) {
-        Story::Renewed => teller.renew(rng),
-        Story::UpdatedAndRenewed => {
-            teller.tell(rng, "subscription.updated", SubscriptionStatus::Active, None);
-            teller.wait(rng, 30, 120);
-            teller.renew(rng);
-        }
-        Story::Recovered => {
-            teller.fail(rng);
-            teller.succeed(rng);
-        }
-        Story::Expired => {
-            teller.fail(rng);
-            teller.tell(rng, "subscription.expired", SubscriptionStatus::Expired, None);
-        }
-        Story::Cancelled => {
-            teller.subscription.auto_renew = false;
-            teller.tell(rng, "subscription.cancelled", SubscriptionStatus::Cancelled, None);
-        }
+    let lasting = &STORIES[..STORIES.len() - ENDS];
+    for _ in 1..schedule.months {
+        teller.play(rng, lasting);
+        teller.now = time_until(teller.subscription.expiry_date, schedule.base_time);
     }
+    teller.play(rng, STORIES);
 }
 
 struct Teller<'a, S> {
@@ -97,6 +94,30 @@ struct Teller<'a, S> {
 }
 
 impl<S: FnMut(&'static str, EventId, String, Duration)> Teller<'_, S> {
+    /// Plays one renewal.
+    fn play(&mut self, rng: &mut StdRng, stories: &[Story]) {
+        match invent::one_of(rng, stories) {
+            Story::Renewed => self.renew(rng),
+            Story::UpdatedAndRenewed => {
+                self.tell(rng, "subscription.updated", SubscriptionStatus::Active, None);
+                self.wait(rng, 30, 120);
+                self.renew(rng);
+            }
+            Story::Recovered => {
+                self.fail(rng);
+                self.succeed(rng);
+            }
+            Story::Expired => {
+                self.fail(rng);
+                self.tell(rng, "subscription.expired", SubscriptionStatus::Expired, None);
+            }
+            Story::Cancelled => {
+                self.subscription.auto_renew = false;
+                self.tell(rng, "subscription.cancelled", SubscriptionStatus::Cancelled, None);
+            }
+        }
+    }
+
     fn wait(&mut self, rng: &mut StdRng, least: u64, most: u64) {
         self.now += invent::between(rng, least, most);
     }
@@ -170,6 +191,11 @@ impl<S: FnMut(&'static str, EventId, String, Duration)> Teller<'_, S> {
         let body = payload::body(event, &event_id, data);
         (self.send)(event, event_id, body, self.now);
     }
+}
+
+/// How long it is from the plan's beginning until then.
+pub(super) fn time_until(time: Timestamp, base_time: Timestamp) -> Duration {
+    time.duration_since(base_time).unsigned_abs()
 }
 
 /// The same day and time of another month, or the month's last day if it is too short; the time itself at the end of time.

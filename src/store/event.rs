@@ -180,8 +180,6 @@ impl StoredEvent {
     /// # Errors
     /// [`StoreError::Corrupt`] if type, schema version or facts are not what this version knows.
     pub fn to_recorded(&self) -> Result<Recorded, StoreError> {
-        let event = Event::from_stored(&self.type_name, self.schema_version, &self.facts)
-            .map_err(|error| StoreError::Corrupt(format!("event at position {}: {error}", self.position)))?;
         Ok(Recorded {
             position: self.position,
             stream: self.stream.clone(),
@@ -190,7 +188,30 @@ impl StoredEvent {
             event_id: self.event_id.clone(),
             recorded_at: self.recorded_at,
             subject: self.subject.clone(),
+            event: self.event()?,
+        })
+    }
+
+    /// As [`Self::to_recorded`], for whoever has no more use for the stored event.
+    ///
+    /// # Errors
+    /// As [`Self::to_recorded`].
+    pub fn into_recorded(self) -> Result<Recorded, StoreError> {
+        let event = self.event()?;
+        Ok(Recorded {
+            position: self.position,
+            stream: self.stream,
+            version: self.version,
+            source: self.source,
+            event_id: self.event_id,
+            recorded_at: self.recorded_at,
+            subject: self.subject,
             event,
         })
+    }
+
+    fn event(&self) -> Result<Event, StoreError> {
+        Event::from_stored(&self.type_name, self.schema_version, &self.facts)
+            .map_err(|error| StoreError::Corrupt(format!("event at position {}: {error}", self.position)))
     }
 }

@@ -36,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
+use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use projections::Column;
 use sqlx::migrate::Migrator;
@@ -52,6 +53,7 @@ use crate::tlog::{Growth, Hash};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+const ROWS_WAITING: usize = 1_000;
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before connecting again to a file that another process is making.
@@ -99,6 +101,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             // a destroyed key leaves zeros behind
             .pragma("secure_delete", "ON")
+            // rows that wait for whoever reads: each wait is a change of threads
+            .row_buffer_size(ROWS_WAITING)
             .busy_timeout(BUSY_TIMEOUT);
         let writing = options
             .clone()
@@ -164,6 +168,10 @@ impl Store for SqliteStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
         log::events(&self.pool, query).await
+    }
+
+    fn read(&self, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
+        log::read(&self.pool, after, limit)
     }
 
     async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use aggregates::{OrderEvent, Position, Recorded};
-use projections::{AnyProjection, Column, FoldError, Folded, Keys, Kind, Origin, Value, by_name};
+use projections::testing::{assigned, failed};
+use projections::{AnyProjection, Column, FoldError, Folded, Keys, Kind, OpenRow, Origin, Value, by_name};
 use reqwest::Response;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,7 @@ use warmledger::runner::{self, RunError, retry};
 use warmledger::store::{Advance, GenerationState, Parked, Store};
 
 use crate::cli::program::Program;
+use crate::conformance::projections::fill;
 use crate::on_both_stores;
 use crate::support::log::check;
 use crate::support::{Database, TestService, fixture};
@@ -22,6 +24,7 @@ on_both_stores!(
     parked_rows_are_listed_and_mended_by_command,
     a_service_with_parked_rows_is_ready_as_it_is_set,
     a_fold_that_panics_parks_its_row_alone_and_is_mended_after_a_fix,
+    a_fold_that_panics_late_in_a_rebuild_parks_its_row_as_it_was_before,
     a_row_that_is_mended_in_the_middle_of_a_step_misses_no_event,
     rows_of_another_version_are_not_tried,
 );
@@ -173,13 +176,33 @@ async fn a_service_with_parked_rows_is_ready_as_it_is_set(database: Database) {
 
 /// Counts the webhooks of each order; as long as it is broken, it panics over a failure.
 struct Counts {
-    broken: AtomicBool,
+    broken: Arc<AtomicBool>,
+}
+
+struct Count {
+    broken: Arc<AtomicBool>,
+    count: i64,
+}
+
+impl OpenRow for Count {
+    fn apply(&mut self, _: &str, event: &Recorded) {
+        let fails = matches!(event.order(), Some(OrderEvent::AssignmentFailed(_)));
+        assert!(!(fails && self.broken.load(Ordering::SeqCst)), "broken on purpose");
+        self.count += 1;
+    }
+
+    fn close(&self, _: &str) -> Result<Folded, FoldError> {
+        Ok(Folded::Keep {
+            document: self.count.to_string(),
+            row: vec![Value::Integer(self.count)],
+        })
+    }
 }
 
 impl Counts {
     fn broken() -> &'static Self {
         Box::leak(Box::new(Self {
-            broken: AtomicBool::new(true),
+            broken: Arc::new(AtomicBool::new(true)),
         }))
     }
 }
@@ -209,17 +232,11 @@ impl AnyProjection for Counts {
         Some(Origin::Log)
     }
 
-    fn fold(&self, _: &str, document: Option<&str>, events: &[&Recorded]) -> Result<Folded, FoldError> {
-        let mut count: i64 = document.map_or(0, |document| document.parse().unwrap());
-        for event in events {
-            let fails = matches!(event.order(), Some(OrderEvent::AssignmentFailed(_)));
-            assert!(!(fails && self.broken.load(Ordering::SeqCst)), "broken on purpose");
-            count += 1;
-        }
-        Ok(Folded::Keep {
-            document: count.to_string(),
-            row: vec![Value::Integer(count)],
-        })
+    fn open(&self, _: &str, document: Option<&str>) -> Result<Box<dyn OpenRow>, FoldError> {
+        Ok(Box::new(Count {
+            broken: self.broken.clone(),
+            count: document.map_or(0, |document| document.parse().unwrap()),
+        }))
     }
 
     fn steps(
@@ -286,6 +303,38 @@ async fn a_fold_that_panics_parks_its_row_alone_and_is_mended_after_a_fix(databa
     assert_eq!((retried.mended.len(), retried.parked.len()), (1, 0));
     assert_eq!(documents().await, ["2", "1"]);
     assert_eq!(check(&*store, counts).await.differences.len(), 0);
+}
+
+async fn a_fold_that_panics_late_in_a_rebuild_parks_its_row_as_it_was_before(database: Database) {
+    let store = database.store().await;
+    // many portions of events, all of which touch the same rows
+    let mut events: Vec<Recorded> = (0..20_000)
+        .map(|number| assigned(&format!("E{number}"), &format!("O{}", number % 50)).at(Position(0)))
+        .collect();
+    events.insert(12_007, failed("F", "O7").fails("a.com", "No reason").at(Position(0)));
+    fill(&*store, events).await;
+    let counts = Counts::broken();
+    let none = CancellationToken::new();
+    runner::rebuild(&store, &[counts as &dyn AnyProjection], |_| {}, &none)
+        .await
+        .unwrap();
+    let generations = store.generations().await.unwrap();
+    let live = generations.iter().find(|found| found.name == "counts").unwrap();
+    assert_eq!(live.position, Position(20_001));
+    let documents = async || {
+        let keys = ["O6", "O7", "O8"].map(str::to_owned);
+        let mut documents = store.documents(live, &keys).await.unwrap();
+        documents.sort();
+        documents.into_iter().map(|(_, document)| document).collect::<Vec<_>>()
+    };
+    assert_eq!(documents().await, ["400", "240", "400"]);
+    let parked = runner::parked(&*store, Some("counts")).await.unwrap();
+    assert_eq!((parked.len(), parked[0].parked.position), (1, Position(12_008)));
+    assert_eq!(check(&*store, counts).await.differences.len(), 0);
+
+    counts.broken.store(false, Ordering::SeqCst);
+    assert_eq!(retry(&*store, counts, None).await.unwrap().mended, ["O7"]);
+    assert_eq!(documents().await, ["400", "401", "400"]);
 }
 
 async fn a_row_that_is_mended_in_the_middle_of_a_step_misses_no_event(database: Database) {

@@ -9,13 +9,13 @@ use postgres_es::{PostgresCqrs, postgres_cqrs};
 use serde_json::json;
 use sqlx::postgres::PgPool;
 
-use crate::order::{Order, Webhook};
+use crate::order::{Order, Sent};
 use crate::read_bodies;
 
 /// What all senders share.
 struct Round {
     cqrs: PostgresCqrs<Order>,
-    webhooks: Vec<Webhook>,
+    webhooks: Vec<Sent>,
     next: AtomicUsize,
     from: Instant,
     to: Instant,
@@ -65,7 +65,7 @@ async fn send(round: Arc<Round>) -> anyhow::Result<(u64, Vec<Duration>)> {
         }
         let webhook = round.webhooks.get(round.next.fetch_add(1, Ordering::Relaxed));
         let webhook = webhook.context("there were too few webhooks for the round")?.clone();
-        let order = webhook.data.order_id.clone();
+        let order = webhook.aggregate();
         round.cqrs.execute(&order, webhook).await?;
         let answered = Instant::now();
         appended += 1;

@@ -65,7 +65,7 @@ async fn connect(url: &str) -> anyhow::Result<PgPool> {
 }
 
 /// The webhooks' bodies, one a line.
-fn read_bodies(path: &str) -> anyhow::Result<Vec<order::Webhook>> {
+fn read_bodies(path: &str) -> anyhow::Result<Vec<order::Sent>> {
     let text = std::fs::read_to_string(path).with_context(|| path.to_owned())?;
     text.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
 }

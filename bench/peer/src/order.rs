@@ -6,23 +6,61 @@ use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use serde::{Deserialize, Serialize};
 
-/// A webhook that tells of assigned mailboxes.
+/// A webhook.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Webhook {
+pub(crate) struct Webhook<D> {
     event: String,
     event_id: String,
-    pub(crate) data: Assigned,
+    data: D,
 }
 
+/// One that is sent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Sent {
+    Assigned(Webhook<Assigned>),
+    Renewed(Webhook<Renewed>),
+}
+
+impl Sent {
+    /// Whose event it is: the order's, or the subscription's where it names no order.
+    pub(crate) fn aggregate(&self) -> String {
+        match self {
+            Self::Assigned(webhook) => webhook.data.order_id.clone(),
+            Self::Renewed(webhook) => webhook.data.subscription_id.clone(),
+        }
+    }
+}
+
+/// Domains got their mailboxes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Assigned {
     user_id: String,
     user_email: String,
-    pub(crate) order_id: String,
+    order_id: String,
     service_provider: String,
     mailbox_details: Vec<Domain>,
+}
+
+/// A renewal, in whatever state: older senders tell less of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Renewed {
+    user_id: String,
+    user_email: String,
+    subscription_id: String,
+    domain_id: Option<String>,
+    domain: Option<String>,
+    workspace_type: String,
+    quantity: u32,
+    period_start: Option<String>,
+    period_end: Option<String>,
+    auto_renew: Option<bool>,
+    description: Option<String>,
+    subscription_status: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,12 +90,17 @@ struct Mailbox {
 /// What has happened to an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum OrderEvent {
-    MailboxesAssigned(Webhook),
+    MailboxesAssigned(Webhook<Assigned>),
+    SubscriptionRenewed(Webhook<Renewed>),
 }
 
 impl DomainEvent for OrderEvent {
     fn event_type(&self) -> String {
-        "MailboxesAssigned".to_owned()
+        let name = match self {
+            Self::MailboxesAssigned(_) => "MailboxesAssigned",
+            Self::SubscriptionRenewed(_) => "SubscriptionRenewed",
+        };
+        name.to_owned()
     }
 
     fn event_version(&self) -> String {
@@ -65,26 +108,33 @@ impl DomainEvent for OrderEvent {
     }
 }
 
-/// What has to be known of an order: how many domains it has got.
+/// What has to be known of an order: how many domains it has got, and how often they were renewed.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Order {
     domains: usize,
+    renewals: usize,
 }
 
 impl Aggregate for Order {
     const TYPE: &'static str = "order";
-    type Command = Webhook;
+    type Command = Sent;
     type Event = OrderEvent;
     type Error = Infallible;
     type Services = ();
 
-    async fn handle(&mut self, webhook: Webhook, (): &(), sink: &EventSink<Self>) -> Result<(), Infallible> {
-        sink.write(OrderEvent::MailboxesAssigned(webhook), self).await;
+    async fn handle(&mut self, sent: Sent, (): &(), sink: &EventSink<Self>) -> Result<(), Infallible> {
+        let event = match sent {
+            Sent::Assigned(webhook) => OrderEvent::MailboxesAssigned(webhook),
+            Sent::Renewed(webhook) => OrderEvent::SubscriptionRenewed(webhook),
+        };
+        sink.write(event, self).await;
         Ok(())
     }
 
     fn apply(&mut self, event: OrderEvent) {
-        let OrderEvent::MailboxesAssigned(webhook) = event;
-        self.domains += webhook.data.mailbox_details.len();
+        match event {
+            OrderEvent::MailboxesAssigned(webhook) => self.domains += webhook.data.mailbox_details.len(),
+            OrderEvent::SubscriptionRenewed(_) => self.renewals += 1,
+        }
     }
 }

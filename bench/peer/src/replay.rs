@@ -56,7 +56,7 @@ async fn fill(pool: &PgPool, bodies: &str, events: i64) -> anyhow::Result<()> {
     }
     let cqrs = postgres_cqrs::<Order>(pool.clone(), Vec::new(), ());
     for webhook in read_bodies(bodies)?.into_iter().take(usize::try_from(events)?) {
-        let order = webhook.data.order_id.clone();
+        let order = webhook.aggregate();
         cqrs.execute(&order, webhook).await?;
     }
     let appended = count().await?;

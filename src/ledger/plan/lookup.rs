@@ -17,6 +17,7 @@ impl Planner<'_> {
         let careful = self.mode == Mode::Careful;
         let mut lookup = Lookup::default();
         let mut streams: HashSet<StreamId> = HashSet::new();
+        let mut traced = Vec::new();
         for Pending { work, .. } in batch {
             let incoming = match work {
                 Work::Webhook(incoming) => incoming,
@@ -54,7 +55,7 @@ impl Planner<'_> {
                             .references()
                             .filter_map(|found| self.cache.references.peek(&found).cloned()),
                     );
-                    streams.insert(waiting);
+                    traced.push((trace, waiting));
                 }
             }
         }
@@ -74,21 +75,26 @@ impl Planner<'_> {
             }
             for (reference, stream) in found.references {
                 streams.insert(stream.clone());
+                self.cache.references.put(reference, stream.clone());
                 self.traced.entry(reference).or_default().push(stream);
             }
             for key in found.keys {
                 self.vault.keyring().insert_wrapped(key);
             }
         }
-        let missing: Vec<StreamId> = streams
+        self.load(streams).await?;
+        // only what leads nowhere waits
+        let waiting = traced
             .into_iter()
-            .filter(|stream| !self.cache.streams.contains(stream))
-            .collect();
-        self.load(missing).await
+            .filter(|(trace, _)| self.order_of(trace, plan).is_none());
+        let waiting = waiting.map(|(_, waiting)| waiting).collect();
+        self.load(waiting).await
     }
 
-    /// Loads and folds streams.
-    async fn load(&mut self, streams: Vec<StreamId>) -> Result<(), RecordError> {
+    /// Loads and folds those of the streams that are not cached.
+    async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
+        streams.retain(|stream| !self.cache.streams.contains(stream) && !self.loaded.contains_key(stream));
+        let streams: Vec<StreamId> = streams.into_iter().collect();
         if streams.is_empty() {
             return Ok(());
         }
@@ -126,10 +132,8 @@ impl Planner<'_> {
                 },
             );
         }
-        if let Route::Known(stream) = route(incoming)
-            && !self.cache.streams.contains(&stream)
-        {
-            self.load(vec![stream]).await?;
+        if let Route::Known(stream) = route(incoming) {
+            self.load(HashSet::from([stream])).await?;
         }
         Ok(())
     }

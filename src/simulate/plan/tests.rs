@@ -274,6 +274,38 @@ fn a_renewal_happens_at_the_expiry_date_and_gives_another_month() {
 }
 
 #[test]
+fn every_subscription_is_renewed_month_after_month() {
+    let plan = Plan::new(&Options {
+        renewals: true,
+        months: 4,
+        ..options(50, Scenario::Success)
+    });
+    let mut renewed = HashMap::new();
+    for delivery in &plan.deliveries {
+        if delivery.event == "subscription.renewal.success" {
+            let id = parse(delivery)["data"]["subscriptionId"].as_str().unwrap().to_owned();
+            let times: &mut Vec<Duration> = renewed.entry(id).or_default();
+            times.push(delivery.after);
+        }
+    }
+    let subscriptions: Vec<_> = plan.expected.subscriptions().collect();
+    assert_eq!(renewed.len(), subscriptions.len());
+    let mut ended = 0;
+    for (_, subscription) in subscriptions {
+        let times = &renewed[subscription.subscription_id.as_str()];
+        assert_eq!(times.len() as u32, subscription.renewals);
+        let months = times.windows(2).map(|pair| (pair[1] - pair[0]).as_secs() / 86_400);
+        assert!(months.into_iter().all(|days| (27..=32).contains(&days)), "{times:?}");
+        match subscription.renewals {
+            4 => {}
+            3 => ended += 1,
+            other => panic!("{other} renewals"),
+        }
+    }
+    assert!(ended > 0, "only the last renewal ends a subscription");
+}
+
+#[test]
 fn a_repeat_is_the_same_body_again() {
     let plan = Plan::new(&Options {
         duplicates: 0.5,

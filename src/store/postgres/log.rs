@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use futures_util::stream::{BoxStream, StreamExt};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::pool::PoolConnection;
@@ -35,7 +36,7 @@ const POSITIONS: &str = "events_pkey";
 
 /// Columns of an event without its sealed sections.
 pub(super) const PLAIN: &str =
-    "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts::text AS facts";
+    "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
 
 pub(super) async fn head(pool: &PgPool) -> Result<Head, StoreError> {
     let row = sqlx::query("SELECT position, recorded_at FROM head")
@@ -251,7 +252,12 @@ pub(super) async fn lookup(pool: &PgPool, lookup: &Lookup) -> Result<Found, Stor
 
 pub(super) async fn streams(pool: &PgPool, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
     let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
-    let sql = format!("SELECT {PLAIN} FROM events WHERE stream = ANY ($1) ORDER BY position");
+    // stream by stream, by the index: for a list PostgreSQL would rather read the whole table
+    let sql = format!(
+        "SELECT found.* FROM unnest($1::text[]) AS wanted (name)
+         CROSS JOIN LATERAL (SELECT {PLAIN} FROM events WHERE stream = wanted.name OFFSET 0) AS found
+         ORDER BY position"
+    );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(pool).await?;
     rows.iter().map(|row| event(row, Parts::Plain)).collect()
 }
@@ -285,6 +291,15 @@ pub(super) async fn events(pool: &PgPool, query: &EventQuery) -> Result<Vec<Stor
     sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
     let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(|row| event(row, parts)).collect()
+}
+
+pub(super) fn read(pool: &PgPool, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
+    let sql = format!("SELECT {PLAIN} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
+    let rows = sqlx::query(AssertSqlSafe(sql))
+        .bind(to_i64(after))
+        .bind(i64::from(limit))
+        .fetch(pool);
+    Box::pin(rows.map(|row| event(&row?, Parts::Plain)))
 }
 
 pub(super) async fn events_at(pool: &PgPool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
@@ -335,10 +350,17 @@ pub(super) fn event(row: &PgRow, parts: Parts) -> Result<StoredEvent, StoreError
         schema_version: unsigned(row, "schema_version")?,
         recorded_at: moment(row, "recorded_at")?,
         subject: SubjectId::parse(row.try_get("subject")?)?,
-        facts: row.try_get("facts")?,
+        facts: text_of_json(row, "facts")?.to_owned(),
         sealed: sections,
         leaf_hash,
     })
+}
+
+/// The text of a `json` value as it was written: that is its form in the protocol too.
+fn text_of_json<'r>(row: &'r PgRow, column: &str) -> Result<&'r str, StoreError> {
+    let bytes = row.try_get_raw(column)?.as_bytes();
+    let bytes = bytes.map_err(|_| StoreError::Corrupt(format!("{column} is missing")))?;
+    str::from_utf8(bytes).map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
 }
 
 pub(super) fn to_i64(position: Position) -> i64 {

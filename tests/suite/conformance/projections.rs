@@ -1,17 +1,18 @@
 //! Rows and checkpoints move together; rebuilds are invisible until they are done and resume; checks find what differs;
 //! one projection's trouble is its own.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
 
 use aggregates::{OrderEvent, Position, Recorded};
 use futures_util::future::join_all;
 use projections::testing::{assigned, failed, subscription};
 use projections::{AnyProjection, Folded, by_name};
 use serde_json::json;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use warmledger::runner::{self, LiveRunner, RunError};
+use warmledger::runner::{self, Limits, LiveRunner, RunError};
 use warmledger::store::{
     Advance, Append, Batch, EventQuery, Generation, GenerationState, NewEvent, Parked, RowChange, Store,
 };
@@ -257,8 +258,12 @@ async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(databa
     let raw = Raw::connect(&database).await;
     let rows = async || join_all(projections::all().iter().map(|projection| raw.rows(*projection))).await;
     let live = rows().await;
-    let mut steps = 0;
-    runner::rebuild(&store, projections::all(), |_| steps += 1, &CancellationToken::new())
+    let (mut steps, none) = (0, CancellationToken::new());
+    let limits = Limits {
+        rows: 2_000,
+        ..Limits::default()
+    };
+    runner::rebuild_within(&limits, &store, projections::all(), |_| steps += 1, &none)
         .await
         .unwrap();
     assert!(steps > 2);
@@ -578,38 +583,57 @@ async fn a_new_row_is_the_same_however_it_is_written(database: Database) {
     assert!(rows > 15, "only {rows} rows");
 }
 
+/// What `future` comes to, or nothing if it waits more than `waits` times: it is then let go of, waiting.
+async fn waiting_at_most<T>(waits: usize, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut waited) = (pin!(future), 0);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if waited == waits => Poll::Ready(None),
+        Poll::Pending => {
+            waited += 1;
+            Poll::Pending
+        }
+    })
+    .await
+}
+
 /// A service that stops, or a rebuild that is given up, may let go of a step at any point of it.
 async fn a_step_that_is_cut_short_leaves_nothing_behind(database: Database) {
     let store = database.store().await;
     LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
     let orders = by_name("orders").unwrap();
-    let live = generation(&*store, "orders", GenerationState::Live).await.unwrap();
-    let events: Vec<Recorded> = (0..2_000)
-        .map(|number| assigned(&format!("E{number}"), &format!("O{number:04}")).at(Position(1)))
-        .collect();
-    let all = || {
-        let mut all = step(&live, orders, &events[0], 1);
-        for event in &events[1..] {
-            all.changes.append(&mut step(&live, orders, event, 1).changes);
+    let (mut cut_short, mut steps) = (0, 0);
+    // how often a step waits is for the machine to say
+    while cut_short < 10 {
+        let from = generation(&*store, "orders", GenerationState::Live).await.unwrap();
+        assert_eq!(from.position, Position(steps));
+        steps += 1;
+        let events: Vec<Recorded> = (0..2_000)
+            .map(|number| assigned(&format!("E{number}"), &format!("O{steps}-{number:04}")).at(Position(steps)))
+            .collect();
+        let all = || {
+            let mut all = step(&from, orders, &events[0], steps);
+            for event in &events[1..] {
+                all.changes.append(&mut step(&from, orders, event, steps).changes);
+            }
+            all.changes.iter_mut().for_each(|change| change.is_new = true);
+            all
+        };
+        for waits in 0.. {
+            // let go of at its first wait, its second, and so on: at every point where it can be; the last of those that were cut
+            // short may have been done
+            if let Some(moved) = waiting_at_most(waits, store.advance(&[all()])).await {
+                moved.unwrap();
+                break;
+            }
+            cut_short += 1;
+            // whatever connection it had, those that come next are in order
+            let heads: Vec<_> = (0..10).map(|_| store.head()).collect();
+            for head in join_all(heads).await {
+                assert_eq!(head.unwrap().position, Position(0));
+            }
         }
-        all.changes.iter_mut().for_each(|change| change.is_new = true);
-        all
-    };
-    let (mut cut_short, mut patience) = (0, Duration::from_micros(100));
-    let done = loop {
-        match timeout(patience, store.advance(&[all()])).await {
-            Ok(done) => break done.unwrap(),
-            Err(_) => cut_short += 1,
-        }
-        // whatever connection it had, those that come next are in order
-        let heads: Vec<_> = (0..10).map(|_| store.head()).collect();
-        for head in join_all(heads).await {
-            assert_eq!(head.unwrap().position, Position(0));
-        }
-        patience = patience.mul_f64(1.3);
-    };
-    // the last of those that were cut short may have been done
-    let rows = store.row_count(&live).await.unwrap();
-    assert!(cut_short > 3, "only {cut_short} steps were cut short");
-    assert_eq!(rows, 2_000, "done: {done}");
+        let rows = store.row_count(&from).await.unwrap();
+        assert_eq!(rows, steps * 2_000, "{cut_short} were cut short");
+    }
 }
