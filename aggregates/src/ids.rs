@@ -30,19 +30,22 @@ pub enum IdError {
     BadCharacter,
 }
 
-fn check(text: &str, max: usize, allowed: impl Fn(char) -> bool) -> Result<(), IdError> {
+/// `forbids` tells which ASCII characters a kind does not allow though others do.
+fn check(text: &str, max: usize, forbids: impl Fn(u8) -> bool) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
     if text.len() > max && text.chars().count() > max {
         return Err(IdError::TooLong(max));
     }
-    // nearly all are ASCII, for which no table has to be asked
-    let fits = |c: char| match c.is_ascii() {
-        true => c.is_ascii_graphic(),
-        false => !c.is_control() && !c.is_whitespace(),
+    // nearly all are ASCII, for which no table has to be asked; without a way out, many bytes are looked at at once
+    let fits = |byte: u8| byte.is_ascii_graphic() & !forbids(byte);
+    let is_plain = text.bytes().fold(true, |plain, byte| plain & fits(byte));
+    let allowed = |c: char| match u8::try_from(c) {
+        Ok(byte) if byte.is_ascii() => fits(byte),
+        _ => !c.is_control() && !c.is_whitespace(),
     };
-    if text.chars().all(|c| fits(c) && allowed(c)) {
+    if is_plain || text.chars().all(allowed) {
         Ok(())
     } else {
         Err(IdError::BadCharacter)
@@ -78,7 +81,7 @@ macro_rules! id {
             /// # Errors
             /// [`IdError`] if it is empty, too long, or holds white space or a control character.
             pub fn parse(text: &str) -> Result<Self, IdError> {
-                check(text, Self::MAX, Self::allows)?;
+                check(text, Self::MAX, Self::forbids)?;
                 Ok(Self(text.into()))
             }
 
@@ -133,8 +136,8 @@ macro_rules! plain_id {
         id!($(#[$doc])* $name);
         impl $name {
             const MAX: usize = MAX_ID_CHARS;
-            fn allows(_: char) -> bool {
-                true
+            fn forbids(_: u8) -> bool {
+                false
             }
         }
     )*};
@@ -221,8 +224,8 @@ id! {
 impl UserId {
     const MAX: usize = MAX_ID_CHARS;
     /// `~` opens the subjects that the ledger makes itself.
-    fn allows(c: char) -> bool {
-        c != '~'
+    fn forbids(byte: u8) -> bool {
+        byte == b'~'
     }
 }
 
@@ -233,8 +236,8 @@ id! {
 }
 impl SubjectId {
     const MAX: usize = 2 * MAX_ID_CHARS;
-    fn allows(_: char) -> bool {
-        true
+    fn forbids(_: u8) -> bool {
+        false
     }
 
     /// The subject of a user's events.
@@ -254,8 +257,8 @@ id! {
 }
 impl Domain {
     const MAX: usize = MAX_DOMAIN_CHARS;
-    fn allows(c: char) -> bool {
-        !matches!(c, '/' | '@' | '\\' | '"' | '<' | '>')
+    fn forbids(byte: u8) -> bool {
+        matches!(byte, b'/' | b'@' | b'\\' | b'"' | b'<' | b'>')
     }
 
     /// Parses a domain name as people and senders write it: white space around it and a final dot are dropped, letters
@@ -279,8 +282,8 @@ id! {
 }
 impl StreamId {
     const MAX: usize = 2 * MAX_ID_CHARS + 16;
-    fn allows(_: char) -> bool {
-        true
+    fn forbids(_: u8) -> bool {
+        false
     }
 
     /// What streams there are: the part of a name before the first `-`.
@@ -356,6 +359,10 @@ mod tests {
         assert_eq!(OrderId::parse(&"x".repeat(129)), Err(IdError::TooLong(128)));
         assert_eq!(OrderId::parse("a b"), Err(IdError::BadCharacter));
         assert_eq!(OrderId::parse("a\0b"), Err(IdError::BadCharacter));
+        assert_eq!(OrderId::parse("a\u{a0}b"), Err(IdError::BadCharacter));
+        assert_eq!(OrderId::parse("a\u{85}b"), Err(IdError::BadCharacter));
+        assert_eq!(Domain::parse("é@b.c"), Err(IdError::BadCharacter));
+        assert_eq!(UserId::parse("é~"), Err(IdError::BadCharacter));
         assert_eq!(
             OrderId::parse("é".repeat(128).as_str()).map(|id| id.as_str().len()),
             Ok(256)

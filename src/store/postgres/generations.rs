@@ -112,6 +112,9 @@ pub(super) async fn make(
         format!("CREATE TABLE {table} (key text COLLATE \"C\" PRIMARY KEY, {document}{definitions})"),
     )
     .await?;
+    // nobody looks for a row by its document, and it is most of what statistics would be made of
+    let without_statistics = format!("ALTER TABLE {table} ALTER COLUMN document SET STATISTICS 0");
+    run(tx, without_statistics).await?;
     if generation.state == GenerationState::Live {
         make_indexes(tx, generation, columns).await?;
     }
