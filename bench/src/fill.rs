@@ -20,7 +20,7 @@ const SENDERS: usize = 512;
 /// Webhooks that are signed at a time. Of orders, these are those of one plan: many, since domains are unique within a plan, and so
 /// nearly unique in the ledger.
 const PART: u64 = 50_000;
-const SEED: u64 = 7_000_000;
+pub(crate) const SEED: u64 = 7_000_000;
 
 #[derive(Args)]
 pub(crate) struct FillArgs {
@@ -33,6 +33,9 @@ pub(crate) struct FillArgs {
     /// What its webhooks tell
     #[arg(long, value_enum)]
     told: Told,
+    /// So many more webhooks are planned, and left for others to send
+    #[arg(long, default_value_t = 0)]
+    more: u64,
 }
 
 /// Records so many webhooks, and prints how many there are from time to time.
@@ -43,7 +46,9 @@ pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
     let ingest = Arc::new(core.ingests.remove(MAIN_SOURCE).context("there is no main source")?);
     let (made, mut parts_made) = mpsc::channel(1);
     // the next part is drawn up while one is recorded
-    tokio::task::spawn_blocking(move || parts(args.told, args.events).try_for_each(|part| made.blocking_send(part)));
+    tokio::task::spawn_blocking(move || {
+        parts(args.told, args.events, args.more).try_for_each(|part| made.blocking_send(part))
+    });
     let mut events = 0;
     while let Some(payloads) = parts_made.recv().await {
         let tasks: Vec<_> = (0..SENDERS)
@@ -61,7 +66,7 @@ pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
 }
 
 /// All webhooks, each part signed when it is asked for.
-fn parts(told: Told, events: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
+fn parts(told: Told, events: u64, more: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
     match told {
         Told::Orders => Box::new(
             (0..events)
@@ -72,7 +77,10 @@ fn parts(told: Told, events: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
                     Payloads::of_plans(count, count, seed)
                 }),
         ),
-        Told::Renewals => Box::new(Payloads::renewals(events as usize, PART as usize, SEED)),
+        Told::Renewals => {
+            let (events, more) = (events as usize, more as usize);
+            Box::new(Payloads::renewals(events + more, 0..events, PART as usize, SEED))
+        }
     }
 }
 

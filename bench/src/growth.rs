@@ -1,10 +1,14 @@
-//! Ingest into a very large ledger against a small one: the same load on both, in turns.
+//! Ingest into a large ledger against a small one: the same load on both, in turns.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
 
 use crate::child::Server;
 use crate::database::Database;
+use crate::fill;
 use crate::goals::{Findings, Goal, Row, median};
 use crate::load::{self, Outcome, Window};
 use crate::options::Options;
@@ -21,28 +25,36 @@ struct Served {
     ledger: Prepared,
     server: Server,
     address: SocketAddr,
+    /// What is sent in each round.
+    loads: Box<dyn Iterator<Item = Arc<Payloads>> + Send>,
     rounds: Vec<Outcome>,
 }
 
 impl Served {
-    async fn new(options: &Options, events: u64) -> anyhow::Result<Self> {
+    async fn new(options: &Options, events: u64, told: Told, seed: u64) -> anyhow::Result<Self> {
         let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-        let ledger = Prepared::new(database, events, Told::Orders).await?;
+        let seconds = (options.warm_up() + options.seconds()).as_secs_f64();
+        let count = (seconds * PER_SECOND) as usize;
+        let more = count * options.rounds();
+        let ledger = Prepared::with_more(database, events, told, more as u64).await?;
         let mut server = Server::service(&ledger.database.url, ledger.database.dir.path())?;
         let address = server.address().await?;
         ledger.database.caught_up().await?;
+        let begin = events as usize;
         Ok(Self {
             ledger,
             server,
             address,
+            loads: match told {
+                Told::Orders => Box::new((seed..).map(move |seed| Payloads::of_plans(count, count, seed))),
+                Told::Renewals => Box::new(Payloads::renewals(begin + more, begin..begin + more, count, fill::SEED)),
+            },
             rounds: Vec::new(),
         })
     }
 
-    async fn load(&mut self, options: &Options, seed: u64) -> anyhow::Result<()> {
-        let seconds = (options.warm_up() + options.seconds()).as_secs_f64();
-        let count = (seconds * PER_SECOND) as usize;
-        let payloads = Payloads::of_plans(count, count, seed);
+    async fn load(&mut self, options: &Options) -> anyhow::Result<()> {
+        let payloads = self.loads.next().context("there is nothing to send")?;
         let window = Window::starting_now(options.warm_up(), options.seconds());
         let tally = load::over_http(&[self.address], SENDERS, &payloads, window).await?;
         let outcome = tally.outcome(window);
@@ -66,15 +78,29 @@ impl Served {
 }
 
 pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
-    let mut small = Served::new(options, options.small()).await?;
-    let mut large = Served::new(options, options.large()).await?;
-    for number in 0..options.rounds() as u64 {
-        small.load(options, 6_000_000 + number).await?;
-        large.load(options, 6_500_000 + number).await?;
+    let mut findings = ledger_findings(options, Told::Orders, options.large()).await?;
+    findings.add(ledger_findings(options, Told::Renewals, options.renewals()).await?);
+    Ok(findings)
+}
+
+async fn ledger_findings(options: &Options, told: Told, large: u64) -> anyhow::Result<Findings> {
+    let (title, load) = match told {
+        Told::Orders => ("orders", "New orders."),
+        Told::Renewals => (
+            "renewals",
+            "Renewals of subscriptions that are known, by a service that has just been started and so remembers none of them.",
+        ),
+    };
+    note(format_args!("growth: {title}"));
+    let mut small = Served::new(options, options.small(), told, 6_000_000).await?;
+    let mut large = Served::new(options, large, told, 6_500_000).await?;
+    for _ in 0..options.rounds() {
+        small.load(options).await?;
+        large.load(options).await?;
     }
     let mut details = format!(
-        "## Ingest as the ledger grows\n\nOver HTTP, {SENDERS} senders; medians of {} interleaved rounds of {} s, views \
-         folded beside.\n\n| events before | after all rounds | webhooks/s | p50 ms | p99 ms |\n|--:|--:|--:|--:|--:|\n",
+        "## Ingest as a ledger of {title} grows\n\n{load} Over HTTP, {SENDERS} senders; medians of {} interleaved rounds of {} s, \
+         views folded beside.\n\n| events before | after all rounds | webhooks/s | p50 ms | p99 ms |\n|--:|--:|--:|--:|--:|\n",
         options.rounds(),
         options.seconds().as_secs_f64()
     );
@@ -93,7 +119,7 @@ pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
     let rate = |served: &Served| served.median(|round| round.per_second);
     let row = Row::relative(
         format!(
-            "ingest at {} events against {}",
+            "ingest of {title} at {} events against {}",
             large.ledger.events, small.ledger.events
         ),
         rate(&large),

@@ -40,6 +40,9 @@ pub(crate) struct Options {
     /// Events of the ledger that is rebuilt, verified, read and started [default: 1000000; 8000 with --quick]
     #[arg(long)]
     events: Option<u64>,
+    /// Events of the ledger of renewals that is rebuilt and grows [default: 1000000; 8000 with --quick]
+    #[arg(long)]
+    renewals: Option<u64>,
     /// Events of the very large ledger [default: 5000000; 15000 with --quick]
     #[arg(long)]
     large: Option<u64>,
@@ -100,6 +103,10 @@ impl Options {
 
     pub(crate) fn events(&self) -> u64 {
         self.scaled(self.events, 1_000_000, 8_000)
+    }
+
+    pub(crate) fn renewals(&self) -> u64 {
+        self.scaled(self.renewals, 1_000_000, 8_000)
     }
 
     pub(crate) fn large(&self) -> u64 {

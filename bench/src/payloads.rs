@@ -2,13 +2,13 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::ValueEnum;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
 use warmledger::secret::Secret;
 use warmledger::simulate::{Options, Plan, Scenario};
@@ -29,6 +29,8 @@ const AHEAD: usize = 1_000;
 
 /// The life of a ledger that is told in renewals, in months.
 const MONTHS: u32 = 24;
+/// When it begins: 2024-01-01T00:00:00Z.
+const BEGINNING: Timestamp = Timestamp::constant(1_704_067_200, 0);
 /// An order of such a ledger leads to more webhooks than this, on average.
 const AN_ORDER: usize = 80;
 const FEWEST: usize = 10;
@@ -118,19 +120,23 @@ impl Payloads {
         Self::from_signed(signed)
     }
 
-    /// Two years of a reseller whose orders all were placed at their beginning, in parts of so many webhooks, each signed
-    /// when it is asked for.
-    pub(crate) fn renewals(count: usize, part: usize, seed: u64) -> impl Iterator<Item = Arc<Self>> {
-        let now = Timestamp::now().to_zoned(TimeZone::UTC);
-        let begin = now.saturating_sub(i64::from(MONTHS).months());
+    /// Two years of a reseller whose orders all were placed at their beginning, told in so many webhooks: those in the range, in
+    /// parts of so many, each signed when it is asked for. The same count and seed give the same ones.
+    pub(crate) fn renewals(
+        count: usize,
+        range: Range<usize>,
+        part: usize,
+        seed: u64,
+    ) -> impl Iterator<Item = Arc<Self>> + Send {
         let plan = Plan::new(&Options {
             scenario: Scenario::Success,
             renewals: true,
             months: MONTHS,
             seed,
-            ..Options::new(count / AN_ORDER + FEWEST, begin.timestamp())
+            ..Options::new(count / AN_ORDER + FEWEST, BEGINNING)
         });
-        let mut bodies = plan.deliveries.into_iter().map(|delivery| delivery.body).take(count);
+        let bodies = plan.deliveries.into_iter().map(|delivery| delivery.body);
+        let mut bodies = bodies.take(range.end).skip(range.start);
         let next = move || Self::from_signed(bodies.by_ref().take(part).map(signer()));
         std::iter::repeat_with(next).take_while(|part| !part.signed.is_empty())
     }
@@ -236,11 +242,11 @@ mod tests {
 
     #[test]
     fn a_ledger_told_in_renewals_is_mostly_renewals() {
-        let parts: Vec<_> = Payloads::renewals(6_000, 2_500, 7).collect();
+        let parts: Vec<_> = Payloads::renewals(6_000, 500..6_000, 2_500, 7).collect();
         let counts: Vec<_> = parts.iter().map(|part| part.signed.len()).collect();
-        assert_eq!(counts, [2_500, 2_500, 1_000]);
+        assert_eq!(counts, [2_500, 2_500, 500]);
         let webhooks = parts.iter().flat_map(|part| &part.signed);
         let renewals = webhooks.filter(|signed| signed.body.contains(r#""event":"subscription."#));
-        assert!(renewals.count() > 5_800);
+        assert!(renewals.count() > 5_300);
     }
 }

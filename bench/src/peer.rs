@@ -64,7 +64,7 @@ impl Replay {
         let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
         let payloads = match told {
             Told::Orders => Some(Payloads::new(DIFFERENT, SEED)),
-            Told::Renewals => Payloads::renewals(DIFFERENT, DIFFERENT, SEED).next(),
+            Told::Renewals => Payloads::renewals(DIFFERENT, 0..DIFFERENT, DIFFERENT, SEED).next(),
         };
         payloads.context("no webhooks")?.write_bodies(&bodies(&database))?;
         Ok(Self { database, events })

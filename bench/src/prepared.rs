@@ -17,6 +17,11 @@ pub(crate) struct Prepared {
 impl Prepared {
     /// Fills a fresh database and folds its views.
     pub(crate) async fn new(database: Database, events: u64, told: Told) -> anyhow::Result<Self> {
+        Self::with_more(database, events, told, 0).await
+    }
+
+    /// The same, where so many more webhooks are planned and not sent yet.
+    pub(crate) async fn with_more(database: Database, events: u64, told: Told, more: u64) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let dir = database.dir.path();
         let mut arguments = ours(&database.url, dir);
@@ -26,6 +31,7 @@ impl Prepared {
             Told::Renewals => "renewals",
         };
         arguments.push(format!("--told={told}"));
+        arguments.push(format!("--more={more}"));
         let mut filling = Server::start("fill", &arguments, dir)?;
         let mut recorded = 0;
         while recorded < events {

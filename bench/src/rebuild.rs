@@ -72,7 +72,7 @@ pub(crate) async fn findings(options: &Options, orders: &Prepared) -> anyhow::Re
     let mut findings = ledger_findings(options, orders, Told::Orders).await?;
     note("rebuild: a ledger of renewals");
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-    let renewals = Prepared::new(database, options.events(), Told::Renewals).await?;
+    let renewals = Prepared::new(database, options.renewals(), Told::Renewals).await?;
     findings.add(ledger_findings(options, &renewals, Told::Renewals).await?);
     renewals.database.drop_now().await?;
     Ok(findings)
@@ -87,7 +87,7 @@ async fn ledger_findings(options: &Options, postgres: &Prepared, told: Told) -> 
         ),
     };
     note(format_args!("rebuild: a ledger of {title} on SQLite"));
-    let sqlite = Prepared::new(Database::sqlite(&options.dir()?)?, options.events(), told).await?;
+    let sqlite = Prepared::new(Database::sqlite(&options.dir()?)?, postgres.events, told).await?;
     let replay = Replay::new(options, postgres.events, told).await?;
     let mut passes: [Vec<(Pass, Memory)>; 3] = Default::default();
     for _ in 0..options.rounds() {

@@ -11,9 +11,9 @@ use warmledger::store::Store;
 use warmledger::vault::{KeyFile, Vault};
 
 use crate::on_both_stores;
-use crate::support::Database;
 use crate::support::faulty::{Fault, FaultyStore};
 use crate::support::log::{all_events, sound_log};
+use crate::support::{Database, fixture};
 
 on_both_stores!(
     one_bad_webhook_does_not_harm_its_batch,
@@ -23,6 +23,7 @@ on_both_stores!(
     a_failure_that_passes_is_not_noticed_by_the_sender,
     a_store_that_stays_away_is_told_and_nothing_is_kept,
     a_full_queue_is_told_at_once,
+    the_store_is_asked_for_no_stream_that_is_remembered_or_not_needed,
 );
 
 /// A ledger of its own on a database, as one process has it.
@@ -275,4 +276,41 @@ async fn a_full_queue_is_told_at_once(database: Database) {
         );
     }
     assert_eq!(sound_log(&*process.store).await.len(), 4);
+}
+
+async fn the_store_is_asked_for_no_stream_that_is_remembered_or_not_needed(database: Database) {
+    const SUBSCRIPTION: &str = "KX9V77PVMFMZH4PTPF2Y99PKYAT2";
+    const ORDER: &str = "order-WR3N4JEW3D76N6KGRQSG36SSHBXK";
+    let process = Process::start(&database, 100, 100).await;
+    let order = String::from_utf8(fixture("prewarmup.order.success.json")).unwrap();
+    process.record(order).await;
+    process.store.asked();
+    process.record(webhook("E1", SUBSCRIPTION, "ACTIVE")).await;
+    assert_eq!(
+        process.store.asked(),
+        [] as [&str; 0],
+        "its order has just been recorded"
+    );
+    process.record(webhook("E2", "S9", "ACTIVE")).await;
+    assert_eq!(process.store.asked(), ["subscription-S9"], "it may wait there already");
+
+    let process = Process::start(&database, 100, 100).await;
+    // whose key it is has to be asked for once
+    process.record(webhook("E0", "S8", "ACTIVE")).await;
+    process.store.asked();
+    process.record(webhook("E3", SUBSCRIPTION, "ACTIVE")).await;
+    assert_eq!(process.store.asked(), [ORDER]);
+    process.record(webhook("E4", SUBSCRIPTION, "ACTIVE")).await;
+    assert_eq!(process.store.asked(), [] as [&str; 0]);
+    process.record(webhook("E5", "S9", "ACTIVE")).await;
+    assert_eq!(process.store.asked(), ["subscription-S9"]);
+
+    let events = all_events(&*process.store).await;
+    let streams: Vec<&str> = events.iter().map(|event| event.stream.as_str()).collect();
+    let waiting = ["subscription-S9", "subscription-S8"];
+    assert_eq!(
+        streams,
+        [ORDER, ORDER, waiting[0], waiting[1], ORDER, ORDER, waiting[0]]
+    );
+    sound_log(&*process.store).await;
 }

@@ -37,6 +37,7 @@ pub struct FaultyStore {
     gate: Semaphore,
     faults: Mutex<VecDeque<Fault>>,
     batches: Mutex<Vec<usize>>,
+    asked: Mutex<Vec<String>>,
 }
 
 impl FaultyStore {
@@ -54,6 +55,7 @@ impl FaultyStore {
             gate: Semaphore::new(appends),
             faults: Mutex::default(),
             batches: Mutex::default(),
+            asked: Mutex::default(),
         })
     }
 
@@ -70,6 +72,11 @@ impl FaultyStore {
     /// The sizes of all batches that came to the gate.
     pub fn batches(&self) -> Vec<usize> {
         self.batches.lock().unwrap().clone()
+    }
+
+    /// The streams that were asked for since the last call.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.asked.lock().unwrap())
     }
 
     /// Waits until so many appends have come to the gate.
@@ -244,6 +251,8 @@ impl Store for FaultyStore {
     }
 
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+        let names = streams.iter().map(|stream| stream.as_str().to_owned());
+        self.asked.lock().unwrap().extend(names);
         self.real.streams(streams).await
     }
 
