@@ -32,7 +32,6 @@ use std::sync::Arc;
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use projections::Column;
 
@@ -345,10 +344,6 @@ pub trait Store: KeyStore + TreeStore {
 
     /// Events in the order of their positions.
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError>;
-
-    /// The events after a position, at most so many, without sealed sections: each as soon as it is read, for whoever goes through
-    /// many of them.
-    fn read(&self, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>>;
 
     /// The events at these positions, with their sealed sections.
     async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError>;

@@ -80,7 +80,7 @@ pub(crate) async fn findings(options: &Options, orders: &Prepared) -> anyhow::Re
 
 async fn ledger_findings(options: &Options, postgres: &Prepared, told: Told) -> anyhow::Result<Findings> {
     let (title, explained) = match told {
-        Told::Orders => ("orders", "Every event makes some four rows of its own."),
+        Told::Orders => ("orders", "Every event makes rows of its own, some twelve."),
         Told::Renewals => (
             "renewals",
             "Orders that were all placed two years ago, and month by month the renewals of their subscriptions since.",

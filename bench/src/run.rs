@@ -15,7 +15,7 @@ use crate::progress::note;
 use crate::{as_of, batching, growth, limits, peer, rebuild, rounds, start_up, verify};
 
 /// No part takes longer, or something is wrong.
-const LIMIT: Duration = Duration::from_secs(60 * 60);
+const LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// Measures what is wanted, prints the table and the details, and keeps them if that is wanted.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {

@@ -161,7 +161,7 @@ impl<'a> Planner<'a> {
         if let Route::Traced(trace, _) = route(incoming) {
             plan.sought.extend(trace.references());
         }
-        let stream = self.stream_of(incoming, plan);
+        let stream = self.stream_of(incoming, plan).await?;
         let mut state = self.state(&stream, plan);
         // no reference is needed where the stream is found without one
         let found_anyway = match &incoming.claim {
@@ -268,10 +268,19 @@ impl<'a> Planner<'a> {
     }
 
     /// The stream of a webhook.
-    fn stream_of(&self, incoming: &Incoming, plan: &Plan) -> StreamId {
+    async fn stream_of(&mut self, incoming: &Incoming, plan: &Plan) -> Result<StreamId, RecordError> {
         match route(incoming) {
-            Route::Known(stream) => stream,
-            Route::Traced(trace, waiting) => self.order_of(&trace, plan).cloned().unwrap_or(waiting),
+            Route::Known(stream) => Ok(stream),
+            Route::Traced(trace, waiting) => {
+                if let Some(stream) = self.order_of(&trace, plan) {
+                    return Ok(stream.clone());
+                }
+                // it did lead somewhere before the webhooks ahead of it in the batch, and so was not asked for
+                if self.planned(&waiting, plan).is_none() {
+                    self.load(HashSet::from([waiting.clone()])).await?;
+                }
+                Ok(waiting)
+            }
         }
     }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aggregates::{Position, Recorded};
-use futures_util::stream::TryStreamExt;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -11,12 +10,13 @@ use super::RunError;
 use crate::store::{EventQuery, Store, StoreError, StoredEvent};
 use crate::tasks;
 
-/// So many portions wait at most, beside the one that is folded and the one that is read.
+/// So many portions wait at most, beside the one that is folded and those of the page that is read.
 const WAITING: usize = 2;
 /// The most events of a portion that is read ahead: more would not stay in the processor's cache until they are folded.
 const PORTION: usize = 1_000;
-/// Events that one query reads: the database has to keep for it what is removed meanwhile.
-const QUERY: u32 = 50_000;
+/// Events that one query reads. It is done before any of them is handed on, so that no connection is held, and nothing kept
+/// from being cleaned up, while a step is written.
+const PAGE: u32 = 4_000;
 
 /// Events that follow each other.
 pub(super) struct Portion {
@@ -72,36 +72,36 @@ async fn read(
     portions: mpsc::Sender<Portion>,
 ) -> Result<(), RunError> {
     loop {
-        let (mut stored, mut count) = (store.read(after, QUERY), 0);
-        let mut next = Portion::of_at_most(size);
-        while let Some(event) = stored.try_next().await? {
-            count += 1;
-            after = event.position;
-            next.facts += event.facts.len();
-            next.events.push(event.into_recorded()?);
-            if next.events.len() == size {
-                let full = std::mem::replace(&mut next, Portion::of_at_most(size));
-                if portions.send(full).await.is_err() {
-                    return Ok(());
-                }
+        let query = EventQuery {
+            after,
+            limit: PAGE,
+            ..EventQuery::default()
+        };
+        let mut page = store.events(&query).await?.into_iter();
+        let is_full = page.len() >= PAGE as usize;
+        while page.len() > 0 {
+            let more = is_full || page.len() > size;
+            let portion = Portion::of(page.by_ref().take(size), more)?;
+            after = portion.events.last().map_or(after, |event| event.position);
+            if portions.send(portion).await.is_err() {
+                return Ok(());
             }
         }
-        let more = count == QUERY;
-        next.more = more;
-        if !next.events.is_empty() && portions.send(next).await.is_err() || !more {
+        if !is_full {
             return Ok(());
         }
     }
 }
 
 impl Portion {
-    /// One to which events are added.
-    fn of_at_most(size: usize) -> Self {
-        Self {
-            events: Vec::with_capacity(size),
-            facts: 0,
-            more: true,
-        }
+    fn of(stored: impl Iterator<Item = StoredEvent>, more: bool) -> Result<Self, StoreError> {
+        let mut facts = 0;
+        let events = stored.map(|event| {
+            facts += event.facts.len();
+            event.into_recorded()
+        });
+        let events = events.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { events, facts, more })
     }
 }
 
@@ -125,12 +125,6 @@ pub(super) async fn portion(
     if stored.is_empty() {
         return Ok(None);
     }
-    let facts = stored.iter().map(|event| event.facts.len()).sum();
-    let events = stored.into_iter().map(StoredEvent::into_recorded);
-    let events = events.collect::<Result<Vec<_>, _>>()?;
-    Ok(Some(Portion {
-        more: events.len() >= limit as usize,
-        facts,
-        events,
-    }))
+    let more = stored.len() >= limit as usize;
+    Ok(Some(Portion::of(stored.into_iter(), more)?))
 }

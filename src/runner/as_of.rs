@@ -245,7 +245,10 @@ pub async fn history(
         Some(Origin::Order(id)) => vec![StreamId::order(&id)],
         Some(Origin::Subscription(id)) => {
             let mut streams = referenced(store, Reference::subscription(&id)).await?;
-            streams.push(StreamId::subscription(&id));
+            let waiting = StreamId::subscription(&id);
+            if !streams.contains(&waiting) {
+                streams.push(waiting);
+            }
             streams
         }
         Some(Origin::Domain(name)) => referenced(store, Reference::domain(&name)).await?,

@@ -132,16 +132,23 @@ pub(super) async fn rebuild_by(
         let write = write(store, &before);
         let more = under_way.as_ref().is_none_or(|step| step.more);
         let fold = async {
-            match more {
+            Ok(match more {
                 true => folding.next(store, &targets, &before).await,
                 // close to the end: it may come in faster than it can be read, so the switch is tried first
                 false => Ok(Gathered::Nothing),
+            })
+        };
+        // a step that was not written is known at once: what is folded on top of it is of no use
+        let write = async {
+            match write.await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Ok(None)),
+                Err(error) => Err(Err(error.into())),
             }
         };
-        let result = match tokio::join!(write, fold) {
-            (Ok(false), _) => Ok(None),
-            (Ok(true), folded) => folded.map(Some),
-            (Err(error), _) => Err(error.into()),
+        let result = match tokio::try_join!(write, fold) {
+            Ok(((), folded)) => folded.map(Some),
+            Err(unwritten) => unwritten,
         };
         let Some(next) = undisturbed(&**store, result, &targets).await? else {
             (targets, under_way) = (reload(&**store, targets, by).await?, None);
@@ -154,6 +161,9 @@ pub(super) async fn rebuild_by(
                 position: reached.unwrap_or_default(),
                 head: store.head().await?.position,
             });
+        }
+        if shutdown.is_cancelled() {
+            return Err(RunError::Cancelled);
         }
         under_way = match next {
             Gathered::Step(next) => {
@@ -227,20 +237,20 @@ impl<'l> Folding<'l> {
         match &gathered {
             Gathered::Step(step) if step.steps.iter().map(Advance::size).sum::<usize>() > TOO_MUCH => {
                 self.begin_anew();
+                self.wide = false;
             }
             Gathered::NotAtOnce => {
-                self.at_once = false;
                 self.begin_anew();
+                (self.at_once, self.wide) = (false, false);
             }
             Gathered::Step(_) | Gathered::Nothing => {}
         }
         Ok(gathered)
     }
 
-    /// Forgets what was read ahead, and how large rows are.
+    /// Forgets what was read ahead: the targets may be elsewhere.
     fn begin_anew(&mut self) {
         self.ahead = None;
-        self.wide = false;
     }
 }
 

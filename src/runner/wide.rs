@@ -21,20 +21,20 @@ pub struct Limits {
     pub rows: usize,
     /// Stored views that are read, in bytes.
     pub documents: usize,
-    /// Facts of the events, in bytes of JSON: rows hardly grow by more than what they are told.
+    /// What rows are told, in bytes of JSON: the facts of an event, for each row that it touches. Rows hardly grow by more.
     pub facts: usize,
-    /// How long it is folded. What a rebuild has not written yet is lost when it is cut short.
+    /// How long it is folded. What a rebuild has not written yet is lost when it is cut short, and whoever sees none of its
+    /// steps for ten seconds takes it for left.
     pub time: Duration,
 }
 
 impl Default for Limits {
-    /// Some 250 MB, since one step is folded while the one before is written.
     fn default() -> Self {
         Self {
             rows: 100_000,
             documents: 32 << 20,
-            facts: 256 << 20,
-            time: Duration::from_secs(10),
+            facts: 128 << 20,
+            time: Duration::from_secs(4),
         }
     }
 }
@@ -53,7 +53,7 @@ pub(super) enum Gathered {
     NotAtOnce,
 }
 
-/// Folds portions of events until a step is full, the log ends or `shutdown` is cancelled. `before` is the step that the targets have been moved on
+/// Folds portions of events until a step is full or the log ends; nothing once `shutdown` is cancelled. `before` is the step that the targets have been moved on
 /// by and that is still being written: its rows count as if they were there.
 ///
 /// # Errors
@@ -69,20 +69,28 @@ pub(super) async fn gather(
     let begun = Instant::now();
     let mut held: Vec<Held<'_>> = targets.iter().map(|target| Held::new(target, before)).collect();
     let (mut reached, mut facts, mut more) = (None, 0, false);
-    while let Some(portion) = ahead.next().await? {
+    loop {
+        let portion = tokio::select! {
+            biased;
+            // what is folded so far would not be written any more
+            () = shutdown.cancelled() => return Ok(Gathered::Nothing),
+            portion = ahead.next() => portion?,
+        };
+        let Some(portion) = portion else { break };
+        let mut touched = 0;
         for rows in &mut held {
-            if !rows.fold(store, &portion.events).await? {
+            let Some(rows) = rows.fold(store, &portion.events).await? else {
                 return Ok(Gathered::NotAtOnce);
-            }
+            };
+            touched += rows;
         }
-        facts += portion.facts;
+        facts += portion.facts / portion.events.len().max(1) * touched;
         reached = portion.events.last().map(|event| event.position);
         let sum = |of: fn(&Held<'_>) -> usize| held.iter().map(of).sum::<usize>();
         let is_full = sum(|held| held.rows.len()) >= limits.rows
             || sum(|held| held.documents) >= limits.documents
             || facts >= limits.facts
-            || begun.elapsed() >= limits.time
-            || shutdown.is_cancelled();
+            || begun.elapsed() >= limits.time;
         if is_full || !portion.more {
             more = portion.more;
             break;
@@ -144,9 +152,10 @@ impl<'s> Held<'s> {
         }
     }
 
-    /// Folds events into the rows that they touch; whether that could be done.
-    async fn fold(&mut self, store: &dyn Store, events: &[Recorded]) -> Result<bool, RunError> {
+    /// Folds events into the rows that they touch, and tells how many times that was one; none if it could not be done.
+    async fn fold(&mut self, store: &dyn Store, events: &[Recorded]) -> Result<Option<usize>, RunError> {
         let projection = self.target.projection;
+        let mut count = 0;
         let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
         let position = self.target.generation.position;
         for event in events.iter().filter(|event| event.position > position) {
@@ -154,8 +163,9 @@ impl<'s> Held<'s> {
                 match self.rows.get_mut(&key) {
                     Some(row) => {
                         if !row.apply(&key, event) {
-                            return Ok(false);
+                            return Ok(None);
                         }
+                        count += 1;
                         self.turn.take(AN_EVENT).await;
                     }
                     None if self.standing.contains(&key) => {}
@@ -164,7 +174,7 @@ impl<'s> Held<'s> {
             }
         }
         if touched.is_empty() {
-            return Ok(true);
+            return Ok(Some(count));
         }
         let (keys, events): (Vec<String>, Vec<Vec<&Recorded>>) = touched.into_iter().unzip();
         let Before {
@@ -175,7 +185,7 @@ impl<'s> Held<'s> {
             let document = documents.remove(&key);
             let open = catch_unwind(AssertUnwindSafe(|| projection.open(&key, document.as_deref())));
             let Ok(Ok(open)) = open else {
-                return Ok(false);
+                return Ok(None);
             };
             let mut row = Row {
                 open,
@@ -185,12 +195,13 @@ impl<'s> Held<'s> {
             self.documents += size;
             self.turn.take(size + events.len() * AN_EVENT).await;
             if !events.iter().all(|event| row.apply(&key, event)) {
-                return Ok(false);
+                return Ok(None);
             }
+            count += events.len();
             self.rows.insert(key, row);
         }
         self.standing.extend(standing);
-        Ok(true)
+        Ok(Some(count))
     }
 
     /// The step that writes the rows; none if one cannot be written.

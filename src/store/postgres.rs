@@ -35,7 +35,6 @@ use std::time::Duration;
 
 use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use projections::Column;
 use sqlx::Connection;
@@ -153,10 +152,6 @@ impl Store for PostgresStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
         log::events(&self.pool, query).await
-    }
-
-    fn read(&self, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
-        log::read(&self.pool, after, limit)
     }
 
     async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {

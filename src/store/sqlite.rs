@@ -36,7 +36,6 @@ use std::time::{Duration, Instant};
 
 use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
-use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use projections::Column;
 use sqlx::migrate::Migrator;
@@ -168,10 +167,6 @@ impl Store for SqliteStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
         log::events(&self.pool, query).await
-    }
-
-    fn read(&self, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
-        log::read(&self.pool, after, limit)
     }
 
     async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {

@@ -75,7 +75,6 @@ impl Planner<'_> {
             }
             for (reference, stream) in found.references {
                 streams.insert(stream.clone());
-                self.cache.references.put(reference, stream.clone());
                 self.traced.entry(reference).or_default().push(stream);
             }
             for key in found.keys {
@@ -92,7 +91,7 @@ impl Planner<'_> {
     }
 
     /// Loads and folds those of the streams that are not cached.
-    async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
+    pub(super) async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
         streams.retain(|stream| !self.cache.streams.contains(stream) && !self.loaded.contains_key(stream));
         let streams: Vec<StreamId> = streams.into_iter().collect();
         if streams.is_empty() {

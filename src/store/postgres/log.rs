@@ -4,7 +4,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
-use futures_util::stream::{BoxStream, StreamExt};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::pool::PoolConnection;
@@ -254,7 +253,7 @@ pub(super) async fn streams(pool: &PgPool, streams: &[StreamId]) -> Result<Vec<S
     let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
     // stream by stream, by the index: for a list PostgreSQL would rather read the whole table
     let sql = format!(
-        "SELECT found.* FROM unnest($1::text[]) AS wanted (name)
+        "SELECT found.* FROM (SELECT DISTINCT name FROM unnest($1::text[]) AS named (name)) AS wanted
          CROSS JOIN LATERAL (SELECT {PLAIN} FROM events WHERE stream = wanted.name OFFSET 0) AS found
          ORDER BY position"
     );
@@ -291,15 +290,6 @@ pub(super) async fn events(pool: &PgPool, query: &EventQuery) -> Result<Vec<Stor
     sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
     let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(|row| event(row, parts)).collect()
-}
-
-pub(super) fn read(pool: &PgPool, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
-    let sql = format!("SELECT {PLAIN} FROM events WHERE position > $1 ORDER BY position LIMIT $2");
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(to_i64(after))
-        .bind(i64::from(limit))
-        .fetch(pool);
-    Box::pin(rows.map(|row| event(&row?, Parts::Plain)))
 }
 
 pub(super) async fn events_at(pool: &PgPool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {

@@ -1,7 +1,6 @@
 //! The event log, references and data keys on SQLite.
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
-use futures_util::stream::{BoxStream, StreamExt};
 use jiff::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
@@ -233,15 +232,6 @@ pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<
     sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
     let rows = sql.build().fetch_all(pool).await?;
     rows.iter().map(|row| event(row, parts)).collect()
-}
-
-pub(super) fn read(pool: &SqlitePool, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
-    let sql = format!("SELECT {PLAIN} FROM events WHERE position > ? ORDER BY position LIMIT ?");
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(to_i64(after))
-        .bind(i64::from(limit))
-        .fetch(pool);
-    Box::pin(rows.map(|row| event(&row?, Parts::Plain)))
 }
 
 pub(super) async fn events_at(pool: &SqlitePool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {

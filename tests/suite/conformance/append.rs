@@ -269,6 +269,13 @@ async fn a_read_event_is_the_one_that_was_written(database: Database) {
         0
     );
     assert_eq!(store.streams(&[]).await.unwrap().len(), 0);
+    let stream = store.events_at(&[Position(1)]).await.unwrap().remove(0).stream;
+    let once = store.streams(std::slice::from_ref(&stream)).await.unwrap().len();
+    let twice = store.streams(&[stream.clone(), stream]).await.unwrap().len();
+    assert!(
+        once > 0 && twice == once,
+        "{once} events, {twice} if the stream is named twice"
+    );
     assert_eq!(store.events_at(&[]).await.unwrap().len(), 0);
     assert_eq!(
         store

@@ -24,6 +24,7 @@ on_both_stores!(
     a_store_that_stays_away_is_told_and_nothing_is_kept,
     a_full_queue_is_told_at_once,
     the_store_is_asked_for_no_stream_that_is_remembered_or_not_needed,
+    a_webhook_that_leads_nowhere_after_the_one_before_it_waits_behind_those_that_wait,
 );
 
 /// A ledger of its own on a database, as one process has it.
@@ -313,4 +314,37 @@ async fn the_store_is_asked_for_no_stream_that_is_remembered_or_not_needed(datab
         [ORDER, ORDER, waiting[0], waiting[1], ORDER, ORDER, waiting[0]]
     );
     sound_log(&*process.store).await;
+}
+
+async fn a_webhook_that_leads_nowhere_after_the_one_before_it_waits_behind_those_that_wait(database: Database) {
+    let named = |event_id: &str, domain: &str| {
+        json!({"event": "domain.something", "eventId": event_id, "data": {"domain": domain}}).to_string()
+    };
+    let order = |event_id: &str, order: &str, domain: &str, subscription: &str| {
+        let details = json!([{"domain": domain, "subscriptionId": subscription, "preWarmedUpMailboxes": []}]);
+        let data = json!({"userId": "U1", "orderId": order, "serviceProvider": "GOOGLE", "mailboxDetails": details});
+        json!({"event": "prewarmup.order.success", "eventId": event_id, "data": data}).to_string()
+    };
+    Process::start(&database, 100, 100)
+        .await
+        .record(named("E1", "b.com"))
+        .await;
+    let process = Process::start(&database, 2, 100).await;
+    process.record(order("E2", "O2", "b.com", "S2")).await;
+    process.record(order("E3", "O1", "a.com", "S1")).await;
+    process.store.let_pass(2);
+    // O1 has not been assigned the domain, but from then on it is the last to have been told of it
+    let data =
+        json!({"userId": "U1", "subscriptionId": "S1", "domainName": "b.com", "mailboxId": "M1", "email": "a@b.com"});
+    let created = json!({"event": "mailbox.created", "eventId": "E4", "data": data}).to_string();
+    let batch = process.begin_batch(vec![created, named("E5", "b.com")]).await;
+    process.store.let_pass(100);
+    for (outcome, _) in outcomes(batch).await {
+        assert_eq!(outcome, Outcome::Recorded);
+    }
+    let events = sound_log(&*process.store).await;
+    let of = |id: &str| events.iter().find(|event| event.event_id.as_str() == id).unwrap();
+    assert_eq!(of("E1").stream.as_str(), "domain-b.com");
+    assert_eq!(of("E4").stream.as_str(), "order-O1");
+    assert_eq!((of("E5").stream.as_str(), of("E5").version), ("domain-b.com", 2));
 }

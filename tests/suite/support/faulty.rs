@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use futures_util::future::poll_immediate;
-use futures_util::stream::BoxStream;
 use jiff::Timestamp;
 use projections::Column;
 use tokio::sync::Semaphore;
@@ -258,10 +257,6 @@ impl Store for FaultyStore {
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
         self.real.events(query).await
-    }
-
-    fn read(&self, after: Position, limit: u32) -> BoxStream<'_, Result<StoredEvent, StoreError>> {
-        self.real.read(after, limit)
     }
 
     async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
