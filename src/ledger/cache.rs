@@ -77,7 +77,7 @@ impl Cache {
             fingerprint: None,
         };
         self.recent.put((event.source.clone(), event.event_id.clone()), seen);
-        for reference in event.order().map(Reference::of_event).unwrap_or_default() {
+        for reference in event.order().map(Reference::leading).unwrap_or_default() {
             self.references.put(reference, event.stream.clone());
         }
         if event.version == 1 && event.order().is_some() {

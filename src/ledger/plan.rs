@@ -161,7 +161,7 @@ impl<'a> Planner<'a> {
         if let Route::Traced(trace, _) = route(incoming) {
             plan.sought.extend(trace.references());
         }
-        let stream = self.stream_of(incoming, plan).await?;
+        let (stream, found_by) = self.stream_of(incoming, plan);
         let mut state = self.state(&stream, plan);
         // no reference is needed where the stream is found without one
         let found_anyway = match &incoming.claim {
@@ -249,12 +249,11 @@ impl<'a> Planner<'a> {
         };
         let position = plan.position(index);
         new_event.leaf_hash = leaf_hash(&new_event, position, plan.recorded_at)?;
-        plan.references.extend(
-            new_event
-                .references
-                .iter()
-                .map(|reference| (*reference, stream.clone())),
-        );
+        let leading = Reference::leading(&event).into_iter();
+        let leading = leading.filter(|reference| new_event.references.contains(reference));
+        // one that led here will lead here again
+        plan.references
+            .extend(leading.chain(found_by).map(|reference| (reference, stream.clone())));
         plan.streams.insert(stream, state);
         let taken = Taken {
             webhook,
@@ -267,40 +266,33 @@ impl<'a> Planner<'a> {
         Ok(Planned::New(index))
     }
 
-    /// The stream of a webhook.
-    async fn stream_of(&mut self, incoming: &Incoming, plan: &Plan) -> Result<StreamId, RecordError> {
+    /// The stream of a webhook, and what it was found by. A stream that references led to when the batch was looked up is found
+    /// still, since orders only learn: so the one in which the webhook would wait need not be known then.
+    fn stream_of(&self, incoming: &Incoming, plan: &Plan) -> (StreamId, Option<Reference>) {
         match route(incoming) {
-            Route::Known(stream) => Ok(stream),
-            Route::Traced(trace, waiting) => {
-                if let Some(stream) = self.order_of(&trace, plan) {
-                    return Ok(stream.clone());
-                }
-                // it did lead somewhere before the webhooks ahead of it in the batch, and so was not asked for
-                if self.planned(&waiting, plan).is_none() {
-                    self.load(HashSet::from([waiting.clone()])).await?;
-                }
-                Ok(waiting)
-            }
+            Route::Known(stream) => (stream, None),
+            Route::Traced(trace, waiting) => match self.order_of(&trace, plan) {
+                Some((reference, stream)) => (stream.clone(), Some(reference)),
+                None => (waiting, None),
+            },
         }
     }
 
-    /// The stream that references lead to. A reference is a hash, so a stream counts only if its order knows what is looked
-    /// for; of several, the newest.
-    fn order_of<'s>(&'s self, trace: &Trace<'_>, plan: &'s Plan) -> Option<&'s StreamId> {
+    /// The stream that references lead to, and the one that did. A reference is a hash, so a stream counts only if its order
+    /// knows what is looked for; of several, the newest.
+    fn order_of<'s>(&'s self, trace: &Trace<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
         trace.references().find_map(|reference| {
-            let planned = plan
-                .references
-                .get(&reference)
-                .or_else(|| self.ahead.iter().find_map(|ahead| ahead.references.get(&reference)))
-                .or_else(|| self.cache.references.peek(&reference));
+            let ahead = self.ahead.iter().filter_map(|ahead| ahead.references.get(&reference));
+            let planned = plan.references.get(&reference).into_iter().chain(ahead);
             let stored = self.traced.get(&reference).into_iter().flatten().rev();
-            let mut candidates = planned.into_iter().chain(stored);
-            candidates.find(|candidate| {
+            let mut candidates = planned.chain(self.cache.references.peek(&reference)).chain(stored);
+            let found = candidates.find(|candidate| {
                 let state = self.planned(candidate, plan);
                 let state = state.or_else(|| self.cache.streams.peek(*candidate));
                 let state = state.or_else(|| self.loaded.get(*candidate));
                 state.is_some_and(|state| knows(&state.order, trace))
-            })
+            });
+            found.map(|stream| (reference, stream))
         })
     }
 

@@ -14,9 +14,9 @@ use crate::tasks;
 const WAITING: usize = 2;
 /// The most events of a portion that is read ahead: more would not stay in the processor's cache until they are folded.
 const PORTION: usize = 1_000;
-/// Events that one query reads. It is done before any of them is handed on, so that no connection is held, and nothing kept
+/// Portions that one query reads. It is done before any of them is handed on, so that no connection is held, and nothing kept
 /// from being cleaned up, while a step is written.
-const PAGE: u32 = 4_000;
+const PAGE: usize = 4;
 
 /// Events that follow each other.
 pub(super) struct Portion {
@@ -71,14 +71,15 @@ async fn read(
     size: usize,
     portions: mpsc::Sender<Portion>,
 ) -> Result<(), RunError> {
+    let limit = size * PAGE;
     loop {
         let query = EventQuery {
             after,
-            limit: PAGE,
+            limit: u32::try_from(limit).unwrap_or(u32::MAX),
             ..EventQuery::default()
         };
         let mut page = store.events(&query).await?.into_iter();
-        let is_full = page.len() >= PAGE as usize;
+        let is_full = page.len() >= limit;
         while page.len() > 0 {
             let more = is_full || page.len() > size;
             let portion = Portion::of(page.by_ref().take(size), more)?;

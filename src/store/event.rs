@@ -55,6 +55,17 @@ impl Reference {
         Self(i64::from_be_bytes(first))
     }
 
+    /// Those of an event's references that lead a webhook to its stream: not a domain that the event names and its order was not
+    /// assigned.
+    pub fn leading(event: &OrderEvent) -> Vec<Self> {
+        match event {
+            OrderEvent::MailboxCreated(facts) if facts.order_id.is_none() => {
+                facts.subscription_id.iter().map(Self::subscription).collect()
+            }
+            event => Self::of_event(event),
+        }
+    }
+
     /// The references by which an event is to be found: the subscriptions and domains that it brings into its stream.
     pub fn of_event(event: &OrderEvent) -> Vec<Self> {
         if let Some(facts) = event.as_subscription() {

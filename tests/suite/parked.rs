@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use aggregates::{OrderEvent, Position, Recorded};
 use projections::testing::{assigned, failed};
@@ -9,7 +10,7 @@ use projections::{AnyProjection, Column, FoldError, Folded, Keys, Kind, OpenRow,
 use reqwest::Response;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use warmledger::runner::{self, RunError, retry};
+use warmledger::runner::{self, Limits, RunError, retry};
 use warmledger::store::{Advance, GenerationState, Parked, Store};
 
 use crate::cli::program::Program;
@@ -321,7 +322,11 @@ async fn a_fold_that_panics_late_in_a_rebuild_parks_its_row_as_it_was_before(dat
     fill(&*store, events).await;
     let counts = Counts::broken();
     let none = CancellationToken::new();
-    runner::rebuild(&store, &[counts as &dyn AnyProjection], |_| {}, &none)
+    let limits = Limits {
+        time: Duration::from_secs(3_600),
+        ..Limits::default()
+    };
+    runner::rebuild_within(&limits, &store, &[counts as &dyn AnyProjection], |_| {}, &none)
         .await
         .unwrap();
     let generations = store.generations().await.unwrap();

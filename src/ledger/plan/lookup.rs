@@ -91,7 +91,7 @@ impl Planner<'_> {
     }
 
     /// Loads and folds those of the streams that are not cached.
-    pub(super) async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
+    async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
         streams.retain(|stream| !self.cache.streams.contains(stream) && !self.loaded.contains_key(stream));
         let streams: Vec<StreamId> = streams.into_iter().collect();
         if streams.is_empty() {

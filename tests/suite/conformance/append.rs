@@ -331,6 +331,13 @@ async fn the_lookups_of_the_ledger_use_indexes(database: Database) {
              (SELECT * FROM unnest('{coldmailreseller,coldmailreseller}'::text[], '{E1-1,E2-2}'::text[]))"
                 .to_owned(),
         );
+        let names: Vec<String> = (0..500).map(|number| format!("order-{number}")).collect();
+        queries.push(format!(
+            "SELECT found.* FROM (SELECT DISTINCT name FROM unnest('{{{}}}'::text[]) AS named (name)) AS wanted
+             CROSS JOIN LATERAL (SELECT position FROM events WHERE stream = wanted.name OFFSET 0) AS found
+             ORDER BY position",
+            names.join(",")
+        ));
     }
     for query in queries {
         let plan = raw.plan(&query).await;

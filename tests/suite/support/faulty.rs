@@ -73,7 +73,7 @@ impl FaultyStore {
         self.batches.lock().unwrap().clone()
     }
 
-    /// The streams that were asked for since the last call.
+    /// The references and streams that were asked for since the last call.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
@@ -246,6 +246,8 @@ impl Store for FaultyStore {
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
+        let references = lookup.references.iter().map(|_| "a reference".to_owned());
+        self.asked.lock().unwrap().extend(references);
         self.real.lookup(lookup).await
     }
 
