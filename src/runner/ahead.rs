@@ -10,13 +10,11 @@ use super::RunError;
 use crate::store::{EventQuery, Store, StoreError, StoredEvent};
 use crate::tasks;
 
-/// So many portions wait at most, beside the one that is folded and those of the page that is read.
+/// So many portions wait at most, beside the one that is folded and the one that is read.
 const WAITING: usize = 2;
-/// The most events of a portion that is read ahead: more would not stay in the processor's cache until they are folded.
-const PORTION: usize = 1_000;
-/// Portions that one query reads. It is done before any of them is handed on, so that no connection is held, and nothing kept
-/// from being cleaned up, while a step is written.
-const PAGE: usize = 4;
+/// The most events of a portion that is read ahead: more would not stay in the processor's cache until they are folded. A query
+/// reads one portion, so that no connection is held, and nothing kept from being cleaned up, while a step is written.
+const PORTION: u32 = 1_000;
 
 /// Events that follow each other.
 pub(super) struct Portion {
@@ -39,7 +37,7 @@ impl Ahead {
     /// Begins to read portions of at most so many events.
     pub(super) fn of(store: &Arc<dyn Store>, after: Position, most: u32) -> Self {
         let (sender, portions) = mpsc::channel(WAITING);
-        let size = PORTION.min(most as usize);
+        let size = PORTION.min(most);
         let task = tokio::spawn(read(Arc::clone(store), after, size, sender));
         Self {
             portions,
@@ -67,40 +65,46 @@ impl Ahead {
 
 async fn read(
     store: Arc<dyn Store>,
-    mut after: Position,
-    size: usize,
+    after: Position,
+    size: u32,
     portions: mpsc::Sender<Portion>,
 ) -> Result<(), RunError> {
-    let limit = size * PAGE;
-    loop {
-        let query = EventQuery {
-            after,
-            limit: u32::try_from(limit).unwrap_or(u32::MAX),
-            ..EventQuery::default()
-        };
-        let mut page = store.events(&query).await?.into_iter();
-        let is_full = page.len() >= limit;
-        while page.len() > 0 {
-            let more = is_full || page.len() > size;
-            let portion = Portion::of(page.by_ref().take(size), more)?;
-            after = portion.events.last().map_or(after, |event| event.position);
-            if portions.send(portion).await.is_err() {
-                return Ok(());
+    let mut stored = store.events(&query(after, size, None)).await?;
+    while let Some(last) = stored.last().map(|event| event.position) {
+        let more = stored.len() >= size as usize;
+        let next = async {
+            match more {
+                true => store.events(&query(last, size, None)).await,
+                false => Ok(Vec::new()),
             }
+        };
+        // the database is asked for the next events before these are decoded
+        let handed_on = async {
+            let portion = Portion::of(stored, more)?;
+            Ok::<_, StoreError>(portions.send(portion).await.is_ok())
+        };
+        let (next, handed_on) = tokio::join!(next, handed_on);
+        if !handed_on? {
+            break;
         }
-        if !is_full {
-            return Ok(());
-        }
+        stored = next?;
+    }
+    Ok(())
+}
+
+fn query(after: Position, limit: u32, until: Option<Position>) -> EventQuery {
+    EventQuery {
+        after,
+        limit,
+        until,
+        ..EventQuery::default()
     }
 }
 
 impl Portion {
-    fn of(stored: impl Iterator<Item = StoredEvent>, more: bool) -> Result<Self, StoreError> {
-        let mut facts = 0;
-        let events = stored.map(|event| {
-            facts += event.facts.len();
-            event.into_recorded()
-        });
+    fn of(stored: Vec<StoredEvent>, more: bool) -> Result<Self, StoreError> {
+        let facts = stored.iter().map(|event| event.facts.len()).sum();
+        let events = stored.into_iter().map(StoredEvent::into_recorded);
         let events = events.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { events, facts, more })
     }
@@ -116,16 +120,10 @@ pub(super) async fn portion(
     limit: u32,
     until: Option<Position>,
 ) -> Result<Option<Portion>, RunError> {
-    let query = EventQuery {
-        after,
-        limit,
-        until,
-        ..EventQuery::default()
-    };
-    let stored = store.events(&query).await?;
+    let stored = store.events(&query(after, limit, until)).await?;
     if stored.is_empty() {
         return Ok(None);
     }
     let more = stored.len() >= limit as usize;
-    Ok(Some(Portion::of(stored.into_iter(), more)?))
+    Ok(Some(Portion::of(stored, more)?))
 }

@@ -33,8 +33,8 @@ impl Default for Limits {
         Self {
             rows: 100_000,
             documents: 32 << 20,
-            facts: 128 << 20,
-            time: Duration::from_secs(4),
+            facts: 192 << 20,
+            time: Duration::from_secs(6),
         }
     }
 }
