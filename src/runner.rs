@@ -17,7 +17,7 @@
 //! - `step_size`: how many events are folded at once
 //! - `status`: how the projections are doing
 //! - `seen`: which rows a generation may have
-//! - `wide`: a step of a rebuild that holds its rows in memory while it folds portion after portion
+//! - `wide`: the steps of a rebuild, which hold their rows in memory while they fold portion after portion
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod accounts;

@@ -84,12 +84,12 @@ pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
 }
 
 async fn ledger_findings(options: &Options, told: Told, large: u64) -> anyhow::Result<Findings> {
-    let (title, load) = match told {
-        Told::Orders => ("orders", "New orders."),
-        Told::Renewals => (
-            "renewals",
-            "Renewals of subscriptions that are known, by a service that has just been started and so remembers none of them.",
-        ),
+    let title = told.name();
+    let load = match told {
+        Told::Orders => "New orders.",
+        Told::Renewals => {
+            "Renewals of subscriptions that are known, by a service that has just been started and so remembers none of them."
+        }
     };
     note(format_args!("growth: {title}"));
     let mut small = Served::new(options, options.small(), told, 6_000_000).await?;

@@ -40,8 +40,18 @@ const FEWEST: usize = 10;
 pub(crate) enum Told {
     /// Orders: each webhook makes rows of its own
     Orders,
-    /// Orders of two years ago, and month by month the renewals of their subscriptions since
+    /// Orders that all were placed at the beginning, and month by month the renewals of their subscriptions since
     Renewals,
+}
+
+impl Told {
+    /// Its name, as an argument and for people.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Renewals => "renewals",
+        }
+    }
 }
 
 /// A webhook, signed.
@@ -120,7 +130,7 @@ impl Payloads {
         Self::from_signed(signed)
     }
 
-    /// Two years of a reseller whose orders all were placed at their beginning, told in so many webhooks: those in the range, in
+    /// A reseller whose orders all were placed at the beginning, and their renewals since, told in so many webhooks: those in the range, in
     /// parts of so many, each signed when it is asked for. The same count and seed give the same ones.
     pub(crate) fn renewals(
         count: usize,
@@ -248,5 +258,9 @@ mod tests {
         let webhooks = parts.iter().flat_map(|part| &part.signed);
         let renewals = webhooks.filter(|signed| signed.body.contains(r#""event":"subscription."#));
         assert!(renewals.count() > 5_300);
+        for told in Told::value_variants() {
+            let parsed = Told::from_str(told.name(), false);
+            assert!(parsed.is_ok_and(|parsed| parsed == *told));
+        }
     }
 }

@@ -26,11 +26,7 @@ impl Prepared {
         let dir = database.dir.path();
         let mut arguments = ours(&database.url, dir);
         arguments.push(format!("--events={events}"));
-        let told = match told {
-            Told::Orders => "orders",
-            Told::Renewals => "renewals",
-        };
-        arguments.push(format!("--told={told}"));
+        arguments.push(format!("--told={}", told.name()));
         arguments.push(format!("--more={more}"));
         let mut filling = Server::start("fill", &arguments, dir)?;
         let mut recorded = 0;

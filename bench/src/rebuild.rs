@@ -79,12 +79,12 @@ pub(crate) async fn findings(options: &Options, orders: &Prepared) -> anyhow::Re
 }
 
 async fn ledger_findings(options: &Options, postgres: &Prepared, told: Told) -> anyhow::Result<Findings> {
-    let (title, explained) = match told {
-        Told::Orders => ("orders", "Every event makes rows of its own, some twelve."),
-        Told::Renewals => (
-            "renewals",
-            "Orders that were all placed two years ago, and month by month the renewals of their subscriptions since.",
-        ),
+    let title = told.name();
+    let explained = match told {
+        Told::Orders => "Every event makes rows of its own, some twelve.",
+        Told::Renewals => {
+            "Orders that were all placed at the beginning, and month by month the renewals of their subscriptions since."
+        }
     };
     note(format_args!("rebuild: a ledger of {title} on SQLite"));
     let sqlite = Prepared::new(Database::sqlite(&options.dir()?)?, postgres.events, told).await?;

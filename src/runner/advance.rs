@@ -100,7 +100,22 @@ pub(super) enum Step {
 }
 
 /// Folds so much before others get their turn on the thread, in bytes of documents.
-pub(super) const TURN: usize = 256 << 10;
+const TURN: usize = 256 << 10;
+
+/// What was folded since others got their turn on the thread, in bytes of documents.
+#[derive(Default)]
+pub(super) struct Turn(usize);
+
+impl Turn {
+    /// Takes note of so many more, and lets others have their turn if it is time.
+    pub(super) async fn take(&mut self, bytes: usize) {
+        self.0 += bytes;
+        if self.0 > TURN {
+            self.0 = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
 
 /// Moves every target on by the events of one step, none of them beyond `until`.
 ///
@@ -218,7 +233,7 @@ async fn fold(
         unparked: Vec::new(),
         passed_over: standing.iter().cloned().collect(),
     };
-    let (mut load, mut turn) = (Load::default(), 0);
+    let (mut load, mut turn) = (Load::default(), Turn::default());
     for (key, events) in keys.into_iter().zip(events).filter(|(key, _)| !standing.contains(key)) {
         let document = documents.remove(&key);
         let (mut change, parked) = fold_as_far_as_possible(*projection, &key, document.as_deref(), &events);
@@ -229,11 +244,7 @@ async fn fold(
         let written = change.as_ref().and_then(RowChange::document).map_or(0, str::len);
         let size = document.map_or(0, |read| read.len()) + written;
         load.add(size, events.len());
-        turn += size;
-        if turn > TURN {
-            turn = 0;
-            tokio::task::yield_now().await;
-        }
+        turn.take(size).await;
         step.changes.extend(change);
         if let Some(Parked { key, position, error }) = &parked {
             tracing::error!(projection = projection.name(), key, %position, error, "a row is parked");

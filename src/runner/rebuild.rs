@@ -11,17 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::RunError;
-use super::advance::{Prepared, Step, Target, advance, prepare};
-use super::ahead::Ahead;
+use super::advance::{Prepared, Step, Target, advance};
 use super::step_size::StepSize;
-use super::wide::{Gathered, Limits, gather};
+use super::wide::{Folding, Gathered, Limits};
 use crate::store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 use crate::tasks;
 
 /// Events of the first step: many, since nobody waits for a single one.
 const FIRST_STEP: u32 = 5_000;
-/// A wide step that writes more than this is followed by a single portion, which may make the portions smaller, in bytes.
-const TOO_MUCH: usize = 128 << 20;
 /// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
 const HELD_PAUSE: Duration = Duration::from_secs(2);
 /// How often a check follows live rows that move on.
@@ -117,7 +114,7 @@ pub(super) async fn rebuild_by(
         let generation = begin(&**store, *projection, by).await?;
         targets.push(Target::to_fill(*projection, generation, head));
     }
-    let mut folding = Folding::new(limits, shutdown);
+    let mut folding = Folding::new(FIRST_STEP, limits, shutdown);
     // the step that is folded and not written yet; the targets are moved on by it
     let mut under_way: Option<Prepared> = None;
     loop {
@@ -187,70 +184,6 @@ pub(super) async fn rebuild_by(
                 None
             }
         };
-    }
-}
-
-/// How the steps of a rebuild are made: wide ones wherever that can be done.
-struct Folding<'l> {
-    limits: &'l Limits,
-    shutdown: &'l CancellationToken,
-    /// Events of a portion.
-    size: StepSize,
-    /// Whether a row may be folded by many portions before it is written: not once one could not be folded.
-    at_once: bool,
-    /// Whether the next step is a wide one.
-    wide: bool,
-    ahead: Option<Ahead>,
-}
-
-impl<'l> Folding<'l> {
-    /// The first step is a single portion, which tells how large the rows are.
-    fn new(limits: &'l Limits, shutdown: &'l CancellationToken) -> Self {
-        Self {
-            limits,
-            shutdown,
-            size: StepSize::beginning_with(FIRST_STEP),
-            at_once: true,
-            wide: false,
-            ahead: None,
-        }
-    }
-
-    /// Folds the next step of the targets, which have been moved on by the step that is written meanwhile.
-    async fn next(
-        &mut self,
-        store: &Arc<dyn Store>,
-        targets: &[Target],
-        before: &[Advance],
-    ) -> Result<Gathered, RunError> {
-        let portion = self.size.events();
-        if !self.wide {
-            let step = prepare(&**store, targets, &self.size, None, before).await?;
-            self.wide = self.at_once && self.size.events() >= portion;
-            return Ok(step.map_or(Gathered::Nothing, Gathered::Step));
-        }
-        let after = targets.iter().map(|target| target.generation.position).min();
-        let ahead = self
-            .ahead
-            .get_or_insert_with(|| Ahead::of(store, after.unwrap_or_default(), portion));
-        let gathered = gather(&**store, targets, ahead, self.limits, before, self.shutdown).await?;
-        match &gathered {
-            Gathered::Step(step) if step.steps.iter().map(Advance::size).sum::<usize>() > TOO_MUCH => {
-                self.begin_anew();
-                self.wide = false;
-            }
-            Gathered::NotAtOnce => {
-                self.begin_anew();
-                (self.at_once, self.wide) = (false, false);
-            }
-            Gathered::Step(_) | Gathered::Nothing => {}
-        }
-        Ok(gathered)
-    }
-
-    /// Forgets what was read ahead: the targets may be elsewhere.
-    fn begin_anew(&mut self) {
-        self.ahead = None;
     }
 }
 

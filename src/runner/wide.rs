@@ -1,8 +1,9 @@
-//! A wide step of a rebuild: many portions of events are folded into rows that are held in memory, and each row is written
+//! The steps of a rebuild. A wide one: many portions of events are folded into rows that are held in memory, and each row is written
 //! once for all of them. A subscription that is renewed every month for years touches its row with every one of its events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregates::{Position, Recorded};
@@ -10,8 +11,9 @@ use projections::{Folded, OpenRow};
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::advance::{Before, Prepared, TURN, Target, keys};
+use super::advance::{Before, Prepared, Target, Turn, keys, prepare};
 use super::ahead::Ahead;
+use super::step_size::StepSize;
 use crate::store::{Advance, RowChange, Store};
 
 /// When a wide step ends: with the first portion of events that goes beyond one of these.
@@ -39,6 +41,8 @@ impl Default for Limits {
     }
 }
 
+/// A wide step that writes more than this is followed by a single portion, which may make the portions smaller, in bytes.
+const TOO_MUCH: usize = 128 << 20;
 /// An event that is folded into a row in memory counts as so many bytes of documents.
 const AN_EVENT: usize = 256;
 
@@ -53,12 +57,79 @@ pub(super) enum Gathered {
     NotAtOnce,
 }
 
-/// Folds portions of events until a step is full or the log ends; nothing once `shutdown` is cancelled. `before` is the step that the targets have been moved on
-/// by and that is still being written: its rows count as if they were there.
+/// How the steps of a rebuild are made: wide ones wherever that can be done.
+pub(super) struct Folding<'l> {
+    limits: &'l Limits,
+    shutdown: &'l CancellationToken,
+    /// Events of a portion.
+    size: StepSize,
+    /// Whether a row may be folded by many portions before it is written: not once one could not be folded.
+    at_once: bool,
+    /// Whether the next step is a wide one.
+    wide: bool,
+    ahead: Option<Ahead>,
+}
+
+impl<'l> Folding<'l> {
+    /// The first step is a single portion of so many events, which tells how large the rows are.
+    pub(super) fn new(first: u32, limits: &'l Limits, shutdown: &'l CancellationToken) -> Self {
+        Self {
+            limits,
+            shutdown,
+            size: StepSize::beginning_with(first),
+            at_once: true,
+            wide: false,
+            ahead: None,
+        }
+    }
+
+    /// Folds the next step of the targets, which have been moved on by the step that is written meanwhile.
+    ///
+    /// # Errors
+    /// [`RunError`] if the store fails or an event cannot be read.
+    pub(super) async fn next(
+        &mut self,
+        store: &Arc<dyn Store>,
+        targets: &[Target],
+        before: &[Advance],
+    ) -> Result<Gathered, RunError> {
+        let portion = self.size.events();
+        if !self.wide {
+            let step = prepare(&**store, targets, &self.size, None, before).await?;
+            self.wide = self.at_once && self.size.events() >= portion;
+            return Ok(step.map_or(Gathered::Nothing, Gathered::Step));
+        }
+        let after = targets.iter().map(|target| target.generation.position).min();
+        let ahead = self
+            .ahead
+            .get_or_insert_with(|| Ahead::of(store, after.unwrap_or_default(), portion));
+        let gathered = gather(&**store, targets, ahead, self.limits, before, self.shutdown).await?;
+        match &gathered {
+            Gathered::Step(step) if step.steps.iter().map(Advance::size).sum::<usize>() > TOO_MUCH => {
+                self.begin_anew();
+                self.wide = false;
+            }
+            Gathered::NotAtOnce => {
+                self.begin_anew();
+                (self.at_once, self.wide) = (false, false);
+            }
+            Gathered::Step(_) | Gathered::Nothing => {}
+        }
+        Ok(gathered)
+    }
+
+    /// Forgets what was read ahead: the targets may be elsewhere.
+    pub(super) fn begin_anew(&mut self) {
+        self.ahead = None;
+    }
+}
+
+/// Folds portions of events until a step is full or the log ends; nothing once `shutdown` is cancelled. `before` is the step that
+/// the targets have been moved on by and that is still being written: its rows count as if they were there.
 ///
 /// # Errors
 /// [`RunError`] if the store fails, or an event cannot be read.
-pub(super) async fn gather(
+async fn gather(
     store: &dyn Store,
     targets: &[Target],
     ahead: &mut Ahead,
@@ -124,20 +195,6 @@ struct Held<'s> {
 struct Row {
     open: Box<dyn OpenRow>,
     is_new: bool,
-}
-
-/// What has been done since others got their turn on the thread, in bytes of documents.
-#[derive(Default)]
-struct Turn(usize);
-
-impl Turn {
-    async fn take(&mut self, bytes: usize) {
-        self.0 += bytes;
-        if self.0 > TURN {
-            self.0 = 0;
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 impl<'s> Held<'s> {

@@ -52,6 +52,7 @@ use crate::tlog::{Growth, Hash};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// How many rows a query may be ahead of whoever takes them: each time one has to wait for the other is a change of threads.
 const ROWS_WAITING: usize = 1_000;
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -100,7 +101,6 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             // a destroyed key leaves zeros behind
             .pragma("secure_delete", "ON")
-            // rows that wait for whoever reads: each wait is a change of threads
             .row_buffer_size(ROWS_WAITING)
             .busy_timeout(BUSY_TIMEOUT);
         let writing = options

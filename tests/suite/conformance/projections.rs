@@ -245,7 +245,7 @@ async fn a_check_finds_a_row_that_was_tampered_with(database: Database) {
 
 async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(database: Database) {
     let store = database.store().await;
-    // three steps of a rebuild: the last one touches rows of the first one, which is written by then
+    // later steps touch rows of the first ones, which are written by then
     let mut events = events(15_200);
     // some that are there already are touched beside some that are not
     events.extend((0..200).map(|number| {
