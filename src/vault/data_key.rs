@@ -1,6 +1,5 @@
 //! Data keys: sealing and opening sections.
 
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
@@ -32,24 +31,22 @@ impl Sealed {
 
 /// A key of 32 bytes that seals one subject's sections. No `Debug`, no `Clone`, wiped when dropped.
 pub struct DataKey {
-    bytes: Wiped<[u8; 32]>,
-    cipher: XChaCha20Poly1305,
+    bytes: Wiped<[u8; aead::KEY]>,
 }
 
 impl DataKey {
     /// A new key, from the thread's cryptographic generator that the operating system seeds.
     pub fn generate() -> Self {
-        let mut bytes = Wiped::new([0; 32]);
+        let mut bytes = Wiped::new([0; aead::KEY]);
         rand::rng().fill_bytes(&mut *bytes);
         Self::from_bytes(bytes)
     }
 
-    pub(super) fn from_bytes(bytes: Wiped<[u8; 32]>) -> Self {
-        let cipher = XChaCha20Poly1305::new((&*bytes).into());
-        Self { bytes, cipher }
+    pub(super) fn from_bytes(bytes: Wiped<[u8; aead::KEY]>) -> Self {
+        Self { bytes }
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    pub(super) fn bytes(&self) -> &[u8; aead::KEY] {
         &self.bytes
     }
 
@@ -60,7 +57,7 @@ impl DataKey {
     pub fn seal(&self, context: &Context<'_>, packed: &Packed) -> Result<Sealed, VaultError> {
         let format = packed.format() as u8;
         let associated_data = context.associated_data(format, packed.prefix());
-        aead::seal(&self.cipher, &[format], &associated_data, packed.bytes()).map(Sealed)
+        aead::seal(&self.bytes, &[format], &associated_data, packed.bytes()).map(Sealed)
     }
 
     /// Opens a section at its place. `prefix` is what it was packed against; not looked at if it was packed without.
@@ -82,7 +79,7 @@ impl DataKey {
         } else {
             Wiped::default()
         };
-        let bytes = aead::open(&self.cipher, &context.associated_data(byte, &prefix), rest)?;
+        let bytes = aead::open(&self.bytes, &context.associated_data(byte, &prefix), rest)?;
         let mut plain = Packed::from_parts(format, bytes, prefix).unpack()?;
         Ok(Secret::new(std::mem::take(&mut *plain)))
     }

@@ -6,8 +6,7 @@ use std::str::FromStr;
 use aggregates::SubjectId;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
-use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
-use hmac::{Hmac, Mac};
+use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
 use sha2::Sha256;
 
@@ -109,7 +108,7 @@ impl KeyMaterial {
 
 /// A key of 32 bytes that wraps data keys. No `Debug`, no `Clone`, wiped when dropped.
 pub struct MasterKey {
-    cipher: XChaCha20Poly1305,
+    bytes: Wiped<[u8; BYTES]>,
     id: MasterKeyId,
 }
 
@@ -118,12 +117,12 @@ impl MasterKey {
     pub fn new(material: &KeyMaterial) -> Self {
         let bytes = material.bytes();
         // HMAC takes a key of any length: InvalidLength is never returned
-        let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(bytes).expect("a key of any length");
+        let mac = Hmac::<Sha256>::new_from_slice(bytes).expect("a key of any length");
         let digest = mac.chain_update("warmledger master key id v1").finalize().into_bytes();
         let mut id = [0; ID];
         id.copy_from_slice(&digest[..ID]);
         Self {
-            cipher: XChaCha20Poly1305::new(bytes.into()),
+            bytes: Wiped::new(*bytes),
             id: MasterKeyId(id),
         }
     }
@@ -148,7 +147,7 @@ impl KeyWrapper for MasterKey {
     /// The master key's id, nonce, ciphertext and tag: 80 bytes.
     fn wrap(&self, subject: &SubjectId, key: &DataKey) -> Result<Vec<u8>, VaultError> {
         let associated_data = associated_data(&self.id.0, subject);
-        aead::seal(&self.cipher, &self.id.0, &associated_data, key.bytes())
+        aead::seal(&self.bytes, &self.id.0, &associated_data, key.bytes())
     }
 
     fn unwrap(&self, subject: &SubjectId, wrapped: &[u8]) -> Result<DataKey, VaultError> {
@@ -159,8 +158,8 @@ impl KeyWrapper for MasterKey {
                 known: self.id.to_string(),
             });
         }
-        let plain = aead::open(&self.cipher, &associated_data(id, subject), rest)?;
-        let mut bytes = Wiped::new([0; 32]);
+        let plain = aead::open(&self.bytes, &associated_data(id, subject), rest)?;
+        let mut bytes = Wiped::new([0; aead::KEY]);
         if plain.len() != bytes.len() {
             return Err(VaultError::Corrupt);
         }
