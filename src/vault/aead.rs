@@ -49,12 +49,7 @@ fn of_one_nonce(key: &[u8; KEY], nonce: &[u8; NONCE]) -> (LessSafeKey, Nonce) {
 ///
 /// # Errors
 /// [`VaultError::TooLong`] beyond the cipher's 256 GiB.
-pub(super) fn seal(
-    key: &[u8; KEY],
-    head: &[u8],
-    associated_data: &[u8],
-    plain: &[u8],
-) -> Result<Vec<u8>, VaultError> {
+pub(super) fn seal(key: &[u8; KEY], head: &[u8], associated_data: &[u8], plain: &[u8]) -> Result<Vec<u8>, VaultError> {
     let mut nonce = [0; NONCE];
     rand::rng().fill_bytes(&mut nonce);
     let start = head.len() + NONCE;
@@ -148,7 +143,8 @@ mod tests {
             prop_assert_eq!(other.decrypt(&(*nonce).into(), payload).unwrap(), plain.clone());
             let payload = Payload { msg: &plain, aad: &associated_data };
             prop_assert_eq!(other.encrypt(&(*nonce).into(), payload).unwrap(), ciphertext);
-            prop_assert_eq!(open(&key, &associated_data, sealed).ok().unwrap().as_slice(), plain.as_slice());
+            let opened = open(&key, &associated_data, sealed).ok().unwrap();
+            prop_assert_eq!(opened.as_slice(), plain.as_slice());
             let mut sealed = sealed.to_vec();
             let place = altered.index(sealed.len());
             sealed[place] ^= 1;
