@@ -136,8 +136,8 @@ impl Aggregate for Order {
         }
         match event {
             OrderEvent::MailboxesAssigned(facts) => {
-                for assigned in facts.domains {
-                    self.assign(assigned.domain, assigned.subscription_id);
+                for assigned in facts.domains.iter() {
+                    self.assign(assigned.domain.clone(), assigned.subscription_id.clone());
                 }
             }
             OrderEvent::MailboxCreated(facts) => {
@@ -173,7 +173,8 @@ mod tests {
                 domain: Domain::normalise(domain).unwrap(),
                 mailboxes: Vec::new(),
                 subscription_id: Some(SubscriptionId::parse(subscription).unwrap()),
-            }],
+            }]
+            .into(),
             order_id: order_id(order),
             sent_at: None,
             service_provider: None,

@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use aggregates::{
     AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId,
@@ -158,7 +159,7 @@ pub fn assigned(event_id: &str, order: &str) -> Delivery {
     Delivery::of(
         event_id,
         OrderEvent::MailboxesAssigned(MailboxesAssigned {
-            domains: Vec::new(),
+            domains: Arc::default(),
             order_id: OrderId::parse(order).unwrap(),
             sent_at: None,
             service_provider: None,
@@ -316,7 +317,7 @@ impl Delivery {
             mailbox_id: MailboxId::parse(id).ok(),
             warming_up_from: None,
         });
-        self.assignment().domains.push(AssignedDomain {
+        Arc::make_mut(&mut self.assignment().domains).push(AssignedDomain {
             domain: Domain::normalise(domain).unwrap(),
             mailboxes: mailboxes.collect(),
             subscription_id: SubscriptionId::parse(subscription).ok(),
@@ -338,7 +339,9 @@ impl Delivery {
     pub fn until(mut self, end: &str) -> Self {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => {
-                let mailboxes = facts.domains.iter_mut().flat_map(|domain| &mut domain.mailboxes);
+                let mailboxes = Arc::make_mut(&mut facts.domains)
+                    .iter_mut()
+                    .flat_map(|domain| &mut domain.mailboxes);
                 mailboxes.for_each(|mailbox| mailbox.expiry_date = Some(time(end)));
                 self
             }

@@ -43,7 +43,7 @@ fn things(event: &OrderEvent) -> BTreeSet<Thing> {
     };
     match event {
         OrderEvent::MailboxesAssigned(facts) => {
-            for assigned in &facts.domains {
+            for assigned in facts.domains.iter() {
                 add(&assigned.subscription_id, &Some(assigned.domain.clone()), None);
                 for mailbox in &assigned.mailboxes {
                     add(&None, &None, mailbox.mailbox_id.as_ref());

@@ -98,7 +98,7 @@ fn assignment(json: &mut Json<'_>, parts: &Parts<'_>, facts: &MailboxesAssigned)
     json.plain("\"serviceProvider\":", provider.map(|provider| provider.0.as_str()));
     json.name("\"mailboxDetails\":");
     json.open("[");
-    for assigned in &facts.domains {
+    for assigned in facts.domains.iter() {
         json.open("{");
         json.plain("\"domain\":", Some(assigned.domain.as_str()));
         let subscription = assigned.subscription_id.as_ref();

@@ -1,5 +1,7 @@
 //! The facts of an order's fulfilment: what was assigned, what failed.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +39,8 @@ impl CredentialKind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailboxesAssigned {
-    /// The domains that got mailboxes.
-    pub domains: Vec<AssignedDomain>,
+    /// The domains that got mailboxes. Shared by all copies: an event is copied on its way into the ledger.
+    pub domains: Arc<Vec<AssignedDomain>>,
     /// The order.
     pub order_id: OrderId,
     /// When the provider sent the webhook; its headers say so.

@@ -1,6 +1,8 @@
 //! Random histories of a few orders. The names are few, so that webhooks meet: in one order, one domain, one
 //! subscription, also where a well-behaved provider would not let them.
 
+use std::sync::Arc;
+
 use aggregates::{
     CredentialKind, Domain, MailboxId, OrderEvent, OrderId, PersonalField, SubscriptionFacts, SubscriptionId,
 };
@@ -135,7 +137,7 @@ fn success() -> impl Strategy<Value = Delivery> {
             let ids: Vec<_> = mailboxes.iter().map(|(id, _)| *id).collect();
             delivery = delivery.domain(domain, subscription, &ids);
             if let OrderEvent::MailboxesAssigned(facts) = &mut delivery.event {
-                let assigned = &mut facts.domains.last_mut().unwrap().mailboxes;
+                let assigned = &mut Arc::make_mut(&mut facts.domains).last_mut().unwrap().mailboxes;
                 for (mailbox, (_, expiry)) in assigned.iter_mut().zip(mailboxes) {
                     mailbox.expiry_date = expiry;
                 }

@@ -48,7 +48,7 @@ impl Ledger {
             }
         }
         if let Some(OrderEvent::MailboxesAssigned(facts)) = recorded.order() {
-            for domain in &facts.domains {
+            for domain in facts.domains.iter() {
                 let subscription = domain.subscription_id.as_ref().map(StreamId::subscription);
                 let mailboxes = domain
                     .mailboxes

@@ -96,7 +96,8 @@ proptest! {
                     warming_up_from: None,
                 }],
                 subscription_id: None,
-            }],
+            }]
+            .into(),
             order_id: OrderId::parse("O1").unwrap(),
             sent_at: None,
             service_provider: None,
