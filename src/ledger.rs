@@ -8,6 +8,7 @@
 //! - `same`: whether two webhooks say the same
 //! - `route`: which stream a webhook belongs to
 //! - `cache`: what the writer remembers between batches
+//! - `snapshot`: what a stream has come to, so that it need not be read from its beginning
 //! - `plan`: a batch of webhooks becomes a batch of events
 //! - `flight`: the batch that is on its way to disk, and the one that gathers meanwhile
 //! - `writer`: the one task that appends: drain, plan, append, answer
@@ -24,6 +25,7 @@ mod plan;
 mod reader;
 mod route;
 mod same;
+mod snapshot;
 mod tree;
 mod writer;
 

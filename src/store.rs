@@ -37,7 +37,7 @@ use projections::Column;
 
 pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
-pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
+pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
 pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
@@ -341,6 +341,14 @@ pub trait Store: KeyStore + TreeStore {
 
     /// All events of these streams, without sealed sections, in the order of their positions.
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// The events of these streams from their snapshots on, without sealed sections, in the order of their positions: of a stream
+    /// that has none, all of them. With the event at whose version a snapshot was taken comes the snapshot; one that was taken at
+    /// none of the stream's versions counts as none.
+    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError>;
+
+    /// Keeps snapshots of streams, each of another one, instead of those that are kept. A crash may bring back the ones before.
+    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError>;
 
     /// Events in the order of their positions.
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError>;

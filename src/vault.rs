@@ -14,6 +14,7 @@
 //! - `rotation`: wrapping all data keys anew
 //! - `keyring`: data keys in memory
 //! - `fingerprint`: whether two bodies are the same, without a hash that anyone could try guesses on
+//! - `snapshot_key`: whether what was kept of a stream is as it was left
 //! - `aead`: the cipher, the one place that calls it
 //!
 //! Encryption is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439). Its nonces of 24 bytes are random: long
@@ -32,6 +33,7 @@ mod master_keys;
 mod never_shown;
 mod pack;
 mod rotation;
+mod snapshot_key;
 mod source;
 mod transit;
 
@@ -52,6 +54,7 @@ pub use master_key::{KeyMaterial, MasterKey, MasterKeyId, NotAnId, WRAPPED_KEY};
 pub use master_keys::MasterKeys;
 pub use pack::{MAX_PLAIN_BYTES, Packed};
 pub use rotation::{Rotated, Rotation, RotationError};
+pub use snapshot_key::{SNAPSHOT_TAG, SnapshotKey};
 pub use source::{GivenKeys, MasterKeySource};
 pub use transit::{Transit, TransitError, TransitSettings, TransitToken};
 
@@ -60,11 +63,12 @@ use crate::store::{Lookup, Store, StoreError};
 /// How many subjects' data keys are kept in memory.
 const KEPT_KEYS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap(); // checked by the compiler: a constant
 
-/// The keys in memory: the master keys, the data keys, the fingerprint key.
+/// The keys in memory: the master keys, the data keys, the fingerprint key and the one that follows from it.
 pub struct Vault {
     masters: Arc<MasterKeys>,
     keyring: Keyring,
     fingerprints: Arc<FingerprintKey>,
+    snapshots: SnapshotKey,
     created: Option<PathBuf>,
 }
 
@@ -113,12 +117,13 @@ impl Vault {
                 store.reserved_key(&FingerprintKey::subject(), &offer).await?
             }
         };
-        let fingerprints = Arc::new(FingerprintKey::unwrap(&*masters, &wrapped)?);
+        let key = masters.unwrap(&FingerprintKey::subject(), &wrapped)?;
         let wrapper: Arc<dyn KeyWrapper> = masters.clone();
         Ok(Self {
             masters,
             keyring: Keyring::new(wrapper, KEPT_KEYS),
-            fingerprints,
+            fingerprints: Arc::new(FingerprintKey::new(&key)),
+            snapshots: SnapshotKey::new(&key),
             created,
         })
     }
@@ -177,6 +182,11 @@ impl Vault {
     /// The data keys in memory.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
+    }
+
+    /// The key that streams' snapshots are tagged under.
+    pub fn snapshots(&self) -> &SnapshotKey {
+        &self.snapshots
     }
 
     /// The key that makes fingerprints.

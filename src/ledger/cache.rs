@@ -24,6 +24,8 @@ const REFERENCES: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
 pub(super) struct StreamState {
     /// The version of its newest event; 0 if it has none.
     pub(super) version: u32,
+    /// The version of its newest snapshot that is known of here; 0 if there is none.
+    pub(super) kept: u32,
     /// The fold.
     pub(super) order: Order,
 }

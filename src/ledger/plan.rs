@@ -27,6 +27,7 @@ use identity::Known;
 use super::cache::{Cache, Seen, StreamState};
 use super::leaf::Envelope;
 use super::route::{Route, Trace, route};
+use super::snapshot::{self, Keeper};
 use super::writer::{Pending, Work};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
@@ -158,10 +159,13 @@ impl<'a> Planner<'a> {
 
     /// Lets the order decide and seals the event.
     async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
-        if let Route::Traced(trace, _) = route(incoming) {
-            plan.sought.extend(trace.references());
-        }
-        let (stream, found_by) = self.stream_of(incoming, plan);
+        let (stream, found_by) = match route(incoming) {
+            Route::Known(stream) => (stream, None),
+            Route::Traced(trace, waiting) => {
+                plan.sought.extend(trace.references());
+                self.found_or(&trace, waiting, plan)
+            }
+        };
         let mut state = self.state(&stream, plan);
         // no reference is needed where the stream is found without one
         let found_anyway = match &incoming.claim {
@@ -266,15 +270,13 @@ impl<'a> Planner<'a> {
         Ok(Planned::New(index))
     }
 
-    /// The stream of a webhook, and what it was found by. A stream that references led to when the batch was looked up is found
-    /// still, since orders only learn: so the one in which the webhook would wait need not be known then.
-    fn stream_of(&self, incoming: &Incoming, plan: &Plan) -> (StreamId, Option<Reference>) {
-        match route(incoming) {
-            Route::Known(stream) => (stream, None),
-            Route::Traced(trace, waiting) => match self.order_of(&trace, plan) {
-                Some((reference, stream)) => (stream.clone(), Some(reference)),
-                None => (waiting, None),
-            },
+    /// The stream that references lead to, and the one that did, or else where the webhook waits. A stream that references led to when
+    /// the batch was looked up is found still, since orders only learn: so the one in which the webhook would wait need not be known
+    /// then.
+    fn found_or(&self, trace: &Trace<'_>, waiting: StreamId, plan: &Plan) -> (StreamId, Option<Reference>) {
+        match self.order_of(trace, plan) {
+            Some((reference, stream)) => (stream.clone(), Some(reference)),
+            None => (waiting, None),
         }
     }
 
@@ -287,9 +289,7 @@ impl<'a> Planner<'a> {
             let stored = self.traced.get(&reference).into_iter().flatten().rev();
             let mut candidates = planned.chain(self.cache.references.peek(&reference)).chain(stored);
             let found = candidates.find(|candidate| {
-                let state = self.planned(candidate, plan);
-                let state = state.or_else(|| self.cache.streams.peek(*candidate));
-                let state = state.or_else(|| self.loaded.get(*candidate));
+                let state = self.known_state(candidate, plan);
                 state.is_some_and(|state| knows(&state.order, trace))
             });
             found.map(|stream| (reference, stream))
@@ -303,6 +303,13 @@ impl<'a> Planner<'a> {
         }
         let known = self.cache.streams.get(stream);
         known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
+    }
+
+    /// A stream's state as of the plan so far, if anything is known of it.
+    fn known_state<'s>(&'s self, stream: &StreamId, plan: &'s Plan) -> Option<&'s StreamState> {
+        let state = self.planned(stream, plan);
+        let state = state.or_else(|| self.cache.streams.peek(stream));
+        state.or_else(|| self.loaded.get(stream))
     }
 
     /// A stream's state as of the plans that are not durable yet, if they append to it.
@@ -423,7 +430,7 @@ impl Plan {
     }
 
     /// Remembers what the plan has made true by being appended.
-    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache) {
+    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache, keeper: &Keeper) {
         for (id, taken) in std::mem::take(&mut self.ids) {
             if let Some(receipt) = self.receipt(taken.event) {
                 let seen = Seen {
@@ -434,7 +441,13 @@ impl Plan {
                 cache.recent.put(id, seen);
             }
         }
-        for (stream, state) in self.streams {
+        for (stream, mut state) in self.streams {
+            if snapshot::is_due(&state) {
+                state.kept = state.version;
+                snapshot::write(vault.snapshots(), &stream, &state)
+                    .into_iter()
+                    .for_each(|snapshot| keeper.keep(snapshot));
+            }
             cache.streams.put(stream, state);
         }
         for (reference, stream) in self.references {

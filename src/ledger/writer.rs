@@ -21,6 +21,7 @@ use super::access::AccessEntry;
 use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
+use super::snapshot::Keeper;
 use super::{Incoming, Receipt, RecordError};
 use crate::store::{Append, Head, Store, StoreError};
 use crate::tlog::Frontier;
@@ -99,6 +100,7 @@ pub(super) struct Writer {
     /// The Merkle tree up to the head.
     frontier: Frontier,
     cache: Cache,
+    keeper: Keeper,
     careful: u32,
     crowded: u32,
     /// Subjects of other processes' events whose data keys are not known here.
@@ -116,6 +118,7 @@ impl Writer {
         tail: watch::Sender<Position>,
     ) -> Self {
         Self {
+            keeper: Keeper::start(Arc::clone(&store)),
             store,
             vault,
             head,
@@ -137,7 +140,7 @@ impl Writer {
         loop {
             self.depart(&mut flights, &mut next).await;
             if flights.is_empty() && next.batch.is_empty() && !open {
-                return;
+                return self.keeper.finish().await;
             }
             let room = BATCH - next.batch.len();
             tokio::select! {
@@ -385,7 +388,7 @@ impl Writer {
         self.tail.send_replace(self.head.position);
         let planned = std::mem::take(&mut plan.planned);
         let receipts: Vec<Option<Receipt>> = (0..plan.events.len()).map(|index| plan.receipt(index)).collect();
-        plan.remember(&self.vault, &mut self.cache);
+        plan.remember(&self.vault, &mut self.cache, &self.keeper);
         for (pending, planned) in batch.into_iter().zip(planned) {
             let receipt = |index: usize| receipts.get(index).cloned().flatten().ok_or(RecordError::Closed);
             pending.answer(match planned {

@@ -167,6 +167,17 @@ pub struct StoredEvent {
     pub leaf_hash: Option<[u8; 32]>,
 }
 
+/// What a stream had come to at one of its versions, in a form that only the ledger reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSnapshot {
+    /// The stream.
+    pub stream: StreamId,
+    /// The version of the last event that is in it.
+    pub version: u32,
+    /// What it had come to.
+    pub state: Vec<u8>,
+}
+
 impl StoredEvent {
     /// The end of the log when the event was its last one.
     pub fn head(&self) -> Head {

@@ -26,6 +26,7 @@ mod parked;
 mod rows;
 mod snapshots;
 mod steps;
+mod stream_snapshots;
 mod tokens;
 mod tree;
 
@@ -45,8 +46,8 @@ use tokio::time::timeout;
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch,
-    TakenFloor, TreeHead, TreeStore,
+    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
+    Switch, TakenFloor, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -148,6 +149,14 @@ impl Store for PostgresStore {
 
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
         log::streams(&self.pool, streams).await
+    }
+
+    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
+        stream_snapshots::resume(&self.pool, streams).await
+    }
+
+    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
+        stream_snapshots::keep(&self.pool, snapshots).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {

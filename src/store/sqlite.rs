@@ -24,6 +24,7 @@ mod parked;
 mod rows;
 mod snapshots;
 mod steps;
+mod stream_snapshots;
 mod tokens;
 mod tree;
 
@@ -44,8 +45,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, Switch, TreeHead,
-    TreeStore,
+    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
+    Switch, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -163,6 +164,14 @@ impl Store for SqliteStore {
 
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
         log::streams(&self.pool, streams).await
+    }
+
+    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
+        stream_snapshots::resume(&self.pool, streams).await
+    }
+
+    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
+        stream_snapshots::keep(&self.writer, snapshots).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {

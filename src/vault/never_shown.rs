@@ -5,8 +5,8 @@ use std::fmt::{Debug, Display};
 use serde::Serialize;
 
 use super::{
-    DataKey, FingerprintKey, GivenKeys, KeyFile, KeyMaterial, Keyring, MasterKey, MasterKeys, Packed, SubjectKey,
-    Transit, TransitSettings, TransitToken, Vault,
+    DataKey, FingerprintKey, GivenKeys, KeyFile, KeyMaterial, Keyring, MasterKey, MasterKeys, Packed, SnapshotKey,
+    SubjectKey, Transit, TransitSettings, TransitToken, Vault,
 };
 use crate::secret::{Secret, Wiped};
 use crate::tlog::NoteSigner;
@@ -47,6 +47,7 @@ never_shown!(
     MasterKeys,
     NoteSigner,
     Packed,
+    SnapshotKey,
     SubjectKey,
     Transit,
     TransitSettings,

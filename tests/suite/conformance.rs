@@ -8,6 +8,7 @@
 //! - `lanes`: batches under way at once
 //! - `turns`: processes that append at once take turns
 //! - `projections`: rows and checkpoints move together; rebuilds, checks, failures
+//! - `stream_snapshots`: what is kept of long streams
 //! - `interleavings`: any plan of webhooks, in any order: live rows = rebuilt rows = what the provider meant
 
 mod append;
@@ -17,4 +18,5 @@ mod interleavings;
 mod lanes;
 mod processes;
 pub mod projections;
+mod stream_snapshots;
 mod turns;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use aggregates::{Position, SubjectId};
 
-use super::{Mode, Plan, Planner, unavailable, vault};
+use super::{Mode, Plan, Planner, vault};
 use crate::ledger::RecordError;
-use crate::store::Lookup;
 use crate::vault::{DataKey, SubjectKey};
 
 /// What a plan says of a subject's key.
@@ -30,14 +29,7 @@ impl Planner<'_> {
             return Ok(found.key);
         }
         if self.mode == Mode::Careful && self.asked.insert(subject.clone()) {
-            let subjects = vec![subject.clone()];
-            let lookup = Lookup {
-                subjects,
-                ..Lookup::default()
-            };
-            for key in self.store.lookup(&lookup).await.map_err(unavailable)?.keys {
-                self.vault.keyring().insert_wrapped(key);
-            }
+            self.ask_for_keys(vec![subject.clone()]).await?;
             if let Some(found) = self.vault.key(subject).await.map_err(vault)? {
                 return Ok(found.key);
             }

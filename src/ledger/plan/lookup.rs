@@ -1,12 +1,13 @@
 //! What the caches don't know is asked of the store, in as few calls as possible.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use aggregates::{Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
 use crate::ledger::cache::Seen;
 use crate::ledger::route::{Route, route};
+use crate::ledger::snapshot;
 use crate::ledger::writer::{Pending, Work};
 use crate::ledger::{Incoming, RecordError};
 use crate::store::{Lookup, Reference};
@@ -28,15 +29,20 @@ impl Planner<'_> {
                     continue;
                 }
             };
-            let id = (incoming.source.clone(), incoming.event_id.clone());
-            if careful && !self.cache.recent.contains(&id) {
-                lookup.events.push(id);
-            }
-            if careful && let Some(user) = incoming.claim.user_id() {
-                let subject = SubjectId::user(user);
-                if !self.vault.keyring().contains(&subject) && self.asked.insert(subject.clone()) {
-                    lookup.subjects.push(subject);
+            if careful {
+                let id = (incoming.source.clone(), incoming.event_id.clone());
+                if !self.cache.recent.contains(&id) {
+                    lookup.events.push(id);
                 }
+                if let Some(user) = incoming.claim.user_id() {
+                    let subject = SubjectId::user(user);
+                    if !self.vault.keyring().contains(&subject) && self.asked.insert(subject.clone()) {
+                        lookup.subjects.push(subject);
+                    }
+                }
+            } else if incoming.claim.order_id().is_some() {
+                // its stream is known, and taken for new unless it is remembered
+                continue;
             }
             match route(incoming) {
                 Route::Known(stream) if careful => drop(streams.insert(stream)),
@@ -55,7 +61,7 @@ impl Planner<'_> {
                             .references()
                             .filter_map(|found| self.cache.references.peek(&found).cloned()),
                     );
-                    traced.push((trace, waiting));
+                    traced.push((incoming.claim.user_id(), trace, waiting));
                 }
             }
         }
@@ -83,11 +89,41 @@ impl Planner<'_> {
         }
         self.load(streams).await?;
         // only what leads nowhere waits
-        let waiting = traced
-            .into_iter()
-            .filter(|(trace, _)| self.order_of(trace, plan).is_none());
-        let waiting = waiting.map(|(_, waiting)| waiting).collect();
-        self.load(waiting).await
+        let mut waiting = HashSet::new();
+        let mut subjects = Vec::new();
+        for (user, trace, own) in traced {
+            let Some((_, stream)) = self.order_of(&trace, plan) else {
+                waiting.insert(own);
+                continue;
+            };
+            let owner = self.known_state(stream, plan).and_then(|state| state.order.user_id());
+            if user.is_some() && user != owner {
+                // somebody else's, who may well be new
+                continue;
+            }
+            // whoever has events has a key
+            let subject = owner.map_or_else(|| SubjectId::stream(stream), SubjectId::user);
+            if !self.vault.keyring().contains(&subject) && self.asked.insert(subject.clone()) {
+                subjects.push(subject);
+            }
+        }
+        self.load(waiting).await?;
+        self.ask_for_keys(subjects).await
+    }
+
+    /// Takes the data keys of subjects out of the store, as far as they have some.
+    pub(super) async fn ask_for_keys(&self, subjects: Vec<SubjectId>) -> Result<(), RecordError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let lookup = Lookup {
+            subjects,
+            ..Lookup::default()
+        };
+        for key in self.store.lookup(&lookup).await.map_err(unavailable)?.keys {
+            self.vault.keyring().insert_wrapped(key);
+        }
+        Ok(())
     }
 
     /// Loads and folds those of the streams that are not cached.
@@ -97,12 +133,44 @@ impl Planner<'_> {
         if streams.is_empty() {
             return Ok(());
         }
+        let mut doubtful = BTreeSet::new();
+        for (event, snapshot) in self.store.resume(&streams).await.map_err(unavailable)? {
+            let Some(snapshot) = snapshot else {
+                let state = self.loaded.entry(event.stream.clone()).or_default();
+                if event.version == state.version + 1 {
+                    state.apply(event.to_recorded().map_err(unavailable)?);
+                } else {
+                    doubtful.insert(event.stream);
+                }
+                continue;
+            };
+            match snapshot::read(self.vault.snapshots(), &event.stream, event.version, &snapshot) {
+                Some(state) => drop(self.loaded.insert(event.stream, state)),
+                None => drop(doubtful.insert(event.stream)),
+            }
+        }
+        self.load_whole(doubtful.into_iter().collect()).await?;
+        for stream in streams {
+            self.loaded.entry(stream).or_default();
+        }
+        Ok(())
+    }
+
+    /// Loads and folds streams from their beginning.
+    async fn load_whole(&mut self, streams: Vec<StreamId>) -> Result<(), RecordError> {
+        if streams.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!(
+            streams = streams.len(),
+            "streams have snapshots that are of no use here"
+        );
+        for stream in &streams {
+            self.loaded.remove(stream);
+        }
         for event in self.store.streams(&streams).await.map_err(unavailable)? {
             let event = event.to_recorded().map_err(unavailable)?;
             self.loaded.entry(event.stream.clone()).or_default().apply(event);
-        }
-        for stream in streams {
-            self.loaded.entry(stream).or_default();
         }
         Ok(())
     }

@@ -23,7 +23,8 @@ const KEY_VIOLATIONS: [&str; 4] = ["1555", "2579", "2067", "1811"];
 const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Columns of an event without its sealed sections.
-const PLAIN: &str = "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
+pub(super) const PLAIN: &str =
+    "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
 /// The sealed sections.
 const SEALED: &str = "personal, secrets, original, leaf_hash";
 
@@ -266,7 +267,7 @@ pub(super) async fn reserved_key(
     Ok(query.bind(subject.as_str()).fetch_one(writer).await?)
 }
 
-fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreError> {
+pub(super) fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreError> {
     let section = |name: &str| -> Result<Option<Sealed>, StoreError> {
         Ok(row.try_get::<Option<Vec<u8>>, _>(name)?.map(Sealed::from_bytes))
     };

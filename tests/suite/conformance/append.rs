@@ -1,9 +1,9 @@
 //! A batch is all or nothing; events never change; lookups use indexes.
 
-use aggregates::{Position, SubjectId};
+use aggregates::{Position, StreamId, SubjectId};
 use jiff::Timestamp;
 use projections::testing::{assigned, failed};
-use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store};
+use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store, StreamSnapshot};
 use warmledger::vault::Sealed;
 
 use crate::on_both_stores;
@@ -29,7 +29,12 @@ fn key(subject: &str) -> (SubjectId, Vec<u8>) {
     (SubjectId::parse(subject).unwrap(), vec![1, 2, 3])
 }
 
-async fn append(store: &dyn Store, expected: Head, events: &[NewEvent], keys: &[(SubjectId, Vec<u8>)]) -> Append {
+pub(super) async fn append(
+    store: &dyn Store,
+    expected: Head,
+    events: &[NewEvent],
+    keys: &[(SubjectId, Vec<u8>)],
+) -> Append {
     let recorded_at = "2026-01-02T03:04:05.678901Z".parse::<Timestamp>().unwrap();
     let batch = Batch {
         expected,
@@ -303,6 +308,12 @@ async fn the_lookups_of_the_ledger_use_indexes(database: Database) {
         let head = store.head().await.unwrap();
         assert_eq!(append(&*store, head, &events, &keys).await, Append::Done);
     }
+    let snapshots = (0..500).map(|number| StreamSnapshot {
+        stream: StreamId::parse(&format!("order-{number}")).unwrap(),
+        version: 1,
+        state: vec![0; 200],
+    });
+    store.keep_snapshots(&snapshots.collect::<Vec<_>>()).await.unwrap();
     raw.execute("ANALYZE").await;
     let lists = [
         (
@@ -338,10 +349,40 @@ async fn the_lookups_of_the_ledger_use_indexes(database: Database) {
              ORDER BY position",
             names.join(",")
         ));
+        queries.push(format!(
+            "SELECT found.* FROM (SELECT DISTINCT name FROM unnest('{{{}}}'::text[]) AS named (name)) AS wanted
+             LEFT JOIN LATERAL (
+                 SELECT version, state FROM stream_snapshots AS snapshot
+                 WHERE stream = wanted.name
+                   AND EXISTS (SELECT FROM events WHERE stream = snapshot.stream AND version = snapshot.version)
+                 OFFSET 0
+             ) AS kept ON true
+             CROSS JOIN LATERAL (
+                 SELECT position FROM events WHERE stream = wanted.name AND version >= coalesce(kept.version, 1) OFFSET 0
+             ) AS found
+             ORDER BY position",
+            names.join(",")
+        ));
+    } else {
+        queries.push(
+            "WITH wanted (name) AS (VALUES ('order-3'), ('order-4')) SELECT events.position FROM wanted
+             LEFT JOIN stream_snapshots AS kept ON kept.stream = wanted.name
+              AND EXISTS (SELECT 1 FROM events WHERE stream = kept.stream AND version = kept.version)
+             CROSS JOIN events ON events.stream = wanted.name AND events.version >= coalesce(kept.version, 1)
+             ORDER BY events.position"
+                .to_owned(),
+        );
     }
     for query in queries {
         let plan = raw.plan(&query).await;
-        let scans = ["Seq Scan", "SCAN events", "SCAN refs", "SCAN data_keys"];
+        let scans = [
+            "Seq Scan",
+            "SCAN events",
+            "SCAN refs",
+            "SCAN data_keys",
+            "SCAN kept",
+            "SCAN stream_snapshots",
+        ];
         assert!(!scans.iter().any(|scan| plan.contains(scan)), "{query}\n{plan}");
     }
 }

@@ -24,6 +24,7 @@ on_both_stores!(
     a_store_that_stays_away_is_told_and_nothing_is_kept,
     a_full_queue_is_told_at_once,
     the_store_is_asked_for_nothing_that_is_remembered_or_not_needed,
+    a_process_that_was_just_started_appends_what_orders_know_at_the_first_attempt,
     a_domain_leads_to_the_order_that_got_it_whichever_other_was_told_of_it_since,
 );
 
@@ -35,7 +36,7 @@ pub(super) struct Process {
 
 impl Process {
     /// A process whose store lets so many appends pass before it holds them up.
-    async fn start(database: &Database, appends: usize, capacity: usize) -> Self {
+    pub(super) async fn start(database: &Database, appends: usize, capacity: usize) -> Self {
         Self::on(database, FaultyStore::new(database.store().await, appends), capacity).await
     }
 
@@ -318,6 +319,25 @@ async fn the_store_is_asked_for_nothing_that_is_remembered_or_not_needed(databas
         [ORDER, ORDER, waiting[0], waiting[1], ORDER, ORDER, waiting[0]]
     );
     sound_log(&*process.store).await;
+}
+
+async fn a_process_that_was_just_started_appends_what_orders_know_at_the_first_attempt(database: Database) {
+    let process = Process::start(&database, 100, 100).await;
+    let order = String::from_utf8(fixture("prewarmup.order.success.json")).unwrap();
+    process.record(order).await;
+
+    let process = Process::start(&database, 100, 100).await;
+    let data = json!({"subscriptionId": "KX9V77PVMFMZH4PTPF2Y99PKYAT2"});
+    let renewal = json!({"event": "subscription.renewal.success", "eventId": "E1", "data": data});
+    process.store.asked();
+    process.record(renewal.to_string()).await;
+    assert_eq!(
+        process.store.asked(),
+        ["a reference", "order-WR3N4JEW3D76N6KGRQSG36SSHBXK", "a key"]
+    );
+    assert_eq!(process.store.batches().len(), 1, "a new key would have been refused");
+    let events = sound_log(&*process.store).await;
+    assert_eq!(events[1].subject, events[0].subject);
 }
 
 async fn a_domain_leads_to_the_order_that_got_it_whichever_other_was_told_of_it_since(database: Database) {

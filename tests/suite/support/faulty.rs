@@ -14,7 +14,7 @@ use warmledger::access::TokenHash;
 use warmledger::store::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor, Found,
     Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
-    StoreError, StoredEvent, StoredRow, StoredToken, SubjectState, Switch, TakenFloor,
+    StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot, SubjectState, Switch, TakenFloor,
 };
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::tlog::{Growth, Hash};
@@ -247,7 +247,8 @@ impl Store for FaultyStore {
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
         let references = lookup.references.iter().map(|_| "a reference".to_owned());
-        self.asked.lock().unwrap().extend(references);
+        let keys = lookup.subjects.iter().map(|_| "a key".to_owned());
+        self.asked.lock().unwrap().extend(references.chain(keys));
         self.real.lookup(lookup).await
     }
 
@@ -255,6 +256,16 @@ impl Store for FaultyStore {
         let names = streams.iter().map(|stream| stream.as_str().to_owned());
         self.asked.lock().unwrap().extend(names);
         self.real.streams(streams).await
+    }
+
+    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
+        let names = streams.iter().map(|stream| stream.as_str().to_owned());
+        self.asked.lock().unwrap().extend(names);
+        self.real.resume(streams).await
+    }
+
+    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
+        self.real.keep_snapshots(snapshots).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
