@@ -6,13 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregates::{Order, StreamId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::cache::StreamState;
-use crate::store::{Store, StreamSnapshot};
+use crate::store::{Store, StoreError, StreamSnapshot};
 use crate::tasks;
 use crate::vault::{SNAPSHOT_TAG, SnapshotKey};
 
@@ -26,6 +28,8 @@ const LONGEST: usize = 32 * 1024;
 const WAITING: usize = 1_024;
 /// Snapshots that are kept at once.
 const AT_ONCE: usize = 256;
+/// How long the store may take to keep some: a stop waits for it.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// Whether a stream has come so far that its next snapshot is due.
 pub(super) fn is_due(state: &StreamState) -> bool {
@@ -98,7 +102,9 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<StreamSnapshot>)
             .map(|snapshot| (snapshot.stream.clone(), snapshot))
             .collect();
         let snapshots: Vec<_> = snapshots.into_values().collect();
-        if let Err(error) = store.keep_snapshots(&snapshots).await {
+        let kept = timeout(LONGEST_WAIT, store.keep_snapshots(&snapshots)).await;
+        let kept = kept.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("not done within {LONGEST_WAIT:?}"))));
+        if let Err(error) = kept {
             let streams = snapshots.len();
             tracing::warn!(%error, streams, "snapshots of streams were not kept; reading these streams takes longer");
         }

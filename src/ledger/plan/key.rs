@@ -9,7 +9,7 @@ use crate::ledger::RecordError;
 use crate::vault::{DataKey, SubjectKey};
 
 /// What a plan says of a subject's key.
-enum Planned {
+pub(super) enum Planned {
     /// It makes this one.
     Key(Arc<DataKey>),
     /// It destroys the one there was.
@@ -19,8 +19,7 @@ enum Planned {
 impl Planner<'_> {
     /// The data key of a subject for the plan's next event: the one there is, or a new one that is stored with the batch.
     pub(super) async fn data_key(&mut self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {
-        let ahead = || self.ahead.iter().find_map(|ahead| ahead.key_of(subject));
-        match plan.key_of(subject).or_else(ahead) {
+        match self.planned_key(subject, plan) {
             Some(Planned::Key(key)) => return Ok(key),
             Some(Planned::Erased) => return self.new_key(subject, plan),
             None => {}
@@ -35,6 +34,12 @@ impl Planner<'_> {
             }
         }
         self.new_key(subject, plan)
+    }
+
+    /// What the plan, or one that is not durable yet, says of a subject's key.
+    pub(super) fn planned_key(&self, subject: &SubjectId, plan: &Plan) -> Option<Planned> {
+        let ahead = || self.ahead.iter().find_map(|ahead| ahead.key_of(subject));
+        plan.key_of(subject).or_else(ahead)
     }
 
     fn new_key(&self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {

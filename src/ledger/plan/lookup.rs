@@ -90,24 +90,34 @@ impl Planner<'_> {
         self.load(streams).await?;
         // only what leads nowhere waits
         let mut waiting = HashSet::new();
-        let mut subjects = Vec::new();
+        let mut found = Vec::with_capacity(traced.len());
         for (user, trace, own) in traced {
-            let Some((_, stream)) = self.order_of(&trace, plan) else {
-                waiting.insert(own);
+            let stream = self.order_of(&trace, plan).map(|(_, stream)| stream.clone());
+            let stream = stream.unwrap_or_else(|| {
+                waiting.insert(own.clone());
+                own
+            });
+            found.push((user, stream));
+        }
+        self.load(waiting).await?;
+        let mut subjects = Vec::new();
+        for (user, stream) in found {
+            let state = self.known_state(&stream, plan);
+            let Some(state) = state.filter(|state| state.version > 0) else {
                 continue;
             };
-            let owner = self.known_state(stream, plan).and_then(|state| state.order.user_id());
+            let owner = state.order.user_id();
             if user.is_some() && user != owner {
                 // somebody else's, who may well be new
                 continue;
             }
             // whoever has events has a key
-            let subject = owner.map_or_else(|| SubjectId::stream(stream), SubjectId::user);
-            if !self.vault.keyring().contains(&subject) && self.asked.insert(subject.clone()) {
+            let subject = owner.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
+            let is_here = self.vault.keyring().contains(&subject) || self.planned_key(&subject, plan).is_some();
+            if !is_here && self.asked.insert(subject.clone()) {
                 subjects.push(subject);
             }
         }
-        self.load(waiting).await?;
         self.ask_for_keys(subjects).await
     }
 
