@@ -342,12 +342,13 @@ pub trait Store: KeyStore + TreeStore {
     /// All events of these streams, without sealed sections, in the order of their positions.
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// The events of these streams from their snapshots on, without sealed sections, in the order of their positions: of a stream
+    /// The events of these streams from their snapshots on, with their leaf hashes, in the order of their positions: of a stream
     /// that has none, all of them. With the event at whose version a snapshot was taken comes the snapshot; one that was taken at
     /// none of the stream's versions counts as none.
     async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError>;
 
     /// Keeps snapshots of streams, each of another one, instead of those that are kept. A crash may bring back the ones before.
+    /// Gives up soon if somebody is in the way.
     async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError>;
 
     /// Events in the order of their positions.

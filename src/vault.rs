@@ -163,6 +163,24 @@ impl Vault {
         }
     }
 
+    /// Takes the data keys of subjects into memory, as far as the store has some.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn fetch(&self, store: &dyn Store, subjects: Vec<SubjectId>) -> Result<(), StoreError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let lookup = Lookup {
+            subjects,
+            ..Lookup::default()
+        };
+        for key in store.lookup(&lookup).await?.keys {
+            self.keyring.insert_wrapped(key);
+        }
+        Ok(())
+    }
+
     /// Wraps new data keys under the master key that the store names: another process may have rotated it.
     ///
     /// # Errors

@@ -441,13 +441,19 @@ impl Plan {
                 cache.recent.put(id, seen);
             }
         }
-        for (stream, mut state) in self.streams {
-            if snapshot::is_due(&state) {
+        for event in &self.events {
+            let state = self.streams.get_mut(&event.stream);
+            let Some(state) = state.filter(|state| state.version == event.version) else {
+                continue;
+            };
+            // the plan before, which this one was made on, may have had one kept since
+            let known = cache.streams.peek(&event.stream);
+            state.kept = known.map_or(state.kept, |known| known.kept.max(state.kept));
+            if snapshot::is_due(state) && keeper.keep(|| snapshot::write(vault.snapshots(), event, &state.order)) {
                 state.kept = state.version;
-                snapshot::write(vault.snapshots(), &stream, &state)
-                    .into_iter()
-                    .for_each(|snapshot| keeper.keep(snapshot));
             }
+        }
+        for (stream, state) in self.streams {
             cache.streams.put(stream, state);
         }
         for (reference, stream) in self.references {

@@ -1,8 +1,9 @@
 //! A stream's snapshot: what it had come to at one of its versions. A stream that no cache knows is read from there on, so that
 //! its length does not matter.
 //!
-//! It is the fold's JSON behind its tag, which covers the stream and the version too. One that was altered, that belongs elsewhere or
-//! that another version of the fold made is not accepted, and the stream is read from its beginning: nothing rests on a snapshot but time.
+//! It is the fold's JSON behind its tag, which covers the event that it was taken at: its stream, its version, and by the hash of its leaf
+//! all the rest. One that was altered, that belongs elsewhere, that was taken of events which are not there any more, or that another version
+//! of the fold made is not accepted, and the stream is read from its beginning: nothing rests on a snapshot but time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use std::time::Duration;
 use aggregates::{Order, StreamId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::cache::StreamState;
-use crate::store::{Store, StoreError, StreamSnapshot};
+use crate::store::{NewEvent, Store, StreamSnapshot};
 use crate::tasks;
+use crate::tlog::Hash;
 use crate::vault::{SNAPSHOT_TAG, SnapshotKey};
 
 /// What a snapshot is of. To be counted up with every change of what an order makes of its events, or of how it is written.
@@ -23,40 +25,46 @@ const LABEL: &str = "warmledger order v1";
 /// A stream has a snapshot at every so many versions, about.
 const EVERY: u32 = 8;
 /// A longer fold is not kept: it comes from few events that tell of many domains.
-const LONGEST: usize = 32 * 1024;
+const LONGEST: usize = 16 * 1024;
 /// Snapshots that may wait to be kept; further ones are left out.
 const WAITING: usize = 1_024;
 /// Snapshots that are kept at once.
-const AT_ONCE: usize = 256;
-/// How long the store may take to keep some: a stop waits for it.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+const AT_ONCE: usize = WAITING;
+/// How long snapshots gather: keeping some is a transaction, and on SQLite whoever appends waits for it.
+const PAUSE: Duration = Duration::from_millis(250);
+/// How long a stop waits for those that are left.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Whether a stream has come so far that its next snapshot is due.
 pub(super) fn is_due(state: &StreamState) -> bool {
     state.version >= state.kept + EVERY
 }
 
-/// A stream's snapshot; none if it would be too long.
-pub(super) fn write(key: &SnapshotKey, stream: &StreamId, state: &StreamState) -> Option<StreamSnapshot> {
-    let json = serde_json::to_vec(&state.order);
+/// The snapshot of a stream that has come to this with an event, which is as it was appended; none if it would be too long.
+pub(super) fn write(key: &SnapshotKey, event: &NewEvent, order: &Order) -> Option<StreamSnapshot> {
+    let NewEvent { stream, version, .. } = event;
+    let json = serde_json::to_vec(order);
     // texts, lists and maps of texts can be written always
     let json = json.ok().filter(|json| json.len() <= LONGEST)?;
-    let tag = key.tag(
-        LABEL,
-        &[stream.as_str().as_bytes(), &state.version.to_le_bytes(), &json],
-    );
+    let (name, number) = (stream.as_str().as_bytes(), version.to_le_bytes());
+    let tag = key.tag(LABEL, &[name, &number, &event.leaf_hash, &json]);
     Some(StreamSnapshot {
         stream: stream.clone(),
-        version: state.version,
+        version: *version,
         state: [tag.as_slice(), &json].concat(),
     })
 }
 
-/// What a snapshot holds, if it is this stream's at this version.
-pub(super) fn read(key: &SnapshotKey, stream: &StreamId, version: u32, snapshot: &[u8]) -> Option<StreamState> {
+/// What a snapshot holds, if it is this stream's at the event with this version and this leaf.
+pub(super) fn read(
+    key: &SnapshotKey,
+    (stream, version): (&StreamId, u32),
+    leaf: &Hash,
+    snapshot: &[u8],
+) -> Option<StreamState> {
     let (tag, json) = snapshot.split_first_chunk::<SNAPSHOT_TAG>()?;
-    let parts: [&[u8]; 3] = [stream.as_str().as_bytes(), &version.to_le_bytes(), json];
-    if !key.accepts(LABEL, &parts, tag) {
+    let (name, number) = (stream.as_str().as_bytes(), version.to_le_bytes());
+    if !key.accepts(LABEL, &[name, &number, leaf, json], tag) {
         return None;
     }
     let order: Order = serde_json::from_slice(json).ok()?;
@@ -81,15 +89,24 @@ impl Keeper {
         Self { due, task }
     }
 
-    /// Keeps a snapshot of a stream as it durably is, unless too many wait: the stream will have others.
-    pub(super) fn keep(&self, snapshot: StreamSnapshot) {
-        let _ = self.due.try_send(snapshot);
+    /// Keeps a snapshot of a stream as it durably is, unless too many wait: then none is made, and it says so.
+    pub(super) fn keep(&self, snapshot: impl FnOnce() -> Option<StreamSnapshot>) -> bool {
+        let Ok(place) = self.due.try_reserve() else {
+            return false;
+        };
+        if let Some(snapshot) = snapshot() {
+            place.send(snapshot);
+        }
+        true
     }
 
-    /// Keeps what waits, and ends.
-    pub(super) async fn finish(self) {
+    /// Keeps what waits, and ends; soon, whatever the store does.
+    pub(super) async fn finish(mut self) {
         drop(self.due);
-        tasks::outcome(self.task.await);
+        match timeout(FAREWELL, &mut self.task).await {
+            Ok(ended) => drop(tasks::outcome(ended)),
+            Err(_) => self.task.abort(),
+        }
     }
 }
 
@@ -102,12 +119,11 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<StreamSnapshot>)
             .map(|snapshot| (snapshot.stream.clone(), snapshot))
             .collect();
         let snapshots: Vec<_> = snapshots.into_values().collect();
-        let kept = timeout(LONGEST_WAIT, store.keep_snapshots(&snapshots)).await;
-        let kept = kept.unwrap_or_else(|_| Err(StoreError::Unavailable(format!("not done within {LONGEST_WAIT:?}"))));
-        if let Err(error) = kept {
+        if let Err(error) = store.keep_snapshots(&snapshots).await {
             let streams = snapshots.len();
             tracing::warn!(%error, streams, "snapshots of streams were not kept; reading these streams takes longer");
         }
+        sleep(PAUSE).await;
     }
 }
 

@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::{DataKey, aead};
+use crate::secret::Wiped;
 
 /// What the key is for, and in which version.
 const LABEL: &str = "warmledger stream snapshot key v1";
@@ -18,12 +19,10 @@ impl SnapshotKey {
     /// The key that follows from the fingerprint key.
     pub fn new(fingerprints: &DataKey) -> Self {
         // not by HMAC: what that makes of a sender's text is no secret
-        let own = Sha256::new()
-            .chain_update(LABEL)
-            .chain_update(fingerprints.bytes())
-            .finalize();
+        let own = Sha256::new().chain_update(LABEL).chain_update(fingerprints.bytes());
+        let own: Wiped<[u8; 32]> = Wiped::new(own.finalize().into());
         // HMAC takes a key of any length: InvalidLength is never returned
-        Self(Hmac::new_from_slice(&own).expect("a key of any length"))
+        Self(Hmac::new_from_slice(&*own).expect("a key of any length"))
     }
 
     /// The tag of a text that is told by its parts; `label` says what it is of.
@@ -39,7 +38,7 @@ impl SnapshotKey {
     /// A key that is always the same.
     #[cfg(test)]
     pub(crate) fn example() -> Self {
-        Self::new(&DataKey::from_bytes(crate::secret::Wiped::new([7; 32])))
+        Self::new(&DataKey::from_bytes(Wiped::new([7; 32])))
     }
 
     fn over(&self, label: &str, parts: &[&[u8]]) -> Hmac<Sha256> {
@@ -50,7 +49,6 @@ impl SnapshotKey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Wiped;
     use crate::vault::FingerprintKey;
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aggregates::{Position, SubjectId};
 
-use super::{Mode, Plan, Planner, vault};
+use super::{Mode, Plan, Planner, unavailable, vault};
 use crate::ledger::RecordError;
 use crate::vault::{DataKey, SubjectKey};
 
@@ -28,7 +28,8 @@ impl Planner<'_> {
             return Ok(found.key);
         }
         if self.mode == Mode::Careful && self.asked.insert(subject.clone()) {
-            self.ask_for_keys(vec![subject.clone()]).await?;
+            let subjects = vec![subject.clone()];
+            self.vault.fetch(self.store, subjects).await.map_err(unavailable)?;
             if let Some(found) = self.vault.key(subject).await.map_err(vault)? {
                 return Ok(found.key);
             }

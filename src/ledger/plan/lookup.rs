@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use aggregates::{Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
-use crate::ledger::cache::Seen;
+use crate::ledger::cache::{Seen, StreamState};
 use crate::ledger::route::{Route, route};
 use crate::ledger::snapshot;
 use crate::ledger::writer::{Pending, Work};
@@ -118,22 +118,7 @@ impl Planner<'_> {
                 subjects.push(subject);
             }
         }
-        self.ask_for_keys(subjects).await
-    }
-
-    /// Takes the data keys of subjects out of the store, as far as they have some.
-    pub(super) async fn ask_for_keys(&self, subjects: Vec<SubjectId>) -> Result<(), RecordError> {
-        if subjects.is_empty() {
-            return Ok(());
-        }
-        let lookup = Lookup {
-            subjects,
-            ..Lookup::default()
-        };
-        for key in self.store.lookup(&lookup).await.map_err(unavailable)?.keys {
-            self.vault.keyring().insert_wrapped(key);
-        }
-        Ok(())
+        self.vault.fetch(self.store, subjects).await.map_err(unavailable)
     }
 
     /// Loads and folds those of the streams that are not cached.
@@ -143,8 +128,15 @@ impl Planner<'_> {
         if streams.is_empty() {
             return Ok(());
         }
+        let resumed = match self.store.resume(&streams).await {
+            Err(error) if !error.is_transient() => {
+                tracing::warn!(%error, "snapshots of streams cannot be read; the streams are read from their beginning");
+                return self.load_whole(streams).await;
+            }
+            resumed => resumed.map_err(unavailable)?,
+        };
         let mut doubtful = BTreeSet::new();
-        for (event, snapshot) in self.store.resume(&streams).await.map_err(unavailable)? {
+        for (event, snapshot) in resumed {
             let Some(snapshot) = snapshot else {
                 let state = self.loaded.entry(event.stream.clone()).or_default();
                 if event.version == state.version + 1 {
@@ -154,29 +146,29 @@ impl Planner<'_> {
                 }
                 continue;
             };
-            match snapshot::read(self.vault.snapshots(), &event.stream, event.version, &snapshot) {
+            let (place, leaf) = ((&event.stream, event.version), event.leaf().map_err(unavailable)?);
+            match snapshot::read(self.vault.snapshots(), place, &leaf, &snapshot) {
                 Some(state) => drop(self.loaded.insert(event.stream, state)),
                 None => drop(doubtful.insert(event.stream)),
             }
         }
-        self.load_whole(doubtful.into_iter().collect()).await?;
         for stream in streams {
             self.loaded.entry(stream).or_default();
         }
-        Ok(())
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!(
+            streams = doubtful.len(),
+            "streams have snapshots that are of no use here"
+        );
+        self.load_whole(doubtful.into_iter().collect()).await
     }
 
     /// Loads and folds streams from their beginning.
     async fn load_whole(&mut self, streams: Vec<StreamId>) -> Result<(), RecordError> {
-        if streams.is_empty() {
-            return Ok(());
-        }
-        tracing::debug!(
-            streams = streams.len(),
-            "streams have snapshots that are of no use here"
-        );
         for stream in &streams {
-            self.loaded.remove(stream);
+            self.loaded.insert(stream.clone(), StreamState::default());
         }
         for event in self.store.streams(&streams).await.map_err(unavailable)? {
             let event = event.to_recorded().map_err(unavailable)?;

@@ -4,7 +4,7 @@ use super::super::access::erased_by;
 use super::super::plan::Plan;
 use super::super::{RecordError, tree};
 use super::{Pending, Writer, failed};
-use crate::store::{EventQuery, Lookup, Parts, StoreError, StoredEvent};
+use crate::store::{EventQuery, Parts, StoreError, StoredEvent};
 
 /// How many batches more wait for their turn each time that another process has appended in between, and how many at most.
 const CROWDED_BATCHES: u32 = 8;
@@ -112,14 +112,7 @@ impl Writer {
         let mut subjects = std::mem::take(&mut self.strangers);
         subjects.sort_unstable();
         subjects.dedup();
-        let lookup = Lookup {
-            subjects,
-            ..Lookup::default()
-        };
-        for key in self.store.lookup(&lookup).await.map_err(failed)?.keys {
-            self.vault.keyring().insert_wrapped(key);
-        }
-        Ok(())
+        self.vault.fetch(&*self.store, subjects).await.map_err(failed)
     }
 
     /// Takes in all erasures, without looking at the events that tell of them.

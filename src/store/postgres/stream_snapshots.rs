@@ -23,13 +23,14 @@ pub(super) async fn resume(
              OFFSET 0
          ) AS kept ON true
          CROSS JOIN LATERAL (
-             SELECT {PLAIN} FROM events WHERE stream = wanted.name AND version >= coalesce(kept.version, 1) OFFSET 0
+             SELECT {PLAIN}{} FROM events WHERE stream = wanted.name AND version >= coalesce(kept.version, 1) OFFSET 0
          ) AS found
-         ORDER BY position"
+         ORDER BY position",
+        Parts::Leaves.columns()
     );
     let rows = sqlx::query(AssertSqlSafe(sql)).bind(names).fetch_all(pool).await?;
     rows.iter()
-        .map(|row| Ok((event(row, Parts::Plain)?, row.try_get("snapshot")?)))
+        .map(|row| Ok((event(row, Parts::Leaves)?, row.try_get("snapshot")?)))
         .collect()
 }
 
@@ -40,19 +41,24 @@ pub(super) async fn keep(pool: &PgPool, snapshots: &[StreamSnapshot]) -> Result<
         .map(|snapshot| i32::try_from(snapshot.version).unwrap_or(i32::MAX))
         .collect();
     let states: Vec<&[u8]> = snapshots.iter().map(|snapshot| snapshot.state.as_slice()).collect();
+    let mut tx = pool.begin().await?;
+    // nobody waits for the disk, since what a crash takes away is missed by nobody; and whoever has locked the table keeps no
+    // connection from those who need one
+    sqlx::raw_sql("SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '1s'")
+        .execute(&mut *tx)
+        .await?;
     sqlx::query(
-        // nobody waits for the disk: what a crash takes away is missed by nobody
         "INSERT INTO stream_snapshots (stream, version, state)
          SELECT stream, version, state
-         FROM (SELECT set_config('synchronous_commit', 'off', true)) AS quick
-         CROSS JOIN unnest($1::text[], $2::integer[], $3::bytea[]) AS snapshot (stream, version, state)
+         FROM unnest($1::text[], $2::integer[], $3::bytea[]) AS snapshot (stream, version, state)
          ORDER BY stream
          ON CONFLICT (stream) DO UPDATE SET version = excluded.version, state = excluded.state",
     )
     .bind(streams)
     .bind(versions)
     .bind(states)
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(())
 }

@@ -21,7 +21,8 @@ pub(super) async fn resume(
     query.push_values(names, |mut row, name| {
         row.push_bind(name);
     });
-    let columns: Vec<String> = PLAIN.split(", ").map(|column| format!("events.{column}")).collect();
+    let columns = format!("{PLAIN}{}", Parts::Leaves.columns());
+    let columns: Vec<String> = columns.split(", ").map(|column| format!("events.{column}")).collect();
     query.push(format!(
         ") SELECT {}, CASE WHEN events.version = kept.version THEN kept.state END AS snapshot
          FROM wanted LEFT JOIN stream_snapshots AS kept ON kept.stream = wanted.name
@@ -32,7 +33,7 @@ pub(super) async fn resume(
     ));
     let rows = query.build().persistent(false).fetch_all(pool).await?;
     rows.iter()
-        .map(|row| Ok((event(row, Parts::Plain)?, row.try_get("snapshot")?)))
+        .map(|row| Ok((event(row, Parts::Leaves)?, row.try_get("snapshot")?)))
         .collect()
 }
 

@@ -1,7 +1,8 @@
 //! What is kept of long streams: a process that knows nothing yet reads them from there on, and decides as if it had read them whole,
 //! whatever has become of what was kept.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aggregates::{OrderEvent, StreamId};
 use serde_json::json;
@@ -19,6 +20,7 @@ on_both_stores!(
     a_process_that_is_started_decides_as_the_one_before,
     a_snapshot_that_is_of_no_use_is_replaced,
     a_store_that_keeps_no_snapshots_records_all_the_same,
+    two_processes_go_on_from_each_others_snapshots,
 );
 
 /// The subscription of the fixture's order, and its domain.
@@ -211,9 +213,56 @@ async fn a_store_that_keeps_no_snapshots_records_all_the_same(database: Database
         process.record(renewal.to_string()).await;
     }
     assert_eq!(sound_log(&*process.store).await.len(), 28);
+    // what nobody knows is read from the beginning
+    let process = Process::start(&database, 1_000, 100).await;
+    assert_eq!(process.record(renewed("F1")).await.stream.as_str(), ORDER);
     raw.execute("ALTER TABLE stream_snapshots RENAME COLUMN elsewhere TO state")
         .await;
-    // and goes on where a process knows nothing yet
     let process = Process::start(&database, 1_000, 100).await;
-    assert_eq!(process.record(renewed("F")).await.stream.as_str(), ORDER);
+    assert_eq!(process.record(renewed("F2")).await.stream.as_str(), ORDER);
+    sound_log(&*process.store).await;
+}
+
+async fn two_processes_go_on_from_each_others_snapshots(database: Database) {
+    recorded(&database, 7).await;
+    for round in 0..6 {
+        let one = Process::start(&database, 1_000, 100).await;
+        let other = Process::start(&database, 1_000, 100).await;
+        for number in 0..3 {
+            one.record(renewed(&format!("ONE-{round}-{number}"))).await;
+            other.record(renewed(&format!("OTHER-{round}-{number}"))).await;
+        }
+    }
+    goes_on(&database, &["LAST"]).await;
+    assert_eq!(all_events(&*database.store().await).await.len(), 7 + 36 + 1);
+    let raw = Raw::connect(&database).await;
+    assert_eq!(raw.texts("SELECT stream FROM stream_snapshots").await, [ORDER]);
+}
+
+/// Somebody who makes an index, or looks at rows that are to stay as they are, lets others read and nobody write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_is_locked_takes_no_connections_away() {
+    let database = Database::postgres().await;
+    recorded(&database, 7).await;
+    let (lock, raw) = (Raw::connect(&database).await, Raw::connect(&database).await);
+    lock.execute("BEGIN; LOCK TABLE stream_snapshots IN SHARE MODE").await;
+    let process = Process::start(&database, 1_000, 100).await;
+    let (begun, mut number, mut waited) = (Instant::now(), 0, 0);
+    while begun.elapsed() < Duration::from_secs(4) {
+        number += 1;
+        process.record(renewed(&format!("F{number}"))).await;
+        let waiting = "SELECT CAST(count(*) AS text) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting: u32 = raw.texts(waiting).await[0].parse().unwrap();
+        assert!(waiting <= 1, "{waiting} connections wait for the table");
+        waited += waiting;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(waited > 0, "nothing was to be kept");
+    let store = Arc::clone(&process.store);
+    drop(process);
+    let closed = tokio::time::timeout(Duration::from_secs(6), store.close()).await;
+    assert!(closed.is_ok(), "a stop waits for whoever has locked the table");
+    lock.execute("ROLLBACK").await;
+    assert_eq!(sound_log(&*database.store().await).await.len(), 7 + number);
 }
