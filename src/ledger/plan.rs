@@ -441,7 +441,7 @@ impl Plan {
                 cache.recent.put(id, seen);
             }
         }
-        for event in &self.events {
+        for event in self.events.iter().filter(|event| event.version >= snapshot::EVERY) {
             let state = self.streams.get_mut(&event.stream);
             let Some(state) = state.filter(|state| state.version == event.version) else {
                 continue;

@@ -22,8 +22,8 @@ use crate::vault::{SNAPSHOT_TAG, SnapshotKey};
 
 /// What a snapshot is of. To be counted up with every change of what an order makes of its events, or of how it is written.
 const LABEL: &str = "warmledger order v1";
-/// A stream has a snapshot at every so many versions, about.
-const EVERY: u32 = 8;
+/// A stream has a snapshot at every so many versions, about; none before.
+pub(super) const EVERY: u32 = 8;
 /// A longer fold is not kept: it comes from few events that tell of many domains.
 const LONGEST: usize = 16 * 1024;
 /// Snapshots that may wait to be kept; further ones are left out.
