@@ -6,8 +6,12 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Contender {
-    /// The plain service: one INSERT per request.
+    /// The plain service: one INSERT per request, through a pool that was tuned.
     Plain,
+    /// The same through the pool that sqlx makes unless told otherwise.
+    PlainDefault,
+    /// The same row, inserted with all that wait: what sharing commits comes to, and nothing else.
+    PlainTogether,
     /// Our service on PostgreSQL.
     HttpPostgres,
     /// The same, with repeats and events on existing streams among the webhooks.
@@ -26,8 +30,10 @@ pub(crate) enum Contender {
 
 impl Contender {
     /// All of them, in the order of their turns.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Plain,
+        Self::PlainDefault,
+        Self::PlainTogether,
         Self::HttpPostgres,
         Self::MixedPostgres,
         Self::TwoPostgres,
@@ -41,6 +47,8 @@ impl Contender {
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Plain => "plain axum + INSERT, PostgreSQL",
+            Self::PlainDefault => "… with sqlx's default pool",
+            Self::PlainTogether => "… with INSERTs of all that wait",
             Self::HttpPostgres => "warmledger over HTTP, PostgreSQL",
             Self::MixedPostgres => "… with repeats and known streams",
             Self::TwoPostgres => "… two processes, one PostgreSQL",
@@ -56,6 +64,7 @@ impl Contender {
         match self {
             Self::Plain | Self::HttpPostgres => true,
             Self::HttpSqlite | Self::LedgerPostgres | Self::LedgerSqlite => !quick,
+            Self::PlainDefault | Self::PlainTogether => !quick,
             Self::MixedPostgres | Self::TwoPostgres | Self::PostgresEs => false,
         }
     }
@@ -68,8 +77,13 @@ impl Contender {
         !matches!(self, Self::LedgerPostgres | Self::LedgerSqlite | Self::PostgresEs)
     }
 
+    /// Whether it is one of the plain services.
+    pub(crate) fn is_plain(self) -> bool {
+        matches!(self, Self::Plain | Self::PlainDefault | Self::PlainTogether)
+    }
+
     /// Whether projections are folded beside it.
     pub(crate) fn folds(self) -> bool {
-        self.over_http() && self != Self::Plain
+        self.over_http() && !self.is_plain()
     }
 }

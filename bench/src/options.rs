@@ -67,12 +67,9 @@ pub(crate) struct Options {
     /// Ingest: measure only these; may be repeated
     #[arg(long, value_enum)]
     only: Vec<Contender>,
-    /// The plain service's connections to PostgreSQL
+    /// The tuned plain service's connections to PostgreSQL
     #[arg(long, default_value_t = 16)]
     pub(crate) plain_pool: u32,
-    /// Let the plain service's pool test a connection before each use, as sqlx does unless told otherwise
-    #[arg(long)]
-    pub(crate) plain_ping: bool,
     /// Where databases may be created
     #[arg(
         long,

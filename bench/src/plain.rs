@@ -1,6 +1,10 @@
 //! The peer: what a good engineer writes in an afternoon. It checks the signature as we do, reads the JSON, and inserts
 //! one row per request; the answer follows the commit.
+//!
+//! The same service with `--together` shows what there is to gain by sharing commits, and by nothing else: what waits is
+//! inserted by one statement.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -12,6 +16,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, Verifier};
 
 use crate::{child, payloads};
@@ -25,20 +30,42 @@ const TABLE: &str = "CREATE TABLE webhooks (
 )";
 const INSERT: &str = "INSERT INTO webhooks (event_id, order_id, type, body) VALUES ($1, $2, $3, $4::jsonb)
     ON CONFLICT DO NOTHING";
+const INSERT_TOGETHER: &str = "INSERT INTO webhooks (event_id, order_id, type, body)
+    SELECT event_id, order_id, type, body::jsonb
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS batch (event_id, order_id, type, body)
+    ON CONFLICT DO NOTHING RETURNING event_id";
+
+/// The most webhooks that are inserted by one statement.
+const BATCH: usize = 512;
+/// Statements under way at a time.
+const LANES: usize = 2;
 
 #[derive(Args)]
 pub(crate) struct PlainArgs {
     #[arg(long)]
     database_url: String,
+    /// So many connections, which are not tested before each use; without it, the pool that sqlx makes unless told otherwise.
     #[arg(long)]
-    pool: u32,
+    pool: Option<u32>,
+    /// Whether what waits is inserted together.
     #[arg(long)]
-    ping: bool,
+    together: bool,
 }
 
 struct App {
     verifier: Verifier,
     pool: PgPool,
+    /// Where what is inserted together waits.
+    queue: Option<mpsc::UnboundedSender<Waiting>>,
+}
+
+/// A webhook that is inserted with others.
+struct Waiting {
+    event_id: String,
+    order_id: String,
+    kind: String,
+    body: Bytes,
+    answer: oneshot::Sender<Result<bool, String>>,
 }
 
 /// What it reads from a webhook. The rest is left to PostgreSQL, which is the cheapest way for it.
@@ -64,17 +91,24 @@ struct Received {
 
 /// Serves until the parent is gone.
 pub(crate) async fn run(args: PlainArgs) -> anyhow::Result<()> {
-    let pool = PgPoolOptions::new()
-        .max_connections(args.pool)
-        .min_connections(args.pool)
-        .test_before_acquire(args.ping)
-        .connect(&args.database_url)
-        .await?;
+    let options = match args.pool {
+        None => PgPoolOptions::new(),
+        Some(connections) => PgPoolOptions::new()
+            .max_connections(connections)
+            .min_connections(connections)
+            .test_before_acquire(false),
+    };
+    let pool = options.connect(&args.database_url).await?;
     sqlx::query(TABLE).execute(&pool).await?;
     let verifier = Verifier::new([&payloads::key()], Scheme::default());
+    let queue = args.together.then(|| {
+        let (queue, waiting) = mpsc::unbounded_channel();
+        tokio::spawn(insert_together(pool.clone(), waiting));
+        queue
+    });
     let router = Router::new()
         .route("/webhooks/coldmailreseller", post(receive))
-        .with_state(Arc::new(App { verifier, pool }));
+        .with_state(Arc::new(App { verifier, pool, queue }));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     child::announce(listener.local_addr()?)?;
     axum::serve(listener, router)
@@ -100,17 +134,75 @@ async fn receive(
     let bad_request = |error: &dyn std::fmt::Display| (StatusCode::BAD_REQUEST, error.to_string());
     let text = std::str::from_utf8(&body).map_err(|error| bad_request(&error))?;
     let webhook: Webhook<'_> = serde_json::from_str(text).map_err(|error| bad_request(&error))?;
+    let unavailable = |error: String| (StatusCode::SERVICE_UNAVAILABLE, error);
+    let is_new = match &app.queue {
+        None => insert(&app.pool, &webhook, text).await.map_err(|error| error.to_string()),
+        Some(queue) => {
+            let (answer, answered) = oneshot::channel();
+            let waiting = Waiting {
+                event_id: webhook.event_id.to_owned(),
+                order_id: webhook.data.order_id.to_owned(),
+                kind: webhook.event.to_owned(),
+                body: body.clone(),
+                answer,
+            };
+            queue.send(waiting).map_err(|error| unavailable(error.to_string()))?;
+            answered.await.map_err(|error| unavailable(error.to_string()))?
+        }
+    };
+    let status = match is_new.map_err(unavailable)? {
+        true => "recorded",
+        false => "duplicate",
+    };
+    Ok(Json(Received { status }))
+}
+
+/// Whether it was new.
+async fn insert(pool: &PgPool, webhook: &Webhook<'_>, text: &str) -> sqlx::Result<bool> {
     let inserted = sqlx::query(INSERT)
         .bind(webhook.event_id)
         .bind(webhook.data.order_id)
         .bind(webhook.event)
         .bind(text)
-        .execute(&app.pool)
-        .await
-        .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-    let status = match inserted.rows_affected() {
-        0 => "duplicate",
-        _ => "recorded",
-    };
-    Ok(Json(Received { status }))
+        .execute(pool)
+        .await?;
+    Ok(inserted.rows_affected() > 0)
+}
+
+/// Inserts whatever waits as soon as a lane is free.
+async fn insert_together(pool: PgPool, mut queue: mpsc::UnboundedReceiver<Waiting>) {
+    let lanes = Arc::new(Semaphore::new(LANES));
+    while let Ok(lane) = Arc::clone(&lanes).acquire_owned().await {
+        let mut batch = Vec::new();
+        if queue.recv_many(&mut batch, BATCH).await == 0 {
+            return;
+        }
+        let pool = pool.clone();
+        tokio::spawn(async move {
+            let new = insert_batch(&pool, &batch).await.map_err(|error| error.to_string());
+            drop(lane);
+            for waiting in batch {
+                let is_new = new.clone().map(|new| new.contains(&waiting.event_id));
+                // whoever asked may have gone
+                let _ = waiting.answer.send(is_new);
+            }
+        });
+    }
+}
+
+/// The ids that were new.
+async fn insert_batch(pool: &PgPool, batch: &[Waiting]) -> anyhow::Result<HashSet<String>> {
+    let bodies: Vec<&str> = batch
+        .iter()
+        .map(|waiting| std::str::from_utf8(&waiting.body))
+        .collect::<Result<_, _>>()?;
+    let each = |field: fn(&Waiting) -> &str| batch.iter().map(field).collect::<Vec<_>>();
+    let new: Vec<String> = sqlx::query_scalar(INSERT_TOGETHER)
+        .bind(each(|waiting| &waiting.event_id))
+        .bind(each(|waiting| &waiting.order_id))
+        .bind(each(|waiting| &waiting.kind))
+        .bind(bodies)
+        .fetch_all(pool)
+        .await?;
+    Ok(new.into_iter().collect())
 }

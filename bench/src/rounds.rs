@@ -46,7 +46,6 @@ pub(crate) struct Results {
     pub(crate) seconds: f64,
     pub(crate) mean_body: f64,
     pub(crate) plain_pool: u32,
-    pub(crate) plain_ping: bool,
     pub(crate) rounds: Vec<Round>,
 }
 
@@ -57,7 +56,6 @@ pub(crate) async fn findings(options: &Options, machine: &Machine) -> anyhow::Re
         seconds: options.seconds().as_secs_f64(),
         mean_body: Payloads::new(2_500, 0).mean_body(),
         plain_pool: options.plain_pool,
-        plain_ping: options.plain_ping,
         rounds: Vec::new(),
     };
     for &senders in &options.senders {
@@ -136,7 +134,7 @@ async fn measure(
         (outcome, cpu) = (result?, between);
     }
     let contents = match contender {
-        Contender::Plain => database.contents_of("webhooks").await?,
+        plain if plain.is_plain() => database.contents_of("webhooks").await?,
         Contender::PostgresEs => database.contents_of("events").await?,
         _ => database.ledger_contents().await?,
     };
@@ -183,7 +181,7 @@ async fn serving(
 ) -> anyhow::Result<(Vec<Server>, Vec<std::net::SocketAddr>)> {
     let dir = database.dir.path();
     let mut servers = vec![match contender {
-        Contender::Plain => plain(options, database)?,
+        kind if kind.is_plain() => plain(kind, options, database)?,
         _ => Server::service(&database.url, dir)?,
     }];
     let mut addresses = vec![servers[0].address().await?];
@@ -209,13 +207,13 @@ fn copy_of_keys(dir: &Path) -> anyhow::Result<PathBuf> {
     Ok(second)
 }
 
-fn plain(options: &Options, database: &Database) -> anyhow::Result<Server> {
-    let mut arguments = vec![
-        format!("--database-url={}", database.url),
-        format!("--pool={}", options.plain_pool),
-    ];
-    if options.plain_ping {
-        arguments.push("--ping".to_owned());
+fn plain(kind: Contender, options: &Options, database: &Database) -> anyhow::Result<Server> {
+    let mut arguments = vec![format!("--database-url={}", database.url)];
+    if kind != Contender::PlainDefault {
+        arguments.push(format!("--pool={}", options.plain_pool));
+    }
+    if kind == Contender::PlainTogether {
+        arguments.push("--together".to_owned());
     }
     Server::start("plain", &arguments, database.dir.path())
 }
