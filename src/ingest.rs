@@ -214,11 +214,10 @@ impl Ingest {
         body: &[u8],
         delivery: Delivery,
     ) -> Result<Incoming, RecordError> {
-        let fingerprint = self.fingerprints.of(body);
         let parsed = payload::parse(body, delivery);
         let event_id = parsed
             .event_id
-            .unwrap_or_else(|| EventId::quarantine(&fingerprint.to_string()));
+            .unwrap_or_else(|| EventId::quarantine(&self.fingerprints.of(body).to_string()));
         let plain = PlainSections {
             personal: parsed.personal,
             secrets: parsed.secrets,
@@ -228,12 +227,6 @@ impl Ingest {
                 body: Secret::new(body.to_vec()),
             },
         };
-        Ok(Incoming::prepare(
-            self.source.clone(),
-            event_id,
-            parsed.claim,
-            plain,
-            fingerprint,
-        )?)
+        Ok(Incoming::prepare(self.source.clone(), event_id, parsed.claim, plain)?)
     }
 }

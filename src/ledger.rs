@@ -6,6 +6,7 @@
 //! - `original`: the webhook as evidence
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `same`: whether two webhooks say the same
+//! - `body_hash`: the quick way to see that their bodies are the same
 //! - `route`: which stream a webhook belongs to
 //! - `cache`: what the writer remembers between batches
 //! - `snapshot`: what a stream has come to, so that it need not be read from its beginning
@@ -16,6 +17,7 @@
 //! - `reader`: reading events back and opening their sealed sections
 
 mod access;
+mod body_hash;
 mod cache;
 mod flight;
 mod incoming;

@@ -322,9 +322,9 @@ impl StreamId {
         Self(format!("webhook-{id}").into())
     }
 
-    /// The stream of one quarantined webhook, by the fingerprint of its body.
-    pub fn quarantine(fingerprint: &str) -> Self {
-        Self(format!("quarantine-{fingerprint}").into())
+    /// The stream of one quarantined webhook, by its event's id ([`EventId::quarantine`]): it is called the same.
+    pub fn quarantine(id: &EventId) -> Self {
+        Self(id.as_str().into())
     }
 
     /// The stream of one thing that somebody did with the ledger.

@@ -7,8 +7,8 @@ use aggregates::{Event, EventId, Order, Position, Recorded, Source, StreamId};
 use cqrs_es::Aggregate;
 use lru::LruCache;
 
+use super::body_hash::BodyHash;
 use crate::store::Reference;
-use crate::vault::Fingerprint;
 
 // these unwraps are done by the compiler: a zero would not build
 
@@ -46,7 +46,7 @@ pub(super) struct Seen {
     pub(super) position: Position,
     pub(super) stream: StreamId,
     /// Of the body; unknown for an event that another process recorded.
-    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) body_hash: Option<BodyHash>,
 }
 
 pub(super) struct Cache {
@@ -76,7 +76,7 @@ impl Cache {
         let seen = Seen {
             position: event.position,
             stream: event.stream.clone(),
-            fingerprint: None,
+            body_hash: None,
         };
         self.recent.put((event.source.clone(), event.event_id.clone()), seen);
         for reference in event.order().map(Reference::leading).unwrap_or_default() {

@@ -2,11 +2,12 @@
 
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
 
+use super::body_hash::BodyHash;
 use super::original::Original;
 use super::same::same;
 use crate::secret::Secret;
 use crate::sections::Spelling;
-use crate::vault::{Fingerprint, Packed, VaultError};
+use crate::vault::{FingerprintKey, Packed, VaultError};
 
 /// The parts of a webhook that are sealed, in plaintext.
 pub struct PlainSections {
@@ -51,7 +52,7 @@ pub struct Incoming {
     pub(super) facts: String,
     pub(super) plain: PlainSections,
     pub(super) packed: PackedSections,
-    pub(super) fingerprint: Fingerprint,
+    pub(super) body_hash: BodyHash,
     /// What it was before it was quarantined for its event id, if it is.
     claimed: Option<Claimed>,
 }
@@ -88,7 +89,6 @@ impl Incoming {
         event_id: EventId,
         claim: OrderEvent,
         plain: PlainSections,
-        fingerprint: Fingerprint,
     ) -> Result<Self, PrepareError> {
         let facts = claim.to_facts()?;
         let compress = |section: &Option<Secret<Vec<u8>>>| {
@@ -117,9 +117,9 @@ impl Incoming {
             event_id,
             claim,
             facts,
+            body_hash: BodyHash::of(plain.original.body.expose()),
             plain,
             packed,
-            fingerprint,
             claimed: None,
         })
     }
@@ -136,7 +136,7 @@ impl Incoming {
 
     /// Whether two webhooks' bodies say the same.
     pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
-        self.fingerprint == other.fingerprint || self.says(other.plain.original.body.expose())
+        self.body_hash == other.body_hash || self.says(other.plain.original.body.expose())
     }
 
     /// Packs the original anew, after the order has added to the facts.
@@ -145,7 +145,7 @@ impl Incoming {
     }
 
     /// Turns the webhook into a quarantined one: its event id is taken by an event with other content.
-    pub(super) fn quarantine(&mut self, taken_by: Position) -> Result<(), PrepareError> {
+    pub(super) fn quarantine(&mut self, taken_by: Position, fingerprints: &FingerprintKey) -> Result<(), PrepareError> {
         let own_id = self.event_id.clone();
         let name = match &self.claim {
             OrderEvent::WebhookQuarantined(facts) => facts.name.clone(),
@@ -166,7 +166,8 @@ impl Incoming {
         let facts = claim.to_facts()?;
         let original = self.repack(&facts)?;
         // a repeat of the same other content gets the same id, and so is a duplicate
-        let event_id = EventId::quarantine(&self.fingerprint.to_string());
+        let fingerprint = fingerprints.of(self.plain.original.body.expose());
+        let event_id = EventId::quarantine(&fingerprint.to_string());
         let claimed = Claimed {
             event_id: std::mem::replace(&mut self.event_id, event_id),
             claim: std::mem::replace(&mut self.claim, claim),

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 
 use identity::Known;
 
+use super::body_hash::BodyHash;
 use super::cache::{Cache, Seen, StreamState};
 use super::leaf::Envelope;
 use super::route::{Route, Trace, route};
@@ -33,7 +34,7 @@ use super::{Incoming, Outcome, Receipt, RecordError};
 use crate::clock;
 use crate::store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
 use crate::tlog::{Frontier, Growth, Hash};
-use crate::vault::{Context, Fingerprint, Packed, Section, SubjectKey, Vault};
+use crate::vault::{Context, Packed, Section, SubjectKey, Vault};
 
 /// Whether to trust that what the caches don't know is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ struct Taken {
     webhook: usize,
     /// The event: its place in the plan.
     event: usize,
-    fingerprint: Fingerprint,
+    body_hash: BodyHash,
 }
 
 pub(super) struct Planner<'a> {
@@ -262,7 +263,7 @@ impl<'a> Planner<'a> {
         let taken = Taken {
             webhook,
             event: index,
-            fingerprint: incoming.fingerprint,
+            body_hash: incoming.body_hash,
         };
         plan.ids
             .insert((incoming.source.clone(), incoming.event_id.clone()), taken);
@@ -436,7 +437,7 @@ impl Plan {
                 let seen = Seen {
                     position: receipt.position,
                     stream: receipt.stream,
-                    fingerprint: Some(taken.fingerprint),
+                    body_hash: Some(taken.body_hash),
                 };
                 cache.recent.put(id, seen);
             }

@@ -69,5 +69,5 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
         };
         return Route::Traced(trace, waiting);
     }
-    Route::Known(StreamId::quarantine(&incoming.fingerprint.to_string()))
+    Route::Known(StreamId::quarantine(&incoming.event_id))
 }

@@ -73,7 +73,7 @@ impl Ledger {
             known.or_else(|| names.into_iter().next())
         };
         let names = match recorded.order().unwrap() {
-            OrderEvent::WebhookQuarantined(_) => return StreamId::quarantine(recorded.event_id.as_str()),
+            OrderEvent::WebhookQuarantined(_) => return StreamId::quarantine(&recorded.event_id),
             event if event.order_id().is_some() => return StreamId::order(event.order_id().unwrap()),
             OrderEvent::MailboxUpdated(facts) => return StreamId::mailbox(&facts.mailbox_id),
             OrderEvent::MailboxCreated(facts) => {

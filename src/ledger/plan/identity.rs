@@ -39,7 +39,7 @@ impl Planner<'_> {
                 if first.is_none_or(|first| incoming.says_the_same_as(first)) {
                     return Ok(Known::As(Planned::RepeatOf(taken.event)));
                 }
-                incoming.quarantine(plan.position(taken.event))?;
+                incoming.quarantine(plan.position(taken.event), self.vault.fingerprints())?;
                 plan.placed = true;
                 self.ask_for(incoming).await?;
                 continue;
@@ -47,7 +47,7 @@ impl Planner<'_> {
             let ahead = self.ahead.iter().find_map(|ahead| Some((ahead, ahead.ids.get(&id)?)));
             if let Some((ahead, taken)) = ahead {
                 return match ahead.receipt(taken.event) {
-                    Some(first) if taken.fingerprint == incoming.fingerprint => {
+                    Some(first) if taken.body_hash == incoming.body_hash => {
                         Ok(Known::As(Planned::Known(first.of_repeat())))
                     }
                     _ => Ok(Known::Unsettled),
@@ -60,7 +60,7 @@ impl Planner<'_> {
                 self.cache.recent.put(
                     id,
                     Seen {
-                        fingerprint: Some(incoming.fingerprint),
+                        body_hash: Some(incoming.body_hash),
                         ..seen.clone()
                     },
                 );
@@ -76,7 +76,7 @@ impl Planner<'_> {
                     stream: seen.stream,
                 })));
             }
-            incoming.quarantine(seen.position)?;
+            incoming.quarantine(seen.position, self.vault.fingerprints())?;
             self.ask_for(incoming).await?;
         }
     }
@@ -85,9 +85,7 @@ impl Planner<'_> {
     /// since its subject was erased, it counts as the same: nothing could be compared, and nothing new be learnt. Where that
     /// one was altered, the webhook counts as another: it is evidence.
     async fn same_content(&self, incoming: &Incoming, seen: &Seen) -> Result<bool, RecordError> {
-        if let Some(fingerprint) = seen.fingerprint
-            && fingerprint == incoming.fingerprint
-        {
+        if seen.body_hash == Some(incoming.body_hash) {
             return Ok(true);
         }
         let events = self.store.events_at(&[seen.position]).await.map_err(unavailable)?;

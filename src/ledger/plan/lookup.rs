@@ -75,7 +75,7 @@ impl Planner<'_> {
                     Seen {
                         position,
                         stream,
-                        fingerprint: None,
+                        body_hash: None,
                     },
                 );
             }
@@ -197,7 +197,7 @@ impl Planner<'_> {
                 Seen {
                     position,
                     stream,
-                    fingerprint: None,
+                    body_hash: None,
                 },
             );
         }
