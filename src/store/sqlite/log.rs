@@ -60,6 +60,9 @@ pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<App
 }
 
 /// False if the head is not where the batch expects it.
+///
+/// What cannot be inserted makes the whole transaction void, so SQLite need not be able to undo single statements (`OR FAIL`): else it
+/// keeps a copy of each page that one changes (lang_conflict.html).
 async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sqlx::Error> {
     let recorded_at = rfc3339_micros(batch.recorded_at);
     let first = to_i64(batch.expected.position) + 1;
@@ -80,7 +83,7 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
     }
     for chunk in chunks(&rows) {
         let sql = format!(
-            "INSERT INTO events ({PLAIN}, {SEALED}) VALUES {}",
+            "INSERT OR FAIL INTO events ({PLAIN}, {SEALED}) VALUES {}",
             tuples(chunk.len(), 14)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -94,7 +97,7 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
         .flat_map(|(position, event)| event.references.iter().map(|reference| (reference.0, *position)))
         .collect();
     for chunk in chunks(&references) {
-        let sql = format!("INSERT INTO refs (ref, position) VALUES {}", tuples(chunk.len(), 2));
+        let sql = format!("INSERT OR FAIL INTO refs (ref, position) VALUES {}", tuples(chunk.len(), 2));
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (reference, position) in chunk {
             query = query.bind(*reference).bind(*position);
@@ -103,7 +106,7 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
     }
     for chunk in chunks(batch.keys) {
         let sql = format!(
-            "INSERT INTO data_keys (subject, wrapped, created_at) VALUES {}",
+            "INSERT OR FAIL INTO data_keys (subject, wrapped, created_at) VALUES {}",
             tuples(chunk.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));

@@ -83,7 +83,7 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
                 more -= known.fetch_one(&mut *tx).await?;
             }
             let values = tuples(chunk.len(), 2 + step.columns.len());
-            let sql = format!("INSERT INTO {table} (key, document{names}) VALUES {values}{over}");
+            let sql = format!("INSERT OR FAIL INTO {table} (key, document{names}) VALUES {values}{over}");
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (change, (document, row)) in chunk {
                 query = query.bind(change.key.as_str()).bind(document.as_str());

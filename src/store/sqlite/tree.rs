@@ -58,7 +58,7 @@ pub(super) fn number(value: u64) -> i64 {
 pub(super) async fn insert(tx: &mut SqliteConnection, nodes: &[TileNode]) -> Result<(), sqlx::Error> {
     for chunk in chunks(nodes) {
         let sql = format!(
-            "INSERT INTO tree_nodes (level, number, hash) VALUES {}",
+            "INSERT OR FAIL INTO tree_nodes (level, number, hash) VALUES {}",
             tuples(chunk.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));
