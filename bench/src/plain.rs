@@ -136,7 +136,9 @@ async fn receive(
     let webhook: Webhook<'_> = serde_json::from_str(text).map_err(|error| bad_request(&error))?;
     let unavailable = |error: String| (StatusCode::SERVICE_UNAVAILABLE, error);
     let is_new = match &app.queue {
-        None => insert(&app.pool, &webhook, text).await.map_err(|error| error.to_string()),
+        None => insert(&app.pool, &webhook, text)
+            .await
+            .map_err(|error| error.to_string()),
         Some(queue) => {
             let (answer, answered) = oneshot::channel();
             let waiting = Waiting {

@@ -152,9 +152,7 @@ fn details(results: &Results, groups: &Groups<'_>) -> String {
          on this machine to whoever adds nothing to a row and its key.\n\
          `×` is the ratio to the plain service; CPU is microseconds per webhook of server + database backends + load generator; lag is \
          how many events the projections were behind when the load ended.\n",
-        results.seconds,
-        results.mean_body,
-        results.plain_pool,
+        results.seconds, results.mean_body, results.plain_pool,
     );
     let _ = writeln!(
         text,

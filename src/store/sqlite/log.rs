@@ -97,7 +97,10 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
         .flat_map(|(position, event)| event.references.iter().map(|reference| (reference.0, *position)))
         .collect();
     for chunk in chunks(&references) {
-        let sql = format!("INSERT OR FAIL INTO refs (ref, position) VALUES {}", tuples(chunk.len(), 2));
+        let sql = format!(
+            "INSERT OR FAIL INTO refs (ref, position) VALUES {}",
+            tuples(chunk.len(), 2)
+        );
         let mut query = sqlx::query(AssertSqlSafe(sql));
         for (reference, position) in chunk {
             query = query.bind(*reference).bind(*position);
