@@ -163,7 +163,7 @@ mod postgres_only {
         let database = Database::postgres().await;
         let service = database.service().await;
         let raw = Raw::connect(&database).await;
-        let plan = plan(200);
+        let plan = plan(800);
         let (rest, options) = (plan.clone(), sender(&service.base, &service.key));
         let sending = tokio::spawn(async move { simulate::run(&rest, &options, CancellationToken::new()).await });
         let mut cut = 0;
