@@ -13,7 +13,7 @@
 //! - `master_keys`: those that are known, and which of them wraps
 //! - `rotation`: wrapping all data keys anew
 //! - `keyring`: data keys in memory
-//! - `fingerprint`: whether two bodies are the same, without a hash that anyone could try guesses on
+//! - `fingerprint`: what a quarantined body is called by, without a hash that anyone could try guesses on
 //! - `snapshot_key`: whether what was kept of a stream is as it was left
 //! - `aead`: the cipher, the one place that calls it
 //!

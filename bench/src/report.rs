@@ -74,7 +74,7 @@ fn rows(groups: &Groups<'_>) -> Vec<Row> {
             (PlainTogether, "plain with INSERTs of all that wait"),
         ] {
             row(
-                format!("… held against another, senders: {senders}"),
+                format!("… beside a plain service of another kind, senders: {senders}"),
                 "/s",
                 of(senders, HttpPostgres, rate),
                 of(senders, other, rate),
@@ -148,8 +148,8 @@ fn details(results: &Results, groups: &Groups<'_>) -> String {
          and its positions found to be without gaps.\n\
          The plain service verifies the same signature and makes one INSERT per request through a pool of {} connections \
          that are not tested before each use; postgres-es has as many. With sqlx's default pool they are 10, and each is tested. \
-         With INSERTs of all that wait it writes the same rows, but shares commits as we do: the most that one PostgreSQL gives \
-         on this machine to whoever adds nothing to a row and its key.\n\
+         With INSERTs of all that wait it writes the same rows, but shares commits as we do, with two statements under way at a time: \
+         what that gives whoever adds nothing to a row and its key.\n\
          `×` is the ratio to the plain service; CPU is microseconds per webhook of server + database backends + load generator; lag is \
          how many events the projections were behind when the load ended.\n",
         results.seconds, results.mean_body, results.plain_pool,

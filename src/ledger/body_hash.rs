@@ -3,16 +3,19 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
-use foldhash::quality::FixedState;
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
 
-/// A hash of a body under a random seed of the process. By chance, two different bodies share one with odds of 1 in 2^64; nobody can look
-/// for such bodies without seed or hashes, and what they would gain is that the second counts as a repeat of the first.
+/// A hash of a body under random seeds of the process. By chance, two different bodies share one with odds of 1 in 2^64. It is no cryptographic hash:
+/// what whoever may sign webhooks could gain by a second body of the same hash is that it counts as a repeat of the first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct BodyHash(u64);
 
 impl BodyHash {
     pub(super) fn of(body: &[u8]) -> Self {
-        static STATE: LazyLock<FixedState> = LazyLock::new(|| FixedState::with_seed(rand::random()));
+        static SEED: LazyLock<SharedSeed> = LazyLock::new(|| SharedSeed::from_u64(rand::random()));
+        static STATE: LazyLock<SeedableRandomState> =
+            LazyLock::new(|| SeedableRandomState::with_seed(rand::random(), &SEED));
         let mut hasher = STATE.build_hasher();
         hasher.write(body);
         Self(hasher.finish())

@@ -39,6 +39,7 @@ use aggregates::{Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -113,7 +114,10 @@ impl SqliteStore {
             .pragma("temp_store", "MEMORY");
         let begun = Instant::now();
         let writer = loop {
-            let connecting = SqlitePoolOptions::new().max_connections(1);
+            let connecting = SqlitePoolOptions::new()
+                .max_connections(1)
+                // a transaction that SQLite has ended of its own accord, since the disk was full, goes on for whoever counts BEGINs
+                .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
             match connecting.connect_with(writing.clone()).await.map_err(StoreError::from) {
                 // while another process turns WAL on in a new file, SQLite does not wait by itself
                 Err(error) if error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
@@ -407,5 +411,34 @@ impl TreeStore for SqliteStore {
 
     async fn misversioned(&self) -> Result<Option<Position>, StoreError> {
         tree::misversioned(&self.pool).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_does_not_keep_the_writer_from_writing() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&dir.path().join("ledger.db")).await.unwrap();
+        // no page more than there are
+        let mut connection = store.writer.acquire().await.unwrap();
+        sqlx::query("PRAGMA max_page_count = 1")
+            .execute(&mut *connection)
+            .await
+            .unwrap();
+        drop(connection);
+        let mut tx = store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let large = "INSERT OR FAIL INTO refs (ref, position) WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 100000) SELECT i, i FROM n";
+        let error = sqlx::query(large).execute(&mut *tx).await.unwrap_err();
+        assert_eq!(
+            error.as_database_error().and_then(|error| error.code()).as_deref(),
+            Some("13"),
+            "{error}"
+        );
+        drop(tx);
+        let tx = store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        tx.commit().await.unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! Fingerprints: whether two bodies are the same, without a hash that anyone who reads the database could try guesses
-//! on.
+//! Fingerprints: what a quarantined webhook is called by, so that a repeat has the same name, without a hash of its body that anyone who reads the database could
+//! try guesses on.
 
 use std::fmt;
 
@@ -15,13 +15,6 @@ const BYTES: usize = 16;
 /// A keyed hash of a body. Says nothing about the body to whoever does not have the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; BYTES]);
-
-impl Fingerprint {
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8; BYTES] {
-        &self.0
-    }
-}
 
 impl fmt::Display for Fingerprint {
     /// 32 lower-case hexadecimal digits.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use aggregates::{Order, OrderCommand, OrderEvent, Position, Recorded, StreamId};
+use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Recorded, StreamId};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use projections::testing::Delivery;
@@ -73,7 +73,9 @@ impl Ledger {
             known.or_else(|| names.into_iter().next())
         };
         let names = match recorded.order().unwrap() {
-            OrderEvent::WebhookQuarantined(_) => return StreamId::quarantine(&recorded.event_id),
+            OrderEvent::WebhookQuarantined(_) => {
+                return StreamId::quarantine(&EventId::quarantine(recorded.event_id.as_str()));
+            }
             event if event.order_id().is_some() => return StreamId::order(event.order_id().unwrap()),
             OrderEvent::MailboxUpdated(facts) => return StreamId::mailbox(&facts.mailbox_id),
             OrderEvent::MailboxCreated(facts) => {

@@ -109,7 +109,7 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
     }
     for chunk in chunks(batch.keys) {
         let sql = format!(
-            "INSERT OR FAIL INTO data_keys (subject, wrapped, created_at) VALUES {}",
+            "INSERT INTO data_keys (subject, wrapped, created_at) VALUES {}",
             tuples(chunk.len(), 3)
         );
         let mut query = sqlx::query(AssertSqlSafe(sql));

@@ -83,7 +83,9 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
                 more -= known.fetch_one(&mut *tx).await?;
             }
             let values = tuples(chunk.len(), 2 + step.columns.len());
-            let sql = format!("INSERT OR FAIL INTO {table} (key, document{names}) VALUES {values}{over}");
+            // new rows need not be undone without the whole step; what is written over can be nothing else
+            let or_fail = if new { " OR FAIL" } else { "" };
+            let sql = format!("INSERT{or_fail} INTO {table} (key, document{names}) VALUES {values}{over}");
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (change, (document, row)) in chunk {
                 query = query.bind(change.key.as_str()).bind(document.as_str());
