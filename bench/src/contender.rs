@@ -59,13 +59,14 @@ impl Contender {
         }
     }
 
-    /// Whether it is measured with few senders too: all of the usual load are; in a short run those with a goal there.
-    pub(crate) fn at_all_senders(self, quick: bool) -> bool {
+    /// Whether it is measured: all of the usual load are with any number of senders, some with the most only; a short run leaves out
+    /// what has no goal there.
+    pub(crate) fn takes_part(self, most_senders: bool, quick: bool) -> bool {
         match self {
             Self::Plain | Self::HttpPostgres => true,
-            Self::HttpSqlite | Self::LedgerPostgres | Self::LedgerSqlite => !quick,
             Self::PlainDefault | Self::PlainTogether => !quick,
-            Self::MixedPostgres | Self::TwoPostgres | Self::PostgresEs => false,
+            Self::HttpSqlite | Self::LedgerPostgres | Self::LedgerSqlite => most_senders || !quick,
+            Self::MixedPostgres | Self::TwoPostgres | Self::PostgresEs => most_senders,
         }
     }
 

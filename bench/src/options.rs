@@ -139,7 +139,7 @@ impl Options {
     pub(crate) fn contenders(&self, senders: usize) -> Vec<Contender> {
         let most = senders == self.most_senders();
         let wanted = |contender: &Contender| match self.only.as_slice() {
-            [] => most || contender.at_all_senders(self.quick),
+            [] => contender.takes_part(most, self.quick),
             only => only.contains(contender),
         };
         Contender::ALL.into_iter().filter(wanted).collect()

@@ -1,5 +1,5 @@
-//! Fingerprints: what a quarantined webhook is called by, so that a repeat has the same name, without a hash of its body that anyone who reads the database could
-//! try guesses on.
+//! Fingerprints: what a quarantined webhook is called by, so that a repeat has the same name, without a hash of its body that
+//! anyone who reads the database could try guesses on.
 
 use std::fmt;
 
