@@ -185,6 +185,7 @@ impl Service {
         let tasks = TaskTracker::new();
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
         tasks.spawn(watching);
+        tasks.spawn(metrics.clone().keep_up(shutdown.clone()));
         tasks.spawn(erasure::follow(
             Arc::clone(&store),
             Arc::clone(&vault),

@@ -6,9 +6,10 @@ use std::any::Any;
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use metrics::Label;
 use tracing::Instrument;
 
 use super::Problem;
@@ -34,12 +35,12 @@ pub(super) async fn watch(request: Request, next: Next) -> Response {
         400.. => tracing::info!(status, latency_ms, "answered"),
         _ => tracing::debug!(status, latency_ms, "answered"),
     });
-    let labels = [
-        ("method", known(method.as_str()).to_owned()),
-        ("route", route),
-        ("status", status.to_string()),
+    let labels = vec![
+        Label::new("method", known(&method)),
+        Label::new("route", route),
+        Label::new("status", status.to_string()),
     ];
-    metrics::histogram!("warmledger_http_request_duration_seconds", &labels).record(latency);
+    metrics::histogram!("warmledger_http_request_duration_seconds", labels).record(latency);
     response.headers_mut().insert(REQUEST_ID, id);
     response
 }
@@ -63,9 +64,15 @@ fn request_id(request: &Request) -> HeaderValue {
 }
 
 /// A method may be any word: those that are not in use would make metrics without end.
-fn known(method: &str) -> &str {
-    match method {
-        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => method,
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
 }

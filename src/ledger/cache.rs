@@ -1,10 +1,12 @@
 //! What the writer remembers between batches. Always true up to the head that it stands for: whatever another process
 //! appends is caught up with before the next batch is decided.
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 
 use aggregates::{Event, EventId, Order, Position, Recorded, Source, StreamId};
 use cqrs_es::Aggregate;
+use foldhash::fast::RandomState;
 use lru::LruCache;
 
 use super::body_hash::BodyHash;
@@ -16,8 +18,8 @@ use crate::store::Reference;
 const STREAMS: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 /// How many recent event ids are kept: enough for every repeat that a sender's retries make within minutes.
 const RECENT: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
-/// How many references are kept.
-const REFERENCES: NonZeroUsize = NonZeroUsize::new(50_000).unwrap();
+/// How many references are kept, at least half of them at any time.
+const REFERENCES: usize = 50_000;
 
 /// A stream, folded.
 #[derive(Clone, Default)]
@@ -49,10 +51,48 @@ pub(super) struct Seen {
     pub(super) body_hash: Option<BodyHash>,
 }
 
+/// Where references lead. Many come in with every batch, and each is looked for rarely: they are forgotten half of them at a time, so that nothing needs
+/// to be known of their order.
+pub(super) struct References {
+    newer: HashMap<Reference, StreamId, RandomState>,
+    older: HashMap<Reference, StreamId, RandomState>,
+    half: usize,
+}
+
+impl References {
+    fn new(capacity: usize) -> Self {
+        let half = capacity / 2;
+        Self {
+            newer: HashMap::with_capacity_and_hasher(half, RandomState::default()),
+            older: HashMap::with_capacity_and_hasher(half, RandomState::default()),
+            half,
+        }
+    }
+
+    /// Where a reference leads, if that is remembered.
+    pub(super) fn get(&self, reference: Reference) -> Option<&StreamId> {
+        self.newer.get(&reference).or_else(|| self.older.get(&reference))
+    }
+
+    /// Remembers where a reference leads.
+    pub(super) fn put(&mut self, reference: Reference, stream: StreamId) {
+        if self.newer.len() >= self.half {
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
+        }
+        self.newer.insert(reference, stream);
+    }
+
+    fn clear(&mut self) {
+        self.newer.clear();
+        self.older.clear();
+    }
+}
+
 pub(super) struct Cache {
     pub(super) streams: LruCache<StreamId, StreamState>,
     pub(super) recent: LruCache<(Source, EventId), Seen>,
-    pub(super) references: LruCache<Reference, StreamId>,
+    pub(super) references: References,
 }
 
 impl Cache {
@@ -60,7 +100,7 @@ impl Cache {
         Self {
             streams: LruCache::new(STREAMS),
             recent: LruCache::new(RECENT),
-            references: LruCache::new(REFERENCES),
+            references: References::new(REFERENCES),
         }
     }
 
@@ -89,5 +129,31 @@ impl Cache {
         if let Some(state) = self.streams.get_mut(&event.stream) {
             state.apply(event);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(number: i64) -> StreamId {
+        StreamId::parse(&format!("order-{number}")).unwrap()
+    }
+
+    #[test]
+    fn the_newest_half_of_the_references_is_kept_and_no_more_than_all() {
+        let mut references = References::new(10);
+        for number in 1..=100 {
+            references.put(Reference(number), stream(number));
+            for kept in (number - 4).max(1)..=number {
+                assert_eq!(references.get(Reference(kept)), Some(&stream(kept)), "of {number}");
+            }
+            assert_eq!(references.get(Reference(number - 10)), None, "of {number}");
+        }
+        // the newer word counts
+        references.put(Reference(98), stream(7));
+        assert_eq!(references.get(Reference(98)), Some(&stream(7)));
+        references.clear();
+        assert_eq!(references.get(Reference(100)), None);
     }
 }

@@ -14,12 +14,12 @@ mod identity;
 mod key;
 mod lookup;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 use jiff::Timestamp;
 
 use identity::Known;
@@ -288,7 +288,7 @@ impl<'a> Planner<'a> {
             let ahead = self.ahead.iter().filter_map(|ahead| ahead.references.get(&reference));
             let planned = plan.references.get(&reference).into_iter().chain(ahead);
             let stored = self.traced.get(&reference).into_iter().flatten().rev();
-            let mut candidates = planned.chain(self.cache.references.peek(&reference)).chain(stored);
+            let mut candidates = planned.chain(self.cache.references.get(reference)).chain(stored);
             let found = candidates.find(|candidate| {
                 let state = self.known_state(candidate, plan);
                 state.is_some_and(|state| knows(&state.order, trace))

@@ -28,3 +28,4 @@ mod secrets;
 mod support;
 mod takeover;
 mod tree;
+mod upgrades;

@@ -54,12 +54,12 @@ impl Planner<'_> {
                     };
                     let unknown = trace
                         .references()
-                        .filter(|found| !self.cache.references.contains(found) && !planned(found));
+                        .filter(|found| self.cache.references.get(*found).is_none() && !planned(found));
                     lookup.references.extend(unknown);
                     streams.extend(
                         trace
                             .references()
-                            .filter_map(|found| self.cache.references.peek(&found).cloned()),
+                            .filter_map(|found| self.cache.references.get(found).cloned()),
                     );
                     traced.push((incoming.claim.user_id(), trace, waiting));
                 }

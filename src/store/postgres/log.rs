@@ -340,17 +340,10 @@ pub(super) fn event(row: &PgRow, parts: Parts) -> Result<StoredEvent, StoreError
         schema_version: unsigned(row, "schema_version")?,
         recorded_at: moment(row, "recorded_at")?,
         subject: SubjectId::parse(row.try_get("subject")?)?,
-        facts: text_of_json(row, "facts")?.to_owned(),
+        facts: row.try_get("facts")?,
         sealed: sections,
         leaf_hash,
     })
-}
-
-/// The text of a `json` value as it was written: that is its form in the protocol too.
-fn text_of_json<'r>(row: &'r PgRow, column: &str) -> Result<&'r str, StoreError> {
-    let bytes = row.try_get_raw(column)?.as_bytes();
-    let bytes = bytes.map_err(|_| StoreError::Corrupt(format!("{column} is missing")))?;
-    str::from_utf8(bytes).map_err(|error| StoreError::Corrupt(format!("{column}: {error}")))
 }
 
 pub(super) fn to_i64(position: Position) -> i64 {

@@ -170,7 +170,7 @@ async fn references_that_are_removed_or_put_in_are_found(database: Database) {
     let assigned = victim.position("MailboxesAssigned", "U1").await;
     let named = victim
         .raw
-        .texts("SELECT CAST(min(position) AS text) FROM events WHERE CAST(facts AS text) LIKE '%S-new%'")
+        .texts("SELECT CAST(min(position) AS text) FROM events WHERE facts LIKE '%S-new%'")
         .await;
     let named: u64 = named[0].parse().unwrap();
     let held = victim.position("SubjectHeld", "U2").await;
@@ -610,8 +610,8 @@ async fn tokens_are_those_of_the_events(database: Database) {
     let (facts, nothing) = match &victim.raw {
         Raw::Sqlite(_) => ("json_remove(facts, '$.token')", "json_remove(facts, '$.revokedAt')"),
         Raw::Postgres(_) => (
-            "CAST(CAST(facts AS jsonb) - 'token' AS json)",
-            "CAST(CAST(facts AS jsonb) - 'revokedAt' AS json)",
+            "CAST(CAST(facts AS jsonb) - 'token' AS text)",
+            "CAST(CAST(facts AS jsonb) - 'revokedAt' AS text)",
         ),
     };
     victim

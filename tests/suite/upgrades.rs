@@ -1,0 +1,48 @@
+//! A ledger of an earlier version: what changes under it when a new one starts, and what does not.
+
+use crate::cli::program::Program;
+use crate::support::log::all_events;
+use crate::support::raw::Raw;
+use crate::support::{Database, fixture};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn facts_that_were_kept_as_json_are_the_same_text() {
+    let database = Database::postgres().await;
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.send(fixture("subscription.renewing.json")).await;
+    service.stop().await;
+    let before = all_events(&*database.store().await).await;
+    let raw = Raw::connect(&database).await;
+    // as it was before migration 36
+    raw.execute(
+        "ALTER TABLE events ALTER COLUMN facts TYPE json USING facts::json;
+         DELETE FROM _sqlx_migrations WHERE version = 36",
+    )
+    .await;
+
+    let service = database.service().await;
+    let after = all_events(&*database.store().await).await;
+    let facts = |events: &[warmledger::store::StoredEvent]| -> Vec<String> {
+        events.iter().map(|event| event.facts.clone()).collect()
+    };
+    assert!(before.len() >= 2);
+    assert_eq!(facts(&before), facts(&after));
+    let kinds = raw
+        .texts(
+            "SELECT format_type(atttypid, NULL) || ' ' || attstorage::text FROM pg_attribute
+             WHERE attrelid = 'events'::regclass AND attname IN ('facts', 'subject')",
+        )
+        .await;
+    assert_eq!(kinds, ["text m", "text m"], "facts and subject");
+    // what compression the server was built with is its own affair, but it is that of the other columns
+    let compressed = raw
+        .texts("SELECT count(DISTINCT attcompression)::text FROM pg_attribute WHERE attrelid = 'events'::regclass AND attname IN ('facts', 'subject')")
+        .await;
+    assert_eq!(compressed, ["1"]);
+    let repeated = service.send(fixture("prewarmup.order.success.json")).await;
+    assert_eq!(repeated["status"], "duplicate", "{repeated}");
+    service.stop().await;
+    let verified = Program::new(&database).run("verify --full").await;
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+}
