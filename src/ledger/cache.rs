@@ -19,7 +19,7 @@ const STREAMS: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
 /// How many recent event ids are kept: enough for every repeat that a sender's retries make within minutes.
 const RECENT: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 /// How many references are kept, at least half of them at any time.
-const REFERENCES: usize = 50_000;
+const REFERENCES: usize = 100_000;
 
 /// A stream, folded.
 #[derive(Clone, Default)]

@@ -89,6 +89,7 @@ impl PostgresStore {
             Ok(connected) => connected?,
             Err(_) => return Err(StoreError::Unavailable(format!("no answer within {ACQUIRE_TIMEOUT:?}"))),
         };
+        tell_of_migrations(&mut first).await;
         MIGRATIONS.run(&mut first).await?;
         first.close().await?;
         let pool_options = || PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
@@ -110,6 +111,21 @@ impl PostgresStore {
             turns: log::Turns::new(),
             pool,
         })
+    }
+}
+
+/// Says so where a ledger of an earlier version is brought up to date: in a large one that may take a while, and nobody is answered meanwhile.
+async fn tell_of_migrations(connection: &mut PgConnection) {
+    let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
+    // there is no such table in a database that is new
+    let found: Option<i64> = found.fetch_one(connection).await.unwrap_or_default();
+    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
+    if let Some((from, to)) = found.zip(known).filter(|(from, to)| from < to) {
+        tracing::info!(
+            from,
+            to,
+            "the ledger is of an earlier version: its tables are changed, which may take a while"
+        );
     }
 }
 

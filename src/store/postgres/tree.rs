@@ -114,12 +114,14 @@ pub(super) async fn outline(pool: &PgPool) -> Result<Outline, StoreError> {
 }
 
 pub(super) async fn references(pool: &PgPool, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
-    let rows: Vec<(i64, i64)> =
-        sqlx::query_as("SELECT position, ref FROM refs WHERE position >= $1 AND position < $2 ORDER BY position, ref")
+    // they lie nearly in order, so they are soon sorted here; PostgreSQL would write them to disk for it
+    let mut rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT position, ref FROM refs WHERE position >= $1 AND position < $2")
             .bind(positions.start)
             .bind(positions.end)
             .fetch_all(pool)
             .await?;
+    rows.sort_unstable();
     let found = rows.into_iter().map(|(position, hash)| (position, Reference(hash)));
     Ok(found.collect())
 }
@@ -130,7 +132,7 @@ pub(super) async fn scan(
     visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send),
 ) -> Result<(), StoreError> {
     const SQL: &str = "SELECT position, stream, version, source, event_id, type, schema_version, recorded_at, subject,
-                              facts::text, personal, secrets, original, leaf_hash
+                              facts, personal, secrets, original, leaf_hash
                        FROM events WHERE position >= $1 AND position < $2 ORDER BY position";
     let mut rows = sqlx::query(SQL).bind(positions.start).bind(positions.end).fetch(pool);
     while let Some(row) = rows.try_next().await? {
