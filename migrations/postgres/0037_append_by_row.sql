@@ -2,6 +2,7 @@
 -- of its own first, which takes a tenth of PostgreSQL's time for a batch of one event.
 --
 -- The plans are generic: for a plan of its own PostgreSQL would count the elements, and plan each batch anew.
+
 -- Appends a batch behind the expected head: all of it or, if the head has moved on, nothing (returns false, or raises
 -- serialization_failure or lock_not_available once rows are written).
 -- One call is one statement, so one transaction and one round trip. A duplicate raises unique_violation and undoes all.

@@ -89,7 +89,7 @@ impl PostgresStore {
             Ok(connected) => connected?,
             Err(_) => return Err(StoreError::Unavailable(format!("no answer within {ACQUIRE_TIMEOUT:?}"))),
         };
-        tell_of_migrations(&mut first).await;
+        tell_of_migrations(&mut first).await?;
         MIGRATIONS.run(&mut first).await?;
         first.close().await?;
         let pool_options = || PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
@@ -115,10 +115,13 @@ impl PostgresStore {
 }
 
 /// Says so where a ledger of an earlier version is brought up to date: in a large one that may take a while, and nobody is answered meanwhile.
-async fn tell_of_migrations(connection: &mut PgConnection) {
+async fn tell_of_migrations(connection: &mut PgConnection) -> Result<(), StoreError> {
     let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
-    // there is no such table in a database that is new
-    let found: Option<i64> = found.fetch_one(connection).await.unwrap_or_default();
+    let found: Option<i64> = match found.fetch_one(connection).await.map_err(StoreError::from) {
+        // a database that is new
+        Err(error) if error.is_missing_table() => None,
+        found => found?,
+    };
     let known = MIGRATIONS.iter().map(|migration| migration.version).max();
     if let Some((from, to)) = found.zip(known).filter(|(from, to)| from < to) {
         tracing::info!(
@@ -127,6 +130,7 @@ async fn tell_of_migrations(connection: &mut PgConnection) {
             "the ledger is of an earlier version: its tables are changed, which may take a while"
         );
     }
+    Ok(())
 }
 
 #[async_trait]
