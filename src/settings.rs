@@ -5,7 +5,7 @@
 //!
 //! - `keys`: the known keys, and the suggestion for a misspelt one
 //! - `layers`: the merge, which remembers where each value came from
-//! - `read`, `values`, `url`, `master`: text to types
+//! - `read`, `values`, `url`, `postgres_url`, `master`: text to types
 //! - `effective`: the way back, masked
 
 mod effective;
@@ -13,6 +13,7 @@ mod error;
 mod keys;
 mod layers;
 mod master;
+mod postgres_url;
 mod read;
 mod url;
 mod values;
@@ -37,7 +38,8 @@ pub use self::{
     effective::EffectiveSetting,
     error::{Origin, Problem, SettingsError},
     master::MasterKeySettings,
-    url::{DatabaseUrl, NatsServer, NatsUrl},
+    postgres_url::{Host, PostgresUrl, Server, SessionAttrs, SslMode, Tls},
+    url::{DatabaseUrl, NatsUrl},
     values::{LogFormat, parse_keys},
 };
 use crate::{ingest::signature::Scheme, secret::Secret};

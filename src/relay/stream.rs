@@ -78,13 +78,12 @@ impl Stream {
                 }
                 std::future::ready(())
             });
-        let server = url.server();
-        options = match (server.user, server.password) {
-            (Some(user), Some(password)) => options.user_and_password(user, password.expose().clone()),
-            (Some(token), None) => options.token(token),
+        options = match (&url.user, &url.password) {
+            (Some(user), Some(password)) => options.user_and_password(user.expose().clone(), password.expose().clone()),
+            (Some(token), None) => options.token(token.expose().clone()),
             (None, _) => options,
         };
-        let client = options.connect(server.address).await.map_err(nats)?;
+        let client = options.connect(&url.address).await.map_err(nats)?;
         let largest = client.max_payload();
         let mut context = jetstream::new(client);
         context.set_timeout(PATIENCE);

@@ -1,25 +1,28 @@
 //! URLs that may hold a password: shown masked, given away only on demand.
 
-use std::{fmt, path::PathBuf};
+use std::{env, fmt, path::PathBuf};
 
 use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
+use super::PostgresUrl;
 use crate::secret::Secret;
 
-const MASK: &str = "***";
+/// What is shown instead of a secret.
+pub(super) const MASK: &str = "***";
 
 /// Where the ledger is stored. `Display` and `Debug` mask a password.
 #[derive(Clone)]
 pub enum DatabaseUrl {
     /// The path of an SQLite file, written `sqlite:PATH`.
     Sqlite(PathBuf),
-    /// A `postgres://` URL, which may hold a password.
-    Postgres(Secret<String>),
+    /// A PostgreSQL database.
+    Postgres(Box<PostgresUrl>),
 }
 
 impl DatabaseUrl {
-    /// Reads `sqlite:PATH` (taken literally, relative to the working directory) or `postgres://…`.
+    /// Reads `sqlite:PATH` (taken literally, relative to the working directory) or `postgres://…`, completed by libpq's
+    /// environment variables.
     ///
     /// # Errors
     /// What is wrong and what is allowed, without the text itself.
@@ -40,12 +43,7 @@ impl DatabaseUrl {
                 "has an unknown scheme; allowed are sqlite:PATH and postgres://USER:PASSWORD@HOST/DATABASE".into(),
             );
         }
-        match Url::parse(text) {
-            Ok(_) => Ok(Self::Postgres(Secret::new(text.to_owned()))),
-            Err(error) => Err(format!(
-                "is not a URL ({error}); allowed is postgres://USER:PASSWORD@HOST/DATABASE"
-            )),
-        }
+        PostgresUrl::parse(text, |name| env::var(name).ok()).map(|url| Self::Postgres(Box::new(url)))
     }
 }
 
@@ -53,7 +51,7 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
-            Self::Postgres(url) => f.write_str(&masked(url.expose())),
+            Self::Postgres(url) => fmt::Display::fmt(url, f),
         }
     }
 }
@@ -64,9 +62,17 @@ impl fmt::Debug for DatabaseUrl {
     }
 }
 
-/// A NATS server, `nats://…` or `tls://…`. `Display` and `Debug` mask whatever stands before the `@`: it may be a token.
+/// A NATS server, `nats://…` or `tls://…`, parsed once. `Display` and `Debug` mask whatever stands before the `@`: it may be
+/// a token.
 #[derive(Clone)]
-pub struct NatsUrl(Secret<String>);
+pub struct NatsUrl {
+    /// Scheme, host and port, without credentials.
+    pub address: String,
+    /// The user's name, or without a password a token.
+    pub user: Option<Secret<String>>,
+    /// The user's password.
+    pub password: Option<Secret<String>>,
+}
 
 impl NatsUrl {
     /// Reads a NATS server's URL.
@@ -74,52 +80,37 @@ impl NatsUrl {
     /// # Errors
     /// What is wrong and what is allowed, without the text itself.
     pub fn parse(text: &str) -> Result<Self, String> {
-        match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "nats" | "tls") && url.has_host() => {
-                Ok(Self(Secret::new(text.to_owned())))
-            }
-            _ => Err("is not a NATS server; allowed are nats://HOST:4222 and tls://HOST:4222".to_owned()),
+        let url = Url::parse(text)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "nats" | "tls") && url.has_host())
+            .ok_or("is not a NATS server; allowed are nats://HOST:4222 and tls://HOST:4222")?;
+        // a path that is more than `/`, and an `@` in what follows the host, are a password that ended early
+        if !matches!(url.path(), "" | "/")
+            || url.query().is_some()
+            || url.fragment().is_some()
+            || text.matches('@').count() > 1
+        {
+            return Err("has something behind host and port; percent-encode what is special in a user, password or token: / as \
+                        %2F, ? as %3F, # as %23, @ as %40, % as %25; allowed are nats://HOST:4222 and tls://HOST:4222"
+                .to_owned());
         }
+        let decode = |text: &str| Secret::new(percent_decode_str(text).decode_utf8_lossy().into_owned());
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+        Ok(Self {
+            address: format!("{}://{host}{port}", url.scheme()),
+            user: Some(url.username()).filter(|user| !user.is_empty()).map(decode),
+            password: url.password().map(decode),
+        })
     }
-
-    /// The server's address, and apart from it who connects.
-    pub fn server(&self) -> NatsServer {
-        let mut server = NatsServer {
-            address: String::new(),
-            user: None,
-            password: None,
-        };
-        // `parse` has read it before
-        if let Ok(mut url) = Url::parse(self.0.expose()) {
-            let decode = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-            server.user = Some(decode(url.username())).filter(|user| !user.is_empty());
-            server.password = url.password().map(|password| Secret::new(decode(password)));
-            // a URL with a host takes both
-            let cleared = url.set_username("").and_then(|()| url.set_password(None));
-            if cleared.is_ok() {
-                server.address = url.into();
-            }
-        }
-        server
-    }
-}
-
-/// What a NATS server's URL says.
-pub struct NatsServer {
-    /// The URL without credentials.
-    pub address: String,
-    /// The user's name; without a password, a token.
-    pub user: Option<String>,
-    /// The user's password.
-    pub password: Option<Secret<String>>,
 }
 
 impl fmt::Display for NatsUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = masked(self.0.expose());
-        match (text.split_once("://"), text.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, rest))) => write!(f, "{scheme}://{MASK}@{rest}"),
-            _ => f.write_str(&text),
+        let mask = self.user.as_ref().map_or(String::new(), |_| format!("{MASK}@"));
+        match self.address.split_once("://") {
+            Some((scheme, host)) => write!(f, "{scheme}://{mask}{host}"),
+            None => f.write_str(MASK),
         }
     }
 }
@@ -130,31 +121,6 @@ impl fmt::Debug for NatsUrl {
     }
 }
 
-/// The URL without its password and without the value of any parameter that could be one.
-fn masked(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else {
-        return MASK.to_owned();
-    };
-    if url.password().is_some() && url.set_password(Some(MASK)).is_err() {
-        return format!("{}://{MASK}", url.scheme());
-    }
-    url.set_fragment(None);
-    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
-    let secret = |key: &str| {
-        ["pass", "secret", "token", "key"]
-            .iter()
-            .any(|part| key.to_lowercase().contains(part))
-    };
-    if pairs.iter().any(|(key, _)| secret(key)) {
-        url.query_pairs_mut().clear().extend_pairs(
-            pairs
-                .iter()
-                .map(|(key, value)| (key, if secret(key) { MASK } else { value })),
-        );
-    }
-    url.into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,22 +129,6 @@ mod tests {
         let url = DatabaseUrl::parse(text).expect(text);
         assert_eq!(format!("{url:?}"), url.to_string());
         url.to_string()
-    }
-
-    #[test]
-    fn a_database_password_is_never_shown() {
-        assert_eq!(
-            shown("postgres://me:hunter2@db:5432/ledger"),
-            "postgres://me:***@db:5432/ledger"
-        );
-        assert_eq!(
-            shown("postgres://me@db/ledger?password=hunter2&sslmode=require"),
-            "postgres://me@db/ledger?password=***&sslmode=require"
-        );
-        assert_eq!(
-            shown("postgresql:///ledger?host=/run/postgresql&PASS%77ord=hunter2"),
-            "postgresql:///ledger?host=%2Frun%2Fpostgresql&PASSword=***"
-        );
     }
 
     #[test]
@@ -202,23 +152,29 @@ mod tests {
 
     #[test]
     fn a_nats_address_holds_no_credentials() {
-        let server = |text: &str| NatsUrl::parse(text).map(|url| url.server()).expect(text);
-        let both = server("tls://me:p%40ss@n:4222");
-        assert_eq!(
-            (both.address.as_str(), both.user.as_deref()),
-            ("tls://n:4222", Some("me"))
-        );
-        assert_eq!(
-            both.password.map(|password| password.expose().clone()),
-            Some("p@ss".to_owned())
-        );
-        let token = server("nats://t0ken@n");
-        assert_eq!(
-            (token.address.as_str(), token.user.as_deref()),
-            ("nats://n", Some("t0ken"))
-        );
-        assert!(token.password.is_none());
-        assert_eq!(server("nats://n:4222").user, None);
+        let server = |text: &str| {
+            let url = NatsUrl::parse(text).expect(text);
+            let plain =
+                |secret: Option<Secret<String>>| secret.map(|secret| secret.expose().clone()).unwrap_or_default();
+            [url.address, plain(url.user), plain(url.password)]
+        };
+        assert_eq!(server("tls://me:p%40ss@n:4222"), ["tls://n:4222", "me", "p@ss"]);
+        assert_eq!(server("nats://t0ken@n"), ["nats://n", "t0ken", ""]);
+        assert_eq!(server("nats://[::1]:4222/"), ["nats://[::1]:4222", "", ""]);
+    }
+
+    #[test]
+    fn a_nats_password_that_ends_early_is_refused_without_quoting_it() {
+        for text in [
+            "nats://me:/hunter2@n",
+            "nats://me:1/hunter2@n",
+            "nats://me:hunter2?x@n",
+            "nats://me:hunter2#@n",
+            "nats://a:hunter2@b@n",
+        ] {
+            let error = NatsUrl::parse(text).expect_err(text);
+            assert!(error.contains("allowed") && !error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

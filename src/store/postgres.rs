@@ -1,6 +1,7 @@
 //! The store on PostgreSQL: production, any number of service processes on one database.
 //!
 //! Layout
+//! - `connect`: from the URL to the driver's options
 //! - `log`: the event log, references and data keys
 //! - `checkpoints`: the log's origin, keys and checkpoints
 //! - `consumers`: named consumers of the feed
@@ -15,6 +16,7 @@
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
 mod checkpoints;
+mod connect;
 mod consumers;
 mod copy;
 mod floor;
@@ -31,7 +33,6 @@ mod tokens;
 mod tree;
 
 use std::ops::{Range, RangeInclusive};
-use std::str::FromStr;
 use std::time::Duration;
 
 use aggregates::{Position, StreamId, SubjectId, TokenId};
@@ -40,7 +41,7 @@ use jiff::Timestamp;
 use projections::Column;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
 use tokio::time::timeout;
 
 use super::{
@@ -50,6 +51,7 @@ use super::{
     Switch, TakenFloor, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
+use crate::settings::PostgresUrl;
 use crate::tlog::{Growth, Hash};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
@@ -78,12 +80,12 @@ impl PostgresStore {
     ///
     /// # Errors
     /// [`StoreError`] if the database cannot be reached or migrated.
-    pub async fn open(url: &str) -> Result<Self, StoreError> {
+    pub async fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
+        // a URL has one server at least
+        let options = url.connect_options().swap_remove(0);
         // compiling a statement, or starting workers for it, takes longer than any of ours, and guesses about arrays make
         // PostgreSQL try
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("warmledger")
-            .options([("jit", "off"), ("max_parallel_workers_per_gather", "0")]);
+        let options = options.options([("jit", "off"), ("max_parallel_workers_per_gather", "0")]);
         // a pool says only that it got no connection in time, a connection says why
         let mut first = match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(connected) => connected?,
