@@ -53,7 +53,7 @@ fn servers(hosts: Option<String>, ports: Option<String>) -> Result<Vec<Server>, 
         match text {
         "" => Ok(None),
         _ => text.parse().ok().filter(|port| *port != 0).map(Some).ok_or(
-            "has a port that is no number from 1 to 65535 (if it is a part of the password, there is an `@` missing, or a \
+            "has a port that is not allowed; allowed are 1 to 65535 (if it is a part of the password, there is an `@` missing, or a \
              character to be percent-encoded)",
         ),
     }
