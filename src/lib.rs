@@ -29,3 +29,4 @@ mod tasks;
 pub mod tlog;
 pub mod vault;
 pub mod verify;
+mod visible;

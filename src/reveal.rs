@@ -1,48 +1,57 @@
 //! The credentials of a mailbox, opened from the events that hold the newest of each.
 
+mod seed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{Position, Shown, SubjectId};
 use projections::accounts::{AccountView, Part, Place};
 use serde::Deserialize;
-use totp_rs::Builder;
 
 use crate::ledger::{OpenError, Reader};
 use crate::secret::Secret;
 use crate::store::{Store, StoreError, StoredEvent};
+use crate::visible::is_blank;
+pub use seed::NoCode;
 
-/// Where the sealed parts of one mailbox are.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where the sealed parts of one mailbox are, of each the newest first: the first that is not blank counts.
+#[derive(Clone, Debug, Default)]
 pub struct Places {
-    password: Option<Place>,
-    app_password: Option<Place>,
-    authenticator_secret: Option<Place>,
-    email: Option<Place>,
+    password: Vec<Place>,
+    app_password: Vec<Place>,
+    authenticator_secret: Vec<Place>,
+    email: Vec<Place>,
 }
 
 impl Places {
     /// Those of the newest events that tell of them.
     pub fn newest(view: &AccountView) -> Self {
+        let places = |part| view.places(part).collect();
         Self {
-            password: view.place(Part::Password),
-            app_password: view.place(Part::AppPassword),
-            authenticator_secret: view.place(Part::AuthenticatorSecret),
-            email: view.place(Part::Email),
+            password: places(Part::Password),
+            app_password: places(Part::AppPassword),
+            authenticator_secret: places(Part::AuthenticatorSecret),
+            email: places(Part::Email),
         }
     }
 
     /// All in one event: of a mailbox without an id, which no other event can tell of.
     pub fn all_at(place: Place) -> Self {
         Self {
-            password: Some(place),
-            app_password: Some(place),
-            authenticator_secret: Some(place),
-            email: Some(place),
+            password: vec![place],
+            app_password: vec![place],
+            authenticator_secret: vec![place],
+            email: vec![place],
         }
     }
 
     fn positions(&self) -> impl Iterator<Item = Position> {
-        let all = [self.password, self.app_password, self.authenticator_secret, self.email];
+        let all = [
+            &self.password,
+            &self.app_password,
+            &self.authenticator_secret,
+            &self.email,
+        ];
         all.into_iter().flatten().map(|place| place.position)
     }
 }
@@ -66,7 +75,7 @@ pub struct Credentials {
 
 /// A one-time code (RFC 6238). No `Debug`, `Display` or `Serialize`.
 pub struct OneTimeCode {
-    /// Six digits.
+    /// Its digits, six unless the seed's address says otherwise.
     pub code: Secret<String>,
     /// The Unix time from which on another code is right.
     pub until: u64,
@@ -78,23 +87,21 @@ impl Credentials {
         let all = [
             (self.app_password.is_some(), Shown::AppPassword),
             (self.authenticator_secret.is_some() && seed, Shown::AuthenticatorSecret),
-            (self.one_time_code(0).is_some(), Shown::OneTimeCode),
+            (self.one_time_code(0).is_ok(), Shown::OneTimeCode),
             (self.password.is_some(), Shown::Password),
         ];
         let shown = all.into_iter().filter(|(is_shown, _)| *is_shown);
         shown.map(|(_, what)| what).collect()
     }
 
-    /// The one-time code at this Unix time in seconds; none without a seed, or if the seed is not base32 (RFC 4648).
-    pub fn one_time_code(&self, now: u64) -> Option<OneTimeCode> {
-        // providers write seeds in groups of small letters
-        let seed = self.authenticator_secret.as_ref()?.expose();
-        let plain = seed.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '='));
-        let plain = Secret::new(plain.map(|c| c.to_ascii_uppercase()).collect::<String>());
-        let secret = totp_rs::Secret::try_from_base32(plain.expose()).ok()?;
-        // seeds of providers may be shorter than the 128 bits that RFC 4226 asks for
-        let totp = Builder::new().with_secret(secret).build_noncompliant();
-        Some(OneTimeCode {
+    /// The one-time code at this Unix time in seconds.
+    ///
+    /// # Errors
+    /// [`NoCode`] if there is no seed, or none that a code can be computed from.
+    pub fn one_time_code(&self, now: u64) -> Result<OneTimeCode, NoCode> {
+        let seed = self.authenticator_secret.as_ref().ok_or(NoCode::NoSeed)?;
+        let totp = seed::totp(seed.expose())?;
+        Ok(OneTimeCode {
             code: Secret::new(totp.generate(now).to_string()),
             until: totp.next_step(now),
         })
@@ -178,25 +185,28 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
             event_opened => drop(opened.insert(event.position, event_opened?)),
         }
     }
-    let at = |place: Option<Place>| place.and_then(|place| Some((opened.get(&place.position)?, place.index)));
     let credentials = mailboxes.iter().map(|places| {
-        let secret = |place, pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
-            at(place).and_then(|(event, index)| pick(event.secret(index)?).clone())
+        // what is behind an erased place is older than what was erased
+        let newest = |of: &[Place], pick: &dyn Fn(&Opened, u32) -> Option<Secret<String>>| {
+            let told = of
+                .iter()
+                .map_while(|place| Some(pick(opened.get(&place.position)?, place.index)));
+            told.flatten().find(|secret| !is_blank(secret.expose()))
         };
-        let owner = [
-            places.password,
-            places.app_password,
-            places.authenticator_secret,
-            places.email,
-        ];
+        let secret = |of: &[Place], pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
+            newest(of, &|event, index| pick(event.secret(index)?).clone())
+        };
         Credentials {
             erased: places.positions().any(|position| !opened.contains_key(&position)),
-            subject: owner.into_iter().find_map(at).map(|(event, _)| event.subject.clone()),
-            email: at(places.email)
-                .and_then(|(event, index)| event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()),
-            password: secret(places.password, |mailbox| &mailbox.password),
-            app_password: secret(places.app_password, |mailbox| &mailbox.app_password),
-            authenticator_secret: secret(places.authenticator_secret, |mailbox| &mailbox.authenticator_secret),
+            subject: places
+                .positions()
+                .find_map(|position| Some(opened.get(&position)?.subject.clone())),
+            email: newest(&places.email, &|event, index| {
+                event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()
+            }),
+            password: secret(&places.password, |mailbox| &mailbox.password),
+            app_password: secret(&places.app_password, |mailbox| &mailbox.app_password),
+            authenticator_secret: secret(&places.authenticator_secret, |mailbox| &mailbox.authenticator_secret),
         }
     });
     let credentials: Vec<Credentials> = credentials.collect();
@@ -229,7 +239,7 @@ mod tests {
         ] {
             let made = credentials.one_time_code(now);
             assert!(
-                made.is_some_and(|made| made.code.expose() == code && made.until == until),
+                made.is_ok_and(|made| made.code.expose() == code && made.until == until),
                 "{now}"
             );
         }
@@ -237,8 +247,8 @@ mod tests {
 
     #[test]
     fn a_seed_as_short_as_providers_make_them_has_codes_and_what_is_no_seed_has_none() {
-        assert!(with_seed("jbsw y3dp ehpk 3pxp").one_time_code(0).is_some());
-        assert!(with_seed("not a seed: 0189!").one_time_code(0).is_none());
-        assert!(Credentials::default().one_time_code(0).is_none());
+        assert!(with_seed("jbsw y3dp ehpk 3pxp").one_time_code(0).is_ok());
+        assert!(with_seed("not a seed: 0189!").one_time_code(0).is_err());
+        assert!(Credentials::default().one_time_code(0).is_err());
     }
 }

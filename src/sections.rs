@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::secret::Secret;
+use crate::visible::is_blank;
 use json::{Json, Length};
 pub(crate) use spelling::Reader;
 pub use spelling::{Parts, Spelling};
@@ -34,6 +35,15 @@ impl<'a> Text<'a> {
             Cow::Owned(serde_json::from_str(self.0).unwrap_or_default())
         } else {
             Cow::Borrowed(within)
+        }
+    }
+
+    /// Whether nothing of the value can be seen: then nothing is told by it.
+    pub(crate) fn is_blank(self) -> bool {
+        if self.0.contains('\\') {
+            serde_json::from_str::<Secret<String>>(self.0).is_ok_and(|text| is_blank(text.expose()))
+        } else {
+            is_blank(&self.0[1..self.0.len() - 1])
         }
     }
 }

@@ -44,13 +44,13 @@ event_family! {
     /// Everything that can happen to an order.
     OrderEvent {
         /// Domains of the order got their mailboxes.
-        MailboxesAssigned(MailboxesAssigned) = 2,
+        MailboxesAssigned(MailboxesAssigned) = 3,
         /// Domains of the order, or all of it, got none.
         AssignmentFailed(AssignmentFailed) = 2,
         /// A mailbox was made outside of an assignment.
-        MailboxCreated(MailboxCreated) = 1,
+        MailboxCreated(MailboxCreated) = 2,
         /// Something about a mailbox changed, perhaps its credentials.
-        MailboxUpdated(MailboxUpdated) = 1,
+        MailboxUpdated(MailboxUpdated) = 2,
         /// The provider began to renew.
         SubscriptionRenewing(SubscriptionFacts) = 1,
         /// The subscription was renewed.
@@ -230,6 +230,10 @@ mod tests {
         for (type_name, schema, facts) in golden() {
             let event = Event::from_stored(&type_name, schema, &facts).unwrap();
             assert_eq!(event.type_name(), type_name);
+            // an older form is read, and written no more
+            if schema != event.schema_version() {
+                continue;
+            }
             // serde_json's own objects are sorted by key, so the text read through one is canonical
             assert_eq!(
                 event.to_facts().unwrap(),

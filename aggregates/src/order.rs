@@ -169,6 +169,7 @@ mod tests {
 
     fn assigned(order: &str, domain: &str, subscription: &str) -> OrderEvent {
         OrderEvent::MailboxesAssigned(MailboxesAssigned {
+            may_be_blank: false,
             domains: vec![AssignedDomain {
                 domain: Domain::normalise(domain).unwrap(),
                 mailboxes: Vec::new(),

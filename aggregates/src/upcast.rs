@@ -25,6 +25,21 @@ const STEPS: &[Step] = &[
         from: 1,
         upcast: mailboxes_assigned_1_to_2,
     },
+    Step {
+        type_name: "MailboxesAssigned",
+        from: 2,
+        upcast: may_be_blank,
+    },
+    Step {
+        type_name: "MailboxCreated",
+        from: 1,
+        upcast: may_be_blank,
+    },
+    Step {
+        type_name: "MailboxUpdated",
+        from: 1,
+        upcast: may_be_blank,
+    },
 ];
 
 /// Version 1 kept the provider's own name for the list, `failedOrders`, though it lists domains.
@@ -48,6 +63,14 @@ fn mailboxes_assigned_1_to_2(mut facts: Value) -> Value {
         .flatten();
     for mailbox in mailboxes.filter_map(Value::as_object_mut) {
         mailbox.entry("credentials").or_insert_with(|| Value::Array(Vec::new()));
+    }
+    facts
+}
+
+/// Events of before took a blank password, name or address for one: only the opened section tells.
+fn may_be_blank(mut facts: Value) -> Value {
+    if let Some(object) = facts.as_object_mut() {
+        object.insert("mayBeBlank".to_owned(), Value::Bool(true));
     }
     facts
 }
@@ -94,7 +117,26 @@ mod tests {
         let today = facts(r#""credentials":[],"#, "");
         let read = OrderEvent::from_stored("MailboxesAssigned", 1, &old).unwrap();
         assert_eq!(read, OrderEvent::from_stored("MailboxesAssigned", 2, &today).unwrap());
-        assert_eq!(read.to_facts().unwrap(), today);
+        let of_today = today.replace(r#","orderId""#, r#","mayBeBlank":true,"orderId""#);
+        assert_eq!(read.to_facts().unwrap(), of_today);
+    }
+
+    #[test]
+    fn what_was_recorded_before_blanks_were_left_out_may_be_blank() {
+        let is_blank = |type_name, schema, facts| match OrderEvent::from_stored(type_name, schema, facts).unwrap() {
+            OrderEvent::MailboxesAssigned(facts) => facts.may_be_blank,
+            OrderEvent::MailboxCreated(facts) => facts.may_be_blank,
+            OrderEvent::MailboxUpdated(facts) => facts.may_be_blank,
+            other => panic!("{}", other.type_name()),
+        };
+        for (type_name, old, facts) in [
+            ("MailboxesAssigned", 2, r#"{"domains":[],"orderId":"O1"}"#),
+            ("MailboxCreated", 1, r#"{"mailboxId":"M1"}"#),
+            ("MailboxUpdated", 1, r#"{"mailboxId":"M1"}"#),
+        ] {
+            assert!(is_blank(type_name, old, facts), "{type_name}");
+            assert!(!is_blank(type_name, old + 1, facts), "{type_name}");
+        }
     }
 
     #[test]

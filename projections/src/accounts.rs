@@ -1,10 +1,11 @@
 //! Where the newest of each mailbox's sealed parts are: which event holds its password now, which its address. Key: the
 //! mailbox's id; mailboxes without one have no row.
 //!
-//! An assignment is taken to tell everything personal about its mailboxes; what it did not tell is absent when the
-//! section is opened.
+//! What an event of an older schema version tells may be blank, which only its opened section shows: such a telling hides no older
+//! one, and whoever opens takes the newest that is not blank ([`AccountView::places`]).
 
 use std::collections::BTreeSet;
+use std::ops::Not;
 
 use aggregates::{
     CredentialKind, Domain, MailboxId, OrderEvent, OrderId, PersonalField, Position, Recorded, SubscriptionId,
@@ -77,6 +78,8 @@ struct Telling {
     position: Position,
     /// Its number among that event's mailboxes, from 0.
     index: u32,
+    #[serde(default, skip_serializing_if = "Not::not")]
+    may_be_blank: bool,
     /// Left out where it is all of them, as it mostly is.
     #[serde(default = "Part::all", skip_serializing_if = "Part::is_all")]
     parts: BTreeSet<Part>,
@@ -135,11 +138,22 @@ pub struct Place {
 impl AccountView {
     /// Where the newest of a part is; none if no event told of it.
     pub fn place(&self, part: Part) -> Option<Place> {
-        let telling = self.tellings.iter().find(|telling| telling.parts.contains(&part))?;
-        Some(Place {
-            position: telling.position,
-            index: telling.index,
-        })
+        self.places(part).next()
+    }
+
+    /// Where a part is told of, the newest first: each may be blank but the last.
+    pub fn places(&self, part: Part) -> impl Iterator<Item = Place> {
+        let mut sure = false;
+        let telling = self
+            .tellings
+            .iter()
+            .filter(move |telling| telling.parts.contains(&part));
+        telling
+            .take_while(move |telling| !std::mem::replace(&mut sure, !telling.may_be_blank))
+            .map(|telling| Place {
+                position: telling.position,
+                index: telling.index,
+            })
     }
 
     /// Which credentials there are.
@@ -159,15 +173,27 @@ impl AccountView {
     }
 
     fn offer(&mut self, mut new: Telling) {
+        self.tellings.retain(|held| held.place() != new.place());
         let at = self.tellings.partition_point(|held| held.place() > new.place());
-        for newer in &self.tellings[..at] {
+        for newer in self.tellings[..at].iter().filter(|newer| !newer.may_be_blank) {
             new.parts.retain(|part| !newer.parts.contains(part));
         }
-        for older in &mut self.tellings[at..] {
-            older.parts.retain(|part| !new.parts.contains(part));
+        if !new.may_be_blank {
+            for older in &mut self.tellings[at..] {
+                older.parts.retain(|part| !new.parts.contains(part));
+            }
         }
         self.tellings.insert(at, new);
         self.tellings.retain(|telling| !telling.parts.is_empty());
+    }
+}
+
+fn may_be_blank(event: &OrderEvent) -> bool {
+    match event {
+        OrderEvent::MailboxesAssigned(facts) => facts.may_be_blank,
+        OrderEvent::MailboxCreated(facts) => facts.may_be_blank,
+        OrderEvent::MailboxUpdated(facts) => facts.may_be_blank,
+        _ => false,
     }
 }
 
@@ -190,13 +216,11 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
                 numbered
                     .filter(move |(_, mailbox)| mailbox.mailbox_id.as_ref().is_some_and(own))
                     .map(move |(index, mailbox)| {
-                        let everything = [
-                            PersonalField::Email,
-                            PersonalField::FirstName,
-                            PersonalField::LastName,
-                            PersonalField::ProfilePicture,
-                        ];
-                        (index, parts(&mailbox.credentials, &everything), Some(home.clone()))
+                        (
+                            index,
+                            parts(&mailbox.credentials, &mailbox.personal),
+                            Some(home.clone()),
+                        )
                     })
             });
             all.collect()
@@ -216,7 +240,7 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     /// `has_…` says that an event brought such a credential, and stays true once it is erased.
     const COLUMNS: &'static [Column] = &[
         Column::new("mailbox_id", Kind::Text),
@@ -254,9 +278,10 @@ impl Projection for Accounts {
             .offer(&stamp, told.iter().filter_map(|(_, _, home)| home.as_ref()).max());
         for (index, parts, _) in told {
             view.offer(Telling {
-                stamp: stamp.clone(),
+                stamp,
                 position: event.position,
                 index,
+                may_be_blank: event.order().is_some_and(may_be_blank),
                 parts,
             });
         }
@@ -322,6 +347,39 @@ mod tests {
         let second = given::<Accounts>([new, old]);
         assert_eq!(at(second.view("M1"), Part::Password), Some((1, 0)));
         second.then_columns("M1", &[("domain", Value::Null), ("has_app_password", false.into())]);
+    }
+
+    #[test]
+    fn a_change_of_the_second_of_its_assignment_counts_whichever_came_first() {
+        let assignment = assigned("Z", "O1")
+            .domain("a.com", "S1", &["M1"])
+            .sent("2025-10-27T20:00:00Z");
+        let change = updated("A", "M1", &[CredentialKind::Password], &[]).sent("2025-10-27T20:00:00Z");
+        let first = given::<Accounts>([assignment.clone(), change.clone()]);
+        assert_eq!(at(first.view("M1"), Part::Password), Some((2, 0)));
+        let second = given::<Accounts>([change.clone(), assignment]);
+        assert_eq!(at(second.view("M1"), Part::Password), Some((1, 0)));
+        // of two changes the provider's clock says nothing
+        let third = given::<Accounts>([change.clone(), change]);
+        assert_eq!(at(third.view("M1"), Part::Password), Some((2, 0)));
+    }
+
+    #[test]
+    fn what_may_be_blank_hides_nothing_and_is_asked_first() {
+        let sure = updated("E1", "M1", &[CredentialKind::Password], &[]).sent("2025-10-27T20:00:00Z");
+        let mut old = [1, 2].map(|second| {
+            updated("E2", "M1", &[CredentialKind::Password], &[]).sent(&format!("2025-10-27T20:00:0{second}Z"))
+        });
+        for delivery in &mut old {
+            if let OrderEvent::MailboxUpdated(facts) = &mut delivery.event {
+                facts.may_be_blank = true;
+            }
+        }
+        let [older, newer] = old;
+        let oldest = updated("E0", "M1", &[CredentialKind::Password], &[]).sent("2025-10-27T19:00:00Z");
+        let view = given::<Accounts>([newer, sure, oldest, older]);
+        let places = view.view("M1").places(Part::Password).map(|place| place.position.0);
+        assert_eq!(places.collect::<Vec<_>>(), [1, 4, 2]);
     }
 
     #[test]

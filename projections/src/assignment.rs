@@ -115,7 +115,7 @@ impl Outcome {
     pub(crate) fn assign(&mut self, event: &Recorded, stamp: &Stamp, first: u32, domain: &AssignedDomain) {
         self.assigned = true;
         self.mailboxes.extend(MailboxKey::of_all(event, first, domain));
-        let lasting = (latest_expiry(domain), stamp.clone());
+        let lasting = (latest_expiry(domain), *stamp);
         self.subscription_id.offer(&lasting, domain.subscription_id.as_ref());
     }
 

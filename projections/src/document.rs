@@ -73,9 +73,9 @@ pub(crate) fn number(stamp: &Stamp) -> Option<usize> {
         let known = few.or_else(|| numbers.get(stamp).copied());
         if known.is_none() {
             if spelled.len() >= FEW {
-                numbers.insert(stamp.clone(), spelled.len());
+                numbers.insert(*stamp, spelled.len());
             }
-            spelled.push(stamp.clone());
+            spelled.push(*stamp);
         }
         known
     })
@@ -85,7 +85,7 @@ pub(crate) fn number(stamp: &Stamp) -> Option<usize> {
 pub(crate) fn spelled(stamp: &Stamp) {
     STAMPS.with_borrow_mut(|stamps| {
         if let Some(stamps) = stamps {
-            stamps.spelled.push(stamp.clone());
+            stamps.spelled.push(*stamp);
         }
     });
 }
@@ -102,17 +102,17 @@ mod tests {
     use super::*;
     use crate::testing::assigned;
 
-    fn stamp(id: &str) -> Stamp {
-        Stamp::of(&assigned(id, "O1").sent("2025-10-27T20:00:00Z").at(Position(1)))
+    fn stamp(position: u64) -> Stamp {
+        Stamp::of(&assigned("E", "O1").sent("2025-10-27T20:00:00Z").at(Position(position)))
     }
 
     #[test]
     fn a_stamp_is_spelled_once() {
-        let view = vec![stamp("E1"), stamp("E2"), stamp("E1"), stamp("E2"), stamp("E1")];
+        let view = vec![stamp(1), stamp(2), stamp(1), stamp(2), stamp(1)];
         let document = write(&view).unwrap();
         assert_eq!(
             document,
-            r#"[["2025-10-27T20:00:00Z","coldmailreseller","E1"],["2025-10-27T20:00:00Z","coldmailreseller","E2"],0,1,0]"#
+            r#"[["2025-10-27T20:00:00Z",2,1],["2025-10-27T20:00:00Z",2,2],0,1,0]"#
         );
         assert_eq!(read::<Vec<Stamp>>(&document).unwrap(), view);
         // each document by itself

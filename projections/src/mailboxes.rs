@@ -178,7 +178,7 @@ impl Assignment {
     }
 
     fn lasting(&self) -> Lasting {
-        (self.expiry_date(), self.newest.clone())
+        (self.expiry_date(), self.newest)
     }
 }
 
@@ -241,7 +241,7 @@ impl DomainView {
     ) -> &mut Assignment {
         let assignment = self.assignment(order, subscription, stamp);
         if *stamp > assignment.newest {
-            assignment.newest = stamp.clone();
+            assignment.newest = *stamp;
         }
         assignment.provenance.observe(event, stamp);
         assignment
@@ -253,7 +253,7 @@ impl DomainView {
             .assignments
             .binary_search_by(|held| held.identity().cmp(&(order, subscription)));
         let place = found.unwrap_or_else(|place| {
-            let new = Assignment::new(order.clone(), subscription.cloned(), stamp.clone());
+            let new = Assignment::new(order.clone(), subscription.cloned(), *stamp);
             self.assignments.insert(place, new);
             place
         });
@@ -263,7 +263,7 @@ impl DomainView {
 
 impl Projection for Mailboxes {
     const NAME: &'static str = "mailboxes";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const COLUMNS: &'static [Column] = &[
         Column::new("domain", Kind::Text),
         Column::new("order_id", Kind::Text).indexed(),
@@ -308,7 +308,7 @@ impl Projection for Mailboxes {
             let assignment = view.observed(&facts.order_id, domain.subscription_id.as_ref(), event, &stamp);
             for (index, mailbox) in (first..).zip(&domain.mailboxes) {
                 assignment.offer(Mention {
-                    stamp: stamp.clone(),
+                    stamp,
                     mailbox: Mailbox {
                         mailbox_id: mailbox.mailbox_id.clone(),
                         is_admin: mailbox.is_admin,

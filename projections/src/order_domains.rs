@@ -35,7 +35,7 @@ pub fn split_key(key: &str) -> (&str, &str) {
 
 impl Projection for OrderDomains {
     const NAME: &'static str = "order_domains";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const COLUMNS: &'static [Column] = &[
         Column::new("order_id", Kind::Text),
         Column::new("domain", Kind::Text).indexed(),

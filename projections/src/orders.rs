@@ -139,7 +139,7 @@ impl OrderView {
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const COLUMNS: &'static [Column] = &[
         Column::new("order_id", Kind::Text),
         Column::new("user_id", Kind::Text).nullable().indexed(),

@@ -130,7 +130,7 @@ impl RenewalView {
 
 impl Projection for Renewals {
     const NAME: &'static str = "renewals";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const COLUMNS: &'static [Column] = &[
         Column::new("subscription_id", Kind::Text),
         Column::new("domain", Kind::Text).nullable().indexed(),
@@ -190,13 +190,13 @@ impl Projection for Renewals {
                     domain: domain.domain.clone(),
                     order_id: facts.order_id.clone(),
                 };
-                view.assigned_to.offer(&(expiry, stamp.clone()), Some(&to));
+                view.assigned_to.offer(&(expiry, stamp), Some(&to));
             }
         } else if let Some(OrderEvent::MailboxCreated(facts)) = event.order() {
             if let Some((_, to)) = assigned_by(facts) {
                 view.subscription.assigned(facts.expiry_date);
                 view.mailboxes.insert(MailboxKey::Id(facts.mailbox_id.clone()));
-                view.assigned_to.offer(&(facts.expiry_date, stamp.clone()), Some(&to));
+                view.assigned_to.offer(&(facts.expiry_date, stamp), Some(&to));
             }
         } else if let Some(facts) = event.order().and_then(OrderEvent::as_subscription) {
             view.subscription.apply(event, facts, &stamp);

@@ -159,6 +159,7 @@ pub fn assigned(event_id: &str, order: &str) -> Delivery {
     Delivery::of(
         event_id,
         OrderEvent::MailboxesAssigned(MailboxesAssigned {
+            may_be_blank: false,
             domains: Arc::default(),
             order_id: OrderId::parse(order).unwrap(),
             sent_at: None,
@@ -211,6 +212,7 @@ pub fn created(event_id: &str, mailbox: &str, order: &str, domain: &str, subscri
     Delivery::of(
         event_id,
         OrderEvent::MailboxCreated(MailboxCreated {
+            may_be_blank: false,
             credentials: vec![
                 CredentialKind::AppPassword,
                 CredentialKind::AuthenticatorSecret,
@@ -242,6 +244,7 @@ pub fn updated(event_id: &str, mailbox: &str, credentials: &[CredentialKind], pe
     Delivery::of(
         event_id,
         OrderEvent::MailboxUpdated(MailboxUpdated {
+            may_be_blank: false,
             credentials: credentials.to_vec(),
             expiry_date: None,
             is_admin: None,
@@ -307,6 +310,7 @@ impl Delivery {
     /// none.
     pub fn domain(mut self, domain: &str, subscription: &str, mailboxes: &[&str]) -> Self {
         let mailboxes = mailboxes.iter().map(|id| AssignedMailbox {
+            personal: PersonalField::all(),
             credentials: vec![
                 CredentialKind::AppPassword,
                 CredentialKind::AuthenticatorSecret,

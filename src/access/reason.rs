@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer};
 
+use crate::visible::is_invisible;
+
 /// The fewest visible characters of a reason where one is demanded: enough for a ticket's number or a few words.
 const LEAST: usize = 10;
 /// The most characters.
@@ -70,19 +72,6 @@ fn visible(text: &str) -> usize {
     let lengths = words.map(|word| word.chars().filter(|c| !is_invisible(*c)).count());
     let lengths: Vec<usize> = lengths.filter(|length| *length > 0).collect();
     lengths.iter().sum::<usize>() + lengths.len().saturating_sub(1)
-}
-
-/// Whether a character takes no ink: control and format characters (`Cc`, `Cf`), what is ignorable by default, and blanks that
-/// are no white space. Source: Unicode Character Database, `UnicodeData.txt` and `DerivedCoreProperties.txt`.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}'
-            | '\u{890}'..='\u{891}' | '\u{8e2}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{110bd}' | '\u{110cd}' | '\u{13430}'..='\u{1343f}'
-            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl From<Reason> for String {

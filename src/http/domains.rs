@@ -27,6 +27,7 @@ use super::renewals::Subscription;
 use super::{App, Problem};
 use crate::ledger::OpenError;
 use crate::store::Order;
+use crate::visible::is_blank;
 
 /// What is read here.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
@@ -268,19 +269,21 @@ async fn mailboxes(
     let places = places(&reading, &item).await?;
     let personal = open(&app, &places).await?;
     let mailboxes = item.mailboxes.iter().zip(&places).map(|(mailbox, places)| {
-        let own = |place: Option<Place>, pick: fn(&PersonalMailbox) -> &Option<String>| {
-            let place = place?;
-            let Some(Opened::Personal(Some(section))) = personal.get(&place.position) else {
-                return None;
-            };
-            pick(section.mailboxes.get(place.index as usize)?).clone()
+        let own = |places: &[Place], pick: fn(&PersonalMailbox) -> &Option<String>| {
+            // what is behind an erased place is older than what was erased
+            let told = places.iter().map_while(|place| match personal.get(&place.position)? {
+                Opened::Personal(section) => Some((section.as_ref(), place.index)),
+                Opened::Erased => None,
+            });
+            let mut texts = told.filter_map(|(section, index)| pick(section?.mailboxes.get(index as usize)?).clone());
+            texts.find(|text| !is_blank(text))
         };
         let is_erased = |place: &Place| matches!(personal.get(&place.position), Some(Opened::Erased));
         Mailbox {
             mailbox_id: mailbox.mailbox_id.map(ToString::to_string),
-            email: own(places.email, |mailbox| &mailbox.email),
-            first_name: own(places.first_name, |mailbox| &mailbox.first_name),
-            last_name: own(places.last_name, |mailbox| &mailbox.last_name),
+            email: own(&places.email, |mailbox| &mailbox.email),
+            first_name: own(&places.first_name, |mailbox| &mailbox.first_name),
+            last_name: own(&places.last_name, |mailbox| &mailbox.last_name),
             is_admin: mailbox.is_admin,
             warming_up_from: mailbox.warming_up_from,
             expiry_date: mailbox.expiry_date,
@@ -297,34 +300,35 @@ async fn mailboxes(
     }))
 }
 
-/// Where the newest of what is shown of a mailbox is.
+/// Where what is shown of a mailbox is, of each part the newest first: the first that is not blank counts.
 struct Places {
-    email: Option<Place>,
-    first_name: Option<Place>,
-    last_name: Option<Place>,
+    email: Vec<Place>,
+    first_name: Vec<Place>,
+    last_name: Vec<Place>,
     credentials: Vec<Place>,
 }
 
 impl Places {
     /// All in the event that brought the mailbox.
     fn of_mention(mailbox: &MailboxItem<'_>) -> Self {
-        let place = Some(Place {
+        let place = vec![Place {
             position: mailbox.position,
             index: mailbox.index,
-        });
+        }];
         Self {
-            email: place,
-            first_name: place,
-            last_name: place,
-            credentials: place.filter(|_| mailbox.has_credentials).into_iter().collect(),
+            email: place.clone(),
+            first_name: place.clone(),
+            last_name: place.clone(),
+            credentials: if mailbox.has_credentials { place } else { Vec::new() },
         }
     }
 
     fn newest(view: &AccountView) -> Self {
+        let places = |part| view.places(part).collect();
         Self {
-            email: view.place(Part::Email),
-            first_name: view.place(Part::FirstName),
-            last_name: view.place(Part::LastName),
+            email: places(Part::Email),
+            first_name: places(Part::FirstName),
+            last_name: places(Part::LastName),
             credentials: view
                 .credentials()
                 .into_iter()
@@ -334,8 +338,8 @@ impl Places {
     }
 
     fn all(&self) -> impl Iterator<Item = Place> + '_ {
-        let personal = [self.email, self.first_name, self.last_name].into_iter().flatten();
-        personal.chain(self.credentials.iter().copied())
+        let personal = [&self.email, &self.first_name, &self.last_name, &self.credentials];
+        personal.into_iter().flatten().copied()
     }
 }
 

@@ -59,8 +59,11 @@ struct Revealed {
     password: Option<String>,
     /// The app password, the newest that is known.
     app_password: Option<String>,
-    /// The one-time code of now; null if there is no seed, or one that is not base32.
+    /// The one-time code of now; null if there is no seed, or none that a code can be computed from.
     one_time_code: Option<RevealedCode>,
+    /// Why there is no one-time code; left out if there is one.
+    #[schema(nullable = false)]
+    no_code_reason: Option<String>,
     /// The TOTP seed; only if asked for.
     authenticator_secret: Option<String>,
     /// Whether something of this was erased: what came in since is here.
@@ -74,7 +77,7 @@ struct Revealed {
 #[schema(rename_all = "camelCase")]
 #[allow(dead_code, reason = "only its schema is used")]
 struct RevealedCode {
-    /// Six digits.
+    /// Six digits, or as many as the seed's `otpauth://` address says.
     code: String,
     /// From when on another code is right.
     valid_until: Timestamp,
@@ -311,7 +314,7 @@ impl<'a> Attempt<'a> {
 
     /// Opens the credentials, records that they are handed out, and writes one JSON object for each mailbox.
     async fn hand_out(&mut self, targets: &[Target], seed: bool) -> Result<Vec<Wiped<Vec<u8>>>, Problem> {
-        let places: Vec<Places> = targets.iter().map(|target| target.places).collect();
+        let places: Vec<Places> = targets.iter().map(|target| target.places.clone()).collect();
         let opened = self.open(&places).await?;
         let records = targets.iter().zip(&opened).map(|(target, credentials)| {
             self.app.journal.record(AccessEvent::CredentialsRevealed(AccessFacts {
@@ -352,6 +355,8 @@ struct Written<'a> {
     app_password: Option<&'a str>,
     one_time_code: Option<WrittenCode<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    no_code_reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     authenticator_secret: Option<&'a str>,
     erased: bool,
     position: u64,
@@ -375,7 +380,7 @@ fn write(
     }
     let now = u64::try_from(clock::now().as_second()).unwrap_or_default();
     let code = credentials.one_time_code(now);
-    let one_time_code = code.as_ref().and_then(|code| {
+    let one_time_code = code.as_ref().ok().and_then(|code| {
         let until = i64::try_from(code.until).ok()?;
         Some(WrittenCode {
             code: code.code.expose(),
@@ -401,6 +406,7 @@ fn write(
         password: exposed(&credentials.password),
         app_password: exposed(&credentials.app_password),
         one_time_code,
+        no_code_reason: code.as_ref().err().map(ToString::to_string),
         authenticator_secret: exposed(&credentials.authenticator_secret).filter(|_| seed),
         erased: credentials.erased,
         position,

@@ -21,6 +21,7 @@ use serde_json::value::RawValue;
 
 use crate::secret::{Secret, Wiped};
 use crate::sections::Spelling;
+use crate::visible::is_blank;
 use object::Object;
 use text::event_name;
 
@@ -242,13 +243,14 @@ fn known(path: &str) -> Cow<'_, str> {
     }
 }
 
-/// Parses an identifier that may be absent or empty.
+/// Parses an identifier that may be absent or blank.
 fn optional<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display) -> Result<Option<T>, Problem>
 where
     T::Err: Display,
 {
     match value.as_ref().map(AsRef::as_ref) {
-        None | Some("") => Ok(None),
+        None => Ok(None),
+        Some(text) if is_blank(text) => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|error| Problem::at(path, error)),
     }
 }

@@ -4,9 +4,11 @@
 //! - `recording`: what somebody did becomes a durable event among those of the webhooks
 //! - `tokens`: tokens and scopes, over HTTP and in the stores
 //! - `reveal`: handing out credentials
+//! - `newest`: which of several credentials, names and addresses is the newest, and what is not told at all
 //! - `journal`: what is recorded of reading, rebuilding and commands, and the access log
 
 mod journal;
+mod newest;
 mod recording;
 mod reveal;
 mod tokens;

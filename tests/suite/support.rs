@@ -237,8 +237,13 @@ pub struct TestService {
 impl TestService {
     /// A signed webhook, not sent yet.
     pub fn webhook(&self, body: impl Into<Vec<u8>>) -> RequestBuilder {
+        self.webhook_at(body, Timestamp::now().as_second())
+    }
+
+    /// One that says that it was sent in this second of Unix time.
+    pub fn webhook_at(&self, body: impl Into<Vec<u8>>, second: i64) -> RequestBuilder {
         let body = body.into();
-        let timestamp = Timestamp::now().as_second().to_string();
+        let timestamp = second.to_string();
         let signature = sign(&self.key, Scheme::TimestampDotBody, &timestamp, &body);
         self.client
             .post(format!("{}/webhooks/coldmailreseller", self.base))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::ServiceProvider;
+use super::{PersonalField, ServiceProvider};
 use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
 
 /// Which of a mailbox's three credentials a webhook carried. The credentials themselves are sealed.
@@ -41,6 +41,9 @@ impl CredentialKind {
 pub struct MailboxesAssigned {
     /// The domains that got mailboxes. Shared by all copies: an event is copied on its way into the ledger.
     pub domains: Arc<Vec<AssignedDomain>>,
+    /// Whether what it says it brings may be blank: events of older schema versions did not look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_blank: bool,
     /// The order.
     pub order_id: OrderId,
     /// When the provider sent the webhook; its headers say so.
@@ -86,6 +89,9 @@ pub struct AssignedMailbox {
     /// The provider's id of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_id: Option<MailboxId>,
+    /// What is personal about it and sealed. Left out of the facts where all of it is, as it mostly is.
+    #[serde(default = "PersonalField::all", skip_serializing_if = "PersonalField::is_all")]
+    pub personal: Vec<PersonalField>,
     /// Since when it has been warmed up.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub warming_up_from: Option<Timestamp>,

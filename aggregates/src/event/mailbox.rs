@@ -20,6 +20,21 @@ pub enum PersonalField {
     ProfilePicture,
 }
 
+impl PersonalField {
+    /// Every field, in the order of their names.
+    pub const ALL: [Self; 4] = [Self::Email, Self::FirstName, Self::LastName, Self::ProfilePicture];
+
+    /// Every field, as a list.
+    pub fn all() -> Vec<Self> {
+        Self::ALL.to_vec()
+    }
+
+    /// Whether a list is that of every field.
+    pub fn is_all(fields: &[Self]) -> bool {
+        fields == Self::ALL
+    }
+}
+
 /// A mailbox was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,6 +53,9 @@ pub struct MailboxCreated {
     pub is_admin: Option<bool>,
     /// The provider's id of it.
     pub mailbox_id: MailboxId,
+    /// Whether what it says it brings may be blank: events of older schema versions did not look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_blank: bool,
     /// The order that it was made for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
@@ -79,6 +97,9 @@ pub struct MailboxUpdated {
     pub is_admin: Option<bool>,
     /// The mailbox.
     pub mailbox_id: MailboxId,
+    /// Whether what it says it brings may be blank: events of older schema versions did not look.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_blank: bool,
     /// What is personal about it, told anew and sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<PersonalField>,

@@ -1,6 +1,7 @@
 //! Random histories of a few orders. The names are few, so that webhooks meet: in one order, one domain, one
 //! subscription, also where a well-behaved provider would not let them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregates::{
@@ -27,8 +28,38 @@ const KINDS: &[fn(SubscriptionFacts) -> OrderEvent] = &[
     OrderEvent::SubscriptionCancelled,
 ];
 
-/// Up to 16 webhooks, each with its own id and times.
+/// Up to 16 webhooks as they are sent in truth: no two of a kind share the second of sending, as any two of other kinds may. What
+/// the provider's clock cannot tell apart is left to the order of arrival, which [`coarse_history`] has.
 pub(crate) fn history() -> impl Strategy<Value = History> {
+    coarse_history().prop_map(|mut history| {
+        let (mut sent, mut recorded) = (BTreeSet::new(), BTreeSet::new());
+        for delivery in &mut history {
+            while !recorded.insert(delivery.recorded_at) {
+                delivery.recorded_at += SignedDuration::from_secs(1);
+            }
+            while !sent.insert((kind(delivery), happened_at(delivery))) {
+                match delivery.event.sent_at() {
+                    Some(at) => *delivery = delivery.clone().sent(&(at + SignedDuration::from_secs(1)).to_string()),
+                    None => delivery.recorded_at += SignedDuration::from_secs(1),
+                }
+            }
+            recorded.insert(delivery.recorded_at);
+        }
+        history
+    })
+}
+
+fn happened_at(delivery: &Delivery) -> Timestamp {
+    delivery.event.sent_at().unwrap_or(delivery.recorded_at)
+}
+
+/// What is told apart within a second: a change of a mailbox and of a subscription are never about the same.
+fn kind(delivery: &Delivery) -> &'static str {
+    delivery.event.type_name()
+}
+
+/// Up to 16 webhooks, each with its own id and times, of which many are equal.
+pub(crate) fn coarse_history() -> impl Strategy<Value = History> {
     prop::collection::vec((webhook(), times()), 1..16).prop_map(|webhooks| {
         let numbered = (1..).zip(webhooks);
         numbered
@@ -122,8 +153,14 @@ fn of_mailbox() -> impl Strategy<Value = Delivery> {
         0..=3,
     );
     let personal = prop::sample::subsequence(vec![PersonalField::Email, PersonalField::FirstName], 0..=2);
-    let changed = (named_mailbox(), credentials, personal)
-        .prop_map(|(id, credentials, personal)| updated("E", id, &credentials, &personal));
+    let changed = (named_mailbox(), credentials, personal, any::<bool>());
+    let changed = changed.prop_map(|(id, credentials, personal, old)| {
+        let mut delivery = updated("E", id, &credentials, &personal);
+        if let OrderEvent::MailboxUpdated(facts) = &mut delivery.event {
+            facts.may_be_blank = old;
+        }
+        delivery
+    });
     prop_oneof![made, changed]
 }
 

@@ -101,6 +101,7 @@ pub(super) fn read(data: Data<'_>, event_id: &EventId, body: &str, delivery: Del
     }
     let claim = OrderEvent::MailboxesAssigned(MailboxesAssigned {
         domains: domains.into(),
+        may_be_blank: false,
         order_id: required(data.order_id.map(Text::unescaped), "data.orderId")?,
         sent_at: delivery.sent_at,
         service_provider: optional_text(data.service_provider, MAX_WORD_CHARS).map(ServiceProvider),

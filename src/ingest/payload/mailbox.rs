@@ -58,7 +58,7 @@ impl<'a> Mailbox<'a> {
         Some(mailbox)
     }
 
-    /// Which credentials it tells.
+    /// Which credentials it tells. A blank one is not told.
     pub(super) fn credentials(&self) -> Vec<CredentialKind> {
         let kinds = [
             (&self.app_password, CredentialKind::AppPassword),
@@ -68,7 +68,7 @@ impl<'a> Mailbox<'a> {
         told(kinds)
     }
 
-    /// What it tells that is personal.
+    /// What it tells that is personal and not blank.
     pub(super) fn personal(&self) -> Vec<PersonalField> {
         told([
             (&self.email, PersonalField::Email),
@@ -101,6 +101,7 @@ impl<'a> Mailbox<'a> {
             expiry_date: date(self.expiry_date, format_args!("{path}.expiryDate"))?,
             is_admin: self.is_admin,
             mailbox_id: optional(self.mailbox_id.map(Text::unescaped), format_args!("{path}.mailboxId"))?,
+            personal: self.personal(),
             warming_up_from: date(self.warming_up_from, format_args!("{path}.warmingUpFrom"))?,
         })
     }
@@ -111,7 +112,9 @@ fn date(text: Option<Text<'_>>, path: impl Display + Copy) -> Result<Option<Time
 }
 
 fn told<T, const N: usize>(fields: [(&Option<Text<'_>>, T); N]) -> Vec<T> {
-    let told = fields.into_iter().filter(|(text, _)| text.is_some());
+    let told = fields
+        .into_iter()
+        .filter(|(text, _)| text.is_some_and(|text| !text.is_blank()));
     told.map(|(_, field)| field).collect()
 }
 

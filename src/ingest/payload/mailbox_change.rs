@@ -39,8 +39,9 @@ pub(super) fn created(whole: Whole<'_>, mailbox: Mailbox<'_>, delivery: Delivery
         mailbox_id: facts
             .mailbox_id
             .ok_or_else(|| Problem::at("data.mailboxId", "is missing"))?,
+        may_be_blank: false,
         order_id: optional(whole.order_id, "data.orderId")?,
-        personal: mailbox.personal(),
+        personal: facts.personal,
         sent_at: delivery.sent_at,
         service_provider: optional_text(whole.workspace_type, MAX_WORD_CHARS).map(ServiceProvider),
         subscription_id: optional(whole.subscription_id, "data.subscriptionId")?,
@@ -80,14 +81,15 @@ pub(super) fn updated(data: Update<'_>, delivery: Delivery) -> Result<Parsed, Pr
         Some(Object(fields)) => fields,
         None => return Err(Problem::at("data.updatedFields", "is missing")),
     };
-    mailbox.email = mailbox.email.or(data.email);
+    mailbox.email = mailbox.email.filter(|email| !email.is_blank()).or(data.email);
     let facts = mailbox.facts("data.updatedFields")?;
     let claim = MailboxUpdated {
         credentials: facts.credentials,
         expiry_date: facts.expiry_date,
         is_admin: facts.is_admin,
         mailbox_id: required(data.mailbox_id, "data.mailboxId")?,
-        personal: mailbox.personal(),
+        may_be_blank: false,
+        personal: facts.personal,
         sent_at: delivery.sent_at,
         unsigned: delivery.unsigned,
         user_id: optional(data.user_id, "data.userId")?,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::text::{MAX_TEXT_CHARS, domain, moment, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required, section};
 use crate::secret::Secret;
+use crate::visible::is_blank;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +31,7 @@ pub(super) fn user_email(email: Option<&Secret<String>>, longest: usize) -> Resu
     struct Personal<'a> {
         user_email: Option<&'a str>,
     }
+    let email = email.filter(|email| !is_blank(email.expose()));
     section(
         &Personal {
             user_email: email.map(|email| email.expose().as_str()),

@@ -8,6 +8,7 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 
 use super::{MAX_WORD_CHARS, Problem};
+use crate::visible::is_blank;
 
 /// The most characters of a reason that are kept among the facts; the original keeps all.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000;
@@ -34,11 +35,11 @@ pub(super) fn event_name(name: &str) -> String {
     }
 }
 
-/// Free text that may be absent or empty, without e-mail addresses: facts are there for ever, and those stay in the sealed
+/// Free text that may be absent or blank, without e-mail addresses: facts are there for ever, and those stay in the sealed
 /// original.
 pub(super) fn optional_text(text: Option<String>, max: usize) -> Option<String> {
     let text = shorten(&without_addresses(text?), max);
-    (!text.is_empty()).then_some(text)
+    (!is_blank(&text)).then_some(text)
 }
 
 fn without_addresses(text: String) -> String {
@@ -51,7 +52,7 @@ fn without_addresses(text: String) -> String {
 
 /// A moment as RFC 3339, or a date or date with time, which stand for UTC.
 pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Option<Timestamp>, Problem> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+    let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
     let parsed = moment::parse(text)
@@ -74,9 +75,9 @@ pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Op
     }
 }
 
-/// A domain name that may be absent or empty.
+/// A domain name that may be absent or blank.
 pub(super) fn domain(text: Option<&str>, path: impl Display) -> Result<Option<Domain>, Problem> {
-    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else {
+    let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
     Domain::normalise(text)

@@ -1,4 +1,4 @@
-use aggregates::{AssignedDomain, Domain, OrderId};
+use aggregates::{AssignedDomain, Domain, OrderId, PersonalField};
 use proptest::prelude::*;
 
 use super::*;
@@ -86,9 +86,11 @@ proptest! {
         email in proptest::option::of(".{0,20}"), password in proptest::option::of(".{0,20}"), domain in "[a-z]{1,20}",
     ) {
         let event = OrderEvent::MailboxesAssigned(MailboxesAssigned {
+            may_be_blank: false,
             domains: vec![AssignedDomain {
                 domain: Domain::normalise(&domain).unwrap(),
                 mailboxes: vec![AssignedMailbox {
+                    personal: PersonalField::all(),
                     credentials: Vec::new(),
                     expiry_date: None,
                     is_admin: None,
