@@ -14,7 +14,7 @@ mod witness;
 
 use std::path::PathBuf;
 
-pub use key::{next_key, rotate, rotation_id};
+pub use key::{held, next_key, rotate, rotation_id, signs};
 pub use signer::{ADVICE, CheckpointSigner};
 pub use witness::Witness;
 

@@ -1,8 +1,11 @@
 //! The data directory's secret files, made at the first start.
 //!
-//! Each is mode 0600 in a directory of mode 0700. A file is written under a temporary name, synced, and then linked to
+//! Each is made with mode 0600 in a directory of mode 0700; that a group of this process may read it too is no fault (`mode`).
+//! A file is written under a temporary name, synced, and then linked to
 //! its own name, which fails if it is taken: so a file is there whole or not at all, and of two processes that start at
 //! once both use the one that came first.
+
+mod mode;
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
@@ -69,11 +72,16 @@ pub enum DataDirError {
         /// Why it failed.
         source: io::Error,
     },
-    /// A secret file has more permissions than its owner needs.
-    #[error("{} can be read by others (mode {mode:04o}); run: chmod 600 {}", path.display(), path.display())]
+    /// Somebody else can read a secret file.
+    #[error(
+        "{} can be read by {to} (mode {mode:04o}); run: chmod 600 {}; where it is mounted, have it mounted with mode 0440",
+        path.display(), path.display()
+    )]
     Exposed {
         /// The file.
         path: PathBuf,
+        /// Who can.
+        to: String,
         /// Its permission bits.
         mode: u32,
     },
@@ -147,7 +155,7 @@ pub fn read_webhook_keys(data_dir: &Path) -> Result<Vec<Secret<String>>, DataDir
 /// Reads a file that holds one secret: its text without white space at the ends.
 ///
 /// # Errors
-/// [`DataDirError`] if it can't be read, is readable by others than its owner, or holds no text.
+/// [`DataDirError`] if it can't be read, somebody else than its owner and this process's groups can read it, or it holds no text.
 pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     let io = |source| DataDirError::Io {
         action: "read",
@@ -155,11 +163,12 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
         source,
     };
     let file = File::open(path).map_err(io)?;
-    let mode = file.metadata().map_err(io)?.mode() & 0o7777;
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata().map_err(io)?;
+    if let Some(to) = mode::strangers(&metadata).map_err(io)? {
         return Err(DataDirError::Exposed {
             path: path.to_owned(),
-            mode,
+            to,
+            mode: metadata.mode() & 0o7777,
         });
     }
     let mut text = Wiped::new(String::new());
@@ -389,7 +398,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let path = SecretFile::WebhookKey.path(dir.path());
         fs::write(&path, "planted").expect("write");
-        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("chmod");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("chmod");
         let error = ServiceSecrets::prepare(&settings(dir.path()))
             .err()
             .map(|error| error.to_string());
@@ -398,6 +407,19 @@ mod tests {
             error.contains(&format!("chmod 600 {}", path.display())) && !error.contains("planted"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_restart_succeeds_after_the_files_were_given_to_our_group() {
+        let dir = tempfile::tempdir().expect("directory");
+        let first = ServiceSecrets::prepare(&settings(dir.path())).expect("secrets");
+        for mode in [0o660, 0o440] {
+            for path in &first.created {
+                fs::set_permissions(path, Permissions::from_mode(mode)).expect("chmod");
+            }
+            let again = ServiceSecrets::prepare(&settings(dir.path())).expect("secrets");
+            assert_eq!(again.admin_token.expose(), first.admin_token.expose());
+        }
     }
 
     #[test]

@@ -75,6 +75,7 @@ use crate::erasure::Erasures;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
+use crate::processes::Standing;
 use crate::runner::{LiveRunner, Snapshots};
 use crate::store::Store;
 
@@ -112,6 +113,8 @@ pub struct App {
     pub ready_with_parked: bool,
     /// Why no checkpoint can be signed, while the log is not the one that was signed.
     pub barred: Receiver<Option<String>>,
+    /// How this process stands among the others.
+    pub standing: Receiver<Standing>,
     /// Metrics.
     pub metrics: Metrics,
     /// Cancelled when the service stops.

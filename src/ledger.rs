@@ -112,6 +112,13 @@ pub enum RecordError {
     Event(Arc<aggregates::EventError>),
 }
 
+impl RecordError {
+    /// Whether a master key is not at hand here: that passes once somebody puts it where it should be.
+    pub fn lacks_key(&self) -> bool {
+        matches!(self, Self::Vault(error) if error.lacks_key())
+    }
+}
+
 impl From<OpenVaultError> for RecordError {
     fn from(error: OpenVaultError) -> Self {
         match error {

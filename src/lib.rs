@@ -14,6 +14,7 @@ pub mod ingest;
 pub mod ledger;
 pub mod logging;
 pub mod metrics;
+pub mod processes;
 pub mod proofs;
 pub mod quarantine;
 pub mod relay;

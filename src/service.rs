@@ -24,6 +24,7 @@ use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
+use crate::processes::Registry;
 use crate::relay::Relay;
 use crate::runner::{LiveRunner, Snapshots};
 use crate::settings::{MasterKeySettings, Settings};
@@ -178,6 +179,16 @@ impl Service {
         } = Core::open(settings).await?;
         // until it serves, this process has opened nothing
         let unopened = store.head().await?.position;
+        let mut registry = Registry::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            settings,
+            MAIN_SOURCE,
+            &secrets.admin_token,
+            &secrets.webhook_keys,
+        );
+        // before it serves: a rotation that begins now has to count on it
+        registry.beat().await;
         let shutdown = CancellationToken::new();
         let live = LiveRunner::new(Arc::clone(&store));
         live.prepare().await?;
@@ -186,6 +197,8 @@ impl Service {
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
         tasks.spawn(watching);
         tasks.spawn(metrics.clone().keep_up(shutdown.clone()));
+        let standing = registry.standing();
+        tasks.spawn(registry.run(shutdown.clone()));
         tasks.spawn(erasure::follow(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -219,6 +232,7 @@ impl Service {
             lag_limit: settings.lag_limit,
             ready_with_parked: settings.ready_with_parked,
             barred,
+            standing,
             metrics,
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),

@@ -6,6 +6,7 @@
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `outcome`: what a store tells of a projection's generations
 //! - `parts`: statements of a bounded size
+//! - `process`: a running process, and what it holds
 //! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
@@ -22,6 +23,7 @@ mod keys;
 mod outcome;
 mod parts;
 mod postgres;
+mod process;
 mod query;
 mod sqlite;
 mod token;
@@ -41,6 +43,7 @@ pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot
 pub use keys::{KeyStore, Rewrapped, SubjectState};
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
+pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
 pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, Parts, RowQuery, StoredRow,
 };
@@ -311,7 +314,7 @@ pub trait Floor: Send {
 
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
-pub trait Store: KeyStore + TreeStore {
+pub trait Store: KeyStore + ProcessStore + TreeStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 

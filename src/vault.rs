@@ -53,7 +53,7 @@ pub use keyring::{Keyring, SubjectKey, WrappedKey};
 pub use master_key::{KeyMaterial, MasterKey, MasterKeyId, NotAnId, WRAPPED_KEY};
 pub use master_keys::MasterKeys;
 pub use pack::{MAX_PLAIN_BYTES, Packed};
-pub use rotation::{Rotated, Rotation, RotationError};
+pub use rotation::{Lacking, Reach, Rotated, Rotation, RotationError};
 pub use snapshot_key::{SNAPSHOT_TAG, SnapshotKey};
 pub use source::{GivenKeys, MasterKeySource};
 pub use transit::{Transit, TransitError, TransitSettings, TransitToken};
@@ -99,6 +99,7 @@ impl Vault {
         let stored = fingerprint_key(store).await?;
         let made = stored.is_none() && source.create().await?;
         let created = source.file().filter(|_| made).map(Into::into);
+        let stamp = source.stamp().await?;
         let keys = source.load().await?;
         let Some(newest) = keys.first().map(MasterKey::id) else {
             return Err(OpenVaultError::KeyIsMissing(source.describe()));
@@ -109,7 +110,7 @@ impl Vault {
             // of two processes that start at once, one says which
             None => store.first_master_key(wrapped_by.unwrap_or(newest)).await?,
         };
-        let masters = Arc::new(MasterKeys::new(source, keys, Some(current))?);
+        let masters = Arc::new(MasterKeys::new(source, keys, Some(current))?.loaded_at(stamp));
         let wrapped = match stored {
             Some(wrapped) => wrapped,
             None => {
@@ -187,7 +188,9 @@ impl Vault {
     /// [`OpenVaultError`] if the store cannot be read, or the source does not have that key.
     pub async fn follow(&self, store: &dyn Store) -> Result<(), OpenVaultError> {
         match store.master_key().await? {
-            Some(current) if current != self.masters.id() => Ok(self.masters.wrap_under(current).await?),
+            Some(current) if current != self.masters.id() || self.masters.missing().is_some() => {
+                Ok(self.masters.wrap_under(current).await?)
+            }
             _ => Ok(()),
         }
     }

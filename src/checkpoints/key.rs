@@ -8,7 +8,7 @@ use aggregates::{EventId, IdError};
 use crate::clock;
 use crate::data_dir::{self, DataDirError, SecretFile};
 use crate::proofs;
-use crate::store::{NewCheckpoint, TreeStore};
+use crate::store::{NewCheckpoint, StoreError, TreeStore};
 use crate::tlog::{NoteSigner, NoteVerifier};
 
 use super::{CheckpointError, sign};
@@ -27,6 +27,27 @@ fn load(path: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
 /// The key in the data directory, whether it is the one that signs or not.
 pub(super) fn own(data_dir: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
     load(&SecretFile::LedgerSigningKey.path(data_dir), origin)
+}
+
+/// The public halves of the keys that a process with this data directory can sign with, in hex: its own, and the one that waits
+/// to take its place. A file that cannot be read holds none.
+pub fn held(data_dir: &Path) -> Vec<String> {
+    // the name does not matter here
+    let paths = [SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir)];
+    let signers = paths.iter().filter_map(|path| load(path, "held").ok());
+    signers
+        .map(|signer| hex::encode(signer.verifier().public_key()))
+        .collect()
+}
+
+/// The public half of the key that signs, in hex; none while the log has no key.
+///
+/// # Errors
+/// If the store fails.
+pub async fn signs(store: &(impl TreeStore + ?Sized)) -> Result<Option<String>, StoreError> {
+    let newest = store.signing_keys().await?.pop();
+    let newest = newest.and_then(|key| NoteVerifier::parse(&key.verifier).ok());
+    Ok(newest.map(|verifier| hex::encode(verifier.public_key())))
 }
 
 /// The key that signs, which this process holds. A log without a key gets the one in the data directory. A rotation that

@@ -17,7 +17,7 @@ use crate::ledger::{record_access, record_access_as};
 use crate::service::master_keys;
 use crate::settings::Settings;
 use crate::store::{EventFilter, EventQuery, Store};
-use crate::vault::{KeyWrapper, MasterKey, MasterKeyId, Rotation, Vault};
+use crate::vault::{KeyWrapper, MasterKey, MasterKeyId, Reach, Rotation, RotationError, Vault};
 
 /// The arguments of `warmledger keys`.
 #[derive(Args)]
@@ -62,8 +62,9 @@ Example:
     /// Wrap all data keys under a new master key
     #[command(after_help = "\
 The newest key of the file or of the setting is used if it is not in use yet, else one is made. Services go on meanwhile,
-and learn of the new key by themselves where they can read it. If it is interrupted, run it again: it goes on. The old
-master key stays beside the new one, as older backups of the database need it, until it is retired.
+and learn of the new key by themselves where they can read it. If a running service on another host does not have it, nothing
+is rotated, and the hosts are named: give them the key and run it again (exit code 2). If it is interrupted, run it again: it
+goes on. The old master key stays beside the new one, as older backups of the database need it, until it is retired.
 
 Example:
   warmledger keys rotate --reason 'yearly'")]
@@ -71,6 +72,9 @@ Example:
         /// Why; recorded
         #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
+        /// Rotate although running services do not have the new key: they take in nothing about new users until they do
+        #[arg(long)]
+        force: bool,
     },
     /// Make a new key that signs the ledger's checkpoints
     #[command(after_help = "\
@@ -107,7 +111,10 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
         KeysCommand::List { json } => list(&*store, &vault, json).await?,
         KeysCommand::Status => return status(&*store, &vault).await,
         KeysCommand::Add { reason } => add(&*store, &vault, reason).await?,
-        KeysCommand::Rotate { reason } => rotate(&store, &vault, reason).await?,
+        KeysCommand::Rotate { reason, force } => {
+            let reach = if force { Reach::Whoever } else { Reach::Everybody };
+            rotate(&store, &vault, reason, reach).await?;
+        }
         KeysCommand::RotateSigning { reason } => rotate_signing(&*store, &settings.data_dir, reason).await?,
         KeysCommand::Retire { id, reason } => retire(&*store, &vault, id, reason).await?,
     }
@@ -191,15 +198,25 @@ async fn add(store: &dyn Store, vault: &Vault, reason: Option<Reason>) -> anyhow
     source.add().await?;
     let newest = source.load().await?.first().map(MasterKey::id);
     let newest = newest.with_context(|| format!("there is no master key in {}", source.describe()))?;
-    // its name is known only now; a key that no event tells of does not stay
-    if let Err(error) = record_access(store, AccessEvent::MasterKeyAdded(about(newest, reason))).await {
-        source.remove(newest).await?;
-        return Err(error).context("no master key was added, since it could not be recorded");
-    }
+    record_added(store, vault, newest, reason).await?;
     eprintln!(
         "master key {newest} stands in {} now; `warmledger keys rotate` puts it to use",
         source.describe()
     );
+    Ok(())
+}
+
+/// Its name is known only once it is made; a key that no event tells of does not stay.
+async fn record_added(
+    store: &dyn Store,
+    vault: &Vault,
+    key: MasterKeyId,
+    reason: Option<Reason>,
+) -> anyhow::Result<()> {
+    if let Err(error) = record_access(store, AccessEvent::MasterKeyAdded(about(key, reason))).await {
+        vault.masters().source().remove(key).await?;
+        return Err(error).context("no master key was added, since it could not be recorded");
+    }
     Ok(())
 }
 
@@ -221,9 +238,17 @@ async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reaso
     Ok(())
 }
 
-async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>) -> anyhow::Result<()> {
+async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>, reach: Reach) -> anyhow::Result<()> {
     let from = vault.masters().id();
-    let rotation = Rotation::begin(vault, &**store).await?;
+    let rotation = match Rotation::begin(vault, &**store, reach).await {
+        Err(RotationError::Lacking(lacking)) => {
+            if lacking.made {
+                record_added(&**store, vault, lacking.key, reason).await?;
+            }
+            return Err(RotationError::Lacking(lacking).into());
+        }
+        begun => begun?,
+    };
     let to = rotation.to();
     let facts = about(to, reason);
     let (before, newest) = rotations(&**store).await?;

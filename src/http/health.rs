@@ -45,6 +45,10 @@ struct Ready {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     parked: Vec<&'static str>,
+    /// What is missing in this process that another one on the same ledger has, in words; left out if nothing is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    differences: Vec<String>,
 }
 
 /// Whether the process is up.
@@ -59,7 +63,7 @@ async fn healthz() -> Json<Up> {
     Json(Up { status: "up" })
 }
 
-/// Whether the service can do its work: the store answers, the log extends what was signed, and every projection keeps up.
+/// Whether the service can do its work: the store answers, the current master key is here, the log extends what was signed, and every projection keeps up.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -71,7 +75,7 @@ async fn healthz() -> Json<Up> {
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The store is away, or the log is not the one that was signed, as one that was rolled back, or a \
+            description = "The store is away, or this process does not have the current master key, or the log is not the one that was signed, as one that was rolled back, or a \
                            projection fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows \
                            it, has parked rows; the detail says which."
         )
@@ -85,6 +89,10 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
         return Err(Problem::unavailable(format!(
             "no checkpoints are signed: {cause}; {ADVICE}"
         )));
+    }
+    let standing = app.standing.borrow().clone();
+    if let Some(cause) = standing.barred {
+        return Err(Problem::unavailable(cause));
     }
     let health = health(&app)
         .await
@@ -117,6 +125,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     Ok(Json(Ready {
         status: "ready",
         parked: parked.map(|projection| projection.name).collect(),
+        differences: standing.differences.into_iter().map(|one| one.detail).collect(),
     }))
 }
 

@@ -71,6 +71,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
     }
 
+    /// This process does not have a master key that it needs; /readyz and the log say which.
+    fn lacks_key() -> Self {
+        Self::unavailable("a master key is missing in this process; try again later, or ask another process")
+    }
+
     /// Something is wrong here; the cause is in the log and nowhere else.
     pub(super) fn internal() -> Self {
         let detail = "something went wrong here; the service's log says what";
@@ -116,6 +121,7 @@ impl From<RecordError> for Problem {
                 tracing::warn!(%error, "the store did not answer");
                 Self::unavailable("the store is not available; try again later")
             }
+            error if error.lacks_key() => Self::lacks_key(),
             error => {
                 tracing::error!(%error, "what somebody asked for could not be recorded");
                 Self::internal()
@@ -143,6 +149,10 @@ impl From<OpenError> for Problem {
         match error {
             OpenError::Store(error) => error.into(),
             OpenError::Erased => Self::new(StatusCode::GONE, "the subject was erased"),
+            OpenError::Vault(error) if error.lacks_key() => {
+                tracing::warn!(%error, "a sealed section cannot be opened here");
+                Self::lacks_key()
+            }
             OpenError::Vault(error) => {
                 tracing::error!(%error, "a sealed section could not be opened");
                 Self::internal()

@@ -82,7 +82,7 @@ pub(super) struct Received {
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The queue is full or the store is away; see `Retry-After`."
+            description = "The queue is full, the store is away or this process lacks a master key; see `Retry-After`."
         )
     )
 )]
@@ -159,6 +159,11 @@ fn refusal(source: &str, error: IngestError) -> Problem {
                 }
                 RecordError::Store(error) if error.is_transient() => {
                     let detail = "the store is not available; send it again later";
+                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+                }
+                error if error.lacks_key() => {
+                    // the log has it, once
+                    let detail = "a master key is missing in this process, as /readyz tells; send it again later";
                     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
                 }
                 error => {

@@ -107,6 +107,8 @@ pub(super) struct Writer {
     strangers: Vec<SubjectId>,
     /// Whether the store was away when last tried: then each batch is tried once, so that the queue is answered soon.
     away: bool,
+    /// When it was last logged that a master key is missing.
+    lacked: Option<Instant>,
     tail: watch::Sender<Position>,
 }
 
@@ -128,6 +130,7 @@ impl Writer {
             crowded: 0,
             strangers: Vec::new(),
             away: false,
+            lacked: None,
             tail,
         }
     }
@@ -275,7 +278,10 @@ impl Writer {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) if batch.len() > 1 => {
-                    tracing::error!(%error, "a batch was refused; recording its webhooks one by one");
+                    // of a key that is missing the log tells once, and what does not need it is recorded
+                    if !error.lacks_key() {
+                        tracing::error!(%error, "a batch was refused; recording its webhooks one by one");
+                    }
                     for pending in batch {
                         Box::pin(self.record(vec![pending])).await;
                     }
@@ -287,10 +293,24 @@ impl Writer {
                 }
             }
         }
-        tracing::error!(error = %failure, webhooks = batch.len(), "webhooks could not be recorded");
+        if failure.lacks_key() {
+            self.lacked(&failure);
+        } else {
+            tracing::error!(error = %failure, webhooks = batch.len(), "webhooks could not be recorded");
+        }
         let shared = Shared::of(failure);
         for pending in batch {
             pending.answer(Err(shared.error()));
+        }
+    }
+
+    /// Counts what cannot be recorded for want of a master key. Logged at most once a minute: it goes on until somebody acts.
+    fn lacked(&mut self, failure: &RecordError) {
+        const QUIET: Duration = Duration::from_secs(60);
+        metrics::counter!("warmledger_webhooks_without_master_key_total").increment(1);
+        if self.lacked.is_none_or(|at| at.elapsed() > QUIET) {
+            tracing::error!(error = %failure, "webhooks cannot be recorded here for want of a master key");
+            self.lacked = Some(Instant::now());
         }
     }
 

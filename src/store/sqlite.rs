@@ -8,6 +8,7 @@
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `lease`: the right to do what one process does for all
 //! - `parked`: rows that stand still
+//! - `processes`: the processes that are running
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
@@ -21,6 +22,7 @@ mod keys;
 mod lease;
 mod log;
 mod parked;
+mod processes;
 mod rows;
 mod snapshots;
 mod steps;

@@ -64,3 +64,19 @@ pub enum VaultError {
     #[error("compression failed: {0}")]
     Compression(&'static str),
 }
+
+impl VaultError {
+    /// Whether a master key is not at hand: that passes once somebody puts it where it should be.
+    pub fn lacks_key(&self) -> bool {
+        match self {
+            Self::File(_)
+            | Self::NotAKey(_)
+            | Self::KeyFileForm { .. }
+            | Self::Transit(_)
+            | Self::NoMasterKey(_)
+            | Self::NotCurrent { .. }
+            | Self::OtherMasterKey { .. } => true,
+            Self::FixedSource(_) | Self::Tampered | Self::Corrupt | Self::TooLong(_) | Self::Compression(_) => false,
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use sha2::{Digest, Sha256};
 
 use super::{KeyMaterial, MasterKey, MasterKeyId, MasterKeySource, Transit, VaultError};
 use crate::data_dir::{self, DataDirError};
@@ -39,10 +40,17 @@ impl KeyFile {
         }
     }
 
+    /// The text of the file; none if there is no file.
+    fn text(&self) -> Result<Option<Wiped<String>>, VaultError> {
+        match data_dir::read_secret_file(&self.path) {
+            Err(DataDirError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+            read => Ok(Some(read?)),
+        }
+    }
+
     async fn lines(&self) -> Result<Vec<Line>, VaultError> {
-        let text = match data_dir::read_secret_file(&self.path) {
-            Err(DataDirError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            read => read?,
+        let Some(text) = self.text()? else {
+            return Ok(Vec::new());
         };
         let mut lines = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -103,6 +111,11 @@ impl MasterKeySource for KeyFile {
 
     async fn load(&self) -> Result<Vec<MasterKey>, VaultError> {
         Ok(self.lines().await?.into_iter().map(|line| line.key).collect())
+    }
+
+    async fn stamp(&self) -> Result<Option<[u8; 32]>, VaultError> {
+        let text = self.text()?;
+        Ok(text.map(|text| Sha256::digest(text.as_bytes()).into()))
     }
 
     async fn create(&self) -> Result<bool, VaultError> {

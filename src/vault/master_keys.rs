@@ -16,6 +16,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 struct Known {
     keys: Vec<Arc<MasterKey>>,
     current: MasterKeyId,
+    /// The one that should be current, while the source does not have it: nothing is wrapped then.
+    missing: Option<MasterKeyId>,
 }
 
 impl Known {
@@ -24,11 +26,18 @@ impl Known {
     }
 }
 
+/// When the source was last asked, and what its stamp was.
+#[derive(Default)]
+struct Asked {
+    at: Option<Instant>,
+    stamp: Option<[u8; 32]>,
+}
+
 /// The keys of a source. Which one is current, the ledger's database says: all processes wrap under the same.
 pub struct MasterKeys {
     source: Arc<dyn MasterKeySource>,
     known: RwLock<Known>,
-    asked: Mutex<Option<Instant>>,
+    asked: Mutex<Asked>,
 }
 
 impl MasterKeys {
@@ -47,6 +56,7 @@ impl MasterKeys {
         let known = Known {
             keys: keys.into_iter().map(Arc::new).collect(),
             current,
+            missing: None,
         };
         if known.find(current).is_none() {
             return Err(not_current(&*source, &known, current));
@@ -54,13 +64,24 @@ impl MasterKeys {
         Ok(Self {
             source,
             known: RwLock::new(known),
-            asked: Mutex::new(None),
+            asked: Mutex::default(),
         })
+    }
+
+    /// The keys were loaded when the source had this stamp.
+    pub fn loaded_at(mut self, stamp: Option<[u8; 32]>) -> Self {
+        self.asked.get_mut().stamp = stamp;
+        self
     }
 
     /// Where they come from.
     pub fn source(&self) -> &Arc<dyn MasterKeySource> {
         &self.source
+    }
+
+    /// The master key that wraps new data keys by the ledger's word, and that this process does not have.
+    pub fn missing(&self) -> Option<MasterKeyId> {
+        self.known().missing
     }
 
     /// The ids of all of them, the newest first.
@@ -84,36 +105,65 @@ impl MasterKeys {
     /// As [`MasterKeySource::load`].
     pub async fn look_again(&self) -> Result<(), VaultError> {
         let mut asked = self.asked.lock().await;
-        match *asked {
+        match asked.at {
             Some(at) if at.elapsed() < PAUSE => Ok(()),
             _ => self.ask(&mut asked).await,
         }
     }
 
+    /// Takes up what was put into the source since it was last asked: it is asked again only if its stamp is another one.
+    ///
+    /// # Errors
+    /// As [`MasterKeySource::load`].
+    pub async fn keep_up(&self) -> Result<(), VaultError> {
+        let mut asked = self.asked.lock().await;
+        if self.source.stamp().await? == asked.stamp {
+            return Ok(());
+        }
+        self.ask(&mut asked).await
+    }
+
     /// Wraps under this key from now on; the source is asked for it, not more often than once in a second, if it is not
-    /// known.
+    /// known. If it does not have it, nothing is wrapped any more: no data key under another master key would be taken in.
     ///
     /// # Errors
     /// As [`MasterKeySource::load`]; [`VaultError::NotCurrent`] if the source does not have it.
     pub async fn wrap_under(&self, id: MasterKeyId) -> Result<(), VaultError> {
         if self.known().find(id).is_none() {
             let mut asked = self.asked.lock().await;
-            if let Some(at) = *asked {
-                tokio::time::sleep(PAUSE.saturating_sub(at.elapsed())).await;
+            let pause = asked
+                .at
+                .map(|at| PAUSE.saturating_sub(at.elapsed()))
+                .unwrap_or_default();
+            if self.known().missing == Some(id) && !pause.is_zero() {
+                return Err(not_current(&*self.source, &self.known(), id));
             }
-            self.ask(&mut asked).await?;
+            tokio::time::sleep(pause).await;
+            if let Err(error) = self.ask(&mut asked).await {
+                self.change(|known| known.missing = Some(id));
+                return Err(error);
+            }
         }
-        let known = self.known();
-        if known.find(id).is_none() {
-            return Err(not_current(&*self.source, &known, id));
+        let mut found = false;
+        self.change(|known| {
+            found = known.find(id).is_some();
+            if found {
+                known.current = id;
+            }
+            known.missing = (!found).then_some(id);
+        });
+        if found {
+            Ok(())
+        } else {
+            Err(not_current(&*self.source, &self.known(), id))
         }
-        self.change(|known| known.current = id);
-        Ok(())
     }
 
-    async fn ask(&self, asked: &mut Option<Instant>) -> Result<(), VaultError> {
-        *asked = Some(Instant::now());
+    async fn ask(&self, asked: &mut Asked) -> Result<(), VaultError> {
+        asked.at = Some(Instant::now());
+        let stamp = self.source.stamp().await?;
         let loaded = self.source.load().await?;
+        asked.stamp = stamp;
         self.change(|known| {
             let added = loaded.into_iter().filter(|key| known.find(key.id()).is_none());
             let added: Vec<_> = added.map(Arc::new).collect();
@@ -152,9 +202,12 @@ impl KeyWrapper for MasterKeys {
 
     fn wrap(&self, subject: &SubjectId, key: &DataKey) -> Result<Vec<u8>, VaultError> {
         let known = self.known();
-        match known.find(known.current) {
-            Some(master) => master.wrap(subject, key),
-            None => Err(not_current(&*self.source, &known, known.current)),
+        match (known.missing, known.find(known.current)) {
+            (None, Some(master)) => master.wrap(subject, key),
+            (missing, _) => {
+                let current = missing.unwrap_or(known.current);
+                Err(not_current(&*self.source, &known, current))
+            }
         }
     }
 

@@ -3,18 +3,28 @@
 //! The store says which master key is current, and refuses new data keys under any other; so from the moment that it
 //! says so the work can only get less. Each wrapped key names the master key that wrapped it: a rotation that was
 //! interrupted is taken up again by looking at what is left.
+//!
+//! A process that does not have the current master key can take nothing in about a new user. So a key becomes the current one
+//! only once every process that is running has it ([`processes`](crate::processes)), unless somebody insists.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aggregates::SubjectId;
 
 use super::{KeyWrapper, MasterKeyId, MasterKeys, Vault, VaultError};
-use crate::store::{Duty, Lease, Rewrapped, Store, StoreError};
+use crate::processes::{BEAT, GONE, Label};
+use crate::store::{Duty, Lease, Rewrapped, SeenProcess, Store, StoreError};
 
 /// Data keys that are wrapped anew in one transaction.
 const STEP: u32 = 500;
 /// How often everything is gone through once more because a key came in between.
 const ROUNDS: usize = 10;
+/// Pause between two looks at what the processes have.
+const LOOK: Duration = Duration::from_millis(250);
+/// A process that has come twice since and still does not have the key has looked for it in vain.
+const VISITS: i64 = 2;
 
 /// Why data keys could not be wrapped anew. What has been done stays done; the next attempt goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +38,9 @@ pub enum RotationError {
     /// Another process made another key current meanwhile.
     #[error("another process made another master key current meanwhile")]
     Overtaken,
+    /// Processes that are running do not have the new key.
+    #[error("{0}")]
+    Lacking(Lacking),
     /// Keys under another master key keep coming in.
     #[error("{0} data keys are still under another master key")]
     Unfinished(u64),
@@ -37,6 +50,46 @@ pub enum RotationError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Who does not have the key that is to become the current one.
+#[derive(Debug)]
+pub struct Lacking {
+    /// The key.
+    pub key: MasterKeyId,
+    /// Whether this attempt has made it.
+    pub made: bool,
+    /// Where it stands here.
+    pub place: String,
+    /// The processes.
+    pub processes: Vec<Label>,
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            key, place, processes, ..
+        } = self;
+        let listed: Vec<String> = processes.iter().map(ToString::to_string).collect();
+        write!(
+            f,
+            "nothing was rotated: master key {key}, which is to be the current one, stands in {place} and is missing in {}; put it \
+             there too, before the other keys (a file is looked at every {} s, a process whose keys come from a setting has to be \
+             started again), and run `warmledger keys rotate` again, which goes on with this key; --force leaves those behind, and \
+             they take in nothing about new users until they have it",
+            listed.join(", "),
+            BEAT.as_secs()
+        )
+    }
+}
+
+/// Whether a rotation leaves behind processes that do not have the new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It waits some seconds for them, and is refused.
+    Everybody,
+    /// It does.
+    Whoever,
 }
 
 /// What a rotation has come to.
@@ -65,16 +118,32 @@ impl<'a> Rotation<'a> {
     ///
     /// # Errors
     /// [`RotationError`].
-    pub async fn begin(vault: &Vault, store: &'a dyn Store) -> Result<Self, RotationError> {
+    pub async fn begin(vault: &Vault, store: &'a dyn Store, reach: Reach) -> Result<Self, RotationError> {
         let lease = store.lease(Duty::KeyRotation).await?.ok_or(RotationError::Busy)?;
         let masters = Arc::clone(vault.masters());
         follow(&masters, store).await?;
         let from = masters.id();
         let left = store.keys_not_under(from, None, 1).await?;
         let resumed = !left.is_empty();
-        let to = if resumed { from } else { next(&masters, from).await? };
+        let (to, made) = if resumed {
+            (from, false)
+        } else {
+            next(&masters, from).await?
+        };
         if !resumed {
             masters.refresh().await?;
+            if reach == Reach::Everybody {
+                let processes = lacking(store, to).await?;
+                if !processes.is_empty() {
+                    let place = masters.source().describe();
+                    return Err(RotationError::Lacking(Lacking {
+                        key: to,
+                        made,
+                        place,
+                        processes,
+                    }));
+                }
+            }
             if !store.set_master_key(from, to).await? {
                 return Err(RotationError::Overtaken);
             }
@@ -154,15 +223,43 @@ async fn follow(masters: &MasterKeys, store: &dyn Store) -> Result<(), RotationE
     }
 }
 
-/// The key to rotate to.
-async fn next(masters: &MasterKeys, from: MasterKeyId) -> Result<MasterKeyId, RotationError> {
+/// The running processes that do not have a key, after they had the time to find it or to count as gone.
+async fn lacking(store: &dyn Store, key: MasterKeyId) -> Result<Vec<Label>, StoreError> {
+    let name = key.to_string();
+    let begun = Instant::now();
+    let mut first: Vec<(String, i64)> = Vec::new();
+    loop {
+        let seen = store.processes().await?;
+        let lacking = seen
+            .iter()
+            .filter(|seen| !seen.process.holds.master_keys.contains(&name));
+        let lacking: Vec<&SeenProcess> = lacking.collect();
+        let vain = |seen: &&SeenProcess| {
+            let before = first.iter().find(|(id, _)| *id == seen.process.id);
+            before.is_some_and(|(_, beats)| seen.beats >= beats + VISITS)
+        };
+        if lacking.is_empty() || lacking.iter().all(vain) || begun.elapsed() > GONE + BEAT {
+            return Ok(lacking.into_iter().map(Label::of).collect());
+        }
+        for seen in lacking {
+            if !first.iter().any(|(id, _)| *id == seen.process.id) {
+                first.push((seen.process.id.clone(), seen.beats));
+            }
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// The key to rotate to, and whether it was made for that.
+async fn next(masters: &MasterKeys, from: MasterKeyId) -> Result<(MasterKeyId, bool), RotationError> {
     let source = masters.source();
     let newest = async || source.load().await.map(|keys| keys.first().map(super::MasterKey::id));
     // one that an operator has put there, or that an interrupted rotation did not come to use
     if let Some(prepared) = newest().await?.filter(|id| *id != from) {
-        return Ok(prepared);
+        return Ok((prepared, false));
     }
     source.add().await?;
     let added = newest().await?.filter(|id| *id != from);
-    added.ok_or_else(|| RotationError::NoNewKey(source.describe()))
+    let added = added.ok_or_else(|| RotationError::NoNewKey(source.describe()))?;
+    Ok((added, true))
 }

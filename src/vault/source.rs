@@ -21,6 +21,12 @@ pub trait MasterKeySource: Send + Sync {
     /// [`VaultError`] if the place cannot be read, or holds something else.
     async fn load(&self) -> Result<Vec<MasterKey>, VaultError>;
 
+    /// What changes whenever the keys may have, so that they need not be loaded to find that out; none where they never do.
+    ///
+    /// # Errors
+    /// [`VaultError`] if the place cannot be read.
+    async fn stamp(&self) -> Result<Option<[u8; 32]>, VaultError>;
+
     /// Makes the first key. `false`, and nothing changed, if there is one: of two processes that start at once, both use
     /// the one that came first.
     ///
@@ -63,6 +69,10 @@ impl MasterKeySource for GivenKeys {
 
     async fn load(&self) -> Result<Vec<MasterKey>, VaultError> {
         Ok(self.0.iter().map(MasterKey::new).collect())
+    }
+
+    async fn stamp(&self) -> Result<Option<[u8; 32]>, VaultError> {
+        Ok(None)
     }
 
     async fn create(&self) -> Result<bool, VaultError> {

@@ -22,6 +22,7 @@ mod leases;
 mod leaves;
 mod parked;
 mod postgres_killed;
+mod processes;
 mod quarantine;
 mod rebuilds;
 mod secrets;

@@ -17,7 +17,8 @@ async fn facts_that_were_kept_as_json_are_the_same_text() {
     let raw = Raw::connect(&database).await;
     // as it was before migration 36, but for the function that appends
     raw.execute(
-        "ALTER TABLE events ALTER COLUMN facts TYPE json USING facts::json;
+        "DROP TABLE IF EXISTS processes;
+         ALTER TABLE events ALTER COLUMN facts TYPE json USING facts::json;
          DELETE FROM _sqlx_migrations WHERE version >= 36",
     )
     .await;

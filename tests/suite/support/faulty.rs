@@ -17,6 +17,7 @@ use warmledger::store::{
     StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot, SubjectState, Switch, TakenFloor,
 };
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
+use warmledger::store::{Process, ProcessStore, SeenProcess};
 use warmledger::tlog::{Growth, Hash};
 use warmledger::vault::{MasterKeyId, WrappedKey};
 
@@ -429,6 +430,21 @@ impl Store for FaultyStore {
 
     async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
         self.real.counts(query, column).await
+    }
+}
+
+#[async_trait]
+impl ProcessStore for FaultyStore {
+    async fn process_seen(&self, process: &Process) -> Result<(), StoreError> {
+        self.real.process_seen(process).await
+    }
+
+    async fn processes(&self) -> Result<Vec<SeenProcess>, StoreError> {
+        self.real.processes().await
+    }
+
+    async fn process_ended(&self, id: &str) -> Result<(), StoreError> {
+        self.real.process_ended(id).await
     }
 }
 
