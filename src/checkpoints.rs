@@ -14,7 +14,7 @@ mod witness;
 
 use std::path::PathBuf;
 
-pub use key::{held, next_key, rotate, rotation_id, signs};
+pub use key::{SigningKeys, half, next_key, rotate, rotation_id, signs};
 pub use signer::{ADVICE, CheckpointSigner};
 pub use witness::Witness;
 
@@ -42,14 +42,20 @@ pub enum CheckpointError {
     Nameless(String),
     /// The key of this process is not the one that signs.
     #[error(
-        "{path} does not hold the log's signing key, {verifier}: put a copy of that one there, or make this one sign"
+        "{place} does not hold the log's signing key, {verifier}: put a copy of that one there, or make this one sign"
     )]
     OtherKey {
-        /// The key file.
-        path: PathBuf,
+        /// Where it was looked for.
+        place: String,
         /// The key that signs.
         verifier: String,
     },
+    /// There is no new key to sign with.
+    #[error(
+        "signing keys come from the setting ledger_signing_key, which cannot be changed from here: put the new key before the old \
+         one there, separated by a comma, and start every process of the service again"
+    )]
+    FixedKeys,
     /// What is kept is not a signed checkpoint.
     #[error("{0} is not a checkpoint of this log: {1}")]
     Unreadable(String, NoteError),

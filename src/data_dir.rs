@@ -115,9 +115,11 @@ impl ServiceSecrets {
         create_dir(dir)?;
         let mut created = Vec::new();
         let mut read = |file| read_or_create(dir, file, &mut created);
-        // read again whenever it signs, as it may be rotated
-        read(SecretFile::LedgerSigningKey)?;
-        read_seed(&SecretFile::LedgerSigningKey.path(dir))?;
+        if settings.ledger_signing_key.is_none() {
+            // read again whenever it signs, as it may be rotated
+            read(SecretFile::LedgerSigningKey)?;
+            read_seed(&SecretFile::LedgerSigningKey.path(dir))?;
+        }
         let webhook_keys = match &settings.webhook_key {
             Some(keys) => keys.clone(),
             None => webhook_keys(dir, &read(SecretFile::WebhookKey)?)?,

@@ -11,7 +11,7 @@ mod differences;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -20,8 +20,8 @@ use tokio_util::sync::CancellationToken;
 pub use crate::store::GONE;
 pub use differences::{Difference, Thing};
 
-use crate::checkpoints;
-use crate::secret::Secret;
+use crate::checkpoints::{self, SigningKeys};
+use crate::secret::{Secret, Wiped};
 use crate::settings::Settings;
 use crate::store::{Holds, Process, SeenProcess, Store, StoreError};
 use crate::vault::Vault;
@@ -30,6 +30,10 @@ use crate::vault::Vault;
 pub const BEAT: Duration = Duration::from_secs(2);
 /// How long the place of the master keys, or the store, may take to answer: a process that waits longer would count as gone.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Pause between two looks at what the others hold.
+const LOOK: Duration = Duration::from_millis(250);
+/// A process that has come twice since and still does not have something has looked for it in vain.
+const VISITS: i64 = 2;
 
 /// A process, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +80,7 @@ pub struct Standing {
 pub struct Registry {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
-    settings: Settings,
+    signing: SigningKeys,
     own: Process,
     standing: watch::Sender<Standing>,
     /// Whether the store was away, or the keys could not be read, at the last beat: said once.
@@ -121,7 +125,7 @@ impl Registry {
         Self {
             store,
             vault,
-            settings: settings.clone(),
+            signing: settings.into(),
             own,
             standing: watch::Sender::new(Standing::default()),
             troubled: false,
@@ -175,7 +179,7 @@ impl Registry {
             let wraps = self.vault.masters().wrap_under(current).await;
             let barred = wraps.err().map(|error| error.to_string());
             self.own.holds.master_keys = self.vault.masters().ids().iter().map(ToString::to_string).collect();
-            self.own.holds.signing_keys = checkpoints::held(&self.settings.data_dir);
+            self.own.holds.signing_keys = self.signing.held();
             self.store.process_seen(&self.own).await?;
             let signs = checkpoints::signs(&*self.store).await?;
             let others = self.store.processes().await?;
@@ -218,8 +222,40 @@ impl Registry {
     }
 }
 
+/// The running processes that do not hold something, after they had the time to find it, or to count as gone.
+///
+/// # Errors
+/// If the store fails.
+pub async fn lacking(store: &dyn Store, has: impl Fn(&Holds) -> bool) -> Result<Vec<Label>, StoreError> {
+    let begun = Instant::now();
+    let mut first: Vec<(String, i64)> = Vec::new();
+    loop {
+        let seen = store.processes().await?;
+        let lacking: Vec<&SeenProcess> = seen.iter().filter(|seen| !has(&seen.process.holds)).collect();
+        let vain = |seen: &&SeenProcess| {
+            let before = first.iter().find(|(id, _)| *id == seen.process.id);
+            before.is_some_and(|(_, beats)| seen.beats >= beats + VISITS)
+        };
+        if lacking.iter().all(vain) || begun.elapsed() > GONE + BEAT {
+            return Ok(lacking.into_iter().map(Label::of).collect());
+        }
+        for seen in lacking {
+            if !first.iter().any(|(id, _)| *id == seen.process.id) {
+                first.push((seen.process.id.clone(), seen.beats));
+            }
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// Processes in a sentence.
+pub fn list(processes: &[Label]) -> String {
+    let listed: Vec<String> = processes.iter().map(ToString::to_string).collect();
+    listed.join(", ")
+}
+
 /// Says nothing about the secret to whoever does not have the ledger's keys.
 fn fingerprint(vault: &Vault, kind: &str, secret: &Secret<String>) -> String {
-    let text = crate::secret::Wiped::new(format!("warmledger {kind} v1\n{}", secret.expose()));
+    let text = Wiped::new(format!("warmledger {kind} v1\n{}", secret.expose()));
     vault.fingerprints().of(text.as_bytes()).to_string()
 }

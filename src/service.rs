@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregates::Source;
+use aggregates::{Position, Source};
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -51,6 +51,8 @@ pub struct Core {
     pub erasures: Erasures,
     /// What the service runs with.
     pub secrets: ServiceSecrets,
+    /// The end of the log before journal and ledger were compared: later erasures are not in the journal yet.
+    compared: Position,
     writer: JoinHandle<()>,
     signer: CheckpointSigner,
 }
@@ -73,13 +75,14 @@ impl Core {
         let mut secrets = ServiceSecrets::prepare(settings)?;
         secrets.created.extend(vault.created().cloned());
         let journal = Arc::new(ErasureJournal::new(&settings.erasure_journal, vault.ledger_name()));
+        let compared = store.head().await?.position;
         erasure::restore(&*store, &journal).await?;
         let (ledger, writer) =
             Ledger::start(Arc::clone(&store), Arc::clone(&vault), settings.queue_capacity.get()).await?;
         let reader = Reader::new(Arc::clone(&store), Arc::clone(&vault));
         let erasures = Erasures::new(Arc::clone(&store), reader, ledger.clone(), journal);
         let origin = settings.checkpoint_origin.as_deref();
-        let signer = CheckpointSigner::open(Arc::clone(&store), settings.data_dir.clone(), origin).await?;
+        let signer = CheckpointSigner::open(Arc::clone(&store), settings, origin).await?;
         let ingest = |source: Source, verifier: Verifier| {
             let fingerprints = Arc::clone(vault.fingerprints());
             (
@@ -103,6 +106,7 @@ impl Core {
             ingests,
             erasures,
             secrets,
+            compared,
             writer,
             signer,
         })
@@ -174,11 +178,10 @@ impl Service {
             ingests,
             erasures,
             secrets,
+            compared,
             writer,
             signer,
         } = Core::open(settings).await?;
-        // until it serves, this process has opened nothing
-        let unopened = store.head().await?.position;
         let mut registry = Registry::new(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -204,7 +207,7 @@ impl Service {
             Arc::clone(&vault),
             Arc::clone(erasures.journal()),
             head.clone(),
-            unopened,
+            compared,
             shutdown.clone(),
         ));
         let written = CancellationToken::new();

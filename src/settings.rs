@@ -6,6 +6,7 @@
 //! - `keys`: the known keys, and the suggestion for a misspelt one
 //! - `layers`: the merge, which remembers where each value came from
 //! - `read`, `values`, `url`, `postgres_url`, `master`: text to types
+//! - `secret_files`: secrets that stand in files of their own
 //! - `effective`: the way back, masked
 
 mod effective;
@@ -15,6 +16,7 @@ mod layers;
 mod master;
 mod postgres_url;
 mod read;
+mod secret_files;
 mod url;
 mod values;
 
@@ -107,6 +109,8 @@ pub struct Settings {
     pub signature: Scheme,
     /// Where the key that wraps all data keys comes from.
     pub master_key: MasterKeySettings,
+    /// The seeds of the keys that sign checkpoints, the newest first; `None` means the data directory's `ledger-signing.key`.
+    pub ledger_signing_key: Option<Vec<Secret<[u8; 32]>>>,
     /// The file that keeps in mind who was erased, whatever becomes of the database.
     pub erasure_journal: PathBuf,
     /// The token that may do everything; `None` means the data directory's `admin.token`.
@@ -134,6 +138,8 @@ pub struct Settings {
     /// Further senders by name, each received at `/webhooks/NAME`.
     pub sources: BTreeMap<Source, SourceSettings>,
     origins: BTreeMap<String, Origin>,
+    /// The files that secrets were read from, by their keys.
+    secret_files: BTreeMap<String, PathBuf>,
 }
 
 /// One `[sources.NAME]` table. Holds secrets: no `Debug`.
@@ -212,6 +218,8 @@ impl Settings {
         }
         self.master_key = MasterKeySettings::File(self.data_dir.join("master.key"));
         self.erasure_journal = self.data_dir.join(ERASURE_JOURNAL);
+        self.ledger_signing_key = None;
+        self.secret_files.clear();
         self.webhook_key = None;
         self.signature = Scheme::default();
         self.admin_token = None;

@@ -1,43 +1,120 @@
-//! The log's signing key: `ledger-signing.key` in the data directory, 64 hexadecimal digits, mode 0600. The store keeps the
-//! public keys, and the newest of them is the one that signs.
+//! The log's signing key: `ledger-signing.key` in the data directory, 64 hexadecimal digits, or what the settings give. The store
+//! keeps the public keys, and the newest of them is the one that signs.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use aggregates::{EventId, IdError};
 
 use crate::clock;
 use crate::data_dir::{self, DataDirError, SecretFile};
 use crate::proofs;
+use crate::secret::Secret;
+use crate::settings::Settings;
 use crate::store::{NewCheckpoint, StoreError, TreeStore};
 use crate::tlog::{NoteSigner, NoteVerifier};
 
 use super::{CheckpointError, sign};
 
-/// Where a new key waits until the store knows it.
-fn next_path(data_dir: &Path) -> PathBuf {
-    let mut path = SecretFile::LedgerSigningKey.path(data_dir).into_os_string();
-    path.push(".next");
-    path.into()
+/// Where the keys that sign come from.
+#[derive(Clone)]
+pub struct SigningKeys {
+    data_dir: PathBuf,
+    /// Those that the settings name, the newest first; then no file is read or written.
+    given: Option<Arc<[Secret<[u8; 32]>]>>,
+}
+
+/// The file in this data directory.
+impl From<PathBuf> for SigningKeys {
+    fn from(data_dir: PathBuf) -> Self {
+        Self { data_dir, given: None }
+    }
+}
+
+impl From<&Path> for SigningKeys {
+    fn from(data_dir: &Path) -> Self {
+        data_dir.to_owned().into()
+    }
+}
+
+/// As the settings say.
+impl From<&Settings> for SigningKeys {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            data_dir: settings.data_dir.clone(),
+            given: settings.ledger_signing_key.clone().map(Into::into),
+        }
+    }
+}
+
+impl SigningKeys {
+    /// The data directory, where the newest checkpoint is kept.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Where a new key waits until it signs: every process that is to sign with it needs a copy there. None where keys are given.
+    pub fn waiting_at(&self) -> Option<PathBuf> {
+        self.given.is_none().then(|| self.next_path())
+    }
+
+    /// The public halves of the keys that this process can sign with, in hex: its own, and the one that waits to take its
+    /// place. A file that cannot be read holds none.
+    pub fn held(&self) -> Vec<String> {
+        // a key's public half does not depend on the name
+        let name = "held";
+        let signers: Vec<NoteSigner> = match &self.given {
+            Some(seeds) => seeds.iter().map(|seed| NoteSigner::new(name, seed)).collect(),
+            None => {
+                let paths = [self.path(), self.next_path()];
+                paths.iter().filter_map(|path| load(path, name).ok()).collect()
+            }
+        };
+        signers.iter().map(|signer| half(signer.verifier())).collect()
+    }
+
+    /// The first key, whether it is the one that signs or not.
+    pub(super) fn own(&self, origin: &str) -> Result<NoteSigner, DataDirError> {
+        match self.given.as_deref().and_then(<[_]>::first) {
+            Some(seed) => Ok(NoteSigner::new(origin, seed)),
+            None => load(&self.path(), origin),
+        }
+    }
+
+    /// The key with this public text, if it is here and does not wait in a file.
+    fn find(&self, verifier: &str, origin: &str) -> Result<Option<NoteSigner>, DataDirError> {
+        let fits = |signer: &NoteSigner| signer.verifier().to_string() == verifier;
+        match &self.given {
+            Some(seeds) => Ok(seeds.iter().map(|seed| NoteSigner::new(origin, seed)).find(fits)),
+            None => Ok(Some(self.own(origin)?).filter(fits)),
+        }
+    }
+
+    fn place(&self) -> String {
+        match self.given {
+            Some(_) => "the setting ledger_signing_key".to_owned(),
+            None => self.path().display().to_string(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        SecretFile::LedgerSigningKey.path(&self.data_dir)
+    }
+
+    fn next_path(&self) -> PathBuf {
+        let mut path = self.path().into_os_string();
+        path.push(".next");
+        path.into()
+    }
 }
 
 fn load(path: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
     Ok(NoteSigner::new(origin, &data_dir::read_seed(path)?))
 }
 
-/// The key in the data directory, whether it is the one that signs or not.
-pub(super) fn own(data_dir: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
-    load(&SecretFile::LedgerSigningKey.path(data_dir), origin)
-}
-
-/// The public halves of the keys that a process with this data directory can sign with, in hex: its own, and the one that waits
-/// to take its place. A file that cannot be read holds none.
-pub fn held(data_dir: &Path) -> Vec<String> {
-    // the name does not matter here
-    let paths = [SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir)];
-    let signers = paths.iter().filter_map(|path| load(path, "held").ok());
-    signers
-        .map(|signer| hex::encode(signer.verifier().public_key()))
-        .collect()
+/// A key's public half, in hex.
+pub fn half(verifier: &NoteVerifier) -> String {
+    hex::encode(verifier.public_key())
 }
 
 /// The public half of the key that signs, in hex; none while the log has no key.
@@ -47,49 +124,72 @@ pub fn held(data_dir: &Path) -> Vec<String> {
 pub async fn signs(store: &(impl TreeStore + ?Sized)) -> Result<Option<String>, StoreError> {
     let newest = store.signing_keys().await?.pop();
     let newest = newest.and_then(|key| NoteVerifier::parse(&key.verifier).ok());
-    Ok(newest.map(|verifier| hex::encode(verifier.public_key())))
+    Ok(newest.as_ref().map(half))
 }
 
-/// The key that signs, which this process holds. A log without a key gets the one in the data directory. A rotation that
-/// was interrupted after the store had learnt of the new key is finished.
+/// The key that signs, which this process holds. A log without a key gets this process's first one. A rotation that
+/// was interrupted after the store had learnt of the new key, or made elsewhere, is finished.
 pub(super) async fn current(
     store: &(impl TreeStore + ?Sized),
-    data_dir: &Path,
+    keys: &SigningKeys,
     origin: &str,
 ) -> Result<NoteSigner, CheckpointError> {
-    let path = SecretFile::LedgerSigningKey.path(data_dir);
-    let own = own(data_dir, origin)?;
-    let mut keys = store.signing_keys().await?;
-    if keys.is_empty() {
+    let mut known = store.signing_keys().await?;
+    if known.is_empty() {
+        let own = keys.own(origin)?;
         store.add_signing_key(&own.verifier().to_string(), None).await?;
-        keys = store.signing_keys().await?;
+        known = store.signing_keys().await?;
     }
-    let newest = keys.pop().map(|key| key.verifier).unwrap_or_default();
-    if newest == own.verifier().to_string() {
-        return Ok(own);
+    let newest = known.pop().map(|key| key.verifier).unwrap_or_default();
+    if let Some(signer) = keys.find(&newest, origin)? {
+        return Ok(signer);
     }
-    let next = next_path(data_dir);
-    if next.exists() {
+    if let Some(next) = keys.waiting_at().filter(|next| next.exists()) {
         let waiting = load(&next, origin)?;
         if newest == waiting.verifier().to_string() {
-            data_dir::move_secret_file(&next, &path)?;
+            data_dir::move_secret_file(&next, &keys.path())?;
             return Ok(waiting);
         }
     }
-    Err(CheckpointError::OtherKey { path, verifier: newest })
+    let place = keys.place();
+    Err(CheckpointError::OtherKey {
+        place,
+        verifier: newest,
+    })
 }
 
-/// The key that [`rotate`] would put to use: a new one, which waits in the data directory until then.
+/// The key that [`rotate`] would put to use: a new one, which waits in the data directory until then, or the first of those
+/// that are given.
 ///
 /// # Errors
 /// As [`rotate`].
-pub async fn next_key(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
+pub async fn next_key(
+    store: &(impl TreeStore + ?Sized),
+    keys: impl Into<SigningKeys>,
+) -> Result<NoteVerifier, CheckpointError> {
     let origin = super::origin(store, &super::new_origin()).await?;
-    current(store, data_dir, &origin).await?;
-    let next = next_path(data_dir);
+    Ok(next(store, &keys.into(), &origin).await?.verifier().clone())
+}
+
+async fn next(
+    store: &(impl TreeStore + ?Sized),
+    keys: &SigningKeys,
+    origin: &str,
+) -> Result<NoteSigner, CheckpointError> {
+    current(store, keys, origin).await?;
+    let Some(next) = keys.waiting_at() else {
+        let first = keys.own(origin)?;
+        let name = first.verifier().to_string();
+        let known = store.signing_keys().await?.iter().any(|key| key.verifier == name);
+        return if known {
+            Err(CheckpointError::FixedKeys)
+        } else {
+            Ok(first)
+        };
+    };
     // one that is there waits from an attempt that has not come to its end
     data_dir::create_seed(&next)?;
-    Ok(load(&next, &origin)?.verifier().clone())
+    Ok(load(&next, origin)?)
 }
 
 /// The id of the event that tells that a key signs from now on: one for each key, however often its rotation is interrupted
@@ -101,18 +201,19 @@ pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
     EventId::parse(&format!("signing-key-{}", hex::encode(key.public_key())))
 }
 
-/// Makes a new key, and has it sign from now on: a checkpoint that both keys sign hands over. A service that runs on the same
-/// data directory takes it up by itself; others need a copy of the new file.
+/// Has the new key sign from now on: a checkpoint that both keys sign hands over. A service that holds it takes it up by itself.
 ///
 /// # Errors
-/// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the data directory does not hold the key that
-/// signs. It can be called again after any of them.
-pub async fn rotate(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Result<NoteVerifier, CheckpointError> {
+/// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the key that signs is not here, and
+/// [`CheckpointError::FixedKeys`] where no new one is given. It can be called again after any of them.
+pub async fn rotate(
+    store: &(impl TreeStore + ?Sized),
+    keys: impl Into<SigningKeys>,
+) -> Result<NoteVerifier, CheckpointError> {
+    let keys = keys.into();
     let origin = super::origin(store, &super::new_origin()).await?;
-    let old = current(store, data_dir, &origin).await?;
-    let (path, next) = (SecretFile::LedgerSigningKey.path(data_dir), next_path(data_dir));
-    next_key(store, data_dir).await?;
-    let new = load(&next, &origin)?;
+    let old = current(store, &keys, &origin).await?;
+    let new = next(store, &keys, &origin).await?;
     let size = store.tree().await?.frontier.size();
     let root = proofs::root(store, size).await?;
     let checkpoint = NewCheckpoint {
@@ -124,6 +225,8 @@ pub async fn rotate(store: &(impl TreeStore + ?Sized), data_dir: &Path) -> Resul
     store
         .add_signing_key(&new.verifier().to_string(), Some(&checkpoint))
         .await?;
-    data_dir::move_secret_file(&next, &path)?;
+    if let Some(next) = keys.waiting_at() {
+        data_dir::move_secret_file(&next, &keys.path())?;
+    }
     Ok(new.verifier().clone())
 }

@@ -1,6 +1,5 @@
 //! Signs checkpoints: one a second at most while there is traffic, and one more at a clean stop.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::proofs;
 use crate::store::{Duty, Lease, NewCheckpoint, Store};
 use crate::tlog::{self, Checkpoint, Hash, NoteVerifier};
 
-use super::{CheckpointError, Witness, key, sign};
+use super::{CheckpointError, SigningKeys, Witness, key, sign};
 
 /// Between two checkpoints, and between two looks at whether another process has gone.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,26 +25,30 @@ pub const ADVICE: &str = "put the newest copy of the database in place, or, if t
 /// Signs the log's checkpoints.
 pub struct CheckpointSigner {
     store: Arc<dyn Store>,
-    data_dir: PathBuf,
+    keys: SigningKeys,
     origin: String,
     /// Why nothing can be signed, while the log is not the one that was signed.
     barred: watch::Sender<Option<String>>,
 }
 
 impl CheckpointSigner {
-    /// A signer with the key in the data directory. `origin` is the log's name as it is set; a log that has none gets it,
+    /// A signer with these keys; those of a data directory, if that is all that is named. `origin` is the log's name as it is set; a log that has none gets it,
     /// or one that is made up.
     ///
     /// # Errors
     /// [`CheckpointError`] if the log has another name already, or the store fails.
-    pub async fn open(store: Arc<dyn Store>, data_dir: PathBuf, origin: Option<&str>) -> Result<Self, CheckpointError> {
+    pub async fn open(
+        store: Arc<dyn Store>,
+        keys: impl Into<SigningKeys>,
+        origin: Option<&str>,
+    ) -> Result<Self, CheckpointError> {
         let offer = origin.map_or_else(super::new_origin, str::to_owned);
         let known = super::origin(&*store, &offer).await?;
         match origin {
             Some(set) if set != known => Err(CheckpointError::Renamed(known, set.to_owned())),
             _ => Ok(Self {
                 store,
-                data_dir,
+                keys: keys.into(),
                 origin: known,
                 barred: watch::Sender::new(None),
             }),
@@ -62,9 +65,13 @@ impl CheckpointSigner {
     pub async fn run(self, shutdown: CancellationToken, written: CancellationToken) {
         let mut lease = None;
         let mut signed = None;
+        let mut witnessed = None;
         let mut troubled = false;
         while !shutdown.is_cancelled() {
-            let signing = self.sign_new(&mut lease, &mut signed).await;
+            let mut signing = self.sign_new(&mut lease, &mut signed).await;
+            if signing.is_ok() && lease.is_none() {
+                signing = self.witness(&mut witnessed).await;
+            }
             match &signing {
                 Ok(()) => drop(self.barred.send_replace(None)),
                 Err(error) if error.is_of_history() => drop(self.barred.send_replace(Some(error.to_string()))),
@@ -116,8 +123,16 @@ impl CheckpointSigner {
         }
         let head = self.store.head().await?.position;
         if lease.is_some() && *signed != Some(head) {
-            self.sign().await?;
-            *signed = Some(head);
+            match self.sign().await {
+                Ok(()) => *signed = Some(head),
+                Err(error) => {
+                    if matches!(error, CheckpointError::OtherKey { .. }) {
+                        // another process may have the key that is missing here
+                        *lease = None;
+                    }
+                    return Err(error);
+                }
+            }
         }
         Ok(())
     }
@@ -134,23 +149,11 @@ impl CheckpointSigner {
             return Err(CheckpointError::Behind);
         }
         let root = tree.frontier.root();
-        let witness = Witness::in_dir(&self.data_dir);
-        let keys = store.signing_keys().await?;
-        let keys: Vec<_> = keys
-            .iter()
-            .filter_map(|key| NoteVerifier::parse(&key.verifier).ok())
-            .collect();
-        let witnessed = |error| match error {
-            CheckpointError::Store(_) | CheckpointError::File(_) => error,
-            error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
-        };
+        let witness = Witness::in_dir(self.keys.data_dir());
+        let keys = self.verifiers().await?;
         // before the key is looked at: a log that was rolled back may have forgotten it
-        let seen = self.seen(&witness, &keys, size).map_err(witnessed)?;
-        if let Some(seen) = &seen {
-            let extends = self.extends((seen.size, seen.root), (size, root)).await;
-            extends.map_err(witnessed)?;
-        }
-        let signer = key::current(store, &self.data_dir, &self.origin).await?;
+        let seen = self.checked(&witness, &keys, (size, root)).await?;
+        let signer = key::current(store, &self.keys, &self.origin).await?;
         let latest = store.latest_checkpoint().await?;
         if let Some(latest) = latest {
             let name = || format!("checkpoint {}", latest.id);
@@ -176,13 +179,61 @@ impl CheckpointSigner {
         Ok(())
     }
 
+    /// Keeps in mind what another process has signed, if the log extends what is kept here: this process may be the next one to
+    /// sign, and the other host may be gone with what it knew.
+    async fn witness(&self, witnessed: &mut Option<i64>) -> Result<(), CheckpointError> {
+        let Some(latest) = self.store.latest_checkpoint().await? else {
+            return Ok(());
+        };
+        if *witnessed == Some(latest.id) {
+            return Ok(());
+        }
+        let frontier = self.store.tree().await?.frontier;
+        let (size, root) = (frontier.size(), frontier.root());
+        let witness = Witness::in_dir(self.keys.data_dir());
+        let keys = self.verifiers().await?;
+        let seen = self.checked(&witness, &keys, (size, root)).await?;
+        let name = || format!("checkpoint {}", latest.id);
+        let new = super::open(&latest.note, &keys).map_err(|error| CheckpointError::Unreadable(name(), error))?;
+        self.extends((new.size, new.root), (size, root)).await?;
+        if seen.is_none_or(|seen| seen.size < new.size) {
+            witness.keep(&latest.note)?;
+        }
+        *witnessed = Some(latest.id);
+        Ok(())
+    }
+
+    async fn verifiers(&self) -> Result<Vec<NoteVerifier>, CheckpointError> {
+        let keys = self.store.signing_keys().await?.into_iter();
+        Ok(keys.filter_map(|key| NoteVerifier::parse(&key.verifier).ok()).collect())
+    }
+
+    /// The checkpoint that is kept here, which a tree of this size and root extends.
+    async fn checked(
+        &self,
+        witness: &Witness,
+        keys: &[NoteVerifier],
+        tree: (u64, Hash),
+    ) -> Result<Option<Checkpoint>, CheckpointError> {
+        let witnessed = |error| match error {
+            CheckpointError::Store(_) | CheckpointError::File(_) => error,
+            error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
+        };
+        let seen = self.seen(witness, keys, tree.0).map_err(witnessed)?;
+        if let Some(seen) = &seen {
+            let extends = self.extends((seen.size, seen.root), tree).await;
+            extends.map_err(witnessed)?;
+        }
+        Ok(seen)
+    }
+
     /// The checkpoint that was signed here last, by one of the log's keys.
     fn seen(&self, witness: &Witness, keys: &[NoteVerifier], size: u64) -> Result<Option<Checkpoint>, CheckpointError> {
         let unreadable = match witness.checkpoint(keys) {
             Err(error @ CheckpointError::Unreadable(..)) => error,
             seen => return seen,
         };
-        let own = key::own(&self.data_dir, &self.origin)?;
+        let own = self.keys.own(&self.origin)?;
         match witness.checkpoint(std::slice::from_ref(own.verifier())) {
             Ok(Some(kept)) if kept.size > size => Err(CheckpointError::RolledBack {
                 signed: kept.size,

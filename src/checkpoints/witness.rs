@@ -1,5 +1,5 @@
 //! The newest checkpoint, kept in a file beside the keys: a database that was replaced by an older copy does not know better,
-//! this file does.
+//! this file does. Every process keeps one, also of what another one has signed.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -10,7 +10,7 @@ use crate::tlog::{Checkpoint, NoteVerifier};
 
 use super::{CheckpointError, open};
 
-/// `checkpoint.latest` in the data directory: the note that this process has signed last.
+/// `checkpoint.latest` in the data directory: the newest note that this process has signed or seen.
 pub struct Witness(PathBuf);
 
 impl Witness {
@@ -24,7 +24,7 @@ impl Witness {
         &self.0
     }
 
-    /// The signed note; none if nothing was signed here yet.
+    /// The signed note; none if nothing was signed or seen here yet.
     ///
     /// # Errors
     /// [`DataDirError`] if the file cannot be read.
@@ -36,7 +36,7 @@ impl Witness {
         }
     }
 
-    /// The checkpoint that was signed here last.
+    /// The checkpoint that is kept here.
     pub(super) fn checkpoint(&self, keys: &[NoteVerifier]) -> Result<Option<Checkpoint>, CheckpointError> {
         let Some(note) = self.note()? else { return Ok(None) };
         let unreadable = |error| CheckpointError::Unreadable(self.0.display().to_string(), error);
@@ -45,10 +45,14 @@ impl Witness {
 
     /// Keeps a note in place of the one before, whole or not at all.
     pub(super) fn keep(&self, note: &str) -> Result<(), DataDirError> {
-        let new = self.0.with_extension("new");
-        fs::write(&new, note)
-            .and_then(|()| fs::rename(&new, &self.0))
-            .map_err(|source| self.io("write", source))
+        // a name of its own: several processes may share the directory
+        let new = self.0.with_extension(format!("{:016x}.new", rand::random::<u64>()));
+        let kept = fs::write(&new, note).and_then(|()| fs::rename(&new, &self.0));
+        if kept.is_err() {
+            // it may not even have been made
+            let _ = fs::remove_file(&new);
+        }
+        kept.map_err(|source| self.io("write", source))
     }
 
     fn io(&self, action: &'static str, source: std::io::Error) -> DataDirError {

@@ -1,6 +1,5 @@
 //! `warmledger keys`
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -12,8 +11,9 @@ use serde::Serialize;
 use super::meter::Meter;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
-use crate::checkpoints;
+use crate::checkpoints::{self, SigningKeys};
 use crate::ledger::{record_access, record_access_as};
+use crate::processes;
 use crate::service::master_keys;
 use crate::settings::Settings;
 use crate::store::{EventFilter, EventQuery, Store};
@@ -78,8 +78,9 @@ Example:
     },
     /// Make a new key that signs the ledger's checkpoints
     #[command(after_help = "\
-A checkpoint that both the old and the new key sign hands over, so whoever knows the old one can trust the new one. A service
-on the same data directory takes it up by itself; others need a copy of ledger-signing.key.
+A checkpoint that both the old and the new key sign hands over, so whoever knows the old one can trust the new one. The new key
+waits in ledger-signing.key.next beside the old one. If a running service does not have it there, nothing is rotated, and the
+hosts are named: copy that file to them and run it again (exit code 2). Then they take it up by themselves.
 
 Example:
   warmledger keys rotate-signing --reason 'yearly'")]
@@ -87,6 +88,9 @@ Example:
         /// Why; recorded
         #[arg(long, value_name = "REASON", value_parser = Reason::given)]
         reason: Option<Reason>,
+        /// Rotate although running services do not have the new key: they sign nothing until they do
+        #[arg(long)]
+        force: bool,
     },
     /// Forget a master key that wraps nothing any more: backups from its time can no longer be opened
     #[command(after_help = "Example:\n  warmledger keys retire 0123456789abcdef")]
@@ -115,7 +119,7 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
             let reach = if force { Reach::Whoever } else { Reach::Everybody };
             rotate(&store, &vault, reason, reach).await?;
         }
-        KeysCommand::RotateSigning { reason } => rotate_signing(&*store, &settings.data_dir, reason).await?,
+        KeysCommand::RotateSigning { reason, force } => rotate_signing(&*store, &settings, reason, force).await?,
         KeysCommand::Retire { id, reason } => retire(&*store, &vault, id, reason).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -221,8 +225,30 @@ async fn record_added(
 }
 
 /// Recorded first: a key that signs without an event that tells of it would be what an intruder's looks like.
-async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reason>) -> anyhow::Result<()> {
-    let next = checkpoints::next_key(store, data_dir).await?;
+async fn rotate_signing(
+    store: &dyn Store,
+    settings: &Settings,
+    reason: Option<Reason>,
+    force: bool,
+) -> anyhow::Result<()> {
+    let keys = SigningKeys::from(settings);
+    let next = checkpoints::next_key(store, keys.clone()).await?;
+    if !force {
+        let half = checkpoints::half(&next);
+        let lacking = processes::lacking(store, |holds| holds.signing_keys.contains(&half)).await?;
+        if !lacking.is_empty() {
+            let what_to_do = match keys.waiting_at() {
+                Some(path) => format!("put a copy of {} into their data directories", path.display()),
+                None => "name it in their setting ledger_signing_key too, before the old one, and start them again"
+                    .to_owned(),
+            };
+            anyhow::bail!(
+                "nothing was rotated: the new signing key is missing in {}; {what_to_do}, and run `warmledger keys rotate-signing` \
+                 again; --force leaves those behind, and they sign no checkpoints until they have it",
+                processes::list(&lacking)
+            );
+        }
+    }
     let facts = about(&next, reason);
     record_access_as(
         store,
@@ -230,7 +256,7 @@ async fn rotate_signing(store: &dyn Store, data_dir: &Path, reason: Option<Reaso
         AccessEvent::SigningKeyRotated(facts),
     )
     .await?;
-    let key = checkpoints::rotate(store, data_dir).await?;
+    let key = checkpoints::rotate(store, keys).await?;
     output::print(&format!("{key}\n"))?;
     eprintln!(
         "signs the checkpoints now; a checkpoint signed by the old key too hands over. Give it to whoever checks them."

@@ -41,16 +41,30 @@ pub async fn follow(
     mut after: Position,
     shutdown: CancellationToken,
 ) {
+    let mut troubled = false;
     loop {
         let until = *head.borrow_and_update();
-        match step(&*store, &vault, &journal, after, until).await {
+        let stepped = step(&*store, &vault, &journal, after, until).await;
+        metrics::gauge!("warmledger_erasures_not_followed").set(f64::from(u8::from(stepped.is_err())));
+        if troubled && stepped.is_ok() {
+            tracing::info!("erasures elsewhere are followed again, and stand in this process's erasure journal");
+        }
+        let was_troubled = std::mem::replace(&mut troubled, stepped.is_err());
+        match stepped {
             Ok(reached) if reached < until => {
                 after = reached;
                 continue;
             }
             Ok(reached) => after = reached,
             Err(error) => {
-                tracing::warn!(error = %anyhow::Error::new(error), "erasures elsewhere could not be followed");
+                // said once, however often it is tried
+                if !was_troubled {
+                    let error = format!("{:#}", anyhow::Error::new(error));
+                    tracing::error!(
+                        error,
+                        "erasures elsewhere cannot be followed, or are missing in this process's journal; trying again"
+                    );
+                }
                 tokio::select! {
                     () = shutdown.cancelled() => return,
                     () = tokio::time::sleep(PAUSE) => continue,

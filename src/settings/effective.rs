@@ -4,8 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{MasterKeySettings, Origin, Settings};
-use crate::{data_dir::SecretFile, secret::Secret, vault::TransitToken};
+use super::{MasterKeySettings, Origin, Settings, keys::file_key};
+use crate::{
+    data_dir::SecretFile,
+    secret::{Secret, Wipe},
+    vault::TransitToken,
+};
 
 /// One setting as it is in effect. A secret shows only whether it is set, or which file it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +44,14 @@ impl Settings {
         ];
         rows.extend(self.master_key_rows());
         rows.extend([
+            self.row(
+                "ledger_signing_key",
+                Some(
+                    self.ledger_signing_key
+                        .as_deref()
+                        .map_or_else(|| generated(SecretFile::LedgerSigningKey), count),
+                ),
+            ),
             self.row("erasure_journal", Some(self.erasure_journal.display().to_string())),
             self.row(
                 "admin_token",
@@ -101,9 +113,10 @@ impl Settings {
 
     fn row(&self, key: &str, value: Option<String>) -> EffectiveSetting {
         let origin: &Origin = self.origin(key);
+        let file = self.secret_files.get(key).map(|path| path.display().to_string());
         EffectiveSetting {
-            key: key.to_owned(),
-            value,
+            key: if file.is_some() { file_key(key) } else { key.to_owned() },
+            value: file.or(value),
             origin: origin.kind(),
             from: origin.detail(),
         }
@@ -114,7 +127,7 @@ fn from_file(path: &Path) -> String {
     format!("(from file {})", path.display())
 }
 
-fn count(keys: &[Secret<String>]) -> String {
+fn count<T: Wipe>(keys: &[Secret<T>]) -> String {
     match keys.len() {
         1 => "(set)".to_owned(),
         many => format!("(set, {many} keys)"),

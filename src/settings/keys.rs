@@ -17,11 +17,13 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 24] = [
+pub(super) const KEYS: [(&str, Kind); 30] = [
     ("database_url", Kind::Text),
+    ("database_url_file", Kind::Text),
     ("listen", Kind::Text),
     ("data_dir", Kind::Text),
     ("webhook_key", Kind::Text),
+    ("webhook_key_file", Kind::Text),
     ("signature", Kind::Text),
     ("master_key_file", Kind::Text),
     ("master_key", Kind::Text),
@@ -30,9 +32,13 @@ pub(super) const KEYS: [(&str, Kind); 24] = [
     ("transit_mount", Kind::Text),
     ("transit_token", Kind::Text),
     ("transit_token_file", Kind::Text),
+    ("ledger_signing_key", Kind::Text),
+    ("ledger_signing_key_file", Kind::Text),
     ("erasure_journal", Kind::Text),
     ("admin_token", Kind::Text),
+    ("admin_token_file", Kind::Text),
     ("nats_url", Kind::Text),
+    ("nats_url_file", Kind::Text),
     ("log", Kind::Text),
     ("log_format", Kind::Text),
     ("queue_capacity", Kind::Number),
@@ -45,7 +51,25 @@ pub(super) const KEYS: [(&str, Kind); 24] = [
 ];
 
 /// The keys of one `[sources.NAME]` table.
-pub(super) const SOURCE_KEYS: [(&str, Kind); 2] = [("webhook_key", Kind::Text), ("signature", Kind::Text)];
+pub(super) const SOURCE_KEYS: [(&str, Kind); 3] = [
+    ("webhook_key", Kind::Text),
+    ("webhook_key_file", Kind::Text),
+    ("signature", Kind::Text),
+];
+
+/// The secrets that may stand in a file which `KEY_file` names, beside those of the master key, whose files are looked at again.
+pub(super) const SECRETS: [&str; 5] = [
+    "database_url",
+    "webhook_key",
+    "ledger_signing_key",
+    "admin_token",
+    "nats_url",
+];
+
+/// The key that names the file of a secret.
+pub(super) fn file_key(key: &str) -> String {
+    format!("{key}_file")
+}
 
 /// How the value at this path is written.
 ///

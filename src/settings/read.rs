@@ -14,9 +14,9 @@ use crate::ingest::signature::Scheme;
 use super::{
     DatabaseUrl, NatsUrl, Settings, SettingsError, SourceSettings,
     error::{Origin, Problem},
-    keys::SOURCES,
+    keys::{SOURCES, file_key},
     layers::{Entries, Entry},
-    master, values,
+    master, secret_files, values,
 };
 
 /// The source whose keys are those at the top level.
@@ -24,6 +24,8 @@ const MAIN_SOURCE: &str = "coldmailreseller";
 
 pub(super) struct Reader {
     values: BTreeMap<String, Entry>,
+    /// The files that secrets were read from, by their keys.
+    files: BTreeMap<String, PathBuf>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -45,11 +47,11 @@ impl Reader {
             Ok(value) => Some(value),
             Err(problem) => {
                 let origin = entry.origin.clone();
-                self.problems.push(Problem {
-                    key: key.to_owned(),
-                    origin,
-                    problem,
-                });
+                let key = match self.files.contains_key(key) {
+                    true => file_key(key),
+                    false => key.to_owned(),
+                };
+                self.problems.push(Problem { key, origin, problem });
                 None
             }
         }
@@ -86,7 +88,14 @@ impl Reader {
                 "is not a source's name; allowed are a-z, 0-9, - and _, at most 128 of them",
             );
         }
-        if !self.values.contains_key(&format!("{table}.webhook_key")) {
+        // one whose file cannot be read has a problem already
+        let has_key = self.values.contains_key(&format!("{table}.webhook_key"));
+        if !has_key
+            && !self
+                .problems
+                .iter()
+                .any(|known| known.key == format!("{table}.webhook_key_file"))
+        {
             self.problems.push(Problem {
                 key: format!("{table}.webhook_key"),
                 origin,
@@ -106,11 +115,16 @@ impl Reader {
 /// Reads the settings; `file` is where a `[sources.NAME]` table without keys must come from.
 pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsError> {
     let Entries {
-        values: set,
+        values: mut set,
         sources: names,
-        problems,
+        mut problems,
     } = entries;
-    let mut reader = Reader { values: set, problems };
+    let files = secret_files::read(&mut set, &names, &mut problems);
+    let mut reader = Reader {
+        values: set,
+        files,
+        problems,
+    };
     let data_dir = reader
         .get("data_dir", values::parse_path)
         .unwrap_or_else(|| PathBuf::from(super::DEFAULT_DATA_DIR));
@@ -135,6 +149,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
             .get("listen", values::parse_address)
             .unwrap_or(super::DEFAULT_LISTEN),
         webhook_key: reader.get("webhook_key", values::parse_keys),
+        ledger_signing_key: reader.get("ledger_signing_key", values::parse_seeds),
         admin_token: reader.get("admin_token", values::parse_token),
         nats_url: reader.get("nats_url", NatsUrl::parse),
         log: reader
@@ -170,6 +185,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
             .into_iter()
             .map(|(key, entry)| (key, entry.origin))
             .collect(),
+        secret_files: reader.files,
     };
     if reader.problems.is_empty() {
         Ok(settings)

@@ -353,6 +353,12 @@ fn the_example_file_documents_every_key_with_its_default() {
     );
     assert_eq!(defaults.effective(), same.effective());
     let without_default = [
+        "database_url_file",
+        "webhook_key_file",
+        "ledger_signing_key",
+        "ledger_signing_key_file",
+        "admin_token_file",
+        "nats_url_file",
         "master_key",
         "transit_url",
         "transit_key",

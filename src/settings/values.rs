@@ -9,7 +9,11 @@ use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use super::keys::nearest;
-use crate::{ingest::signature::Scheme, secret::Secret, tlog};
+use crate::{
+    ingest::signature::Scheme,
+    secret::{Secret, Wiped},
+    tlog,
+};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +69,20 @@ pub fn parse_keys(text: &str) -> Result<Vec<Secret<String>>, String> {
             key => Ok(Secret::new(key.to_owned())),
         })
         .collect()
+}
+
+/// Reads the seeds of Ed25519 keys, separated by commas. Never quotes the text.
+pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
+    let seed = |text: &str| {
+        let mut seed = Wiped::new([0; 32]);
+        let read = hex::decode_to_slice(text.trim(), &mut *seed);
+        read.map(|()| Secret::new(*seed)).map_err(|_| {
+            "does not hold a signing key; allowed are 64 hexadecimal digits, or several such keys separated by commas, the \
+             newest first"
+                .to_owned()
+        })
+    };
+    text.split(',').map(seed).collect()
 }
 
 /// Reads a bearer token.

@@ -9,22 +9,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use aggregates::SubjectId;
 
 use super::{KeyWrapper, MasterKeyId, MasterKeys, Vault, VaultError};
-use crate::processes::{BEAT, GONE, Label};
-use crate::store::{Duty, Lease, Rewrapped, SeenProcess, Store, StoreError};
+use crate::processes::{self, BEAT, Label, list};
+use crate::store::{Duty, Lease, Rewrapped, Store, StoreError};
 
 /// Data keys that are wrapped anew in one transaction.
 const STEP: u32 = 500;
 /// How often everything is gone through once more because a key came in between.
 const ROUNDS: usize = 10;
-/// Pause between two looks at what the processes have.
-const LOOK: Duration = Duration::from_millis(250);
-/// A process that has come twice since and still does not have the key has looked for it in vain.
-const VISITS: i64 = 2;
 
 /// Why data keys could not be wrapped anew. What has been done stays done; the next attempt goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -70,14 +65,13 @@ impl fmt::Display for Lacking {
         let Self {
             key, place, processes, ..
         } = self;
-        let listed: Vec<String> = processes.iter().map(ToString::to_string).collect();
         write!(
             f,
             "nothing was rotated: master key {key}, which is to be the current one, stands in {place} and is missing in {}; put it \
              there too, before the other keys (a file is looked at every {} s, a process whose keys come from a setting has to be \
              started again), and run `warmledger keys rotate` again, which goes on with this key; --force leaves those behind, and \
              they take in nothing about new users until they have it",
-            listed.join(", "),
+            list(processes),
             BEAT.as_secs()
         )
     }
@@ -133,7 +127,8 @@ impl<'a> Rotation<'a> {
         if !resumed {
             masters.refresh().await?;
             if reach == Reach::Everybody {
-                let processes = lacking(store, to).await?;
+                let name = to.to_string();
+                let processes = processes::lacking(store, |holds| holds.master_keys.contains(&name)).await?;
                 if !processes.is_empty() {
                     let place = masters.source().describe();
                     return Err(RotationError::Lacking(Lacking {
@@ -220,33 +215,6 @@ async fn follow(masters: &MasterKeys, store: &dyn Store) -> Result<(), RotationE
     match store.master_key().await? {
         Some(current) if current != masters.id() => Ok(masters.wrap_under(current).await?),
         _ => Ok(()),
-    }
-}
-
-/// The running processes that do not have a key, after they had the time to find it or to count as gone.
-async fn lacking(store: &dyn Store, key: MasterKeyId) -> Result<Vec<Label>, StoreError> {
-    let name = key.to_string();
-    let begun = Instant::now();
-    let mut first: Vec<(String, i64)> = Vec::new();
-    loop {
-        let seen = store.processes().await?;
-        let lacking = seen
-            .iter()
-            .filter(|seen| !seen.process.holds.master_keys.contains(&name));
-        let lacking: Vec<&SeenProcess> = lacking.collect();
-        let vain = |seen: &&SeenProcess| {
-            let before = first.iter().find(|(id, _)| *id == seen.process.id);
-            before.is_some_and(|(_, beats)| seen.beats >= beats + VISITS)
-        };
-        if lacking.is_empty() || lacking.iter().all(vain) || begun.elapsed() > GONE + BEAT {
-            return Ok(lacking.into_iter().map(Label::of).collect());
-        }
-        for seen in lacking {
-            if !first.iter().any(|(id, _)| *id == seen.process.id) {
-                first.push((seen.process.id.clone(), seen.beats));
-            }
-        }
-        tokio::time::sleep(LOOK).await;
     }
 }
 

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
+use warmledger::checkpoints;
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
-use warmledger::store::{Holds, Process};
+use warmledger::store::{Holds, Process, Store};
+use warmledger::tlog::NoteVerifier;
 
 use crate::cli::program::Program;
 use crate::erasure::assignment;
@@ -20,6 +22,10 @@ on_both_stores!(
     a_process_that_lacks_the_current_master_key_says_so_and_recovers,
     a_process_tells_what_it_is_missing,
     a_process_is_listed_while_it_is_heard_of,
+    a_new_signing_key_signs_once_every_process_holds_it,
+    a_process_that_lacks_the_signing_key_leaves_signing_to_another,
+    what_another_host_signs_is_kept_in_mind_here,
+    an_erasure_that_does_not_enter_the_journal_here_is_told_and_made_up_for,
 );
 
 const SECRETS: [&str; 4] = ["master.key", "webhook.key", "admin.token", "ledger-signing.key"];
@@ -239,4 +245,147 @@ async fn a_process_is_listed_while_it_is_heard_of(database: Database) {
     store.process_seen(&process("c")).await.unwrap();
     store.process_seen(&process("b")).await.unwrap();
     assert_eq!(ids().await, ["c2", "b1"]);
+}
+
+/// Waits until a checkpoint over so many events is signed by this key.
+async fn signed_by(store: &dyn Store, verifier: &str, size: u64) {
+    let key = NoteVerifier::parse(verifier).unwrap();
+    let begun = Instant::now();
+    loop {
+        let latest = store.latest_checkpoint().await.unwrap();
+        let signed = latest.and_then(|latest| checkpoints::open(&latest.note, std::slice::from_ref(&key)).ok());
+        if signed.as_ref().is_some_and(|signed| signed.size >= size) {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{signed:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn a_new_signing_key_signs_once_every_process_holds_it(database: Database) {
+    let there = database.service().await;
+    let store = database.store().await;
+    there.send(assignment("E1", "U1", "O1", "secret")).await;
+    there.signed(&*store, 1).await;
+    let elsewhere = other_host(&database, &SECRETS);
+    let here = elsewhere.service().await;
+    let old = store.signing_keys().await.unwrap();
+
+    let program = Program::new(&elsewhere);
+    let refused = program.run("keys rotate-signing").await;
+    assert_eq!(refused.code, 2, "{}", refused.stderr);
+    let named = format!("data directory {}", database.dir.path().display());
+    assert!(refused.stderr.contains(&named), "{}", refused.stderr);
+    assert!(refused.stderr.contains("ledger-signing.key.next"), "{}", refused.stderr);
+    assert_eq!(store.signing_keys().await.unwrap().len(), old.len());
+
+    database.take_over(&elsewhere, &["ledger-signing.key.next"]);
+    let rotated = program.run("keys rotate-signing").await;
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    there.send(assignment("E2", "U2", "O2", "secret")).await;
+    let head = store.head().await.unwrap().position.0;
+    signed_by(&*store, rotated.stdout.trim(), head).await;
+    let events = all_events(&*store).await;
+    let told = events
+        .iter()
+        .filter(|event| event.type_name == "SigningKeyRotated")
+        .count();
+    assert_eq!(told, 1);
+    here.stop().await;
+    there.stop().await;
+    let verified = program.run("verify --full").await;
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+}
+
+async fn a_process_that_lacks_the_signing_key_leaves_signing_to_another(database: Database) {
+    let there = database.service().await;
+    let store = database.store().await;
+    there.send(assignment("E1", "U1", "O1", "secret")).await;
+    // it has the lease
+    there.signed(&*store, 1).await;
+    let elsewhere = other_host(&database, &SECRETS);
+    let here = elsewhere.service().await;
+    let rotated = Program::new(&elsewhere).run("keys rotate-signing --force").await;
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
+    there.send(assignment("E2", "U2", "O2", "secret")).await;
+    signed_by(&*store, rotated.stdout.trim(), 3).await;
+    let begun = Instant::now();
+    while !ready(&there.base, StatusCode::OK).await["differences"]
+        .to_string()
+        .contains("key that signs")
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    there.stop().await;
+    here.stop().await;
+}
+
+async fn what_another_host_signs_is_kept_in_mind_here(database: Database) {
+    let there = database.service().await;
+    let store = database.store().await;
+    there.send(assignment("E1", "U1", "O1", "secret")).await;
+    there.signed(&*store, 1).await;
+    there.stop().await;
+    store.close().await;
+    let backup = database.copy().await;
+
+    let there = database.service().await;
+    let store = database.store().await;
+    there.send(assignment("E2", "U2", "O2", "secret")).await;
+    there.signed(&*store, 2).await;
+    let elsewhere = other_host(&database, &SECRETS);
+    let here = elsewhere.service().await;
+    there.send(assignment("E3", "U3", "O3", "secret")).await;
+    let kept = elsewhere.dir.path().join("checkpoint.latest");
+    let begun = Instant::now();
+    let size = |note: String| note.lines().nth(1).and_then(|size| size.parse::<u64>().ok());
+    while std::fs::read_to_string(&kept).ok().and_then(size) < Some(3) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "only the host that signs keeps it"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    here.stop().await;
+    there.stop().await;
+
+    // the host that signed is gone, and the database was replaced by an older copy
+    backup.take_over(&elsewhere, &SECRETS);
+    backup.take_over(&elsewhere, &["checkpoint.latest"]);
+    let service = backup.service().await;
+    let problem = ready(&service.base, StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(problem["detail"].as_str().unwrap().contains("rolled back"), "{problem}");
+    service.stop().await;
+}
+
+async fn an_erasure_that_does_not_enter_the_journal_here_is_told_and_made_up_for(database: Database) {
+    let mut there = ChildService::start(&database).await;
+    assert_eq!(send(&there, assignment("E1", "U1", "O1", "secret")).await.status(), 200);
+    let journal = database.dir.path().join("erasures.jsonl");
+    std::fs::create_dir(&journal).unwrap();
+    let elsewhere = other_host(&database, &SECRETS);
+    let erased = Program::new(&elsewhere)
+        .run("subjects erase U1 --reason an-erasure-elsewhere")
+        .await;
+    assert_eq!(erased.code, 0, "{}", erased.stderr);
+    let becomes = async |value: &str| {
+        let begun = Instant::now();
+        while !metrics(&there.base)
+            .await
+            .contains(&format!("warmledger_erasures_not_followed {value}"))
+        {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", there.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    becomes("1").await;
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    let log = there.log();
+    let told = log.lines().filter(|line| line.contains("erasures elsewhere")).count();
+    assert_eq!(told, 1, "{log}");
+    std::fs::remove_dir(&journal).unwrap();
+    becomes("0").await;
+    assert!(std::fs::read_to_string(&journal).unwrap().contains("U1"));
+    assert!(there.terminate().await.success());
 }

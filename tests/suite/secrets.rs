@@ -2,6 +2,7 @@
 //! them revealed, whatever happens to the webhook that brings them; e-mail addresses and names are in no file, dump or
 //! log either.
 
+mod mounted;
 pub mod sweep;
 
 use std::path::Path;
