@@ -33,13 +33,13 @@ async fn a_service_starts_again_after_its_volume_was_given_to_its_group(database
 async fn no_secret_has_to_stand_in_the_data_directory(database: Database) {
     let mounted = tempfile::tempdir().unwrap();
     let mut program = Program::bare().env("WARMLEDGER_DATA_DIR", &database.dir.path().display().to_string());
-    let (token, seed) = ("wl_the-token-of-the-test", "5a".repeat(32));
+    let (token, seed, master) = ("wl_the-token-of-the-test", "5a".repeat(32), "7b".repeat(32));
     for (name, text) in [
         ("DATABASE_URL_FILE", database.url.as_str()),
         ("WEBHOOK_KEY_FILE", "webhook-key-of-the-test-1234567890"),
         ("ADMIN_TOKEN_FILE", token),
-        ("LEDGER_SIGNING_KEY_FILE", &seed),
-        ("MASTER_KEY_FILE", &"7b".repeat(32)),
+        ("LEDGER_SIGNING_KEY_FILE", seed.as_str()),
+        ("MASTER_KEY_FILE", master.as_str()),
     ] {
         let path = mounted.path().join(name);
         fs::write(&path, text).unwrap();
