@@ -127,6 +127,24 @@ pub async fn signs(store: &(impl TreeStore + ?Sized)) -> Result<Option<String>, 
     Ok(newest.as_ref().map(half))
 }
 
+/// Whether this process could sign: a log without a key takes any.
+///
+/// # Errors
+/// [`CheckpointError::OtherKey`] if not.
+pub(super) async fn present(store: &(impl TreeStore + ?Sized), keys: &SigningKeys) -> Result<(), CheckpointError> {
+    let Some(newest) = store.signing_keys().await?.pop() else {
+        return Ok(());
+    };
+    let held = keys.held();
+    match NoteVerifier::parse(&newest.verifier) {
+        Ok(verifier) if !held.contains(&half(&verifier)) => Err(CheckpointError::OtherKey {
+            place: keys.place(),
+            verifier: newest.verifier,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The key that signs, which this process holds. A log without a key gets this process's first one. A rotation that
 /// was interrupted after the store had learnt of the new key, or made elsewhere, is finished.
 pub(super) async fn current(

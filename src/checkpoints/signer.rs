@@ -69,8 +69,8 @@ impl CheckpointSigner {
         let mut troubled = false;
         while !shutdown.is_cancelled() {
             let mut signing = self.sign_new(&mut lease, &mut signed).await;
-            if signing.is_ok() && lease.is_none() {
-                signing = self.witness(&mut witnessed).await;
+            if lease.is_none() {
+                signing = self.witness(&mut witnessed).await.and(signing);
             }
             match &signing {
                 Ok(()) => drop(self.barred.send_replace(None)),
@@ -119,6 +119,8 @@ impl CheckpointSigner {
             *lease = None;
         }
         if lease.is_none() {
+            // whoever cannot sign leaves the lease to those that can
+            key::present(&*self.store, &self.keys).await?;
             *lease = self.store.lease(Duty::Checkpoints).await?;
         }
         let head = self.store.head().await?.position;
@@ -182,10 +184,8 @@ impl CheckpointSigner {
     /// Keeps in mind what another process has signed, if the log extends what is kept here: this process may be the next one to
     /// sign, and the other host may be gone with what it knew.
     async fn witness(&self, witnessed: &mut Option<i64>) -> Result<(), CheckpointError> {
-        let Some(latest) = self.store.latest_checkpoint().await? else {
-            return Ok(());
-        };
-        if *witnessed == Some(latest.id) {
+        let latest = self.store.latest_checkpoint().await?;
+        if latest.as_ref().is_some_and(|latest| *witnessed == Some(latest.id)) {
             return Ok(());
         }
         let frontier = self.store.tree().await?.frontier;
@@ -193,6 +193,7 @@ impl CheckpointSigner {
         let witness = Witness::in_dir(self.keys.data_dir());
         let keys = self.verifiers().await?;
         let seen = self.checked(&witness, &keys, (size, root)).await?;
+        let Some(latest) = latest else { return Ok(()) };
         let name = || format!("checkpoint {}", latest.id);
         let new = super::open(&latest.note, &keys).map_err(|error| CheckpointError::Unreadable(name(), error))?;
         self.extends((new.size, new.root), (size, root)).await?;
