@@ -48,8 +48,8 @@ async fn no_secret_has_to_stand_in_the_data_directory(database: Database) {
     }
     let mut service = program.start("serve --listen 127.0.0.1:0");
     let told = service.told("listening on").await;
-    let base = &told[told.find("http://").unwrap()..];
-    let answer = Client::new().get(format!("{}/api/v1/tokens", base.trim()));
+    let base = told[told.find("http://").unwrap()..].split_whitespace().next().unwrap();
+    let answer = Client::new().get(format!("{base}/api/v1/tokens"));
     assert_eq!(answer.bearer_auth(token).send().await.unwrap().status(), StatusCode::OK);
     let left: Vec<String> = fs::read_dir(database.dir.path())
         .unwrap()
