@@ -4,12 +4,14 @@
 //! - `scope`: what a token may do
 //! - `token`: tokens and their hashes
 //! - `tokens`: whose token it is; known for some seconds
+//! - `authority`: whether a token under which something goes on for long is still good
 //! - `caller`: who calls, from where and how
 //! - `proxies`: what is to be believed of a proxy's headers
-//! - `limits`: how often somebody may do something
+//! - `limits`: how much somebody may do
 //! - `reason`: why, in their own words
 //! - `journal`: what somebody did becomes an event
 
+mod authority;
 mod caller;
 mod journal;
 mod limits;
@@ -19,11 +21,13 @@ mod scope;
 mod token;
 mod tokens;
 
+pub use authority::Authority;
 pub use caller::{Caller, Connection};
-pub use journal::{Journal, Read};
-pub use limits::Limiter;
+pub use journal::{Journal, JournalError, Read};
+pub use limits::{Limiter, OverLimit, Permit, UnderWay};
 pub use proxies::TrustedProxies;
 pub use reason::Reason;
 pub use scope::{Scope, Scopes};
 pub use token::{TokenHash, TokenName, facts_of, new_token};
+pub(crate) use tokens::BELIEVED;
 pub use tokens::{Identity, TokenError, Tokens};

@@ -6,6 +6,7 @@ use aggregates::{AccessEvent, AccessFacts, EventId, Position, Shown, Source, Sub
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
+use memchr::memmem;
 use serde::Serialize;
 
 use crate::ingest::{Ingest, SignatureFinding};
@@ -119,6 +120,17 @@ impl Evidence {
             headers: self.original.headers.clone(),
             size: self.original.body.expose().len(),
         }
+    }
+
+    /// How many mailboxes the body tells of, as far as can be seen from its words: a body that could not be read is counted too. At
+    /// least one.
+    pub fn mailboxes(&self) -> usize {
+        let told = |field: &str| memmem::find_iter(self.body(), field).count();
+        let most = ["\"mailboxId\"", "\"email\"", "\"password\""]
+            .into_iter()
+            .map(told)
+            .max();
+        most.unwrap_or_default().max(1)
     }
 
     /// The exact bytes. Whoever calls this answers for where they go.

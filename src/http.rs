@@ -58,7 +58,7 @@ use aggregates::{ActorId, Position};
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::{Extension, Router};
 use tokio::sync::watch::Receiver;
@@ -70,7 +70,7 @@ use utoipa_axum::router::OpenApiRouter;
 pub use listener::{CutListener, Peer};
 pub use problem::Problem;
 
-use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
+use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::erasure::Erasures;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
@@ -100,13 +100,15 @@ pub struct App {
     /// Rows as of earlier moments.
     pub snapshots: Snapshots,
     /// Whose tokens are whose.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
     /// Records what people do.
     pub journal: Journal,
     /// The proxies whose word counts.
     pub proxies: TrustedProxies,
-    /// How often one token may ask for credentials.
+    /// Of how many mailboxes one token may see the credentials.
     pub reveals: Limiter<ActorId>,
+    /// Each token's calls that are under way.
+    pub calls: UnderWay<ActorId>,
     /// How far a projection may lag before the service is not ready.
     pub lag_limit: Duration,
     /// Whether the service is ready while rows of a projection stand still.
@@ -128,6 +130,7 @@ pub struct App {
 /// # Errors
 /// If their document cannot be written as JSON.
 pub fn router(app: App) -> serde_json::Result<Router> {
+    let app = Arc::new(app);
     let api = OpenApiRouter::new()
         .merge(orders::router())
         .merge(domains::router())
@@ -147,7 +150,10 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(rows::router())
         .merge(checkpoints::router())
         .merge(proofs::router())
-        .layer(from_fn(keep_nothing));
+        .layer((
+            from_fn(keep_nothing),
+            from_fn_with_state(Arc::clone(&app), auth::answer_while_good),
+        ));
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())
         .merge(webhooks::router())
@@ -167,7 +173,7 @@ pub fn router(app: App) -> serde_json::Result<Router> {
             CatchPanicLayer::custom(watch::panicked),
             Extension(document),
         ))
-        .with_state(Arc::new(app)))
+        .with_state(app))
 }
 
 /// Answers hold names and addresses: nobody on the way may keep them.

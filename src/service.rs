@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::access::{Journal, Limiter, Tokens, TrustedProxies};
+use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::checkpoints::CheckpointSigner;
 use crate::data_dir::{self, ServiceSecrets};
 use crate::erasure::{self, ErasureJournal, Erasures};
@@ -217,7 +217,7 @@ impl Service {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
             tasks.spawn(relay.run(shutdown.clone()));
         }
-        let journal = Journal::new(ledger.clone());
+        let journal = Journal::new(ledger.clone(), settings.events_per_minute);
         let app = App {
             reader: Reader::new(Arc::clone(&store), vault),
             store: Arc::clone(&store),
@@ -228,10 +228,15 @@ impl Service {
             heartbeat: settings.heartbeat,
             live,
             snapshots: Snapshots::new(Arc::clone(&store), tasks.clone(), shutdown.clone()),
-            tokens: Tokens::new(Arc::clone(&store), &secrets.admin_token, tasks.clone()),
+            tokens: Arc::new(Tokens::new(Arc::clone(&store), &secrets.admin_token, tasks.clone())),
             journal,
             proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
-            reveals: Limiter::per_minute(settings.reveals_per_minute),
+            reveals: Limiter::per_minute(
+                settings.reveals_per_minute,
+                "mailboxes revealed a minute",
+                "reveals_per_minute",
+            ),
+            calls: UnderWay::at_most(settings.calls_per_token),
             lag_limit: settings.lag_limit,
             ready_with_parked: settings.ready_with_parked,
             barred,

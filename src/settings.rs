@@ -56,7 +56,10 @@ const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); /
 const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
 const DEFAULT_READY_WITH_PARKED: bool = true;
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
-const DEFAULT_REVEALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap(); // checked by the compiler: a constant
+// the unwraps of constants are done by the compiler
+const DEFAULT_REVEALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
+const DEFAULT_EVENTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(120).unwrap();
+const DEFAULT_CALLS_PER_TOKEN: NonZeroU32 = NonZeroU32::new(64).unwrap();
 
 /// What the command line set. It may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
@@ -131,8 +134,12 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The proxies in front of the service whose headers are believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// How often a minute one token may ask for credentials.
+    /// Of how many mailboxes a minute one token may see the credentials.
     pub reveals_per_minute: NonZeroU32,
+    /// How many events a minute one token's calls may append.
+    pub events_per_minute: NonZeroU32,
+    /// How many calls of one token may be under way at the same time.
+    pub calls_per_token: NonZeroU32,
     /// The log's name in its checkpoints; `None` means that it is made up at the first start.
     pub checkpoint_origin: Option<String>,
     /// Further senders by name, each received at `/webhooks/NAME`.
@@ -230,6 +237,8 @@ impl Settings {
         self.heartbeat = DEFAULT_HEARTBEAT;
         self.trusted_proxies.clear();
         self.reveals_per_minute = DEFAULT_REVEALS_PER_MINUTE;
+        self.events_per_minute = DEFAULT_EVENTS_PER_MINUTE;
+        self.calls_per_token = DEFAULT_CALLS_PER_TOKEN;
         self.checkpoint_origin = None;
         self.sources.clear();
         Ok(self)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use aggregates::{AccessFacts, Actor};
 
-use super::{Identity, Scope, Scopes};
+use super::{Identity, Scope, Scopes, TokenHash};
 
 /// The most characters that are kept of what a caller calls its program.
 const MAX_USER_AGENT_CHARS: usize = 200;
@@ -25,6 +25,7 @@ pub struct Connection {
 pub struct Caller {
     actor: Actor,
     scopes: Scopes,
+    token: Option<TokenHash>,
     connection: Option<Connection>,
 }
 
@@ -34,6 +35,7 @@ impl Caller {
         Self {
             actor: identity.actor,
             scopes: identity.scopes,
+            token: identity.token,
             connection: Some(connection),
         }
     }
@@ -44,6 +46,7 @@ impl Caller {
         Self {
             actor: Actor::cli(&user),
             scopes: Scopes::all(),
+            token: None,
             connection: None,
         }
     }
@@ -56,6 +59,11 @@ impl Caller {
     /// Whether they may.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(scope)
+    }
+
+    /// The token they called with, where it may be revoked or expire.
+    pub fn token(&self) -> Option<TokenHash> {
+        self.token
     }
 
     /// How the call came in; none on the command line.

@@ -4,10 +4,11 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aggregates::{AccessEvent, AccessFacts, Action, ActorId, Position, Refusal};
+use aggregates::{AccessEvent, AccessFacts, Action, Actor, ActorId, Position, Refusal};
+use futures_util::future::try_join_all;
 use lru::LruCache;
 
-use super::{Caller, Limiter};
+use super::{Caller, Limiter, OverLimit};
 use crate::ledger::{Ledger, RecordError};
 
 // the unwraps of constants are done by the compiler
@@ -28,9 +29,21 @@ type Refused = (ActorId, Action);
 /// A token, an address, and what is read.
 type Session = (ActorId, Option<String>, Option<Action>);
 
-/// Records what people do.
+/// Why something was not recorded, and so is not to be done.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The actor has had as many events recorded as they may.
+    #[error(transparent)]
+    Over(#[from] OverLimit),
+    /// It could not be recorded.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// Records what people do, within a budget of each: an event is kept for ever.
 pub struct Journal {
     ledger: Ledger,
+    events: Limiter<ActorId>,
     refusals: Limiter<Refused>,
     /// How many were not recorded since the last one that was.
     passed_over: Mutex<LruCache<Refused, u64>>,
@@ -39,21 +52,68 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// In this ledger.
-    pub fn new(ledger: Ledger) -> Self {
+    /// In this ledger, so many events a minute for each actor.
+    pub fn new(ledger: Ledger, events_per_minute: NonZeroU32) -> Self {
         Self {
             ledger,
-            refusals: Limiter::per_minute(REFUSALS),
+            events: Limiter::per_minute(events_per_minute, "events recorded a minute", "events_per_minute"),
+            refusals: Limiter::per_minute(REFUSALS, "refusals recorded a minute", "none"),
             passed_over: Mutex::new(LruCache::new(PASSED_OVER)),
             sessions: Mutex::new(LruCache::new(SESSIONS)),
         }
     }
 
+    /// Takes so many events out of an actor's budget, for what is recorded elsewhere. That there are not so many left is recorded
+    /// as a refusal.
+    ///
+    /// # Errors
+    /// [`JournalError`]: then what was asked for is not to be done.
+    pub async fn admit(
+        &self,
+        actor: &Actor,
+        many: u32,
+        action: Action,
+        facts: AccessFacts,
+    ) -> Result<(), JournalError> {
+        let Err(over) = self.events.take(&actor.id, many) else {
+            return Ok(());
+        };
+        // of what was not done only who asked for it, and about what
+        let facts = AccessFacts {
+            credentials: Vec::new(),
+            token: None,
+            ..facts
+        };
+        self.refused(action, Refusal::RateLimit, facts).await?;
+        Err(over.into())
+    }
+
     /// Records an event; returns its position once it is durable.
     ///
     /// # Errors
-    /// [`RecordError`]: then what was asked for is not to be done.
-    pub async fn record(&self, event: AccessEvent) -> Result<Position, RecordError> {
+    /// [`JournalError`]: then what was asked for is not to be done.
+    pub async fn record(&self, event: AccessEvent) -> Result<Position, JournalError> {
+        let positions = self.record_all(vec![event]).await?;
+        Ok(positions.into_iter().next().unwrap_or_default())
+    }
+
+    /// Records events of one actor in one batch, or none of them; returns their positions once all are durable.
+    ///
+    /// # Errors
+    /// [`JournalError`]: then what was asked for is not to be done.
+    pub async fn record_all(&self, events: Vec<AccessEvent>) -> Result<Vec<Position>, JournalError> {
+        if let Some(first) = events.first()
+            && let Some(action) = first.action()
+        {
+            let many = u32::try_from(events.len()).unwrap_or(u32::MAX);
+            let facts = first.facts();
+            self.admit(&facts.actor, many, action, facts.clone()).await?;
+        }
+        let recorded = events.into_iter().map(|event| self.append(event));
+        Ok(try_join_all(recorded).await?)
+    }
+
+    async fn append(&self, event: AccessEvent) -> Result<Position, RecordError> {
         Ok(self.ledger.record_access(event).await?.position)
     }
 
@@ -68,13 +128,13 @@ impl Journal {
         )
         .increment(1);
         let refused = (facts.actor.id.clone(), action);
-        if self.refusals.take(&refused).is_err() {
+        if self.refusals.take(&refused, 1).is_err() {
             self.pass_over(refused, 1);
             return Ok(());
         }
         let passed_over = self.passed_over().pop(&refused);
         let facts = AccessFacts { passed_over, ..facts };
-        let recorded = self.record(AccessEvent::refused(action, refusal, facts)).await;
+        let recorded = self.append(AccessEvent::refused(action, refusal, facts)).await;
         if recorded.is_err() {
             self.pass_over(refused, passed_over.unwrap_or(0) + 1);
         }
@@ -93,8 +153,8 @@ impl Journal {
     /// far as this process knows.
     ///
     /// # Errors
-    /// [`RecordError`]: then it is not to be shown.
-    pub async fn read(&self, caller: &Caller, what: Read) -> Result<(), RecordError> {
+    /// [`JournalError`]: then it is not to be shown.
+    pub async fn read(&self, caller: &Caller, what: Read) -> Result<(), JournalError> {
         let event = what.event(caller.facts());
         let session = {
             let facts = event.facts();

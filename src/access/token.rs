@@ -42,6 +42,13 @@ impl TokenHash {
     }
 }
 
+impl fmt::Debug for TokenHash {
+    /// As [`fmt::Display`]: nobody comes from the hash of 256 random bits to the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl fmt::Display for TokenHash {
     /// 64 lower-case hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

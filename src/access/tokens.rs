@@ -18,7 +18,7 @@ use crate::secret::Secret;
 use crate::store::{Store, StoreError, StoredToken};
 
 /// For how long the store's word is believed.
-const BELIEVED: Duration = Duration::from_secs(2);
+pub(crate) const BELIEVED: Duration = Duration::from_secs(2);
 /// How many tokens are remembered. Checked by the compiler: a zero would not build.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 /// When a token was last used is noted this coarsely.
@@ -31,6 +31,8 @@ pub struct Identity {
     pub actor: Actor,
     /// What they may do.
     pub scopes: Scopes,
+    /// The token, which may be revoked or expire; none for the admin's of the settings.
+    pub token: Option<TokenHash>,
 }
 
 /// Why a token is no good. The text of all but the last is safe to tell: whoever holds the token knows as much.
@@ -82,28 +84,28 @@ impl Tokens {
             return Ok(Identity {
                 actor: Actor::admin(),
                 scopes: Scopes::all(),
+                token: None,
             });
         }
         let hash = TokenHash::of(token).ok_or(TokenError::Unknown)?;
-        let stored = self.stored(hash).await?.ok_or(TokenError::Unknown)?;
-        let actor = Actor::token(&stored.id, &stored.name);
-        if stored.revoked_at.is_some() {
-            return Err(TokenError::Revoked(actor));
-        }
-        if let Some(expiry) = stored.expires_at.filter(|expiry| *expiry <= clock::now()) {
-            return Err(TokenError::Expired(expiry, actor));
-        }
-        Ok(Identity {
-            actor,
-            scopes: stored.scopes.clone(),
-        })
+        let stored = self.stored(hash, BELIEVED).await?;
+        judge(hash, stored)
     }
 
-    async fn stored(&self, hash: TokenHash) -> Result<Option<Arc<StoredToken>>, StoreError> {
+    /// Whether a token is still good, by a word of the store that is no older than `fresh`.
+    ///
+    /// # Errors
+    /// As [`Self::identify`].
+    pub(super) async fn is_good(&self, hash: TokenHash, fresh: Duration) -> Result<(), TokenError> {
+        let stored = self.stored(hash, fresh).await?;
+        judge(hash, stored).map(drop)
+    }
+
+    async fn stored(&self, hash: TokenHash, believed: Duration) -> Result<Option<Arc<StoredToken>>, StoreError> {
         {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some((asked, token)) = known.get(&hash)
-                && asked.elapsed() < BELIEVED
+                && asked.elapsed() < believed
             {
                 return Ok(token.clone());
             }
@@ -137,4 +139,21 @@ impl Tokens {
             }
         });
     }
+}
+
+/// Whose token it is by what the store says of it.
+fn judge(hash: TokenHash, stored: Option<Arc<StoredToken>>) -> Result<Identity, TokenError> {
+    let stored = stored.ok_or(TokenError::Unknown)?;
+    let actor = Actor::token(&stored.id, &stored.name);
+    if stored.revoked_at.is_some() {
+        return Err(TokenError::Revoked(actor));
+    }
+    if let Some(expiry) = stored.expires_at.filter(|expiry| *expiry <= clock::now()) {
+        return Err(TokenError::Expired(expiry, actor));
+    }
+    Ok(Identity {
+        actor,
+        scopes: stored.scopes.clone(),
+        token: Some(hash),
+    })
 }

@@ -107,7 +107,7 @@ pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitC
             let facts = facts(&subject, reason);
             let erased = core.erasures.erase(&subject, &facts).await;
             if matches!(erased, Err(ErasureError::Held(..))) {
-                let journal = Journal::new(core.ledger.clone());
+                let journal = Journal::new(core.ledger.clone(), settings.events_per_minute);
                 journal.refused(Action::Erase, Refusal::LegalHold, facts).await?;
             }
             let erased = erased?;

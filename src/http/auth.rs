@@ -6,15 +6,17 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use aggregates::{AccessFacts, Action, Position, Refusal, SubjectId, TokenId};
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams};
+use aggregates::{AccessFacts, Action, ActorId, Position, Refusal, SubjectId, TokenId};
+use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tokio::time::Instant;
 
 use super::listener::Peer;
 use super::{App, Problem};
-use crate::access::{self, Caller, Connection, Identity, TokenError};
+use crate::access::{self, BELIEVED, Caller, Connection, Identity, Permit, TokenError};
 
 /// A scope as the type of a route's first parameter.
 pub(super) trait Needed {
@@ -45,64 +47,110 @@ needed! {
     Admin,
 }
 
-/// The caller may do what the scope `S` allows.
-pub(super) struct Scope<S>(Caller, PhantomData<S>);
+/// The caller may do what the scope `S` allows. While it is there, the call counts among those of its token that are under way.
+pub(super) struct Scope<S> {
+    caller: Caller,
+    _permit: Permit<ActorId>,
+    scope: PhantomData<S>,
+}
 
 impl<S> Scope<S> {
     /// Who it is.
     pub(super) fn caller(&self) -> &Caller {
-        &self.0
+        &self.caller
     }
 }
 
-/// The caller has a good token, of whatever scopes.
-pub(super) struct AnyToken(pub(super) Caller);
+/// The caller has a good token, of whatever scopes. See [`Scope`] for the permit.
+pub(super) struct AnyToken(pub(super) Caller, pub(super) Permit<ActorId>);
 
 impl<S: Needed> FromRequestParts<Arc<App>> for Scope<S> {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
-        Ok(Self(admit(parts, app, S::SCOPE).await?, PhantomData))
+        let AnyToken(caller, permit) = admit(parts, app, S::SCOPE).await?;
+        Ok(Self {
+            caller,
+            _permit: permit,
+            scope: PhantomData,
+        })
     }
 }
 
 /// Who calls, if they may do what the scope allows. That they may not is recorded.
-pub(super) async fn admit(parts: &mut Parts, app: &Arc<App>, scope: access::Scope) -> Result<Caller, Denied> {
-    let AnyToken(caller) = AnyToken::from_request_parts(parts, app).await?;
+pub(super) async fn admit(parts: &mut Parts, app: &Arc<App>, scope: access::Scope) -> Result<AnyToken, Denied> {
+    let AnyToken(caller, permit) = AnyToken::from_request_parts(parts, app).await?;
     if let Err(problem) = require(&caller, scope) {
         record_refusal(&caller, Refusal::Scope, parts, app).await?;
         return Err(problem.into());
     }
-    Ok(caller)
+    Ok(AnyToken(caller, permit))
 }
 
 impl FromRequestParts<Arc<App>> for AnyToken {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
-        let refuse = |detail: &str| Denied::Unauthenticated(detail.to_owned());
-        let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
-        let (Some(value), None) = (headers.next(), headers.next()) else {
-            return Err(refuse("send `Authorization: Bearer <token>`"));
-        };
-        let token = value.to_str().ok().and_then(bearer);
-        let token = token.ok_or_else(|| refuse("the Authorization header has to be `Bearer <token>`"))?;
-        let error = match app.tokens.identify(token).await {
-            Ok(identity) => return Ok(Self(Caller::http(identity, connection(parts, app)))),
-            Err(error) => error,
-        };
-        let detail = error.to_string();
-        let (refusal, actor) = match error {
-            TokenError::Store(error) => return Err(Denied::Refused(error.into())),
-            // anybody can send what is no token: that is not recorded
-            TokenError::Unknown => return Err(Denied::Unauthenticated(detail)),
-            TokenError::Revoked(actor) => (Refusal::Revoked, actor),
-            TokenError::Expired(_, actor) => (Refusal::Expired, actor),
-        };
-        let scopes = access::Scopes::default();
-        let caller = Caller::http(Identity { actor, scopes }, connection(parts, app));
-        record_refusal(&caller, refusal, parts, app).await?;
-        Err(Denied::Unauthenticated(detail))
+        let caller = identified(parts, app).await?;
+        let permit = app.calls.begin(&caller.actor().id).map_err(Problem::from)?;
+        Ok(Self(caller, permit))
+    }
+}
+
+/// Who calls. That the token is no longer good is recorded.
+async fn identified(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, Denied> {
+    let refuse = |detail: &str| Denied::Unauthenticated(detail.to_owned());
+    let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (headers.next(), headers.next()) else {
+        return Err(refuse("send `Authorization: Bearer <token>`"));
+    };
+    let token = value.to_str().ok().and_then(bearer);
+    let token = token.ok_or_else(|| refuse("the Authorization header has to be `Bearer <token>`"))?;
+    let error = match app.tokens.identify(token).await {
+        Ok(identity) => return Ok(Caller::http(identity, connection(parts, app))),
+        Err(error) => error,
+    };
+    let detail = error.to_string();
+    let (refusal, actor) = match error {
+        TokenError::Store(error) => return Err(Denied::Refused(error.into())),
+        // anybody can send what is no token: that is not recorded
+        TokenError::Unknown => return Err(Denied::Unauthenticated(detail)),
+        TokenError::Revoked(actor) => (Refusal::Revoked, actor),
+        TokenError::Expired(_, actor) => (Refusal::Expired, actor),
+    };
+    let scopes = access::Scopes::default();
+    let caller = Caller::http(
+        Identity {
+            actor,
+            scopes,
+            token: None,
+        },
+        connection(parts, app),
+    );
+    record_refusal(&caller, refusal, parts, app).await?;
+    Err(Denied::Unauthenticated(detail))
+}
+
+/// Asks again for a token that has been believed for longer than a token may be, `since` then: no call outlives its token, however
+/// long its body takes to arrive or its answer to be made.
+pub(super) async fn believed(since: Instant, parts: &mut Parts, app: &Arc<App>) -> Result<(), Denied> {
+    if since.elapsed() < BELIEVED {
+        return Ok(());
+    }
+    identified(parts, app).await.map(drop)
+}
+
+/// Hands out no answer that took longer than its token lasted.
+pub(super) async fn answer_while_good(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let (parts, body) = request.into_parts();
+    let mut kept = parts.clone();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    match believed(begun, &mut kept, &app).await {
+        Ok(()) => response,
+        // it was refused for its token by itself
+        Err(_) if response.status() == StatusCode::UNAUTHORIZED => response,
+        Err(denied) => denied.into_response(),
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Denied, Read, Scope, admit};
+use super::auth::{AnyToken, Denied, Read, Scope, admit};
 use super::extract::{Path, Query, Words};
 use super::problem::Refusals;
 use super::projections::named;
@@ -27,17 +27,17 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 }
 
 /// The projection that a path names, if the caller may read its rows. That is decided before anything else is looked at.
-struct Readable(&'static dyn AnyProjection);
+struct Readable(&'static dyn AnyProjection, AnyToken);
 
 impl FromRequestParts<Arc<App>> for Readable {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Denied> {
-        admit(parts, app, access::Scope::Read).await?;
+        drop(admit(parts, app, access::Scope::Read).await?);
         let Path(name): Path<String> = Path::from_request_parts(parts, app).await?;
         let projection = named(&name)?;
-        admit(parts, app, scope_of(projection)).await?;
-        Ok(Self(projection))
+        let token = admit(parts, app, scope_of(projection)).await?;
+        Ok(Self(projection, token))
     }
 }
 
@@ -83,7 +83,7 @@ struct Row {
     )
 )]
 async fn row(
-    Readable(projection): Readable,
+    Readable(projection, _token): Readable,
     State(app): State<Arc<App>>,
     Query(row): Query<Row>,
 ) -> Result<Answer<Diff>, Problem> {

@@ -31,8 +31,8 @@ struct Request {
     #[schema(min_length = 10, max_length = 500)]
     reason: String,
     /// Whether the exact body is to be shown too. It holds whatever the sender put there, the credentials of a whole order
-    /// included, so it takes what revealing those takes: the scope `reveal-bulk` as well, HTTPS, and it counts among the
-    /// token's reveals.
+    /// included, so it takes what revealing those takes: the scope `reveal-bulk` as well, HTTPS, and each mailbox in it counts
+    /// among the token's reveals.
     #[serde(default)]
     include_body: bool,
 }
@@ -118,8 +118,8 @@ async fn open(
         if let Err(problem) = super::auth::require_private(caller, "the body is handed out") {
             return Err(refuse(Refusal::PlainHttp, problem).await);
         }
-        if let Err(problem) = reveal::within_rate(&app, caller) {
-            return Err(refuse(Refusal::RateLimit, problem).await);
+        if let Err(over) = app.reveals.take(&caller.actor().id, 1) {
+            return Err(refuse(Refusal::RateLimit, over.into()).await);
         }
     }
     let reason = match reason {
@@ -141,6 +141,11 @@ async fn open(
             return Err(Problem::not_found(error.to_string()));
         }
     };
+    if request.include_body
+        && let Err(problem) = reveal::others_within_rate(&app, caller, found.mailboxes())
+    {
+        return Err(refuse(Refusal::RateLimit, problem).await);
+    }
     let event = evidence::opened(position, found.subject(), reason, request.include_body, caller.facts());
     let recorded_at_position = app.journal.record(event).await?;
     let body = request.include_body.then(|| found.body_base64());

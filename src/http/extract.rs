@@ -1,5 +1,7 @@
 //! What comes in with a request, parsed at the edge. Whatever cannot be read is a [`Problem`] that names it.
 
+use std::sync::Arc;
+
 use aggregates::Domain;
 use axum::Json;
 use axum::extract::path::ErrorKind;
@@ -12,9 +14,11 @@ use jiff::civil::Date;
 use jiff::tz::Offset;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
-use super::Problem;
+use super::auth::{Denied, believed};
+use super::{App, Problem};
 
 /// The parameters in a path.
 pub(super) struct Path<T>(pub(super) T);
@@ -67,12 +71,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 /// A JSON body. `T` denies unknown fields.
 pub(super) struct Body<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
+impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Body<T> {
+    type Rejection = Denied;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body = Json::from_request(request, state).await;
-        body.map(|Json(value)| Self(value)).map_err(refused_body)
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Denied> {
+        let Sent(body) = Sent::from_request(request, app).await?;
+        body.map(|Json(value)| Self(value))
+            .map_err(|rejection| refused_body(rejection).into())
+    }
+}
+
+/// A JSON body, or what is wrong with it. Whoever took long to send it has to have a good token still.
+pub(super) struct Sent<T>(pub(super) Result<Json<T>, JsonRejection>);
+
+impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Sent<T> {
+    type Rejection = Denied;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Denied> {
+        let begun = Instant::now();
+        let (parts, body) = request.into_parts();
+        let mut kept = parts.clone();
+        let body = Json::from_request(Request::from_parts(parts, body), app).await;
+        believed(begun, &mut kept, app).await?;
+        Ok(Self(body))
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Documented, ResponseBuilder};
 
 use super::reading::POSITION;
+use crate::access::{JournalError, OverLimit};
 use crate::ledger::{OpenError, RecordError};
 use crate::runner::RunError;
 use crate::store::StoreError;
@@ -110,6 +111,25 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<OverLimit> for Problem {
+    fn from(over: OverLimit) -> Self {
+        let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, over.to_string());
+        match over.wait {
+            Some(wait) => problem.retry_after(u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1)),
+            None => problem,
+        }
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Over(over) => over.into(),
+            JournalError::Record(error) => error.into(),
+        }
+    }
+}
+
 impl From<RecordError> for Problem {
     fn from(error: RecordError) -> Self {
         match error {
@@ -175,6 +195,10 @@ impl utoipa::IntoResponses for Refusals {
             (
                 403,
                 "The token lacks the scope that the call needs; the detail names it.",
+            ),
+            (
+                429,
+                "The token is over one of its limits; the detail names it and its setting, see `Retry-After`.",
             ),
             (500, "Something went wrong here; the service's log says what."),
             (

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use projections::Projection;
@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{AnyToken, require, require_private};
-use super::extract::{DomainName, NoParameters, Path, Query};
+use super::extract::{DomainName, NoParameters, Path, Query, Sent};
 use super::problem::Refusals;
 use super::reading::{AtLeast, Reading, Wanted};
 use super::{App, Problem};
@@ -117,18 +117,18 @@ struct RevealedDomain {
             status = 429,
             body = Problem,
             content_type = "application/problem+json",
-            description = "Too many calls with this token; see `Retry-After`."
+            description = "More mailboxes a minute than a token may see (`reveals_per_minute`), or over another of its limits; see `Retry-After`."
         ),
         Refusals
     )
 )]
 async fn mailbox(
-    AnyToken(caller): AnyToken,
+    AnyToken(caller, _permit): AnyToken,
     State(app): State<Arc<App>>,
     Path(id): Path<MailboxId>,
     _: Query<NoParameters>,
     header: AtLeast,
-    request: Result<Json<Request>, JsonRejection>,
+    Sent(request): Sent<Request>,
 ) -> Result<Response, Problem> {
     let mut attempt = Attempt::new(&app, caller);
     attempt.facts.mailbox_id = Some(id.clone());
@@ -174,18 +174,18 @@ async fn mailbox(
             status = 429,
             body = Problem,
             content_type = "application/problem+json",
-            description = "Too many calls with this token; see `Retry-After`."
+            description = "More mailboxes a minute than a token may see (`reveals_per_minute`), or over another of its limits; see `Retry-After`."
         ),
         Refusals
     )
 )]
 async fn domain(
-    AnyToken(caller): AnyToken,
+    AnyToken(caller, _permit): AnyToken,
     State(app): State<Arc<App>>,
     Path(DomainName(name)): Path<DomainName>,
     _: Query<NoParameters>,
     header: AtLeast,
-    request: Result<Json<Request>, JsonRejection>,
+    Sent(request): Sent<Request>,
 ) -> Result<Response, Problem> {
     let mut attempt = Attempt::new(&app, caller);
     attempt.facts.domain = Some(name.clone());
@@ -218,9 +218,9 @@ async fn domain(
             places: newest.unwrap_or_else(|| Places::all_at(told_at)),
         }
     });
-    let answers = attempt
-        .hand_out(&targets.collect::<Vec<_>>(), request.include_seed)
-        .await?;
+    let targets: Vec<Target> = targets.collect();
+    attempt.count_others(targets.len()).await?;
+    let answers = attempt.hand_out(&targets, request.include_seed).await?;
     let mut bytes = Wiped::new(Vec::with_capacity(
         answers.iter().map(|answer| answer.len() + 1).sum::<usize>() + 16,
     ));
@@ -279,8 +279,8 @@ impl<'a> Attempt<'a> {
         if let Err(problem) = require_private(&self.caller, "credentials are handed out") {
             return Err(self.refuse(Refusal::PlainHttp, problem).await);
         }
-        if let Err(problem) = within_rate(self.app, &self.caller) {
-            return Err(self.refuse(Refusal::RateLimit, problem).await);
+        if let Err(over) = self.app.reveals.take(&self.caller.actor().id, 1) {
+            return Err(self.refuse(Refusal::RateLimit, over.into()).await);
         }
         let request = match request {
             Ok(Json(request)) => request,
@@ -294,6 +294,14 @@ impl<'a> Attempt<'a> {
             return Err(self.refuse(Refusal::Reason, problem).await);
         }
         Ok(request)
+    }
+
+    /// Counts the mailboxes beside the one that the call itself counts as.
+    async fn count_others(&self, mailboxes: usize) -> Result<(), Problem> {
+        match others_within_rate(self.app, &self.caller, mailboxes) {
+            Ok(()) => Ok(()),
+            Err(problem) => Err(self.refuse(Refusal::RateLimit, problem).await),
+        }
     }
 
     /// The views as they stand with everything that is recorded by now: a password that was replaced is not handed out.
@@ -317,15 +325,15 @@ impl<'a> Attempt<'a> {
         let places: Vec<Places> = targets.iter().map(|target| target.places.clone()).collect();
         let opened = self.open(&places).await?;
         let records = targets.iter().zip(&opened).map(|(target, credentials)| {
-            self.app.journal.record(AccessEvent::CredentialsRevealed(AccessFacts {
+            AccessEvent::CredentialsRevealed(AccessFacts {
                 credentials: credentials.shown(seed),
                 mailbox_id: target.id.clone(),
                 subject: credentials.subject.clone(),
                 ..self.facts.clone()
-            }))
+            })
         });
         // all in one batch, and all durable before anything is written
-        let positions = futures_util::future::try_join_all(records).await?;
+        let positions = self.app.journal.record_all(records.collect()).await?;
         // whoever appends has seen all that was appended before: what another process erased meanwhile opens no more
         let opened = self.open(&places).await?;
         let written = targets.iter().zip(&opened).zip(positions);
@@ -335,14 +343,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Counts one more reveal of a token, if it may have one now.
-pub(super) fn within_rate(app: &App, caller: &Caller) -> Result<(), Problem> {
-    let Err(wait) = app.reveals.take(&caller.actor().id) else {
-        return Ok(());
-    };
-    let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX).saturating_add(1);
-    let detail = "this token has asked for too many credentials within a minute";
-    Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(seconds))
+/// Counts the mailboxes of an answer among the token's reveals, but for the one that the call has counted as already.
+pub(super) fn others_within_rate(app: &App, caller: &Caller, mailboxes: usize) -> Result<(), Problem> {
+    let others = u32::try_from(mailboxes.saturating_sub(1)).unwrap_or(u32::MAX);
+    Ok(app.reveals.take_besides(&caller.actor().id, others)?)
 }
 
 /// The credentials in plaintext, on their way to whoever asked for them.

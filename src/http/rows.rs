@@ -21,7 +21,7 @@ use utoipa::openapi::{
 use utoipa::{IntoParams, IntoResponses, openapi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use super::auth::{Denied, admit};
+use super::auth::{AnyToken, Denied, admit};
 use super::extract::{Limit, Moment, Query};
 use super::list::{Page, encode, key_in, unreadable};
 use super::problem::Refusals;
@@ -200,7 +200,7 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
                         axum::extract::State(app): axum::extract::State<Arc<App>>,
                         header: AtLeast,
                         Query(parameters): Query<Vec<(String, String)>>| async move {
-        let caller = admit(&mut parts, &app, scope).await?;
+        let AnyToken(caller, _permit) = admit(&mut parts, &app, scope).await?;
         if projection.name() == Access::NAME {
             app.journal
                 .read(&caller, Read::AccessLog)

@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use super::events::{Choice, Chosen, EventTypes, KnownCategory};
 use super::extract::{Number, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
-use crate::access::Read;
+use crate::access::{Authority, Read, TokenError};
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
 use crate::store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
 
@@ -80,6 +81,8 @@ struct Parameters {
 /// everything up to there has been looked at. It sets the last event id and dispatches nothing.
 ///
 /// The first read with a token from an address is recorded, once an hour, and so stands in the stream itself.
+///
+/// Once the token is revoked or has expired, a comment says so, and the stream ends within two seconds.
 ///
 /// After the time of `heartbeat_seconds` without an event a comment and an `id` are sent. A slow reader is read for
 /// slowly; it holds up nobody else. Commits of a named consumer's checkpoint are its own to make.
@@ -141,6 +144,8 @@ async fn stream(
         filter,
         cursor: after,
         consumer: consumer.map(|consumer| (consumer.name, Instant::now())),
+        authority: authority(&scope, &app),
+        ended: false,
         begun: false,
         sent: Instant::now(),
         next_read: Instant::now(),
@@ -171,6 +176,12 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     position.map(Some).ok_or_else(refusal)
 }
 
+/// The token that the stream is read by, which it may not outlive.
+fn authority<S>(scope: &Scope<S>, app: &App) -> Option<Authority> {
+    let token = scope.caller().token()?;
+    Some(Authority::new(Arc::clone(&app.tokens), token))
+}
+
 /// Counts the open streams, in a metric.
 struct Open;
 
@@ -196,6 +207,10 @@ struct Follower {
     filter: EventFilter,
     cursor: Position,
     consumer: Option<(ConsumerName, Instant)>,
+    /// The token that it is read by; none for the admin's of the settings, which lasts as long as the service.
+    authority: Option<Authority>,
+    /// Whether the token has ended, and that was told.
+    ended: bool,
     begun: bool,
     sent: Instant,
     next_read: Instant,
@@ -209,12 +224,38 @@ impl Follower {
             self.begun = true;
             return Ok(Some(self.chunk(format!("retry: {RETRY_MS}\nid: {}\n\n", self.cursor))));
         }
-        let shutdown = self.shutdown.clone();
-        tokio::select! {
-            biased;
-            () = shutdown.cancelled() => Ok(None),
-            chunk = self.events_or_heartbeat() => chunk,
+        if self.ended {
+            return Ok(None);
         }
+        let shutdown = self.shutdown.clone();
+        let mut authority = self.authority.take();
+        // a reader that takes little is looked after only now: nothing more is read for it before its token is
+        let stands = match &mut authority {
+            Some(authority) => authority.stands().await,
+            None => Ok(()),
+        };
+        let ended = async {
+            match (stands, &mut authority) {
+                (Err(error), _) => error,
+                (Ok(()), Some(authority)) => authority.ended().await,
+                (Ok(()), None) => pending().await,
+            }
+        };
+        let next = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => return Ok(None),
+            error = ended => Err(error),
+            chunk = self.events_or_heartbeat() => Ok(chunk?),
+        };
+        self.authority = authority;
+        Ok(match next {
+            Ok(chunk) => chunk,
+            Err(TokenError::Store(error)) => return Err(error),
+            Err(error) => {
+                self.ended = true;
+                Some(self.chunk(format!(": {error}\n\n")))
+            }
+        })
     }
 
     async fn events_or_heartbeat(&mut self) -> Result<Option<Bytes>, StoreError> {

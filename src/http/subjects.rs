@@ -164,6 +164,7 @@ async fn erase(
     Body(why): Body<Why>,
 ) -> Result<(StatusCode, Json<Erased>), Problem> {
     let facts = facts(&scope, &subject, why);
+    admit(&app, &facts, Action::Erase).await?;
     // a caller who hangs up is not to stop half way
     let (erasures, whom, by) = (app.erasures.clone(), subject, facts.clone());
     let work = app.tasks.spawn(async move { erasures.erase(&whom, &by).await });
@@ -208,6 +209,7 @@ async fn hold(
     Body(why): Body<Why>,
 ) -> Result<Json<Recorded>, Problem> {
     let facts = facts(&scope, &subject, why);
+    admit(&app, &facts, Action::Hold).await?;
     let position = app.erasures.hold(&subject, facts).await?.0;
     Ok(Json(Recorded { position }))
 }
@@ -235,8 +237,19 @@ async fn release(
     Body(why): Body<Why>,
 ) -> Result<Json<Recorded>, Problem> {
     let facts = facts(&scope, &subject, why);
+    admit(&app, &facts, Action::Release).await?;
     let position = app.erasures.release(&subject, facts).await?.0;
     Ok(Json(Recorded { position }))
+}
+
+/// Takes the event out of the caller's budget, which is recorded past the journal. A refusal does not name the subject: the path may
+/// hold anything, and this is kept for ever.
+async fn admit(app: &App, facts: &AccessFacts, action: Action) -> Result<(), Problem> {
+    let about_nobody = AccessFacts {
+        subject: None,
+        ..facts.clone()
+    };
+    Ok(app.journal.admit(&facts.actor, 1, action, about_nobody).await?)
 }
 
 fn facts<S>(scope: &Scope<S>, subject: &SubjectId, why: Why) -> AccessFacts {

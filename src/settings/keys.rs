@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 30] = [
+pub(super) const KEYS: [(&str, Kind); 32] = [
     ("database_url", Kind::Text),
     ("database_url_file", Kind::Text),
     ("listen", Kind::Text),
@@ -47,6 +47,8 @@ pub(super) const KEYS: [(&str, Kind); 30] = [
     ("heartbeat_seconds", Kind::Number),
     ("trusted_proxies", Kind::Text),
     ("reveals_per_minute", Kind::Number),
+    ("events_per_minute", Kind::Number),
+    ("calls_per_token", Kind::Number),
     ("checkpoint_origin", Kind::Text),
 ];
 

@@ -176,8 +176,14 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
             .get("trusted_proxies", values::parse_networks)
             .unwrap_or_default(),
         reveals_per_minute: reader
-            .get("reveals_per_minute", reveals_per_minute)
+            .get("reveals_per_minute", limit)
             .unwrap_or(super::DEFAULT_REVEALS_PER_MINUTE),
+        events_per_minute: reader
+            .get("events_per_minute", limit)
+            .unwrap_or(super::DEFAULT_EVENTS_PER_MINUTE),
+        calls_per_token: reader
+            .get("calls_per_token", limit)
+            .unwrap_or(super::DEFAULT_CALLS_PER_TOKEN),
         checkpoint_origin: reader.get("checkpoint_origin", values::parse_origin),
         data_dir,
         origins: reader
@@ -194,7 +200,8 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
     }
 }
 
-fn reveals_per_minute(text: &str) -> Result<NonZeroU32, String> {
+/// A limit for each token.
+fn limit(text: &str) -> Result<NonZeroU32, String> {
     let number = values::parse_number(text, 1, 100_000)?;
     u32::try_from(number)
         .ok()
