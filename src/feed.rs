@@ -12,6 +12,6 @@ mod head;
 mod page;
 
 pub use cloud_event::CloudEvent;
-pub use consumers::{ConsumerStatus, SEEN_EVERY, note_seen, prometheus_text, status, statuses};
+pub use consumers::{ConsumerStatus, SEEN_EVERY, furthest_behind, note_seen, prometheus_text, status, statuses};
 pub use head::watch_head;
 pub use page::{Page, page};

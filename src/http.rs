@@ -51,6 +51,7 @@ mod watch;
 mod webhooks;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::{Extension, Router};
+use tokio::sync::Mutex;
 use tokio::sync::watch::Receiver;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -95,10 +97,16 @@ pub struct App {
     pub head: Receiver<Position>,
     /// How long an event stream may be silent.
     pub heartbeat: Duration,
+    /// How many named consumers one token may have.
+    pub consumers_per_token: NonZeroU32,
+    /// Held by whoever makes a named consumer.
+    pub consumers: Mutex<()>,
     /// The projections' runner.
     pub live: LiveRunner,
     /// Rows as of earlier moments.
     pub snapshots: Snapshots,
+    /// How many such moments one token may have folded.
+    pub moments: Limiter<ActorId>,
     /// Whose tokens are whose.
     pub tokens: Arc<Tokens>,
     /// Records what people do.

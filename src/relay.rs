@@ -119,7 +119,7 @@ impl Relay {
             None => {
                 let everything = EventFilter::default();
                 self.store
-                    .put_consumer(&self.consumer, &everything, Position(0))
+                    .put_consumer(&self.consumer, &everything, Position(0), None)
                     .await?;
                 Position(0)
             }

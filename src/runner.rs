@@ -11,6 +11,7 @@
 //! - `due`: the rebuilds that nobody has to ask for
 //! - `live`: the task that keeps the live generations up to date
 //! - `diff`: what changed in one row between two moments, and by which events
+//! - `pace`: how fast folding may go while webhooks come in
 //! - `parked`: trying again what could not be folded
 //! - `rates`: how fast checkpoints move
 //! - `snapshots`: all rows as they stood at an earlier moment
@@ -30,6 +31,7 @@ mod due;
 mod erased;
 mod flood;
 mod live;
+mod pace;
 mod parked;
 mod rates;
 mod rebuild;
@@ -43,6 +45,7 @@ pub use accounts::accounts_as_of;
 use aggregates::Position;
 pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
+pub use due::{ClaimedRebuild, NotNow};
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};
@@ -86,6 +89,9 @@ pub enum RunError {
     /// What was being folded is not there any more, or not as it was left.
     #[error("the rows that were being folded are gone; try again")]
     Disturbed,
+    /// Too many snapshots are kept or waiting to be dropped.
+    #[error("the rows of too many moments are kept at the moment; ask again in some seconds")]
+    TooManyMoments,
     /// The work was cut short; a rebuild resumes where it stopped.
     #[error("stopped; the rebuild resumes where it stopped")]
     Cancelled,
@@ -97,7 +103,9 @@ impl RunError {
         match self {
             Self::Keys { .. } | Self::Fold { .. } => true,
             Self::Store(error) => !error.is_transient(),
-            Self::OtherVersion(..) | Self::TooFast(_) | Self::Disturbed | Self::Cancelled => false,
+            Self::OtherVersion(..) | Self::TooFast(_) | Self::Disturbed | Self::TooManyMoments | Self::Cancelled => {
+                false
+            }
         }
     }
 }

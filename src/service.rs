@@ -9,6 +9,7 @@ use std::time::Duration;
 use aggregates::{Position, Source};
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -202,6 +203,7 @@ impl Service {
         tasks.spawn(metrics.clone().keep_up(shutdown.clone()));
         let standing = registry.standing();
         tasks.spawn(registry.run(shutdown.clone()));
+        tasks.spawn(store::keep_trimmed(Arc::clone(&store), shutdown.clone()));
         tasks.spawn(erasure::follow(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -226,8 +228,15 @@ impl Service {
             erasures,
             head,
             heartbeat: settings.heartbeat,
+            consumers_per_token: settings.consumers_per_token,
+            consumers: Mutex::default(),
             live,
             snapshots: Snapshots::new(Arc::clone(&store), tasks.clone(), shutdown.clone()),
+            moments: Limiter::per_minute(
+                settings.moments_per_minute,
+                "lists of other moments folded a minute",
+                "moments_per_minute",
+            ),
             tokens: Arc::new(Tokens::new(Arc::clone(&store), &secrets.admin_token, tasks.clone())),
             journal,
             proxies: TrustedProxies::new(settings.trusted_proxies.clone()),

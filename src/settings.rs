@@ -60,6 +60,8 @@ const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
 const DEFAULT_REVEALS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 const DEFAULT_EVENTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(120).unwrap();
 const DEFAULT_CALLS_PER_TOKEN: NonZeroU32 = NonZeroU32::new(64).unwrap();
+const DEFAULT_CONSUMERS_PER_TOKEN: NonZeroU32 = NonZeroU32::new(20).unwrap();
+const DEFAULT_MOMENTS_PER_MINUTE: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// What the command line set. It may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
@@ -140,6 +142,10 @@ pub struct Settings {
     pub events_per_minute: NonZeroU32,
     /// How many calls of one token may be under way at the same time.
     pub calls_per_token: NonZeroU32,
+    /// How many named consumers one token may have.
+    pub consumers_per_token: NonZeroU32,
+    /// For how many earlier moments a minute one token may have lists folded.
+    pub moments_per_minute: NonZeroU32,
     /// The log's name in its checkpoints; `None` means that it is made up at the first start.
     pub checkpoint_origin: Option<String>,
     /// Further senders by name, each received at `/webhooks/NAME`.
@@ -239,6 +245,8 @@ impl Settings {
         self.reveals_per_minute = DEFAULT_REVEALS_PER_MINUTE;
         self.events_per_minute = DEFAULT_EVENTS_PER_MINUTE;
         self.calls_per_token = DEFAULT_CALLS_PER_TOKEN;
+        self.consumers_per_token = DEFAULT_CONSUMERS_PER_TOKEN;
+        self.moments_per_minute = DEFAULT_MOMENTS_PER_MINUTE;
         self.checkpoint_origin = None;
         self.sources.clear();
         Ok(self)

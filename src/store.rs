@@ -10,6 +10,7 @@
 //! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `error`: what can go wrong, told apart by what a caller can do about it
+//! - `trim`: keeping the write-ahead log small
 //! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
 //! - `postgres`, `sqlite`: the implementations
 //!
@@ -28,11 +29,12 @@ mod query;
 mod sqlite;
 mod token;
 mod tree;
+mod trim;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use aggregates::{EventId, Position, Source, StreamId, SubjectId, TokenId};
+use aggregates::{ActorId, EventId, Position, Source, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
@@ -50,6 +52,7 @@ pub use query::{
 pub use sqlite::SqliteStore;
 pub use token::StoredToken;
 pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, RawHead, TreeHead, TreeStore};
+pub use trim::{WriteAheadLog, keep_trimmed};
 
 use crate::access::TokenHash;
 use crate::settings::DatabaseUrl;
@@ -321,6 +324,12 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
     /// Lets go of all connections; SQLite moves its write-ahead log into the database file.
     async fn close(&self);
 
+    /// Makes a file small again into which changes are written before they enter the database, and tells how large it is; none
+    /// where there is no such file. Nobody waits for it. While the ledger is `idle` it is emptied however small it is.
+    async fn trim(&self, _idle: bool) -> Result<Option<WriteAheadLog>, StoreError> {
+        Ok(None)
+    }
+
     /// The end of the log.
     async fn head(&self) -> Result<Head, StoreError>;
 
@@ -447,13 +456,14 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
     /// One of them.
     async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError>;
 
-    /// Makes a consumer with its checkpoint at `position`, or sets the filter of the one that is there and leaves its
-    /// checkpoint alone. Tells whether it is new.
+    /// Makes a consumer of this owner with its checkpoint at `position`, or sets the filter of the one that is there and leaves
+    /// its checkpoint and its owner alone. Tells whether it is new.
     async fn put_consumer(
         &self,
         name: &ConsumerName,
         filter: &EventFilter,
         position: Position,
+        owner: Option<&ActorId>,
     ) -> Result<bool, StoreError>;
 
     /// Moves a consumer's checkpoint if it stands within `from`. `false`, and nothing changed, if it does not, or if

@@ -3,12 +3,16 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use aggregates::ActorId;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock;
 use crate::runner::lag_seconds;
 use crate::store::{Consumer, ConsumerName, EventFilter, Head, Store, StoreError};
+
+/// The most consumers that metrics name.
+const SHOWN: usize = 50;
 
 /// A consumer that reads on and on is noted as seen so often, and not with each page: a note is a write.
 pub const SEEN_EVERY: Duration = Duration::from_secs(10);
@@ -24,6 +28,10 @@ pub struct ConsumerStatus {
     pub filter: EventFilter,
     /// Its checkpoint: it is done with everything up to this position.
     pub position: u64,
+    /// Whose it is: a token's id, or `admin`. Only they, and tokens with the scope `operate`, may change it. Null of one that was made
+    /// before this was kept, which anybody may change, and of the relay's.
+    #[schema(value_type = Option<String>)]
+    pub owner: Option<ActorId>,
     /// How many events have been recorded after its checkpoint, whether its filter lets them pass or not.
     pub lag: u64,
     /// For how many seconds the oldest of them has waited.
@@ -49,6 +57,24 @@ pub async fn statuses(store: &dyn Store) -> Result<Vec<ConsumerStatus>, StoreErr
     Ok(statuses)
 }
 
+/// How those are doing that are behind furthest, at most 50, and how many there are of all: what metrics tell, so that they
+/// stay small however many consumers there are.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn furthest_behind(store: &dyn Store) -> Result<(Vec<ConsumerStatus>, usize), StoreError> {
+    let (mut consumers, head) = (store.consumers().await?, store.head().await?);
+    let count = consumers.len();
+    consumers.sort_by_key(|consumer| consumer.position);
+    consumers.truncate(SHOWN);
+    consumers.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
+    let mut statuses = Vec::with_capacity(consumers.len());
+    for consumer in consumers {
+        statuses.push(of(store, consumer, head).await?);
+    }
+    Ok((statuses, count))
+}
+
 /// How one consumer is doing; none if there is no such consumer.
 ///
 /// # Errors
@@ -66,6 +92,7 @@ async fn of(store: &dyn Store, consumer: Consumer, head: Head) -> Result<Consume
         lag: head.position.0.saturating_sub(consumer.position.0),
         lag_seconds: lag_seconds(store, consumer.position, head.position, clock::now()).await?,
         name: consumer.name,
+        owner: consumer.owner,
         filter: consumer.filter,
         position: consumer.position.0,
         created_at: consumer.created_at,
@@ -86,10 +113,10 @@ pub async fn note_seen(store: &dyn Store, consumer: &Consumer) -> Result<(), Sto
     store.consumer_seen(&consumer.name).await
 }
 
-/// The consumers' lag in Prometheus' text format. Written out afresh each time, so that nothing is left of a consumer
+/// The consumers' lag in Prometheus' text format, and how many there are. Written out afresh each time, so that nothing is left of a consumer
 /// that another process has deleted.
-pub fn prometheus_text(statuses: &[ConsumerStatus]) -> String {
-    let mut text = String::new();
+pub fn prometheus_text(statuses: &[ConsumerStatus], count: usize) -> String {
+    let mut text = format!("# TYPE warmledger_consumers gauge\nwarmledger_consumers {count}\n");
     let mut gauge = |name: &str, value: &dyn Fn(&ConsumerStatus) -> f64| {
         // writing to a String cannot fail
         let _ = writeln!(text, "# TYPE {name} gauge");

@@ -118,6 +118,8 @@ struct Entry {
     user_agent: Option<String>,
     /// The call that was refused for its token: its method, and its path with the names of its parameters.
     call: Option<String>,
+    /// The named consumer of the feed that was made, set or deleted.
+    consumer: Option<String>,
     /// The mailbox.
     mailbox_id: Option<String>,
     /// Whom it was about.
@@ -164,6 +166,7 @@ impl From<AccessEntry> for Entry {
             address: facts.address,
             user_agent: facts.user_agent,
             call: facts.call,
+            consumer: facts.consumer,
             mailbox_id: facts.mailbox_id.map(Into::into),
             subject: facts.subject.map(Into::into),
             domain: facts.domain.map(Into::into),
@@ -225,7 +228,7 @@ async fn list(
     };
     let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
     let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, &[Access::NAME], wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &[Access::NAME], wanted, after).await?;
     let rows = reading
         .rows::<Access>(conditions, newest_first, filter.limit, after)
         .await?;

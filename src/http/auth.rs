@@ -223,6 +223,8 @@ fn asked_for(method: &Method, route: &str) -> Action {
         ("POST", "/api/v1/subjects/{userId}/hold") => Action::Hold,
         ("POST", "/api/v1/subjects/{userId}/release") => Action::Release,
         ("POST", "/api/v1/projections/{name}/rebuild") => Action::Rebuild,
+        ("PUT" | "POST", path) if path.starts_with("/api/v1/consumers/") => Action::SetConsumer,
+        ("DELETE", "/api/v1/consumers/{name}") => Action::DeleteConsumer,
         ("POST", "/api/v1/tokens") => Action::CreateToken,
         ("DELETE", "/api/v1/tokens/{id}") => Action::RevokeToken,
         ("GET", "/api/v1/events" | "/api/v1/events/stream") => Action::ReadFeed,

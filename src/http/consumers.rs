@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aggregates::Position;
+use aggregates::{AccessEvent, AccessFacts, Action, ActorId, Position, Refusal};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,14 +11,15 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::auth::{Audit, Operate, Scope};
+use super::auth::{AnyToken, Audit, Operate, Scope, require};
 use super::events::{known_category, known_types, no_such_consumer};
 use super::extract::{Body, NoParameters, Path, Query};
 use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
+use crate::access::{self, Caller};
 use crate::feed::{self, ConsumerStatus};
-use crate::store::{ConsumerName, EventFilter, Store};
+use crate::store::{Consumer, ConsumerName, EventFilter, Store};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -88,7 +89,8 @@ struct Wanted {
 
 /// Makes a consumer, or sets the filter of one that is there, and its checkpoint if it is given.
 ///
-/// Names are 1 to 64 characters of a-z, 0-9, `-` and `_`.
+/// Names are 1 to 64 characters of a-z, 0-9, `-` and `_`. It belongs to the token that makes it, which may have as many as the setting
+/// `consumers_per_token` says; only that token, and one with the scope `operate`, may change it. What changes something is recorded.
 #[utoipa::path(
     put,
     path = "/api/v1/consumers/{name}",
@@ -111,7 +113,7 @@ struct Wanted {
     )
 )]
 async fn put(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Path(name): Path<ConsumerName>,
     _: Query<NoParameters>,
@@ -125,19 +127,46 @@ async fn put(
     if let Some(position) = wanted.position {
         not_beyond_the_head(&*app.store, position).await?;
     }
+    let caller = scope.caller();
+    let owner = &caller.actor().id;
+    let before = app.store.consumer(&name).await?;
+    let _making = match &before {
+        Some(consumer) => {
+            may_change(&app, caller, consumer, Action::SetConsumer).await?;
+            if consumer.filter == wanted.filter && wanted.position.is_none_or(|at| at == consumer.position.0) {
+                return Ok((StatusCode::OK, Json(status(&*app.store, &name).await?)));
+            }
+            None
+        }
+        None => {
+            // one at a time in this process: two are not to be counted as one
+            let making = app.consumers.lock().await;
+            may_have_one_more(&app, owner).await?;
+            Some(making)
+        }
+    };
+    // what is refused for its position is not recorded as done
+    if let (Some(position), Some(before)) = (wanted.position, &before) {
+        not_back(before, position, wanted.rewind)?;
+    }
+    app.journal
+        .record(AccessEvent::ConsumerSet(facts(caller, &name)))
+        .await?;
     // the checkpoint first: if it is refused, the filter stays as it is too
-    if let Some(position) = wanted.position
-        && app.store.consumer(&name).await?.is_some()
-    {
+    if let (Some(position), Some(_)) = (wanted.position, before) {
         commit(&*app.store, &name, position, wanted.rewind).await?;
     }
     let begins = Position(wanted.position.unwrap_or_default());
-    let new = app.store.put_consumer(&name, &wanted.filter, begins).await?;
+    let new = app
+        .store
+        .put_consumer(&name, &wanted.filter, begins, Some(owner))
+        .await?;
     let code = if new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((code, Json(status(&*app.store, &name).await?)))
 }
 
-/// Forgets a consumer and its checkpoint. If the relay runs, its `nats` is made anew.
+/// Forgets a consumer and its checkpoint, which is recorded. Its owner may do so with the scope `audit`. If the relay runs, its `nats`
+/// is made anew.
 #[utoipa::path(
     delete,
     path = "/api/v1/consumers/{name}",
@@ -152,11 +181,26 @@ async fn put(
     )
 )]
 async fn delete(
-    _: Scope<Operate>,
+    AnyToken(caller, _permit): AnyToken,
     State(app): State<Arc<App>>,
     Path(name): Path<ConsumerName>,
     _: Query<NoParameters>,
 ) -> Result<StatusCode, Problem> {
+    let consumer = app.store.consumer(&name).await?;
+    let own = consumer.as_ref().and_then(|consumer| consumer.owner.as_ref()) == Some(&caller.actor().id);
+    if !(own && caller.may(access::Scope::Audit))
+        && let Err(problem) = require(&caller, access::Scope::Operate)
+    {
+        let facts = facts(&caller, &name);
+        app.journal
+            .refused(Action::DeleteConsumer, Refusal::Scope, facts)
+            .await?;
+        return Err(problem);
+    }
+    consumer.ok_or_else(no_such_consumer)?;
+    app.journal
+        .record(AccessEvent::ConsumerDeleted(facts(&caller, &name)))
+        .await?;
     match app.store.delete_consumer(&name).await? {
         true => Ok(StatusCode::NO_CONTENT),
         false => Err(no_such_consumer()),
@@ -197,7 +241,7 @@ struct Checkpoint {
     )
 )]
 async fn checkpoint(
-    _: Scope<Audit>,
+    scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     Path(name): Path<ConsumerName>,
     _: Query<NoParameters>,
@@ -205,8 +249,46 @@ async fn checkpoint(
 ) -> Result<Json<ConsumerStatus>, Problem> {
     not_the_relays(&name)?;
     not_beyond_the_head(&*app.store, checkpoint.position).await?;
+    let consumer = app.store.consumer(&name).await?.ok_or_else(no_such_consumer)?;
+    may_change(&app, scope.caller(), &consumer, Action::SetConsumer).await?;
     commit(&*app.store, &name, checkpoint.position, checkpoint.rewind).await?;
     status(&*app.store, &name).await.map(Json)
+}
+
+fn facts(caller: &Caller, name: &ConsumerName) -> AccessFacts {
+    AccessFacts {
+        consumer: Some(name.as_str().to_owned()),
+        ..caller.facts()
+    }
+}
+
+/// Whether the consumer is the caller's to change. That it is not is recorded.
+async fn may_change(app: &App, caller: &Caller, consumer: &Consumer, action: Action) -> Result<(), Problem> {
+    let theirs = consumer.owner.as_ref().is_none_or(|owner| *owner == caller.actor().id);
+    if theirs || caller.may(access::Scope::Operate) {
+        return Ok(());
+    }
+    let facts = facts(caller, &consumer.name);
+    app.journal.refused(action, Refusal::Scope, facts).await?;
+    let detail = "the consumer belongs to another token; choose another name, or use a token with the scope `operate`";
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+}
+
+/// Whether the caller may make one more.
+async fn may_have_one_more(app: &App, owner: &ActorId) -> Result<(), Problem> {
+    let consumers = app.store.consumers().await?;
+    let own = consumers
+        .iter()
+        .filter(|consumer| consumer.owner.as_ref() == Some(owner));
+    let most = app.consumers_per_token.get();
+    if own.count() < most as usize {
+        return Ok(());
+    }
+    let detail = format!(
+        "a token may have {most} named consumers (setting consumers_per_token), and has them: delete one that is not needed any \
+         more, or raise the setting"
+    );
+    Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail))
 }
 
 async fn status(store: &dyn Store, name: &ConsumerName) -> Result<ConsumerStatus, Problem> {
@@ -219,7 +301,15 @@ async fn commit(store: &dyn Store, name: &ConsumerName, position: u64, rewind: b
     if store.commit(name, Position(0)..=furthest, to).await? {
         return Ok(());
     }
-    let at = store.consumer(name).await?.ok_or_else(no_such_consumer)?.position;
+    let consumer = store.consumer(name).await?.ok_or_else(no_such_consumer)?;
+    not_back(&consumer, position, rewind)
+}
+
+fn not_back(consumer: &Consumer, position: u64, rewind: bool) -> Result<(), Problem> {
+    let at = consumer.position;
+    if rewind || at <= Position(position) {
+        return Ok(());
+    }
     let detail = format!("the checkpoint is at {at} already; to move it back, send \"rewind\": true");
     Err(Problem::new(StatusCode::CONFLICT, detail))
 }

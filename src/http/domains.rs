@@ -127,14 +127,14 @@ impl Domain {
     )
 )]
 async fn list(
-    _: Scope<Read>,
+    scope: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
     header: AtLeast,
 ) -> Result<Answer<Page<Domain>>, Problem> {
     let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
     let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, &VIEWS, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, after).await?;
     let conditions = Conditions::default()
         .equal("user_id", filter.user_id.map(String::from))
         .equal("order_id", filter.order_id.map(String::from))

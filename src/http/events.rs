@@ -72,6 +72,13 @@ impl TryFrom<String> for EventTypes {
 /// Whether the program writes events of all these types; what it writes, if not.
 pub(super) fn known_types(types: &[String]) -> Result<(), String> {
     let names: Vec<&str> = Event::type_names().collect();
+    if types.len() > names.len() {
+        return Err(format!(
+            "names {} types, and there are {}: name each once",
+            types.len(),
+            names.len()
+        ));
+    }
     if types.iter().all(|name| names.contains(&name.as_str())) {
         Ok(())
     } else {

@@ -185,7 +185,7 @@ enum FailureItem {
     )
 )]
 async fn list(
-    _: Scope<Read>,
+    scope: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
     header: AtLeast,
@@ -208,7 +208,7 @@ async fn list(
             let detail = "query parameter groupBy: all counts come on one page, so limit and after cannot go with it";
             return Err(Problem::bad_request(detail));
         }
-        let reading = Reading::of_list(&app, &views, wanted, None).await?;
+        let reading = Reading::of_list(&app, scope.caller(), &views, wanted, None).await?;
         let counts = reading
             .counts::<Failures>(conditions, newest_first, group.column())
             .await?;
@@ -223,7 +223,7 @@ async fn list(
             next: None,
         }));
     }
-    let reading = Reading::of_list(&app, &views, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &views, wanted, after).await?;
     let rows = reading
         .rows::<Failures>(conditions, newest_first, filter.limit, after)
         .await?;

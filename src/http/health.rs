@@ -139,8 +139,8 @@ async fn health(app: &App) -> Option<Vec<Health>> {
 }
 
 /// How the feed's consumers are doing; none, and logged, if the store does not tell in time.
-async fn consumers(app: &App) -> Option<Vec<ConsumerStatus>> {
-    in_time(feed::statuses(&*app.store)).await
+async fn consumers(app: &App) -> Option<(Vec<ConsumerStatus>, usize)> {
+    in_time(feed::furthest_behind(&*app.store)).await
 }
 
 /// What the store answers; none, and logged, if it does not in time.
@@ -175,7 +175,7 @@ async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
         metrics::gauge!("warmledger_projection_lag_events", "projection" => projection.name).set(projection.lag as f64);
         metrics::gauge!("warmledger_projection_parked", "projection" => projection.name).set(projection.parked as f64);
     }
-    let consumers = consumers(&app).await.unwrap_or_default();
+    let (consumers, count) = consumers(&app).await.unwrap_or_default();
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, app.metrics.render() + &feed::prometheus_text(&consumers))
+    (kind, app.metrics.render() + &feed::prometheus_text(&consumers, count))
 }

@@ -161,7 +161,7 @@ impl Order {
     )
 )]
 async fn list(
-    _: Scope<Read>,
+    scope: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
     header: AtLeast,
@@ -170,7 +170,7 @@ async fn list(
     let (views, after) = ([Orders::NAME, OrderDomains::NAME], filter.after.as_deref());
     // the second one only serves the search for a domain
     let views = &views[..1 + usize::from(filter.domain.is_some())];
-    let reading = Reading::of_list(&app, views, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), views, wanted, after).await?;
     let has_domain = Comparison::NamedBy(NamedBy {
         projection: OrderDomains::NAME,
         matching: "domain",

@@ -193,7 +193,11 @@ fn refusal(error: RunError) -> Problem {
     match error {
         RunError::Store(error) => error.into(),
         RunError::OtherVersion(..) | RunError::TooFast(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
-        RunError::Keys { .. } | RunError::Fold { .. } | RunError::Disturbed | RunError::Cancelled => {
+        RunError::Keys { .. }
+        | RunError::Fold { .. }
+        | RunError::Disturbed
+        | RunError::TooManyMoments
+        | RunError::Cancelled => {
             tracing::error!(%error, "parked rows could not be tried again");
             Problem::internal()
         }

@@ -155,7 +155,7 @@ impl From<RunError> for Problem {
         match error {
             RunError::Store(error) => error.into(),
             RunError::Cancelled => Self::unavailable("the service is shutting down; try again later"),
-            RunError::Disturbed => Self::unavailable(error.to_string()),
+            RunError::Disturbed | RunError::TooManyMoments => Self::unavailable(error.to_string()),
             error => {
                 tracing::error!(%error, "rows could not be folded");
                 Self::internal()

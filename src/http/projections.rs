@@ -19,7 +19,7 @@ use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Reason;
-use crate::runner::Status;
+use crate::runner::{NotNow, Status};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(rebuild))
@@ -74,7 +74,7 @@ struct Why {
 }
 
 /// Begins to rebuild a projection from all events, beside the rows that are read meanwhile; they are switched at once
-/// when it has caught up.
+/// when it has caught up. One at a time; on SQLite, webhooks that come in meanwhile go first.
 #[utoipa::path(
     post,
     path = "/api/v1/projections/{name}/rebuild",
@@ -89,7 +89,7 @@ struct Why {
             status = 409,
             body = Problem,
             content_type = "application/problem+json",
-            description = "This process is rebuilding it already."
+            description = "It or another projection is being rebuilt: there is one rebuild at a time."
         ),
         Refusals
     )
@@ -101,20 +101,17 @@ async fn rebuild(
     Query(why): Query<Why>,
 ) -> Result<impl IntoResponse, Problem> {
     let projection = named(&name)?;
-    let work = app
-        .live
-        .begin_rebuild(projection, app.shutdown.clone())
-        .await?
-        .ok_or_else(|| {
-            let detail = "this projection is being rebuilt already; GET /api/v1/projections tells how far it is";
-            Problem::new(StatusCode::CONFLICT, detail)
-        })?;
+    let claimed = app.live.claim_rebuild(projection).await.map_err(|error| match error {
+        NotNow::Store(error) => error.into(),
+        NotNow::Rebuilding(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
+    })?;
     let facts = AccessFacts {
         projection: Some(projection.name().to_owned()),
         reason: why.reason.map(String::from),
         ..scope.caller().facts()
     };
     app.journal.record(AccessEvent::RebuildRequested(facts)).await?;
+    let work = claimed.begin(app.shutdown.clone()).await?;
     app.tasks.spawn(work);
     let begun = Begun {
         name: projection.name(),

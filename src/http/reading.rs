@@ -21,6 +21,7 @@ use utoipa::IntoParams;
 
 use super::list::{self, Conditions};
 use super::{App, Problem};
+use crate::access::Caller;
 use crate::clock;
 use crate::runner::{self, Instant, Moment, NotYet};
 use crate::store::{Comparison, Condition, Generation, GenerationState, Order, RowQuery, StoreError};
@@ -166,9 +167,11 @@ impl<'a> Reading<'a> {
         Ok(Self { app, state })
     }
 
-    /// A list of these views' rows, from the beginning or behind a cursor.
+    /// A list of these views' rows, from the beginning or behind a cursor. A moment that has to be folded for it counts among the
+    /// caller's.
     pub(super) async fn of_list(
         app: &'a App,
+        caller: &Caller,
         names: &[&str],
         wanted: Wanted,
         after: Option<&str>,
@@ -199,6 +202,9 @@ impl<'a> Reading<'a> {
         }
         let projections: Vec<&'static dyn AnyProjection> =
             names.iter().filter_map(|name| projections::by_name(name)).collect();
+        if !app.snapshots.are_there(&projections, instant.position).await? {
+            app.moments.take(&caller.actor().id, 1)?;
+        }
         let folding = app.snapshots.at(&projections, instant.position);
         let Ok(snapshots) = timeout(FOLD_WAIT, folding).await else {
             let position = instant.position;

@@ -189,14 +189,14 @@ fn days_between(now: Timestamp, end: Timestamp) -> i32 {
     )
 )]
 async fn list(
-    _: Scope<Read>,
+    scope: Scope<Read>,
     State(app): State<Arc<App>>,
     Query(filter): Query<Filter>,
     header: AtLeast,
 ) -> Result<Answer<Page<Renewal>>, Problem> {
     let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
     let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, &[Renewals::NAME], wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &[Renewals::NAME], wanted, after).await?;
     // a range leaves out those that stand at the very end for want of a date
     let end = match (&filter.from, filter.to) {
         (_, Some(Moment(to))) => Some(to.min(NEVER_DUE)),

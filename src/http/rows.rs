@@ -27,7 +27,7 @@ use super::list::{Page, encode, key_in, unreadable};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted as State, When};
 use super::{App, Problem};
-use crate::access::{Read, Scope};
+use crate::access::{Caller, Read, Scope};
 use crate::store::{Comparison, Condition, Order, RowQuery, StoreError, StoredRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -68,6 +68,7 @@ struct Wanted {
 async fn rows(
     projection: &'static dyn AnyProjection,
     app: Arc<App>,
+    caller: &Caller,
     header: AtLeast,
     parameters: Vec<(String, String)>,
 ) -> Result<Answer<Page<Item>>, Problem> {
@@ -77,7 +78,7 @@ async fn rows(
     let cursor = wanted.after.as_deref();
     let after = cursor.map(|cursor| key_in(cursor, &list)).transpose()?;
     let state = State::new(wanted.as_of, wanted.at_least, header)?;
-    let reading = Reading::of_list(&app, &[name], state, cursor).await?;
+    let reading = Reading::of_list(&app, caller, &[name], state, cursor).await?;
     let query = RowQuery {
         projection: name,
         columns: projection.columns(),
@@ -207,7 +208,7 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
                 .await
                 .map_err(Problem::from)?;
         }
-        Ok::<_, Denied>(rows(projection, app, header, parameters).await?)
+        Ok::<_, Denied>(rows(projection, app, &caller, header, parameters).await?)
     };
     let row = format!("{}Row", camel(name));
     let mut operation = OperationBuilder::new()

@@ -25,6 +25,21 @@ impl Claims {
     }
 }
 
+impl Claims {
+    /// Claims a projection, if nobody holds any; else the name of one that is held, the same if it is among them.
+    pub(super) fn claim_alone(&self, name: &'static str) -> Result<Claim, &'static str> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(other) = held.get(name).or_else(|| held.first()) {
+            return Err(other);
+        }
+        held.insert(name);
+        Ok(Claim {
+            claims: self.clone(),
+            name,
+        })
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut held = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -43,7 +58,9 @@ mod tests {
         assert!(first.is_some());
         assert!(claims.claim("orders").is_none());
         assert!(claims.claim("renewals").is_some());
+        assert_eq!(claims.claim_alone("orders").err(), Some("orders"));
+        assert_eq!(claims.claim_alone("failures").err(), Some("orders"));
         drop(first);
-        assert!(claims.claim("orders").is_some());
+        assert!(claims.claim_alone("orders").is_ok());
     }
 }

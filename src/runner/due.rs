@@ -91,27 +91,71 @@ fn is_left(projection: &dyn AnyProjection, generations: &[Generation]) -> bool {
     })
 }
 
-impl LiveRunner {
-    /// Begins to rebuild a projection beside its live rows; once this has returned, the service goes on with it even
-    /// after a restart. What comes back is the work to be done, which logs its outcome; none if this process is at it
-    /// already.
+/// Why no rebuild can begin.
+#[derive(Debug, thiserror::Error)]
+pub enum NotNow {
+    /// This projection is being rebuilt.
+    #[error(
+        "{0} is being rebuilt already, and a ledger has one rebuild at a time; GET /api/v1/projections tells how far it is"
+    )]
+    Rebuilding(String),
+    /// The store could not tell.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The right to rebuild a projection, until it is dropped.
+pub struct ClaimedRebuild {
+    runner: LiveRunner,
+    claim: Claim,
+    projection: &'static dyn AnyProjection,
+}
+
+impl ClaimedRebuild {
+    /// Begins; once this has returned, the service goes on with it even after a restart. What comes back is the work to be done,
+    /// which logs its outcome.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be begun.
-    pub async fn begin_rebuild(
-        &self,
-        projection: &'static dyn AnyProjection,
+    pub async fn begin(
+        self,
         shutdown: CancellationToken,
-    ) -> Result<Option<impl Future<Output = ()> + Send + use<>>, StoreError> {
-        let (claims, claimed) = self.claim(&[projection]);
-        if claimed.is_empty() {
-            return Ok(None);
+    ) -> Result<impl Future<Output = ()> + Send + use<>, StoreError> {
+        let Self {
+            runner,
+            claim,
+            projection,
+        } = self;
+        begin(&*runner.store, projection, By::Service).await?;
+        Ok(async move { runner.rebuild_claimed(vec![claim], vec![projection], shutdown).await })
+    }
+}
+
+impl LiveRunner {
+    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// writer and the same processors.
+    ///
+    /// # Errors
+    /// [`NotNow`] if one is under way, here or in another process.
+    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
+        let name = projection.name();
+        let claim = self
+            .claims
+            .claim_alone(name)
+            .map_err(|other| NotNow::Rebuilding(other.to_owned()))?;
+        let now = clock::now();
+        let is_moving = |found: &&Generation| {
+            let moved = now.duration_since(found.updated_at) <= STALLED_FOR;
+            found.state == GenerationState::Building && found.by_service && moved
+        };
+        if let Some(other) = self.store.generations().await?.iter().find(is_moving) {
+            return Err(NotNow::Rebuilding(other.name.clone()));
         }
-        begin(&*self.store, projection, By::Service).await?;
-        let runner = self.clone();
-        Ok(Some(
-            async move { runner.rebuild_claimed(claims, claimed, shutdown).await },
-        ))
+        Ok(ClaimedRebuild {
+            runner: self.clone(),
+            claim,
+            projection,
+        })
     }
 
     /// Those of the projections that this process is not rebuilding yet.

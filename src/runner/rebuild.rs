@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aggregates::Position;
 use futures_util::stream::{self, StreamExt};
@@ -12,6 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::RunError;
 use super::advance::{Prepared, Step, Target, advance};
+use super::pace::Pace;
 use super::step_size::StepSize;
 use super::wide::{Folding, Gathered, Limits};
 use crate::store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
@@ -72,7 +73,8 @@ pub(super) async fn begin(
 }
 
 /// Rebuilds projections in one pass over the log, beside the rows that are read meanwhile, and switches each
-/// atomically once it has caught up. An earlier rebuild that was cut short is resumed.
+/// atomically once it has caught up. An earlier rebuild that was cut short is resumed. Where the store has one writer, webhooks that
+/// come in meanwhile go first.
 ///
 /// # Errors
 /// [`RunError`]; what is rebuilt so far is kept and resumed next time.
@@ -114,12 +116,36 @@ pub(super) async fn rebuild_by(
         let generation = begin(&**store, *projection, by).await?;
         targets.push(Target::to_fill(*projection, generation, head));
     }
+    let mut pace = Pace::begin(&**store).await?;
     let mut folding = Folding::new(FIRST_STEP, limits, shutdown);
     // the step that is folded and not written yet; the targets are moved on by it
     let mut under_way: Option<Prepared> = None;
     loop {
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
+        }
+        pace.look(&**store).await?;
+        let (held, begun) = (pace.is_held(), Instant::now());
+        if held && under_way.is_none() {
+            folding.begin_anew();
+            let stepped = advance(&**store, &mut targets, &pace.size(), None).await;
+            match undisturbed(&**store, stepped.map(Some), &targets).await? {
+                Some(Step::Advanced { more: true }) => {
+                    report(&**store, &targets, &mut progress).await?;
+                    pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
+                }
+                // events come in all the time: at the end the switch is tried before there are new ones
+                Some(Step::Advanced { more: false } | Step::UpToDate) => {
+                    report(&**store, &targets, &mut progress).await?;
+                    targets = finish(&**store, targets, by, shutdown).await?;
+                    if targets.is_empty() {
+                        return Ok(());
+                    }
+                    pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
+                }
+                Some(Step::Overtaken) | None => targets = reload(&**store, targets, by).await?,
+            }
+            continue;
         }
         // the next step is folded while the one before is written
         let before = under_way
@@ -130,6 +156,8 @@ pub(super) async fn rebuild_by(
         let more = under_way.as_ref().is_none_or(|step| step.more);
         let fold = async {
             Ok(match more {
+                // what is written is the last large step
+                true if held => Ok(Gathered::NotAtOnce),
                 true => folding.next(store, &targets, &before).await,
                 // close to the end: it may come in faster than it can be read, so the switch is tried first
                 false => Ok(Gathered::Nothing),
@@ -153,11 +181,7 @@ pub(super) async fn rebuild_by(
             continue;
         };
         if !before.is_empty() {
-            let reached = targets.iter().map(|target| target.generation.position).min();
-            progress(Progress {
-                position: reached.unwrap_or_default(),
-                head: store.head().await?.position,
-            });
+            report(&**store, &targets, &mut progress).await?;
         }
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
@@ -169,22 +193,49 @@ pub(super) async fn rebuild_by(
             }
             Gathered::NotAtOnce => None,
             Gathered::Nothing => {
-                let (behind, held) = switch_all(&**store, targets).await?;
-                targets = reload(&**store, behind, by).await?;
+                targets = finish(&**store, targets, by, shutdown).await?;
                 folding.begin_anew();
                 if targets.is_empty() {
                     return Ok(());
-                }
-                if held {
-                    tokio::select! {
-                        () = tokio::time::sleep(HELD_PAUSE) => {}
-                        () = shutdown.cancelled() => {}
-                    }
                 }
                 None
             }
         };
     }
+}
+
+/// How far the targets are, all of them.
+fn reached(targets: &[Target]) -> Position {
+    let positions = targets.iter().map(|target| target.generation.position);
+    positions.min().unwrap_or_default()
+}
+
+/// Tells how far the targets are.
+async fn report(
+    store: &dyn Store,
+    targets: &[Target],
+    progress: &mut (impl FnMut(Progress) + Send),
+) -> Result<(), StoreError> {
+    progress(Progress {
+        position: reached(targets),
+        head: store.head().await?.position,
+    });
+    Ok(())
+}
+
+/// Switches readers over to the targets; those that are still to be folded on. While a reader holds one up, that takes a pause.
+async fn finish(
+    store: &dyn Store,
+    targets: Vec<Target>,
+    by: By,
+    shutdown: &CancellationToken,
+) -> Result<Vec<Target>, RunError> {
+    let (behind, held) = switch_all(store, targets).await?;
+    let left = reload(store, behind, by).await?;
+    if held && !left.is_empty() {
+        let _ = shutdown.run_until_cancelled(tokio::time::sleep(HELD_PAUSE)).await;
+    }
+    Ok(left)
 }
 
 /// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of

@@ -6,6 +6,7 @@
 //! again.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aggregates::Position;
 use jiff::SignedDuration;
@@ -16,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::RunError;
 use super::advance::{Step, Target, advance};
+use super::pace::Pace;
 use super::step_size::StepSize;
 use crate::clock;
 use crate::store::{Generation, GenerationState, Store, StoreError};
@@ -24,6 +26,10 @@ use crate::store::{Generation, GenerationState, Store, StoreError};
 const FIRST_STEP: u32 = 1_000;
 /// How many snapshots of a projection are kept; the oldest goes when there are more.
 const KEPT: usize = 4;
+/// How many more of a projection may be there that are being folded, or wait to be dropped; then nobody gets another one.
+const WAITING: usize = 12;
+/// One that was let go is dropped after so long: whoever has found it before reads it at once.
+const READ_FOR: Duration = Duration::from_secs(10);
 /// How long a snapshot is kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// One that has not been written for so long was given up by its process.
@@ -50,11 +56,23 @@ impl Snapshots {
         }
     }
 
+    /// Whether nothing would have to be folded for these projections at a position.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn are_there(
+        &self,
+        projections: &[&'static dyn AnyProjection],
+        position: Position,
+    ) -> Result<bool, StoreError> {
+        Ok(self.find(projections, position).await?.1.is_empty())
+    }
+
     /// The snapshots of these projections at a position, which is not beyond the end of the log; folded now if they are
     /// not there yet. Dropping the future does not stop a fold that has begun.
     ///
     /// # Errors
-    /// [`RunError`]; [`RunError::Cancelled`] if the service stops.
+    /// [`RunError`]; [`RunError::Cancelled`] if the service stops, [`RunError::TooManyMoments`] while there are as many as may be.
     pub async fn at(
         &self,
         projections: &[&'static dyn AnyProjection],
@@ -67,6 +85,7 @@ impl Snapshots {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         // whoever had the turn before may have folded these
         let (mut found, missing) = self.find(projections, position).await?;
+        self.have_room(&missing).await?;
         let folded = self.tasks.spawn({
             let own = self.clone();
             async move {
@@ -100,6 +119,20 @@ impl Snapshots {
             }
         }
         Ok((found, missing))
+    }
+
+    /// Whether one more of each of these may be made: what is kept is bounded however fast it is asked for.
+    async fn have_room(&self, projections: &[&'static dyn AnyProjection]) -> Result<(), RunError> {
+        let generations = self.store.generations().await?;
+        let is_full = |projection: &&'static dyn AnyProjection| {
+            let own = generations.iter().filter(|kept| kept.name == projection.name());
+            let passing = own.filter(|kept| !matches!(kept.state, GenerationState::Live | GenerationState::Building));
+            passing.count() >= KEPT + WAITING
+        };
+        match projections.iter().any(is_full) {
+            true => Err(RunError::TooManyMoments),
+            false => Ok(()),
+        }
     }
 
     async fn fold(
@@ -167,17 +200,24 @@ impl Snapshots {
                 target.generation.position = nearest.position;
             }
         }
+        let mut pace = Pace::of(&*self.store).await?;
         let size = StepSize::beginning_with(FIRST_STEP);
         while targets.iter().any(|target| target.generation.position < position) {
             if self.shutdown.is_cancelled() {
                 return Err(RunError::Cancelled);
             }
-            if !matches!(
-                advance(&*self.store, targets, &size, Some(position)).await?,
-                Step::Advanced { .. }
-            ) {
+            pace.look(&*self.store).await?;
+            let (held, begun) = (pace.is_held(), Instant::now());
+            let (small, until) = (pace.size(), Some(position));
+            let step = advance(&*self.store, targets, if held { &small } else { &size }, until).await?;
+            if !matches!(step, Step::Advanced { .. }) {
                 // nobody else writes it: it can only be gone, or the log is shorter than it was
                 return Err(RunError::Disturbed);
+            }
+            if held {
+                let reached = targets.iter().map(|target| target.generation.position).min();
+                pace.rest(begun.elapsed(), reached.unwrap_or_default(), &self.shutdown)
+                    .await;
             }
         }
         Ok(())
@@ -195,6 +235,19 @@ impl Snapshots {
         kept.sort_unstable_by_key(|kept| std::cmp::Reverse(kept.updated_at));
         for old in kept.iter().skip(KEPT) {
             self.store.set_state(old, GenerationState::Retired).await?;
+            let (store, shutdown, old) = (Arc::clone(&self.store), self.shutdown.clone(), old.clone());
+            self.tasks.spawn(async move {
+                if shutdown
+                    .run_until_cancelled(tokio::time::sleep(READ_FOR))
+                    .await
+                    .is_none()
+                {
+                    return;
+                }
+                if let Err(error) = store.drop_generation(&old).await {
+                    tracing::debug!(%error, name = old.name, "a snapshot is left for the leader to drop");
+                }
+            });
         }
         Ok(())
     }

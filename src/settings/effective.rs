@@ -72,6 +72,8 @@ impl Settings {
             self.row("reveals_per_minute", Some(self.reveals_per_minute.to_string())),
             self.row("events_per_minute", Some(self.events_per_minute.to_string())),
             self.row("calls_per_token", Some(self.calls_per_token.to_string())),
+            self.row("consumers_per_token", Some(self.consumers_per_token.to_string())),
+            self.row("moments_per_minute", Some(self.moments_per_minute.to_string())),
             self.row("checkpoint_origin", self.checkpoint_origin.clone()),
         ]);
         for (name, source) in &self.sources {

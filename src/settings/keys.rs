@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 32] = [
+pub(super) const KEYS: [(&str, Kind); 34] = [
     ("database_url", Kind::Text),
     ("database_url_file", Kind::Text),
     ("listen", Kind::Text),
@@ -49,6 +49,8 @@ pub(super) const KEYS: [(&str, Kind); 32] = [
     ("reveals_per_minute", Kind::Number),
     ("events_per_minute", Kind::Number),
     ("calls_per_token", Kind::Number),
+    ("consumers_per_token", Kind::Number),
+    ("moments_per_minute", Kind::Number),
     ("checkpoint_origin", Kind::Text),
 ];
 

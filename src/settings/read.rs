@@ -184,6 +184,12 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
         calls_per_token: reader
             .get("calls_per_token", limit)
             .unwrap_or(super::DEFAULT_CALLS_PER_TOKEN),
+        consumers_per_token: reader
+            .get("consumers_per_token", limit)
+            .unwrap_or(super::DEFAULT_CONSUMERS_PER_TOKEN),
+        moments_per_minute: reader
+            .get("moments_per_minute", limit)
+            .unwrap_or(super::DEFAULT_MOMENTS_PER_MINUTE),
         checkpoint_origin: reader.get("checkpoint_origin", values::parse_origin),
         data_dir,
         origins: reader

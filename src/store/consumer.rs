@@ -1,6 +1,6 @@
 //! A named consumer of the feed: what it reads, and how far it has come.
 
-use aggregates::Position;
+use aggregates::{ActorId, Position};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,8 @@ pub struct Consumer {
     pub created_at: Timestamp,
     /// When its filter or its checkpoint was last set.
     pub updated_at: Timestamp,
+    /// Whose it is: who made it; none of the relay's, and of those that were made before this was kept.
+    pub owner: Option<ActorId>,
     /// When it last read or committed.
     pub seen_at: Option<Timestamp>,
 }

@@ -37,7 +37,7 @@ mod tree;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
-use aggregates::{Position, StreamId, SubjectId, TokenId};
+use aggregates::{ActorId, Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
@@ -297,8 +297,9 @@ impl Store for PostgresStore {
         name: &ConsumerName,
         filter: &EventFilter,
         position: Position,
+        owner: Option<&ActorId>,
     ) -> Result<bool, StoreError> {
-        consumers::put(&self.pool, name, filter, position).await
+        consumers::put(&self.pool, name, filter, position, owner).await
     }
 
     async fn commit(

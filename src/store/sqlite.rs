@@ -13,6 +13,7 @@
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
 //! - `tokens`: API tokens
+//! - `wal`: keeping the write-ahead log small
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
 mod checkpoints;
@@ -29,6 +30,7 @@ mod steps;
 mod stream_snapshots;
 mod tokens;
 mod tree;
+mod wal;
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
@@ -37,7 +39,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use aggregates::{Position, StreamId, SubjectId, TokenId};
+use aggregates::{ActorId, Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
@@ -49,7 +51,7 @@ use super::{
     Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
     ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
-    Switch, TreeHead, TreeStore,
+    Switch, TreeHead, TreeStore, WriteAheadLog,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -105,6 +107,8 @@ impl SqliteStore {
             .synchronous(SqliteSynchronous::Full)
             // a destroyed key leaves zeros behind
             .pragma("secure_delete", "ON")
+            // a reader may have kept the write-ahead log from being begun anew; once it can be, it shrinks
+            .pragma("journal_size_limit", wal::KEPT.to_string())
             .row_buffer_size(ROWS_WAITING)
             .busy_timeout(BUSY_TIMEOUT);
         let writing = options
@@ -154,6 +158,11 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.pool.close().await;
         self.writer.close().await;
+    }
+
+    async fn trim(&self, idle: bool) -> Result<Option<WriteAheadLog>, StoreError> {
+        let above = if idle { 0 } else { wal::KEPT };
+        wal::trim(&self.pool, &self.path, above).await.map(Some)
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
@@ -295,8 +304,9 @@ impl Store for SqliteStore {
         name: &ConsumerName,
         filter: &EventFilter,
         position: Position,
+        owner: Option<&ActorId>,
     ) -> Result<bool, StoreError> {
-        consumers::put(&self.writer, name, filter, position).await
+        consumers::put(&self.writer, name, filter, position, owner).await
     }
 
     async fn commit(

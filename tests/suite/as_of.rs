@@ -1,10 +1,12 @@
 //! Answers as of an earlier moment equal those of a ledger that was never told more.
 //!
+//! - `bounded`: how many moments are kept and folded
 //! - `diffs`: what changed between two moments, and by which events
 //! - `histories`: any history, cut anywhere, over HTTP
 //! - `pages`: the pages of one answer, and what is refused
 //! - `waiting`: answers that include what was just recorded
 
+mod bounded;
 mod diffs;
 mod histories;
 mod pages;

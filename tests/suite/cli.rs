@@ -90,7 +90,7 @@ async fn consumers_are_listed_with_their_lag() {
     let store = database.store().await;
     let name = ConsumerName::try_from("billing".to_owned()).unwrap();
     let filter = EventFilter::default();
-    assert!(store.put_consumer(&name, &filter, Position(0)).await.unwrap());
+    assert!(store.put_consumer(&name, &filter, Position(0), None).await.unwrap());
     let program = Program::new(&database);
     let table = program.run("consumers list").await;
     assert_eq!(table.code, 0, "{}", table.stderr);

@@ -30,3 +30,4 @@ mod support;
 mod takeover;
 mod tree;
 mod upgrades;
+mod write_ahead;

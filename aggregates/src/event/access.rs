@@ -52,6 +52,10 @@ event_family! {
         EvidenceOpened(AccessFacts) = 1,
         /// A quarantined webhook, at `firstPosition`, was read again and could be used; it is at `lastPosition` now.
         WebhookReplayed(AccessFacts) = 1,
+        /// A named consumer of the feed was made, or its filter or checkpoint set with it.
+        ConsumerSet(AccessFacts) = 1,
+        /// A named consumer of the feed was deleted, with its checkpoint.
+        ConsumerDeleted(AccessFacts) = 1,
         /// Something of the above was asked for and refused; `action` says what, `refusal` why.
         AccessRefused(AccessFacts) = 1,
     }
@@ -88,6 +92,9 @@ pub struct AccessFacts {
     /// The call that was refused: its method, and its path with the names of its parameters in place of their values.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<String>,
+    /// The named consumer of the feed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<String>,
     /// What was handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Shown>,
@@ -153,6 +160,7 @@ impl AccessFacts {
             actor,
             address: None,
             call: None,
+            consumer: None,
             credentials: Vec::new(),
             domain: None,
             first_position: None,
@@ -281,6 +289,10 @@ pub enum Action {
     OpenEvidence,
     /// Read a quarantined webhook again.
     ReplayWebhook,
+    /// Make a named consumer of the feed, or set its filter or checkpoint.
+    SetConsumer,
+    /// Delete a named consumer of the feed.
+    DeleteConsumer,
     /// Read what the views tell; recorded only where it was refused.
     ReadViews,
     /// Read what the ledger tells of itself: subjects, consumers, checkpoints, keys, tiles of hashes; recorded only where it
@@ -288,13 +300,13 @@ pub enum Action {
     ReadLedger,
     /// Read which tokens there are; recorded only where it was refused.
     ReadTokens,
-    /// Look after projections and consumers; recorded only where it was refused.
+    /// Look after projections; recorded only where it was refused.
     Operate,
 }
 
 impl Action {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::Reveal,
         Self::Erase,
         Self::Hold,
@@ -315,6 +327,8 @@ impl Action {
         Self::ReadProofs,
         Self::OpenEvidence,
         Self::ReplayWebhook,
+        Self::SetConsumer,
+        Self::DeleteConsumer,
         Self::ReadViews,
         Self::ReadLedger,
         Self::ReadTokens,
@@ -344,6 +358,8 @@ impl Action {
             Self::ReadProofs => "readProofs",
             Self::OpenEvidence => "openEvidence",
             Self::ReplayWebhook => "replayWebhook",
+            Self::SetConsumer => "setConsumer",
+            Self::DeleteConsumer => "deleteConsumer",
             Self::ReadViews => "readViews",
             Self::ReadLedger => "readLedger",
             Self::ReadTokens => "readTokens",
@@ -426,6 +442,8 @@ impl AccessEvent {
             | Self::ProofsRead(facts)
             | Self::EvidenceOpened(facts)
             | Self::WebhookReplayed(facts)
+            | Self::ConsumerSet(facts)
+            | Self::ConsumerDeleted(facts)
             | Self::AccessRefused(facts) => facts,
         }
     }
@@ -453,6 +471,8 @@ impl AccessEvent {
             Self::ProofsRead(_) => Action::ReadProofs,
             Self::EvidenceOpened(_) => Action::OpenEvidence,
             Self::WebhookReplayed(_) => Action::ReplayWebhook,
+            Self::ConsumerSet(_) => Action::SetConsumer,
+            Self::ConsumerDeleted(_) => Action::DeleteConsumer,
             Self::AccessRefused(facts) => return facts.action,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use aggregates::Position;
+use aggregates::{ActorId, Position};
 use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
@@ -11,7 +11,7 @@ use super::log::{moment, position, to_i64};
 use crate::clock;
 use crate::store::{Consumer, ConsumerName, EventFilter, StoreError};
 
-const COLUMNS: &str = "name, filter::text AS filter, position, created_at, updated_at, seen_at";
+const COLUMNS: &str = "name, filter::text AS filter, position, created_at, updated_at, seen_at, owner";
 
 pub(super) async fn all(pool: &PgPool) -> Result<Vec<Consumer>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM consumers ORDER BY name");
@@ -30,15 +30,17 @@ pub(super) async fn put(
     name: &ConsumerName,
     filter: &EventFilter,
     position: Position,
+    owner: Option<&ActorId>,
 ) -> Result<bool, StoreError> {
     // a row that was inserted just now has never been updated: xmax is 0
     let query = sqlx::query_scalar(
-        "INSERT INTO consumers (name, filter, position, created_at, updated_at) VALUES ($1, $2::json, $3, $4, $4)
+        "INSERT INTO consumers (name, filter, position, created_at, updated_at, owner) VALUES ($1, $2::json, $3, $4, $4, $5)
          ON CONFLICT (name) DO UPDATE SET filter = excluded.filter, updated_at = excluded.updated_at
          RETURNING xmax = 0",
     );
     let query = query.bind(name.as_str()).bind(filter.to_json()?);
     let query = query.bind(to_i64(position)).bind(clock::now().to_sqlx());
+    let query = query.bind(owner.map(ActorId::as_str));
     Ok(query.fetch_one(pool).await?)
 }
 
@@ -81,6 +83,10 @@ fn consumer(row: &PgRow) -> Result<Consumer, StoreError> {
         position: position(row, "position")?,
         created_at: moment(row, "created_at")?,
         updated_at: moment(row, "updated_at")?,
+        owner: row
+            .try_get::<Option<String>, _>("owner")?
+            .map(ActorId::try_from)
+            .transpose()?,
         seen_at: seen_at.map(jiff_sqlx::Timestamp::to_jiff),
     })
 }

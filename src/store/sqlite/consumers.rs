@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use aggregates::Position;
+use aggregates::{ActorId, Position};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
@@ -27,6 +27,7 @@ pub(super) async fn put(
     name: &ConsumerName,
     filter: &EventFilter,
     position: Position,
+    owner: Option<&ActorId>,
 ) -> Result<bool, StoreError> {
     let (filter, now) = (filter.to_json()?, rfc3339_micros(now()));
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
@@ -38,14 +39,17 @@ pub(super) async fn put(
         .await?;
     let new = updated.rows_affected() == 0;
     if new {
-        sqlx::query("INSERT INTO consumers (name, filter, position, created_at, updated_at) VALUES (?, ?, ?, ?, ?)")
-            .bind(name.as_str())
-            .bind(&filter)
-            .bind(to_i64(position))
-            .bind(&now)
-            .bind(&now)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO consumers (name, filter, position, created_at, updated_at, owner) VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(name.as_str())
+        .bind(&filter)
+        .bind(to_i64(position))
+        .bind(&now)
+        .bind(&now)
+        .bind(owner.map(ActorId::as_str))
+        .execute(&mut *tx)
+        .await?;
     }
     tx.commit().await?;
     Ok(new)
@@ -91,6 +95,10 @@ fn consumer(row: &SqliteRow) -> Result<Consumer, StoreError> {
         position: position(row, "position")?,
         created_at: moment(row, "created_at")?,
         updated_at: moment(row, "updated_at")?,
+        owner: row
+            .try_get::<Option<String>, _>("owner")?
+            .map(ActorId::try_from)
+            .transpose()?,
         seen_at: seen_at.map(|_| moment(row, "seen_at")).transpose()?,
     })
 }

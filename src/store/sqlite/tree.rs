@@ -131,12 +131,27 @@ pub(super) async fn scan(
 ) -> Result<(), StoreError> {
     const SQL: &str = "SELECT position, stream, version, source, event_id, type, schema_version, recorded_at, subject,
                               facts, personal, secrets, original, leaf_hash
-                       FROM events WHERE position >= ? AND position < ? ORDER BY position";
-    let mut rows = sqlx::query(SQL).bind(positions.start).bind(positions.end).fetch(pool);
-    while let Some(row) = rows.try_next().await? {
-        show(&row, visit)?;
+                       FROM events WHERE position >= ? AND position < ? ORDER BY position LIMIT ?";
+    const AT_ONCE: i64 = 10_000;
+    // a portion a read, since the write-ahead log grows while one lasts. Where rows were put in or taken out, a portion ends with
+    // its last row, wherever that is
+    let mut from = positions.start;
+    loop {
+        let mut rows = sqlx::query(SQL)
+            .bind(from)
+            .bind(positions.end)
+            .bind(AT_ONCE)
+            .fetch(pool);
+        let mut count = 0;
+        while let Some(row) = rows.try_next().await? {
+            show(&row, visit)?;
+            from = row.try_get::<i64, _>(0)?.saturating_add(1);
+            count += 1;
+        }
+        if count < AT_ONCE {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 fn show(row: &SqliteRow, visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send)) -> Result<(), sqlx::Error> {

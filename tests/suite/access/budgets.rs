@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use warmledger::access::{Scope, Scopes, TokenName, new_token};
 use warmledger::clock;
-use warmledger::store::{Duty, Store};
+use warmledger::store::{Duty, GenerationState, Store};
 
 use super::{answer, call, log, token};
 use crate::on_both_stores;
@@ -23,6 +23,8 @@ on_both_stores!(
     a_domain_counts_as_many_reveals_as_it_has_mailboxes,
     a_webhooks_body_counts_as_many_reveals_as_it_has_mailboxes,
     more_calls_at_once_than_a_token_may_have_are_refused,
+    a_rebuild_that_is_over_the_budget_is_not_begun,
+    a_ledger_has_one_rebuild_at_a_time,
     an_open_stream_ends_within_two_seconds_after_its_token_is_revoked,
     an_open_stream_ends_within_two_seconds_after_its_token_has_expired,
     a_call_whose_body_arrives_after_its_token_was_revoked_does_nothing,
@@ -373,5 +375,55 @@ async fn an_answer_that_takes_longer_than_its_token_lasts_is_not_handed_out(data
     assert_eq!(status, 401, "{body}");
     assert_eq!(body["detail"], "the token was revoked");
     drop(lease);
+    service.stop().await;
+}
+
+async fn a_rebuild_that_is_over_the_budget_is_not_begun(database: Database) {
+    let service = database
+        .service_with(|settings| settings.events_per_minute = limit(1))
+        .await;
+    let store = database.store().await;
+    let (_, keeper) = stored_token(&*store, [Scope::Operate]).await;
+    let rebuild = || call(&service, Method::POST, "/api/v1/projections/orders/rebuild", &keeper);
+    assert_eq!(answer(rebuild()).await.0, 202);
+    let building = async || {
+        let generations = store.generations().await.unwrap();
+        generations.iter().any(|found| found.state == GenerationState::Building)
+    };
+    let begun = Instant::now();
+    let mut last = answer(rebuild()).await;
+    while last.0 == 409 || building().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{last:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        last = answer(rebuild()).await;
+    }
+    assert_eq!(last.0, 429, "{last:?}");
+    assert!(!building().await, "nothing was begun that was not recorded");
+    service.stop().await;
+}
+
+async fn a_ledger_has_one_rebuild_at_a_time(database: Database) {
+    let service = database.service().await;
+    let store = database.store().await;
+    // as another process would have begun it just now
+    let renewals = projections::by_name("renewals").unwrap();
+    let building = store
+        .create_generation(renewals.name(), renewals.version(), renewals.columns())
+        .await
+        .unwrap();
+    store.entrust_generation(&building).await.unwrap();
+    let rebuild = call(
+        &service,
+        Method::POST,
+        "/api/v1/projections/orders/rebuild",
+        &service.token,
+    );
+    let (status, body) = answer(rebuild).await;
+    assert_eq!(status, 409, "{body}");
+    let detail = body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("renewals is being rebuilt already") && detail.contains("one rebuild at a time"),
+        "{detail}"
+    );
     service.stop().await;
 }

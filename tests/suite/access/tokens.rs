@@ -99,7 +99,7 @@ async fn what_a_token_may_not_do_and_asked_for_is_recorded(database: Database) {
         (Method::GET, "/checkpoint".to_owned(), "readLedger"),
         (Method::GET, "/api/v1/tokens".to_owned(), "readTokens"),
         (Method::GET, "/api/v1/projections".to_owned(), "operate"),
-        (Method::PUT, "/api/v1/consumers/billing".to_owned(), "operate"),
+        (Method::PUT, "/api/v1/consumers/billing".to_owned(), "setConsumer"),
         (
             Method::GET,
             "/api/v1/projections/access/rows".to_owned(),

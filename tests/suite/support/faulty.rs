@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex};
 
-use aggregates::{Position, StreamId, SubjectId, TokenId};
+use aggregates::{ActorId, Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
 use futures_util::future::poll_immediate;
 use jiff::Timestamp;
@@ -335,8 +335,9 @@ impl Store for FaultyStore {
         name: &ConsumerName,
         filter: &EventFilter,
         position: Position,
+        owner: Option<&ActorId>,
     ) -> Result<bool, StoreError> {
-        self.real.put_consumer(name, filter, position).await
+        self.real.put_consumer(name, filter, position, owner).await
     }
 
     async fn commit(
