@@ -146,10 +146,12 @@ pub(super) async fn answer_while_good(State(app): State<Arc<App>>, request: Requ
     let (parts, body) = request.into_parts();
     let mut kept = parts.clone();
     let response = next.run(Request::from_parts(parts, body)).await;
+    if response.status() == StatusCode::UNAUTHORIZED {
+        // refused for its token already, and recorded
+        return response;
+    }
     match believed(begun, &mut kept, &app).await {
         Ok(()) => response,
-        // it was refused for its token by itself
-        Err(_) if response.status() == StatusCode::UNAUTHORIZED => response,
         Err(denied) => denied.into_response(),
     }
 }

@@ -57,7 +57,8 @@ async fn a_consumer_is_made_changed_and_deleted(database: Database) {
     assert_eq!(status, 201, "{made}");
     assert_eq!(made["name"], "billing");
     assert_eq!(made["filter"], filter);
-    assert_eq!((&made["position"], &made["lag"]), (&json!(0), &json!(4)));
+    // that it was made is an event too
+    assert_eq!((&made["position"], &made["lag"]), (&json!(0), &json!(5)));
     assert!(made["lagSeconds"].as_f64().unwrap() > 0.0);
     assert_eq!(made["lastSeenAt"], Value::Null);
     let (status, moved) = call(&service, Method::PUT, "/billing", json!({"position": 3})).await;
@@ -65,7 +66,7 @@ async fn a_consumer_is_made_changed_and_deleted(database: Database) {
     assert_eq!((&moved["filter"], &moved["position"]), (&json!({}), &json!(3)));
     let (status, kept) = call(&service, Method::PUT, "/billing", json!({"filter": filter})).await;
     assert_eq!((status, &kept["position"]), (200, &json!(3)), "a checkpoint stays");
-    let (status, _) = call(&service, Method::PUT, "/later", json!({"position": 4})).await;
+    let (status, _) = call(&service, Method::PUT, "/later", json!({"position": 7})).await;
     assert_eq!(status, 201);
     let list = service.get_json("/api/v1/consumers").await;
     let names = list["items"]
@@ -74,12 +75,12 @@ async fn a_consumer_is_made_changed_and_deleted(database: Database) {
         .iter()
         .map(|item| item["name"].as_str());
     assert!(names.eq([Some("billing"), Some("later")]));
-    assert_eq!(service.get_json("/api/v1/consumers/billing").await["lag"], 1);
+    assert_eq!(service.get_json("/api/v1/consumers/billing").await["lag"], 5);
     let metrics = service.get("/metrics").await.text().await.unwrap();
     for line in [
-        "warmledger_consumer_lag_events{consumer=\"billing\"} 1",
-        "warmledger_consumer_lag_events{consumer=\"later\"} 0",
-        "warmledger_consumer_lag_seconds{consumer=\"later\"} 0",
+        "warmledger_consumer_lag_events{consumer=\"billing\"} 5",
+        "warmledger_consumer_lag_events{consumer=\"later\"} 1",
+        "warmledger_consumer_lag_seconds{consumer=\"later\"} ",
     ] {
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
@@ -116,10 +117,10 @@ async fn a_checkpoint_moves_forward_only_and_never_beyond_the_head(database: Dat
         json!({}),
         "all or nothing"
     );
-    let (status, refused) = commit(&service, "a", json!({"position": 5, "rewind": true})).await;
+    let (status, refused) = commit(&service, "a", json!({"position": 6, "rewind": true})).await;
     assert_eq!(status, 400);
     assert!(
-        refused["detail"].as_str().unwrap().contains("newest is at 4"),
+        refused["detail"].as_str().unwrap().contains("newest is at 5"),
         "{refused}"
     );
     let (status, back) = commit(&service, "a", json!({"position": 0, "rewind": true})).await;
@@ -183,7 +184,7 @@ async fn what_makes_no_sense_is_refused(database: Database) {
         ),
         ("/b", json!({"filter": {"colour": "red"}}), 400, "colour"),
         ("/b", json!({"positoin": 1}), 400, "positoin"),
-        ("/b", json!({"position": 5}), 400, "newest is at 4"),
+        ("/b", json!({"position": 6}), 400, "newest is at 5"),
         ("/b", json!([]), 400, "JSON"),
     ] {
         let (found, answer) = call(&service, Method::PUT, path, body).await;
