@@ -6,6 +6,7 @@
 //! - `tokens`: whose token it is; known for some seconds
 //! - `authority`: whether a token under which something goes on for long is still good
 //! - `caller`: who calls, from where and how
+//! - `forwarded`: the headers in which proxies say whom they forward for
 //! - `proxies`: what is to be believed of a proxy's headers
 //! - `limits`: how much somebody may do
 //! - `reason`: why, in their own words
@@ -13,6 +14,7 @@
 
 mod authority;
 mod caller;
+mod forwarded;
 mod journal;
 mod limits;
 mod proxies;
@@ -22,7 +24,7 @@ mod token;
 mod tokens;
 
 pub use authority::Authority;
-pub use caller::{Caller, Connection};
+pub use caller::{Address, Caller, Connection, Way};
 pub use journal::{Journal, JournalError, Read};
 pub use limits::{Limiter, OverLimit, Permit, UnderWay};
 pub use proxies::TrustedProxies;

@@ -175,7 +175,8 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     }
     let mut text = Wiped::new(String::new());
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(io)?;
-    match text.trim() {
+    // some editors write a byte order mark, and CRLF at the end of a line
+    match text.trim_start_matches('\u{feff}').trim() {
         "" => Err(DataDirError::Malformed {
             path: path.to_owned(),
             problem: "is empty".to_owned(),

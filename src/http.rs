@@ -17,7 +17,7 @@
 //! - `openapi`: the document of all this
 //! - `auth`, `erased`, `extract`, `list`, `problem`, `reading`: what the resources share
 //! - `watch`: what is done for every request
-//! - `listener`: connections that can be cut
+//! - `server`: connections, within their limits
 
 mod access;
 mod auth;
@@ -32,7 +32,6 @@ mod extract;
 mod failures;
 mod health;
 mod list;
-mod listener;
 mod openapi;
 mod orders;
 mod parked;
@@ -43,6 +42,7 @@ mod reading;
 mod renewals;
 mod reveal;
 mod rows;
+mod server;
 mod stream;
 mod subjects;
 mod tiles;
@@ -58,19 +58,18 @@ use std::time::Duration;
 use aggregates::{ActorId, Position};
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
-use axum::response::Response;
 use axum::{Extension, Router};
-use tokio::sync::Mutex;
 use tokio::sync::watch::Receiver;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use listener::{CutListener, Peer};
 pub use problem::Problem;
+pub use server::{Limits, Peer, serve};
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::erasure::Erasures;
@@ -112,7 +111,11 @@ pub struct App {
     /// Records what people do.
     pub journal: Journal,
     /// The proxies whose word counts.
-    pub proxies: TrustedProxies,
+    pub proxies: Arc<TrustedProxies>,
+    /// The open event streams of each token.
+    pub streams: UnderWay<ActorId>,
+    /// Room for event streams of all tokens together.
+    pub stream_room: Arc<Semaphore>,
     /// Of how many mailboxes one token may see the credentials.
     pub reveals: Limiter<ActorId>,
     /// Each token's calls that are under way.
@@ -158,10 +161,7 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(rows::router())
         .merge(checkpoints::router())
         .merge(proofs::router())
-        .layer((
-            from_fn(keep_nothing),
-            from_fn_with_state(Arc::clone(&app), auth::answer_while_good),
-        ));
+        .layer(from_fn_with_state(Arc::clone(&app), auth::answer_while_good));
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())
         .merge(webhooks::router())
@@ -171,25 +171,21 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(health::router())
         .split_for_parts();
     openapi::name_rests(&mut document);
+    let proxies = Arc::clone(&app.proxies);
     let document = openapi::Document(Bytes::from(serde_json::to_vec(&document)?));
     Ok(router
         .fallback(no_such_path)
         .method_not_allowed_fallback(other_method)
         // one layer of all: each is a boxed service more for every request
         .layer((
-            from_fn(watch::watch),
+            from_fn(move |request: Request, next: Next| {
+                let proxies = Arc::clone(&proxies);
+                async move { watch::watch(&proxies, request, next).await }
+            }),
             CatchPanicLayer::custom(watch::panicked),
             Extension(document),
         ))
         .with_state(app))
-}
-
-/// Answers hold names and addresses: nobody on the way may keep them.
-async fn keep_nothing(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let no_store = HeaderValue::from_static("no-store");
-    response.headers_mut().insert(header::CACHE_CONTROL, no_store);
-    response
 }
 
 async fn no_such_path() -> Problem {

@@ -15,14 +15,23 @@ use aggregates::{EventId, OrderEvent, Source, WebhookQuarantined};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::content::{self, TooLong};
 use crate::ledger::{Incoming, Ledger, Original, PlainSections, Receipt, RecordError};
-use crate::secret::Secret;
+use crate::secret::{Secret, Wiped};
 use crate::vault::FingerprintKey;
 use payload::Delivery;
-use signature::{Refusal, SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, Verifier};
+use signature::{Refusal, SIGNATURE_HEADER, Scheme, Screened, TIMESTAMP_HEADER, Verifier};
 
+/// Says that a body is compressed.
+pub const CONTENT_ENCODING: &str = "content-encoding";
 /// Headers that are kept with the original, as evidence.
-const KEPT_HEADERS: [&str; 4] = ["content-type", SIGNATURE_HEADER, TIMESTAMP_HEADER, "user-agent"];
+const KEPT_HEADERS: [&str; 5] = [
+    CONTENT_ENCODING,
+    "content-type",
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    "user-agent",
+];
 /// A longer value is not kept: no signature or timestamp is that long, and a sealed original has a bound.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
@@ -32,6 +41,9 @@ pub enum IngestError {
     /// It is not authentic; nothing of it is kept.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Nobody could say what it is; nothing of it is kept.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
     /// The ledger could not record it.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -60,6 +72,18 @@ pub enum SignatureFinding {
     Unsigned,
     /// The source is not configured any more.
     UnknownSource,
+}
+
+/// A webhook whose signature is right.
+pub struct Authentic<'b> {
+    /// The bytes that are signed: those that came, or those that they inflate to.
+    body: Signed<'b>,
+    sent_at: Option<Timestamp>,
+}
+
+enum Signed<'b> {
+    AsItCame(&'b [u8]),
+    Inflated(Wiped<Vec<u8>>),
 }
 
 /// What has become of a quarantined webhook that was read again.
@@ -98,27 +122,61 @@ impl Ingest {
     /// case.
     ///
     /// # Errors
-    /// [`IngestError::Refused`] if it is not authentic, with the part that failed; [`IngestError::Record`] if it could
-    /// not be recorded, and then sending it again is safe.
+    /// As [`Self::authenticate`], with the part that failed; [`IngestError::Record`] if it could not be recorded, and then
+    /// sending it again is safe.
     pub async fn receive<'h>(
         &self,
         header: impl Fn(&str) -> Option<&'h str>,
         body: &[u8],
         now: Timestamp,
     ) -> Result<Receipt, IngestError> {
-        let sent_at = self
-            .verifier
-            .verify(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), body, now)?;
-        self.record(
-            header,
+        let screened = signature::screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), now)?;
+        let authentic = self.authenticate(&screened, body)?;
+        self.record_authentic(header, authentic).await
+    }
+
+    /// Checks the signature over the body as it came; if it is not right, over what the body inflates to: a proxy on the
+    /// way may have compressed it, and so may the sender, before signing or after it.
+    ///
+    /// # Errors
+    /// [`IngestError::Refused`] if it is not authentic, [`IngestError::TooLong`] if it inflates to more than is taken.
+    pub fn authenticate<'b>(&self, screened: &Screened<'_>, body: &'b [u8]) -> Result<Authentic<'b>, IngestError> {
+        let authentic = |body| Authentic {
             body,
-            Delivery {
-                size: body.len(),
-                sent_at,
-                unsigned: false,
-            },
-        )
-        .await
+            sent_at: screened.sent_at,
+        };
+        let Err(refusal) = self.verifier.check(screened, body) else {
+            content::of(body)?;
+            return Ok(authentic(Signed::AsItCame(body)));
+        };
+        let Some(inflated) = content::inflated(body)? else {
+            return Err(refusal.into());
+        };
+        self.verifier.check(screened, &inflated)?;
+        Ok(authentic(Signed::Inflated(inflated)))
+    }
+
+    /// Records an authentic webhook; returns once it is durable.
+    ///
+    /// # Errors
+    /// [`IngestError::Record`] if it could not be recorded, and then sending it again is safe.
+    pub async fn record_authentic<'h>(
+        &self,
+        header: impl Fn(&str) -> Option<&'h str>,
+        authentic: Authentic<'_>,
+    ) -> Result<Receipt, IngestError> {
+        let (body, inflated) = match &authentic.body {
+            Signed::AsItCame(body) => (*body, false),
+            Signed::Inflated(body) => (body.as_slice(), true),
+        };
+        let delivery = Delivery {
+            size: body.len(),
+            sent_at: authentic.sent_at,
+            unsigned: false,
+        };
+        // what is kept then is not compressed
+        let header = |name: &str| header(name).filter(|_| !(inflated && name == CONTENT_ENCODING));
+        self.record(header, body, delivery).await
     }
 
     /// Checks and records a captured delivery: as [`Self::receive`], but it is judged by the time that its own header
@@ -186,11 +244,18 @@ impl Ingest {
             sent_at: quarantined.sent_at,
             unsigned: quarantined.unsigned,
         };
-        if let OrderEvent::WebhookQuarantined(facts) = payload::parse(body, delivery).claim {
+        let content = match content::of(body) {
+            Ok(content) => content,
+            Err(error) => return Ok(ReadAgain::Unusable(error.to_string())),
+        };
+        if let OrderEvent::WebhookQuarantined(facts) = payload::parse(&content, delivery).claim {
             return Ok(ReadAgain::Unusable(facts.detail));
         }
-        let incoming = self.prepare(original.headers.clone(), body, delivery)?;
-        Ok(ReadAgain::Recorded(self.ledger.record(incoming).await?))
+        match self.prepare(original.headers.clone(), body, delivery) {
+            Ok(incoming) => Ok(ReadAgain::Recorded(self.ledger.record(incoming).await?)),
+            Err(IngestError::Record(error)) => Err(error),
+            Err(error) => Ok(ReadAgain::Unusable(error.to_string())),
+        }
     }
 
     async fn record<'h>(
@@ -213,8 +278,13 @@ impl Ingest {
         headers: BTreeMap<String, String>,
         body: &[u8],
         delivery: Delivery,
-    ) -> Result<Incoming, RecordError> {
-        let parsed = payload::parse(body, delivery);
+    ) -> Result<Incoming, IngestError> {
+        let content = content::of(body)?;
+        let mut parsed = payload::parse(&content, delivery);
+        if *content != *body {
+            // it spells the content, and what is signed is the body
+            parsed.spelling = None;
+        }
         let event_id = parsed
             .event_id
             .unwrap_or_else(|| EventId::quarantine(&self.fingerprints.of(body).to_string()));
@@ -227,6 +297,7 @@ impl Ingest {
                 body: Secret::new(body.to_vec()),
             },
         };
-        Ok(Incoming::prepare(self.source.clone(), event_id, parsed.claim, plain)?)
+        let incoming = Incoming::prepare(self.source.clone(), event_id, parsed.claim, plain);
+        Ok(incoming.map_err(RecordError::from)?)
     }
 }

@@ -4,6 +4,7 @@ pub mod access;
 pub mod checkpoints;
 pub mod cli;
 pub mod clock;
+pub mod content;
 pub mod data_dir;
 pub mod erasure;
 pub mod evidence;

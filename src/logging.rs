@@ -1,26 +1,163 @@
 //! Log lines on stderr, so that stdout stays clean for data. Times are UTC.
 
+use std::collections::HashMap;
 use std::io::{IsTerminal, stderr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use tracing::callsite::Identifier;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::layer::{self, Layer, SubscriberExt};
+use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::settings::{LogFormat, Settings};
 
-/// Starts logging as the settings say. To be called once, before anything else runs.
+/// Lines from one place in the code are written so often in [`WINDOW`]; what is more is counted.
+const LINES: u64 = 20;
+const WINDOW: Duration = Duration::from_secs(10);
+
+/// Starts logging as the settings say. To be called once, before anything else runs. `serves`: what others do makes lines,
+/// so they are sampled; within a runtime.
 ///
 /// # Errors
 /// If the filter is wrong (loaded settings have it checked already), or if logging was started before.
-pub fn start(settings: &Settings) -> anyhow::Result<()> {
+pub fn start(settings: &Settings, serves: bool) -> anyhow::Result<()> {
     // what PostgreSQL remarks on repeated migrations is no news, and the relay itself tells of its connection; a filter that names the target has its own way
     let filter = EnvFilter::try_new(format!("sqlx::postgres::notice=warn,async_nats=off,{}", settings.log))
         .with_context(|| format!("setting `log` ({}) is not a tracing filter", settings.origin("log")))?;
     // https://no-color.org: colours only for people, and only if they don't mind.
     let ansi = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let subscriber = fmt().with_env_filter(filter).with_writer(stderr).with_ansi(ansi);
+    let sampled = serves.then(Sampled::default);
+    if let Some(sampled) = sampled.clone() {
+        tokio::spawn(sampled.tell());
+    }
+    let lines = fmt().with_env_filter(filter).with_writer(stderr).with_ansi(ansi);
     match settings.log_format {
-        LogFormat::Pretty => subscriber.try_init(),
-        LogFormat::Json => subscriber.json().try_init(),
+        LogFormat::Pretty => lines.finish().with(sampled).try_init(),
+        LogFormat::Json => lines.json().finish().with(sampled).try_init(),
     }
     .map_err(|error| anyhow!("logging can't be started: {error}"))
+}
+
+/// Leaves out lines that come too often from one place, so that nobody fills the disk from outside. Only those of the level
+/// INFO and above: who asks for DEBUG wants all.
+#[derive(Clone, Default)]
+struct Sampled(Arc<Mutex<HashMap<Identifier, Place>>>);
+
+/// One place in the code that logs.
+struct Place {
+    metadata: &'static Metadata<'static>,
+    begun: Instant,
+    lines: u64,
+    left_out: u64,
+}
+
+impl Sampled {
+    /// Whether a line is written. There are as many places as the program has.
+    fn takes(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
+        if *metadata.level() > Level::INFO {
+            return true;
+        }
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = places.entry(metadata.callsite()).or_insert_with(|| Place {
+            metadata,
+            begun: now,
+            lines: 0,
+            left_out: 0,
+        });
+        if now.duration_since(place.begun) >= WINDOW {
+            (place.begun, place.lines) = (now, 0);
+        }
+        place.lines += 1;
+        let takes = place.lines <= LINES;
+        place.left_out += u64::from(!takes);
+        takes
+    }
+
+    /// What was left out since it was last asked: where, and how many lines.
+    fn left_out(&self) -> Vec<(&'static Metadata<'static>, u64)> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let left_out = places
+            .values_mut()
+            .map(|place| (place.metadata, std::mem::take(&mut place.left_out)));
+        left_out.filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// Tells of them, for as long as the process runs.
+    async fn tell(self) {
+        loop {
+            tokio::time::sleep(WINDOW).await;
+            for (metadata, count) in self.left_out() {
+                let place = format_args!(
+                    "{}:{}",
+                    metadata.file().unwrap_or("?"),
+                    metadata.line().unwrap_or_default()
+                );
+                tracing::warn!(
+                    "{count} lines like those before, from {} ({place}), were left out",
+                    metadata.target()
+                );
+            }
+        }
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Sampled {
+    fn event_enabled(&self, event: &Event<'_>, _: layer::Context<'_, S>) -> bool {
+        self.takes(event.metadata(), Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes to memory.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_come_too_often_from_one_place_are_counted_instead() {
+        let (lines, sampled) = (Lines::default(), Sampled::default());
+        let writer = lines.clone();
+        let subscriber = fmt()
+            .with_max_level(Level::DEBUG)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber.with(sampled.clone()), || {
+            for number in 0..1_000 {
+                tracing::warn!(number, "from outside");
+                tracing::debug!(number, "asked for");
+                if number % 100 == 0 {
+                    tracing::error!(number, "seldom");
+                }
+            }
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let count = |word: &str| text.lines().filter(|line| line.contains(word)).count();
+        assert_eq!(
+            (count("from outside"), count("asked for"), count("seldom")),
+            (20, 1_000, 10)
+        );
+        let left_out = sampled.left_out();
+        assert_eq!(left_out.len(), 1);
+        assert_eq!(left_out[0].1, 980);
+        assert_eq!(sampled.left_out().len(), 0);
+        // the next window has lines again
+        let (metadata, _) = left_out[0];
+        assert!(sampled.takes(metadata, Instant::now() + WINDOW));
+    }
 }

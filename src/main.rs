@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let settings = cli.settings()?;
-    logging::start(&settings)?;
+    logging::start(&settings, matches!(cli.command, Command::Serve(_) | Command::Demo(_)))?;
     match cli.command {
         Command::Serve(args) => cli::serve::run(args, settings).await,
         Command::Demo(args) => cli::demo::run(args, settings).await,

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aggregates::{Position, Source};
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,7 +19,7 @@ use crate::checkpoints::CheckpointSigner;
 use crate::data_dir::{self, ServiceSecrets};
 use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
-use crate::http::{self, App, CutListener, Peer};
+use crate::http::{self, App, Limits};
 use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
@@ -34,9 +33,6 @@ use crate::vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
 /// The source whose settings stand at the top level.
 pub const MAIN_SOURCE: &str = "coldmailreseller";
-
-/// Answers that were begun get so long to be taken when the service stops: longer than a body may take to arrive.
-const FAREWELL: Duration = Duration::from_secs(12);
 
 /// Everything below HTTP: the store, the vault, the ledger's writer and the way in for each source.
 pub struct Core {
@@ -150,9 +146,8 @@ pub struct Service {
     address: SocketAddr,
     created: Vec<PathBuf>,
     shutdown: CancellationToken,
-    cut: CancellationToken,
     tasks: TaskTracker,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
     runner: JoinHandle<()>,
     writer: JoinHandle<()>,
     signer: JoinHandle<()>,
@@ -220,6 +215,13 @@ impl Service {
             tasks.spawn(relay.run(shutdown.clone()));
         }
         let journal = Journal::new(ledger.clone(), settings.events_per_minute);
+        let limits = Limits {
+            connections: settings.max_connections,
+            body_bytes: settings.body_budget_bytes,
+        }
+        .within_descriptors();
+        // the other half is for webhooks and all else that ends
+        let half = limits.connections.get() / 2;
         let app = App {
             reader: Reader::new(Arc::clone(&store), vault),
             store: Arc::clone(&store),
@@ -239,13 +241,22 @@ impl Service {
             ),
             tokens: Arc::new(Tokens::new(Arc::clone(&store), &secrets.admin_token, tasks.clone())),
             journal,
-            proxies: TrustedProxies::new(settings.trusted_proxies.clone()),
+            streams: UnderWay::at_most(settings.streams_per_token, "event streams open", "streams_per_token"),
+            stream_room: Arc::new(Semaphore::new(half)),
+            proxies: Arc::new(TrustedProxies::new(
+                settings.trusted_proxies.clone(),
+                settings.reveal_over_loopback,
+            )),
             reveals: Limiter::per_minute(
                 settings.reveals_per_minute,
                 "mailboxes revealed a minute",
                 "reveals_per_minute",
             ),
-            calls: UnderWay::at_most(settings.calls_per_token),
+            calls: UnderWay::at_most(
+                settings.calls_per_token,
+                "calls under way at the same time",
+                "calls_per_token",
+            ),
             lag_limit: settings.lag_limit,
             ready_with_parked: settings.ready_with_parked,
             barred,
@@ -255,19 +266,11 @@ impl Service {
             tasks: tasks.clone(),
         };
         let router = http::router(app)?;
-        let stopped = shutdown.clone();
-        let cut = CancellationToken::new();
-        let listener = CutListener::new(listener, cut.clone());
-        let server = tokio::spawn(async move {
-            axum::serve(listener, router.into_make_service_with_connect_info::<Peer>())
-                .with_graceful_shutdown(async move { stopped.cancelled().await })
-                .await
-        });
+        let server = tokio::spawn(http::serve(listener, router, limits, shutdown.clone()));
         Ok(Self {
             address,
             created: secrets.created,
             shutdown,
-            cut,
             tasks,
             server,
             runner,
@@ -292,17 +295,10 @@ impl Service {
     ///
     /// # Errors
     /// If the server had failed.
-    pub async fn stop(mut self) -> anyhow::Result<()> {
+    pub async fn stop(self) -> anyhow::Result<()> {
         self.shutdown.cancel();
         // the router holds the ledger's handles: once the server is gone, the writer empties its queue and ends
-        let served = match timeout(FAREWELL, &mut self.server).await {
-            Ok(served) => served,
-            Err(_) => {
-                tracing::warn!("connections whose other end takes no answer are cut");
-                self.cut.cancel();
-                self.server.await
-            }
-        };
+        let served = self.server.await;
         self.writer.await.context("the ledger's writer failed")?;
         self.written.cancel();
         self.signer.await.context("the signer of checkpoints failed")?;
@@ -310,6 +306,6 @@ impl Service {
         self.tasks.close();
         self.tasks.wait().await;
         self.store.close().await;
-        served.context("the server failed")?.context("the server failed")
+        served.context("the server failed")
     }
 }

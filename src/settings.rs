@@ -53,6 +53,9 @@ const ERASURE_JOURNAL: &str = "erasures.jsonl";
 const DEFAULT_LISTEN: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 8080));
 const DEFAULT_LOG: &str = "info";
 const DEFAULT_QUEUE_CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).unwrap(); // checked by the compiler: a constant
+const DEFAULT_MAX_CONNECTIONS: NonZeroUsize = NonZeroUsize::new(800).unwrap(); // checked by the compiler: a constant
+const DEFAULT_BODY_BUDGET: NonZeroUsize = NonZeroUsize::new(64 * 1024 * 1024).unwrap(); // checked by the compiler: a constant
+const DEFAULT_STREAMS_PER_TOKEN: NonZeroU32 = NonZeroU32::new(20).unwrap(); // checked by the compiler: a constant
 const DEFAULT_LAG_LIMIT: Duration = Duration::from_secs(60);
 const DEFAULT_READY_WITH_PARKED: bool = true;
 const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(15);
@@ -128,6 +131,12 @@ pub struct Settings {
     pub log_format: LogFormat,
     /// How many commands may wait for the writer before senders are told to come back later.
     pub queue_capacity: NonZeroUsize,
+    /// How many connections there may be, within the process's descriptors.
+    pub max_connections: NonZeroUsize,
+    /// How many bytes of requests' bodies may be under way.
+    pub body_budget_bytes: NonZeroUsize,
+    /// How many event streams one token may have open.
+    pub streams_per_token: NonZeroU32,
     /// How far a projection may lag behind before the service reports itself not ready.
     pub lag_limit: Duration,
     /// Whether the service reports itself ready while rows of a projection stand still.
@@ -136,6 +145,8 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The proxies in front of the service whose headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether credentials and tokens are handed out over loopback without HTTPS.
+    pub reveal_over_loopback: bool,
     /// Of how many mailboxes a minute one token may see the credentials.
     pub reveals_per_minute: NonZeroU32,
     /// How many events a minute one token's calls may append.
@@ -238,10 +249,14 @@ impl Settings {
         self.admin_token = None;
         self.nats_url = None;
         self.queue_capacity = DEFAULT_QUEUE_CAPACITY;
+        self.max_connections = DEFAULT_MAX_CONNECTIONS;
+        self.body_budget_bytes = DEFAULT_BODY_BUDGET;
+        self.streams_per_token = DEFAULT_STREAMS_PER_TOKEN;
         self.lag_limit = DEFAULT_LAG_LIMIT;
         self.ready_with_parked = DEFAULT_READY_WITH_PARKED;
         self.heartbeat = DEFAULT_HEARTBEAT;
         self.trusted_proxies.clear();
+        self.reveal_over_loopback = true;
         self.reveals_per_minute = DEFAULT_REVEALS_PER_MINUTE;
         self.events_per_minute = DEFAULT_EVENTS_PER_MINUTE;
         self.calls_per_token = DEFAULT_CALLS_PER_TOKEN;

@@ -114,11 +114,13 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
     }
 }
 
-/// How many calls of each key are under way; clones share the count.
+/// How many calls, or streams, of each key are under way; clones share the count.
 #[derive(Clone)]
 pub struct UnderWay<K: Clone + Hash + Eq> {
     counts: Arc<Mutex<HashMap<K, u32>>>,
     limit: NonZeroU32,
+    what: &'static str,
+    setting: &'static str,
 }
 
 /// One call that is under way, until it is dropped.
@@ -128,11 +130,13 @@ pub struct Permit<K: Clone + Hash + Eq> {
 }
 
 impl<K: Clone + Hash + Eq> UnderWay<K> {
-    /// At most so many of each key at the same time.
-    pub fn at_most(limit: NonZeroU32) -> Self {
+    /// At most so many of each key at the same time. `what` is counted, `setting` says how many.
+    pub fn at_most(limit: NonZeroU32, what: &'static str, setting: &'static str) -> Self {
         Self {
             counts: Arc::default(),
             limit,
+            what,
+            setting,
         }
     }
 
@@ -145,9 +149,9 @@ impl<K: Clone + Hash + Eq> UnderWay<K> {
         let count = counts.entry(key.clone()).or_default();
         if *count >= self.limit.get() {
             return Err(OverLimit {
-                what: "calls under way at the same time",
+                what: self.what,
                 limit: self.limit.get(),
-                setting: "calls_per_token",
+                setting: self.setting,
                 wanted: 1,
                 wait: Some(Duration::ZERO),
             });
@@ -223,7 +227,7 @@ mod tests {
 
     #[test]
     fn calls_under_way_are_counted_until_they_end() {
-        let calls = UnderWay::at_most(TWO);
+        let calls = UnderWay::at_most(TWO, "calls under way", "calls_per_token");
         let first = calls.begin(&"one");
         let second = calls.begin(&"one");
         assert!(first.is_ok() && second.is_ok() && calls.begin(&"one").is_err());

@@ -4,66 +4,133 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Connection;
+use super::forwarded::{self, Node};
+use super::{Address, Connection, Way};
 
 /// The header in which proxies say whom they forward for, the nearest last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
 /// The header in which they say by which scheme it came to them.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// Any of these says that the call is forwarded, and not by which scheme.
-const FORWARDING: [&str; 5] = [FORWARDED_FOR, "forwarded", "x-forwarded-host", "x-real-ip", "via"];
+/// The header in which they say both (RFC 7239).
+const FORWARDED: &str = "forwarded";
+/// Any of these says that the call is forwarded.
+const FORWARDING: [&str; 8] = [
+    FORWARDED_FOR,
+    FORWARDED_PROTO,
+    FORWARDED,
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-real-ip",
+    "true-client-ip",
+    "via",
+];
 /// The header in which callers say which program they are.
 const USER_AGENT: &str = "user-agent";
 
-/// The proxies that are believed.
+/// The proxies that are believed, and whether this machine itself is.
 #[derive(Clone, Debug, Default)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    over_loopback: bool,
+}
 
 impl TrustedProxies {
-    /// Those in these networks.
-    pub fn new(networks: Vec<IpNet>) -> Self {
-        Self(networks)
+    /// Those in these networks. `over_loopback`: calls over loopback that nobody has forwarded are private.
+    pub fn new(networks: Vec<IpNet>, over_loopback: bool) -> Self {
+        Self {
+            networks,
+            over_loopback,
+        }
     }
 
     fn trusts(&self, address: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&address))
+        self.networks.iter().any(|network| network.contains(&address))
     }
 
     /// How a call came in from this peer. `header` gives a header's value by its name in lower case; of several headers of
     /// one name, the values joined by commas.
     pub fn connection(&self, peer: IpAddr, header: impl Fn(&str) -> Option<String>) -> Connection {
         let peer = peer.to_canonical();
-        let trusted = self.trusts(peer);
-        let scheme =
-            header(FORWARDED_PROTO).map(|value| value.split(',').next_back().unwrap_or_default().trim().to_owned());
-        let https = |scheme: &str| scheme.eq_ignore_ascii_case("https");
-        // whoever forwards for somebody else has to say how it came to them
-        let forwards = trusted || FORWARDING.iter().any(|name| header(name).is_some());
-        let private = match scheme {
-            Some(scheme) if trusted || peer.is_loopback() => https(&scheme),
-            _ => peer.is_loopback() && !forwards,
+        let forwards = FORWARDING.iter().any(|name| header(name).is_some());
+        let (address, way) = if self.trusts(peer) {
+            self.told(peer, header(FORWARDED_FOR), header(FORWARDED), header(FORWARDED_PROTO))
+        } else if forwards {
+            // its word counts for nothing, but it is not where the call came from
+            (Address::Forwarder(peer), Way::UntrustedProxy(peer))
+        } else {
+            let way = match (peer.is_loopback(), self.over_loopback) {
+                (true, true) => Way::Loopback,
+                (true, false) => Way::LoopbackNotAllowed,
+                (false, _) => Way::Plain(peer),
+            };
+            (Address::Known(peer), way)
         };
-        let forwarded = header(FORWARDED_FOR).filter(|_| trusted);
         Connection {
-            address: forwarded.map_or(peer, |list| self.client(peer, &list)),
-            private,
+            address,
+            way,
             user_agent: header(USER_AGENT),
         }
     }
 
-    /// The last address in the list that is not a trusted proxy's: what stands before it, anybody can have written.
-    fn client(&self, peer: IpAddr, list: &str) -> IpAddr {
-        let mut client = peer;
-        for hop in list.rsplit(',') {
-            let Ok(address) = hop.trim().parse::<IpAddr>() else {
-                break;
-            };
-            client = address.to_canonical();
-            if !self.trusts(client) {
-                break;
+    /// Whether a trusted proxy says that a call came over HTTPS.
+    pub fn say_https(&self, peer: IpAddr, header: impl Fn(&str) -> Option<String>) -> bool {
+        self.trusts(peer.to_canonical()) && self.connection(peer, header).way == Way::Https
+    }
+
+    /// What a trusted proxy says. Many proxies write headers of one kind and pass the caller's own of the other kind on, so
+    /// where there are both, both have to say the same.
+    fn told(
+        &self,
+        proxy: IpAddr,
+        forwarded_for: Option<String>,
+        forwarded: Option<String>,
+        proto: Option<String>,
+    ) -> (Address, Way) {
+        let elements = forwarded.as_deref().map(forwarded::elements);
+        let last = |list: &str| list.rsplit(',').next().unwrap_or_default().trim().to_owned();
+        let schemes = [
+            proto.as_deref().map(last),
+            elements
+                .as_deref()
+                .and_then(|all| all.last())
+                .and_then(|one| one.scheme.clone()),
+        ];
+        let mut schemes = schemes.iter().flatten().peekable();
+        let https = schemes.peek().is_some() && schemes.all(|scheme| scheme.eq_ignore_ascii_case("https"));
+        let way = if https { Way::Https } else { Way::PlainToProxy(proxy) };
+
+        let of_list = forwarded_for
+            .as_deref()
+            .map(|list| self.client(proxy, forwarded::nodes(list)));
+        // one that names nobody tells something else, such as the scheme
+        let elements = elements.filter(|all| all.is_empty() || all.iter().any(|element| element.node.is_some()));
+        let of_elements = elements.map(|all| {
+            let nodes = all.into_iter().map(|element| element.node.unwrap_or(Node::Unreadable));
+            self.client(proxy, nodes.collect())
+        });
+        let address = match (of_list, of_elements) {
+            (Some(one), Some(other)) if one != other => Address::Untold(format!("{one} or {other}"), proxy),
+            (Some(address), _) | (None, Some(address)) => address,
+            (None, None) => Address::Known(proxy),
+        };
+        (address, way)
+    }
+
+    /// The last node that is not a trusted proxy: what stands before it, anybody can have written.
+    fn client(&self, mut proxy: IpAddr, nodes: Vec<Node>) -> Address {
+        let unreadable = |proxy| Address::Untold("unreadable".to_owned(), proxy);
+        if nodes.is_empty() {
+            return unreadable(proxy);
+        }
+        for node in nodes.into_iter().rev() {
+            match node {
+                Node::Address(address) if self.trusts(address) => proxy = address,
+                Node::Address(address) => return Address::Known(address),
+                Node::Name(name) => return Address::Untold(name, proxy),
+                Node::Unreadable => return unreadable(proxy),
             }
         }
-        client
+        Address::Known(proxy)
     }
 }
 
@@ -71,59 +138,125 @@ impl TrustedProxies {
 mod tests {
     use super::*;
 
-    fn connection(trusted: &[&str], peer: &str, headers: &[(&str, &str)]) -> (String, bool) {
+    fn connection(trusted: &[&str], over_loopback: bool, peer: &str, headers: &[(&str, &str)]) -> Connection {
         let networks = trusted.iter().map(|network| network.parse().expect("a network"));
-        let proxies = TrustedProxies::new(networks.collect());
+        let proxies = TrustedProxies::new(networks.collect(), over_loopback);
         let find = |name: &str| headers.iter().find(|(header, _)| *header == name);
         let header = |name: &str| find(name).map(|(_, value)| (*value).to_owned());
-        let connection = proxies.connection(peer.parse().expect("an address"), header);
-        (connection.address.to_string(), connection.private)
+        proxies.connection(peer.parse().expect("an address"), header)
     }
+
+    fn address(trusted: &[&str], peer: &str, headers: &[(&str, &str)]) -> String {
+        connection(trusted, false, peer, headers).address.to_string()
+    }
+
+    fn private(trusted: &[&str], over_loopback: bool, peer: &str, headers: &[(&str, &str)]) -> bool {
+        connection(trusted, over_loopback, peer, headers).way.is_private()
+    }
+
+    const TEN: &[&str] = &["10.0.0.0/8"];
 
     #[test]
     fn only_a_trusted_proxy_is_believed() {
         let headers = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
-        let of = |address: &str, private| (address.to_owned(), private);
-        assert_eq!(connection(&[], "10.0.0.1", &headers), of("10.0.0.1", false));
-        assert_eq!(connection(&["10.0.0.0/8"], "10.0.0.1", &headers), of("192.0.2.7", true));
         assert_eq!(
-            connection(&["10.0.0.0/8"], "::ffff:10.0.0.1", &headers),
-            of("192.0.2.7", true)
+            address(&[], "10.0.0.1", &headers),
+            "10.0.0.1, a proxy that is not trusted"
         );
-        assert_eq!(connection(&["10.0.0.0/8"], "10.0.0.1", &[]), of("10.0.0.1", false));
+        assert!(!private(&[], true, "10.0.0.1", &headers));
+        for peer in ["10.0.0.1", "::ffff:10.0.0.1"] {
+            assert_eq!(address(TEN, peer, &headers), "192.0.2.7");
+            assert!(private(TEN, false, peer, &headers));
+        }
+        assert_eq!(address(TEN, "10.0.0.1", &[]), "10.0.0.1");
+        assert!(!private(TEN, true, "10.0.0.1", &[]));
     }
 
     #[test]
-    fn loopback_is_private_unless_it_forwards_what_came_over_plain_http() {
-        assert!(connection(&[], "127.0.0.1", &[]).1);
-        assert!(connection(&[], "::1", &[]).1);
-        assert!(!connection(&[], "127.0.0.1", &[("x-forwarded-proto", "http")]).1);
-        assert!(!connection(&[], "127.0.0.1", &[("x-forwarded-proto", "https, http")]).1);
-        // nor if it does not say how it came
-        for silent in ["x-forwarded-for", "forwarded", "x-real-ip", "via"] {
-            assert!(!connection(&[], "127.0.0.1", &[(silent, "192.0.2.7")]).1, "{silent}");
+    fn loopback_is_private_where_it_is_allowed_and_nothing_says_that_the_call_was_forwarded() {
+        for peer in ["127.0.0.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(private(&[], true, peer, &[]));
+            assert!(
+                !private(&[], false, peer, &[]),
+                "a proxy on the same machine may be silent"
+            );
         }
-        assert!(!connection(&["127.0.0.0/8"], "127.0.0.1", &[]).1, "it is a proxy");
-        assert!(
-            connection(
-                &["127.0.0.0/8"],
-                "127.0.0.1",
-                &[("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")]
-            )
-            .1
-        );
-        // its word for the address counts for nothing all the same
+        for header in FORWARDING {
+            for value in ["192.0.2.7", "https", "for=192.0.2.7;proto=https"] {
+                assert!(
+                    !private(&[], true, "127.0.0.1", &[(header, value)]),
+                    "{header}: {value}"
+                );
+            }
+        }
+        let own = &["127.0.0.0/8"];
+        assert!(!private(own, true, "127.0.0.1", &[]), "it is a proxy");
+        let said = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
+        assert!(private(own, false, "127.0.0.1", &said));
         assert_eq!(
-            connection(&[], "127.0.0.1", &[("x-forwarded-for", "192.0.2.7")]).0,
-            "127.0.0.1"
+            address(&[], "127.0.0.1", &said),
+            "127.0.0.1, a proxy that is not trusted",
+            "the proxy is not taken for the caller"
         );
     }
 
     #[test]
     fn the_nearest_hop_that_is_no_trusted_proxy_is_the_client() {
-        let list = [("x-forwarded-for", "203.0.113.9, 192.0.2.7, 10.0.0.2")];
-        assert_eq!(connection(&["10.0.0.0/8"], "10.0.0.1", &list).0, "192.0.2.7");
-        let broken = [("x-forwarded-for", "192.0.2.7, nonsense")];
-        assert_eq!(connection(&["10.0.0.0/8"], "10.0.0.1", &broken).0, "10.0.0.1");
+        for (list, expected) in [
+            ("203.0.113.9, 192.0.2.7, 10.0.0.2", "192.0.2.7"),
+            ("203.0.113.9, 192.0.2.7:51234, 10.0.0.2:80", "192.0.2.7"),
+            ("[2001:db8::9]:443", "2001:db8::9"),
+            ("for=\"[2001:db8::9]:443\"", "2001:db8::9"),
+            ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+            ("192.0.2.7, nonsense", "unreadable, by the proxy 10.0.0.1"),
+            ("nonsense, 10.0.0.2", "unreadable, by the proxy 10.0.0.2"),
+            ("", "unreadable, by the proxy 10.0.0.1"),
+            ("unknown", "unknown, by the proxy 10.0.0.1"),
+        ] {
+            assert_eq!(
+                address(TEN, "10.0.0.1", &[("x-forwarded-for", list)]),
+                expected,
+                "{list}"
+            );
+        }
+    }
+
+    #[test]
+    fn forwarded_is_believed_as_well_and_both_have_to_agree() {
+        let of = |headers: &[(&str, &str)]| {
+            let connection = connection(TEN, false, "10.0.0.1", headers);
+            (connection.address.to_string(), connection.way.is_private())
+        };
+        let known = |address: &str, private| (address.to_owned(), private);
+        let both = "for=\"[2001:db8::9]:443\";proto=https, for=10.0.0.2;proto=https";
+        assert_eq!(of(&[("forwarded", both)]), known("2001:db8::9", true));
+        assert_eq!(
+            of(&[("forwarded", "for=192.0.2.7;proto=http")]),
+            known("192.0.2.7", false)
+        );
+        assert_eq!(
+            of(&[("forwarded", "for=_desk;proto=https")]),
+            known("_desk, by the proxy 10.0.0.1", true)
+        );
+        let list = ("x-forwarded-for", "192.0.2.7:1234");
+        assert_eq!(of(&[list, ("forwarded", "proto=https")]), known("192.0.2.7", true));
+        assert_eq!(
+            of(&[list, ("forwarded", "for=192.0.2.7;proto=https")]),
+            known("192.0.2.7", true)
+        );
+        // the caller's own, passed on
+        let (http, https) = (
+            ("x-forwarded-proto", "http"),
+            ("forwarded", "for=198.51.100.1;proto=https"),
+        );
+        assert_eq!(
+            of(&[list, http, https]),
+            known("192.0.2.7 or 198.51.100.1, by the proxy 10.0.0.1", false)
+        );
+        assert!(!of(&[("x-forwarded-proto", "https, http")]).1);
+        assert!(
+            !of(&[("forwarded", "proto=https, for=10.0.0.2")]).1,
+            "the nearest does not say"
+        );
     }
 }

@@ -187,6 +187,7 @@ impl Tally {
                 "a bare payload carries no signature; --unsigned records it all the same".to_owned()
             }
             Err(NotRecorded::Ingest(IngestError::Refused(refusal))) => refusal.to_string(),
+            Err(NotRecorded::Ingest(IngestError::TooLong(error))) => error.to_string(),
             Err(NotRecorded::Ingest(IngestError::Record(
                 error @ (RecordError::Store(_) | RecordError::Closed | RecordError::Vault(_)),
             ))) => {

@@ -14,9 +14,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::time::Instant;
 
-use super::listener::Peer;
+use super::server::Peer;
 use super::{App, Problem};
-use crate::access::{self, BELIEVED, Caller, Connection, Identity, Permit, TokenError};
+use crate::access::{self, BELIEVED, Caller, Connection, Identity, Permit, TokenError, Way};
 
 /// A scope as the type of a route's first parameter.
 pub(super) trait Needed {
@@ -173,14 +173,15 @@ pub(super) fn require(caller: &Caller, scope: access::Scope) -> Result<(), Probl
 /// # Errors
 /// A [`Problem`] that says so of `what`, and what to do.
 pub(super) fn require_private(caller: &Caller, what: &str) -> Result<(), Problem> {
-    if caller.connection().is_some_and(|connection| connection.private) {
+    let way = caller.connection().map(|connection| connection.way);
+    if way.is_some_and(Way::is_private) {
         return Ok(());
     }
-    let detail = format!(
-        "{what} over HTTPS only; if a proxy in front of the service ends TLS, name it in the setting trusted_proxies and let \
-         it send X-Forwarded-Proto"
-    );
-    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    let why = way.map(Way::explained).unwrap_or_default();
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        format!("{what} over HTTPS only: {why}"),
+    ))
 }
 
 /// Records that a call was refused for its token.
@@ -257,16 +258,19 @@ fn connection(parts: &Parts, app: &App) -> Connection {
     let peer = parts.extensions.get::<ConnectInfo<Peer>>();
     // every connection has its peer; without one nothing would be taken for private
     let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.0.ip());
-    app.proxies.connection(peer, |name| joined(&parts.headers, name))
+    let connection = app.proxies.connection(peer, |name| joined(&parts.headers, name));
+    if let Way::UntrustedProxy(proxy) = connection.way
+        && proxy.is_loopback()
+    {
+        tracing::warn!("a proxy on this machine forwards calls and is not trusted: name {proxy} in trusted_proxies");
+    }
+    connection
 }
 
-/// The values of all headers of a name.
-fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
-    let values: Vec<&str> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .collect();
+/// The values of all headers of a name. Bytes that are no text make it unreadable, not absent.
+pub(super) fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 

@@ -30,7 +30,13 @@ pub struct Problem {
     retry_after: Option<u32>,
     #[serde(skip)]
     position: Option<Position>,
+    #[serde(skip)]
+    told: bool,
 }
+
+/// The log has told of this answer already: an extension of the response.
+#[derive(Clone, Copy)]
+pub(super) struct Told;
 
 impl Problem {
     /// A problem with this status; its title is the status's own.
@@ -42,7 +48,19 @@ impl Problem {
             detail: detail.into(),
             retry_after: None,
             position: None,
+            told: false,
         }
+    }
+
+    /// A line in the log tells of it: it needs no other.
+    pub(super) fn told(mut self) -> Self {
+        self.told = true;
+        self
+    }
+
+    /// Whether it has this status.
+    pub(super) fn is(&self, status: StatusCode) -> bool {
+        self.status == status.as_u16()
     }
 
     /// The position of the views that it stands for.
@@ -88,6 +106,9 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&self)).into_response();
+        if self.told {
+            response.extensions_mut().insert(Told);
+        }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after {

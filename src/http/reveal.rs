@@ -93,8 +93,8 @@ struct RevealedDomain {
 
 /// The newest credentials of a mailbox, with its one-time code of now.
 ///
-/// Recorded, with the reason, before it is answered; refusals are recorded too. Only over HTTPS, or from the machine
-/// itself.
+/// Recorded, with the reason, before it is answered; refusals are recorded too. Only over HTTPS, or over loopback where
+/// `reveal_over_loopback` allows it.
 #[utoipa::path(
     post,
     path = "/api/v1/mailboxes/{mailboxId}/credentials/reveal",

@@ -8,14 +8,14 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregates::{Position, StreamId, SubjectId};
+use aggregates::{ActorId, Position, StreamId, SubjectId};
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::IntoResponse;
 use futures_util::stream::unfold;
 use serde::Deserialize;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use utoipa::IntoParams;
@@ -27,7 +27,7 @@ use super::events::{Choice, Chosen, EventTypes, KnownCategory};
 use super::extract::{Number, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
-use crate::access::{Authority, Read, TokenError};
+use crate::access::{Authority, Permit, Read, TokenError};
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
 use crate::store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
 
@@ -99,6 +99,12 @@ struct Parameters {
     responses(
         (status = 200, body = String, content_type = "text/event-stream", description = "The stream."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
+        (
+            status = 429,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The token has `streams_per_token` streams open; see `Retry-After`."
+        ),
         Refusals
     )
 )]
@@ -135,6 +141,7 @@ async fn stream(
             format!("there is no event at position {after} yet, the newest is at {head}: is it another ledger's?");
         return Err(Problem::bad_request(detail));
     }
+    let open = open(&app, &scope.caller().actor().id)?;
     app.journal.read(scope.caller(), Read::Feed(after)).await?;
     let follower = Follower {
         store: Arc::clone(&app.store),
@@ -149,7 +156,7 @@ async fn stream(
         begun: false,
         sent: Instant::now(),
         next_read: Instant::now(),
-        _open: Open::new(),
+        _open: open,
     };
     let body = unfold(follower, |mut follower| async move {
         let chunk = follower.next().await.unwrap_or_else(|error| {
@@ -182,13 +189,30 @@ fn authority<S>(scope: &Scope<S>, app: &App) -> Option<Authority> {
     Some(Authority::new(Arc::clone(&app.tokens), token))
 }
 
+/// One more stream of a token, if there may be one more now.
+fn open(app: &App, id: &ActorId) -> Result<Open, Problem> {
+    let permit = app.streams.begin(id)?;
+    let room = Arc::clone(&app.stream_room).try_acquire_owned().map_err(|_| {
+        Problem::unavailable(
+            "half of all connections are event streams already; end one, ask for pages, or raise max_connections",
+        )
+    })?;
+    Ok(Open::new(permit, room))
+}
+
 /// Counts the open streams, in a metric.
-struct Open;
+struct Open {
+    _permit: Permit<ActorId>,
+    _room: OwnedSemaphorePermit,
+}
 
 impl Open {
-    fn new() -> Self {
+    fn new(permit: Permit<ActorId>, room: OwnedSemaphorePermit) -> Self {
         metrics::gauge!("warmledger_event_streams").increment(1);
-        Self
+        Self {
+            _permit: permit,
+            _room: room,
+        }
     }
 }
 

@@ -107,8 +107,8 @@ struct Created {
     about: Token,
 }
 
-/// Makes a token. The answer is the only place where it can ever be read, so it is given over HTTPS only, or on the machine
-/// itself.
+/// Makes a token. The answer is the only place where it can ever be read, so it is given over HTTPS only, or over
+/// loopback where `reveal_over_loopback` allows it.
 #[utoipa::path(
     post,
     path = "/api/v1/tokens",

@@ -1,38 +1,58 @@
-//! Every request: its id, one log line, its metrics; and what becomes of a handler that panics.
+//! Every request: its id, one log line, its metrics, the headers that every answer has; and what becomes of a handler that
+//! panics.
 //!
 //! What is logged is the route's pattern, never the path or the query, which may hold ids and tokens.
 
 use std::any::Any;
 use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::{HeaderName, HeaderValue, Method, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use metrics::Label;
 use tracing::Instrument;
 
-use super::Problem;
+use super::problem::Told;
+use super::server::{Fate, Peer};
+use super::{Problem, auth};
+use crate::access::TrustedProxies;
 
 /// Taken from the caller if it makes sense, and sent back with every response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest id that is taken from a caller.
 const MAX_ID: usize = 128;
 
+/// Browsers are to come back over HTTPS for a year (RFC 6797).
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Wraps a request.
-pub(super) async fn watch(request: Request, next: Next) -> Response {
+pub(super) async fn watch(proxies: &TrustedProxies, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", id = id.to_str().unwrap_or_default(), %method, route);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let peer = request
+        .extensions()
+        .get::<ConnectInfo<Peer>>()
+        .map(|ConnectInfo(peer)| peer.0.ip());
+    let https = peer.is_some_and(|peer| proxies.say_https(peer, |name| auth::joined(request.headers(), name)));
+    let fate = request.extensions().get::<Fate>().cloned();
+    let mut response = match has_one_host(&request) {
+        Ok(()) => next.run(request).instrument(span.clone()).await,
+        Err(problem) => problem.into_response(),
+    };
+    // whatever was made of a body of which the rest did not come
+    if let Some(cut) = fate.and_then(|fate| fate.cut()) {
+        response = Problem::from(cut).into_response();
+    }
     let (status, latency) = (response.status().as_u16(), started.elapsed());
     let latency_ms = latency.as_secs_f64() * 1000.0;
     span.in_scope(|| match status {
         500.. => tracing::warn!(status, latency_ms, "answered"),
-        400.. => tracing::info!(status, latency_ms, "answered"),
+        400.. if response.extensions().get::<Told>().is_none() => tracing::info!(status, latency_ms, "answered"),
         _ => tracing::debug!(status, latency_ms, "answered"),
     });
     let labels = vec![
@@ -41,8 +61,27 @@ pub(super) async fn watch(request: Request, next: Next) -> Response {
         Label::new("status", status.to_string()),
     ];
     metrics::histogram!("warmledger_http_request_duration_seconds", labels).record(latency);
-    response.headers_mut().insert(REQUEST_ID, id);
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, id);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // answers hold names and addresses: nobody on the way may keep them, unless one says otherwise
+    let no_store = || HeaderValue::from_static("no-store");
+    headers.entry(header::CACHE_CONTROL).or_insert_with(no_store);
+    if https {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
     response
+}
+
+/// Whether a request names its host once (RFC 9112 §3.2): where it does not, two programs on the way may take it for two
+/// hosts.
+fn has_one_host(request: &Request) -> Result<(), Problem> {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    match (request.version(), hosts) {
+        (_, 1) | (Version::HTTP_09 | Version::HTTP_10, 0) => Ok(()),
+        (_, 0) => Err(Problem::bad_request("the Host header is missing")),
+        _ => Err(Problem::bad_request("there is more than one Host header")),
+    }
 }
 
 fn request_id(request: &Request) -> HeaderValue {
@@ -102,9 +141,11 @@ mod tests {
         let mut router = Router::new()
             .route("/", get(panics))
             .layer(CatchPanicLayer::custom(panicked))
-            .layer(from_fn(watch));
-        let request = Request::get("/").header(REQUEST_ID, id).body(Body::empty()).unwrap();
-        router.call(request).await.unwrap()
+            .layer(from_fn(|request: Request, next: Next| async move {
+                watch(&TrustedProxies::default(), request, next).await
+            }));
+        let request = Request::get("/").header(REQUEST_ID, id).header("host", "x");
+        router.call(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     #[tokio::test]

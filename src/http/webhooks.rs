@@ -1,32 +1,30 @@
 //! `POST /webhooks/{source}`: a webhook comes in, and is answered once it is durable.
 
+use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aggregates::{Position, StreamId};
 use axum::Json;
-use axum::body::to_bytes;
+use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
-use http_body_util::LengthLimitError;
+use http_body_util::BodyExt;
 use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::extract::Path;
 use super::reading::POSITION;
+use super::server::Cut;
 use super::{App, Problem};
 use crate::clock;
-use crate::ingest::IngestError;
+use crate::content::MAX_BODY;
+use crate::ingest::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, screen};
+use crate::ingest::{CONTENT_ENCODING, IngestError};
 use crate::ledger::{Outcome, RecordError};
-
-/// The longest body that is taken, in bytes.
-const MAX_BODY: usize = 1024 * 1024;
-
-/// How long a body may take to arrive. A sender that stalls would hold up an orderly stop for ever.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::secret::Wiped;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(receive))
@@ -57,10 +55,15 @@ pub(super) struct Received {
     tag = "webhooks",
     params(
         ("source" = String, Path, description = "The sender: `coldmailreseller`, or one of the configured sources."),
-        ("cmr-x-signature" = String, Header, description = "HMAC-SHA256 in hexadecimal, over what the source signs."),
+        (
+            "cmr-x-signature" = String,
+            Header,
+            description = "HMAC-SHA256 in hexadecimal or base64, over what the source signs; several, as while a key is \
+                           changed, in several headers or separated by commas."
+        ),
         ("cmr-x-timestamp" = String, Header, description = "When it was sent.")
     ),
-    request_body(content = Object, content_type = "application/json", description = "The event, at most 1 MiB."),
+    request_body(content = Object, content_type = "application/json", description = "The event, at most 1 MiB; gzip is inflated."),
     security(()),
     responses(
         (
@@ -70,19 +73,48 @@ pub(super) struct Received {
             headers(("Warmledger-Position" = u64, description = "The event's position."))
         ),
         (
+            status = 400,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The body ended early, or there is not one `Host` header."
+        ),
+        (
             status = 401,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The signature is missing, wrong or stale."
+            description = "The signature is missing, wrong or stale. Told before the body is read where the headers say so."
         ),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such source."),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "Over 1 MiB."),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not JSON."),
+        (
+            status = 408,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "The body did not arrive within 10 s."
+        ),
+        (
+            status = 413,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "Over 1 MiB, as it comes or inflated."
+        ),
+        (
+            status = 415,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "Authentic and not JSON, or compressed with something else than gzip."
+        ),
+        (
+            status = 500,
+            body = Problem,
+            content_type = "application/problem+json",
+            description = "It could not be recorded; the service's log says why."
+        ),
         (
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The queue is full, the store is away or this process lacks a master key; see `Retry-After`."
+            description = "The queue is full, too many bytes are under way, the store is away, or this process lacks a master \
+                           key; see `Retry-After`."
         )
     )
 )]
@@ -96,58 +128,132 @@ async fn receive(
         .ingests
         .get(&source)
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no source of this name is configured"))?;
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if !header(header::CONTENT_TYPE.as_str()).is_some_and(is_json) {
-        let detail = "the content type has to be application/json";
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    let signatures = signatures(&headers);
+    let header = |name: &str| match name {
+        SIGNATURE_HEADER => signatures.as_deref(),
+        _ => headers.get(name).and_then(|value| value.to_str().ok()),
+    };
+    let refused = |error| refusal(&source, error);
+    // nobody's body is read who shows no signature
+    let screened = screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), clock::now());
+    let screened = screened.map_err(|refusal| refused(refusal.into()))?;
+    if let Some(coding) = header(CONTENT_ENCODING).filter(|coding| !is_taken(coding)) {
+        let detail = format!("a body that is compressed with {coding:.40} is not taken; send gzip, or none");
+        return Err(unusable(&source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
-    let body = tokio::time::timeout(BODY_TIMEOUT, to_bytes(body, MAX_BODY))
-        .await
-        .map_err(|_| Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive within 10 s"))?;
-    let body = body.map_err(|error| {
-        if error.into_inner().is::<LengthLimitError>() {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB")
-        } else {
-            Problem::new(StatusCode::BAD_REQUEST, "the body could not be read to its end")
+    let body = match read(body).await {
+        Ok(body) => body,
+        Err(problem) if problem.is(StatusCode::PAYLOAD_TOO_LARGE) => {
+            return Err(unusable(
+                &source,
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "the body is longer than 1 MiB",
+            ));
         }
-    })?;
-    match ingest.receive(header, &body, clock::now()).await {
-        Ok(receipt) => {
-            let label = match receipt.outcome {
-                Outcome::Recorded => "recorded",
-                Outcome::Duplicate => "duplicate",
-                Outcome::Quarantined => "quarantined",
-            };
-            metrics::counter!("warmledger_webhooks_total", "outcome" => label).increment(1);
-            let position = [(POSITION, HeaderValue::from(receipt.position.0))];
-            let received = Received {
-                status: receipt.outcome,
-                position: receipt.position,
-                stream: receipt.stream,
-            };
-            Ok((position, Json(received)))
+        Err(problem) => {
+            count("interrupted");
+            return Err(problem);
         }
-        Err(error) => Err(refusal(&source, error)),
+    };
+    let authentic = ingest.authenticate(&screened, &body).map_err(refused)?;
+    if let Some(kind) = header(header::CONTENT_TYPE.as_str()).filter(|kind| !is_json(kind)) {
+        let detail =
+            format!("the signature is right, but the content type is {kind:.80}; it has to be application/json");
+        return Err(unusable(&source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+    }
+    let receipt = ingest.record_authentic(header, authentic).await.map_err(refused)?;
+    count(match receipt.outcome {
+        Outcome::Recorded => "recorded",
+        Outcome::Duplicate => "duplicate",
+        Outcome::Quarantined => "quarantined",
+    });
+    let position = [(POSITION, HeaderValue::from(receipt.position.0))];
+    let received = Received {
+        status: receipt.outcome,
+        position: receipt.position,
+        stream: receipt.stream,
+    };
+    Ok((position, Json(received)))
+}
+
+/// Counts what became of a webhook.
+fn count(outcome: &'static str) {
+    metrics::counter!("warmledger_webhooks_total", "outcome" => outcome).increment(1);
+}
+
+/// Every signature that was sent, separated by commas.
+fn signatures(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut values = headers
+        .get_all(SIGNATURE_HEADER)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let first = values.next()?;
+    let all = values.fold(Cow::Borrowed(first), |all, value| Cow::Owned(format!("{all},{value}")));
+    Some(all)
+}
+
+/// All of a body. It is copied as it arrives: small pieces are not kept, each with what surrounds it.
+async fn read(mut body: Body) -> Result<Wiped<Vec<u8>>, Problem> {
+    let too_long = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB");
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if told > MAX_BODY {
+        return Err(too_long());
+    }
+    // bytes that are only announced take no memory
+    let mut bytes = Wiped::new(Vec::with_capacity(told.min(16 * 1024)));
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.into_inner().downcast::<Cut>() {
+            Ok(cut) => Problem::from(*cut),
+            Err(_) => Problem::new(StatusCode::BAD_REQUEST, "the body could not be read to its end"),
+        })?;
+        let data = frame.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > MAX_BODY {
+            return Err(too_long());
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes)
+}
+
+/// Whether a body that is encoded so is taken. What is inflated is told by the body itself.
+fn is_taken(coding: &str) -> bool {
+    let known = ["gzip", "x-gzip", "identity", ""];
+    known.iter().any(|known| coding.trim().eq_ignore_ascii_case(known))
+}
+
+/// Whether a content type is JSON, or says nothing.
+fn is_json(content_type: &str) -> bool {
+    let kind = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match kind.split_once('/') {
+        Some((_, "json")) => true,
+        Some((kind, sub)) => !kind.is_empty() && sub.len() > 5 && sub.ends_with("+json"),
+        None => kind.is_empty(),
     }
 }
 
-fn is_json(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
-    kind.eq_ignore_ascii_case("application/json")
-        || (kind.len() > 5
-            && kind.to_ascii_lowercase().starts_with("application/")
-            && kind.to_ascii_lowercase().ends_with("+json"))
+/// A webhook that is not taken for what it is rather than for who sent it: counted, and explained in the log.
+fn unusable(source: &str, status: StatusCode, detail: impl Into<String>) -> Problem {
+    let detail = detail.into();
+    count("unusable");
+    tracing::warn!(source, status = status.as_u16(), detail, "a webhook is refused");
+    Problem::new(status, detail).told()
 }
 
 fn refusal(source: &str, error: IngestError) -> Problem {
     match error {
         IngestError::Refused(refusal) => {
-            metrics::counter!("warmledger_webhooks_total", "outcome" => "refused").increment(1);
+            count("refused");
             tracing::warn!(source, %refusal, "a webhook is not authentic");
-            Problem::new(StatusCode::UNAUTHORIZED, refusal.to_string())
+            Problem::new(StatusCode::UNAUTHORIZED, refusal.to_string()).told()
         }
+        IngestError::TooLong(error) => unusable(source, StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
         IngestError::Record(error) => {
-            metrics::counter!("warmledger_webhooks_total", "outcome" => "unavailable").increment(1);
+            count("unavailable");
             match error {
                 RecordError::QueueFull | RecordError::Contended => {
                     let detail = "too many webhooks are waiting; send it again later";

@@ -150,6 +150,11 @@ fn parse_any(body: &[u8], delivery: Delivery) -> Parsed {
         Ok(text) => text,
         Err(error) => {
             let detail = format!("the body is not UTF-8 after {} bytes", error.valid_up_to());
+            let detail = if body.starts_with(b"\x1f\x8b") {
+                "the body begins as gzip does and cannot be inflated".to_owned()
+            } else {
+                detail
+            };
             return quarantined(QuarantineReason::InvalidUtf8, detail, None);
         }
     };

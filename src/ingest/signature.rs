@@ -14,6 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
 
 use crate::secret::Secret;
 
@@ -28,6 +29,12 @@ pub const TOLERANCE_SECONDS: i64 = 5 * 60;
 
 /// The bytes of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
+
+/// An HMAC-SHA256.
+type Tag = [u8; TAG_BYTES];
+
+/// So many signatures of one webhook are tried: a sender has an old key and a new one.
+const MAX_TAGS: usize = 4;
 
 /// Times from this on are milliseconds: as seconds it is the year 5138, as milliseconds 1973.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
@@ -114,7 +121,7 @@ pub enum Refusal {
     /// The time of sending is not a whole number of Unix seconds or milliseconds.
     #[error("the header {TIMESTAMP_HEADER} is not a whole number of Unix seconds or milliseconds")]
     MalformedTimestamp,
-    /// The signature is right, but the time of sending is too far from ours.
+    /// The time of sending is too far from ours.
     #[error("the webhook was sent {}; at most {TOLERANCE_SECONDS} s are accepted", Offset(*seconds))]
     StaleTimestamp {
         /// How long ago it was sent, in seconds, rounded away from zero; below zero: how far in the future.
@@ -175,14 +182,11 @@ impl Verifier {
         Self { keys, scheme }
     }
 
-    /// Checks a webhook: first the signature over `timestamp` and `body` exactly as received, in constant time, then
-    /// that the time of sending is within [`TOLERANCE_SECONDS`] of `now`. Returns that time.
-    ///
-    /// Under [`Scheme::Body`] the time of sending may be absent (then `None` is returned) but is checked if present.
-    /// The signature is hex (either case) or base64 (either alphabet, padded or not), with or without `sha256=` before.
+    /// Checks a webhook: its headers, then the signature over the time of sending and `body` exactly as received, in
+    /// constant time. Returns the time of sending.
     ///
     /// # Errors
-    /// [`Refusal`] names the part that failed. On a mismatch the other schemes are tried too, to tell the operator.
+    /// As [`screen`] and [`check`](Self::check).
     pub fn verify(
         &self,
         signature: Option<&str>,
@@ -190,29 +194,33 @@ impl Verifier {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Refusal> {
-        let tag = decode(signature.ok_or(Refusal::MissingSignature)?).ok_or(Refusal::MalformedSignature)?;
-        if !self.matches(self.scheme, timestamp, body, &tag) {
-            let mut others = Scheme::ALL.into_iter().filter(|other| *other != self.scheme);
-            let would_match = others.find(|other| self.matches(*other, timestamp, body, &tag));
-            return Err(match (timestamp, would_match) {
-                (None, None) if self.scheme.signs_timestamp() => Refusal::MissingTimestamp,
-                _ => Refusal::Mismatch { would_match },
-            });
+        let screened = screen(signature, timestamp, now)?;
+        self.check(&screened, body)?;
+        Ok(screened.sent_at)
+    }
+
+    /// Checks the signatures over a body, in constant time; one that is right will do.
+    ///
+    /// # Errors
+    /// [`Refusal::Mismatch`], for which the other schemes are tried too, to tell the operator; or
+    /// [`Refusal::MissingTimestamp`], unless another scheme fits: what such a sender needs is that, and no header.
+    pub fn check(&self, screened: &Screened<'_>, body: &[u8]) -> Result<(), Refusal> {
+        let Screened { tags, timestamp, .. } = screened;
+        if self.matches(self.scheme, *timestamp, body, tags) {
+            return Ok(());
         }
-        let Some(timestamp) = timestamp else { return Ok(None) };
-        let sent_at = parse_timestamp(timestamp).ok_or(Refusal::MalformedTimestamp)?;
-        let milliseconds = now.as_millisecond() - sent_at.as_millisecond();
-        if milliseconds.abs() > TOLERANCE_SECONDS * 1000 {
-            let seconds = (milliseconds.abs() + 999) / 1000 * milliseconds.signum();
-            return Err(Refusal::StaleTimestamp { seconds });
-        }
-        Ok(Some(sent_at))
+        let mut others = Scheme::ALL.into_iter().filter(|other| *other != self.scheme);
+        let would_match = others.find(|other| self.matches(*other, *timestamp, body, tags));
+        Err(match (timestamp, would_match) {
+            (None, None) if self.scheme.signs_timestamp() => Refusal::MissingTimestamp,
+            _ => Refusal::Mismatch { would_match },
+        })
     }
 
     /// By which key (from 1, in the order in which they were given) and under which scheme a signature is right; none if
     /// it is not. For evidence: how long ago it was made does not matter.
     pub fn explain(&self, signature: &str, timestamp: Option<&str>, body: &[u8]) -> Option<(usize, Scheme)> {
-        let tag = decode(signature)?;
+        let tags = decode_all(signature)?;
         let schemes = [self.scheme].into_iter().chain(Scheme::ALL);
         let tried = schemes.flat_map(|scheme| (1..).zip(&self.keys).map(move |(number, key)| (number, key, scheme)));
         let mut right = tried.filter(|(_, key, scheme)| {
@@ -220,13 +228,13 @@ impl Verifier {
                 keys: vec![(*key).clone()],
                 scheme: *scheme,
             };
-            one.matches(*scheme, timestamp, body, &tag)
+            one.matches(*scheme, timestamp, body, &tags)
         });
         right.next().map(|(number, _, scheme)| (number, scheme))
     }
 
-    /// Whether any key gives the tag. Tries them all, so that the time taken doesn't tell which one it was.
-    fn matches(&self, scheme: Scheme, timestamp: Option<&str>, body: &[u8], tag: &[u8; TAG_BYTES]) -> bool {
+    /// Whether any key gives one of the tags. Tries them all, so that the time taken doesn't tell which one it was.
+    fn matches(&self, scheme: Scheme, timestamp: Option<&str>, body: &[u8], tags: &[Tag]) -> bool {
         let timestamp = match timestamp {
             Some(timestamp) => timestamp,
             None if scheme.signs_timestamp() => return false,
@@ -235,7 +243,11 @@ impl Verifier {
         self.keys.iter().fold(false, |matched, key| {
             let mut mac = key.clone();
             scheme.feed(&mut mac, timestamp, body);
-            matched | mac.verify(&(*tag).into()).is_ok()
+            let made = mac.finalize().into_bytes();
+            let right = tags
+                .iter()
+                .fold(Choice::from(0), |right, tag| right | tag[..].ct_eq(&made[..]));
+            matched | bool::from(right)
         })
     }
 }
@@ -253,8 +265,61 @@ fn keyed(key: &Secret<String>) -> Hmac<Sha256> {
     Hmac::new_from_slice(key.expose().as_bytes()).expect("an HMAC takes a key of any length")
 }
 
-fn decode(text: &str) -> Option<[u8; TAG_BYTES]> {
-    let text = text.strip_prefix("sha256=").unwrap_or(text);
+/// What the headers say, before anything of the body is read.
+pub struct Screened<'h> {
+    tags: Vec<Tag>,
+    timestamp: Option<&'h str>,
+    /// When it was sent, if it says so.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// Checks that there is a signature that can be one, and that the time of sending, if there is one, is within
+/// [`TOLERANCE_SECONDS`] of `now`.
+///
+/// A signature is hex (either case) or base64 (either alphabet, padded or not), with or without `sha256=` before. Several
+/// are separated by commas, as while a sender changes its key; those that cannot be one are passed over if another can.
+///
+/// # Errors
+/// [`Refusal`] names the header.
+pub fn screen<'h>(
+    signature: Option<&str>,
+    timestamp: Option<&'h str>,
+    now: Timestamp,
+) -> Result<Screened<'h>, Refusal> {
+    let tags = decode_all(signature.ok_or(Refusal::MissingSignature)?).ok_or(Refusal::MalformedSignature)?;
+    let sent_at = timestamp.map(|text| parse_timestamp(text).ok_or(Refusal::MalformedTimestamp));
+    let sent_at = sent_at.transpose()?;
+    if let Some(sent_at) = sent_at {
+        let milliseconds = now.as_millisecond() - sent_at.as_millisecond();
+        if milliseconds.abs() > TOLERANCE_SECONDS * 1000 {
+            let seconds = (milliseconds.abs() + 999) / 1000 * milliseconds.signum();
+            return Err(Refusal::StaleTimestamp { seconds });
+        }
+    }
+    Ok(Screened {
+        tags,
+        timestamp,
+        sent_at,
+    })
+}
+
+/// The signatures in a header, the first few of them; none if there is none.
+fn decode_all(text: &str) -> Option<Vec<Tag>> {
+    let tags: Vec<Tag> = text.split(',').filter_map(decode).take(MAX_TAGS).collect();
+    (!tags.is_empty()).then_some(tags)
+}
+
+fn decode(text: &str) -> Option<Tag> {
+    const PREFIX: &str = "sha256=";
+    let text = text.trim();
+    let prefixed = text
+        .get(..PREFIX.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(PREFIX));
+    let text = if prefixed {
+        text[PREFIX.len()..].trim_start()
+    } else {
+        text
+    };
     let mut tag = [0; TAG_BYTES];
     // 32 bytes are 64 characters in hex and 43 or 44 in base64, so the length tells which it is.
     if text.len() == 2 * TAG_BYTES {

@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 34] = [
+pub(super) const KEYS: [(&str, Kind); 38] = [
     ("database_url", Kind::Text),
     ("database_url_file", Kind::Text),
     ("listen", Kind::Text),
@@ -42,10 +42,14 @@ pub(super) const KEYS: [(&str, Kind); 34] = [
     ("log", Kind::Text),
     ("log_format", Kind::Text),
     ("queue_capacity", Kind::Number),
+    ("max_connections", Kind::Number),
+    ("body_budget_bytes", Kind::Number),
+    ("streams_per_token", Kind::Number),
     ("lag_limit_seconds", Kind::Number),
     ("ready_with_parked", Kind::Flag),
     ("heartbeat_seconds", Kind::Number),
     ("trusted_proxies", Kind::Text),
+    ("reveal_over_loopback", Kind::Flag),
     ("reveals_per_minute", Kind::Number),
     ("events_per_minute", Kind::Number),
     ("calls_per_token", Kind::Number),

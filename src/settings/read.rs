@@ -157,8 +157,18 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
             .unwrap_or_else(|| super::DEFAULT_LOG.to_owned()),
         log_format: reader.get("log_format", str::parse).unwrap_or_default(),
         queue_capacity: reader
-            .get("queue_capacity", queue_capacity)
+            .get("queue_capacity", |text| count(text, 1, 1_000_000))
             .unwrap_or(super::DEFAULT_QUEUE_CAPACITY),
+        max_connections: reader
+            .get("max_connections", |text| count(text, 16, 1_000_000))
+            .unwrap_or(super::DEFAULT_MAX_CONNECTIONS),
+        // two bodies of 1 MiB at least
+        body_budget_bytes: reader
+            .get("body_budget_bytes", |text| count(text, 2 << 20, 1 << 40))
+            .unwrap_or(super::DEFAULT_BODY_BUDGET),
+        streams_per_token: reader
+            .get("streams_per_token", limit)
+            .unwrap_or(super::DEFAULT_STREAMS_PER_TOKEN),
         lag_limit: reader
             .get("lag_limit_seconds", |text| {
                 values::parse_number(text, 1, 86_400).map(Duration::from_secs)
@@ -174,6 +184,9 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
             .unwrap_or(super::DEFAULT_HEARTBEAT),
         trusted_proxies: reader
             .get("trusted_proxies", values::parse_networks)
+            .unwrap_or_default(),
+        reveal_over_loopback: reader
+            .get("reveal_over_loopback", values::parse_flag)
             .unwrap_or_default(),
         reveals_per_minute: reader
             .get("reveals_per_minute", limit)
@@ -215,8 +228,8 @@ fn limit(text: &str) -> Result<NonZeroU32, String> {
         .ok_or_else(|| format!("{text:?} is not allowed"))
 }
 
-fn queue_capacity(text: &str) -> Result<NonZeroUsize, String> {
-    let number = values::parse_number(text, 1, 1_000_000)?;
+fn count(text: &str, least: u64, most: u64) -> Result<NonZeroUsize, String> {
+    let number = values::parse_number(text, least, most)?;
     usize::try_from(number)
         .ok()
         .and_then(NonZeroUsize::new)

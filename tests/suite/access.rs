@@ -5,12 +5,14 @@
 //! - `tokens`: tokens and scopes, over HTTP and in the stores
 //! - `reveal`: handing out credentials
 //! - `newest`: which of several credentials, names and addresses is the newest, and what is not told at all
+//! - `proxies`: calls through proxies
 //! - `journal`: what is recorded of reading, rebuilding and commands, and the access log
 //! - `budgets`: how much one token may have recorded, revealed and under way, and that nothing outlives it
 
 mod budgets;
 mod journal;
 mod newest;
+mod proxies;
 mod recording;
 mod reveal;
 mod tokens;

@@ -1,5 +1,7 @@
 //! The HTTP edge of the way in: what is refused, with which status and which words, and that nothing of it is kept.
 
+use std::io::Write;
+
 use aggregates::Source;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -12,10 +14,13 @@ use warmledger::secret::Secret;
 use warmledger::settings::SourceSettings;
 
 use crate::on_both_stores;
+use crate::support::log::sound_log;
 use crate::support::raw::Raw;
 use crate::support::{Database, TestService, fixture};
 
 on_both_stores!(
+    a_byte_order_mark_and_a_second_signature_hide_no_webhook,
+    a_compressed_webhook_is_what_it_inflates_to_whichever_of_both_is_signed,
     a_flood_on_a_store_that_is_held_up_is_told_to_come_back,
     what_is_refused_leaves_nothing_in_the_store,
 );
@@ -118,8 +123,9 @@ async fn what_is_refused_leaves_nothing_in_the_store(database: Database) {
             service
                 .client
                 .post(format!("{}/webhooks/{main}", service.base))
+                .header("content-type", "text/plain")
                 .body(body.clone()),
-            415,
+            401,
         ),
     ] {
         let response = request.send().await.unwrap();
@@ -160,10 +166,16 @@ async fn a_401_says_which_part_failed_and_which_scheme_would_have_matched() {
             "the header cmr-x-timestamp is missing".to_owned(),
         ),
         (Some(other_key), Some(&now), "the signature matches no key".to_owned()),
+        // the headers are judged before the body
         (
             Some(by(dotted, &now)),
             Some(&old),
-            "the signature matches no key".to_owned(),
+            "ago; at most 300 s are accepted".to_owned(),
+        ),
+        (
+            Some("0".repeat(64)),
+            Some("soon"),
+            "the header cmr-x-timestamp is not a whole number of Unix seconds or milliseconds".to_owned(),
         ),
         (Some(by(Scheme::TimestampBody, &now)), Some(&now), hint("timestampbody")),
         (Some(by(Scheme::Body, "")), Some(&now), hint("body")),
@@ -273,7 +285,7 @@ async fn keys_rotate_and_every_source_has_its_own_key_and_scheme() {
 }
 
 #[tokio::test]
-async fn a_body_of_exactly_one_mebibyte_is_taken_and_json_content_types_are_known() {
+async fn a_body_of_exactly_one_mebibyte_is_taken_and_an_authentic_one_without_a_type_as_well() {
     let database = Database::sqlite();
     let service = database.service().await;
     let mut junk = vec![0; MIB];
@@ -289,9 +301,11 @@ async fn a_body_of_exactly_one_mebibyte_is_taken_and_json_content_types_are_know
         (2, "Application/JSON", 200),
         (3, "application/cloudevents+json", 200),
         (4, "text/plain", 415),
-        (5, "text/json", 415),
+        (5, "text/json", 200),
         (6, "application/x-www-form-urlencoded", 415),
-        (7, "", 415),
+        (7, "", 200),
+        (8, "application/vnd.partner.v2+json; charset=utf-8", 200),
+        (9, "application/+json", 415),
     ] {
         let body = webhook(number);
         let signature = sign(&service.key, Scheme::default(), &now, body.as_bytes());
@@ -303,6 +317,145 @@ async fn a_body_of_exactly_one_mebibyte_is_taken_and_json_content_types_are_know
             .header(SIGNATURE_HEADER, signature);
         let response = request.header(TIMESTAMP_HEADER, &now).body(body).send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{content_type}");
+        if status == 415 {
+            // it says that nothing else is wrong
+            assert!(problem(response).await.1.starts_with("the signature is right, but"));
+        }
     }
+    let body = webhook(10);
+    let request = service
+        .client
+        .post(format!("{}/webhooks/coldmailreseller", service.base));
+    let signature = sign(&service.key, Scheme::default(), &now, body.as_bytes());
+    let request = request
+        .header(SIGNATURE_HEADER, signature)
+        .header(TIMESTAMP_HEADER, &now);
+    assert_eq!(request.body(body).send().await.unwrap().status(), 200);
+    let metrics = service.get("/metrics").await.text().await.unwrap();
+    assert!(
+        metrics.contains("warmledger_webhooks_total{outcome=\"unusable\"}"),
+        "{metrics}"
+    );
+    service.stop().await;
+}
+
+/// What the event at a position was made of: the exact bytes, and what is told of them.
+async fn evidence(service: &TestService, position: &Value) -> (Vec<u8>, Value) {
+    let answer = service
+        .client
+        .post(format!("{}/api/v1/events/{position}/evidence", service.base))
+        .bearer_auth(&service.token)
+        .json(&json!({"reason": "dispute 2026-9", "includeBody": true}));
+    let answer: Value = answer.send().await.unwrap().json().await.unwrap();
+    let body = STANDARD.decode(answer["bodyBase64"].as_str().unwrap()).unwrap();
+    (body, answer["finding"].clone())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+async fn a_compressed_webhook_is_what_it_inflates_to_whichever_of_both_is_signed(database: Database) {
+    let service = database.service().await;
+    let now = seconds_ago(0);
+    let plain = fixture("prewarmup.order.success.json");
+    let other = fixture("prewarmup.order.failed.json");
+    let send = async |coding: &str, signed: &[u8], sent: Vec<u8>| {
+        let signature = sign(&service.key, Scheme::default(), &now, signed);
+        let headers = [
+            (SIGNATURE_HEADER, signature.as_str()),
+            (TIMESTAMP_HEADER, now.as_str()),
+            ("content-encoding", coding),
+        ];
+        let response = post(&service, "coldmailreseller", &headers, sent).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    // compressed by the sender, then signed
+    let (status, first) = send("gzip", &gzip(&plain), gzip(&plain)).await;
+    assert_eq!((status, &first["status"]), (200, &json!("recorded")), "{first}");
+    let (body, finding) = evidence(&service, &first["position"]).await;
+    assert_eq!(body, gzip(&plain), "what is signed is kept");
+    assert_eq!(finding["headers"]["content-encoding"], "gzip");
+    assert_eq!(finding["signature"]["result"], "valid", "{finding}");
+    // the same, as it is
+    assert_eq!(send("", &plain, plain.clone()).await.1["status"], "duplicate");
+    // signed, then compressed on the way
+    let (status, second) = send("gzip", &other, gzip(&other)).await;
+    assert_eq!((status, &second["status"]), (200, &json!("recorded")), "{second}");
+    let (body, finding) = evidence(&service, &second["position"]).await;
+    assert_eq!(body, other);
+    assert!(finding["headers"].get("content-encoding").is_none(), "{finding}");
+    assert_eq!(finding["signature"]["result"], "valid", "{finding}");
+    assert_eq!(
+        send("x-gzip", &gzip(&other), gzip(&other)).await.1["status"],
+        "duplicate"
+    );
+
+    // bounded, whichever is signed
+    let bomb = gzip(&vec![b' '; MIB + 1]);
+    for signed in [&bomb, &vec![b' '; MIB + 1]] {
+        let (status, answer) = send("gzip", signed, bomb.clone()).await;
+        assert_eq!(status, 413, "{answer}");
+        assert!(answer["detail"].as_str().unwrap().contains("inflated"), "{answer}");
+    }
+    let (status, answer) = send("br", &plain, plain.clone()).await;
+    assert_eq!(status, 415);
+    assert!(answer["detail"].as_str().unwrap().contains("gzip"), "{answer}");
+    let mut cut = gzip(webhook(1).as_bytes());
+    cut.truncate(cut.len() - 3);
+    let (status, answer) = send("gzip", &cut, cut.clone()).await;
+    assert_eq!((status, &answer["status"]), (200, &json!("quarantined")));
+    // not authentic either way
+    let (status, _) = send("gzip", b"other", gzip(&plain)).await;
+    assert_eq!(status, 401);
+    let store = database.store().await;
+    sound_log(&*store).await;
+    service.stop().await;
+}
+
+async fn a_byte_order_mark_and_a_second_signature_hide_no_webhook(database: Database) {
+    let path = SecretFile::WebhookKey.path(database.dir.path());
+    create_secret_file(&path, "\u{feff}a webhook key of ours\r\n").unwrap();
+    let service = database.service().await;
+    let key = Secret::new("a webhook key of ours".to_owned());
+    let now = seconds_ago(0);
+    let plain = fixture("prewarmup.order.success.json");
+    let marked = [b"\xef\xbb\xbf", plain.as_slice()].concat();
+    let right = sign(&key, Scheme::default(), &now, &marked);
+    let old = sign(
+        &Secret::new("an older key".to_owned()),
+        Scheme::default(),
+        &now,
+        &marked,
+    );
+    let send = async |signatures: &[&str], body: &[u8]| {
+        let mut headers = vec![(TIMESTAMP_HEADER, now.as_str())];
+        headers.extend(signatures.iter().map(|signature| (SIGNATURE_HEADER, *signature)));
+        let response = post(&service, "coldmailreseller", &headers, body).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.json::<Value>().await.unwrap())
+    };
+    let (status, first) = send(&[&old, &right], &marked).await;
+    assert_eq!((status, &first["status"]), (200, &json!("recorded")), "{first}");
+    let (body, finding) = evidence(&service, &first["position"]).await;
+    assert_eq!(body, marked);
+    assert_eq!(finding["signature"]["result"], "valid", "{finding}");
+    for signatures in [
+        &[right.as_str(), old.as_str()][..],
+        &[&format!("{old}, sha256= {right}")],
+        &["nonsense", &right],
+    ] {
+        let (status, answer) = send(signatures, &marked).await;
+        assert_eq!(
+            (status, &answer["status"]),
+            (200, &json!("duplicate")),
+            "{signatures:?}: {answer}"
+        );
+    }
+    assert_eq!(send(&[&old], &marked).await.0, 401);
+    assert_eq!(send(&["nonsense", "more"], &marked).await.0, 401);
     service.stop().await;
 }

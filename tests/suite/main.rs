@@ -26,6 +26,7 @@ mod processes;
 mod quarantine;
 mod rebuilds;
 mod secrets;
+mod starvation;
 mod support;
 mod takeover;
 mod tree;

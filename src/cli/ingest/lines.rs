@@ -11,12 +11,13 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::content::MAX_BODY;
+use crate::ingest::signature::SIGNATURE_HEADER;
+
 /// Lines that wait between reader and recorder.
 const WAITING: usize = 16;
 /// The longest line, in bytes: a body of 1 MiB of which every character is escaped, and its headers.
 const MAX_LINE: u64 = 8 * 1024 * 1024;
-/// The longest body that is recorded, in bytes, as over HTTP.
-const MAX_BODY: usize = 1024 * 1024;
 
 /// One line. No `Debug`: it holds credentials.
 pub(super) struct Line {
@@ -144,7 +145,9 @@ impl Line {
     /// [`Unreadable`] if that is no delivery.
     pub(super) fn delivery(&mut self) -> Result<Delivery, Unreadable> {
         let mut bytes = self.bytes.take().ok_or(Unreadable::LongLine)?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| Unreadable::NotJson(error.column()))?;
+        // a file may begin with a byte order mark
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let value = serde_json::from_slice(text).map_err(|error| Unreadable::NotJson(error.column()))?;
         if let Value::Object(mut fields) = value
             && !fields.contains_key("event")
             && let Some(body) = fields.remove("body")
@@ -166,7 +169,7 @@ fn within(length: usize) -> Result<(), Unreadable> {
     (length <= MAX_BODY).then_some(()).ok_or(Unreadable::LongBody)
 }
 
-/// Names in lower case; a value may be written as text, a number, or a list of which the first counts.
+/// Names in lower case; a value may be written as text, a number, or a list of which the first counts; of signatures, all do.
 fn headers(value: Option<Value>) -> Result<BTreeMap<String, String>, Unreadable> {
     let fields = match value {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),
@@ -176,7 +179,13 @@ fn headers(value: Option<Value>) -> Result<BTreeMap<String, String>, Unreadable>
     let mut headers = BTreeMap::new();
     for (name, mut value) in fields {
         if let Value::Array(list) = value {
-            value = list.into_iter().next().unwrap_or_default();
+            let texts = list.iter().map(Value::as_str).collect::<Option<Vec<_>>>();
+            value = match texts {
+                Some(texts) if name.eq_ignore_ascii_case(SIGNATURE_HEADER) && !texts.is_empty() => {
+                    texts.join(",").into()
+                }
+                _ => list.into_iter().next().unwrap_or_default(),
+            };
         }
         let text = match value {
             Value::Null => continue,

@@ -76,10 +76,10 @@ fn hex_and_base64_are_accepted_in_every_usual_spelling() {
             URL_SAFE_NO_PAD.encode(&tag),
             hex,
         ];
-        for text in spellings
-            .iter()
-            .flat_map(|text| [text.clone(), format!("sha256={text}")])
-        {
+        for text in spellings.iter().flat_map(|text| {
+            let (blank, upper) = (format!("sha256= {text}"), format!(" SHA256={text} "));
+            [text.clone(), format!("sha256={text}"), blank, upper]
+        }) {
             let result = verifier(Scheme::default()).verify(Some(&text), Some(&stamp), body.as_bytes(), now());
             assert_eq!(result, Ok(Some(now())), "{text}");
         }
@@ -273,8 +273,44 @@ fn a_time_of_sending_is_digits_only() {
 }
 
 #[test]
-fn the_signature_is_judged_before_the_time() {
-    let signature = sign(&key("other-key"), Scheme::default(), "1", BODY);
-    let result = verifier(Scheme::default()).verify(Some(&signature), Some("1"), BODY, now());
-    assert_eq!(result, Err(Refusal::Mismatch { would_match: None }));
+fn the_headers_are_judged_before_the_body() {
+    let good = "0".repeat(64);
+    let refusal = |signature, timestamp| screen(signature, timestamp, now()).err();
+    assert_eq!(refusal(None, None), Some(Refusal::MissingSignature));
+    assert_eq!(refusal(Some("beef"), None), Some(Refusal::MalformedSignature));
+    assert_eq!(refusal(Some(&good), Some("soon")), Some(Refusal::MalformedTimestamp));
+    assert_eq!(
+        refusal(Some(&good), Some("1759999000")),
+        Some(Refusal::StaleTimestamp { seconds: 1000 })
+    );
+    assert_eq!(refusal(Some(&good), Some("1760000000")), None);
+}
+
+#[test]
+fn one_right_signature_of_several_will_do() {
+    let stamp = NOW.to_string();
+    let right = sign(&key("partner-key"), Scheme::default(), &stamp, BODY);
+    let other = sign(&key("old-key"), Scheme::default(), &stamp, BODY);
+    let check = |text: &str| verifier(Scheme::default()).verify(Some(text), Some(&stamp), BODY, now());
+    for text in [
+        format!("{other},{right}"),
+        format!("sha256={right}, sha256={other}"),
+        format!("nonsense, {right}"),
+        format!(" {right} ,"),
+    ] {
+        assert_eq!(check(&text), Ok(Some(now())), "{text}");
+        assert!(
+            verifier(Scheme::default()).explain(&text, Some(&stamp), BODY).is_some(),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        check(&format!("{other},{other}")),
+        Err(Refusal::Mismatch { would_match: None })
+    );
+    // a header full of them costs no more than a few
+    assert_eq!(
+        check(&format!("{}{right}", format!("{other},").repeat(MAX_TAGS))),
+        Err(Refusal::Mismatch { would_match: None })
+    );
 }

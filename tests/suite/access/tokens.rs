@@ -316,6 +316,13 @@ async fn a_token_is_not_made_where_others_could_read_it(database: Database) {
         (&json!("createToken"), &json!("plainHttp"))
     );
     assert_eq!(service.get_json("/api/v1/tokens").await["items"], json!([]));
+    // whoever is not named as a proxy cannot say how the call came
+    let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
+    assert_eq!(answer(request.header("x-forwarded-proto", "https")).await.0, 403);
+    service.stop().await;
+    let service = database
+        .service_with(|settings| settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()])
+        .await;
     let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
     assert_eq!(answer(request.header("x-forwarded-proto", "https")).await.0, 201);
     service.stop().await;

@@ -31,7 +31,15 @@ impl ChildService {
 
     /// The same with more arguments.
     pub async fn start_with(database: &Database, arguments: &[&str]) -> Self {
-        let (mut process, log) = spawn(database, arguments);
+        Self::started(spawn(database, arguments, None), database).await
+    }
+
+    /// One that may have so many descriptors open.
+    pub async fn start_with_descriptors(database: &Database, descriptors: u32) -> Self {
+        Self::started(spawn(database, &[], Some(descriptors)), database).await
+    }
+
+    async fn started((mut process, log): (Child, Arc<Mutex<String>>), database: &Database) -> Self {
         let begun = Instant::now();
         let address = loop {
             if let Some(address) = address_in(&log.lock().unwrap()) {
@@ -103,8 +111,16 @@ pub fn sender(base: &str, key: &Secret<String>) -> SendOptions {
     }
 }
 
-fn spawn(database: &Database, arguments: &[&str]) -> (Child, Arc<Mutex<String>>) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_warmledger"));
+fn spawn(database: &Database, arguments: &[&str], descriptors: Option<u32>) -> (Child, Arc<Mutex<String>>) {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_warmledger");
+    let mut command = match descriptors {
+        None => Command::new(PROGRAM),
+        Some(number) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {number} && exec \"$0\" \"$@\""), PROGRAM]);
+            shell
+        }
+    };
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("WARMLEDGER_")) {
         command.env_remove(name);
@@ -114,6 +130,7 @@ fn spawn(database: &Database, arguments: &[&str]) -> (Child, Arc<Mutex<String>>)
         .args(["--listen", "127.0.0.1:0", "--database-url", &database.url, "--data-dir"])
         .arg(database.dir.path())
         .args(arguments)
+        .env("WARMLEDGER_REVEAL_OVER_LOOPBACK", "true")
         .current_dir(database.dir.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

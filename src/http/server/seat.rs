@@ -1,0 +1,311 @@
+//! What each connection is doing. Where there are too many, the one goes that has been waited for the longest: first of
+//! those that are silent or have not sent a whole head, then of those whose body has not come. One that is being answered
+//! stays.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use axum::http::Request;
+use hyper::body::Body;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long the head of a request may take, from its first byte on; of the first request, from the connection on.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a connection may be silent between two requests: longer than proxies keep theirs, which would else send a request
+/// into one that is being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
+/// How long the body of a request may take.
+pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a connection is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Doing {
+    /// Waiting for the next request, of which nothing has come.
+    Idle,
+    /// Sending the head of a request.
+    SendingHead,
+    /// Sending the body of a request.
+    SendingBody,
+    /// Waiting for its answer, or taking it.
+    Answered,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Idle => "idle",
+            Self::SendingHead => "sending the head of a request",
+            Self::SendingBody => "sending a body",
+            Self::Answered => "being answered",
+        })
+    }
+}
+
+/// All connections.
+pub(super) struct Seats {
+    taken: Mutex<BTreeMap<u64, Arc<State>>>,
+    most: usize,
+    most_bytes: usize,
+    bytes: AtomicUsize,
+    next: AtomicUsize,
+}
+
+/// What came of asking for a seat.
+pub(super) enum Taken {
+    Free(Arc<Seat>),
+    /// Another connection had to go, which was doing this.
+    InPlaceOf(Arc<Seat>, Doing),
+    /// All are being answered.
+    None,
+}
+
+struct State {
+    doing: Mutex<(Doing, Instant)>,
+    /// Cancelled when the connection has to end at once.
+    cut: CancellationToken,
+    /// Cancelled when its body is no longer waited for.
+    shed: CancellationToken,
+}
+
+impl State {
+    fn doing(&self) -> MutexGuard<'_, (Doing, Instant)> {
+        self.doing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Seats {
+    /// So many at most, and so many bytes of bodies.
+    pub(super) fn new(most: usize, most_bytes: usize) -> Arc<Self> {
+        Arc::new(Self {
+            taken: Mutex::default(),
+            most,
+            most_bytes,
+            bytes: AtomicUsize::new(0),
+            next: AtomicUsize::new(0),
+        })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<State>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A seat for a new connection.
+    pub(super) fn take(self: &Arc<Self>) -> Taken {
+        let mut taken = self.taken();
+        let mut gone = None;
+        if taken.len() >= self.most {
+            let all = taken.iter().map(|(id, state)| (*state.doing(), *id));
+            // both kinds of waiting for a head weigh the same
+            let rank = |doing| {
+                if doing == Doing::SendingHead {
+                    Doing::Idle
+                } else {
+                    doing
+                }
+            };
+            let longest = all.min_by_key(|((doing, since), _)| (rank(*doing), *since));
+            match longest {
+                Some(((doing, _), id)) if doing != Doing::Answered => {
+                    if let Some(state) = taken.remove(&id) {
+                        state.cut.cancel();
+                    }
+                    metrics::counter!("warmledger_connections_closed_total", "reason" => "displaced").increment(1);
+                    gone = Some(doing);
+                }
+                _ => {
+                    metrics::counter!("warmledger_connections_closed_total", "reason" => "no_room").increment(1);
+                    return Taken::None;
+                }
+            }
+        }
+        let id = self.next.fetch_add(1, Ordering::Relaxed) as u64;
+        let state = Arc::new(State {
+            doing: Mutex::new((Doing::SendingHead, Instant::now())),
+            cut: CancellationToken::new(),
+            shed: CancellationToken::new(),
+        });
+        taken.insert(id, Arc::clone(&state));
+        metrics::gauge!("warmledger_connections").set(taken.len() as f64);
+        let seat = Arc::new(Seat {
+            seats: Arc::downgrade(self),
+            id,
+            cut: state.cut.clone(),
+            state,
+        });
+        gone.map_or_else(
+            || Taken::Free(Arc::clone(&seat)),
+            |doing| Taken::InPlaceOf(Arc::clone(&seat), doing),
+        )
+    }
+
+    /// Ends every connection at once.
+    pub(super) fn cut_all(&self) {
+        self.taken().values().for_each(|state| state.cut.cancel());
+    }
+
+    /// Stops waiting for the body that has been waited for the longest. Whether that is another's than this one's.
+    fn shed_other_than(&self, own: u64) -> bool {
+        let taken = self.taken();
+        let sending = taken.iter().filter_map(|(id, state)| {
+            let (doing, since) = *state.doing();
+            (doing == Doing::SendingBody && !state.shed.is_cancelled()).then_some((since, *id, state))
+        });
+        match sending.min_by_key(|(since, id, _)| (*since, *id)) {
+            Some((_, id, state)) if id != own => {
+                state.shed.cancel();
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One connection's seat. It is free again when this is dropped.
+pub(super) struct Seat {
+    seats: Weak<Seats>,
+    id: u64,
+    state: Arc<State>,
+    /// Cancelled when the connection has to end at once.
+    pub(super) cut: CancellationToken,
+}
+
+impl Seat {
+    fn set(&self, doing: Doing) {
+        *self.state.doing() = (doing, Instant::now());
+    }
+
+    /// Some bytes have come.
+    pub(super) fn heard(&self) {
+        let mut doing = self.state.doing();
+        if doing.0 == Doing::Idle {
+            *doing = (Doing::SendingHead, Instant::now());
+        }
+    }
+
+    /// The head of a request is there.
+    pub(super) fn begin<B: Body>(&self, request: &Request<B>) {
+        self.set(if request.body().is_end_stream() {
+            Doing::Answered
+        } else {
+            Doing::SendingBody
+        });
+    }
+
+    /// Its body is there, or not needed.
+    pub(super) fn arrived(&self) {
+        self.set(Doing::Answered);
+    }
+
+    /// Its answer is written.
+    pub(super) fn rest(&self) {
+        self.set(Doing::Idle);
+    }
+
+    /// Until when the next bytes have to come, and the name of that limit; none while nothing is waited for.
+    pub(super) fn read_deadline(&self) -> Option<(Instant, &'static str)> {
+        let (doing, since) = *self.state.doing();
+        match doing {
+            Doing::Idle => Some((since + IDLE_TIMEOUT, "idle")),
+            Doing::SendingHead => Some((since + HEAD_TIMEOUT, "slow_head")),
+            Doing::SendingBody | Doing::Answered => None,
+        }
+    }
+
+    /// Cancelled when this body is no longer waited for.
+    pub(super) fn shed(&self) -> &CancellationToken {
+        &self.state.shed
+    }
+
+    /// Whether there is room for so many bytes more; they are counted either way. Where there is none, the body that has
+    /// been waited for the longest gives way.
+    pub(super) fn hold_bytes(&self, count: usize) -> bool {
+        let Some(seats) = self.seats.upgrade() else {
+            return false;
+        };
+        let held = seats.bytes.fetch_add(count, Ordering::Relaxed) + count;
+        metrics::gauge!("warmledger_body_bytes").set(held as f64);
+        held <= seats.most_bytes || seats.shed_other_than(self.id)
+    }
+
+    /// So many bytes are no longer held.
+    pub(super) fn release_bytes(&self, count: usize) {
+        if let Some(seats) = self.seats.upgrade() {
+            let held = seats.bytes.fetch_sub(count, Ordering::Relaxed) - count;
+            metrics::gauge!("warmledger_body_bytes").set(held as f64);
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if let Some(seats) = self.seats.upgrade() {
+            let mut taken = seats.taken();
+            taken.remove(&self.id);
+            metrics::gauge!("warmledger_connections").set(taken.len() as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn free(seats: &Arc<Seats>) -> Arc<Seat> {
+        match seats.take() {
+            Taken::Free(seat) | Taken::InPlaceOf(seat, _) => seat,
+            Taken::None => panic!("no seat"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_been_waited_for_the_longest_goes_and_who_is_being_answered_stays() {
+        let seats = Seats::new(4, 10);
+        let seat = async || {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            free(&seats)
+        };
+        let (answered, sending, head, idle) = (seat().await, seat().await, seat().await, seat().await);
+        answered.arrived();
+        sending.set(Doing::SendingBody);
+        idle.rest();
+        let mut held = Vec::new();
+        for expected in [&head, &idle, &sending] {
+            let Taken::InPlaceOf(seat, _) = seats.take() else {
+                panic!("one goes")
+            };
+            seat.arrived();
+            held.push(seat);
+            assert!(expected.cut.is_cancelled());
+        }
+        assert!(matches!(seats.take(), Taken::None));
+        assert!(!answered.cut.is_cancelled());
+        // one that had to go leaves nothing free when it has gone
+        drop(head);
+        assert!(matches!(seats.take(), Taken::None));
+        drop(held.pop());
+        assert!(matches!(seats.take(), Taken::Free(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_body_that_has_been_waited_for_the_longest_gives_way() {
+        let seats = Seats::new(4, 10);
+        let mut sending = Vec::new();
+        for _ in 0..3 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            sending.push(free(&seats));
+            sending.last().expect("a seat").set(Doing::SendingBody);
+        }
+        assert!(sending[0].hold_bytes(6) && sending[1].hold_bytes(4));
+        assert!(sending[2].hold_bytes(3), "the first gives way");
+        assert!(sending[0].shed().is_cancelled() && !sending[1].shed().is_cancelled());
+        sending[0].release_bytes(6);
+        assert!(sending[2].hold_bytes(3));
+        // what is being recorded is not given up for what comes
+        sending[1].arrived();
+        assert!(!sending[2].hold_bytes(3));
+    }
+}
