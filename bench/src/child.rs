@@ -72,7 +72,7 @@ pub(crate) fn settings(database_url: &str, data_dir: &Path) -> anyhow::Result<Se
 /// Our service, as `warmledger serve` starts it, until the parent is gone.
 async fn service(args: ServiceArgs) -> anyhow::Result<()> {
     let settings = settings(&args.database_url, &args.data_dir)?;
-    warmledger::logging::start(&settings)?;
+    warmledger::logging::start(&settings, false)?;
     let service = Service::start(&settings, Metrics::install()?).await?;
     announce(service.address())?;
     parent_gone().await;

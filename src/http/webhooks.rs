@@ -192,25 +192,31 @@ fn signatures(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     Some(all)
 }
 
-/// All of a body. It is copied as it arrives: small pieces are not kept, each with what surrounds it.
+/// All of a body. It is copied as it arrives: small pieces are not kept, each with what surrounds it. One that is not much too
+/// long is read to its end, so that its sender is there for the answer.
 async fn read(mut body: Body) -> Result<Wiped<Vec<u8>>, Problem> {
-    let too_long = || Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB");
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if told > MAX_BODY {
-        return Err(too_long());
-    }
     // bytes that are only announced take no memory
     let mut bytes = Wiped::new(Vec::with_capacity(told.min(16 * 1024)));
-    while let Some(frame) = body.frame().await {
+    let mut length = if told > 2 * MAX_BODY { told } else { 0 };
+    while length <= 2 * MAX_BODY
+        && let Some(frame) = body.frame().await
+    {
         let frame = frame.map_err(|error| match error.into_inner().downcast::<Cut>() {
             Ok(cut) => Problem::from(*cut),
             Err(_) => Problem::new(StatusCode::BAD_REQUEST, "the body could not be read to its end"),
         })?;
         let data = frame.into_data().unwrap_or_default();
-        if bytes.len() + data.len() > MAX_BODY {
-            return Err(too_long());
+        length += data.len();
+        if length <= MAX_BODY {
+            bytes.extend_from_slice(&data);
         }
-        bytes.extend_from_slice(&data);
+    }
+    if length > MAX_BODY {
+        return Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "the body is longer than 1 MiB",
+        ));
     }
     Ok(bytes)
 }

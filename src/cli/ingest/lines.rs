@@ -226,6 +226,16 @@ mod tests {
     }
 
     #[test]
+    fn every_signature_of_a_captured_delivery_counts_and_a_mark_before_it_does_not() {
+        let text = "\u{feff}{\"body\":\"b\",\"headers\":{\"CMR-X-Signature\":[\"old\",\"new\"],\"Content-Type\":[\"a\",\"b\"]}}";
+        let Ok(Delivery::Captured { headers, .. }) = delivery(text) else {
+            panic!("not captured")
+        };
+        assert_eq!(headers.get("cmr-x-signature").map(String::as_str), Some("old,new"));
+        assert_eq!(headers.get("content-type").map(String::as_str), Some("a"));
+    }
+
+    #[test]
     fn anything_else_that_is_json_is_a_bare_payload_as_it_stands() {
         let Ok(Delivery::Bare(bytes)) = delivery("{ \"event\":\"x\", \"body\": \"y\" }\r\n") else {
             panic!("not bare")
