@@ -41,8 +41,6 @@ use seat::{Seat, Seats, Taken};
 /// What was begun gets so long to end when the service stops; then its connection is cut. Container engines kill after ten
 /// seconds, and the writer has to end within them too.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// The longest head of a request, in bytes, and about what an answer may have waiting for a slow reader.
-const BUFFER: usize = 64 * 1024;
 /// Descriptors that are kept for the database, files and the relay.
 const RESERVED_DESCRIPTORS: u64 = 128;
 /// After a connection could not be accepted for want of descriptors or memory.
@@ -57,7 +55,7 @@ pub struct Peer(pub SocketAddr);
 pub struct Limits {
     /// How many connections there may be.
     pub connections: NonZeroUsize,
-    /// How many bytes of bodies may be under way.
+    /// How many bytes of requests may be under way.
     pub body_bytes: NonZeroUsize,
 }
 
@@ -144,7 +142,7 @@ async fn hold(stream: TcpStream, peer: SocketAddr, router: Router, seat: Arc<Sea
     let io = TokioIo::new(Line::new(stream, Arc::clone(&seat)));
     let mut server = http1::Builder::new();
     // `Line` knows more of what is waited for
-    server.header_read_timeout(None).max_buf_size(BUFFER);
+    server.header_read_timeout(None);
     let mut connection = pin!(server.serve_connection(io, service));
     let ended = tokio::select! {
         biased;

@@ -21,6 +21,8 @@ pub(super) struct Line {
     seat: Arc<Seat>,
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
+    /// Bytes of a head that has not come whole.
+    head: usize,
 }
 
 impl Line {
@@ -30,6 +32,29 @@ impl Line {
             seat,
             reading: Box::pin(sleep_until(Instant::now())),
             writing: None,
+            head: 0,
+        }
+    }
+
+    /// Takes bytes of a head into the budget.
+    ///
+    /// # Errors
+    /// If there is no room for them.
+    fn heard(&mut self, count: usize) -> io::Result<()> {
+        if !self.seat.heard() {
+            return Ok(());
+        }
+        self.head += count;
+        if self.seat.hold_bytes(count) {
+            Ok(())
+        } else {
+            Err(ended("no_room_for_head"))
+        }
+    }
+
+    fn release(&mut self) {
+        if self.head > 0 {
+            self.seat.release_bytes(std::mem::take(&mut self.head));
         }
     }
 
@@ -41,11 +66,17 @@ impl Line {
         }
         let deadline = || Box::pin(sleep_until(Instant::now() + WRITE_TIMEOUT));
         ready!(self.writing.get_or_insert_with(deadline).as_mut().poll(context));
-        Poll::Ready(Err(too_slow("slow_reader")))
+        Poll::Ready(Err(ended("slow_reader")))
     }
 }
 
-fn too_slow(reason: &'static str) -> io::Error {
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+fn ended(reason: &'static str) -> io::Error {
     metrics::counter!("warmledger_connections_closed_total", "reason" => reason).increment(1);
     io::ErrorKind::TimedOut.into()
 }
@@ -56,13 +87,17 @@ impl AsyncRead for Line {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.seat.awaits_head() {
+            self.release();
+        }
         let before = buffer.filled().len();
         let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
         if poll.is_ready() {
-            if buffer.filled().len() > before {
-                self.seat.heard();
-            }
-            return poll;
+            let count = buffer.filled().len() - before;
+            return match count {
+                0 => poll,
+                _ => Poll::Ready(self.heard(count)),
+            };
         }
         let Some((deadline, reason)) = self.seat.read_deadline() else {
             return Poll::Pending;
@@ -71,7 +106,7 @@ impl AsyncRead for Line {
             self.reading.as_mut().reset(deadline);
         }
         ready!(self.reading.as_mut().poll(context));
-        Poll::Ready(Err(too_slow(reason)))
+        Poll::Ready(Err(ended(reason)))
     }
 }
 

@@ -21,6 +21,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long the body of a request may take.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// What holds fewer bytes is not worth giving up.
+const WORTH_SHEDDING: usize = 4096;
+
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Doing {
@@ -69,6 +72,8 @@ struct State {
     cut: CancellationToken,
     /// Cancelled when its body is no longer waited for.
     shed: CancellationToken,
+    /// What it holds of the budget for bytes.
+    bytes: AtomicUsize,
 }
 
 impl State {
@@ -127,6 +132,7 @@ impl Seats {
             doing: Mutex::new((Doing::SendingHead, Instant::now())),
             cut: CancellationToken::new(),
             shed: CancellationToken::new(),
+            bytes: AtomicUsize::new(0),
         });
         taken.insert(id, Arc::clone(&state));
         metrics::gauge!("warmledger_connections").set(taken.len() as f64);
@@ -147,16 +153,22 @@ impl Seats {
         self.taken().values().for_each(|state| state.cut.cancel());
     }
 
-    /// Stops waiting for the body that has been waited for the longest. Whether that is another's than this one's.
+    /// Stops waiting for the request that has been arriving the longest, of those that hold some bytes. Whether that is another
+    /// than this one.
     fn shed_other_than(&self, own: u64) -> bool {
         let taken = self.taken();
-        let sending = taken.iter().filter_map(|(id, state)| {
+        let arriving = taken.iter().filter_map(|(id, state)| {
             let (doing, since) = *state.doing();
-            (doing == Doing::SendingBody && !state.shed.is_cancelled()).then_some((since, *id, state))
+            let holds = state.bytes.load(Ordering::Relaxed) >= WORTH_SHEDDING && !state.shed.is_cancelled();
+            (holds && matches!(doing, Doing::SendingHead | Doing::SendingBody)).then_some((since, *id, doing, state))
         });
-        match sending.min_by_key(|(since, id, _)| (*since, *id)) {
-            Some((_, id, state)) if id != own => {
+        match arriving.min_by_key(|(since, id, ..)| (*since, *id)) {
+            Some((_, id, doing, state)) if id != own => {
                 state.shed.cancel();
+                // where there is no whole head, there is nothing to answer
+                if doing == Doing::SendingHead {
+                    state.cut.cancel();
+                }
                 true
             }
             _ => false,
@@ -178,12 +190,18 @@ impl Seat {
         *self.state.doing() = (doing, Instant::now());
     }
 
-    /// Some bytes have come.
-    pub(super) fn heard(&self) {
+    /// Some bytes have come. Whether they are of a head.
+    pub(super) fn heard(&self) -> bool {
         let mut doing = self.state.doing();
         if doing.0 == Doing::Idle {
             *doing = (Doing::SendingHead, Instant::now());
         }
+        doing.0 == Doing::SendingHead
+    }
+
+    /// Whether the head of a request is awaited.
+    pub(super) fn awaits_head(&self) -> bool {
+        matches!(self.state.doing().0, Doing::Idle | Doing::SendingHead)
     }
 
     /// The head of a request is there.
@@ -220,22 +238,24 @@ impl Seat {
         &self.state.shed
     }
 
-    /// Whether there is room for so many bytes more; they are counted either way. Where there is none, the body that has
-    /// been waited for the longest gives way.
+    /// Whether there is room for so many bytes more; they are counted either way. Where there is none, the request that has
+    /// been arriving the longest gives way.
     pub(super) fn hold_bytes(&self, count: usize) -> bool {
         let Some(seats) = self.seats.upgrade() else {
             return false;
         };
+        self.state.bytes.fetch_add(count, Ordering::Relaxed);
         let held = seats.bytes.fetch_add(count, Ordering::Relaxed) + count;
-        metrics::gauge!("warmledger_body_bytes").set(held as f64);
+        metrics::gauge!("warmledger_request_bytes").set(held as f64);
         held <= seats.most_bytes || seats.shed_other_than(self.id)
     }
 
     /// So many bytes are no longer held.
     pub(super) fn release_bytes(&self, count: usize) {
         if let Some(seats) = self.seats.upgrade() {
+            self.state.bytes.fetch_sub(count, Ordering::Relaxed);
             let held = seats.bytes.fetch_sub(count, Ordering::Relaxed) - count;
-            metrics::gauge!("warmledger_body_bytes").set(held as f64);
+            metrics::gauge!("warmledger_request_bytes").set(held as f64);
         }
     }
 }
@@ -292,20 +312,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_body_that_has_been_waited_for_the_longest_gives_way() {
-        let seats = Seats::new(4, 10);
+        let kib = 1024;
+        let seats = Seats::new(4, 100 * kib);
         let mut sending = Vec::new();
         for _ in 0..3 {
             tokio::time::advance(Duration::from_secs(1)).await;
             sending.push(free(&seats));
             sending.last().expect("a seat").set(Doing::SendingBody);
         }
-        assert!(sending[0].hold_bytes(6) && sending[1].hold_bytes(4));
-        assert!(sending[2].hold_bytes(3), "the first gives way");
+        assert!(sending[0].hold_bytes(60 * kib) && sending[1].hold_bytes(40 * kib));
+        assert!(sending[2].hold_bytes(30 * kib), "the first gives way");
         assert!(sending[0].shed().is_cancelled() && !sending[1].shed().is_cancelled());
-        sending[0].release_bytes(6);
-        assert!(sending[2].hold_bytes(3));
+        assert!(!sending[0].cut.is_cancelled(), "it is told");
+        sending[0].release_bytes(60 * kib);
+        assert!(sending[2].hold_bytes(30 * kib));
         // what is being recorded is not given up for what comes
         sending[1].arrived();
-        assert!(!sending[2].hold_bytes(3));
+        assert!(!sending[2].hold_bytes(30 * kib));
+        sending[2].release_bytes(90 * kib);
+        // half a head gives way too
+        sending[1].set(Doing::SendingHead);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        sending[2].set(Doing::SendingBody);
+        assert!(sending[2].hold_bytes(70 * kib));
+        assert!(sending[1].cut.is_cancelled());
     }
 }
