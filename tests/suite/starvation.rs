@@ -185,7 +185,7 @@ async fn a_token_has_so_many_streams(database: Database) {
     let refused = Sse::call(&service.base, &service.token, "", None).await.unwrap();
     assert_eq!(
         (refused.status().as_u16(), &refused.headers()["retry-after"]),
-        (429, &"5".parse().unwrap())
+        (429, &"1".parse().unwrap())
     );
     let refused = refused.text().await.unwrap();
     assert!(refused.contains("streams_per_token"), "{refused}");
