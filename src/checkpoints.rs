@@ -3,11 +3,13 @@
 //! Layout
 //! - `signer`: signs a checkpoint while there is traffic, one process for all
 //! - `key`: the signing key, and how another one takes its place
+//! - `history`: whether the log is still the one that was signed
 //! - `witness`: the newest checkpoint kept beside the keys, so that a database which was rolled back shows
 //!
 //! A checkpoint is signed only if the tree extends the one that was signed last, which is proved from the stored tiles each
 //! time: the log never signs two histories.
 
+mod history;
 mod key;
 mod signer;
 mod witness;
@@ -76,6 +78,23 @@ pub enum CheckpointError {
              signed a checkpoint over {0} events"
     )]
     Forgotten(u64),
+    /// What was signed is gone from the database.
+    #[error(
+        "checkpoints were removed from the database: one over {signed} events was signed, and the newest that is stored covers \
+             {stored}"
+    )]
+    Removed {
+        /// What was signed.
+        signed: u64,
+        /// What the newest stored one covers; 0 if there is none.
+        stored: u64,
+    },
+    /// The keys that the log has signed with are gone from the database.
+    #[error(
+        "the log's signing keys are missing: the rows of the table signing_keys were removed, and checkpoints were signed; put \
+             them back there, and run `warmledger verify --full`"
+    )]
+    Keyless,
     /// The log does not extend the checkpoint that is kept beside the keys.
     #[error("{0}; {path} says so. If the database was replaced on purpose, remove that file, and tell those who keep \
              checkpoints", path = .1.display())]
@@ -89,7 +108,12 @@ impl CheckpointError {
     /// Whether the log is not the one that was signed: then nothing can be signed until somebody decides what is to hold.
     pub fn is_of_history(&self) -> bool {
         match self {
-            Self::Unreadable(..) | Self::RolledBack { .. } | Self::Rewritten(_) | Self::Forgotten(_) => true,
+            Self::Unreadable(..)
+            | Self::RolledBack { .. }
+            | Self::Rewritten(_)
+            | Self::Forgotten(_)
+            | Self::Removed { .. }
+            | Self::Keyless => true,
             Self::Witnessed(cause, _) => cause.is_of_history(),
             _ => false,
         }
@@ -103,11 +127,15 @@ fn new_origin() -> String {
 
 /// The log's name; one that has none, and has signed nothing, gets the one that is offered.
 async fn origin(store: &(impl TreeStore + ?Sized), offer: &str) -> Result<String, CheckpointError> {
-    if store.known_origin().await?.is_none()
-        && let Some(key) = store.signing_keys().await?.pop()
-    {
-        let name = key.verifier.split('+').next().unwrap_or_default();
-        return Err(CheckpointError::Nameless(name.to_owned()));
+    if store.known_origin().await?.is_none() {
+        // a key begins with the name, and so does what it has signed
+        let key = store.signing_keys().await?.pop();
+        let name = key.and_then(|key| Some(key.verifier.split('+').next()?.to_owned()));
+        let signed = store.latest_checkpoint().await?;
+        let signed = signed.and_then(|signed| Some(signed.note.lines().next()?.to_owned()));
+        if let Some(name) = name.or(signed) {
+            return Err(CheckpointError::Nameless(name));
+        }
     }
     Ok(store.origin(offer).await?)
 }

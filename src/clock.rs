@@ -1,11 +1,25 @@
 //! The service's clock: UTC in whole microseconds, which is what both stores keep.
 
 use aggregates::moment::MomentText;
-use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
+use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
 
 /// Now, UTC, rounded down to the microsecond.
 pub fn now() -> Timestamp {
     to_micros(Timestamp::now())
+}
+
+/// A log whose newest event is stamped later than the clock says, but by no more than this, keeps that time until the clock has
+/// caught up: the clocks of several hosts differ a little, and are corrected by little. Beyond it the clock is followed, backwards too.
+pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
+
+/// When the next events are recorded, at a moment, behind one that is stamped `last`.
+pub fn stamp(now: Timestamp, last: Timestamp) -> Timestamp {
+    if is_ahead(last, now) { now } else { now.max(last) }
+}
+
+/// Whether a moment is later than another by more than [`TOLERANCE`].
+pub fn is_ahead(moment: Timestamp, now: Timestamp) -> bool {
+    moment.duration_since(now) > TOLERANCE
 }
 
 /// The moment rounded down to the microsecond.
@@ -23,6 +37,17 @@ pub fn rfc3339_micros(moment: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_far_is_followed_and_a_small_step_is_not() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        let at = |seconds: i64| now + SignedDuration::from_secs(seconds);
+        assert_eq!(stamp(now, at(-5)), now);
+        assert_eq!(stamp(now, at(5)), at(5));
+        assert_eq!(stamp(now, at(60)), at(60));
+        assert_eq!(stamp(now, at(61)), now);
+        assert_eq!(stamp(now, at(86_400)), now);
+    }
 
     #[test]
     fn the_text_of_a_moment_always_has_six_decimals() {

@@ -1,14 +1,16 @@
 //! Erasing subjects, and keeping them from being erased.
 //!
 //! To erase somebody is to record `SubjectErased`: the store destroys the data key in the same step. Everything else
-//! follows from that event.
+//! follows from that event. Before anybody is told so, the key is looked for.
 //!
 //! Layout
+//! - `effect`: whether an event had the effect that it tells of
 //! - `reach`: which other subjects are about the same user
 //! - `journal`: the file that keeps in mind who was erased, whatever becomes of the database
 //! - `restore`: at the start, journal and ledger are brought to say the same
 //! - `watch`: what other processes erase is forgotten here too
 
+mod effect;
 mod journal;
 mod reach;
 mod restore;
@@ -18,12 +20,13 @@ use std::sync::Arc;
 
 use aggregates::{AccessEvent, AccessFacts, EventId, Position, SubjectId};
 
+pub use effect::EffectError;
 pub use journal::{Erasure, ErasureJournal, JournalError};
 pub use restore::{RestoreError, Restored, restore};
 pub use watch::follow;
 
 use crate::ledger::{Ledger, OpenError, Reader, RecordError};
-use crate::store::{Store, StoreError, SubjectState};
+use crate::store::{Mark, Store, StoreError, SubjectState};
 use crate::vault::FingerprintKey;
 
 /// What came of an erasure.
@@ -56,6 +59,9 @@ pub enum ErasureError {
     /// It is erased, but the journal could not be written.
     #[error("the subject is erased, but the erasure journal could not be written")]
     Journal(#[from] JournalError),
+    /// It is recorded, and not so.
+    #[error(transparent)]
+    Effect(#[from] EffectError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -150,8 +156,11 @@ impl Erasures {
             }
             error => error.into(),
         })?;
+        let gone = effect::ensure(&*self.store, Mark::Erased, subject, receipt.position).await;
+        // the journal knows in any case: the next start tries again
         let journal = Arc::clone(&self.journal);
         journal.add(vec![Erasure { event_id, facts }]).await?;
+        gone?;
         Ok(receipt.position)
     }
 
@@ -168,7 +177,9 @@ impl Erasures {
             return Ok(held);
         }
         let event = AccessEvent::SubjectHeld(about(subject, facts));
-        Ok(self.ledger.record_access(event).await?.position)
+        let position = self.ledger.record_access(event).await?.position;
+        effect::ensure(&*self.store, Mark::Held, subject, position).await?;
+        Ok(position)
     }
 
     /// Lifts a legal hold. Returns the position of the event that did it.
@@ -179,7 +190,9 @@ impl Erasures {
         let held = self.state(subject).await?.and_then(|state| state.held_at);
         held.ok_or(ErasureError::NotHeld)?;
         let event = AccessEvent::SubjectReleased(about(subject, facts));
-        Ok(self.ledger.record_access(event).await?.position)
+        let position = self.ledger.record_access(event).await?.position;
+        effect::ensure(&*self.store, Mark::Released, subject, position).await?;
+        Ok(position)
     }
 }
 

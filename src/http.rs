@@ -72,6 +72,7 @@ pub use problem::Problem;
 pub use server::{Limits, Peer, serve};
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
+use crate::alerts::Alerts;
 use crate::erasure::Erasures;
 use crate::ingest::Ingest;
 use crate::ledger::{Ledger, Reader};
@@ -128,6 +129,8 @@ pub struct App {
     pub barred: Receiver<Option<String>>,
     /// How this process stands among the others.
     pub standing: Receiver<Standing>,
+    /// What somebody has to know of.
+    pub alerts: Receiver<Alerts>,
     /// Metrics.
     pub metrics: Metrics,
     /// Cancelled when the service stops.

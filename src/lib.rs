@@ -1,6 +1,7 @@
 //! The warmledger service.
 
 pub mod access;
+pub mod alerts;
 pub mod checkpoints;
 pub mod cli;
 pub mod clock;

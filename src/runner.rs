@@ -50,7 +50,7 @@ pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};
 pub use snapshots::Snapshots;
-pub(crate) use status::lag_seconds;
+pub use status::lag_seconds;
 pub use status::{Health, Status, statuses, statuses_with_rates};
 pub use wide::Limits;
 

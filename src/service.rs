@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
+use crate::alerts::AlertWatch;
 use crate::checkpoints::CheckpointSigner;
 use crate::data_dir::{self, ServiceSecrets};
 use crate::erasure::{self, ErasureJournal, Erasures};
@@ -191,6 +192,7 @@ impl Service {
         let shutdown = CancellationToken::new();
         let live = LiveRunner::new(Arc::clone(&store));
         live.prepare().await?;
+        let alerts = AlertWatch::begin(Arc::clone(&store)).await;
         let runner = tokio::spawn(live.clone().run(ledger.tail(), shutdown.clone()));
         let tasks = TaskTracker::new();
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
@@ -199,6 +201,8 @@ impl Service {
         let standing = registry.standing();
         tasks.spawn(registry.run(shutdown.clone()));
         tasks.spawn(store::keep_trimmed(Arc::clone(&store), shutdown.clone()));
+        let watched = alerts.alerts();
+        tasks.spawn(alerts.run(shutdown.clone()));
         tasks.spawn(erasure::follow(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -261,6 +265,7 @@ impl Service {
             ready_with_parked: settings.ready_with_parked,
             barred,
             standing,
+            alerts: watched,
             metrics,
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),

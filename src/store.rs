@@ -9,6 +9,7 @@
 //! - `process`: a running process, and what it holds
 //! - `token`: an API token
 //! - `query`: what can be asked of the event log and of a projection's rows
+//! - `schema`: the database's objects against those that the migrations make
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `trim`: keeping the write-ahead log small
 //! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
@@ -26,6 +27,7 @@ mod parts;
 mod postgres;
 mod process;
 mod query;
+mod schema;
 mod sqlite;
 mod token;
 mod tree;
@@ -42,13 +44,14 @@ use projections::Column;
 pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
-pub use keys::{KeyStore, Rewrapped, SubjectState};
+pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
 pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
 pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, Parts, RowQuery, StoredRow,
 };
+pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
 pub use sqlite::SqliteStore;
 pub use token::StoredToken;
 pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, RawHead, TreeHead, TreeStore};
@@ -68,11 +71,40 @@ pub struct Head {
     pub recorded_at: Timestamp,
 }
 
+/// Where the log's time steps back: a clock had run ahead, and was set right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// The first event behind the step.
+    pub position: Position,
+    /// When the event in front of it was recorded, by the clock that ran ahead.
+    pub from: Timestamp,
+    /// When it was recorded itself.
+    pub to: Timestamp,
+}
+
+impl std::fmt::Display for ClockStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { position, from, to } = self;
+        write!(
+            f,
+            "a clock that ran ahead was set back by {} s at position {position}: events in front of it are stamped as late as {from}, and \
+             it is stamped {to}",
+            from.duration_since(*to).as_secs()
+        )
+    }
+}
+
+/// The last part of the log that begins no later than $1, up to position $2, in both dialects.
+const PART_AT: &str = "
+    SELECT first, (SELECT min(position) FROM clock_steps WHERE position > first AND position <= $2) AS behind
+    FROM (SELECT coalesce(max(position), 0) AS first FROM clock_steps WHERE stepped_to <= $1 AND position <= $2) AS part";
+
 /// Events to append in one atomic step.
 pub struct Batch<'a> {
     /// The head that the batch was decided on; the append is refused if the log has moved on.
     pub expected: Head,
-    /// When the events are recorded; not before `expected.recorded_at`.
+    /// When the events are recorded; before `expected.recorded_at` only where the clock was set back ([`crate::clock::stamp`]), which the
+    /// store notes.
     pub recorded_at: Timestamp,
     /// The events, for the positions `expected.position + 1, …`.
     pub events: &'a [NewEvent],
@@ -321,6 +353,10 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
     /// Whether the database answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
+    /// Compares tables, keys, triggers, functions and views with what the migrations and the projections make. Objects beside them are
+    /// left alone.
+    async fn check_schema(&self) -> Result<SchemaCheck, StoreError>;
+
     /// Lets go of all connections; SQLite moves its write-ahead log into the database file.
     async fn close(&self);
 
@@ -332,6 +368,13 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
 
     /// The end of the log.
     async fn head(&self) -> Result<Head, StoreError>;
+
+    /// The newest `limit` places up to a position at which the log's time steps back, the newest first.
+    async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError>;
+
+    /// The part of the log up to `head`, between two steps back of its time or at its end, in which a moment lies: the last one that begins
+    /// no later. The first position of it and the one behind its last; what comes before the first step is the part of every earlier moment.
+    async fn part_at(&self, time: Timestamp, head: Position) -> Result<(Position, Position), StoreError>;
 
     /// How much may be written at once: as many batches of events, each behind the one before.
     fn lanes(&self) -> usize {

@@ -7,6 +7,8 @@
 //! - `signed`: checkpoints against that tree
 //! - `beside`: the tables beside the log, against what its events tell of them: `told` says what that is, `references`,
 //!   `subjects`, `tokens`, `signing_keys`, `master_keys` and `data_keys` compare it
+//! - `times`: when events were recorded, against the clock and each other
+//! - `schema`: triggers, keys, tables and views, against what the migrations make
 //! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
 //!
 //! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
@@ -18,9 +20,11 @@ mod master_keys;
 mod quick;
 mod references;
 mod rows;
+mod schema;
 mod signed;
 mod signing_keys;
 mod subjects;
+mod times;
 mod tokens;
 mod told;
 mod tree;
@@ -37,6 +41,7 @@ use crate::tasks;
 use crate::tlog::{Frontier, NoteVerifier};
 use crate::vault::MasterKeySource;
 use signed::Expected;
+use times::Times;
 
 /// At most so many findings of each kind are listed; the first one is what counts.
 const LISTED: usize = 5;
@@ -79,6 +84,10 @@ pub enum FindingKind {
     Token,
     /// A table is missing: nothing was compared with it or, if it is one of the log's own, nothing at all.
     Table,
+    /// A trigger, a key, a table or a view is not what the migrations make.
+    Schema,
+    /// Events are stamped later than it is now, or the log's time was changed.
+    Clock,
 }
 
 impl fmt::Display for FindingKind {
@@ -96,6 +105,8 @@ impl fmt::Display for FindingKind {
             Self::Key => "key",
             Self::Token => "token",
             Self::Table => "table",
+            Self::Schema => "schema",
+            Self::Clock => "clock",
         })
     }
 }
@@ -126,6 +137,18 @@ impl Finding {
     }
 }
 
+/// What a checkpoint covers that was kept outside of the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Coverage {
+    /// What it is called.
+    pub name: String,
+    /// It covers the events 1 to this one; none if it is 0.
+    pub size: u64,
+    /// How many events were recorded since, which it says nothing of.
+    pub since: u64,
+}
+
 /// What a check has found.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,9 +161,11 @@ pub struct Report {
     pub rows: u64,
     /// Signed checkpoints that were compared.
     pub checkpoints: u64,
+    /// What those of them cover that were kept outside of the database and can be read.
+    pub kept: Vec<Coverage>,
     /// Whether everything was checked.
     pub full: bool,
-    /// What is wrong: what names an event first, then by position; at most five of each kind are listed.
+    /// What is wrong: what names an event first, then by position; at most five of each kind are listed, but for those of the schema.
     pub findings: Vec<Finding>,
     /// How many findings there were.
     pub found: u64,
@@ -156,7 +181,8 @@ impl Report {
         }
         self.found += 1;
         let alike = self.findings.iter().filter(|known| known.kind == finding.kind);
-        if alike.count() < LISTED {
+        // each trigger that is missing has to be made again
+        if finding.kind == FindingKind::Schema || alike.count() < LISTED {
             self.findings.push(finding);
         }
     }
@@ -238,31 +264,51 @@ async fn check(
     ends(&outline, &mut report);
     let newest = newest.map_or(0, |checkpoint| checkpoint.id);
     let mut expected = Expected::new(&*store, options, newest, report.head).await?;
+    report.kept = expected.coverage();
+    report.warnings.extend(report.kept.iter().filter(|kept| kept.size == 0).map(|kept| {
+        format!(
+            "the checkpoint {} covers no event: it was signed while the log was empty, and holds against any log; keep a newer \
+             one",
+            kept.name
+        )
+    }));
     report.add_all(expected.unusable());
     report.add_all(expected.beyond(report.head).await?);
-    if options.full {
+    schema::check(&*store, &mut report).await?;
+    let times = Arc::new(Times::read(&*store, report.head).await?);
+    let seen = if options.full {
         report.add_all(expected.misnumbered().await?);
         // beside the rest: it goes by an index, and there mostly waits
         let streams = Arc::clone(&store);
         let misversioned = AbortOnDropHandle::new(tokio::spawn(async move { streams.misversioned().await }));
-        tree::check(
+        let checked = tree::check(
             &store,
             &outline,
-            &mut expected,
+            (&mut expected, &times),
             masters,
             &mut report,
             &mut progress,
             stop,
-        )
-        .await?;
+        );
+        let seen = checked.await?;
         let first = tasks::outcome(misversioned.await).unwrap_or_else(|| Err(StoreError::ending()))?;
         if let Some(first) = first {
             let detail = "its version is not its place in its stream";
             report.add(Finding::new(FindingKind::Version, (first.0, first.0), detail));
         }
+        seen
     } else {
-        quick::check(&store, &outline, &mut expected, &mut report, &mut progress, stop).await?;
-    }
+        quick::check(
+            &store,
+            &outline,
+            (&mut expected, &times),
+            &mut report,
+            &mut progress,
+            stop,
+        )
+        .await?
+    };
+    times.finish(&seen, &mut report);
     last_time(&*store, &outline, &mut report).await?;
     report.checkpoints = expected.compared();
     report

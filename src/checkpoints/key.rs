@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::store::{NewCheckpoint, StoreError, TreeStore};
 use crate::tlog::{NoteSigner, NoteVerifier};
 
-use super::{CheckpointError, sign};
+use super::{CheckpointError, history, sign};
 
 /// Where the keys that sign come from.
 #[derive(Clone)]
@@ -154,6 +154,9 @@ pub(super) async fn current(
 ) -> Result<NoteSigner, CheckpointError> {
     let mut known = store.signing_keys().await?;
     if known.is_empty() {
+        if store.latest_checkpoint().await?.is_some() {
+            return Err(CheckpointError::Keyless);
+        }
         let own = keys.own(origin)?;
         store.add_signing_key(&own.verifier().to_string(), None).await?;
         known = store.signing_keys().await?;
@@ -194,6 +197,9 @@ async fn next(
     keys: &SigningKeys,
     origin: &str,
 ) -> Result<NoteSigner, CheckpointError> {
+    // before anything is recorded or made
+    let tree = store.tree().await?.frontier;
+    history::continues(store, keys, origin, (tree.size(), tree.root())).await?;
     current(store, keys, origin).await?;
     let Some(next) = keys.waiting_at() else {
         let first = keys.own(origin)?;
@@ -234,6 +240,7 @@ pub async fn rotate(
     let new = next(store, &keys, &origin).await?;
     let size = store.tree().await?.frontier.size();
     let root = proofs::root(store, size).await?;
+    history::continues(store, &keys, &origin, (size, root)).await?;
     let checkpoint = NewCheckpoint {
         size,
         root,

@@ -9,11 +9,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::proofs;
 use crate::store::{Duty, Lease, NewCheckpoint, Store};
-use crate::tlog::{self, Checkpoint, Hash, NoteVerifier};
 
-use super::{CheckpointError, SigningKeys, Witness, key, sign};
+use super::{CheckpointError, SigningKeys, Witness, history, key, sign};
 
 /// Between two checkpoints, and between two looks at whether another process has gone.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -151,22 +149,12 @@ impl CheckpointSigner {
             return Err(CheckpointError::Behind);
         }
         let root = tree.frontier.root();
-        let witness = Witness::in_dir(self.keys.data_dir());
-        let keys = self.verifiers().await?;
         // before the key is looked at: a log that was rolled back may have forgotten it
-        let seen = self.checked(&witness, &keys, (size, root)).await?;
+        let latest = history::continues(store, &self.keys, &self.origin, (size, root)).await?;
         let signer = key::current(store, &self.keys, &self.origin).await?;
-        let latest = store.latest_checkpoint().await?;
-        if let Some(latest) = latest {
-            let name = || format!("checkpoint {}", latest.id);
-            let kept = super::open(&latest.note, &keys).map_err(|error| CheckpointError::Unreadable(name(), error))?;
-            if seen.as_ref() != Some(&kept) {
-                self.extends((kept.size, kept.root), (size, root)).await?;
-            }
-            let own = std::slice::from_ref(signer.verifier());
-            if kept.size == size && super::open(&latest.note, own).is_ok() {
-                return Ok(());
-            }
+        let own = std::slice::from_ref(signer.verifier());
+        if latest.is_some_and(|latest| latest.size == size && super::open(&latest.note, own).is_ok()) {
+            return Ok(());
         }
         let note = sign(&self.origin, size, root, &[&signer]);
         let checkpoint = NewCheckpoint {
@@ -176,7 +164,7 @@ impl CheckpointSigner {
             created_at: clock::now(),
         };
         store.add_checkpoint(&checkpoint).await?;
-        witness.keep(&checkpoint.note)?;
+        Witness::in_dir(self.keys.data_dir()).keep(&checkpoint.note)?;
         metrics::gauge!("warmledger_checkpoint_size").set(size as f64);
         Ok(())
     }
@@ -192,78 +180,21 @@ impl CheckpointSigner {
         let before = witness.note()?;
         let frontier = self.store.tree().await?.frontier;
         let (size, root) = (frontier.size(), frontier.root());
-        let keys = self.verifiers().await?;
-        let seen = match self.checked(&witness, &keys, (size, root)).await {
+        let keys = history::verifiers(&*self.store).await?;
+        let seen = match history::seen(&*self.store, &self.keys, &self.origin, (size, root)).await {
             // a process on the same data directory has signed since the tree was read
             Err(error) if error.is_of_history() && witness.note()? != before => return Ok(()),
             seen => seen?,
         };
+        history::stored(&*self.store, &witness, seen.as_ref()).await?;
         let Some(latest) = latest else { return Ok(()) };
         let name = || format!("checkpoint {}", latest.id);
         let new = super::open(&latest.note, &keys).map_err(|error| CheckpointError::Unreadable(name(), error))?;
-        self.extends((new.size, new.root), (size, root)).await?;
+        history::extends(&*self.store, (new.size, new.root), (size, root)).await?;
         if seen.is_none_or(|seen| seen.size < new.size) {
             witness.keep(&latest.note)?;
         }
         *witnessed = Some(latest.id);
         Ok(())
-    }
-
-    async fn verifiers(&self) -> Result<Vec<NoteVerifier>, CheckpointError> {
-        let keys = self.store.signing_keys().await?.into_iter();
-        Ok(keys.filter_map(|key| NoteVerifier::parse(&key.verifier).ok()).collect())
-    }
-
-    /// The checkpoint that is kept here, which a tree of this size and root extends.
-    async fn checked(
-        &self,
-        witness: &Witness,
-        keys: &[NoteVerifier],
-        tree: (u64, Hash),
-    ) -> Result<Option<Checkpoint>, CheckpointError> {
-        let witnessed = |error| match error {
-            CheckpointError::Store(_) | CheckpointError::File(_) => error,
-            error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
-        };
-        let seen = self.seen(witness, keys, tree.0).map_err(witnessed)?;
-        if let Some(seen) = &seen {
-            let extends = self.extends((seen.size, seen.root), tree).await;
-            extends.map_err(witnessed)?;
-        }
-        Ok(seen)
-    }
-
-    /// The checkpoint that was signed here last, by one of the log's keys.
-    fn seen(&self, witness: &Witness, keys: &[NoteVerifier], size: u64) -> Result<Option<Checkpoint>, CheckpointError> {
-        let unreadable = match witness.checkpoint(keys) {
-            Err(error @ CheckpointError::Unreadable(..)) => error,
-            seen => return seen,
-        };
-        let own = self.keys.own(&self.origin)?;
-        match witness.checkpoint(std::slice::from_ref(own.verifier())) {
-            Ok(Some(kept)) if kept.size > size => Err(CheckpointError::RolledBack {
-                signed: kept.size,
-                now: size,
-            }),
-            Ok(Some(kept)) => Err(CheckpointError::Forgotten(kept.size)),
-            _ => Err(unreadable),
-        }
-    }
-
-    /// Whether a tree extends one that was signed.
-    async fn extends(
-        &self,
-        (signed, signed_root): (u64, Hash),
-        (size, root): (u64, Hash),
-    ) -> Result<(), CheckpointError> {
-        if signed > size {
-            return Err(CheckpointError::RolledBack { signed, now: size });
-        }
-        let proof = proofs::consistency(&*self.store, signed, size).await?;
-        if tlog::verify_consistency((signed, &signed_root), (size, &root), &proof) {
-            Ok(())
-        } else {
-            Err(CheckpointError::Rewritten(signed))
-        }
     }
 }

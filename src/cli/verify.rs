@@ -15,7 +15,7 @@ use crate::{
     settings::Settings,
     tlog::{NoteVerifier, SignedNote},
     vault::MasterKeySource,
-    verify::{self, Finding, Options, Report},
+    verify::{self, Coverage, Finding, Options, Report},
 };
 
 /// The arguments of `warmledger verify`.
@@ -28,8 +28,10 @@ a warning says so where it is not. Either may be run beside the service. Exit co
 rolled back.
 
 A checkpoint kept elsewhere shows what the database alone cannot: that it was cut off, or replaced by an older copy.
-The one that the service keeps in the data directory is always compared, if it is there. That the ledger was checked, by whom
-and with which outcome, is recorded in it.
+It says nothing of the events that were recorded since, and one over 0 events of none: how far each one reaches is printed, and a
+checkpoint over 0 events is warned of; the exit code does not change for that.
+The one that the service keeps in the data directory is always compared, if it is there. That all was well, and who checked it, is
+recorded in the ledger. A check that finds something writes nothing to it: what was found stays as it is.
 
 Examples:
   warmledger verify
@@ -79,14 +81,17 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
     let report = verify::verify_with(store, &options, masters, progress, &stop).await?;
     let elapsed = meter.elapsed();
     drop(meter);
-    let facts = AccessFacts {
-        passed: Some(report.is_sound()),
-        last_position: Some(Position(report.head)),
-        ..Caller::cli().facts()
-    };
-    // the verdict counts even where nothing can be written: on a copy, or a ledger that is cut short
-    if let Err(error) = record_access(&*recorder, AccessEvent::Verified(facts)).await {
-        eprintln!("warning: that the ledger was checked could not be recorded in it: {error}");
+    // an event behind what was found would cover it up: it moves the head, and the next check would take that for sound
+    if report.is_sound() {
+        let facts = AccessFacts {
+            passed: Some(true),
+            last_position: Some(Position(report.head)),
+            ..Caller::cli().facts()
+        };
+        // the verdict counts even where nothing can be written, as on a copy
+        if let Err(error) = record_access(&*recorder, AccessEvent::Verified(facts)).await {
+            eprintln!("warning: that the ledger was checked could not be recorded in it: {error}");
+        }
     }
     for warning in &report.warnings {
         eprintln!("warning: {warning}");
@@ -138,6 +143,14 @@ fn text(report: &Report) -> String {
         "{verdict}: {scope} {rows} of {head} events, {checkpoints} checkpoints, root {}\n",
         report.root
     );
+    if report.is_sound() {
+        for Coverage { name, size, since } in &report.kept {
+            text += &match size {
+                0 => format!("the checkpoint {name} covers no event; {since} since\n"),
+                _ => format!("the checkpoint {name} covers events 1..{size}; {since} since\n"),
+            };
+        }
+    }
     for finding in &report.findings {
         text += &line(finding);
     }

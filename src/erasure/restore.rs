@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use aggregates::{AccessEvent, AccessFacts, Actor, EventId, Position, Source, SubjectId};
 
-use super::{Erasure, ErasureJournal, JournalError};
+use super::{EffectError, Erasure, ErasureJournal, JournalError, effect};
 use crate::ledger::{self, RecordError};
-use crate::store::{Lookup, Store, StoreError};
+use crate::store::{Lookup, Mark, Store, StoreError};
 
 /// Erasures that are looked up at once.
 const PAGE: usize = 500;
@@ -24,6 +24,9 @@ pub enum RestoreError {
     /// An event could not be recorded.
     #[error("an erasure could not be recorded again")]
     Record(#[from] RecordError),
+    /// Somebody is erased, and the data key is still there.
+    #[error(transparent)]
+    Effect(#[from] EffectError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -34,6 +37,8 @@ pub enum RestoreError {
 pub struct Restored {
     /// Subjects that were erased again.
     pub erased_again: Vec<SubjectId>,
+    /// Subjects that the ledger knew to be erased, and whose data keys, or marks, were not.
+    pub finished: Vec<SubjectId>,
     /// How many erasures the journal did not have.
     pub added_to_journal: usize,
 }
@@ -59,9 +64,15 @@ pub async fn restore(store: &dyn Store, journal: &Arc<ErasureJournal>) -> Result
             "the ledger had forgotten erasures that the journal knows of, as one that was restored from a backup: the \
              subjects are erased again"
         );
-        if let Err(error) = store.scrub().await {
-            tracing::warn!(%error, "what is left of destroyed keys in the database's files could not be wiped");
-        }
+    }
+    for (subject, position) in store.erasures_without_effect().await? {
+        effect::ensure(store, Mark::Erased, &subject, position).await?;
+        restored.finished.push(subject);
+    }
+    if (!restored.erased_again.is_empty() || !restored.finished.is_empty())
+        && let Err(error) = store.scrub().await
+    {
+        tracing::warn!(%error, "what is left of destroyed keys in the database's files could not be wiped");
     }
     let written: HashSet<EventId> = erasures.into_iter().map(|erasure| erasure.event_id).collect();
     let mut missing = in_ledger(store).await?;

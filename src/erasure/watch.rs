@@ -8,8 +8,8 @@ use aggregates::{Position, Recorded};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{Erasure, ErasureJournal, RestoreError};
-use crate::store::{EventFilter, EventQuery, Parts, Store};
+use super::{Erasure, ErasureJournal, RestoreError, effect};
+use crate::store::{EventFilter, EventQuery, Mark, Parts, Store};
 use crate::vault::Vault;
 
 /// Pause after a failure.
@@ -111,6 +111,7 @@ async fn step(
             // first of all: until then this process shows what was erased
             if let Some(subject) = &erasure.facts.subject {
                 vault.erase(subject, recorded.position);
+                effect::ensure(store, Mark::Erased, subject, recorded.position).await?;
             }
             erasures.push(erasure);
         }

@@ -6,7 +6,8 @@
 Every event is hashed, and with the hashes of proof.json (RFC 6962) they have to make the root that the signed checkpoint
 names. KEY is the ledger's public key as you got it from its operator before, and leads to those that the ledger has named since;
 without it the keys in this bundle are believed. FILE is a checkpoint that you kept: it has to be of the log that this bundle is
-of, which a bundle from event 1 on shows for every older one, another only for its own. Exit code: 0 well, 1 not, 2 wrong use.
+of, which a bundle from event 1 on shows for every older one, another only for its own. What it covers is printed; one over 0
+events shows nothing, which a warning says. Exit code: 0 well, 1 not, 2 wrong use.
 """
 import argparse, base64, hashlib, json, os, sys
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -139,6 +140,11 @@ def main():
     if kept and kept_root != (expected if kept == size else root(0, kept, 0, leaves[:kept], iter(()))):
         fail("the checkpoint that you kept is not of this log: it had other events then")
     print("OK: events %d to %d are in the log of %d events that was signed" % (proof["from"], proof["to"], size))
+    if options.checkpoint and kept:
+        print("Your checkpoint covers events 1..%d; %d since, up to this bundle's checkpoint" % (kept, size - kept))
+    elif options.checkpoint:
+        print("Your checkpoint covers no event; %d since, up to this bundle's checkpoint" % size)
+        print("warning: a checkpoint over 0 events holds against any log: keep a newer one", file=sys.stderr)
     if not options.key:
         print("The key is the bundle's own; compare it with the one that you were given:", *own, sep="\n  ")
 

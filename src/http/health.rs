@@ -1,6 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running. No token needed: nothing here names a
 //! customer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::feed::{self, ConsumerStatus};
 use crate::runner::Health;
 use crate::store::StoreError;
 
+/// So many things that are wrong are named.
+const NAMED: usize = 5;
 /// A store that takes longer to tell how it is doing counts as away.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -49,6 +52,11 @@ struct Ready {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     differences: Vec<String>,
+    /// What somebody has to look at all the same: a view that says something else, an index that is missing, a clock that ran ahead.
+    /// Left out if there is nothing.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(required = false)]
+    alerts: BTreeSet<String>,
 }
 
 /// Whether the process is up.
@@ -75,8 +83,8 @@ async fn healthz() -> Json<Up> {
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The store is away, or this process does not have the current master key, or the log is not the one that was signed, as one that was rolled back, or a \
-                           projection fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows \
+            description = "The store is away, or this process does not have the current master key, or the log is not the one that was signed, as one that was rolled back, or a table, a key \
+                           or a trigger of it is missing or disabled, or a projection fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows \
                            it, has parked rows; the detail says which."
         )
     )
@@ -93,6 +101,18 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     let standing = app.standing.borrow().clone();
     if let Some(cause) = standing.barred {
         return Err(Problem::unavailable(cause));
+    }
+    let alerts = app.alerts.borrow().clone();
+    if !alerts.grave.is_empty() {
+        let named: Vec<&str> = alerts.grave.iter().take(NAMED).map(String::as_str).collect();
+        let more = match alerts.grave.len() - named.len() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        return Err(Problem::unavailable(format!(
+            "the database is not as the ledger made it: {}{more}; `warmledger verify` tells how to make it so again",
+            named.join("; ")
+        )));
     }
     let health = health(&app)
         .await
@@ -126,6 +146,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
         status: "ready",
         parked: parked.map(|projection| projection.name).collect(),
         differences: standing.differences.into_iter().map(|one| one.detail).collect(),
+        alerts: alerts.others,
     }))
 }
 

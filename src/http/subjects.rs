@@ -17,7 +17,7 @@ use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Reason;
-use crate::erasure::ErasureError;
+use crate::erasure::{EffectError, ErasureError};
 use crate::store::SubjectState;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -268,6 +268,11 @@ impl From<ErasureError> for Problem {
             ErasureError::Record(error) => error.into(),
             ErasureError::Open(error) => error.into(),
             ErasureError::Store(error) => error.into(),
+            ErasureError::Effect(EffectError::Store(error)) => error.into(),
+            ErasureError::Effect(error @ EffectError::None { .. }) => {
+                tracing::error!(%error, "what was asked for a subject had no effect");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+            }
             ErasureError::Journal(cause) => {
                 let cause = anyhow::Error::new(cause);
                 tracing::error!(error = format!("{cause:#}"), "an erasure is not in the journal yet");

@@ -96,7 +96,7 @@ pub async fn record_access_as(
         let floor = store.floor(Position(0), 0).await.map_err(unavailable)?;
         let (head, frontier) = tree::caught_up(store).await.map_err(unavailable)?;
         let position = Position(head.position.0 + 1);
-        let recorded_at = clock::now().max(head.recorded_at);
+        let recorded_at = clock::stamp(clock::now(), head.recorded_at);
         let events = [entry.at(position, recorded_at).map_err(unwritable)?];
         let mut growth = Growth::on(frontier);
         events.iter().for_each(|event| growth.push(event.leaf_hash));

@@ -328,7 +328,7 @@ impl Plan {
             tree: Growth::on(frontier),
             events: Vec::new(),
             outcomes: Vec::new(),
-            recorded_at: clock::now().max(head.recorded_at),
+            recorded_at: clock::stamp(clock::now(), head.recorded_at),
             planned: Vec::new(),
             keys: Vec::new(),
             new_keys: HashMap::new(),
@@ -364,7 +364,7 @@ impl Plan {
     pub(super) fn move_behind(&mut self, head: Head, frontier: Frontier) -> Result<(), RecordError> {
         let by = head.position.0 - self.head.position.0;
         self.head = head;
-        self.recorded_at = self.recorded_at.max(head.recorded_at);
+        self.recorded_at = clock::stamp(self.recorded_at, head.recorded_at);
         self.tree = Growth::on(frontier);
         for (position, event) in (head.position.0 + 1..).map(Position).zip(&mut self.events) {
             event.leaf_hash = leaf_hash(event, position, self.recorded_at)?;

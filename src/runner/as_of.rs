@@ -122,10 +122,11 @@ async fn event_at(store: &dyn Store, Position(position): Position) -> Result<Opt
     Ok(store.events(&query).await?.pop())
 }
 
-/// The position of the last event recorded until then.
+/// The position of the last event that is stamped no later. Where a clock had run ahead and was set right, events in front of it may be
+/// stamped later: they were recorded before it all the same.
 async fn position_at(store: &dyn Store, head: Position, time: Timestamp) -> Result<Position, StoreError> {
-    // recorded_at never decreases with the position, and positions have no gaps: halve the log until it is found
-    let (mut before, mut after) = (0, head.0 + 1);
+    // within such a part recorded_at never decreases with the position, and positions have no gaps: halve it until it is found
+    let (Position(mut before), Position(mut after)) = store.part_at(time, head).await?;
     while after - before > 1 {
         let middle = before + (after - before) / 2;
         match event_at(store, Position(middle)).await? {

@@ -47,6 +47,8 @@ pub struct LiveRunner {
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
     /// Why the last rebuild of a projection failed.
     pub(super) rebuilds_failed: Arc<Mutex<HashMap<&'static str, String>>>,
+    /// Where a projection stands behind the head, and since when this process sees it there.
+    pub(super) standing: Arc<Mutex<HashMap<&'static str, (Position, Instant)>>>,
     pub(super) claims: Claims,
     rates: Arc<Mutex<Rates>>,
     size: Arc<StepSize>,
@@ -80,6 +82,7 @@ impl LiveRunner {
             projections: projections::all(),
             errors: Arc::default(),
             rebuilds_failed: Arc::default(),
+            standing: Arc::default(),
             claims: Claims::default(),
             reached: watch::Sender::default(),
             rates: Arc::default(),

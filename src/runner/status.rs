@@ -12,6 +12,9 @@ use super::rates::Rates;
 use crate::clock;
 use crate::store::{EventQuery, Generation, GenerationState, ParkedCount, Store, StoreError};
 
+/// So many steps back of the log's time are looked at, the newest ones.
+const STEPS: u32 = 100;
+
 /// How a projection is doing.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -79,15 +82,31 @@ impl LiveRunner {
                 .find(|found| found.name == name && found.state == GenerationState::Live);
             let position = live.map_or(Position(0), |live| live.position);
             let seconds = lag_seconds(&*self.store, position, head, clock::now()).await?;
+            let seen = self.waited(name, position, head);
             health.push(Health {
                 name,
                 lag: head.0.saturating_sub(position.0),
-                waiting: Duration::from_secs_f64(seconds),
+                waiting: Duration::from_secs_f64(seconds).max(seen),
                 failing: errors.contains_key(name),
                 parked: count_parked(&parked, live),
             });
         }
         Ok(health)
+    }
+
+    /// For how long this process has seen a projection stand at a position behind the head: no clock that is set makes it less.
+    fn waited(&self, name: &'static str, position: Position, head: Position) -> Duration {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if position >= head {
+            standing.remove(name);
+            return Duration::ZERO;
+        }
+        let now = Instant::now();
+        let since = standing.entry(name).or_insert((position, now));
+        if since.0 != position {
+            *since = (position, now);
+        }
+        now.duration_since(since.1)
     }
 
     /// How every projection is doing.
@@ -180,7 +199,10 @@ fn count_parked(parked: &[ParkedCount], live: Option<&Generation>) -> u64 {
 }
 
 /// For how long the oldest event after a position has waited, in seconds.
-pub(crate) async fn lag_seconds(
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn lag_seconds(
     store: &dyn Store,
     position: Position,
     head: Position,
@@ -196,7 +218,15 @@ pub(crate) async fn lag_seconds(
             ..EventQuery::default()
         })
         .await?;
-    Ok(next.first().map_or(0.0, |event| {
-        now.duration_since(event.recorded_at).as_secs_f64().max(0.0)
-    }))
+    let Some(next) = next.first() else { return Ok(0.0) };
+    let waited = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
+    if !clock::is_ahead(next.recorded_at, now) {
+        return Ok(waited(next.recorded_at));
+    }
+    // recorded by a clock that ran ahead: it has waited at least since that was set right
+    let steps = store.clock_steps(head, STEPS).await?;
+    let set_right = steps
+        .into_iter()
+        .rfind(|step| step.position > next.position && !clock::is_ahead(step.to, now));
+    Ok(set_right.map_or(0.0, |step| waited(step.to)))
 }

@@ -4,6 +4,7 @@
 //! - `connect`: from the URL to the driver's options
 //! - `log`: the event log, references and data keys
 //! - `checkpoints`: the log's origin, keys and checkpoints
+//! - `clock_steps`: where the log's time steps back
 //! - `consumers`: named consumers of the feed
 //! - `generations`: the projections' tables and checkpoints
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
@@ -11,12 +12,14 @@
 //! - `parked`: rows that stand still
 //! - `processes`: the processes that are running
 //! - `rows`: reading the projections' rows
+//! - `schema`: the objects that are there, against those that should be
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
 //! - `tokens`: API tokens
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
 mod checkpoints;
+mod clock_steps;
 mod connect;
 mod consumers;
 mod copy;
@@ -28,6 +31,7 @@ mod log;
 mod parked;
 mod processes;
 mod rows;
+mod schema;
 mod snapshots;
 mod steps;
 mod stream_snapshots;
@@ -44,13 +48,14 @@ use projections::Column;
 use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool, PgPoolOptions};
+use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::{
-    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
-    Switch, TakenFloor, TreeHead, TreeStore,
+    ParkedRow, RawEvent, Reference, RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken,
+    StreamSnapshot, Switch, TakenFloor, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
 use crate::settings::PostgresUrl;
@@ -75,6 +80,8 @@ pub struct PostgresStore {
     /// For everything else. Plans are made afresh for each execution: one made while a table was empty would scan it
     /// for ever.
     pool: PgPool,
+    /// What the migrations make, once somebody has asked.
+    expected: OnceCell<schema::Expected>,
 }
 
 impl PostgresStore {
@@ -114,20 +121,22 @@ impl PostgresStore {
             writer,
             turns: log::Turns::new(),
             pool,
+            expected: OnceCell::new(),
         })
     }
 }
 
 /// Says so where a ledger of an earlier version is brought up to date: in a large one that may take a while, and nobody is answered meanwhile.
 async fn tell_of_migrations(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let found = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations");
-    let found: Option<i64> = match found.fetch_one(connection).await.map_err(StoreError::from) {
+    let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations");
+    let found: Vec<i64> = match found.fetch_all(connection).await.map_err(StoreError::from) {
         // a database that is new
-        Err(error) if error.is_missing_table() => None,
+        Err(error) if error.is_missing_table() => Vec::new(),
         found => found?,
     };
-    let known = MIGRATIONS.iter().map(|migration| migration.version).max();
-    if let Some((from, to)) = found.zip(known).filter(|(from, to)| from < to) {
+    let due = MIGRATIONS.iter().map(|migration| migration.version);
+    let due = due.filter(|version| !found.contains(version)).max();
+    if let Some((from, to)) = found.iter().max().zip(due) {
         tracing::info!(
             from,
             to,
@@ -142,6 +151,19 @@ impl Store for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {
+        clock_steps::newest(&self.pool, until, limit).await
+    }
+
+    async fn part_at(&self, time: Timestamp, head: Position) -> Result<(Position, Position), StoreError> {
+        clock_steps::part_at(&self.pool, time, head).await
+    }
+
+    async fn check_schema(&self) -> Result<SchemaCheck, StoreError> {
+        let expected = self.expected.get_or_try_init(|| schema::expected(&self.pool)).await?;
+        schema::check(&self.pool, expected).await
     }
 
     async fn close(&self) {

@@ -3,12 +3,14 @@
 //! Layout
 //! - `log`: the event log, references and data keys
 //! - `checkpoints`: the log's origin, keys and checkpoints
+//! - `clock_steps`: where the log's time steps back
 //! - `consumers`: named consumers of the feed
 //! - `generations`: the projections' tables and checkpoints
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `lease`: the right to do what one process does for all
 //! - `parked`: rows that stand still
 //! - `processes`: the processes that are running
+//! - `schema`: the objects that are there, against those that should be
 //! - `rows`: reading the projections' rows
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
@@ -17,6 +19,7 @@
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
 mod checkpoints;
+mod clock_steps;
 mod consumers;
 mod generations;
 mod keys;
@@ -25,6 +28,7 @@ mod log;
 mod parked;
 mod processes;
 mod rows;
+mod schema;
 mod snapshots;
 mod steps;
 mod stream_snapshots;
@@ -48,10 +52,10 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::{
-    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
+    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
     Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, Reference, RowQuery, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
-    Switch, TreeHead, TreeStore, WriteAheadLog,
+    ParkedRow, RawEvent, Reference, RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken,
+    StreamSnapshot, Switch, TreeHead, TreeStore, WriteAheadLog,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -153,6 +157,18 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         sqlx::query("SELECT 1").execute(&self.pool).await?;
         Ok(())
+    }
+
+    async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {
+        clock_steps::newest(&self.pool, until, limit).await
+    }
+
+    async fn part_at(&self, time: Timestamp, head: Position) -> Result<(Position, Position), StoreError> {
+        clock_steps::part_at(&self.pool, time, head).await
+    }
+
+    async fn check_schema(&self) -> Result<SchemaCheck, StoreError> {
+        schema::check(&self.pool).await
     }
 
     async fn close(&self) {

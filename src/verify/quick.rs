@@ -11,6 +11,7 @@ use crate::store::{Outline, Store};
 use crate::tlog::{Frontier, TILE_WIDTH, TileNode};
 
 use super::signed::Expected;
+use super::times::{Seen, Times};
 use super::{Finding, FindingKind, Report, VerifyError, rows, stored_frontier, tree};
 
 /// The newest rows that are checked.
@@ -21,11 +22,12 @@ const SAMPLE: u64 = 40;
 pub(super) async fn check(
     store: &Arc<dyn Store>,
     outline: &Outline,
-    expected: &mut Expected<'_>,
+    (expected, times): (&mut Expected<'_>, &Times),
     report: &mut Report,
     progress: &mut impl FnMut(u64, u64),
     stop: &CancellationToken,
-) -> Result<(), VerifyError> {
+) -> Result<Seen, VerifyError> {
+    let mut seen = Seen::default();
     nodes(&**store, outline, report).await?;
     let full = report.head / TILE_WIDTH;
     let tail = (report.head.saturating_sub(TAIL)) / TILE_WIDTH;
@@ -42,10 +44,10 @@ pub(super) async fn check(
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
         }
-        rows_of(&**store, tile, TILE_WIDTH, report).await?;
+        seen.add(rows_of(&**store, tile, TILE_WIDTH, times, report).await?);
         progress(report.rows, total);
     }
-    rows_of(&**store, full, report.head % TILE_WIDTH, report).await?;
+    seen.add(rows_of(&**store, full, report.head % TILE_WIDTH, times, report).await?);
     while let Some(size) = expected.next_size().filter(|size| *size <= report.head) {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
@@ -59,13 +61,19 @@ pub(super) async fn check(
             }
         }
     }
-    Ok(())
+    Ok(seen)
 }
 
 /// The rows of one tile, and its root.
-async fn rows_of(store: &dyn Store, tile: u64, width: u64, report: &mut Report) -> Result<(), VerifyError> {
+async fn rows_of(
+    store: &dyn Store,
+    tile: u64,
+    width: u64,
+    times: &Times,
+    report: &mut Report,
+) -> Result<Seen, VerifyError> {
     let first = tile * TILE_WIDTH + 1;
-    let rows = rows::check(store, first..first + width, None).await?;
+    let rows = rows::check(store, first..first + width, None, times).await?;
     report.rows += rows.count;
     let leaves: Option<Vec<_>> = rows.leaves.iter().copied().collect();
     if let Some(leaves) = leaves.filter(|_| width == TILE_WIDTH) {
@@ -79,7 +87,7 @@ async fn rows_of(store: &dyn Store, tile: u64, width: u64, report: &mut Report) 
         report.add_all(node.and_then(|node| tree::differences(&[node], &stored)));
     }
     report.add_all(rows.findings);
-    Ok(())
+    Ok(rows.times)
 }
 
 /// The stored nodes of each level against those of the level below, and the frontier against them.

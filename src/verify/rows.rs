@@ -6,6 +6,7 @@ use crate::ledger::leaf::leaf_of_row;
 use crate::store::{RawEvent, Store, StoreError};
 use crate::tlog::{self, Hash};
 
+use super::times::{Seen, Times};
 use super::told::Told;
 use super::{Finding, FindingKind};
 
@@ -23,6 +24,8 @@ pub(super) struct Rows {
     pub(super) last_time: Option<String>,
     /// When the first of them was recorded.
     pub(super) first_time: Option<String>,
+    /// What is remarkable about their times.
+    pub(super) times: Seen,
 }
 
 /// Reads the rows with these positions and computes the leaf of each. `told` takes in what they tell of other tables.
@@ -30,6 +33,7 @@ pub(super) async fn check(
     store: &dyn Store,
     positions: Range<u64>,
     mut told: Option<&mut Told>,
+    times: &Times,
 ) -> Result<Rows, StoreError> {
     let mut rows = Rows {
         leaves: vec![None; usize::try_from(positions.end - positions.start).unwrap_or_default()],
@@ -38,6 +42,7 @@ pub(super) async fn check(
         findings: Vec::new(),
         last_time: None,
         first_time: None,
+        times: Seen::default(),
     };
     let signed = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
     // a row that cannot be read ends a reading: what is left is halved until that row is found, and the others are read
@@ -54,7 +59,7 @@ pub(super) async fn check(
                 if let Some(told) = &mut told {
                     told.note(position, &row);
                 }
-                rows.row(position, &row);
+                rows.row(position, &row, times);
             })
             .await;
         match read {
@@ -85,7 +90,7 @@ impl Rows {
             .push(Finding::new(FindingKind::Missing, (first, last), detail));
     }
 
-    fn row(&mut self, position: u64, row: &RawEvent<'_>) {
+    fn row(&mut self, position: u64, row: &RawEvent<'_>, times: &Times) {
         let stored: Option<Hash> = row.leaf_hash.try_into().ok();
         let altered = match leaf_of_row(row) {
             Ok(leaf) if Some(tlog::leaf_hash(&leaf)) == stored => None,
@@ -98,11 +103,9 @@ impl Rows {
         };
         self.findings
             .extend(altered.map(|detail| Finding::new(FindingKind::Altered, (position, position), detail)));
-        if self.last_time.as_deref().is_some_and(|before| before > row.recorded_at) {
-            let detail = "it was recorded before the event in front of it";
-            self.findings
-                .push(Finding::new(FindingKind::Altered, (position, position), detail));
-        }
+        let before = self.last_time.as_deref();
+        self.findings
+            .extend(times.note(&mut self.times, position, before, row.recorded_at));
         if self.first_time.is_none() {
             self.first_time = Some(row.recorded_at.to_owned());
         }

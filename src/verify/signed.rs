@@ -6,7 +6,7 @@ use crate::checkpoints;
 use crate::store::{KeptCheckpoint, Store, StoreError};
 use crate::tlog::{Checkpoint, Frontier, Hash, NoteError, NoteVerifier};
 
-use super::{Finding, FindingKind, Options};
+use super::{Coverage, Finding, FindingKind, Options};
 
 /// Checkpoints that are read at once.
 const PAGE: u32 = 500;
@@ -198,6 +198,16 @@ impl<'s> Expected<'s> {
         }
         let detail = format!("{name} is kept with another size or root than it is signed with");
         Err(Finding::new(FindingKind::Checkpoint, None, detail))
+    }
+
+    /// What checkpoints of others cover.
+    pub(super) fn coverage(&self) -> Vec<Coverage> {
+        let kept = self.kept.iter().map(|(name, checkpoint)| Coverage {
+            name: name.clone(),
+            size: checkpoint.size,
+            since: self.head.saturating_sub(checkpoint.size),
+        });
+        kept.collect()
     }
 
     /// What is wrong with checkpoints of others in themselves.

@@ -13,6 +13,7 @@ use crate::vault::MasterKeySource;
 use super::beside::Beside;
 use super::rows::{self, Rows};
 use super::signed::Expected;
+use super::times::{Seen, Times};
 use super::told::Told;
 use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
@@ -24,22 +25,23 @@ const TASKS: usize = 4;
 pub(super) async fn check(
     store: &Arc<dyn Store>,
     outline: &Outline,
-    expected: &mut Expected<'_>,
+    (expected, times): (&mut Expected<'_>, &Arc<Times>),
     masters: Option<&Arc<dyn MasterKeySource>>,
     report: &mut Report,
     progress: &mut impl FnMut(u64, u64),
     stop: &CancellationToken,
-) -> Result<(), VerifyError> {
+) -> Result<Seen, VerifyError> {
+    let mut seen = Seen::default();
     let end = report.head + 1;
     let starts = (0..)
         .map(|chunk| 1 + chunk * CHUNK)
         .take_while(move |start| *start < end);
     let mut chunks = stream::iter(starts)
         .map(|start| {
-            let store = Arc::clone(store);
+            let (store, times) = (Arc::clone(store), Arc::clone(times));
             let rows = async move {
                 let mut told = Told::default();
-                let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut told)).await?;
+                let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut told), &times).await?;
                 told.find_keyless(&*store).await?;
                 Ok::<_, StoreError>((rows, told))
             };
@@ -54,17 +56,21 @@ pub(super) async fn check(
     let mut beside = Beside::new(&**store, report.head);
     let mut tree = Some(Frontier::default());
     let mut before: Option<String> = None;
-    while let Some((rows, told)) = chunks.try_next().await? {
+    while let Some((mut rows, told)) = chunks.try_next().await? {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
         }
         report.rows += rows.count;
         beside.take(told, rows.positions.end - 1, report).await?;
-        if before > rows.first_time && rows.first_time.is_some() {
-            let first = rows.positions.start;
-            let detail = "it was recorded before the event in front of it";
-            report.add(Finding::new(FindingKind::Altered, (first, first), detail));
+        if let Some(first) = &rows.first_time {
+            // whether it is still to come has been seen with its chunk
+            let found = times.note(&mut Seen::default(), rows.positions.start, before.as_deref(), first);
+            match found {
+                None if before.as_ref() > Some(first) => seen.stepped_at(rows.positions.start),
+                found => report.add_all(found),
+            }
         }
+        seen.add(std::mem::take(&mut rows.times));
         if let Some(frontier) = &mut tree
             && !grow(&**store, frontier, &rows, expected, report).await?
         {
@@ -84,7 +90,7 @@ pub(super) async fn check(
         }
     }
     beside.finish(masters, report).await?;
-    Ok(())
+    Ok(seen)
 }
 
 /// Takes leaves into the tree, and compares with it what stands for it there. A full tile with missing rows goes into it as it

@@ -1,6 +1,7 @@
 //! Erasing subjects: what was recorded of them can be opened by nobody any more, in no process, and not from a backup.
 
 mod backup;
+mod effect;
 mod hold;
 mod processes;
 mod reach;

@@ -9,6 +9,7 @@
 mod access;
 mod as_of;
 mod cli;
+mod clocks;
 mod conformance;
 mod crash;
 mod edge;
@@ -25,6 +26,7 @@ mod postgres_killed;
 mod processes;
 mod quarantine;
 mod rebuilds;
+mod schema;
 mod secrets;
 mod starvation;
 mod support;

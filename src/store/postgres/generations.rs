@@ -15,8 +15,12 @@ use crate::store::{Difference, Generation, GenerationState, StoreError, Switch, 
 const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 pub(super) async fn all(pool: &PgPool) -> Result<Vec<Generation>, StoreError> {
+    all_in(&mut *pool.acquire().await?).await
+}
+
+pub(super) async fn all_in(connection: &mut PgConnection) -> Result<Vec<Generation>, StoreError> {
     let rows = sqlx::query("SELECT * FROM projection_generations ORDER BY name, generation")
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.iter().map(generation).collect()
 }

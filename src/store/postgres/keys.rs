@@ -2,12 +2,15 @@
 
 use aggregates::{Position, SubjectId};
 use async_trait::async_trait;
+use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
 use super::PostgresStore;
-use super::log::position;
-use crate::store::{KeyStore, Rewrapped, StoreError, SubjectState};
+use super::log::{position, to_i64};
+use crate::clock::now;
+use crate::store::keys::ERASURES_WITHOUT_EFFECT;
+use crate::store::{KeyStore, Mark, Rewrapped, StoreError, SubjectState};
 use crate::vault::{FingerprintKey, MasterKeyId, WRAPPED_KEY, WrappedKey};
 
 /// Data keys with their subject's last erasure.
@@ -180,6 +183,31 @@ impl KeyStore for PostgresStore {
             .into_iter()
             .map(SubjectId::try_from)
             .collect::<Result<_, _>>()?)
+    }
+
+    async fn is_in_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<bool, StoreError> {
+        let query = sqlx::query_scalar(mark.in_effect()).bind(subject.as_str());
+        Ok(query.bind(to_i64(position)).fetch_one(&self.pool).await?)
+    }
+
+    async fn put_into_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        for sql in mark.statements() {
+            let query = sqlx::query(*sql).bind(subject.as_str());
+            query.bind(to_i64(position)).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn erasures_without_effect(&self) -> Result<Vec<(SubjectId, Position)>, StoreError> {
+        let query = sqlx::query(ERASURES_WITHOUT_EFFECT).bind(now().to_sqlx());
+        let rows = query.fetch_all(&self.pool).await?;
+        let erasure = |row| -> Result<_, StoreError> {
+            let subject: String = sqlx::Row::try_get(row, "subject")?;
+            Ok((SubjectId::try_from(subject)?, position(row, "position")?))
+        };
+        rows.iter().map(erasure).collect()
     }
 
     async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError> {

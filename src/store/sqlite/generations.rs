@@ -9,8 +9,12 @@ use crate::clock::{now, rfc3339_micros};
 use crate::store::{Difference, Generation, GenerationState, StoreError, Switch, column_names, table_name};
 
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Generation>, StoreError> {
+    all_in(&mut *pool.acquire().await?).await
+}
+
+pub(super) async fn all_in(connection: &mut SqliteConnection) -> Result<Vec<Generation>, StoreError> {
     let rows = sqlx::query("SELECT * FROM projection_generations ORDER BY name, generation")
-        .fetch_all(pool)
+        .fetch_all(connection)
         .await?;
     rows.iter().map(generation).collect()
 }

@@ -12,9 +12,10 @@ use projections::Column;
 use tokio::sync::Semaphore;
 use warmledger::access::TokenHash;
 use warmledger::store::{
-    Advance, Append, Batch, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor, Found,
-    Generation, GenerationState, Head, KeyStore, Lease, Lookup, ParkedCount, ParkedRow, Rewrapped, RowQuery, Store,
-    StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot, SubjectState, Switch, TakenFloor,
+    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor,
+    Found, Generation, GenerationState, Head, KeyStore, Lease, Lookup, Mark, ParkedCount, ParkedRow, Rewrapped,
+    RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot, SubjectState,
+    Switch, TakenFloor,
 };
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::store::{Process, ProcessStore, SeenProcess};
@@ -186,6 +187,18 @@ impl KeyStore for FaultyStore {
         self.real.stream_subjects(after, limit).await
     }
 
+    async fn is_in_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<bool, StoreError> {
+        self.real.is_in_effect(mark, subject, position).await
+    }
+
+    async fn put_into_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<(), StoreError> {
+        self.real.put_into_effect(mark, subject, position).await
+    }
+
+    async fn erasures_without_effect(&self) -> Result<Vec<(SubjectId, Position)>, StoreError> {
+        self.real.erasures_without_effect().await
+    }
+
     async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError> {
         self.real.marked_subjects().await
     }
@@ -199,6 +212,18 @@ impl KeyStore for FaultyStore {
 impl Store for FaultyStore {
     fn lanes(&self) -> usize {
         self.lanes
+    }
+
+    async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {
+        self.real.clock_steps(until, limit).await
+    }
+
+    async fn part_at(&self, time: Timestamp, head: Position) -> Result<(Position, Position), StoreError> {
+        self.real.part_at(time, head).await
+    }
+
+    async fn check_schema(&self) -> Result<SchemaCheck, StoreError> {
+        self.real.check_schema().await
     }
 
     async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {

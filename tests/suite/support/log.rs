@@ -137,6 +137,13 @@ pub async fn fill_with_leaves(store: &dyn Store, count: u64) {
 /// The same, with a name of the caller's choice in the facts of each.
 pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -> String) {
     let recorded_at: jiff::Timestamp = "2026-01-02T03:04:05.678901Z".parse().unwrap();
+    // a millisecond for each event, so that a time tells them apart
+    let at = |last: u64| recorded_at + jiff::SignedDuration::from_millis(i64::try_from(last).unwrap());
+    fill_at(store, count, name, at).await;
+}
+
+/// The same, each batch stamped as the caller says for its last position.
+pub async fn fill_at(store: &dyn Store, count: u64, name: impl Fn(u64) -> String, at: impl Fn(u64) -> jiff::Timestamp) {
     let end = store.head().await.unwrap().position.0 + count;
     // nobody unwraps it, but it has to name the master key
     let master = store
@@ -152,8 +159,7 @@ pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -
         let (Some(first), Some(last)) = (positions.first(), positions.last()) else {
             return;
         };
-        // a millisecond for each event, so that a time tells them apart
-        let recorded_at = recorded_at + jiff::SignedDuration::from_millis(i64::try_from(*last).unwrap());
+        let recorded_at = at(*last);
         let sealed = |kind: &str, n: u64| Some(Sealed::from_bytes(format!("{kind} {n}").into_bytes()));
         let event = |n: u64| {
             let stream = StreamId::parse(&format!("test-{}", n.div_ceil(4))).unwrap();

@@ -18,7 +18,7 @@ on_both_stores!(
 );
 
 /// Runs the checker of a bundle: its exit code and what it prints.
-fn check(bundle: &Path, arguments: &[&str]) -> (Option<i32>, String) {
+pub fn check(bundle: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let ended = Command::new("python3")
         .arg("-B")
         .arg(bundle.join("check.py"))

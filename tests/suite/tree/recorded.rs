@@ -10,7 +10,78 @@ use crate::support::log::fill_with_leaves;
 on_both_stores!(
     checks_exports_and_new_signing_keys_are_recorded,
     master_keys_that_are_added_and_retired_are_recorded,
+    a_check_that_finds_something_appends_nothing,
+    a_kept_checkpoint_says_how_far_it_reaches,
 );
+
+async fn a_check_that_finds_something_appends_nothing(database: Database) {
+    let store = database.store().await;
+    let signer = super::signer(&database, &store).await;
+    fill_with_leaves(&*store, 20).await;
+    signer.sign().await.unwrap();
+    let sqlite = "UPDATE head SET recorded_at = '2030-01-01T00:00:00.000000Z'";
+    let postgres = "UPDATE head SET recorded_at = '2030-01-01T00:00:00Z'";
+    let changed = if database.is_postgres() { postgres } else { sqlite };
+    database.execute(changed).await;
+    let program = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &"07".repeat(32));
+    for command in ["verify", "verify --full", "verify"] {
+        let ended = program.run(command).await;
+        assert_eq!(ended.code, 1, "{command}: {}", ended.stdout);
+        assert!(
+            ended
+                .stdout
+                .contains("the head says that the last event was recorded at 2030"),
+            "{command}: {}",
+            ended.stdout
+        );
+        assert_eq!(store.head().await.unwrap().position.0, 20, "{command}");
+    }
+}
+
+async fn a_kept_checkpoint_says_how_far_it_reaches(database: Database) {
+    let store = database.store().await;
+    let signer = super::signer(&database, &store).await;
+    let program = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &"07".repeat(32));
+    let kept = |name: &str| program.directory.path().join(name).display().to_string();
+    for (name, events) in [("none", 0), ("some", 30)] {
+        fill_with_leaves(&*store, events).await;
+        signer.sign().await.unwrap();
+        let note = store.latest_checkpoint().await.unwrap().unwrap().note;
+        std::fs::write(kept(name), note).unwrap();
+    }
+    fill_with_leaves(&*store, 12).await;
+    let ended = program.run(&format!("verify --checkpoint {}", kept("some"))).await;
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    let covers = "some covers events 1..30; 12 since\n";
+    assert!(ended.stdout.contains(covers), "{}", ended.stdout);
+    // the check before was recorded
+    let ended = program
+        .run(&format!("verify --full --json --checkpoint {}", kept("none")))
+        .await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let report = ended.json();
+    let first = &report["kept"][0];
+    assert_eq!((&first["size"], &first["since"]), (&0.into(), &43.into()), "{report}");
+    assert!(first["name"].as_str().unwrap().ends_with("none"), "{report}");
+    assert!(ended.stderr.contains("none covers no event"), "{}", ended.stderr);
+    assert!(
+        report["warnings"][0].as_str().unwrap().contains("covers no event"),
+        "{report}"
+    );
+
+    signer.sign().await.unwrap();
+    assert_eq!(program.run("export --out bundle").await.code, 0);
+    let bundle = program.directory.path().join("bundle");
+    for (name, covers) in [
+        ("none", "Your checkpoint covers no event; 44 since"),
+        ("some", "Your checkpoint covers events 1..30; 14 since"),
+    ] {
+        let (code, text) = super::bundles::check(&bundle, &["--checkpoint", &kept(name)]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.contains(covers), "{text}");
+        assert_eq!(text.contains("holds against any log"), name == "none", "{text}");
+    }
+}
 
 async fn master_keys_that_are_added_and_retired_are_recorded(database: Database) {
     let service = database.service().await;

@@ -24,6 +24,8 @@ on_both_stores!(
     a_log_that_was_rolled_back_or_rewritten_is_not_signed,
     a_log_that_was_rolled_back_over_a_new_key_says_so,
     a_service_on_a_log_that_was_rolled_back_is_not_ready,
+    checkpoints_that_were_removed_are_not_covered_up,
+    signing_keys_and_a_name_that_were_removed_are_not_made_anew,
 );
 
 async fn all(store: &dyn Store) -> Vec<KeptCheckpoint> {
@@ -248,4 +250,66 @@ async fn a_service_on_a_log_that_was_rolled_back_is_not_ready(database: Database
     }
     assert_eq!(ready().await.0, 200);
     service.stop().await;
+}
+
+async fn checkpoints_that_were_removed_are_not_covered_up(database: Database) {
+    let (store, raw) = (database.store_with_keys().await, Raw::connect(&database).await);
+    let signer = signer(&database, &store).await;
+    for _ in 0..2 {
+        fill_with_leaves(&*store, 20).await;
+        signer.sign().await.unwrap();
+    }
+    let witness = database.dir.path().join("checkpoint.latest");
+    let kept = std::fs::read_to_string(&witness).unwrap();
+    raw.unguard().await;
+    for (removed, stored) in [("size = 40", 20), ("true", 0)] {
+        raw.execute(&format!("DELETE FROM checkpoints WHERE {removed}")).await;
+        fill_with_leaves(&*store, 5).await;
+        let expected = format!("one over 40 events was signed, and the newest that is stored covers {stored}");
+        let refused = signer.sign().await.unwrap_err();
+        assert!(refused.is_of_history());
+        let refused = refused.to_string();
+        assert!(
+            refused.contains(&expected) && refused.contains("checkpoint.latest says so"),
+            "{refused}"
+        );
+        // a rotation signs a checkpoint too
+        let refused = rotate(&*store, database.dir.path()).await.unwrap_err().to_string();
+        assert!(refused.contains(&expected), "{refused}");
+        assert_eq!(std::fs::read_to_string(&witness).unwrap(), kept, "the only witness");
+    }
+    let head = store.head().await.unwrap().position;
+    let program = Program::new(&database);
+    let ended = program.run("verify --full").await;
+    assert_eq!(ended.code, 1, "{}", ended.stdout);
+    assert!(ended.stdout.contains("it was removed there"), "{}", ended.stdout);
+    assert_eq!(program.run("keys rotate-signing").await.code, 2);
+    assert_eq!(store.head().await.unwrap().position, head, "nothing is recorded");
+}
+
+async fn signing_keys_and_a_name_that_were_removed_are_not_made_anew(database: Database) {
+    let (store, raw) = (database.store().await, Raw::connect(&database).await);
+    let own = signer(&database, &store).await;
+    fill_with_leaves(&*store, 20).await;
+    own.sign().await.unwrap();
+    raw.unguard().await;
+    raw.execute("DELETE FROM signing_keys").await;
+    let witness = database.dir.path().join("checkpoint.latest");
+    for _ in 0..2 {
+        let refused = own.sign().await.unwrap_err();
+        assert!(refused.is_of_history());
+        assert!(refused.to_string().contains("signing keys are missing"), "{refused}");
+        assert!(
+            store.signing_keys().await.unwrap().is_empty(),
+            "none is put in their place"
+        );
+        // nor without the file beside the keys
+        std::fs::remove_file(&witness).ok();
+    }
+    raw.execute("DELETE FROM log_origin").await;
+    let dir = database.dir.path().to_owned();
+    let opened = CheckpointSigner::open(Arc::clone(&store), dir, Some("ledger.test/2")).await;
+    let refused = opened.err().unwrap().to_string();
+    assert!(refused.contains("signed as \"ledger.test/1\""), "{refused}");
+    assert_eq!(store.known_origin().await.unwrap(), None);
 }

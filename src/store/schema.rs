@@ -1,0 +1,240 @@
+//! The database's objects, as they are and as the migrations make them: tables, keys and triggers that are missing or disabled, and views
+//! that say something else. What an operator has added is left alone, but for triggers and rules on the ledger's tables, which change
+//! what the ledger writes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use projections::{AnyProjection, Column};
+
+use super::{Generation, GenerationState, column_names, table_name};
+
+/// What kind of object it is. Those of a table come after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    /// A table.
+    Table,
+    /// A column of a table.
+    Column,
+    /// A constraint of a table.
+    Constraint,
+    /// An index that keeps rows apart.
+    UniqueIndex,
+    /// An index.
+    Index,
+    /// A trigger on a table.
+    Trigger,
+    /// A rule on a table; the ledger has none.
+    Rule,
+    /// A function.
+    Function,
+    /// A view.
+    View,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Table => "table",
+            Self::Column => "column",
+            Self::Constraint => "constraint",
+            Self::UniqueIndex => "unique index",
+            Self::Index => "index",
+            Self::Trigger => "trigger",
+            Self::Rule => "rule",
+            Self::Function => "function",
+            Self::View => "view",
+        })
+    }
+}
+
+/// An object that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaFault {
+    /// What kind of object.
+    pub kind: ObjectKind,
+    /// Its name; that of a part of a table begins with the table's.
+    pub name: String,
+    /// What is wrong with it.
+    pub fault: String,
+    /// What is there instead, if anything is.
+    pub found: Option<String>,
+    /// A statement that makes it as it should be, where there is one.
+    pub remedy: Option<String>,
+}
+
+impl SchemaFault {
+    /// Whether the ledger does not keep what it promises without it. Readers are misled by a view, or wait for an index.
+    pub fn is_grave(&self) -> bool {
+        !matches!(self.kind, ObjectKind::Index | ObjectKind::View)
+    }
+}
+
+impl fmt::Display for SchemaFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {} {}", self.kind, self.name, self.fault)
+    }
+}
+
+/// What a comparison of the schema has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchemaCheck {
+    /// What is wrong.
+    pub faults: Vec<SchemaFault>,
+    /// Why not everything could be compared, if so.
+    pub unchecked: Option<String>,
+}
+
+impl SchemaCheck {
+    /// Of a database that a newer version has changed, as while processes are replaced one by one.
+    pub(super) fn of_newer_version() -> Self {
+        Self {
+            faults: Vec::new(),
+            unchecked: Some("a newer version of warmledger has changed the database".to_owned()),
+        }
+    }
+}
+
+/// An object.
+#[derive(Clone)]
+pub(super) struct Object {
+    /// The table that it is a part of, or itself; empty for a function.
+    pub(super) table: String,
+    /// What it is like; none where it only has to be there.
+    pub(super) definition: Option<String>,
+    /// The statement that makes it, if there is one.
+    pub(super) make: Option<String>,
+}
+
+/// Objects by kind and name.
+pub(super) type Catalog = BTreeMap<(ObjectKind, String), Object>;
+
+/// What differs: each expected object is there and as it is expected, and no trigger or rule besides.
+pub(super) fn differences(expected: &Catalog, actual: &Catalog) -> Vec<SchemaFault> {
+    let is_there = |table: &str| actual.contains_key(&(ObjectKind::Table, table.to_owned()));
+    let mut faults = Vec::new();
+    for ((kind, name), object) in expected {
+        let part = !matches!(kind, ObjectKind::Table | ObjectKind::Function | ObjectKind::View);
+        let found = match actual.get(&(*kind, name.clone())) {
+            // the table is missed
+            None if part && !is_there(&object.table) => continue,
+            Some(found) if object.definition.is_none() || found.definition == object.definition => continue,
+            found => found.map(|found| found.definition.clone().unwrap_or_default()),
+        };
+        let expected = object.definition.as_deref().unwrap_or_default();
+        let fault = match &found {
+            None => "is missing".to_owned(),
+            // as it should be, but for what the catalog adds
+            Some(found) => match found.strip_prefix(expected).and_then(|rest| rest.strip_prefix(", ")) {
+                Some(state) => format!("is {state}"),
+                None => "is not the one that the migrations make".to_owned(),
+            },
+        };
+        let (kind, name, remedy) = (*kind, name.clone(), object.make.clone());
+        faults.push(SchemaFault {
+            kind,
+            name,
+            fault,
+            found,
+            remedy,
+        });
+    }
+    let ours = |table: &str| expected.contains_key(&(ObjectKind::Table, table.to_owned()));
+    for (key, object) in actual {
+        let changes_writes = matches!(key.0, ObjectKind::Trigger | ObjectKind::Rule);
+        if changes_writes && !expected.contains_key(key) && ours(&object.table) {
+            faults.push(SchemaFault {
+                kind: key.0,
+                name: key.1.clone(),
+                fault: format!(
+                    "on the table {} is not the ledger's own: it may change what is written",
+                    object.table
+                ),
+                found: object.definition.clone(),
+                remedy: None,
+            });
+        }
+    }
+    faults
+}
+
+/// The columns of a generation's table, if its rows are of the version that is known here.
+pub(super) fn known_columns(generation: &Generation) -> Option<&'static [Column]> {
+    let projection: &dyn AnyProjection = projections::by_name(&generation.name)?;
+    (projection.version() == generation.version).then(|| projection.columns())
+}
+
+/// The tables of generations, the indexes and stable views of live ones. `describe` has a column's name and what its definition is in the
+/// catalog; a definition of a view is brought into the form of [`view_text`].
+pub(super) fn expect_generations(
+    expected: &mut Catalog,
+    generations: &[Generation],
+    describe: impl Fn(&Column) -> String,
+) {
+    for generation in generations {
+        if generation.state == GenerationState::Retired {
+            continue;
+        }
+        let table = table_name(generation);
+        let mut expect = |kind, name: String, definition: Option<String>, make: Option<String>| {
+            let table = table.clone();
+            expected.insert(
+                (kind, name),
+                Object {
+                    table,
+                    definition,
+                    make,
+                },
+            );
+        };
+        expect(ObjectKind::Table, table.clone(), None, None);
+        let Some(columns) = known_columns(generation) else {
+            continue;
+        };
+        for column in columns {
+            expect(
+                ObjectKind::Column,
+                format!("{table}.{}", column.name),
+                Some(describe(column)),
+                None,
+            );
+        }
+        if generation.state != GenerationState::Live {
+            continue;
+        }
+        for column in columns.iter().filter(|column| column.indexed) {
+            let (name, table) = (column.name, &table);
+            let make = format!("CREATE INDEX {table}_{name} ON {table} ({name}, key)");
+            expect(ObjectKind::Index, format!("{table}_{name}"), None, Some(make));
+        }
+        let select = format!("SELECT {}, key, document FROM {table}", column_names(columns));
+        let make = format!("CREATE VIEW {} AS {select}", generation.name);
+        expect(ObjectKind::View, generation.name.clone(), Some(select), Some(make));
+    }
+}
+
+/// A view's definition without what the database adds: line breaks, quotes, and the table's name before each column.
+pub(super) fn view_text(definition: &str, table: &str) -> String {
+    let text = definition.replace('"', "").replace(&format!("{table}."), "");
+    let words: Vec<&str> = text.trim().trim_end_matches(';').split_whitespace().collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_the_same_however_the_database_writes_it_down() {
+        let plain = "SELECT position, key, document FROM orders_g1";
+        for written in [
+            plain,
+            " SELECT orders_g1.\"position\",\n    orders_g1.key,\n    orders_g1.document\n   FROM orders_g1;",
+            " SELECT \"position\",\n    key,\n    document\n   FROM orders_g1;",
+        ] {
+            assert_eq!(view_text(written, "orders_g1"), plain);
+        }
+        let other = "SELECT position, key, document FROM other.orders_g1";
+        assert_ne!(view_text(other, "orders_g1"), plain);
+    }
+}
