@@ -3,6 +3,7 @@
 //! People read stderr, programs read stdout. Exit codes: 0 done, 1 the check failed, 2 wrong use or configuration, or
 //! anything else that kept the command from being done.
 
+pub mod backup;
 pub mod config;
 pub mod consumers;
 pub mod demo;
@@ -108,6 +109,8 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     /// Write events with their proofs for an auditor
     Export(export::ExportArgs),
+    /// Copy a ledger on SQLite into one file, while the service runs
+    Backup(backup::BackupArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }

@@ -127,7 +127,11 @@ impl ServiceSecrets {
         let admin_token = match &settings.admin_token {
             Some(token) => token.clone(),
             None => match read(SecretFile::AdminToken)? {
-                token if token.chars().all(|c| c.is_ascii_graphic()) => Secret::new(token.to_string()),
+                token if token.chars().all(|c| c.is_ascii_graphic()) => {
+                    settings::long_enough(&token)
+                        .map_err(|problem| malformed(dir, SecretFile::AdminToken, &problem))?;
+                    Secret::new(token.to_string())
+                }
                 _ => {
                     return Err(malformed(
                         dir,
@@ -196,6 +200,13 @@ pub fn read_seed(path: &Path) -> Result<Secret<[u8; 32]>, DataDirError> {
         path: path.to_owned(),
         problem: "does not hold 64 hexadecimal digits".to_owned(),
     })?;
+    if seed.iter().all(|byte| *byte == 0) {
+        return Err(DataDirError::Malformed {
+            path: path.to_owned(),
+            problem: "holds nothing but zeros, which anybody can guess; make a key with `openssl rand -hex 32`"
+                .to_owned(),
+        });
+    }
     Ok(Secret::new(*seed))
 }
 
@@ -431,6 +442,9 @@ mod tests {
             (SecretFile::LedgerSigningKey, "planted"),
             (SecretFile::WebhookKey, "planted,,"),
             (SecretFile::AdminToken, "planted x"),
+            (SecretFile::AdminToken, "planted-short"),
+            (SecretFile::WebhookKey, "planted-short"),
+            (SecretFile::LedgerSigningKey, &"00".repeat(32)),
         ] {
             let dir = tempfile::tempdir().expect("directory");
             create(dir.path(), &file.path(dir.path()), text).expect("write");

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod alerts;
+pub mod backup;
 pub mod checkpoints;
 pub mod cli;
 pub mod clock;
@@ -30,6 +31,7 @@ pub mod simulate;
 pub mod store;
 mod tasks;
 pub mod tlog;
+pub mod tls;
 pub mod vault;
 pub mod verify;
 mod visible;

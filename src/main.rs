@@ -34,6 +34,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Tokens(args) => cli::tokens::run(args, settings).await,
         Command::Verify(args) => cli::verify::run(args, settings).await,
         Command::Export(args) => cli::export::run(args, settings).await,
+        Command::Backup(args) => cli::backup::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }
 }

@@ -42,7 +42,7 @@ pub use self::{
     master::MasterKeySettings,
     postgres_url::{Host, PostgresUrl, Server, SessionAttrs, SslMode, Tls},
     url::{DatabaseUrl, NatsUrl},
-    values::{LogFormat, parse_keys},
+    values::{LogFormat, long_enough, parse_keys},
 };
 use crate::{ingest::signature::Scheme, secret::Secret};
 

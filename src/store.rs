@@ -52,7 +52,7 @@ pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, Parts, RowQuery, StoredRow,
 };
 pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
-pub use sqlite::SqliteStore;
+pub use sqlite::{SqliteStore, copy as copy_sqlite};
 pub use token::StoredToken;
 pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, RawHead, TreeHead, TreeStore};
 pub use trim::{WriteAheadLog, keep_trimmed};

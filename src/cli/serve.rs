@@ -53,4 +53,11 @@ fn announce(settings: &Settings, service: &Service) {
     };
     tracing::info!("database {}; admin token {token}", settings.database_url);
     tracing::info!("listening on http://{}", service.address());
+    if !settings.listen.ip().is_loopback() && settings.trusted_proxies.is_empty() {
+        tracing::warn!(
+            "whoever reaches {} sees what is sent there, as it is not encrypted: put a proxy that ends TLS in front, name it in \
+             trusted_proxies, and let nobody else reach this address",
+            service.address()
+        );
+    }
 }

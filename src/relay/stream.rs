@@ -17,6 +17,7 @@ use super::RelayError;
 use crate::feed::CloudEvent;
 use crate::settings::NatsUrl;
 use crate::store::StoredEvent;
+use crate::tls::{self, Certificates, Names};
 
 /// The stream's name.
 const NAME: &str = "WARMLEDGER";
@@ -27,6 +28,11 @@ const POSITION: &str = "Warmledger-Position";
 /// The header of a message that holds its event without data, since NATS takes none so large: the size of the whole, in
 /// bytes.
 const DATA_OMITTED: &str = "Warmledger-Data-Omitted";
+/// What to mend where TLS fails.
+const NAMES: Names = Names {
+    root: "nats_root_certificate",
+    client: "nats_client_certificate and nats_client_key",
+};
 /// For how long JetStream knows a message id.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// How long connecting and each answer may take.
@@ -83,6 +89,12 @@ impl Stream {
             (Some(token), None) => options.token(token.expose().clone()),
             (None, _) => options,
         };
+        if url.address.starts_with("tls:") || url.certificates != Certificates::default() {
+            let config = url.certificates.client_config();
+            options = options
+                .require_tls(true)
+                .tls_client_config(config.map_err(|error| RelayError::Nats(error.to_string()))?);
+        }
         let client = options.connect(&url.address).await.map_err(nats)?;
         let largest = client.max_payload();
         let mut context = jetstream::new(client);
@@ -198,7 +210,10 @@ fn subject(event: &StoredEvent) -> String {
 
 /// An error of the client, with its causes. They name servers and reasons, never credentials: the client is given an
 /// address without any.
-fn nats<E: std::error::Error>(error: E) -> RelayError {
+fn nats<E: std::error::Error + 'static>(error: E) -> RelayError {
+    if let Some(words) = tls::explain(&error, NAMES) {
+        return RelayError::Nats(words);
+    }
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

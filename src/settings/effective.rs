@@ -8,6 +8,7 @@ use super::{MasterKeySettings, Origin, Settings, keys::file_key};
 use crate::{
     data_dir::SecretFile,
     secret::{Secret, Wipe},
+    tls::Certificates,
     vault::TransitToken,
 };
 
@@ -62,6 +63,11 @@ impl Settings {
                 ),
             ),
             self.row("nats_url", self.nats_url.as_ref().map(ToString::to_string)),
+        ]);
+        if let Some(nats) = &self.nats_url {
+            rows.extend(self.certificate_rows("nats", &nats.certificates));
+        }
+        rows.extend([
             self.row("log", Some(self.log.clone())),
             self.row("log_format", Some(self.log_format.as_str().to_owned())),
             self.row("queue_capacity", Some(self.queue_capacity.to_string())),
@@ -109,8 +115,23 @@ impl Settings {
                 TransitToken::Given(_) => self.row("transit_token", Some("(set)".to_owned())),
                 TransitToken::File(path) => self.row("transit_token_file", Some(path.display().to_string())),
             });
+            rows.extend(self.certificate_rows("transit", &transit.certificates));
         }
         rows
+    }
+
+    /// Those that are set.
+    fn certificate_rows(&self, name: &str, certificates: &Certificates) -> Vec<EffectiveSetting> {
+        let client = certificates.client.as_ref();
+        let files = [
+            ("root_certificate", certificates.root.as_ref()),
+            ("client_certificate", client.map(|(certificate, _)| certificate)),
+            ("client_key", client.map(|(_, key)| key)),
+        ];
+        files
+            .into_iter()
+            .filter_map(|(key, file)| Some(self.row(&format!("{name}_{key}"), Some(file?.display().to_string()))))
+            .collect()
     }
 
     /// None if there are none.

@@ -17,7 +17,7 @@ pub(super) enum Kind {
 }
 
 /// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 38] = [
+pub(super) const KEYS: [(&str, Kind); 44] = [
     ("database_url", Kind::Text),
     ("database_url_file", Kind::Text),
     ("listen", Kind::Text),
@@ -34,11 +34,17 @@ pub(super) const KEYS: [(&str, Kind); 38] = [
     ("transit_token_file", Kind::Text),
     ("ledger_signing_key", Kind::Text),
     ("ledger_signing_key_file", Kind::Text),
+    ("transit_root_certificate", Kind::Text),
+    ("transit_client_certificate", Kind::Text),
+    ("transit_client_key", Kind::Text),
     ("erasure_journal", Kind::Text),
     ("admin_token", Kind::Text),
     ("admin_token_file", Kind::Text),
     ("nats_url", Kind::Text),
     ("nats_url_file", Kind::Text),
+    ("nats_root_certificate", Kind::Text),
+    ("nats_client_certificate", Kind::Text),
+    ("nats_client_key", Kind::Text),
     ("log", Kind::Text),
     ("log_format", Kind::Text),
     ("queue_capacity", Kind::Number),

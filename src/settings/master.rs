@@ -23,12 +23,15 @@ pub enum MasterKeySettings {
 }
 
 /// The keys that say how a transit engine is reached.
-const TRANSIT: [&str; 5] = [
+const TRANSIT: [&str; 8] = [
     "transit_url",
     "transit_key",
     "transit_mount",
     "transit_token",
     "transit_token_file",
+    "transit_root_certificate",
+    "transit_client_certificate",
+    "transit_client_key",
 ];
 
 /// Reads all of them. What contradicts itself is a problem that names both keys.
@@ -42,6 +45,7 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
     let mount = reader.get("transit_mount", parse_mount);
     let token = reader.get("transit_token", values::parse_token);
     let token_file = reader.get("transit_token_file", values::parse_path);
+    let certificates = reader.certificates("transit");
     if reader.is_set("master_key") {
         for other in ["master_key_file"].into_iter().chain(TRANSIT) {
             refuse(
@@ -70,7 +74,16 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
     match (url, key, token) {
         (Some(url), Some(key), Some(token)) => {
             let mount = mount.unwrap_or_else(|| DEFAULT_MOUNT.to_owned());
-            MasterKeySettings::Transit(file, TransitSettings { url, mount, key, token })
+            MasterKeySettings::Transit(
+                file,
+                TransitSettings {
+                    url,
+                    mount,
+                    key,
+                    token,
+                    certificates,
+                },
+            )
         }
         // there is a problem already, so this is not used
         _ => MasterKeySettings::File(file),
@@ -78,7 +91,7 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
 }
 
 /// A problem of the key, if it is set.
-fn refuse(reader: &mut Reader, key: &str, problem: &str) {
+pub(super) fn refuse(reader: &mut Reader, key: &str, problem: &str) {
     if let Some(origin) = reader.origin(key) {
         reader.problems.push(Problem {
             key: key.to_owned(),
@@ -90,14 +103,19 @@ fn refuse(reader: &mut Reader, key: &str, problem: &str) {
 
 /// Never quotes the text.
 fn parse_keys(text: &str) -> Result<Vec<KeyMaterial>, String> {
-    text.split(',')
-        .map(|key| KeyMaterial::parse(key.trim()))
-        .collect::<Option<_>>()
-        .ok_or_else(|| {
-            "does not hold a master key; allowed are 32 bytes in hexadecimal digits or base64, or several such keys \
-             separated by commas, the newest first"
-                .to_owned()
-        })
+    let keys: Option<Vec<KeyMaterial>> = text.split(',').map(|key| KeyMaterial::parse(key.trim())).collect();
+    let keys = keys.ok_or_else(|| {
+        "does not hold a master key; allowed are 32 bytes in hexadecimal digits or base64, or several such keys \
+         separated by commas, the newest first"
+            .to_owned()
+    })?;
+    // an older one may stay until it is rotated away
+    match keys.first() {
+        Some(newest) if newest.is_zero() => Err("is nothing but zeros, which anybody can guess; make a key with \
+             `openssl rand -hex 32` and put it first, then run `warmledger keys rotate` if the ledger has keys under the old one"
+            .to_owned()),
+        _ => Ok(keys),
+    }
 }
 
 fn parse_url(text: &str) -> Result<Url, String> {
@@ -174,12 +192,21 @@ mod tests {
             &["`master_key`", "WARMLEDGER_MASTER_KEY", "base64"],
         );
         refused(&[("MASTER_KEY", &format!("{KEY},"))], &["`master_key`"]);
+        let guessed = "00".repeat(32);
+        refused(
+            &[("MASTER_KEY", &guessed)],
+            &["`master_key`", "anybody can guess", "openssl rand"],
+        );
+        load(&[("MASTER_KEY", &format!("{KEY},{guessed}"))]).expect("an older one waits for its rotation");
     }
 
     #[test]
     fn a_transit_engine_needs_an_address_a_key_and_one_token() {
         let url = ("TRANSIT_URL", "https://vault.example.com:8200/");
-        let (key, token) = (("TRANSIT_KEY", "warmledger"), ("TRANSIT_TOKEN", "hunter2"));
+        let (key, token) = (
+            ("TRANSIT_KEY", "warmledger"),
+            ("TRANSIT_TOKEN", "hunter2-hunter2-hunter2"),
+        );
         let settings = load(&[url, key, token, ("TRANSIT_MOUNT", "/kms/transit/")]).expect("settings");
         let MasterKeySettings::Transit(file, transit) = &settings.master_key else {
             panic!("another way");
@@ -189,7 +216,7 @@ mod tests {
             (transit.mount.as_str(), transit.key.as_str()),
             ("kms/transit", "warmledger")
         );
-        assert!(matches!(&transit.token, TransitToken::Given(token) if token.expose() == "hunter2"));
+        assert!(matches!(&transit.token, TransitToken::Given(token) if token.expose() == "hunter2-hunter2-hunter2"));
         let shown = serde_json::to_string(&settings.effective()).expect("json");
         assert!(shown.contains("kms/transit") && !shown.contains("hunter2"), "{shown}");
 

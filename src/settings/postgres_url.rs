@@ -19,6 +19,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::url::MASK;
 use crate::secret::Secret;
+use crate::tls::Certificates;
 
 /// What stands in a URL as it is; everything else is percent-encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -85,10 +86,8 @@ pub enum SessionAttrs {
 pub struct Tls {
     /// What is demanded.
     pub mode: SslMode,
-    /// The file of certificates that a server's has to be signed by; `None` means those of the system.
-    pub root: Option<PathBuf>,
-    /// The files of the certificate and the key by which this client shows who it is.
-    pub client: Option<(PathBuf, PathBuf)>,
+    /// Who is believed, and who this client is.
+    pub certificates: Certificates,
 }
 
 /// What is demanded of the connection: libpq's `sslmode`.
@@ -172,8 +171,14 @@ impl PostgresUrl {
             shown.push(("sslmode", self.tls.mode.as_str().to_owned()));
         }
         let path = |path: &PathBuf| path.display().to_string();
-        shown.extend(self.tls.root.as_ref().map(|root| ("sslrootcert", path(root))));
-        if let Some((certificate, key)) = &self.tls.client {
+        shown.extend(
+            self.tls
+                .certificates
+                .root
+                .as_ref()
+                .map(|root| ("sslrootcert", path(root))),
+        );
+        if let Some((certificate, key)) = &self.tls.certificates.client {
             shown.extend([("sslcert", path(certificate)), ("sslkey", path(key))]);
         }
         shown.extend(self.passfile.as_ref().map(|file| ("passfile", path(file))));

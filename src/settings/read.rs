@@ -10,6 +10,7 @@ use std::{
 use aggregates::Source;
 
 use crate::ingest::signature::Scheme;
+use crate::tls::Certificates;
 
 use super::{
     DatabaseUrl, NatsUrl, Settings, SettingsError, SourceSettings,
@@ -54,6 +55,24 @@ impl Reader {
                 self.problems.push(Problem { key, origin, problem });
                 None
             }
+        }
+    }
+
+    /// The settings `NAME_root_certificate`, `NAME_client_certificate` and `NAME_client_key`.
+    pub(super) fn certificates(&mut self, name: &str) -> Certificates {
+        let [root, certificate, key] =
+            ["root_certificate", "client_certificate", "client_key"].map(|key| format!("{name}_{key}"));
+        for (one, other) in [(&certificate, &key), (&key, &certificate)] {
+            if !self.is_set(other) {
+                master::refuse(self, one, &format!("needs {other} too"));
+            }
+        }
+        let client = self
+            .get(&certificate, values::parse_path)
+            .zip(self.get(&key, values::parse_path));
+        Certificates {
+            root: self.get(&root, values::parse_path),
+            client,
         }
     }
 
@@ -151,7 +170,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
         webhook_key: reader.get("webhook_key", values::parse_keys),
         ledger_signing_key: reader.get("ledger_signing_key", values::parse_seeds),
         admin_token: reader.get("admin_token", values::parse_token),
-        nats_url: reader.get("nats_url", NatsUrl::parse),
+        nats_url: nats(&mut reader),
         log: reader
             .get("log", values::parse_filter)
             .unwrap_or_else(|| super::DEFAULT_LOG.to_owned()),
@@ -217,6 +236,17 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
     } else {
         Err(SettingsError::Invalid(reader.problems))
     }
+}
+
+fn nats(reader: &mut Reader) -> Option<NatsUrl> {
+    let certificates = reader.certificates("nats");
+    if !reader.is_set("nats_url") {
+        for key in ["root_certificate", "client_certificate", "client_key"] {
+            master::refuse(reader, &format!("nats_{key}"), "means nothing without nats_url");
+        }
+    }
+    let url = reader.get("nats_url", NatsUrl::parse)?;
+    Some(NatsUrl { certificates, ..url })
 }
 
 /// A limit for each token.

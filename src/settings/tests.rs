@@ -1,7 +1,7 @@
 use super::*;
 
 /// A text that must never turn up in an error or in the effective settings.
-const PLANTED: &str = "hunter2";
+const PLANTED: &str = "hunter2-hunter2-hunter2";
 
 fn load(file: Option<&str>, environment: &[(&str, &str)], flags: &Flags) -> Result<Settings, String> {
     let file = file.map(|text| layers::File {
@@ -35,7 +35,7 @@ fn shown(settings: &Settings, key: &str) -> EffectiveSetting {
 
 #[test]
 fn flags_win_over_the_environment_and_that_over_the_file() {
-    let file = "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nqueue_capacity = 7\n[sources.sandbox]\nwebhook_key = \"a\"";
+    let file = "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nqueue_capacity = 7\n[sources.sandbox]\nwebhook_key = \"the sandbox's own key\"";
     let environment = [
         ("WARMLEDGER_LISTEN", "127.0.0.1:2"),
         ("WARMLEDGER_LOG", "error"),
@@ -70,10 +70,14 @@ fn flags_win_over_the_environment_and_that_over_the_file() {
 #[test]
 fn a_nested_key_can_be_set_or_overridden_by_the_environment() {
     let environment = [
-        ("WARMLEDGER_SOURCES__SANDBOX__WEBHOOK_KEY", "one, two"),
-        ("WARMLEDGER_SOURCES__OTHER__WEBHOOK_KEY", "three"),
+        (
+            "WARMLEDGER_SOURCES__SANDBOX__WEBHOOK_KEY",
+            "the-first-key-of-it, the-second-key-of-it",
+        ),
+        ("WARMLEDGER_SOURCES__OTHER__WEBHOOK_KEY", "the-other-one's-key"),
     ];
-    let file = "signature = \"timestampbody\"\n[sources.sandbox]\nwebhook_key = \"zero\"\nsignature = \"body\"";
+    let file =
+        "signature = \"timestampbody\"\n[sources.sandbox]\nwebhook_key = \"the key of the file\"\nsignature = \"body\"";
     let settings = load(Some(file), &environment, &Flags::default()).expect("settings");
     let sources: Vec<_> = settings
         .sources
@@ -93,8 +97,12 @@ fn a_nested_key_can_be_set_or_overridden_by_the_environment() {
     assert_eq!(
         sources,
         [
-            ("other", Scheme::TimestampBody, vec!["three"]),
-            ("sandbox", Scheme::Body, vec!["one", "two"])
+            ("other", Scheme::TimestampBody, vec!["the-other-one's-key"]),
+            (
+                "sandbox",
+                Scheme::Body,
+                vec!["the-first-key-of-it", "the-second-key-of-it"]
+            )
         ]
     );
 }
@@ -110,27 +118,39 @@ fn an_empty_variable_sets_nothing_but_is_still_checked_for_its_name() {
 fn an_unknown_key_is_refused_with_the_nearest_known_one() {
     for (text, expected) in [
         (
-            "lsiten = \"hunter2\"",
+            "lsiten = \"hunter2-hunter2-hunter2\"",
             "setting `lsiten` (file w.toml): is unknown; did you mean `listen`?",
         ),
-        ("colour = \"hunter2\"", "is unknown; known are database_url, listen,"),
-        ("[source.x]\nwebhook_key = \"hunter2\"", "did you mean `sources`?"),
-        ("[listen]\nport = \"hunter2\"", "`listen` has no keys below it"),
         (
-            "[sources.x]\nwebhook_kye = \"hunter2\"",
+            "colour = \"hunter2-hunter2-hunter2\"",
+            "is unknown; known are database_url, listen,",
+        ),
+        (
+            "[source.x]\nwebhook_key = \"hunter2-hunter2-hunter2\"",
+            "did you mean `sources`?",
+        ),
+        (
+            "[listen]\nport = \"hunter2-hunter2-hunter2\"",
+            "`listen` has no keys below it",
+        ),
+        (
+            "[sources.x]\nwebhook_kye = \"hunter2-hunter2-hunter2\"",
             "did you mean `sources.x.webhook_key`?",
         ),
         (
-            "[sources.x]\nwebhook_key = \"hunter2\"\n[sources.x.a]\nb = 1",
+            "[sources.x]\nwebhook_key = \"hunter2-hunter2-hunter2\"\n[sources.x.a]\nb = 1",
             "setting `sources.x.a.b`",
         ),
         ("[sources.x.a]", "setting `sources.x.a`"),
-        ("sources = \"hunter2\"", "must be tables: [sources.NAME]"),
         (
-            "[sources]\nx = \"hunter2\"",
+            "sources = \"hunter2-hunter2-hunter2\"",
+            "must be tables: [sources.NAME]",
+        ),
+        (
+            "[sources]\nx = \"hunter2-hunter2-hunter2\"",
             "must be a table with the keys webhook_key and signature",
         ),
-        ("Listen = \"hunter2\"", "did you mean `listen`?"),
+        ("Listen = \"hunter2-hunter2-hunter2\"", "did you mean `listen`?"),
     ] {
         let error = refusal(from_file(text));
         assert!(error.contains(expected), "{text}: {error}");
@@ -200,14 +220,22 @@ fn a_bad_value_is_refused_with_what_is_allowed() {
         ),
         (
             "WARMLEDGER_DATABASE_URL",
-            "mysql://a:hunter2@b/c",
+            "mysql://a:hunter2-hunter2-hunter2@b/c",
             "unknown scheme; allowed are sqlite:PATH and postgres://",
         ),
-        ("WARMLEDGER_WEBHOOK_KEY", "hunter2,,", "holds an empty key"),
-        ("WARMLEDGER_ADMIN_TOKEN", "hunter2 hunter2", "visible ASCII"),
+        (
+            "WARMLEDGER_WEBHOOK_KEY",
+            "hunter2-hunter2-hunter2,,",
+            "holds an empty key",
+        ),
+        (
+            "WARMLEDGER_ADMIN_TOKEN",
+            "hunter2-hunter2-hunter2 hunter2-hunter2-hunter2",
+            "visible ASCII",
+        ),
         (
             "WARMLEDGER_NATS_URL",
-            "http://hunter2@n",
+            "http://hunter2-hunter2-hunter2@n",
             "allowed are nats://HOST:4222",
         ),
         (
@@ -233,7 +261,7 @@ fn a_bad_value_is_refused_with_what_is_allowed() {
 fn a_value_of_a_wrong_type_is_refused_without_quoting_it() {
     for (text, expected) in [
         (
-            "webhook_key = [\"hunter2\"]",
+            "webhook_key = [\"hunter2-hunter2-hunter2\"]",
             "setting `webhook_key` (file w.toml): is a list; allowed is text in quotes",
         ),
         ("admin_token = 12", "is a number; allowed is text in quotes"),
@@ -248,11 +276,15 @@ fn a_value_of_a_wrong_type_is_refused_without_quoting_it() {
 
 #[test]
 fn a_syntax_error_names_its_place_without_showing_the_line() {
-    let error = refusal(from_file("listen = \"127.0.0.1:1\"\nwebhook_key = hunter2\n"));
+    let error = refusal(from_file(
+        "listen = \"127.0.0.1:1\"\nwebhook_key = hunter2-hunter2-hunter2\n",
+    ));
     assert!(error.starts_with("settings file w.toml, line 2, column 15:"), "{error}");
-    refusal(from_file("webhook_key = \"hunter2"));
-    refusal(from_file("webhook_key = \"\\hunter2\""));
-    refusal(from_file("admin_token = \"hunter2\"\nadmin_token = \"hunter2\""));
+    refusal(from_file("webhook_key = \"hunter2-hunter2-hunter2"));
+    refusal(from_file("webhook_key = \"\\hunter2-hunter2-hunter2\""));
+    refusal(from_file(
+        "admin_token = \"hunter2-hunter2-hunter2\"\nadmin_token = \"hunter2-hunter2-hunter2\"",
+    ));
 }
 
 #[test]
@@ -276,10 +308,16 @@ fn a_source_needs_a_name_and_a_key_of_its_own() {
             "[sources.x]\nsignature = \"body\"",
             "setting `sources.x.webhook_key` (file w.toml): is missing",
         ),
-        ("[sources.\"A b\"]\nwebhook_key = \"hunter2\"", "is not a source's name"),
-        ("[sources.\"a.b\"]\nwebhook_key = \"hunter2\"", "is not a source's name"),
         (
-            "[sources.coldmailreseller]\nwebhook_key = \"hunter2\"",
+            "[sources.\"A b\"]\nwebhook_key = \"hunter2-hunter2-hunter2\"",
+            "is not a source's name",
+        ),
+        (
+            "[sources.\"a.b\"]\nwebhook_key = \"hunter2-hunter2-hunter2\"",
+            "is not a source's name",
+        ),
+        (
+            "[sources.coldmailreseller]\nwebhook_key = \"hunter2-hunter2-hunter2\"",
             "is the source of the top-level webhook_key",
         ),
     ] {
@@ -291,13 +329,13 @@ fn a_source_needs_a_name_and_a_key_of_its_own() {
 #[test]
 fn the_effective_settings_hold_no_secret() {
     let settings = load(
-        Some("webhook_key = \"hunter2, hunter2b\"\n[sources.x]\nwebhook_key = \"hunter2\""),
+        Some("webhook_key = \"hunter2-hunter2-hunter2, hunter3-hunter3-hunter3\"\n[sources.x]\nwebhook_key = \"hunter2-hunter2-hunter2\""),
         &[
             ("WARMLEDGER_ADMIN_TOKEN", PLANTED),
-            ("WARMLEDGER_NATS_URL", "nats://hunter2@n"),
+            ("WARMLEDGER_NATS_URL", "nats://hunter2-hunter2-hunter2@n"),
         ],
         &Flags {
-            database_url: Some(Secret::new("postgres://me:hunter2@db/x".to_owned())),
+            database_url: Some(Secret::new("postgres://me:hunter2-hunter2-hunter2@db/x".to_owned())),
             ..Flags::default()
         },
     )
@@ -365,6 +403,12 @@ fn the_example_file_documents_every_key_with_its_default() {
         "transit_mount",
         "transit_token",
         "transit_token_file",
+        "transit_root_certificate",
+        "transit_client_certificate",
+        "transit_client_key",
+        "nats_root_certificate",
+        "nats_client_certificate",
+        "nats_client_key",
         "webhook_key",
         "admin_token",
         "nats_url",
@@ -391,10 +435,10 @@ fn the_example_file_documents_every_key_with_its_default() {
 
 #[test]
 fn a_demo_does_not_touch_what_the_file_or_the_environment_names() {
-    let file = "database_url = \"postgres://db/production\"\nwebhook_key = \"k\"\nlog = \"warn\"";
+    let file = "database_url = \"postgres://db/production\"\nwebhook_key = \"the provider's key\"\nlog = \"warn\"";
     let environment = [
         ("WARMLEDGER_DATA_DIR", "/production"),
-        ("WARMLEDGER_SOURCES__X__WEBHOOK_KEY", "k"),
+        ("WARMLEDGER_SOURCES__X__WEBHOOK_KEY", "the provider's key"),
     ];
     let settings = load(Some(file), &environment, &Flags::default()).expect("settings");
     let demo = settings.clone().isolated(|| Ok("/fresh".into())).expect("directory");
@@ -419,4 +463,59 @@ fn a_demo_does_not_touch_what_the_file_or_the_environment_names() {
         shown(&demo, "database_url").value.as_deref(),
         Some("sqlite:/named/warmledger.db")
     );
+}
+
+#[test]
+fn a_secret_that_can_be_guessed_is_refused() {
+    let zeros = "00".repeat(32);
+    for (name, value) in [
+        ("WARMLEDGER_ADMIN_TOKEN", "x"),
+        ("WARMLEDGER_ADMIN_TOKEN", "fifteen-bytes--"),
+        ("WARMLEDGER_WEBHOOK_KEY", "k"),
+        ("WARMLEDGER_WEBHOOK_KEY", "a-key-that-is-long-enough,k"),
+        ("WARMLEDGER_SOURCES__X__WEBHOOK_KEY", "k"),
+        ("WARMLEDGER_MASTER_KEY", zeros.as_str()),
+        ("WARMLEDGER_TRANSIT_TOKEN", "root"),
+    ] {
+        let error = refusal(from_env(&[(name, value)]));
+        assert!(error.contains("guess") && error.contains("openssl rand"), "{error}");
+        assert!(!error.contains("fifteen") && !error.contains(&zeros), "{error}");
+    }
+    from_env(&[
+        ("WARMLEDGER_ADMIN_TOKEN", "sixteen-bytes---"),
+        ("WARMLEDGER_WEBHOOK_KEY", "sixteen-bytes---"),
+    ])
+    .expect("settings");
+}
+
+#[test]
+fn certificates_belong_to_the_connection_that_they_are_for() {
+    let settings = from_env(&[
+        ("WARMLEDGER_NATS_URL", "tls://n"),
+        ("WARMLEDGER_NATS_ROOT_CERTIFICATE", "/ca.pem"),
+        ("WARMLEDGER_NATS_CLIENT_CERTIFICATE", "/c.pem"),
+        ("WARMLEDGER_NATS_CLIENT_KEY", "/c.key"),
+    ])
+    .expect("settings");
+    assert_eq!(shown(&settings, "nats_client_key").value.as_deref(), Some("/c.key"));
+    for (environment, words) in [
+        (
+            vec![("WARMLEDGER_NATS_ROOT_CERTIFICATE", "/ca.pem")],
+            "means nothing without nats_url",
+        ),
+        (
+            vec![("WARMLEDGER_TRANSIT_CLIENT_KEY", "/c.key")],
+            "means nothing without transit_url",
+        ),
+        (
+            vec![
+                ("WARMLEDGER_NATS_URL", "tls://n"),
+                ("WARMLEDGER_NATS_CLIENT_KEY", "/c.key"),
+            ],
+            "needs nats_client_certificate too",
+        ),
+    ] {
+        let error = refusal(from_env(&environment));
+        assert!(error.contains(words), "{error}");
+    }
 }

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::PostgresUrl;
 use crate::secret::Secret;
+use crate::tls::Certificates;
 
 /// What is shown instead of a secret.
 pub(super) const MASK: &str = "***";
@@ -72,6 +73,8 @@ pub struct NatsUrl {
     pub user: Option<Secret<String>>,
     /// The user's password.
     pub password: Option<Secret<String>>,
+    /// Who is believed, and who this client is, where the connection is encrypted.
+    pub certificates: Certificates,
 }
 
 impl NatsUrl {
@@ -101,6 +104,7 @@ impl NatsUrl {
             address: format!("{}://{host}{port}", url.scheme()),
             user: Some(url.username()).filter(|user| !user.is_empty()).map(decode),
             password: url.password().map(decode),
+            certificates: Certificates::default(),
         })
     }
 }

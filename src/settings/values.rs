@@ -61,12 +61,12 @@ fn named<T: Copy, const N: usize>(text: &str, all: [T; N], name: impl Fn(T) -> &
 /// Reads keys separated by commas; white space around each is dropped.
 ///
 /// # Errors
-/// If there is none, or an empty one between two commas. Never quotes the text.
+/// If there is none, an empty one between two commas, or one that is too short. Never quotes the text.
 pub fn parse_keys(text: &str) -> Result<Vec<Secret<String>>, String> {
     text.split(',')
         .map(|key| match key.trim() {
             "" => Err("holds an empty key; allowed is one key, or several separated by commas".to_owned()),
-            key => Ok(Secret::new(key.to_owned())),
+            key => long_enough(key).map(|()| Secret::new(key.to_owned())),
         })
         .collect()
 }
@@ -76,6 +76,9 @@ pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
     let seed = |text: &str| {
         let mut seed = Wiped::new([0; 32]);
         let read = hex::decode_to_slice(text.trim(), &mut *seed);
+        if read.is_ok() && seed.iter().all(|byte| *byte == 0) {
+            return Err("holds nothing but zeros, which anybody can guess; make a key with `openssl rand -hex 32`".to_owned());
+        }
         read.map(|()| Secret::new(*seed)).map_err(|_| {
             "does not hold a signing key; allowed are 64 hexadecimal digits, or several such keys separated by commas, the \
              newest first"
@@ -85,14 +88,28 @@ pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
     text.split(',').map(seed).collect()
 }
 
+/// Fewer bytes can be guessed.
+const SHORTEST_SECRET: usize = 16;
+
+/// # Errors
+/// If a secret is too short, without quoting it.
+pub fn long_enough(secret: &str) -> Result<(), String> {
+    match secret.len() {
+        SHORTEST_SECRET.. => Ok(()),
+        _ => Err(format!(
+            "holds a secret of fewer than {SHORTEST_SECRET} bytes, which can be guessed; make one with `openssl rand -hex 32`"
+        )),
+    }
+}
+
 /// Reads a bearer token.
 ///
 /// # Errors
-/// If it could not be sent in an HTTP header. Never quotes the text.
+/// If it could not be sent in an HTTP header, or is too short. Never quotes the text.
 pub(super) fn parse_token(text: &str) -> Result<Secret<String>, String> {
     match text {
         "" => Err("is empty".to_owned()),
-        _ if text.chars().all(|c| c.is_ascii_graphic()) => Ok(Secret::new(text.to_owned())),
+        _ if text.chars().all(|c| c.is_ascii_graphic()) => long_enough(text).map(|()| Secret::new(text.to_owned())),
         _ => Err("holds a character that no HTTP header can carry; allowed are visible ASCII characters".to_owned()),
     }
 }

@@ -2,6 +2,8 @@
 
 use aggregates::{EventError, IdError};
 
+use crate::tls;
+
 /// An error of a store. Its text names no stored value.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -75,6 +77,32 @@ fn breaks_hold(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.is_check_violation() && error.constraint().is_none_or(is_it)
 }
 
+/// What to do where the server refuses somebody for want of TLS.
+fn advice(code: &str, message: &str) -> &'static str {
+    match code {
+        "28000" if message.contains("no encryption") => "; the server wants TLS here: write sslmode=verify-full",
+        "28000" if message.contains("client certificate") => "; name it and its key with sslcert and sslkey",
+        _ => "",
+    }
+}
+
+/// What was wrong with TLS and what to do, if that is what the error is about.
+fn about_tls(error: &sqlx::Error) -> Option<String> {
+    match error {
+        sqlx::Error::Tls(told) if told.to_string() == "server does not support TLS" => Some(
+            "the server does not offer TLS: turn on `ssl` there, or write sslmode=disable if nobody can listen in between"
+                .to_owned(),
+        ),
+        other => tls::explain(other, NAMES),
+    }
+}
+
+/// What to mend in the database's URL where TLS fails.
+const NAMES: tls::Names = tls::Names {
+    root: "sslrootcert",
+    client: "sslcert and sslkey",
+};
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match error {
@@ -91,14 +119,14 @@ impl From<sqlx::Error> for StoreError {
                     sqlite_passes(&code)
                 };
                 if passes {
-                    Self::Unavailable(format!("{message} ({code})"))
+                    Self::Unavailable(format!("{message} ({code}){}", advice(&code, &message)))
                 } else {
                     Self::Refused { code, message }
                 }
             }
             sqlx::Error::ColumnDecode { index, source } => Self::Corrupt(format!("column {index}: {source}")),
             sqlx::Error::Decode(source) => Self::Corrupt(source.to_string()),
-            other => Self::Unavailable(other.to_string()),
+            other => Self::Unavailable(about_tls(&other).unwrap_or_else(|| other.to_string())),
         }
     }
 }

@@ -90,6 +90,7 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError`] if the database cannot be reached or migrated.
     pub async fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
+        url.check_certificates()?;
         // a URL has one server at least
         let options = url.connect_options().swap_remove(0);
         // compiling a statement, or starting workers for it, takes longer than any of ours, and guesses about arrays make

@@ -1,6 +1,7 @@
 //! The store on SQLite: embedded, nothing to set up. WAL, and `synchronous=FULL`: a commit is on disk when it returns.
 //!
 //! Layout
+//! - `backup`: a copy while others write
 //! - `log`: the event log, references and data keys
 //! - `checkpoints`: the log's origin, keys and checkpoints
 //! - `clock_steps`: where the log's time steps back
@@ -18,6 +19,7 @@
 //! - `wal`: keeping the write-ahead log small
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
+mod backup;
 mod checkpoints;
 mod clock_steps;
 mod consumers;
@@ -35,6 +37,8 @@ mod stream_snapshots;
 mod tokens;
 mod tree;
 mod wal;
+
+pub use backup::copy;
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;

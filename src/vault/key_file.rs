@@ -54,7 +54,16 @@ impl KeyFile {
         };
         let mut lines = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
-            let key = MasterKey::new(&self.open(line).await?);
+            let material = self.open(line).await?;
+            // an older one may stay until it is rotated away
+            if lines.is_empty() && material.is_zero() {
+                return Err(VaultError::KeyFileForm {
+                    path: self.path.clone(),
+                    problem: "begins with a key of nothing but zeros, which anybody can guess: put a new one on a \
+                              line above it (openssl rand -hex 32), then run `warmledger keys rotate`",
+                });
+            }
+            let key = MasterKey::new(&material);
             lines.push(Line {
                 text: Wiped::new(line.to_owned()),
                 key,

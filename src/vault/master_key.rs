@@ -95,6 +95,11 @@ impl KeyMaterial {
         Some(Self(bytes))
     }
 
+    /// Whether it is nothing but zeros, as a placeholder is.
+    pub fn is_zero(&self) -> bool {
+        self.0.iter().all(|byte| *byte == 0)
+    }
+
     /// The bytes.
     pub(super) fn bytes(&self) -> &[u8; BYTES] {
         &self.0

@@ -24,11 +24,18 @@ use tokio::time::timeout;
 use super::KeyMaterial;
 use crate::data_dir::{self, DataDirError};
 use crate::secret::{Secret, Wiped};
+use crate::settings;
+use crate::tls::{self, Certificates, Names};
 
 /// How long one call may take, all in all.
 const CALL: Duration = Duration::from_secs(5);
 /// A call that failed for a reason that passes is tried so often.
 const ATTEMPTS: u32 = 3;
+/// What to mend where TLS fails.
+const NAMES: Names = Names {
+    root: "transit_root_certificate",
+    client: "transit_client_certificate and transit_client_key",
+};
 /// Pause before the second attempt; the next ones wait longer.
 const PAUSE: Duration = Duration::from_millis(200);
 /// More bytes than any answer of the engine has.
@@ -56,6 +63,8 @@ pub struct TransitSettings {
     pub key: String,
     /// The token.
     pub token: TransitToken,
+    /// Who is believed over `https`, and who this client is.
+    pub certificates: Certificates,
 }
 
 /// Why the engine did not do what it was asked. Never holds a key or the token.
@@ -137,22 +146,18 @@ impl Transit {
             engine: describe(&settings),
             reason,
         };
-        let mut roots = RootCertStore::empty();
-        if settings.url.scheme() == "https" {
-            let found = rustls_native_certs::load_native_certs();
-            let (usable, _) = roots.add_parsable_certificates(found.certs);
-            if usable == 0 {
-                return Err(away(
-                    "this system has no root certificates; SSL_CERT_FILE can name some".to_owned(),
-                ));
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| away(error.to_string()))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        // without TLS nobody has to be believed
+        let tls = match settings.url.scheme() {
+            "https" => settings
+                .certificates
+                .client_config()
+                .map_err(|error| away(error.to_string()))?,
+            _ => ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .map_err(|error| away(error.to_string()))?
+                .with_root_certificates(RootCertStore::empty())
+                .with_no_client_auth(),
+        };
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -233,14 +238,23 @@ impl Transit {
     }
 
     async fn attempt(&self, action: &'static str, request: &Asked<'_>) -> Result<Answered, TransitError> {
-        let TransitSettings { url, mount, key, token } = &self.settings;
+        let TransitSettings {
+            url, mount, key, token, ..
+        } = &self.settings;
         let away = |reason: String| TransitError::Away {
             engine: self.describe(),
             reason,
         };
         let token = match token {
             TransitToken::Given(token) => token.clone(),
-            TransitToken::File(path) => Secret::new(data_dir::read_secret_file(path)?.to_string()),
+            TransitToken::File(path) => {
+                let token = data_dir::read_secret_file(path)?;
+                settings::long_enough(&token).map_err(|problem| DataDirError::Malformed {
+                    path: path.clone(),
+                    problem,
+                })?;
+                Secret::new(token.to_string())
+            }
         };
         let mut token = HeaderValue::from_str(token.expose()).map_err(|_| TransitError::BadToken)?;
         token.set_sensitive(true);
@@ -295,8 +309,11 @@ fn passes(error: &TransitError) -> bool {
     }
 }
 
-/// The innermost reason.
+/// What to do about TLS, or the innermost reason.
 fn cause(error: &ClientError) -> String {
+    if let Some(words) = tls::explain(error, NAMES) {
+        return words;
+    }
     let mut cause: &dyn std::error::Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

@@ -66,7 +66,7 @@ async fn a_command_that_only_reads_leaves_nothing_behind() {
 async fn config_tells_what_is_in_effect_and_why() {
     let database = Database::sqlite();
     let ended = Program::new(&database)
-        .env("WARMLEDGER_WEBHOOK_KEY", "planted")
+        .env("WARMLEDGER_WEBHOOK_KEY", "planted-planted-planted")
         .run("config --json")
         .await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);

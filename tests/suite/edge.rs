@@ -242,7 +242,11 @@ async fn a_signature_may_be_written_in_every_usual_way_and_sent_in_milliseconds(
 #[tokio::test]
 async fn keys_rotate_and_every_source_has_its_own_key_and_scheme() {
     let database = Database::sqlite();
-    create_secret_file(&SecretFile::WebhookKey.path(database.dir.path()), "old-key,new-key").unwrap();
+    create_secret_file(
+        &SecretFile::WebhookKey.path(database.dir.path()),
+        "the-old-key-of-it,the-new-key-of-it",
+    )
+    .unwrap();
     let secret = |key: &str| Secret::new(key.to_owned());
     let service = database
         .service_with(|settings| {
@@ -255,15 +259,33 @@ async fn keys_rotate_and_every_source_has_its_own_key_and_scheme() {
         .await;
     let (main, body, now) = ("coldmailreseller", webhook(1), seconds_ago(0));
     for (source, key, scheme, stamp, expected) in [
-        (main, "old-key", Scheme::TimestampDotBody, Some(&now), "recorded"),
-        (main, "new-key", Scheme::TimestampDotBody, Some(&now), "duplicate"),
+        (
+            main,
+            "the-old-key-of-it",
+            Scheme::TimestampDotBody,
+            Some(&now),
+            "recorded",
+        ),
+        (
+            main,
+            "the-new-key-of-it",
+            Scheme::TimestampDotBody,
+            Some(&now),
+            "duplicate",
+        ),
         (main, "sandbox", Scheme::TimestampDotBody, Some(&now), "401"),
-        (main, "old-key,new-key", Scheme::TimestampDotBody, Some(&now), "401"),
+        (
+            main,
+            "the-old-key-of-it,the-new-key-of-it",
+            Scheme::TimestampDotBody,
+            Some(&now),
+            "401",
+        ),
         // the same event id of another source is another event
         ("sandbox", "sandbox", Scheme::Body, None, "recorded"),
         ("sandbox", "sandbox", Scheme::Body, Some(&now), "duplicate"),
         ("sandbox", "sandbox", Scheme::Body, Some(&seconds_ago(400)), "401"),
-        ("sandbox", "old-key", Scheme::Body, None, "401"),
+        ("sandbox", "the-old-key-of-it", Scheme::Body, None, "401"),
         ("glued", "glued", Scheme::TimestampBody, Some(&now), "recorded"),
         ("glued", "glued", Scheme::TimestampDotBody, Some(&now), "401"),
     ] {

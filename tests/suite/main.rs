@@ -8,6 +8,7 @@
 
 mod access;
 mod as_of;
+mod backup;
 mod cli;
 mod clocks;
 mod conformance;
@@ -31,6 +32,7 @@ mod secrets;
 mod starvation;
 mod support;
 mod takeover;
+mod tls;
 mod tree;
 mod upgrades;
 mod write_ahead;

@@ -1,5 +1,6 @@
 //! Databases and services of a test's own.
 
+pub mod certificates;
 pub mod child;
 pub mod cluster;
 pub mod faulty;

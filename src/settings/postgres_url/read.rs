@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::split::Parameters;
 use super::{Host, PostgresUrl, Server, SessionAttrs, SslMode, Tls};
 use crate::secret::Secret;
+use crate::tls::Certificates;
 
 /// Reads the parameters.
 ///
@@ -140,7 +141,10 @@ fn tls(found: &mut Parameters) -> Result<Tls, String> {
         (None, None) => None,
         _ => return Err("needs both sslcert and sslkey, or neither".to_owned()),
     };
-    Ok(Tls { mode, root, client })
+    Ok(Tls {
+        mode,
+        certificates: Certificates { root, client },
+    })
 }
 
 /// `-c name=value`, `-cname=value` and `--name=value`, separated by white space; a backslash takes the next character as it is.

@@ -150,10 +150,10 @@ fn sslmode_means_what_it_means_to_libpq() {
     assert_eq!(mode("sslmode=verify-ca&sslrootcert=/ca.pem"), Ok(SslMode::VerifyCa));
     assert_eq!(mode("sslrootcert=system"), Ok(SslMode::VerifyFull));
     assert_eq!(
-        tls("sslmode=verify-full&sslrootcert=system").map(|tls| tls.root),
+        tls("sslmode=verify-full&sslrootcert=system").map(|tls| tls.certificates.root),
         Ok(None)
     );
-    let client = tls("sslmode=require&sslcert=/c.pem&sslkey=/c.key").map(|tls| tls.client);
+    let client = tls("sslmode=require&sslcert=/c.pem&sslkey=/c.key").map(|tls| tls.certificates.client);
     assert_eq!(client, Ok(Some(("/c.pem".into(), "/c.key".into()))));
     for (query, word) in [
         ("sslmode=allow", "prefer"),

@@ -1,11 +1,14 @@
 //! From a parsed URL to the driver's options.
 
+use std::env;
 use std::path::Path;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::secret::Secret;
 use crate::settings::{Host, PostgresUrl, Server, SslMode};
+use crate::store::StoreError;
+use crate::tls::Certificates;
 
 /// The client's name, unless the URL gives one.
 const NAME: &str = "warmledger";
@@ -15,6 +18,29 @@ impl PostgresUrl {
     /// of the URL, which it would log where it does not understand it.
     pub fn connect_options(&self) -> Vec<PgConnectOptions> {
         self.servers.iter().map(|server| self.options_for(server)).collect()
+    }
+
+    /// Reads the certificates that the driver will read, so that an error names the file and says what to do.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: once the file is mended, it works.
+    pub(super) fn check_certificates(&self) -> Result<(), StoreError> {
+        let Certificates { root, client } = &self.tls.certificates;
+        if self.tls.mode == SslMode::VerifyCa
+            && root.as_deref().map(Path::as_os_str) != env::var_os("SSL_CERT_FILE").as_deref()
+        {
+            tracing::warn!(
+                "sslmode=verify-ca: the driver believes the authorities of the system too, and so whoever has a certificate by \
+                 one of them for any name; write sslmode=verify-full, or name the file of sslrootcert in SSL_CERT_FILE too"
+            );
+        }
+        let verifies = matches!(self.tls.mode, SslMode::VerifyCa | SslMode::VerifyFull);
+        if verifies || client.is_some() {
+            // without verification nobody has to be believed, but the roots cost little to read
+            let read = self.tls.certificates.client_config();
+            read.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        }
+        Ok(())
     }
 
     fn options_for(&self, server: &Server) -> PgConnectOptions {
@@ -52,12 +78,12 @@ impl PostgresUrl {
             SslMode::VerifyCa => PgSslMode::VerifyCa,
             SslMode::VerifyFull => PgSslMode::VerifyFull,
         });
-        options = match &self.tls.root {
+        options = match &self.tls.certificates.root {
             Some(root) => options.ssl_root_cert(root),
             // whatever the environment says that the URL does not
             None => options.ssl_root_cert_from_pem(Vec::new()),
         };
-        match &self.tls.client {
+        match &self.tls.certificates.client {
             Some((certificate, key)) => options.ssl_client_cert(certificate).ssl_client_key(key),
             None => options,
         }
@@ -70,7 +96,7 @@ impl PostgresUrl {
         }
         let file = match &self.passfile {
             Some(file) => file.clone(),
-            None => std::env::home_dir()?.join(".pgpass"),
+            None => env::home_dir()?.join(".pgpass"),
         };
         let text = read_private(&file)?;
         let socket = options.get_socket().is_some() || options.get_host().starts_with('/');

@@ -5,6 +5,7 @@ use reqwest::Url;
 use warmledger::secret::Secret;
 use warmledger::service::Service;
 use warmledger::settings::{MasterKeySettings, Settings};
+use warmledger::tls::Certificates;
 use warmledger::vault::{KeyMaterial, TransitSettings, TransitToken};
 
 use super::{email, in_use};
@@ -97,6 +98,7 @@ async fn refused(database: &Database, change: impl FnOnce(&mut Settings)) -> Str
 
 fn transit(engine: &TransitEngine, token: &str) -> impl FnOnce(&mut Settings) + use<> {
     let transit = TransitSettings {
+        certificates: Certificates::default(),
         url: Url::parse(&engine.address).unwrap(),
         mount: "transit".to_owned(),
         key: "warmledger".to_owned(),
@@ -165,9 +167,9 @@ async fn a_transit_engine_seals_the_master_key_and_is_not_asked_for_events() {
 async fn what_is_wrong_with_a_transit_engine_is_said_without_its_token() {
     let database = Database::sqlite();
     let engine = TransitEngine::start().await;
-    let error = refused(&database, transit(&engine, "planted")).await;
+    let error = refused(&database, transit(&engine, "planted-planted-planted")).await;
     assert!(
-        error.contains("permission denied") && error.contains("403") && !error.contains("planted"),
+        error.contains("permission denied") && error.contains("403") && !error.contains("planted-planted-planted"),
         "{error}"
     );
     assert!(

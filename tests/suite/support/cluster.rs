@@ -1,5 +1,8 @@
 //! A PostgreSQL server of a test's own, which can be killed and started again.
 
+use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +19,8 @@ pub struct Cluster {
     directory: TempDir,
     programs: PathBuf,
     server: Option<Child>,
+    /// Where it listens besides its socket.
+    port: Option<u16>,
 }
 
 impl Cluster {
@@ -29,6 +34,7 @@ impl Cluster {
             programs: programs(),
             directory,
             server: None,
+            port: None,
         };
         if is_root() {
             let given = Command::new("chown")
@@ -60,9 +66,42 @@ impl Cluster {
 
     pub fn url(&self) -> String {
         format!(
-            "postgres:///postgres?host={}&user=postgres",
-            self.directory.path().display()
+            "postgres:///postgres?host={}&user=postgres{}",
+            self.directory.path().display(),
+            self.port.map(|port| format!("&port={port}")).unwrap_or_default()
         )
+    }
+
+    /// Lets it listen on loopback, with these lines in `pg_hba.conf` (behind one for the socket) and these settings. Returns
+    /// the port.
+    pub async fn listen(&mut self, hba: &str, settings: &str) -> u16 {
+        let port = match self.port {
+            Some(port) => port,
+            None => TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+        };
+        self.port = Some(port);
+        self.put("pg_hba.conf", &format!("local all all trust\n{hba}\n"));
+        self.put("postgresql.auto.conf", &format!("{settings}\n"));
+        self.kill();
+        self.restart().await;
+        port
+    }
+
+    /// Writes a file of mode 0600 into the directory of the data, as the server's own.
+    pub fn put(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        if is_root() {
+            assert!(
+                Command::new("chown")
+                    .arg(owner())
+                    .arg(&path)
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        }
     }
 
     /// Starts the server and waits until it has recovered and answers.
@@ -72,7 +111,16 @@ impl Cluster {
             .command("postgres")
             .arg("-D")
             .arg(self.data())
-            .args(["-c", "listen_addresses=", "-c"])
+            .args(match self.port {
+                Some(port) => [
+                    "-c".to_owned(),
+                    "listen_addresses=localhost".to_owned(),
+                    format!("--port={port}"),
+                ]
+                .to_vec(),
+                None => ["-c".to_owned(), "listen_addresses=".to_owned()].to_vec(),
+            })
+            .arg("-c")
             .arg(format!("unix_socket_directories={}", self.directory.path().display()))
             .stderr(log)
             .spawn()

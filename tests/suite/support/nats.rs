@@ -12,13 +12,16 @@ use futures_util::StreamExt;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
+use warmledger::tls::Certificates;
 
 /// `nats-server -js` on a port and in a directory of its own. Killed when dropped.
 pub struct NatsServer {
     port: u16,
     dir: TempDir,
-    /// The largest message that it takes, in bytes; its own default if there is none.
-    largest: Option<u32>,
+    /// Lines of its configuration.
+    config: String,
+    /// How clients reach it over TLS, if they do.
+    certificates: Option<Certificates>,
     process: Option<Child>,
 }
 
@@ -43,7 +46,8 @@ impl NatsServer {
         Self {
             port: free.local_addr().unwrap().port(),
             dir: tempfile::tempdir().unwrap(),
-            largest: None,
+            config: String::new(),
+            certificates: None,
             process: None,
         }
     }
@@ -51,7 +55,15 @@ impl NatsServer {
     /// One that takes no message larger than so many bytes.
     pub fn taking(largest: u32) -> Self {
         let mut server = Self::new();
-        server.largest = Some(largest);
+        server.config = format!("max_payload: {largest}\n");
+        server
+    }
+
+    /// One that is reached over TLS, with these lines of configuration and these certificates of a client.
+    pub fn encrypted(config: &str, certificates: Certificates) -> Self {
+        let mut server = Self::new();
+        server.config = config.to_owned();
+        server.certificates = Some(certificates);
         server
     }
 
@@ -60,20 +72,33 @@ impl NatsServer {
         Self {
             port: other.port,
             dir: tempfile::tempdir().unwrap(),
-            largest: None,
+            config: String::new(),
+            certificates: None,
             process: None,
         }
     }
 
     /// How many messages the stream has; none while there is no stream.
     pub async fn count(&self) -> u64 {
-        let client = async_nats::connect(self.url()).await.unwrap();
+        let client = self.connect().await.unwrap();
         let stream = jetstream::new(client).get_stream("WARMLEDGER").await;
         stream.map_or(0, |stream| stream.cached_info().state.messages)
     }
 
     pub fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        match self.certificates {
+            Some(_) => format!("tls://localhost:{}", self.port),
+            None => format!("nats://127.0.0.1:{}", self.port),
+        }
+    }
+
+    async fn connect(&self) -> Result<async_nats::Client, async_nats::ConnectError> {
+        let options = async_nats::ConnectOptions::new();
+        let options = match &self.certificates {
+            Some(certificates) => options.tls_client_config(certificates.client_config().unwrap()),
+            None => options,
+        };
+        options.connect(self.url()).await
     }
 
     /// Starts it, again if need be; returns once it takes connections.
@@ -85,8 +110,7 @@ impl NatsServer {
             Path::new("nats-server")
         };
         let config = self.dir.path().join("nats.conf");
-        let largest = self.largest.map(|largest| format!("max_payload: {largest}\n"));
-        std::fs::write(&config, largest.unwrap_or_default()).unwrap();
+        std::fs::write(&config, &self.config).unwrap();
         let process = Command::new(program)
             .arg("-c")
             .arg(config)
@@ -98,7 +122,7 @@ impl NatsServer {
             .expect("the package nats-server is installed; ./test does that");
         self.process = Some(process);
         let begun = Instant::now();
-        while async_nats::connect(self.url()).await.is_err() {
+        while self.connect().await.is_err() {
             assert!(begun.elapsed() < Duration::from_secs(30), "NATS does not start");
             sleep(Duration::from_millis(20)).await;
         }
@@ -114,7 +138,7 @@ impl NatsServer {
 
     /// The first so many messages of the stream, as a consumer gets them.
     pub async fn messages(&self, count: usize) -> Vec<Message> {
-        let client = async_nats::connect(self.url()).await.unwrap();
+        let client = self.connect().await.unwrap();
         let stream = jetstream::new(client).get_stream("WARMLEDGER").await.unwrap();
         assert_eq!(stream.cached_info().state.messages, count as u64, "no more and no less");
         let config = jetstream::consumer::pull::Config::default();

@@ -1,18 +1,28 @@
 //! A stand-in for a transit engine: the three calls that are used, with real encryption, versions of its key, and failures
 //! on purpose.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use axum::serve::Listener;
 use axum::{Json, Router};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chacha20poly1305::aead::Aead;
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::certificates::{Authority, Pair};
 
 pub const TOKEN: &str = "hvs.planted-token";
 
@@ -43,13 +53,39 @@ impl TransitEngine {
             versions: vec![rand::random()],
             ..Keys::default()
         }));
-        let router = Router::new()
-            .route("/v1/transit/{action}/{key}", post(call))
-            .with_state(Arc::clone(&engine));
+        let router = router(&engine);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, engine }
+    }
+
+    /// The same over TLS, for clients with a certificate by the authority.
+    pub async fn encrypted(authority: &Authority, pair: &Pair) -> Self {
+        let engine = Self::start().await;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap())
+            .unwrap();
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(clients.build().unwrap())
+            .with_single_cert(
+                vec![CertificateDer::from_pem_slice(pair.certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap(),
+            )
+            .unwrap();
+        let listener = Encrypted {
+            listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        };
+        let address = format!("https://localhost:{}", listener.listener.local_addr().unwrap().port());
+        let router = router(&engine.engine);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { address, ..engine }
     }
 
     /// How often it was called, and for what.
@@ -75,6 +111,36 @@ impl TransitEngine {
     pub fn retire_old(&self) {
         let mut engine = self.engine.lock().unwrap();
         engine.oldest = engine.versions.len() - 1;
+    }
+}
+
+fn router(engine: &Arc<Mutex<Keys>>) -> Router {
+    Router::new()
+        .route("/v1/transit/{action}/{key}", post(call))
+        .with_state(Arc::clone(engine))
+}
+
+/// Connections over TLS; one that fails is passed over.
+struct Encrypted {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl Listener for Encrypted {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let (stream, address) = self.listener.accept().await.unwrap();
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, address);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
     }
 }
 

@@ -1,0 +1,136 @@
+//! A backup of a ledger on SQLite: one file, taken while the service runs, checked before it gets its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::store::{SqliteStore, Store, StoreError, copy_sqlite};
+use crate::verify::{self, Options, Report, VerifyError};
+
+/// What a backup holds.
+pub struct Backup {
+    /// What the check of the copy found: its end, its root, and nothing wrong.
+    pub report: Report,
+    /// The size of the file, in bytes.
+    pub bytes: u64,
+}
+
+/// Why there is no backup.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// There is something in its place.
+    #[error("{} exists already: name another file", .0.display())]
+    Exists(PathBuf),
+    /// The system refused.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The file, or the directory that it is in.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The database could not be copied, or the copy not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The copy could not be checked.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// The copy lacks events that were recorded before it was begun.
+    #[error("the copy ends at position {copied}, but the ledger was at {before} already: it is not kept")]
+    Short {
+        /// Where the copy ends.
+        copied: u64,
+        /// Where the ledger was.
+        before: u64,
+    },
+    /// Something is wrong with the ledger, and so with its copy.
+    #[error("the copy does not hold what was signed, and is not kept: {0}; run `warmledger verify --full`")]
+    Unsound(String),
+}
+
+/// Copies the database at `source` to `out`: mode 0600, on disk for good, and compared with the checkpoints that were signed
+/// (those in it, and `kept`: a name and a note each).
+///
+/// # Errors
+/// [`BackupError`]; there is no file at `out` then, unless it was there before.
+pub async fn to_file(
+    store: &dyn Store,
+    source: &Path,
+    out: &Path,
+    kept: Vec<(String, String)>,
+    stop: &CancellationToken,
+) -> Result<Backup, BackupError> {
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| BackupError::Io { path, source }
+    };
+    let directory = out
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if out.symlink_metadata().is_ok() {
+        return Err(BackupError::Exists(out.to_owned()));
+    }
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let unfinished = Unfinished(directory.join(format!(".{name}.{:016x}", rand::random::<u64>())));
+    let path = unfinished.0.as_path();
+    // private from the first byte on; SQLite takes a file that is empty
+    let mut private = OpenOptions::new();
+    private.write(true).create_new(true).mode(0o600);
+    private.open(path).map_err(io(path))?;
+    let before = store.head().await?.position.0;
+    copy_sqlite(source, path).await?;
+    let copy: Arc<dyn Store> = Arc::new(SqliteStore::open(path).await?);
+    let options = Options {
+        full: false,
+        kept,
+        keys: Vec::new(),
+    };
+    let report = verify::verify(Arc::clone(&copy), &options, |_, _| {}, stop).await;
+    copy.close().await;
+    let report = report?;
+    if report.head < before {
+        return Err(BackupError::Short {
+            copied: report.head,
+            before,
+        });
+    }
+    if let Some(finding) = report.findings.first() {
+        return Err(BackupError::Unsound(finding.detail.clone()));
+    }
+    let file = File::open(path).map_err(io(path))?;
+    file.sync_all().map_err(io(path))?;
+    let bytes = file.metadata().map_err(io(path))?.len();
+    // unlike a rename, a link takes nobody's place
+    match fs::hard_link(path, out) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(BackupError::Exists(out.to_owned())),
+        linked => linked.map_err(io(out))?,
+    }
+    drop(unfinished);
+    File::open(directory)
+        .and_then(|dir| dir.sync_all())
+        .map_err(io(directory))?;
+    Ok(Backup { report, bytes })
+}
+
+/// A file that goes when it is dropped, and what SQLite puts beside it.
+struct Unfinished(PathBuf);
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        for end in ["", "-wal", "-shm", "-journal"] {
+            let mut path = self.0.clone().into_os_string();
+            path.push(end);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    tracing::warn!(%error, "cannot remove {}", Path::new(&path).display());
+                }
+                _ => {}
+            }
+        }
+    }
+}
