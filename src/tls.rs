@@ -181,15 +181,14 @@ fn words(error: &rustls::Error, names: Names) -> String {
             CertificateError::NotValidForName => {
                 "the server's certificate is for another name: connect by a name that it has".to_owned()
             }
-            CertificateError::NotValidForNameContext { expected, presented } => format!(
-                "the server's certificate is for {}, and not for {}: connect by a name that it has",
-                if presented.is_empty() {
-                    "no name at all".to_owned()
-                } else {
-                    presented.join(", ")
-                },
-                expected.to_str()
-            ),
+            CertificateError::NotValidForNameContext { expected, presented } => {
+                let names: Vec<&str> = presented.iter().map(|name| plain(name)).collect();
+                let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+                format!(
+                    "the server's certificate is for {names}, and not for {}: connect by a name that it has",
+                    expected.to_str()
+                )
+            }
             CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
                 "the server's certificate has expired: have it renewed there (or set the clock here)".to_owned()
             }
@@ -217,4 +216,10 @@ fn words(error: &rustls::Error, names: Names) -> String {
         ) => format!("the server refused this client's certificate ({alert:?}), or misses one: see {client}"),
         other => format!("TLS failed: {other}"),
     }
+}
+
+/// A name as webpki tells it, `DnsName("example.com")` or `IpAddress(127.0.0.1)`, without what stands around it.
+fn plain(name: &str) -> &str {
+    let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
+    inner.trim_end_matches(')').trim_matches('"')
 }

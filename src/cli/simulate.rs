@@ -162,10 +162,13 @@ fn made_from(seed: Option<u64>, base_time: Option<Timestamp>, now: Timestamp) ->
 }
 
 fn receiver(text: &str) -> anyhow::Result<Url> {
-    let mut url =
-        Url::parse(text).map_err(|error| anyhow!("--url {text:?}: {error}; such as http://127.0.0.1:8080"))?;
+    // the text is not shown: it may hold a password
+    let mut url = Url::parse(text).map_err(|error| anyhow!("--url: {error}; such as http://127.0.0.1:8080"))?;
     if url.cannot_be_a_base() || !url.has_host() {
-        bail!("--url {text:?} names no host; such as http://127.0.0.1:8080");
+        bail!("--url names no host; such as http://127.0.0.1:8080");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        bail!("--url holds a user or a password, which no webhook is sent with; such as http://127.0.0.1:8080");
     }
     if url.scheme() != "http" {
         return Err(SendError::NotHttp(url.scheme().to_owned()).into());
@@ -242,8 +245,9 @@ mod tests {
         assert_eq!(path("http://127.0.0.1:8080"), MAIN_PATH);
         assert_eq!(path("http://127.0.0.1:8080/"), MAIN_PATH);
         assert_eq!(path("http://127.0.0.1:8080/webhooks/sandbox"), "/webhooks/sandbox");
-        for bad in ["127.0.0.1:8080", "localhost:8080", "https://h", "nonsense"] {
-            assert!(receiver(bad).is_err(), "{bad}");
+        for bad in ["127.0.0.1:8080", "localhost:8080", "https://h", "nonsense", "http://me:hunter2@h", "http://me:x/hunter2@h"] {
+            let error = receiver(bad).expect_err(bad).to_string();
+            assert!(!error.contains("hunter2"), "{error}");
         }
     }
 

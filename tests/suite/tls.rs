@@ -235,6 +235,7 @@ async fn no_output_and_no_log_holds_the_database_password() {
         (ended.code, said)
     };
     let good = server.url("localhost", "application_name=t");
+    drop(open(&good).await.unwrap());
     let (code, shown) = run(&good, "config").await;
     assert!(code == 0 && shown.contains("postgres://me:***@localhost"), "{shown}");
     let (code, said) = run(&good, "projections status").await;
