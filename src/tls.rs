@@ -183,7 +183,11 @@ fn words(error: &rustls::Error, names: Names) -> String {
             }
             CertificateError::NotValidForNameContext { expected, presented } => {
                 let names: Vec<&str> = presented.iter().map(|name| plain(name)).collect();
-                let names = if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") };
+                let names = if names.is_empty() {
+                    "no name at all".to_owned()
+                } else {
+                    names.join(", ")
+                };
                 format!(
                     "the server's certificate is for {names}, and not for {}: connect by a name that it has",
                     expected.to_str()

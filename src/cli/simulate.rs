@@ -245,7 +245,14 @@ mod tests {
         assert_eq!(path("http://127.0.0.1:8080"), MAIN_PATH);
         assert_eq!(path("http://127.0.0.1:8080/"), MAIN_PATH);
         assert_eq!(path("http://127.0.0.1:8080/webhooks/sandbox"), "/webhooks/sandbox");
-        for bad in ["127.0.0.1:8080", "localhost:8080", "https://h", "nonsense", "http://me:hunter2@h", "http://me:x/hunter2@h"] {
+        for bad in [
+            "127.0.0.1:8080",
+            "localhost:8080",
+            "https://h",
+            "nonsense",
+            "http://me:hunter2@h",
+            "http://me:x/hunter2@h",
+        ] {
             let error = receiver(bad).expect_err(bad).to_string();
             assert!(!error.contains("hunter2"), "{error}");
         }
