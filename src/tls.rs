@@ -3,7 +3,6 @@
 
 use std::error::Error;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
-use crate::secret::Secret;
+use crate::data_dir::{self, DataDirError};
 
 /// The files that say who is believed, and who this client is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,7 +32,10 @@ pub enum CertificatesError {
         /// Why.
         source: io::Error,
     },
-    /// The file holds something else, or more people may read it than should.
+    /// The key cannot be read, or others can read it.
+    #[error(transparent)]
+    Key(#[from] DataDirError),
+    /// The file holds something else.
     #[error("{} {problem}", path.display())]
     Unusable {
         /// The file.
@@ -121,27 +123,16 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certif
     }
 }
 
-/// As libpq, wants the key private: mode 0600, or 0640 where it is root's.
+/// The key has to be private, as every secret file.
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificatesError> {
-    let text = Secret::new(read(path)?);
-    let found = std::fs::metadata(path).map_err(|source| CertificatesError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let allowed = if found.uid() == 0 { 0o640 } else { 0o600 };
-    if found.mode() & 0o777 & !allowed & 0o077 != 0 {
-        return Err(unusable(
-            path,
-            &format!("holds a key that others may read: chmod 600 {}", path.display()),
-        ));
-    }
-    if text.expose().windows(9).any(|word| word == b"ENCRYPTED") {
+    let text = data_dir::read_secret_file(path)?;
+    if text.contains("ENCRYPTED") {
         return Err(unusable(
             path,
             "holds a key with a passphrase, which cannot be read: write it without one, with `openssl pkey -in KEY -out PLAIN`",
         ));
     }
-    PrivateKeyDer::from_pem_slice(text.expose())
+    PrivateKeyDer::from_pem_slice(text.as_bytes())
         .map_err(|_| unusable(path, "holds no private key in PEM (-----BEGIN PRIVATE KEY-----)"))
 }
 

@@ -77,7 +77,9 @@ pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
         let mut seed = Wiped::new([0; 32]);
         let read = hex::decode_to_slice(text.trim(), &mut *seed);
         if read.is_ok() && seed.iter().all(|byte| *byte == 0) {
-            return Err("holds nothing but zeros, which anybody can guess; make a key with `openssl rand -hex 32`".to_owned());
+            return Err(
+                "holds nothing but zeros, which anybody can guess; make a key with `openssl rand -hex 32`".to_owned(),
+            );
         }
         read.map(|()| Secret::new(*seed)).map_err(|_| {
             "does not hold a signing key; allowed are 64 hexadecimal digits, or several such keys separated by commas, the \

@@ -205,7 +205,7 @@ async fn a_client_shows_its_certificate_where_the_server_asks_for_one() {
     let key = files.join("me.key");
     std::fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
     server
-        .refuses("localhost", &with("me", "me"), &["others may read", "chmod 600"])
+        .refuses("localhost", &with("me", "me"), &["me.key can be read by", "chmod 600"])
         .await;
     write(
         files,
@@ -274,6 +274,6 @@ async fn the_password_file_is_read_unless_others_may_read_it() {
         file.display()
     );
     assert!(open(&url).await.is_ok());
-    std::fs::set_permissions(Path::new(&file), Permissions::from_mode(0o640)).unwrap();
+    std::fs::set_permissions(Path::new(&file), Permissions::from_mode(0o644)).unwrap();
     assert!(open(&url).await.is_err());
 }

@@ -1,11 +1,13 @@
 //! From a parsed URL to the driver's options.
 
 use std::env;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::secret::Secret;
+use crate::data_dir::{self, DataDirError};
+use crate::secret::{Secret, Wiped};
 use crate::settings::{Host, PostgresUrl, Server, SslMode};
 use crate::store::StoreError;
 use crate::tls::Certificates;
@@ -104,39 +106,20 @@ impl PostgresUrl {
         let user = options.get_username();
         let database = options.get_database().unwrap_or(user);
         let wanted = [host, &options.get_port().to_string(), database, user];
-        text.expose().lines().find_map(|line| password_in(line, wanted))
+        text.lines().find_map(|line| password_in(line, wanted))
     }
 }
 
 /// As libpq, passes over a file that others may read, and says so.
-fn read_private(file: &Path) -> Option<Secret<String>> {
-    let failed = |error: std::io::Error| tracing::warn!(%error, "cannot read the password file {}", file.display());
-    match std::fs::metadata(file) {
-        Ok(found) if others_may_read(&found) => {
-            tracing::warn!(
-                "the password file {} is not used, as others may read it: chmod 600",
-                file.display()
-            );
-            None
-        }
-        Ok(_) => std::fs::read_to_string(file).map(Secret::new).map_err(failed).ok(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+fn read_private(file: &Path) -> Option<Wiped<String>> {
+    match data_dir::read_secret_file(file) {
+        Ok(text) => Some(text),
+        Err(DataDirError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => None,
         Err(error) => {
-            failed(error);
+            tracing::warn!(%error, "the password file is not used");
             None
         }
     }
-}
-
-#[cfg(unix)]
-fn others_may_read(found: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    found.permissions().mode() & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-fn others_may_read(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 /// The password of a line `host:port:database:user:password`, if all four are the wanted ones, or `*`. A backslash takes the
