@@ -105,7 +105,9 @@ fn keep_apart(settings: &Settings) -> Vec<String> {
         }
     }];
     keep.push(format!("{journal} (always the newest)"));
-    keep.push(file(SecretFile::LedgerSigningKey));
+    if settings.ledger_signing_key.is_none() {
+        keep.push(file(SecretFile::LedgerSigningKey));
+    }
     if settings.webhook_key.is_none() {
         keep.push(file(SecretFile::WebhookKey));
     }

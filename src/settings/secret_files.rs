@@ -108,11 +108,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("directory");
         let files = [
             ("DATABASE_URL", "postgres://me:hunter2@db/ledger"),
-            ("WEBHOOK_KEY", "hunter3,hunter4"),
+            ("WEBHOOK_KEY", "hunter3-of-the-test,hunter4-of-the-test"),
             ("LEDGER_SIGNING_KEY", SEED),
-            ("ADMIN_TOKEN", "hunter5"),
+            ("ADMIN_TOKEN", "hunter5-of-the-test"),
             ("NATS_URL", "nats://me:hunter6@n:4222"),
-            ("SOURCES__SANDBOX__WEBHOOK_KEY", "hunter7"),
+            ("SOURCES__SANDBOX__WEBHOOK_KEY", "hunter7-of-the-test"),
         ];
         let named: Vec<(String, String)> = files
             .iter()
@@ -124,7 +124,7 @@ mod tests {
         let webhook_keys = settings.webhook_key.as_deref().expect("keys");
         assert_eq!(
             webhook_keys.iter().map(|key| key.expose().as_str()).collect::<Vec<_>>(),
-            ["hunter3", "hunter4"]
+            ["hunter3-of-the-test", "hunter4-of-the-test"]
         );
         assert_eq!(
             settings.ledger_signing_key.as_deref().map(|keys| *keys[0].expose()),
@@ -132,7 +132,7 @@ mod tests {
         );
         assert_eq!(
             settings.admin_token.as_ref().map(|token| token.expose().as_str()),
-            Some("hunter5")
+            Some("hunter5-of-the-test")
         );
         let server = settings.nats_url.as_ref().expect("NATS");
         assert_eq!(
@@ -140,7 +140,7 @@ mod tests {
             Some("hunter6")
         );
         let sandbox = settings.sources.values().next().expect("a source");
-        assert_eq!(sandbox.webhook_key[0].expose(), "hunter7");
+        assert_eq!(sandbox.webhook_key[0].expose(), "hunter7-of-the-test");
         let shown = serde_json::to_string(&settings.effective()).expect("json");
         assert!(!shown.contains("hunter") && !shown.contains(SEED), "{shown}");
         for (key, path) in &named {
@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn the_higher_layer_wins_and_both_in_one_contradict_each_other() {
         let dir = tempfile::tempdir().expect("directory");
-        let path = secret(dir.path(), "token", "of-the-file");
+        let path = secret(dir.path(), "token", "token-of-the-file");
         let token = |file: &str, environment: &[(&str, &str)]| {
             let settings = load(file, environment, &Flags::default())?;
             Ok::<_, String>(
@@ -166,13 +166,19 @@ mod tests {
             )
         };
         assert_eq!(
-            token("admin_token = 'x'", &[("ADMIN_TOKEN_FILE", &path)]).as_deref(),
-            Ok("of-the-file")
+            token("admin_token = 'token-of-the-settings'", &[("ADMIN_TOKEN_FILE", &path)]).as_deref(),
+            Ok("token-of-the-file")
         );
         let named = format!("admin_token_file = '{path}'");
-        assert_eq!(token(&named, &[]).as_deref(), Ok("of-the-file"));
-        assert_eq!(token(&named, &[("ADMIN_TOKEN", "x")]).as_deref(), Ok("x"));
-        let both = token("", &[("ADMIN_TOKEN", "hunter2"), ("ADMIN_TOKEN_FILE", &path)]);
+        assert_eq!(token(&named, &[]).as_deref(), Ok("token-of-the-file"));
+        assert_eq!(
+            token(&named, &[("ADMIN_TOKEN", "token-of-the-environment")]).as_deref(),
+            Ok("token-of-the-environment")
+        );
+        let both = token(
+            "",
+            &[("ADMIN_TOKEN", "hunter2-of-the-test"), ("ADMIN_TOKEN_FILE", &path)],
+        );
         let error = both.expect_err("a contradiction");
         assert!(
             error.contains("`admin_token_file`") && error.contains("beside admin_token"),
@@ -189,9 +195,9 @@ mod tests {
     #[test]
     fn a_file_that_is_no_good_is_named_and_never_quoted() {
         let dir = tempfile::tempdir().expect("directory");
-        let open = secret(dir.path(), "open", "hunter2");
+        let open = secret(dir.path(), "open", "hunter2-of-the-test");
         fs::set_permissions(&open, Permissions::from_mode(0o644)).expect("chmod");
-        let bad = secret(dir.path(), "bad", "hunter2,,");
+        let bad = secret(dir.path(), "bad", "hunter2-of-the-test,,");
         for (key, path, word) in [
             ("ADMIN_TOKEN_FILE", "/nowhere/token", "No such file"),
             ("ADMIN_TOKEN_FILE", &*open, "chmod 600"),
