@@ -79,7 +79,7 @@ use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
 use crate::processes::Standing;
 use crate::runner::{LiveRunner, Snapshots};
-use crate::store::Store;
+use crate::store::{Duty, Store};
 
 /// What the handlers work with.
 pub struct App {
@@ -131,6 +131,8 @@ pub struct App {
     pub standing: Receiver<Standing>,
     /// What somebody has to know of.
     pub alerts: Receiver<Alerts>,
+    /// What nobody has done for some seconds that one process does for all.
+    pub vacant: Receiver<Vec<Duty>>,
     /// Metrics.
     pub metrics: Metrics,
     /// Cancelled when the service stops.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod content;
 pub mod data_dir;
+pub mod duties;
 pub mod erasure;
 pub mod evidence;
 pub mod export;

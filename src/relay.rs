@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feed::{self, SEEN_EVERY};
 use crate::settings::NatsUrl;
-use crate::store::{ConsumerName, Duty, EventFilter, Lease, Store, StoreError};
+use crate::store::{ConsumerName, Duty, EventFilter, Fence, Lease, Store, StoreError};
 use stream::{Ack, Last, Stream, message_id};
 
 /// Messages on their way at once.
@@ -105,7 +105,7 @@ impl Relay {
             }
         };
         let stream = Stream::connect(&self.url).await?;
-        let from = self.resume(&stream).await?;
+        let from = self.resume(&stream, lease.fence()).await?;
         connected(true);
         tracing::info!(url = %self.url, after = %from, "events are published to NATS");
         *down = false;
@@ -113,7 +113,7 @@ impl Relay {
     }
 
     /// The position to go on after, where the stored checkpoint is put too.
-    async fn resume(&self, stream: &Stream) -> Result<Position, RelayError> {
+    async fn resume(&self, stream: &Stream, fence: Fence) -> Result<Position, RelayError> {
         let checkpoint = match self.store.consumer(&self.consumer).await? {
             Some(consumer) => consumer.position,
             None => {
@@ -136,7 +136,8 @@ impl Relay {
         if from < checkpoint {
             tracing::warn!(%checkpoint, after = %from, "the NATS stream lacks events, which are published again");
         }
-        if from != checkpoint && !self.store.commit(&self.consumer, checkpoint..=checkpoint, from).await? {
+        let stands = checkpoint..=checkpoint;
+        if from != checkpoint && !self.store.commit(&self.consumer, stands, from, Some(fence)).await? {
             return Err(RelayError::Moved);
         }
         Ok(from)
@@ -154,7 +155,7 @@ impl Relay {
         from: Position,
         lease: &mut dyn Lease,
     ) -> Result<std::convert::Infallible, RelayError> {
-        let everything = EventFilter::default();
+        let (everything, fence) = (EventFilter::default(), lease.fence());
         let mut on_their_way: VecDeque<(Position, Ack)> = VecDeque::with_capacity(WINDOW);
         let (mut sent, mut acknowledged, mut committed) = (from, from, from);
         let mut noted = Instant::now();
@@ -192,7 +193,7 @@ impl Relay {
                     }
                     if committed < acknowledged {
                         let from = committed..=committed;
-                        if !self.store.commit(&self.consumer, from, acknowledged).await? {
+                        if !self.store.commit(&self.consumer, from, acknowledged, Some(fence)).await? {
                             return Err(RelayError::Moved);
                         }
                         committed = acknowledged;

@@ -18,6 +18,7 @@ use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::AlertWatch;
 use crate::checkpoints::CheckpointSigner;
 use crate::data_dir::{self, ServiceSecrets};
+use crate::duties;
 use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
 use crate::http::{self, App, Limits};
@@ -29,7 +30,7 @@ use crate::processes::Registry;
 use crate::relay::Relay;
 use crate::runner::{LiveRunner, Snapshots};
 use crate::settings::{MasterKeySettings, Settings};
-use crate::store::{self, Store};
+use crate::store::{self, Duty, Store};
 use crate::vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
 /// The source whose settings stand at the top level.
@@ -218,6 +219,10 @@ impl Service {
             let relay = Relay::new(Arc::clone(&store), url, head.clone());
             tasks.spawn(relay.run(shutdown.clone()));
         }
+        let mut duties = vec![Duty::Projections, Duty::Checkpoints];
+        duties.extend(settings.nats_url.is_some().then_some(Duty::Relay));
+        let (vacant, watching) = duties::watch(Arc::clone(&store), duties, shutdown.clone());
+        tasks.spawn(watching);
         let journal = Journal::new(ledger.clone(), settings.events_per_minute);
         let limits = Limits {
             connections: settings.max_connections,
@@ -266,6 +271,7 @@ impl Service {
             barred,
             standing,
             alerts: watched,
+            vacant,
             metrics,
             shutdown: shutdown.clone(),
             tasks: tasks.clone(),

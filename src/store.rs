@@ -4,6 +4,7 @@
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
+//! - `lease`: the right to do what one process does for all
 //! - `outcome`: what a store tells of a projection's generations
 //! - `parts`: statements of a bounded size
 //! - `process`: a running process, and what it holds
@@ -22,6 +23,7 @@ mod consumer;
 mod error;
 mod event;
 mod keys;
+mod lease;
 mod outcome;
 mod parts;
 mod postgres;
@@ -45,6 +47,7 @@ pub use consumer::{Consumer, ConsumerName};
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
 pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};
+pub use lease::{Duty, Fence, Lease, LeaseState, TERM as LEASE_TERM};
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
 pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
@@ -312,28 +315,6 @@ pub struct Difference {
     pub rebuilt: Option<String>,
 }
 
-/// What one process of several does for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duty {
-    /// Folding the live projections.
-    Projections,
-    /// Publishing the feed to NATS.
-    Relay,
-    /// Wrapping the data keys anew.
-    KeyRotation,
-    /// Signing checkpoints.
-    Checkpoints,
-}
-
-/// The right to do something that one process is enough for. Given back when dropped, and lost with the process.
-///
-/// It saves work and nothing rests on it: two processes that both believe to hold it still write every step once.
-#[async_trait]
-pub trait Lease: Send {
-    /// Whether it is still held.
-    async fn is_held(&mut self) -> bool;
-}
-
 /// The right to append next, and the events that were asked for.
 pub type TakenFloor<'a> = (Box<dyn Floor + 'a>, Vec<StoredEvent>);
 
@@ -435,7 +416,8 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
 
     /// Moves projections on, all of them in one transaction. `false`, and nothing written, if a checkpoint is not
     /// where it was, or a row that was passed over does not stand still any more: another process was faster.
-    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError>;
+    /// [`StoreError::Overtaken`], and nothing written, if somebody else has taken over the lease that it is done `under`.
+    async fn advance(&self, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError>;
 
     /// The rows that stand still, of all generations.
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError>;
@@ -493,6 +475,9 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
     /// The lease on a duty; none while another process has it.
     async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError>;
 
+    /// All leases that were ever taken.
+    async fn leases(&self) -> Result<Vec<LeaseState>, StoreError>;
+
     /// All named consumers, by name.
     async fn consumers(&self) -> Result<Vec<Consumer>, StoreError>;
 
@@ -510,12 +495,13 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
     ) -> Result<bool, StoreError>;
 
     /// Moves a consumer's checkpoint if it stands within `from`. `false`, and nothing changed, if it does not, or if
-    /// there is no such consumer.
+    /// there is no such consumer. [`StoreError::Overtaken`] if somebody else has taken over the lease that it is done `under`.
     async fn commit(
         &self,
         name: &ConsumerName,
         from: RangeInclusive<Position>,
         to: Position,
+        under: Option<Fence>,
     ) -> Result<bool, StoreError>;
 
     /// Notes that a consumer is there now.

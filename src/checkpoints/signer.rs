@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::store::{Duty, Lease, NewCheckpoint, Store};
+use crate::store::{Duty, Fence, Lease, NewCheckpoint, Store, StoreError};
 
 use super::{CheckpointError, SigningKeys, Witness, history, key, sign};
 
@@ -122,9 +122,11 @@ impl CheckpointSigner {
             *lease = self.store.lease(Duty::Checkpoints).await?;
         }
         let head = self.store.head().await?.position;
-        if lease.is_some() && *signed != Some(head) {
-            match self.sign().await {
+        if let (Some(held), true) = (&lease, *signed != Some(head)) {
+            match self.sign_under(Some(held.fence())).await {
                 Ok(()) => *signed = Some(head),
+                // another process signs from now on
+                Err(CheckpointError::Store(StoreError::Overtaken(_))) => *lease = None,
                 Err(error) => {
                     if matches!(error, CheckpointError::OtherKey { .. }) {
                         // another process may have the key that is missing here
@@ -142,6 +144,10 @@ impl CheckpointSigner {
     /// # Errors
     /// [`CheckpointError`]; nothing is signed unless the tree extends what was signed before.
     pub async fn sign(&self) -> Result<(), CheckpointError> {
+        self.sign_under(None).await
+    }
+
+    async fn sign_under(&self, under: Option<Fence>) -> Result<(), CheckpointError> {
         let store = &*self.store;
         let tree = store.tree().await?;
         let size = tree.frontier.size();
@@ -163,7 +169,7 @@ impl CheckpointSigner {
             note,
             created_at: clock::now(),
         };
-        store.add_checkpoint(&checkpoint).await?;
+        store.add_checkpoint(&checkpoint, under).await?;
         Witness::in_dir(self.keys.data_dir()).keep(&checkpoint.note)?;
         metrics::gauge!("warmledger_checkpoint_size").set(size as f64);
         Ok(())

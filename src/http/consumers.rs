@@ -298,7 +298,7 @@ async fn status(store: &dyn Store, name: &ConsumerName) -> Result<ConsumerStatus
 async fn commit(store: &dyn Store, name: &ConsumerName, position: u64, rewind: bool) -> Result<(), Problem> {
     let to = Position(position);
     let furthest = if rewind { Position(u64::MAX) } else { to };
-    if store.commit(name, Position(0)..=furthest, to).await? {
+    if store.commit(name, Position(0)..=furthest, to, None).await? {
         return Ok(());
     }
     let consumer = store.consumer(name).await?.ok_or_else(no_such_consumer)?;

@@ -16,9 +16,10 @@ use utoipa_axum::routes;
 
 use super::{App, Problem};
 use crate::checkpoints::ADVICE;
+use crate::duties;
 use crate::feed::{self, ConsumerStatus};
 use crate::runner::Health;
-use crate::store::StoreError;
+use crate::store::{Duty, StoreError};
 
 /// So many things that are wrong are named.
 const NAMED: usize = 5;
@@ -83,7 +84,7 @@ async fn healthz() -> Json<Up> {
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The store is away, or this process does not have the current master key, or the log is not the one that was signed, as one that was rolled back, or a table, a key \
+            description = "The store is away, or this process does not have the current master key, or no process folds the projections, or the log is not the one that was signed, as one that was rolled back, or a table, a key \
                            or a trigger of it is missing or disabled, or a projection fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows \
                            it, has parked rows; the detail says which."
         )
@@ -138,6 +139,11 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
             }
         })
         .collect();
+    // what else nobody does is an alert: webhooks are taken all the same
+    if app.vacant.borrow().contains(&Duty::Projections) {
+        let work = duties::work(Duty::Projections);
+        return Err(Problem::unavailable(format!("no process {work}")));
+    }
     if !complaints.is_empty() {
         return Err(Problem::unavailable(format!("projections: {}", complaints.join("; "))));
     }

@@ -12,7 +12,7 @@ use super::RunError;
 use super::ahead::{Portion, portion};
 use super::seen::Seen;
 use super::step_size::{Load, StepSize};
-use crate::store::{Advance, Generation, Parked, RowChange, Store, StoreError};
+use crate::store::{Advance, Fence, Generation, Parked, RowChange, Store, StoreError};
 
 /// A projection and the generation that is moved on.
 pub(super) struct Target {
@@ -117,7 +117,8 @@ impl Turn {
     }
 }
 
-/// Moves every target on by the events of one step, none of them beyond `until`.
+/// Moves every target on by the events of one step, none of them beyond `until`, as long as the lease is held that it is done
+/// `under`.
 ///
 /// # Errors
 /// [`RunError`] if the store fails or an event cannot be folded; nothing is written then.
@@ -126,11 +127,12 @@ pub(super) async fn advance(
     targets: &mut [Target],
     size: &StepSize,
     until: Option<Position>,
+    under: Option<Fence>,
 ) -> Result<Step, RunError> {
     let Some(prepared) = prepare(store, targets, size, until, &[]).await? else {
         return Ok(Step::UpToDate);
     };
-    if !store.advance(&prepared.steps).await? {
+    if !store.advance(&prepared.steps, under).await? {
         return Ok(Step::Overtaken);
     }
     prepared.move_on(targets);

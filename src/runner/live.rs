@@ -19,7 +19,7 @@ use super::rates::Rates;
 use super::step_size::StepSize;
 use super::{RunError, snapshots};
 use crate::clock;
-use crate::store::{Duty, Generation, GenerationState, Lease, Store, StoreError};
+use crate::store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
 
 /// Events of the first step.
 const FIRST_STEP: u32 = 250;
@@ -191,23 +191,31 @@ impl LiveRunner {
             tracing::warn!("the lease on the projections is lost");
             *lead = None;
         }
-        if lead.is_none() {
-            let Some(lease) = self.store.lease(Duty::Projections).await? else {
-                return Ok(());
-            };
-            tracing::info!("this process folds the projections");
-            let due = Due::default();
-            *lead = Some(Lead { lease, due });
+        let held = match lead {
+            Some(held) => held,
+            None => {
+                let Some(lease) = self.store.lease(Duty::Projections).await? else {
+                    return Ok(());
+                };
+                tracing::info!("this process folds the projections");
+                let due = Due::default();
+                lead.insert(Lead { lease, due })
+            }
+        };
+        held.due.begin(self, shutdown).await?;
+        match self.catch_up(held.lease.fence(), shutdown).await {
+            Err(RunError::Store(StoreError::Overtaken(_))) => {
+                tracing::warn!("another process has taken over the projections");
+                *lead = None;
+                Ok(())
+            }
+            caught_up => caught_up,
         }
-        if let Some(Lead { due, .. }) = lead {
-            due.begin(self, shutdown).await?;
-        }
-        self.catch_up(shutdown).await
     }
 
     /// Folds until there is no whole batch left: what is appended meanwhile waits for the next time. A projection that
     /// fails does not hold up the others.
-    async fn catch_up(&self, shutdown: &CancellationToken) -> Result<(), RunError> {
+    async fn catch_up(&self, fence: Fence, shutdown: &CancellationToken) -> Result<(), RunError> {
         while !shutdown.is_cancelled() {
             let mut by_position: BTreeMap<Position, Vec<Target>> = BTreeMap::new();
             for generation in self.store.generations().await? {
@@ -226,7 +234,7 @@ impl LiveRunner {
             }
             let mut more = false;
             for targets in by_position.values_mut() {
-                more |= self.step(targets).await?;
+                more |= self.step(targets, fence).await?;
             }
             if !more {
                 return Ok(());
@@ -237,8 +245,8 @@ impl LiveRunner {
 
     /// One step of projections that stand at the same position: together, or one by one if one of them fails. Tells
     /// whether there may well be more to fold.
-    async fn step(&self, targets: &mut [Target]) -> Result<bool, RunError> {
-        match advance(&*self.store, targets, &self.size, None).await {
+    async fn step(&self, targets: &mut [Target], fence: Fence) -> Result<bool, RunError> {
+        match advance(&*self.store, targets, &self.size, None, Some(fence)).await {
             Ok(step) => {
                 self.note(targets, None);
                 Ok(match step {
@@ -259,7 +267,7 @@ impl LiveRunner {
             Err(error) if error.is_its_own() && targets.len() > 1 => {
                 let mut more = false;
                 for target in targets.chunks_mut(1) {
-                    more |= Box::pin(self.step(target)).await?;
+                    more |= Box::pin(self.step(target, fence)).await?;
                 }
                 Ok(more)
             }

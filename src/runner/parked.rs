@@ -96,7 +96,7 @@ async fn retry_row(
             },
             passed_over: vec![key.to_owned()],
         };
-        if store.advance(&[step]).await? {
+        if store.advance(&[step], None).await? {
             return Ok(parked);
         }
     }

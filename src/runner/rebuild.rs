@@ -128,7 +128,7 @@ pub(super) async fn rebuild_by(
         let (held, begun) = (pace.is_held(), Instant::now());
         if held && under_way.is_none() {
             folding.begin_anew();
-            let stepped = advance(&**store, &mut targets, &pace.size(), None).await;
+            let stepped = advance(&**store, &mut targets, &pace.size(), None, None).await;
             match undisturbed(&**store, stepped.map(Some), &targets).await? {
                 Some(Step::Advanced { more: true }) => {
                     report(&**store, &targets, &mut progress).await?;
@@ -251,7 +251,7 @@ async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, S
         AbortOnDropHandle::new(tokio::spawn(async move {
             match &steps[range] {
                 [] => Ok(true),
-                steps => store.advance(steps).await,
+                steps => store.advance(steps, None).await,
             }
         }))
     };
@@ -416,7 +416,7 @@ async fn compare(
         if live.version != version {
             return Err(RunError::OtherVersion(name, live.version, version));
         }
-        let step = advance(store, targets, &size, Some(live.position)).await?;
+        let step = advance(store, targets, &size, Some(live.position), None).await?;
         progress(Progress {
             position: targets[0].generation.position,
             head: live.position,

@@ -209,7 +209,8 @@ impl Snapshots {
             pace.look(&*self.store).await?;
             let (held, begun) = (pace.is_held(), Instant::now());
             let (small, until) = (pace.size(), Some(position));
-            let step = advance(&*self.store, targets, if held { &small } else { &size }, until).await?;
+            let size = if held { &small } else { &size };
+            let step = advance(&*self.store, targets, size, until, None).await?;
             if !matches!(step, Step::Advanced { .. }) {
                 // nobody else writes it: it can only be gone, or the log is shorter than it was
                 return Err(RunError::Disturbed);

@@ -2,6 +2,7 @@
 
 use aggregates::{EventError, IdError};
 
+use super::lease::Duty;
 use crate::tls;
 
 /// An error of a store. Its text names no stored value.
@@ -21,6 +22,12 @@ pub enum StoreError {
         /// The database's primary message, without its detail.
         message: String,
     },
+    /// Somebody else has taken over the lease under which this was to be written: nothing was.
+    #[error("another process has taken over {}: this step was not written", .0.as_str())]
+    Overtaken(Duty),
+    /// The database, or the way to it, cannot be used as it is set up.
+    #[error("the database cannot be used: {0}")]
+    Unsuitable(String),
     /// The subject is under legal hold and cannot be erased.
     #[error("the subject is under legal hold")]
     Held,
@@ -40,7 +47,7 @@ impl StoreError {
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Locked(_))
+        matches!(self, Self::Unavailable(_) | Self::Locked(_) | Self::Overtaken(_))
     }
 
     /// Whether a table was not there: where generations come and go, somebody else has dropped it.

@@ -3,7 +3,7 @@
 use aggregates::{Position, SubjectId};
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::{Fence, StoreError};
 use crate::vault::{MasterKeyId, WrappedKey};
 
 /// A data key that was wrapped anew.
@@ -122,7 +122,8 @@ pub trait KeyStore: Send + Sync + 'static {
     ) -> Result<Vec<WrappedKey>, StoreError>;
 
     /// Replaces wrapped keys, all in one transaction. Tells how many were still there to be replaced.
-    async fn rewrap(&self, keys: &[Rewrapped]) -> Result<u64, StoreError>;
+    /// [`StoreError::Overtaken`], and nothing written, if somebody else has taken over the lease that it is done `under`.
+    async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError>;
 
     /// How many data keys each master key wraps.
     async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError>;

@@ -55,11 +55,12 @@ use sqlx::Connection;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+use super::lease::{LeaseTable, Leases};
 use super::{
-    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Found,
-    Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, Lookup, NewCheckpoint, Outline, ParkedCount,
-    ParkedRow, RawEvent, Reference, RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken,
-    StreamSnapshot, Switch, TreeHead, TreeStore, WriteAheadLog,
+    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Fence,
+    Found, Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, LeaseState, Lookup, NewCheckpoint,
+    Outline, ParkedCount, ParkedRow, RawEvent, Reference, RowQuery, SchemaCheck, Store, StoreError, StoredEvent,
+    StoredRow, StoredToken, StreamSnapshot, Switch, TreeHead, TreeStore, WriteAheadLog,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
@@ -90,6 +91,7 @@ pub struct SqliteStore {
     writer: SqlitePool,
     /// Readers; under WAL they neither wait for the writer nor hold it up.
     pool: SqlitePool,
+    leases: Leases<lease::Table>,
     path: PathBuf,
 }
 
@@ -148,9 +150,15 @@ impl SqliteStore {
             .max_connections(4)
             .connect_with(options.pragma("cache_size", READER_CACHE))
             .await?;
+        let leases = lease::Table {
+            writer: writer.clone(),
+            pool: pool.clone(),
+        };
+        let leases = Leases::new(leases, Leases::<()>::holder("warmledger"));
         Ok(Self {
             writer,
             pool,
+            leases,
             path: path.to_owned(),
         })
     }
@@ -176,6 +184,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
+        self.leases.close().await;
         self.pool.close().await;
         self.writer.close().await;
     }
@@ -243,8 +252,8 @@ impl Store for SqliteStore {
         generations::documents(&self.pool, generation, keys).await
     }
 
-    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError> {
-        steps::advance(&self.writer, steps).await
+    async fn advance(&self, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
+        steps::advance(&self.writer, steps, under).await
     }
 
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
@@ -308,7 +317,11 @@ impl Store for SqliteStore {
     }
 
     async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        lease::take(&self.path, duty)
+        self.leases.take(duty).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseState>, StoreError> {
+        self.leases.table.all().await
     }
 
     async fn consumers(&self) -> Result<Vec<Consumer>, StoreError> {
@@ -334,8 +347,9 @@ impl Store for SqliteStore {
         name: &ConsumerName,
         from: RangeInclusive<Position>,
         to: Position,
+        under: Option<Fence>,
     ) -> Result<bool, StoreError> {
-        consumers::commit(&self.writer, name, from, to).await
+        consumers::commit(&self.writer, name, from, to, under).await
     }
 
     async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError> {
@@ -409,8 +423,8 @@ impl TreeStore for SqliteStore {
         checkpoints::add_key(&self.writer, verifier, checkpoint).await
     }
 
-    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
-        checkpoints::add(&self.writer, checkpoint).await
+    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError> {
+        checkpoints::add(&self.writer, checkpoint, under).await
     }
 
     async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError> {

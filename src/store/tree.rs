@@ -6,7 +6,7 @@ use aggregates::Position;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Head, Reference, StoreError};
+use super::{Fence, Head, Reference, StoreError};
 use crate::tlog::{Frontier, Growth, Hash};
 
 /// A hash as it is stored: a leaf's or a node's.
@@ -153,7 +153,8 @@ pub trait TreeStore: Send + Sync + 'static {
     async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError>;
 
     /// Keeps a checkpoint under the next number: 1, 2, 3, …; one that is kept already is not kept again.
-    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint) -> Result<(), StoreError>;
+    /// [`StoreError::Overtaken`] if somebody else has taken over the lease that it is done `under`.
+    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError>;
 
     /// The checkpoint that was signed last.
     async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError>;

@@ -103,7 +103,7 @@ pub struct Rotation<'a> {
     masters: Arc<MasterKeys>,
     to: MasterKeyId,
     resumed: bool,
-    _lease: Box<dyn Lease>,
+    lease: Box<dyn Lease>,
 }
 
 impl<'a> Rotation<'a> {
@@ -149,7 +149,7 @@ impl<'a> Rotation<'a> {
             masters,
             to,
             resumed,
-            _lease: lease,
+            lease,
         })
     }
 
@@ -162,7 +162,13 @@ impl<'a> Rotation<'a> {
     ///
     /// # Errors
     /// [`RotationError`].
-    pub async fn run(self, mut progress: impl FnMut(u64, u64)) -> Result<Rotated, RotationError> {
+    pub async fn run(self, progress: impl FnMut(u64, u64)) -> Result<Rotated, RotationError> {
+        let rotated = self.wrap_all(progress).await;
+        self.lease.give_back().await;
+        rotated
+    }
+
+    async fn wrap_all(&self, mut progress: impl FnMut(u64, u64)) -> Result<Rotated, RotationError> {
         let mut rewrapped = 0;
         let mut left = self.left().await?;
         for _ in 0..ROUNDS {
@@ -176,7 +182,7 @@ impl<'a> Rotation<'a> {
                 let Some(last) = step.last() else { break };
                 after = Some(last.subject.clone());
                 let wrapped: Result<Vec<Rewrapped>, VaultError> = step.into_iter().map(|key| self.wrap(key)).collect();
-                rewrapped += self.store.rewrap(&wrapped?).await?;
+                rewrapped += self.store.rewrap(&wrapped?, Some(self.lease.fence())).await?;
                 progress(rewrapped, total.max(rewrapped));
             }
             left = self.left().await?;

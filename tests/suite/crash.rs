@@ -176,7 +176,7 @@ mod postgres_only {
             };
             let sql = format!(
                 "SELECT CAST(count(pg_terminate_backend(pid)) AS text) FROM pg_stat_activity
-                 WHERE application_name = 'warmledger' AND datname = current_database() AND {whom}"
+                 WHERE application_name LIKE 'warmledger %' AND datname = current_database() AND {whom}"
             );
             cut += raw.texts(&sql).await[0].parse::<usize>().unwrap();
             tokio::time::sleep(Duration::from_millis(rand::random_range(5..40))).await;

@@ -368,7 +368,10 @@ async fn a_row_that_is_mended_in_the_middle_of_a_step_misses_no_event(database: 
         passed_over: vec![ORDER.to_owned()],
     };
     assert_eq!(retry(&*store, orders, None).await.unwrap().mended, [ORDER]);
-    assert!(!store.advance(&[step]).await.unwrap(), "it would have lost an event");
+    assert!(
+        !store.advance(&[step], None).await.unwrap(),
+        "it would have lost an event"
+    );
     let generations = store.generations().await.unwrap();
     let live = generations.iter().find(|found| found.name == "orders").unwrap();
     assert_eq!(live.position, Position(3));

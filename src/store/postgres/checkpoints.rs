@@ -4,10 +4,11 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 
+use super::lease;
 use super::log::{moment, position};
 use super::tree::number;
 use crate::clock::now;
-use crate::store::{KeptCheckpoint, KeptKey, NewCheckpoint, StoreError};
+use crate::store::{Fence, KeptCheckpoint, KeptKey, NewCheckpoint, StoreError};
 
 pub(super) async fn origin(pool: &PgPool, offer: &str) -> Result<String, StoreError> {
     sqlx::query("INSERT INTO log_origin (origin) VALUES ($1) ON CONFLICT DO NOTHING")
@@ -55,9 +56,10 @@ pub(super) async fn add_key(
     Ok(tx.commit().await?)
 }
 
-pub(super) async fn add(pool: &PgPool, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
+pub(super) async fn add(pool: &PgPool, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError> {
     let mut tx = pool.begin().await?;
     insert(&mut tx, checkpoint).await?;
+    lease::check(&mut tx, under).await?;
     Ok(tx.commit().await?)
 }
 

@@ -49,8 +49,11 @@ impl PostgresUrl {
         // the driver's own way to the password file logs the lines that it cannot read
         let mut options = PgConnectOptions::new_without_pgpass()
             .application_name(self.application_name.as_deref().unwrap_or(NAME))
-            .options(self.options.iter().map(|(name, value)| (name, value.expose())))
             .ssl_mode(PgSslMode::Disable);
+        // even none would be sent, and pgbouncer takes none
+        if !self.options.is_empty() {
+            options = options.options(self.options.iter().map(|(name, value)| (name, value.expose())));
+        }
         if let Some(port) = server.port {
             options = options.port(port);
         }

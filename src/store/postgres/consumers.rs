@@ -7,9 +7,10 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
+use super::lease;
 use super::log::{moment, position, to_i64};
 use crate::clock;
-use crate::store::{Consumer, ConsumerName, EventFilter, StoreError};
+use crate::store::{Consumer, ConsumerName, EventFilter, Fence, StoreError};
 
 const COLUMNS: &str = "name, filter::text AS filter, position, created_at, updated_at, seen_at, owner";
 
@@ -49,7 +50,9 @@ pub(super) async fn commit(
     name: &ConsumerName,
     from: RangeInclusive<Position>,
     to: Position,
+    under: Option<Fence>,
 ) -> Result<bool, StoreError> {
+    let mut tx = pool.begin().await?;
     let done = sqlx::query(
         "UPDATE consumers SET position = $2, updated_at = $3, seen_at = $3
          WHERE name = $1 AND position BETWEEN $4 AND $5",
@@ -59,8 +62,10 @@ pub(super) async fn commit(
     .bind(clock::now().to_sqlx())
     .bind(to_i64(*from.start()))
     .bind(to_i64(*from.end()))
-    .execute(pool)
+    .execute(&mut *tx)
     .await?;
+    lease::check(&mut tx, under).await?;
+    tx.commit().await?;
     Ok(done.rows_affected() > 0)
 }
 

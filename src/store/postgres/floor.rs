@@ -8,12 +8,12 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 use tokio::time::timeout;
 
-use super::lease::FIRST;
 use super::log::{self, LONGEST, PLAIN, Turns};
 use crate::store::{Append, Batch, Floor, Parts, StoreError, StoredEvent};
 
-/// Who wants the floor waits here for it.
-const FLOOR: i64 = FIRST + 3;
+/// Who wants the floor waits for the lock of this number and that of the ledger's table `head` in the database (its oid, 32 bits):
+/// advisory locks are per database, and there may be a ledger in each of its schemas. "warm" in ASCII.
+const FLOOR: i64 = 0x7761_726d << 32;
 
 /// A transaction that holds the head.
 pub(super) struct Held<'a> {
@@ -37,7 +37,7 @@ pub(super) async fn take<'a>(
         connection: Some(connection),
     };
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR}); SELECT FROM head FOR NO KEY UPDATE;
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR} + 'head'::regclass::oid::bigint); SELECT FROM head FOR NO KEY UPDATE;
          SELECT {PLAIN}{} FROM events WHERE position > {} ORDER BY position LIMIT {limit}",
         Parts::Leaves.columns(),
         log::to_i64(after),
@@ -58,7 +58,10 @@ impl Held<'_> {
         };
         match timeout(LONGEST, raw_sql(AssertSqlSafe(sql)).fetch_all(&mut **connection)).await {
             Ok(rows) => Ok(rows?),
-            Err(_) => Err(log::too_long()),
+            Err(_) => {
+                self.turns.sessions.distrust();
+                Err(log::too_long())
+            }
         }
     }
 

@@ -10,8 +10,9 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, Executor, Postgres, QueryBuilder, Row, SqlSafeStr};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::session::Sessions;
 use super::tree;
 use crate::store::tree::hash;
 use crate::store::{
@@ -27,9 +28,9 @@ const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 const APPEND: &str =
     "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                                           $21, $22, $23, $24, $25)";
-/// How long an append may take: longer than anything but a lock that somebody holds, and well under the minute after which the
-/// sender of a webhook gives up.
-pub(super) const LONGEST: Duration = Duration::from_secs(20);
+/// How long an append may take: longer than anything but a lock that somebody holds, or a session that has vanished, and well
+/// under the minute after which the sender of a webhook gives up.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
 /// The key that two processes meet in which write behind their own batches.
 const POSITIONS: &str = "events_pkey";
 
@@ -53,12 +54,14 @@ pub(super) struct Turns {
     process: i32,
     taken: Mutex<u32>,
     /// Connections that wait for the next turn: the pool would have each answer once more before it lends it again.
-    idle: std::sync::Mutex<Vec<PoolConnection<Postgres>>>,
+    idle: std::sync::Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
+    pub(super) sessions: Sessions,
 }
 
 impl Turns {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(sessions: Sessions) -> Self {
         Self {
+            sessions,
             process: rand::random(),
             taken: Mutex::default(),
             idle: std::sync::Mutex::default(),
@@ -70,7 +73,7 @@ impl Turns {
         self.idle().clear();
     }
 
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<PoolConnection<Postgres>>> {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -78,8 +81,7 @@ impl Turns {
     /// wait for its connection to be made.
     pub(super) async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
         let mut taken = self.taken.lock().await;
-        let idle = self.idle().pop();
-        let connection = match idle {
+        let connection = match self.idle_one() {
             Some(connection) => connection,
             None => writer.acquire().await?,
         };
@@ -87,9 +89,21 @@ impl Turns {
         Ok((*taken as i16, connection))
     }
 
+    /// One that waits, unless it may have vanished.
+    fn idle_one(&self) -> Option<PoolConnection<Postgres>> {
+        let mut idle = self.idle();
+        while let Some((mut connection, used)) = idle.pop() {
+            if self.sessions.trusts(Some(used)) {
+                return Some(connection);
+            }
+            connection.close_on_drop();
+        }
+        None
+    }
+
     /// Keeps a connection on which nothing is under way any more for the next turn.
     pub(super) fn give_back(&self, connection: PoolConnection<Postgres>) {
-        self.idle().push(connection);
+        self.idle().push((connection, Instant::now()));
     }
 
     pub(super) fn process(&self) -> i32 {
@@ -105,7 +119,11 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::E
 
 pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) -> Result<Append, StoreError> {
     let (turn, mut connection) = turns.take(writer).await?;
+    let begun = Instant::now();
     let appended = append_on(&mut connection, (turns.process, turn), batch).await;
+    if begun.elapsed() >= LONGEST {
+        turns.sessions.distrust();
+    }
     match appended {
         Ok(_) => turns.give_back(connection),
         // whatever is left of it on the server ends with the session

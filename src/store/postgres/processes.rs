@@ -6,12 +6,13 @@ use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
 use super::log::moment;
+use super::session::SOON;
 use crate::store::{Holds, Process, ProcessStore, SeenProcess, StoreError};
 
 #[async_trait]
 impl ProcessStore for PostgresStore {
     async fn process_seen(&self, process: &Process) -> Result<(), StoreError> {
-        sqlx::query(
+        let noting = sqlx::query(
             "WITH forgotten AS (DELETE FROM processes WHERE seen_at < clock_timestamp() - interval '1 day' AND id <> $1)
              INSERT INTO processes (id, host, pid, data_dir, version, holds) VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (id) DO UPDATE SET holds = excluded.holds, beats = processes.beats + 1, seen_at = clock_timestamp()",
@@ -21,22 +22,24 @@ impl ProcessStore for PostgresStore {
         .bind(i64::from(process.pid))
         .bind(&process.data_dir)
         .bind(&process.version)
-        .bind(process.holds.to_json()?)
-        .execute(&self.pool)
-        .await?;
+        .bind(process.holds.to_json()?);
+        self.sessions.within(SOON, noting.execute(&self.pool)).await?;
         Ok(())
     }
 
     async fn processes(&self) -> Result<Vec<SeenProcess>, StoreError> {
         let sql =
             "SELECT * FROM processes WHERE seen_at > clock_timestamp() - interval '10 seconds' ORDER BY started_at, id";
-        let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
+        let rows = self
+            .sessions
+            .within(SOON, sqlx::query(sql).fetch_all(&self.pool))
+            .await?;
         rows.iter().map(process).collect()
     }
 
     async fn process_ended(&self, id: &str) -> Result<(), StoreError> {
         let query = sqlx::query("DELETE FROM processes WHERE id = $1").bind(id);
-        query.execute(&self.pool).await?;
+        self.sessions.within(SOON, query.execute(&self.pool)).await?;
         Ok(())
     }
 }

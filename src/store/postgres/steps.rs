@@ -1,5 +1,7 @@
 //! Moving projections on, on PostgreSQL: rows and checkpoints in one transaction.
 
+use std::time::Duration;
+
 use jiff_sqlx::ToSqlx;
 use projections::{Column, Kind, Value};
 use sqlx::pool::PoolConnection;
@@ -8,22 +10,44 @@ use sqlx::query::QueryScalar;
 use sqlx::{AssertSqlSafe, Connection, Postgres};
 
 use super::log::to_i64;
-use super::{copy, parked};
+use super::session::Sessions;
+use super::{copy, lease, parked};
 use crate::clock;
 use crate::store::parts::by_size;
-use crate::store::{Advance, RowChange, StoreError, table_name};
+use crate::store::{Advance, Fence, RowChange, StoreError, table_name};
 
 /// How much of a COPY is sent at once, in bytes: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
 const PIECE: usize = 256 << 10;
 
-pub(super) async fn advance(pool: &PgPool, steps: &[Advance]) -> Result<bool, StoreError> {
+pub(super) async fn advance(
+    pool: &PgPool,
+    patience: Patience<'_>,
+    steps: &[Advance],
+    under: Option<Fence>,
+) -> Result<bool, StoreError> {
     let mut lent = Lent {
         connection: pool.acquire().await?,
         given_back: false,
     };
-    let moved = move_on(&mut lent.connection, steps).await?;
+    let moved = move_on(&mut lent.connection, patience, steps, under).await?;
     lent.given_back = true;
     Ok(moved)
+}
+
+/// How long each statement of a step may take: a step as a whole takes as long as there is to write.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) limit: Duration,
+}
+
+impl Patience<'_> {
+    async fn with<T, E>(self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        self.sessions.within(self.limit, call).await
+    }
 }
 
 /// A connection that is closed unless it is given back: whoever is cut short may leave it in the middle of a COPY.
@@ -40,14 +64,18 @@ impl Drop for Lent {
     }
 }
 
-async fn move_on(connection: &mut PgConnection, steps: &[Advance]) -> Result<bool, StoreError> {
-    let mut tx = connection.begin().await?;
+async fn move_on(
+    connection: &mut PgConnection,
+    patience: Patience<'_>,
+    steps: &[Advance],
+    under: Option<Fence>,
+) -> Result<bool, StoreError> {
+    let mut tx = patience.with(connection.begin()).await?;
     // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
-    sqlx::query("SET LOCAL synchronous_commit = off")
-        .execute(&mut *tx)
-        .await?;
+    let asynchronous = sqlx::query("SET LOCAL synchronous_commit = off");
+    patience.with(asynchronous.execute(&mut *tx)).await?;
     for step in steps {
-        let moved = sqlx::query(
+        let moving = sqlx::query(
             "UPDATE projection_generations SET position = $1, updated_at = $2
              WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'",
         )
@@ -55,32 +83,32 @@ async fn move_on(connection: &mut PgConnection, steps: &[Advance]) -> Result<boo
         .bind(clock::now().to_sqlx())
         .bind(&step.from.name)
         .bind(step.from.generation)
-        .bind(to_i64(step.from.position))
-        .execute(&mut *tx)
-        .await?;
-        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
-            tx.rollback().await?;
+        .bind(to_i64(step.from.position));
+        let moved = patience.with(moving.execute(&mut *tx)).await?;
+        if moved.rows_affected() == 0 || !patience.with(parked::stand_still(&mut tx, step)).await? {
+            patience.with(tx.rollback()).await?;
             return Ok(false);
         }
-        let more = write_rows(&mut tx, step).await?;
+        let more = write_rows(&mut tx, patience, step).await?;
         if more != 0 {
-            sqlx::query(
+            let counting = sqlx::query(
                 "UPDATE projection_generations SET row_count = row_count + $1 WHERE name = $2 AND generation = $3",
             )
             .bind(more)
             .bind(&step.from.name)
-            .bind(step.from.generation)
-            .execute(&mut *tx)
-            .await?;
+            .bind(step.from.generation);
+            patience.with(counting.execute(&mut *tx)).await?;
         }
-        parked::write(&mut tx, step).await?;
+        patience.with(parked::write(&mut tx, step)).await?;
     }
-    tx.commit().await?;
+    // at the end, so that little time is left in which it could still be overtaken
+    patience.with(lease::check(&mut tx, under)).await?;
+    patience.with(tx.commit()).await?;
     Ok(true)
 }
 
 /// Writes what changes; how many rows more there are now, or fewer.
-async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreError> {
+async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advance) -> Result<i64, StoreError> {
     let table = table_name(&step.from);
     let mut more = 0;
     let removed: Vec<&str> = step
@@ -91,7 +119,8 @@ async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreE
         .collect();
     if !removed.is_empty() {
         let sql = format!("DELETE FROM {table} WHERE key = ANY ($1)");
-        let removed = sqlx::query(AssertSqlSafe(sql)).bind(removed).execute(&mut *tx).await?;
+        let removing = sqlx::query(AssertSqlSafe(sql)).bind(removed);
+        let removed = patience.with(removing.execute(&mut *tx)).await?;
         more -= i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
     }
     let kept = |new: bool| -> Vec<(&RowChange, &(String, projections::Row))> {
@@ -100,7 +129,7 @@ async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreE
             .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
             .collect()
     };
-    more += copy_rows(tx, step, &kept(true)).await?;
+    more += copy_rows(tx, patience, step, &kept(true)).await?;
     let kept = kept(false);
     let arrays: String = (3..)
         .zip(step.columns)
@@ -132,7 +161,7 @@ async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreE
         for (index, column) in step.columns.iter().enumerate() {
             query = bind_column(query, column, part.iter().map(|(_, (_, row))| row.get(index)))?;
         }
-        more += query.fetch_one(&mut *tx).await?;
+        more += patience.with(query.fetch_one(&mut *tx)).await?;
     }
     Ok(more)
 }
@@ -140,6 +169,7 @@ async fn write_rows(tx: &mut PgConnection, step: &Advance) -> Result<i64, StoreE
 /// Writes rows that are not there yet; how many.
 async fn copy_rows(
     tx: &mut PgConnection,
+    patience: Patience<'_>,
     step: &Advance,
     new: &[(&RowChange, &(String, projections::Row))],
 ) -> Result<i64, StoreError> {
@@ -159,17 +189,17 @@ async fn copy_rows(
     }
     let sql = format!("COPY {table} (key, document{names}) FROM STDIN (FORMAT binary)");
     let mut rows = copy::Rows::begin();
-    let mut into = tx.copy_in_raw(&sql).await?;
+    let mut into = patience.with(tx.copy_in_raw(&sql)).await?;
     for (change, (document, row)) in new {
         rows.row(&change.key, document, row);
         if rows.bytes().len() >= PIECE {
-            into.send(rows.bytes()).await?;
+            patience.with(into.send(rows.bytes())).await?;
             rows.clear();
         }
     }
     rows.end();
-    into.send(rows.bytes()).await?;
-    Ok(i64::try_from(into.finish().await?).unwrap_or(i64::MAX))
+    patience.with(into.send(rows.bytes())).await?;
+    Ok(i64::try_from(patience.with(into.finish()).await?).unwrap_or(i64::MAX))
 }
 
 fn array_type_of(kind: Kind) -> &'static str {

@@ -1,12 +1,13 @@
 //! The log's origin, keys and checkpoints on SQLite.
 
 use sqlx::Row;
-use sqlx::sqlite::{SqliteExecutor, SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
+use super::lease;
 use super::log::{moment, position};
 use super::tree::number;
 use crate::clock::{now, rfc3339_micros};
-use crate::store::{KeptCheckpoint, KeptKey, NewCheckpoint, StoreError};
+use crate::store::{Fence, KeptCheckpoint, KeptKey, NewCheckpoint, StoreError};
 
 pub(super) async fn origin(pool: &SqlitePool, offer: &str) -> Result<String, StoreError> {
     sqlx::query("INSERT INTO log_origin (only_row, origin) VALUES (1, ?) ON CONFLICT DO NOTHING")
@@ -49,13 +50,20 @@ pub(super) async fn add_key(
         .execute(&mut *tx)
         .await?;
     if let Some(checkpoint) = checkpoint {
-        add(&mut *tx, checkpoint).await?;
+        insert(&mut tx, checkpoint).await?;
     }
     Ok(tx.commit().await?)
 }
 
+pub(super) async fn add(pool: &SqlitePool, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    lease::check(&mut tx, under).await?;
+    insert(&mut tx, checkpoint).await?;
+    Ok(tx.commit().await?)
+}
+
 /// Keeps a checkpoint under the next number, unless it is kept already.
-pub(super) async fn add(executor: impl SqliteExecutor<'_>, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
+async fn insert(tx: &mut SqliteConnection, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO checkpoints (number, size, root, note, created_at)
          SELECT (SELECT coalesce(max(number), 0) + 1 FROM checkpoints), ?1, ?2, ?3, ?4
@@ -65,7 +73,7 @@ pub(super) async fn add(executor: impl SqliteExecutor<'_>, checkpoint: &NewCheck
     .bind(checkpoint.root.as_slice())
     .bind(&checkpoint.note)
     .bind(rfc3339_micros(checkpoint.created_at))
-    .execute(executor)
+    .execute(tx)
     .await?;
     Ok(())
 }

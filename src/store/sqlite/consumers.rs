@@ -6,9 +6,10 @@ use aggregates::{ActorId, Position};
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
+use super::lease;
 use super::log::{moment, position, to_i64};
 use crate::clock::{now, rfc3339_micros};
-use crate::store::{Consumer, ConsumerName, EventFilter, StoreError};
+use crate::store::{Consumer, ConsumerName, EventFilter, Fence, StoreError};
 
 pub(super) async fn all(pool: &SqlitePool) -> Result<Vec<Consumer>, StoreError> {
     let rows = sqlx::query("SELECT * FROM consumers ORDER BY name")
@@ -60,8 +61,11 @@ pub(super) async fn commit(
     name: &ConsumerName,
     from: RangeInclusive<Position>,
     to: Position,
+    under: Option<Fence>,
 ) -> Result<bool, StoreError> {
     let now = rfc3339_micros(now());
+    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    lease::check(&mut tx, under).await?;
     let done = sqlx::query(
         "UPDATE consumers SET position = ?, updated_at = ?, seen_at = ? WHERE name = ? AND position BETWEEN ? AND ?",
     )
@@ -71,8 +75,9 @@ pub(super) async fn commit(
     .bind(name.as_str())
     .bind(to_i64(*from.start()))
     .bind(to_i64(*from.end()))
-    .execute(writer)
+    .execute(&mut *tx)
     .await?;
+    tx.commit().await?;
     Ok(done.rows_affected() > 0)
 }
 

@@ -8,10 +8,11 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::SqliteStore;
+use super::lease;
 use super::log::{position, to_i64};
 use crate::clock::{now, rfc3339_micros};
 use crate::store::keys::ERASURES_WITHOUT_EFFECT;
-use crate::store::{KeyStore, Mark, Rewrapped, StoreError, SubjectState};
+use crate::store::{Fence, KeyStore, Mark, Rewrapped, StoreError, SubjectState};
 use crate::vault::{FingerprintKey, MasterKeyId, WRAPPED_KEY, WrappedKey};
 
 /// Data keys with their subject's last erasure.
@@ -80,8 +81,9 @@ impl KeyStore for SqliteStore {
         rows.iter().map(key).collect()
     }
 
-    async fn rewrap(&self, keys: &[Rewrapped]) -> Result<u64, StoreError> {
+    async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError> {
         let mut tx = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        lease::check(&mut tx, under).await?;
         let mut replaced = 0;
         for key in keys {
             let done = sqlx::query("UPDATE data_keys SET wrapped = ? WHERE subject = ? AND wrapped = ?")

@@ -4,13 +4,14 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::log::{chunks, to_i64, tuples};
-use super::parked;
 use super::rows::bind;
+use super::{lease, parked};
 use crate::clock::{now, rfc3339_micros};
-use crate::store::{Advance, RowChange, StoreError, table_name};
+use crate::store::{Advance, Fence, RowChange, StoreError, table_name};
 
-pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance]) -> Result<bool, StoreError> {
+pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
     let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
+    lease::check(&mut tx, under).await?;
     let updated_at = rfc3339_micros(now());
     for step in steps {
         let moved = sqlx::query(

@@ -136,14 +136,24 @@ async fn a_step_from_a_stale_checkpoint_writes_nothing(database: Database) {
     let event = assigned("E1", "O1").domain("a.com", "S1", &["M1"]).at(Position(1));
     let other = failed("E2", "O2").fails("b.com", "No").at(Position(2));
 
-    assert!(store.advance(&[step(&first_orders, orders, &event, 1)]).await.unwrap());
+    assert!(
+        store
+            .advance(&[step(&first_orders, orders, &event, 1)], None)
+            .await
+            .unwrap()
+    );
     // from where it no longer is, alone or beside one that is right
-    assert!(!store.advance(&[step(&first_orders, orders, &other, 2)]).await.unwrap());
+    assert!(
+        !store
+            .advance(&[step(&first_orders, orders, &other, 2)], None)
+            .await
+            .unwrap()
+    );
     let both = [
         step(&first_domains, domains, &other, 2),
         step(&first_orders, orders, &other, 2),
     ];
-    assert!(!store.advance(&both).await.unwrap());
+    assert!(!store.advance(&both, None).await.unwrap());
     assert_eq!(raw.rows(orders).await.len(), 1, "only the first step is there");
     assert_eq!(raw.rows(domains).await.len(), 0);
     assert_eq!(live("orders").await.position, Position(1));
@@ -430,7 +440,7 @@ async fn a_snapshot_is_copied_whole_with_what_stands_still(database: Database) {
         position: Position(5),
         error: "on purpose".to_owned(),
     });
-    assert!(store.advance(&[all]).await.unwrap());
+    assert!(store.advance(&[all], None).await.unwrap());
     let first = Generation {
         position: Position(7),
         ..first
@@ -515,7 +525,7 @@ async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
             is_new: false,
             row: None,
         }));
-        let done = store.advance(&[all]).await.unwrap();
+        let done = store.advance(&[all], None).await.unwrap();
         (done, store.row_count(&live().await).await.unwrap())
     };
     assert_eq!(written(&["O1", "O2", "O3"], &[], 1).await, (true, 3));
@@ -529,7 +539,12 @@ async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
         position: Position(1),
         ..live().await
     };
-    assert!(!store.advance(&[step(&stale, orders, &order("O6"), 5)]).await.unwrap());
+    assert!(
+        !store
+            .advance(&[step(&stale, orders, &order("O6"), 5)], None)
+            .await
+            .unwrap()
+    );
     assert_eq!(store.row_count(&live().await).await.unwrap(), 2);
 
     // a generation from before the count was kept is counted once, and then kept count of
@@ -569,7 +584,7 @@ async fn a_new_row_is_the_same_however_it_is_written(database: Database) {
             all.changes.sort_by(|one, other| one.key.cmp(&other.key));
             all.changes.dedup_by(|one, other| one.key == other.key);
             all.changes.iter_mut().for_each(|change| change.is_new = is_new);
-            assert!(store.advance(&[all]).await.unwrap());
+            assert!(store.advance(&[all], None).await.unwrap());
         };
         write(&live, false).await;
         let rebuilt = store.create_generation(name, projection.version(), projection.columns());
@@ -623,7 +638,7 @@ async fn a_step_that_is_cut_short_leaves_nothing_behind(database: Database) {
         for waits in 0.. {
             // let go of at its first wait, its second, and so on: at every point where it can be; the last of those that were cut
             // short may have been done
-            if let Some(moved) = waiting_at_most(waits, store.advance(&[all()])).await {
+            if let Some(moved) = waiting_at_most(waits, store.advance(&[all()], None)).await {
                 moved.unwrap();
                 break;
             }

@@ -202,12 +202,12 @@ fn programs() -> PathBuf {
     told.into()
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     output("id", &["-u"]) == "0"
 }
 
 /// Whom the server runs as when the tests run as root.
-fn owner() -> &'static str {
+pub fn owner() -> &'static str {
     let known = Command::new("id").arg("postgres").output();
     if known.is_ok_and(|known| known.status.success()) {
         "postgres"
@@ -216,7 +216,7 @@ fn owner() -> &'static str {
     }
 }
 
-fn group() -> String {
+pub fn group() -> String {
     output("id", &["-g", owner()])
 }
 

@@ -12,10 +12,10 @@ use projections::Column;
 use tokio::sync::Semaphore;
 use warmledger::access::TokenHash;
 use warmledger::store::{
-    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Floor,
-    Found, Generation, GenerationState, Head, KeyStore, Lease, Lookup, Mark, ParkedCount, ParkedRow, Rewrapped,
-    RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot, SubjectState,
-    Switch, TakenFloor,
+    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Fence,
+    Floor, Found, Generation, GenerationState, Head, KeyStore, Lease, LeaseState, Lookup, Mark, ParkedCount, ParkedRow,
+    Rewrapped, RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
+    SubjectState, Switch, TakenFloor,
 };
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::store::{Process, ProcessStore, SeenProcess};
@@ -147,8 +147,8 @@ impl KeyStore for FaultyStore {
         self.real.keys_not_under(id, after, limit).await
     }
 
-    async fn rewrap(&self, keys: &[Rewrapped]) -> Result<u64, StoreError> {
-        self.real.rewrap(keys).await
+    async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError> {
+        self.real.rewrap(keys, under).await
     }
 
     async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError> {
@@ -327,8 +327,8 @@ impl Store for FaultyStore {
         self.real.documents(generation, keys).await
     }
 
-    async fn advance(&self, steps: &[Advance]) -> Result<bool, StoreError> {
-        self.real.advance(steps).await
+    async fn advance(&self, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
+        self.real.advance(steps, under).await
     }
 
     async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
@@ -345,6 +345,10 @@ impl Store for FaultyStore {
 
     async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
         self.real.lease(duty).await
+    }
+
+    async fn leases(&self) -> Result<Vec<LeaseState>, StoreError> {
+        self.real.leases().await
     }
 
     async fn consumers(&self) -> Result<Vec<Consumer>, StoreError> {
@@ -370,8 +374,9 @@ impl Store for FaultyStore {
         name: &ConsumerName,
         from: RangeInclusive<Position>,
         to: Position,
+        under: Option<Fence>,
     ) -> Result<bool, StoreError> {
-        self.real.commit(name, from, to).await
+        self.real.commit(name, from, to, under).await
     }
 
     async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError> {
@@ -508,8 +513,8 @@ impl TreeStore for FaultyStore {
         self.real.add_signing_key(verifier, checkpoint).await
     }
 
-    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
-        self.real.add_checkpoint(checkpoint).await
+    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError> {
+        self.real.add_checkpoint(checkpoint, under).await
     }
 
     async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError> {

@@ -1,0 +1,259 @@
+//! Leases: the right to do something that one process is enough for.
+//!
+//! A lease is a row with a deadline by the database's clock. Its holder moves the deadline on every second; a process that stops
+//! gives it back; of one that has vanished it ends by itself, so nobody waits for a session to end. Whoever takes it over raises
+//! the epoch, and each step that is written under a lease names its epoch: the database refuses the steps of a holder that was
+//! overtaken (Kleppmann, "How to do distributed locking", on fencing tokens).
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::StoreError;
+
+/// How long a lease lasts unless it is renewed. With the second between two looks of those who wait for it, and what the
+/// database takes to answer, somebody else has it well within ten seconds.
+pub const TERM: Duration = Duration::from_secs(5);
+/// How often its holder renews it.
+const RENEWED_EVERY: Duration = Duration::from_secs(1);
+/// How long the database may take to answer before it is asked again, over another connection.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What one process of several does for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Duty {
+    /// Folding the live projections.
+    Projections,
+    /// Publishing the feed to NATS.
+    Relay,
+    /// Wrapping the data keys anew.
+    KeyRotation,
+    /// Signing checkpoints.
+    Checkpoints,
+}
+
+impl Duty {
+    /// Its name in the table of leases and in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Projections => "projections",
+            Self::Relay => "relay",
+            Self::KeyRotation => "key-rotation",
+            Self::Checkpoints => "checkpoints",
+        }
+    }
+}
+
+/// Which lease something is written under. The write is refused with [`StoreError::Overtaken`] once somebody else has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The duty.
+    pub duty: Duty,
+    /// How often its lease had been taken over by then.
+    pub epoch: i64,
+}
+
+/// The right to do something that one process is enough for. Given back when dropped; it ends by itself, after [`TERM`], if its
+/// process has vanished.
+#[async_trait]
+pub trait Lease: Send {
+    /// Whether it is still held. Where it may have ended since the database did not answer, waits a moment for the answer.
+    async fn is_held(&mut self) -> bool;
+
+    /// What names it in what is written under it.
+    fn fence(&self) -> Fence;
+
+    /// Gives it back, and returns once that is done, or the database did not answer: a process that ends at once would leave
+    /// it behind.
+    async fn give_back(self: Box<Self>);
+}
+
+/// A lease as the database has it.
+#[derive(Clone, Debug)]
+pub struct LeaseState {
+    /// The duty's name.
+    pub duty: String,
+    /// Who has it, or had it last.
+    pub holder: String,
+    /// How often it was taken over.
+    pub epoch: i64,
+    /// How long it lasts, by the database's clock; below zero once it has ended.
+    pub remaining: SignedDuration,
+}
+
+impl LeaseState {
+    /// Whether anybody can take it: it has ended, or the database's clock was set back since.
+    pub fn is_vacant(&self) -> bool {
+        self.remaining <= SignedDuration::ZERO || self.remaining.unsigned_abs() > TERM * 2
+    }
+}
+
+/// The table of leases of one store.
+#[async_trait]
+pub(super) trait LeaseTable: Clone + Send + Sync + 'static {
+    /// Takes a lease that has ended, for [`TERM`]: its epoch, or none while somebody has it. One that lasts for more than twice
+    /// as long counts as ended: the clock was set back.
+    async fn take(&self, duty: Duty, holder: &str) -> Result<Option<i64>, StoreError>;
+
+    /// Lets it last for [`TERM`] from now on. `false` if somebody else has taken it over.
+    async fn renew(&self, fence: Fence) -> Result<bool, StoreError>;
+
+    /// Ends it, unless somebody else has taken it over.
+    async fn give_back(&self, fence: Fence) -> Result<(), StoreError>;
+
+    /// All that were ever taken.
+    async fn all(&self) -> Result<Vec<LeaseState>, StoreError>;
+}
+
+/// The leases that a store has taken.
+pub(super) struct Leases<T> {
+    pub(super) table: T,
+    holder: String,
+    renewing: TaskTracker,
+    closed: CancellationToken,
+}
+
+impl Leases<()> {
+    /// A name for a holder of leases, of a program of this name: no other one has it.
+    pub(super) fn holder(program: &str) -> String {
+        // PostgreSQL keeps 63 bytes of the name of a session
+        let program: String = program.chars().filter(char::is_ascii).take(30).collect();
+        format!("{program} {}-{:016x}", std::process::id(), rand::random::<u64>())
+    }
+}
+
+impl<T: LeaseTable> Leases<T> {
+    pub(super) fn new(table: T, holder: String) -> Self {
+        Self {
+            table,
+            holder,
+            renewing: TaskTracker::new(),
+            closed: CancellationToken::new(),
+        }
+    }
+
+    pub(super) async fn take(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
+        // looked at first: to ask for a lease is a write
+        let is_taken = |lease: &LeaseState| lease.duty == duty.as_str() && !lease.is_vacant();
+        if self.table.all().await?.iter().any(is_taken) {
+            return Ok(None);
+        }
+        // counted from before the call, so that it never lasts longer here than in the database
+        let asked = Instant::now();
+        let taken = match timeout(PATIENCE * 2, self.table.take(duty, &self.holder)).await {
+            Ok(taken) => taken?,
+            Err(_) => return Err(StoreError::Unavailable(format!("no answer within {:?}", PATIENCE * 2))),
+        };
+        let Some(epoch) = taken else { return Ok(None) };
+        let fence = Fence { duty, epoch };
+        let given_back = self.closed.child_token();
+        let (renewed, until) = watch::channel(Some(asked + TERM));
+        let renewing = renew(self.table.clone(), fence, renewed, given_back.clone());
+        Ok(Some(Box::new(Held {
+            fence,
+            until,
+            renewing: self.renewing.spawn(renewing),
+            given_back: given_back.drop_guard(),
+        })))
+    }
+
+    /// Gives all of them back.
+    pub(super) async fn close(&self) {
+        self.closed.cancel();
+        self.renewing.close();
+        self.renewing.wait().await;
+    }
+}
+
+/// Renews a lease until it is given back, or somebody else has taken it over.
+async fn renew(
+    table: impl LeaseTable,
+    fence: Fence,
+    until: watch::Sender<Option<Instant>>,
+    given_back: CancellationToken,
+) {
+    let mut troubled = false;
+    while given_back.run_until_cancelled(sleep(RENEWED_EVERY)).await.is_some() {
+        let asked = Instant::now();
+        let renewing = timeout(PATIENCE, table.renew(fence));
+        let Some(renewed) = given_back.run_until_cancelled(renewing).await else {
+            break;
+        };
+        let trouble = match renewed {
+            Ok(Ok(true)) => {
+                until.send_replace(Some(asked + TERM));
+                None
+            }
+            Ok(Ok(false)) => {
+                until.send_replace(None);
+                return;
+            }
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => Some(format!("the database did not answer within {PATIENCE:?}")),
+        };
+        // said once, however often it is tried
+        if let (Some(error), false) = (&trouble, troubled) {
+            tracing::warn!(
+                error,
+                duty = fence.duty.as_str(),
+                "a lease could not be renewed; trying again"
+            );
+        }
+        troubled = trouble.is_some();
+    }
+    match timeout(PATIENCE, table.give_back(fence)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::warn!(%error, duty = fence.duty.as_str(), "a lease could not be given back: it ends by itself")
+        }
+        Err(_) => tracing::warn!(
+            duty = fence.duty.as_str(),
+            "a lease could not be given back in time: it ends by itself"
+        ),
+    }
+}
+
+/// A lease that a task renews.
+struct Held {
+    fence: Fence,
+    /// Until when it is surely held; none once somebody else has it.
+    until: watch::Receiver<Option<Instant>>,
+    renewing: JoinHandle<()>,
+    given_back: DropGuard,
+}
+
+#[async_trait]
+impl Lease for Held {
+    async fn is_held(&mut self) -> bool {
+        loop {
+            match *self.until.borrow_and_update() {
+                None => return false,
+                Some(until) if Instant::now() < until => return true,
+                Some(_) => {}
+            }
+            if !matches!(timeout(PATIENCE, self.until.changed()).await, Ok(Ok(()))) {
+                return false;
+            }
+        }
+    }
+
+    fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    async fn give_back(self: Box<Self>) {
+        let Self {
+            renewing, given_back, ..
+        } = *self;
+        drop(given_back);
+        if let Err(error) = renewing.await {
+            tracing::error!(%error, "a lease was not given back: it ends by itself");
+        }
+    }
+}
