@@ -232,6 +232,44 @@ mod tests {
     }
 
     #[test]
+    fn every_list_takes_the_same_flags() {
+        for list in [
+            "consumers list",
+            "keys list",
+            "projections list",
+            "projections status",
+            "projections parked",
+            "quarantine list",
+            "subjects list",
+            "tokens list",
+        ] {
+            assert!(parses(&format!("warmledger {list} --limit 5 --json")), "{list}");
+            assert!(parses(&format!("warmledger {list} -n 5")), "{list}");
+        }
+        // these print JSON Lines, one event each
+        for list in ["events list", "events tail"] {
+            assert!(parses(&format!("warmledger {list} --limit 5")), "{list}");
+            assert!(parses(&format!("warmledger {list} -n 5")), "{list}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_position_is_told_what_one_is() {
+        for line in [
+            "events show WR3N4JEW3D76N6KGRQSG36SSHBXK",
+            "events list --after WR3N4JEW3D76N6KGRQSG36SSHBXK",
+            "events evidence E1 --reason a-reason-of-ten",
+            "quarantine list --after x",
+            "quarantine replay x",
+        ] {
+            let error = Cli::try_parse_from(format!("warmledger {line}").split_whitespace());
+            let error = error.err().expect(line).to_string();
+            assert!(error.contains("a position is wanted"), "{line}: {error}");
+        }
+        assert!(!parses("warmledger events show 0"));
+    }
+
+    #[test]
     fn the_simulator_takes_what_the_contract_says() {
         assert!(parses(
             "warmledger simulate --url http://127.0.0.1:8080 --orders 9 --rate 2.5 --scenario partial_failure --renewals \

@@ -16,9 +16,11 @@
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
 //! - `auth`, `erased`, `extract`, `list`, `problem`, `reading`: what the resources share
+//! - `accept`: the media types that a caller takes
 //! - `watch`: what is done for every request
 //! - `server`: connections, within their limits
 
+mod accept;
 mod access;
 mod auth;
 mod checkpoints;
@@ -68,6 +70,7 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
+use accept::Offers;
 pub use problem::Problem;
 pub use server::{Limits, Peer, serve};
 
@@ -141,12 +144,10 @@ pub struct App {
     pub tasks: TaskTracker,
 }
 
-/// The service's routes.
-///
-/// # Errors
-/// If their document cannot be written as JSON.
-pub fn router(app: App) -> serde_json::Result<Router> {
-    let app = Arc::new(app);
+/// The routes with their document; `guard` is what stands before those of the API.
+fn routes(
+    guard: impl FnOnce(OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>>,
+) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
     let api = OpenApiRouter::new()
         .merge(orders::router())
         .merge(domains::router())
@@ -165,27 +166,51 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .merge(parked::router())
         .merge(rows::router())
         .merge(checkpoints::router())
-        .merge(proofs::router())
-        .layer(from_fn_with_state(Arc::clone(&app), auth::answer_while_good));
+        .merge(proofs::router());
     let (router, mut document) = OpenApiRouter::with_openapi(openapi::base())
         .merge(openapi::router())
         .merge(webhooks::router())
-        .merge(api)
+        .merge(guard(api))
         .merge(checkpoints::log_router())
         .merge(tiles::router())
         .merge(health::router())
         .split_for_parts();
+    openapi::add_refusals(&mut document);
+    (router, document)
+}
+
+/// The OpenAPI document as JSON: what `/openapi.json` answers.
+///
+/// # Errors
+/// If it cannot be written as JSON.
+pub fn document() -> serde_json::Result<Vec<u8>> {
+    written(routes(|api| api).1)
+}
+
+fn written(mut document: utoipa::openapi::OpenApi) -> serde_json::Result<Vec<u8>> {
     openapi::name_rests(&mut document);
+    serde_json::to_vec(&document)
+}
+
+/// The service's routes.
+///
+/// # Errors
+/// If their document cannot be written as JSON.
+pub fn router(app: App) -> serde_json::Result<Router> {
+    let app = Arc::new(app);
+    let guard = from_fn_with_state(Arc::clone(&app), auth::answer_while_good);
+    let (router, document) = routes(|api| api.layer(guard));
     let proxies = Arc::clone(&app.proxies);
-    let document = openapi::Document(Bytes::from(serde_json::to_vec(&document)?));
+    let offers = Arc::new(Offers::of(&document));
+    let document = openapi::Document(Bytes::from(written(document)?));
     Ok(router
         .fallback(no_such_path)
         .method_not_allowed_fallback(other_method)
         // one layer of all: each is a boxed service more for every request
         .layer((
             from_fn(move |request: Request, next: Next| {
-                let proxies = Arc::clone(&proxies);
-                async move { watch::watch(&proxies, request, next).await }
+                let (proxies, offers) = (Arc::clone(&proxies), Arc::clone(&offers));
+                async move { watch::watch(&proxies, &offers, request, next).await }
             }),
             CatchPanicLayer::custom(watch::panicked),
             Extension(document),

@@ -51,7 +51,7 @@ pub enum IngestError {
 
 /// What can be said of the signature on an original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-#[serde(tag = "result", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(tag = "result", rename_all = "camelCase")]
 pub enum SignatureFinding {
     /// One of the source's keys gives it.
     Valid {
@@ -61,9 +61,10 @@ pub enum SignatureFinding {
         #[schema(value_type = String)]
         scheme: Scheme,
         /// Whether the time of sending is part of what is signed.
+        #[serde(rename = "timestampIsSigned")]
         timestamp_is_signed: bool,
         /// The time of sending that the headers name.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(rename = "sentAt", skip_serializing_if = "Option::is_none")]
         sent_at: Option<Timestamp>,
     },
     /// None of today's keys gives it: the key was retired, or is not that of the sender.

@@ -53,6 +53,7 @@ const WAITING_KIB: usize = 64 * 1024;
 /// What became of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = WebhookOutcome)]
 pub enum Outcome {
     /// It is a new event now.
     Recorded,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::output;
+use super::output::ListArgs;
 use crate::feed::{self, ConsumerStatus};
 use crate::settings::Settings;
 
@@ -26,11 +26,7 @@ pub struct ConsumersArgs {
 pub enum ConsumersCommand {
     /// Show how far each named consumer of the feed is; `nats` is the relay's
     #[command(after_help = "Examples:\n  warmledger consumers list\n  warmledger consumers list --json")]
-    List {
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
 }
 
 /// Lists consumers.
@@ -38,17 +34,9 @@ pub enum ConsumersCommand {
 /// # Errors
 /// If the store can't be reached.
 pub async fn run(args: ConsumersArgs, settings: Settings) -> anyhow::Result<ExitCode> {
-    let ConsumersCommand::List { json } = args.command;
+    let ConsumersCommand::List(list) = args.command;
     let statuses = feed::statuses(&*super::open_store(&settings).await?).await?;
-    if json {
-        output::print_json(&statuses)?;
-    } else {
-        let rows: Vec<_> = statuses.iter().map(row).collect();
-        output::print(&output::table(
-            ["name", "position", "lag", "seconds", "last seen"],
-            &rows,
-        ))?;
-    }
+    list.print(statuses, ["name", "position", "lag", "seconds", "last seen"], row)?;
     Ok(ExitCode::SUCCESS)
 }
 

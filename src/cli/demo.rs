@@ -50,10 +50,10 @@ Examples:
   warmledger demo --data-dir ./demo        keep what was played")]
 pub struct DemoArgs {
     /// How many orders to play
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = output::number)]
     pub orders: u64,
     /// Seed of everything that is made up: on a fresh ledger the same seed plays the same orders
-    #[arg(long, value_name = "S", default_value_t = 1)]
+    #[arg(long, value_name = "S", default_value_t = 1, value_parser = output::number)]
     pub seed: u64,
     /// How long the hour takes
     #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]

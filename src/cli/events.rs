@@ -48,10 +48,10 @@ Examples:
   warmledger events list --category subscription --type SubscriptionRenewed")]
     List {
         /// Start after this position
-        #[arg(long, value_name = "POSITION", default_value_t = 0)]
+        #[arg(long, value_name = "POSITION", default_value_t = 0, value_parser = output::position)]
         after: u64,
         /// Stop after this many events [default: all]
-        #[arg(long, value_name = "N")]
+        #[arg(long, short = 'n', value_name = "N", value_parser = output::number)]
         limit: Option<u64>,
         #[command(flatten)]
         filter: FilterArgs,
@@ -60,7 +60,7 @@ Examples:
     #[command(after_help = "Example:\n  warmledger events show 42 | jq .facts")]
     Show {
         /// The event's position in the ledger, from 1
-        #[arg(value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(value_name = "POSITION", value_parser = output::position_of_an_event)]
         position: u64,
     },
     /// Open the exact webhook that an event was made of, and check its signature again
@@ -74,7 +74,7 @@ Examples:
   warmledger events evidence 42 --reason 'dispute 2026-9' --out webhook-42.json")]
     Evidence {
         /// The event's position in the ledger, from 1
-        #[arg(value_name = "POSITION", value_parser = clap::value_parser!(u64).range(1..))]
+        #[arg(value_name = "POSITION", value_parser = output::position_of_an_event)]
         position: u64,
         /// Why, in at least 10 characters; recorded
         #[arg(long, value_name = "REASON")]
@@ -85,12 +85,12 @@ Examples:
     },
     /// Print the newest events
     #[command(
-        after_help = "Examples:\n  warmledger events tail --lines 50\n  warmledger events tail --follow --type AssignmentFailed"
+        after_help = "Examples:\n  warmledger events tail --limit 50\n  warmledger events tail --follow --type AssignmentFailed"
     )]
     Tail {
         /// How many of the newest events to begin with; of these, those that pass are printed
-        #[arg(long, short = 'n', value_name = "N", default_value_t = 10)]
-        lines: u64,
+        #[arg(long, short = 'n', alias = "lines", value_name = "N", default_value_t = 10, value_parser = output::number)]
+        limit: u64,
         #[command(flatten)]
         filter: FilterArgs,
         /// Go on with events as they are recorded, until interrupted
@@ -160,11 +160,11 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
             reader.print(head, limit.unwrap_or(u64::MAX), &stop).await?;
             reader.hint_at_types();
         }
-        EventsCommand::Tail { lines, filter, follow } => {
+        EventsCommand::Tail { limit, filter, follow } => {
             let filter = filter.read()?;
             let store = super::open_store(&settings).await?;
             let head = store.head().await?.position;
-            let after = Position(head.0.saturating_sub(lines));
+            let after = Position(head.0.saturating_sub(limit));
             recorded(&*store, after).await;
             let mut reader = EventReader::new(&*store, filter, after);
             let read = reader.print(head, u64::MAX, &stop).await?;

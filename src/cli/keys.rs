@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::meter::Meter;
+use super::output::ListArgs;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
 use crate::checkpoints::{self, SigningKeys};
@@ -40,11 +41,7 @@ pub struct KeysArgs {
 pub enum KeysCommand {
     /// List the master keys, and how many data keys each wraps
     #[command(after_help = "Examples:\n  warmledger keys list\n  warmledger keys list --json")]
-    List {
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Tell whether the current master key wraps everything; exit code 1 if not
     #[command(after_help = "Example:\n  warmledger keys status || warmledger keys rotate")]
     Status,
@@ -112,7 +109,7 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
     let store = super::open_store(&settings).await?;
     let vault = Vault::open(master_keys(&settings)?, &*store).await?;
     match args.command {
-        KeysCommand::List { json } => list(&*store, &vault, json).await?,
+        KeysCommand::List(args) => list(&*store, &vault, args).await?,
         KeysCommand::Status => return status(&*store, &vault).await,
         KeysCommand::Add { reason } => add(&*store, &vault, reason).await?,
         KeysCommand::Rotate { reason, force } => {
@@ -136,7 +133,7 @@ struct Listed {
     data_keys: u64,
 }
 
-async fn list(store: &dyn Store, vault: &Vault, json: bool) -> anyhow::Result<()> {
+async fn list(store: &dyn Store, vault: &Vault, args: ListArgs) -> anyhow::Result<()> {
     let counts = store.key_counts().await?;
     let (current, present) = (vault.masters().id(), vault.masters().ids());
     let gone = counts.iter().map(|(id, _)| *id).filter(|id| !present.contains(id));
@@ -153,24 +150,14 @@ async fn list(store: &dyn Store, vault: &Vault, json: bool) -> anyhow::Result<()
                 .map_or(0, |(_, count)| *count),
         })
         .collect();
-    if json {
-        return output::print_json(&listed);
-    }
-    let rows: Vec<_> = listed
-        .iter()
-        .map(|key| {
-            let role = match (key.current, key.present) {
-                (true, _) => "current",
-                (false, true) => "kept",
-                (false, false) => "missing",
-            };
-            [key.id.clone(), role.to_owned(), key.data_keys.to_string()]
-        })
-        .collect();
-    Ok(output::print(&output::table(
-        ["master key", "state", "data keys"],
-        &rows,
-    ))?)
+    args.print(listed, ["master key", "state", "data keys"], |key| {
+        let role = match (key.current, key.present) {
+            (true, _) => "current",
+            (false, true) => "kept",
+            (false, false) => "missing",
+        };
+        [key.id.clone(), role.to_owned(), key.data_keys.to_string()]
+    })
 }
 
 async fn status(store: &dyn Store, vault: &Vault) -> anyhow::Result<ExitCode> {

@@ -1,10 +1,97 @@
 //! What commands print on stdout.
 
 use std::io::{self, ErrorKind, Write};
+use std::str::FromStr;
 
+use clap::Args;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+/// The flags of every list that is printed as a table.
+#[derive(Clone, Copy, Args)]
+pub struct ListArgs {
+    /// Stop after this many items [default: all]
+    #[arg(long, short = 'n', value_name = "N", value_parser = number)]
+    limit: Option<u64>,
+    /// Print a JSON array instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl ListArgs {
+    /// How many items at most.
+    pub fn limit(self) -> usize {
+        self.limit
+            .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
+    /// Prints a list, as an array or as a table.
+    ///
+    /// # Errors
+    /// If it can't be serialised, or stdout can't be written.
+    pub fn print<T: Serialize, const N: usize>(
+        self,
+        mut items: Vec<T>,
+        heading: [&str; N],
+        row: impl Fn(&T) -> [String; N],
+    ) -> anyhow::Result<()> {
+        items.truncate(self.limit());
+        if self.json {
+            return print_json(&items);
+        }
+        let rows: Vec<_> = items.iter().map(row).collect();
+        Ok(print(&table(heading, &rows))?)
+    }
+}
+
+/// Reads a number, for clap.
+///
+/// # Errors
+/// In words that say what is wanted, if it is none.
+pub fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a number from 0 on is wanted".to_owned())
+}
+
+/// Reads a number that is not 0, for clap.
+///
+/// # Errors
+/// In words that say what is wanted, if it is none.
+pub fn at_least_one<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "a number from 1 on is wanted".to_owned())
+}
+
+/// Reads a time, for clap.
+///
+/// # Errors
+/// In words that say what is wanted, if it is none.
+pub fn time(text: &str) -> Result<Timestamp, String> {
+    let wanted = "a time as RFC 3339 has it is wanted, e.g. 2026-03-01T12:00:00Z";
+    text.parse().map_err(|_| wanted.to_owned())
+}
+
+/// Reads the position of an event, for clap.
+///
+/// # Errors
+/// In words that say what is wanted, if it is none.
+pub fn position(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        "a position is wanted: a number from 0 on, and not an event's id; `warmledger events list` prints both of every event"
+            .to_owned()
+    })
+}
+
+/// Reads the position of an event that there may be, for clap.
+///
+/// # Errors
+/// In words that say what is wanted, if it is none.
+pub fn position_of_an_event(text: &str) -> Result<u64, String> {
+    match position(text)? {
+        0 => Err("the first event is at position 1".to_owned()),
+        position => Ok(position),
+    }
+}
 
 /// Prints text on stdout. A reader that has gone away (`… | head`) is no error.
 ///

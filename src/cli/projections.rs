@@ -13,9 +13,9 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use projections::AnyProjection;
 use serde::Serialize;
-use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::output::ListArgs;
 use super::{interrupt, meter::Meter, output};
 use crate::{
     access::Caller,
@@ -50,11 +50,7 @@ pub struct ProjectionsArgs {
 pub enum ProjectionsCommand {
     /// List the projections that this program knows: name, version, SQL columns
     #[command(after_help = "Example:\n  warmledger projections list --json | jq -r '.[].name'")]
-    List {
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Show how far each projection is: state, version, position, lag, rate, rows, parked rows
     #[command(after_help = "\
 It takes a second, in which the rate is measured: events folded a second, whichever process folds them. A version reads
@@ -63,20 +59,15 @@ CODE when the rows are of this program's version, and CODE (live N) while those 
 Examples:
   warmledger projections status
   warmledger projections status --json")]
-    Status {
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    Status(ListArgs),
     /// Show the rows that stand still since an event could not be folded into them
     #[command(after_help = "Examples:\n  warmledger projections parked\n  warmledger projections parked orders --json")]
     Parked {
         /// The projection's name; all of them without one
         #[arg(value_name = "NAME")]
         name: Option<String>,
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        list: ListArgs,
     },
     /// Try parked rows again: fold each anew from all of its events
     #[command(after_help = "\
@@ -140,11 +131,12 @@ Examples:
 /// If the store can't be reached, or a name is unknown.
 pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     match args.command {
-        ProjectionsCommand::List { json } => list(json)?,
-        ProjectionsCommand::Status { json } => {
+        ProjectionsCommand::List(args) => list(args)?,
+        ProjectionsCommand::Status(args) => {
             let store = super::open_store(&settings).await?;
-            let statuses = runner::statuses_with_rates(&*store, MEASURED).await?;
-            print_statuses(&statuses, json)?;
+            let mut statuses = runner::statuses_with_rates(&*store, MEASURED).await?;
+            statuses.truncate(args.limit());
+            print_statuses(&statuses, args.json)?;
         }
         ProjectionsCommand::AsOf(args) => {
             let projection = one(&args.name)?;
@@ -154,10 +146,10 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
             let projection = one(&args.name)?;
             moments::diff(&*super::open_store(&settings).await?, projection, &args).await?;
         }
-        ProjectionsCommand::Parked { name, json } => {
+        ProjectionsCommand::Parked { name, list } => {
             let chosen = name.as_deref().map(one).transpose()?;
             let store = super::open_store(&settings).await?;
-            parked::list(&*store, chosen, json).await?;
+            parked::list(&*store, chosen, list).await?;
         }
         ProjectionsCommand::Retry { name, key, json } => {
             let projection = one(&name)?;
@@ -192,28 +184,27 @@ fn one(name: &str) -> anyhow::Result<&'static dyn AnyProjection> {
     })
 }
 
-fn list(json: bool) -> anyhow::Result<()> {
-    let columns = |projection: &&dyn AnyProjection| -> Vec<&str> {
-        projection.columns().iter().map(|column| column.name).collect()
-    };
-    if json {
-        let rows: Vec<_> = projections::all()
-            .iter()
-            .map(|known| json!({"name": known.name(), "version": known.version(), "columns": columns(known)}))
-            .collect();
-        return output::print_json(&rows);
-    }
-    let rows: Vec<_> = projections::all()
-        .iter()
-        .map(|known| {
-            [
-                known.name().to_owned(),
-                known.version().to_string(),
-                columns(known).join(", "),
-            ]
-        })
-        .collect();
-    Ok(output::print(&output::table(["name", "version", "columns"], &rows))?)
+fn list(args: ListArgs) -> anyhow::Result<()> {
+    let known = projections::all().iter().map(|known| Known {
+        name: known.name(),
+        version: known.version(),
+        columns: known.columns().iter().map(|column| column.name).collect(),
+    });
+    args.print(known.collect(), ["name", "version", "columns"], |known| {
+        [
+            known.name.to_owned(),
+            known.version.to_string(),
+            known.columns.join(", "),
+        ]
+    })
+}
+
+/// A projection as it is printed.
+#[derive(Serialize)]
+struct Known {
+    name: &'static str,
+    version: u32,
+    columns: Vec<&'static str>,
 }
 
 fn print_statuses(statuses: &[Status], json: bool) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::output::ListArgs;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
 use crate::clock::rfc3339_micros;
@@ -35,15 +36,17 @@ pub struct QuarantineArgs {
 /// What to do with quarantined webhooks.
 #[derive(Subcommand)]
 pub enum QuarantineCommand {
-    /// Print quarantined webhooks as JSON Lines, oldest first, with the reason of each
+    /// Print quarantined webhooks, oldest first, with the reason of each
     #[command(after_help = "\
 Examples:
   warmledger quarantine list
-  warmledger quarantine list --after 1000 | jq -r '[.position, .reason, .detail] | @tsv'")]
+  warmledger quarantine list --after 1000 --json | jq -r '.[] | [.position, .reason, .detail] | @tsv'")]
     List {
         /// Start after this position
-        #[arg(long, value_name = "POSITION", default_value_t = 0)]
+        #[arg(long, value_name = "POSITION", default_value_t = 0, value_parser = output::position)]
         after: u64,
+        #[command(flatten)]
+        list: ListArgs,
     },
     /// Read quarantined webhooks again; those that can be used now are recorded as what they are
     #[command(after_help = "\
@@ -55,7 +58,8 @@ Examples:
   warmledger quarantine replay --all")]
     Replay {
         /// Which
-        #[arg(value_name = "POSITION", required_unless_present = "all", conflicts_with = "all")]
+        #[arg(value_name = "POSITION", required_unless_present = "all", conflicts_with = "all",
+              value_parser = output::position_of_an_event)]
         positions: Vec<u64>,
         /// All of them
         #[arg(long)]
@@ -75,7 +79,7 @@ const PAGE: u32 = 200;
 /// If the store can't be reached, or there is no quarantined webhook at a position.
 pub async fn run(args: QuarantineArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     match args.command {
-        QuarantineCommand::List { after } => list(&settings, Position(after)).await,
+        QuarantineCommand::List { after, list: args } => list(&settings, Position(after), args).await,
         QuarantineCommand::Replay { positions, all, reason } => {
             // where there is no ledger, none is to be made
             super::open_store(&settings).await?.close().await;
@@ -101,48 +105,61 @@ pub async fn run(args: QuarantineArgs, settings: Settings) -> anyhow::Result<Exi
 /// A quarantined webhook as it is printed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed<'q> {
+struct Listed {
     position: Position,
     recorded_at: String,
     reason: QuarantineReason,
-    detail: &'q str,
+    detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'q str>,
+    name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<&'q EventId>,
+    event_id: Option<EventId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     conflicts_with: Option<Position>,
     size: u64,
 }
 
-impl<'q> From<&'q Quarantined> for Listed<'q> {
-    fn from(quarantined: &'q Quarantined) -> Self {
+impl From<Quarantined> for Listed {
+    fn from(quarantined: Quarantined) -> Self {
         let Quarantined { event, facts } = quarantined;
         Self {
             position: event.position,
             recorded_at: rfc3339_micros(event.recorded_at),
             reason: facts.reason,
-            detail: &facts.detail,
-            name: facts.name.as_deref(),
-            event_id: facts.event_id.as_ref(),
+            detail: facts.detail,
+            name: facts.name,
+            event_id: facts.event_id,
             conflicts_with: facts.conflicts_with,
             size: facts.size,
         }
     }
 }
 
-async fn list(settings: &Settings, mut after: Position) -> anyhow::Result<ExitCode> {
+async fn list(settings: &Settings, mut after: Position, args: ListArgs) -> anyhow::Result<ExitCode> {
     let store = super::open_store(settings).await?;
-    loop {
+    let mut listed = Vec::new();
+    while listed.len() < args.limit() {
         let page = quarantine::list(&*store, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.event.position;
-        for quarantined in &page {
-            if !output::print_line(&Listed::from(quarantined))? {
-                return Ok(ExitCode::SUCCESS);
-            }
-        }
+        listed.extend(page.into_iter().map(Listed::from));
     }
+    args.print(
+        listed,
+        ["position", "recorded at", "reason", "name", "detail"],
+        |found| {
+            let reason = serde_json::to_value(found.reason).ok();
+            [
+                found.position.to_string(),
+                found.recorded_at.clone(),
+                reason
+                    .and_then(|reason| reason.as_str().map(str::to_owned))
+                    .unwrap_or_default(),
+                found.name.clone().unwrap_or_else(|| "-".to_owned()),
+                found.detail.clone(),
+            ]
+        },
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -38,7 +38,7 @@ pub struct SimulateArgs {
     #[arg(long, value_name = "URL")]
     pub url: String,
     /// How many orders to play
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = output::number)]
     pub orders: u64,
     /// Webhooks per second [default: as fast as they are answered]
     #[arg(long, value_name = "R", value_parser = positive)]
@@ -50,7 +50,7 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub renewals: bool,
     /// How many times each subscription comes up for renewal, a month apart; what lies between is not waited for
-    #[arg(long, value_name = "N", default_value = "1", requires = "renewals")]
+    #[arg(long, value_name = "N", default_value = "1", requires = "renewals", value_parser = output::at_least_one::<NonZeroU32>)]
     pub months: NonZeroU32,
     /// The chance that a webhook is delivered once more, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = chance)]
@@ -59,13 +59,13 @@ pub struct SimulateArgs {
     #[arg(long)]
     pub shuffle: bool,
     /// Seed of everything that is made up: with the same base time it sends the same webhooks [default: random, printed]
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = output::number)]
     pub seed: Option<u64>,
     /// What the dates in the webhooks are relative to [default: now; with --seed, today at 00:00 UTC]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = output::time)]
     pub base_time: Option<Timestamp>,
     /// How many webhooks may be on their way at once
-    #[arg(long, value_name = "N", default_value = "16")]
+    #[arg(long, value_name = "N", default_value = "16", value_parser = output::at_least_one::<NonZeroUsize>)]
     pub concurrency: NonZeroUsize,
     /// Factor on the provider's waits before a retry (0 s, 30 s, 5 min); 0.01 makes them 0, 0.3 and 3 s
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = not_negative)]

@@ -6,7 +6,7 @@ use aggregates::{AccessFacts, Action, Refusal, SubjectId};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::output;
+use super::output::{self, ListArgs};
 use crate::access::{Caller, Journal, Reason};
 use crate::erasure::ErasureError;
 use crate::service::Core;
@@ -70,13 +70,9 @@ Example:
     },
     /// List all subjects
     #[command(
-        after_help = "Examples:\n  warmledger subjects list\n  warmledger subjects list --json | jq -r '.[] | select(.heldAt) | .subject'"
+        after_help = "Examples:\n  warmledger subjects list\n  warmledger subjects list --json | jq -r '.[] | select(.heldAtPosition) | .subject'"
     )]
-    List {
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Show whether a subject is held or erased
     #[command(after_help = "Example:\n  warmledger subjects show 66f2a1")]
     Show {
@@ -95,7 +91,7 @@ const PAGE: u32 = 500;
 /// If the store can't be reached, the subject is not known, or is under legal hold.
 pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     match args.command {
-        SubjectsCommand::List { json } => list(&settings, json).await?,
+        SubjectsCommand::List(args) => list(&settings, args).await?,
         SubjectsCommand::Show { subject } => {
             let store = super::open_store(&settings).await?;
             let found = store.subjects(std::slice::from_ref(&subject)).await?.pop();
@@ -150,10 +146,10 @@ fn facts(subject: &SubjectId, reason: Reason) -> AccessFacts {
     }
 }
 
-async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
+async fn list(settings: &Settings, args: ListArgs) -> anyhow::Result<()> {
     let store = super::open_store(settings).await?;
     let mut states: Vec<SubjectState> = Vec::new();
-    loop {
+    while states.len() < args.limit() {
         let after = states.last().map(|state| state.subject.clone());
         let page = store.all_subjects(after.as_ref(), PAGE).await?;
         if page.is_empty() {
@@ -161,27 +157,17 @@ async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
         }
         states.extend(page);
     }
-    if json {
-        let shown: Vec<Shown> = states.iter().map(Shown::from).collect();
-        return output::print_json(&shown);
-    }
-    let at = |position: Option<aggregates::Position>| position.map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let rows: Vec<_> = states
-        .iter()
-        .map(|state| {
-            let key = if state.has_key { "yes" } else { "no" };
-            [
-                state.subject.to_string(),
-                key.to_owned(),
-                at(state.held_at),
-                at(state.erased_at),
-            ]
-        })
-        .collect();
-    Ok(output::print(&output::table(
-        ["subject", "key", "held at", "erased at"],
-        &rows,
-    ))?)
+    let at = |position: Option<u64>| position.map_or_else(|| "-".to_owned(), |at| at.to_string());
+    let heading = ["subject", "key", "held at position", "erased at position"];
+    args.print(states.iter().map(Shown::from).collect(), heading, |shown| {
+        let key = if shown.has_key { "yes" } else { "no" };
+        [
+            shown.subject.clone(),
+            key.to_owned(),
+            at(shown.held_at_position),
+            at(shown.erased_at_position),
+        ]
+    })
 }
 
 /// A subject as it is printed.
@@ -190,8 +176,8 @@ async fn list(settings: &Settings, json: bool) -> anyhow::Result<()> {
 struct Shown {
     subject: String,
     has_key: bool,
-    held_at: Option<u64>,
-    erased_at: Option<u64>,
+    held_at_position: Option<u64>,
+    erased_at_position: Option<u64>,
 }
 
 impl From<&SubjectState> for Shown {
@@ -199,8 +185,8 @@ impl From<&SubjectState> for Shown {
         Self {
             subject: state.subject.to_string(),
             has_key: state.has_key,
-            held_at: state.held_at.map(|position| position.0),
-            erased_at: state.erased_at.map(|position| position.0),
+            held_at_position: state.held_at.map(|position| position.0),
+            erased_at_position: state.erased_at.map(|position| position.0),
         }
     }
 }

@@ -7,9 +7,10 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
-use super::output;
+use super::output::{self, ListArgs};
 use crate::access::{Caller, Scope, Scopes, TokenName, facts_of, new_token};
 use crate::clock;
 use crate::ledger::record_access;
@@ -58,11 +59,7 @@ Examples:
     },
     /// List all tokens, those that are no longer good included
     #[command(after_help = "Examples:\n  warmledger tokens list\n  warmledger tokens list --json | jq -r '.[].id'")]
-    List {
-        /// Print a JSON array instead of a table
-        #[arg(long)]
-        json: bool,
-    },
+    List(ListArgs),
     /// Revoke a token: no process takes it any more within some seconds
     #[command(after_help = "Example:\n  warmledger tokens revoke tok_0123456789abcdef")]
     Revoke {
@@ -85,7 +82,7 @@ pub async fn run(args: TokensArgs, settings: Settings) -> anyhow::Result<ExitCod
             expires,
             json,
         } => create(&*store, &name, scopes.into_iter().collect(), expires, json).await?,
-        TokensCommand::List { json } => list(&store.tokens().await?, json)?,
+        TokensCommand::List(args) => list(store.tokens().await?, args)?,
         TokensCommand::Revoke { id } => revoke(&*store, &id).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -118,34 +115,35 @@ async fn create(
     Ok(output::print(&format!("{}\n", token.expose()))?)
 }
 
-fn list(tokens: &[StoredToken], json: bool) -> anyhow::Result<()> {
-    if json {
-        let rows: Vec<_> = tokens.iter().map(described).collect();
-        return output::print_json(&rows);
-    }
+fn list(tokens: Vec<StoredToken>, args: ListArgs) -> anyhow::Result<()> {
     let now = clock::now();
     let at = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
-    let rows: Vec<_> = tokens
-        .iter()
-        .map(|token| {
-            let state = match (token.revoked_at, token.expires_at) {
-                (Some(_), _) => "revoked",
-                (None, Some(expiry)) if expiry <= now => "expired",
-                _ => "good",
-            };
-            [
-                token.id.to_string(),
-                token.name.clone(),
-                token.scopes.names().join(","),
-                state.to_owned(),
-                token.created_at.to_string(),
-                at(token.expires_at),
-                at(token.last_used_at),
-            ]
-        })
-        .collect();
     let heading = ["id", "name", "scopes", "state", "created", "expires", "last used"];
-    Ok(output::print(&output::table(heading, &rows))?)
+    args.print(tokens.into_iter().map(Listed).collect(), heading, |Listed(token)| {
+        let state = match (token.revoked_at, token.expires_at) {
+            (Some(_), _) => "revoked",
+            (None, Some(expiry)) if expiry <= now => "expired",
+            _ => "good",
+        };
+        [
+            token.id.to_string(),
+            token.name.clone(),
+            token.scopes.names().join(","),
+            state.to_owned(),
+            token.created_at.to_string(),
+            at(token.expires_at),
+            at(token.last_used_at),
+        ]
+    })
+}
+
+/// A token as it is printed, without its hash.
+struct Listed(StoredToken);
+
+impl Serialize for Listed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        described(&self.0).serialize(serializer)
+    }
 }
 
 async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {

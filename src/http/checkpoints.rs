@@ -103,7 +103,9 @@ async fn list(
 ) -> Result<Json<Page<CheckpointItem>>, Problem> {
     let after = match &after {
         None => (0, i64::MIN),
-        Some(cursor) => read(cursor).ok_or_else(|| Problem::bad_request("query parameter after: is not a `next`"))?,
+        Some(cursor) => read(cursor).ok_or_else(|| {
+            Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
+        })?,
     };
     let limit = limit.unwrap_or_default().get();
     let mut kept = app.store.checkpoints(after, limit + 1).await?;

@@ -76,7 +76,7 @@ async fn show(
 /// What a consumer is to be.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct ConsumerRequest {
     /// What it reads; everything, if left out.
     #[serde(default)]
     filter: EventFilter,
@@ -97,7 +97,7 @@ struct Wanted {
     operation_id = "putConsumer",
     tag = "consumers",
     params(("name" = String, Path, description = "The consumer.")),
-    request_body = Wanted,
+    request_body = ConsumerRequest,
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = ConsumerStatus, description = "It was there, and is as wanted now."),
@@ -117,7 +117,7 @@ async fn put(
     State(app): State<Arc<App>>,
     Path(name): Path<ConsumerName>,
     _: Query<NoParameters>,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<ConsumerRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     not_the_relays(&name)?;
     known_types(&wanted.filter.types).map_err(|error| Problem::bad_request(format!("filter.types {error}")))?;
@@ -210,7 +210,7 @@ async fn delete(
 /// A consumer is done with everything up to a position.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Checkpoint {
+struct CommitRequest {
     /// The position: of the last event that is done with, or a later one up to which the stream has come.
     position: u64,
     /// Whether the checkpoint may move back, to read events again.
@@ -225,7 +225,7 @@ struct Checkpoint {
     operation_id = "commitCheckpoint",
     tag = "consumers",
     params(("name" = String, Path, description = "The consumer.")),
-    request_body = Checkpoint,
+    request_body = CommitRequest,
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = ConsumerStatus, description = "It is stored."),
@@ -245,7 +245,7 @@ async fn checkpoint(
     State(app): State<Arc<App>>,
     Path(name): Path<ConsumerName>,
     _: Query<NoParameters>,
-    Body(checkpoint): Body<Checkpoint>,
+    Body(checkpoint): Body<CommitRequest>,
 ) -> Result<Json<ConsumerStatus>, Problem> {
     not_the_relays(&name)?;
     not_beyond_the_head(&*app.store, checkpoint.position).await?;

@@ -26,7 +26,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 /// Why it is opened.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Request {
+struct EvidenceRequest {
     /// Why, e.g. the number of a case: 10 to 500 characters, as they can be seen. It is recorded.
     #[schema(min_length = 10, max_length = 500)]
     reason: String,
@@ -41,10 +41,11 @@ struct Request {
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[allow(dead_code, reason = "only its schema is used")]
-struct Opened {
+struct OpenedEvidence {
     /// All but the body.
     finding: Finding,
-    /// The exact bytes that were received, in base64; only if asked for.
+    /// The exact bytes that were received, in base64; left out unless asked for.
+    #[schema(nullable = false)]
     body_base64: Option<String>,
     /// The position of the event that says who opened it.
     recorded_at_position: u64,
@@ -70,10 +71,10 @@ struct Written<'a> {
     operation_id = "openEvidence",
     tag = "events",
     params(("position" = u64, Path, description = "The event's position.")),
-    request_body = Request,
+    request_body = EvidenceRequest,
     security(("bearer" = ["audit"])),
     responses(
-        (status = 200, body = Opened, description = "The original."),
+        (status = 200, body = OpenedEvidence, description = "The original."),
         (
             status = 404,
             body = Problem,
@@ -94,7 +95,7 @@ async fn open(
     State(app): State<Arc<App>>,
     Path(position): Path<u64>,
     _: Query<NoParameters>,
-    Body(request): Body<Request>,
+    Body(request): Body<EvidenceRequest>,
 ) -> Result<Response, Problem> {
     let caller = scope.caller();
     let position = Position(position);

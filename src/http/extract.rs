@@ -35,6 +35,13 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
                         let name = parameter(parts).unwrap_or("a parameter");
                         Problem::bad_request(format!("{name} in the path {message}"))
                     }
+                    ErrorKind::DeserializeError { key, message, .. } => {
+                        Problem::bad_request(format!("{key} in the path {message}"))
+                    }
+                    ErrorKind::ParseError { .. } | ErrorKind::ParseErrorAtKey { .. } => {
+                        let name = parameter(parts).unwrap_or("a parameter");
+                        Problem::bad_request(format!("{name} in the path {NO_NUMBER}"))
+                    }
                     kind => Problem::bad_request(format!("the path cannot be read: {kind}")),
                 },
                 _ => Problem::internal(),
@@ -63,7 +70,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 let cause = text
                     .strip_prefix("Failed to deserialize query string: ")
                     .unwrap_or(&text);
-                Problem::bad_request(format!("query parameter {cause}"))
+                Problem::bad_request(format!("query parameter {}", in_our_words(cause)))
             })
     }
 }
@@ -97,16 +104,42 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Sent<T> {
     }
 }
 
-/// A body that could not be read.
+/// A body that could not be read. One that is JSON of another shape is a bad request like any other.
 pub(super) fn refused_body(rejection: JsonRejection) -> Problem {
-    Problem::new(client_error(rejection.status()), rejection.body_text())
+    let text = rejection.body_text();
+    // what stands before the first colon are the library's words
+    let cause = in_our_words(text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause));
+    match rejection {
+        JsonRejection::MissingJsonContentType(_) => {
+            let detail = "the Content-Type header has to be application/json";
+            Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail)
+        }
+        JsonRejection::JsonDataError(_) => {
+            Problem::bad_request(format!("the JSON body is not what this call takes: {cause}"))
+        }
+        JsonRejection::JsonSyntaxError(_) => Problem::bad_request(format!("the body is not valid JSON: {cause}")),
+        other if other.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 2 MiB")
+        }
+        _ => Problem::bad_request("the body could not be read to its end"),
+    }
 }
 
-/// A body that is JSON of another shape is a bad request like any other.
-fn client_error(status: StatusCode) -> StatusCode {
-    match status {
-        StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
-        other => other,
+/// What a parameter that has to be a number is told if it is none.
+const NO_NUMBER: &str = "has to be a number from 0 on: a position is one, an event's id is not";
+
+/// A library's reasons for refusing a number, as a person would give them; any other as it is.
+fn in_our_words(cause: &str) -> String {
+    const REASONS: [&str; 3] = [
+        "invalid digit found in string",
+        "cannot parse integer from empty string",
+        "number too large to fit in target type",
+    ];
+    let with_ours = |cause: String, reason: &&str| cause.replace(*reason, NO_NUMBER);
+    let cause = REASONS.iter().fold(cause.to_owned(), with_ours);
+    match cause.split_once("expected struct ") {
+        Some((what, _)) => format!("{what}expected an object"),
+        None => cause,
     }
 }
 

@@ -12,6 +12,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::problem::problem;
 use super::{App, Problem};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -59,6 +60,55 @@ pub(super) fn name_rests(document: &mut utoipa::openapi::OpenApi) {
     let paths = std::mem::take(&mut document.paths.paths);
     let named = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item));
     document.paths.paths = named.collect();
+}
+
+/// Adds to every call what any call can be refused with, where its own annotation does not say it in other words.
+pub(super) fn add_refusals(document: &mut utoipa::openapi::OpenApi) {
+    let anywhere = [
+        (400, "The request is malformed; the detail names what is wrong."),
+        (408, "The request did not arrive in time."),
+        (500, "Something went wrong here; the service's log says what."),
+        (
+            503,
+            "The service has too much to do, stops, or its store is not available; see `Retry-After`.",
+        ),
+    ];
+    let answered = [(
+        406,
+        "The Accept header takes none of the media types that the call answers with.",
+    )];
+    let with_token = [(
+        429,
+        "Too many calls with this token; the detail names the limit and the setting; see `Retry-After`.",
+    )];
+    let with_body = [
+        (413, "The body is too long."),
+        (415, "The content type is not `application/json`."),
+    ];
+    for (path, item) in &mut document.paths.paths {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let takes_body = operation.request_body.is_some();
+            let answers = &mut operation.responses.responses;
+            let takes_token = answers.contains_key("403");
+            let mut add = |refusals: &[(u16, &str)]| {
+                for (status, description) in refusals {
+                    let documented = || problem(description).into();
+                    answers.entry(status.to_string()).or_insert_with(documented);
+                }
+            };
+            add(&anywhere);
+            if !path.starts_with("/webhooks/") {
+                add(&answered);
+            }
+            if takes_token {
+                add(&with_token);
+            }
+            if takes_body {
+                add(&with_body);
+            }
+        }
+    }
 }
 
 /// The whole document as JSON.

@@ -110,7 +110,7 @@ struct Which {
 
 /// What came of a retry.
 #[derive(Serialize, utoipa::ToSchema)]
-struct Outcome {
+struct RetryOutcome {
     /// The keys of the rows that are up to date again.
     mended: Vec<String>,
     /// The rows that still stand still.
@@ -148,7 +148,7 @@ impl From<Parked> for StillParked {
     params(("name" = String, Path, description = "The projection."), Which),
     security(("bearer" = ["operate"])),
     responses(
-        (status = 200, body = Outcome, description = "They were tried; what still fails stays parked."),
+        (status = 200, body = RetryOutcome, description = "They were tried; what still fails stays parked."),
         (
             status = 404,
             body = Problem,
@@ -169,7 +169,7 @@ async fn retry(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
     Query(which): Query<Which>,
-) -> Result<Json<Outcome>, Problem> {
+) -> Result<Json<RetryOutcome>, Problem> {
     let projection: &'static dyn AnyProjection = named(&name)?;
     let key = which.key.as_ref().map(|key| key.0.as_str());
     let retried = runner::retry(&*app.store, projection, key).await.map_err(refusal)?;
@@ -183,7 +183,7 @@ async fn retry(
         parked = retried.parked.len(),
         "parked rows were tried again"
     );
-    Ok(Json(Outcome {
+    Ok(Json(RetryOutcome {
         mended: retried.mended,
         parked: retried.parked.into_iter().map(StillParked::from).collect(),
     }))

@@ -233,7 +233,7 @@ impl utoipa::IntoResponses for Refusals {
 }
 
 /// A response that is a problem, for the document.
-fn problem(description: &str) -> Documented {
+pub(super) fn problem(description: &str) -> Documented {
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let response = ResponseBuilder::new().description(description);
     response.content(PROBLEM_JSON, content).build()

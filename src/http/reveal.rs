@@ -37,7 +37,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 /// What for.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Request {
+struct RevealRequest {
     /// Why the credentials are needed, e.g. a ticket: 10 to 500 characters, as they can be seen. It is recorded.
     #[schema(min_length = 10, max_length = 500)]
     reason: String,
@@ -101,7 +101,7 @@ struct RevealedDomain {
     operation_id = "revealCredentials",
     tag = "credentials",
     params(("mailboxId" = String, Path, description = "The mailbox."), AtLeast),
-    request_body = Request,
+    request_body = RevealRequest,
     security(("bearer" = ["reveal"])),
     responses(
         (status = 200, body = Revealed, description = "The credentials."),
@@ -128,7 +128,7 @@ async fn mailbox(
     Path(id): Path<MailboxId>,
     _: Query<NoParameters>,
     header: AtLeast,
-    Sent(request): Sent<Request>,
+    Sent(request): Sent<RevealRequest>,
 ) -> Result<Response, Problem> {
     let mut attempt = Attempt::new(&app, caller);
     attempt.facts.mailbox_id = Some(id.clone());
@@ -158,7 +158,7 @@ async fn mailbox(
     operation_id = "revealDomainCredentials",
     tag = "credentials",
     params(("domain" = String, Path, description = "The domain, in any case."), AtLeast),
-    request_body = Request,
+    request_body = RevealRequest,
     security(("bearer" = ["reveal-bulk"])),
     responses(
         (status = 200, body = RevealedDomain, description = "The credentials."),
@@ -185,7 +185,7 @@ async fn domain(
     Path(DomainName(name)): Path<DomainName>,
     _: Query<NoParameters>,
     header: AtLeast,
-    Sent(request): Sent<Request>,
+    Sent(request): Sent<RevealRequest>,
 ) -> Result<Response, Problem> {
     let mut attempt = Attempt::new(&app, caller);
     attempt.facts.domain = Some(name.clone());
@@ -268,7 +268,11 @@ impl<'a> Attempt<'a> {
     }
 
     /// Checks everything that does not depend on whose credentials they are.
-    async fn begin(&mut self, scope: Scope, request: Result<Json<Request>, JsonRejection>) -> Result<Request, Problem> {
+    async fn begin(
+        &mut self,
+        scope: Scope,
+        request: Result<Json<RevealRequest>, JsonRejection>,
+    ) -> Result<RevealRequest, Problem> {
         if let Ok(Json(request)) = &request {
             // whatever it is refused for, what it was asked for is kept
             self.facts.reason = Reason::given(&request.reason).ok().map(String::from);

@@ -37,9 +37,9 @@ struct Subject {
     /// Whether anything of it can be opened.
     has_key: bool,
     /// The position of the event that put it under legal hold; null if it is not.
-    held_at: Option<u64>,
+    held_at_position: Option<u64>,
     /// The position of the event that erased it last: nothing up to there can be opened. Null if it was never erased.
-    erased_at: Option<u64>,
+    erased_at_position: Option<u64>,
 }
 
 impl From<&SubjectState> for Subject {
@@ -47,8 +47,8 @@ impl From<&SubjectState> for Subject {
         Self {
             subject: state.subject.to_string(),
             has_key: state.has_key,
-            held_at: state.held_at.map(|position| position.0),
-            erased_at: state.erased_at.map(|position| position.0),
+            held_at_position: state.held_at.map(|position| position.0),
+            erased_at_position: state.erased_at.map(|position| position.0),
         }
     }
 }

@@ -86,7 +86,7 @@ async fn list(
 /// What a token is to be.
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Wanted {
+struct TokenRequest {
     /// What to call it: 1 to 100 characters.
     #[schema(value_type = String)]
     name: TokenName,
@@ -100,7 +100,7 @@ struct Wanted {
 /// A new token. Only for the document.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
-struct Created {
+struct CreatedToken {
     /// The token itself. It is shown here and never again.
     token: String,
     /// What is kept of it.
@@ -114,10 +114,10 @@ struct Created {
     path = "/api/v1/tokens",
     operation_id = "createToken",
     tag = "tokens",
-    request_body = Wanted,
+    request_body = TokenRequest,
     security(("bearer" = ["admin"])),
     responses(
-        (status = 201, body = Created, description = "The token."),
+        (status = 201, body = CreatedToken, description = "The token."),
         Refusals,
         (
             status = 403,
@@ -131,7 +131,7 @@ async fn create(
     scope: Scope<Admin>,
     State(app): State<Arc<App>>,
     _: Query<NoParameters>,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<TokenRequest>,
 ) -> Result<Response, Problem> {
     if let Err(problem) = require_private(scope.caller(), "tokens are handed out") {
         let facts = scope.caller().facts();

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use metrics::Label;
 use tracing::Instrument;
 
+use super::accept::Offers;
 use super::problem::Told;
 use super::server::{Fate, Peer};
 use super::{Problem, auth};
@@ -27,7 +28,7 @@ const MAX_ID: usize = 128;
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Wraps a request.
-pub(super) async fn watch(proxies: &TrustedProxies, request: Request, next: Next) -> Response {
+pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
@@ -40,7 +41,8 @@ pub(super) async fn watch(proxies: &TrustedProxies, request: Request, next: Next
         .map(|ConnectInfo(peer)| peer.0.ip());
     let https = peer.is_some_and(|peer| proxies.say_https(peer, |name| auth::joined(request.headers(), name)));
     let fate = request.extensions().get::<Fate>().cloned();
-    let mut response = match has_one_host(&request) {
+    let refused = has_one_host(&request).and_then(|()| offers.refuse(&request).map_or(Ok(()), Err));
+    let mut response = match refused {
         Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(problem) => problem.into_response(),
     };
@@ -142,7 +144,7 @@ mod tests {
             .route("/", get(panics))
             .layer(CatchPanicLayer::custom(panicked))
             .layer(from_fn(|request: Request, next: Next| async move {
-                watch(&TrustedProxies::default(), request, next).await
+                watch(&TrustedProxies::default(), &Offers::default(), request, next).await
             }));
         let request = Request::get("/").header(REQUEST_ID, id).header("host", "x");
         router.call(request.body(Body::empty()).unwrap()).await.unwrap()

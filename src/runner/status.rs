@@ -18,6 +18,7 @@ const STEPS: u32 = 100;
 /// How a projection is doing.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ProjectionStatus)]
 pub struct Status {
     /// The projection.
     pub name: &'static str,

@@ -17,7 +17,8 @@ mod recording;
 mod reveal;
 mod tokens;
 
-use reqwest::{Method, RequestBuilder};
+use crate::support::api::RequestBuilder;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::TestService;

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
+use crate::support::api::RequestBuilder;
 use aggregates::Source;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use reqwest::{RequestBuilder, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
 use warmledger::data_dir::{SecretFile, create_secret_file};
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};

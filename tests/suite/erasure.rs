@@ -91,7 +91,7 @@ async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database:
     assert_eq!(call(&service, Method::POST, &evidence).await.0, 410);
     let state = service.get_json(&format!("/api/v1/subjects/{USER}")).await;
     assert_eq!(
-        (&state["hasKey"], &state["erasedAt"]),
+        (&state["hasKey"], &state["erasedAtPosition"]),
         (&json!(false), &erased["position"])
     );
 

@@ -1,8 +1,8 @@
 //! Evidence: the exact webhook behind an event, its signature checked again, and who looked.
 
+use crate::support::api::Client;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use reqwest::Client;
 use serde_json::{Value, json};
 use warmledger::secret::Secret;
 

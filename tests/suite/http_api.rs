@@ -5,6 +5,7 @@
 //! - `refusals`: each kind of error, and who may call
 //! - `rows`: the rows of every projection, by any column
 //! - `operations`: health, metrics, rebuilds, erasure
+//! - `walk`: every call once with wrong input, and what a person reads then
 //! - `document`: the API held against its own OpenAPI document
 
 mod document;
@@ -13,6 +14,7 @@ mod operations;
 mod refusals;
 mod rows;
 mod views;
+mod walk;
 
 use reqwest::Response;
 use serde_json::Value;
@@ -37,7 +39,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 41] = [
+const CALLS: [(&str, &str); 42] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -74,6 +76,10 @@ const CALLS: [(&str, &str); 41] = [
     (
         "/api/v1/projections/{name}/diff",
         "/api/v1/projections/renewals/diff?key=KX9V77PVMFMZH4PTPF2Y99PKYAT2&from=7",
+    ),
+    (
+        "/api/v1/projections/{name}/diff",
+        "/api/v1/projections/accounts/diff?key=LY25R9GK5AHYZ450YPWMNM8K8FXX",
     ),
     ("/api/v1/events", "/api/v1/events"),
     ("/api/v1/events", "/api/v1/events?limit=2"),

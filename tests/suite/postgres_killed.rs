@@ -20,7 +20,7 @@ const BOUND: Duration = Duration::from_secs(20);
 /// Waits until the service says that it is ready.
 async fn ready(child: &ChildService) {
     let begun = Instant::now();
-    let client = reqwest::Client::new();
+    let client = crate::support::api::Client::new();
     loop {
         let answer = client.get(format!("{}/readyz", child.base)).send().await.unwrap();
         if answer.status() == 200 {

@@ -61,7 +61,8 @@ async fn quarantined_webhooks_are_listed_and_replayed_once(database: Database) {
     let reused = reused["position"].as_u64().unwrap();
 
     let program = Program::new(&database);
-    let listed = program.run("quarantine list").await.json_lines();
+    let listed = program.run("quarantine list --json").await.json();
+    let listed = listed.as_array().unwrap();
     let reasons: Vec<_> = listed
         .iter()
         .map(|line| (line["position"].clone(), line["reason"].clone()))

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::support::api::Client;
 use jiff::Timestamp;
 use projections::testing::failed;
-use reqwest::Client;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use warmledger::data_dir::SecretFile;

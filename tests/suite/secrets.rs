@@ -8,8 +8,8 @@ pub mod sweep;
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::api::Client;
 use jiff::Timestamp;
-use reqwest::Client;
 use serde_json::{Value, json};
 use warmledger::data_dir::SecretFile;
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};

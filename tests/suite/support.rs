@@ -1,5 +1,6 @@
 //! Databases and services of a test's own.
 
+pub mod api;
 pub mod certificates;
 pub mod child;
 pub mod cluster;
@@ -15,8 +16,9 @@ pub mod transit;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use api::{Client, RequestBuilder};
 use jiff::Timestamp;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::Response;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;

@@ -2,50 +2,55 @@
 
 use std::process::ExitCode;
 
+use aggregates::Position;
 use anyhow::bail;
+use jiff::Timestamp;
 use projections::AnyProjection;
+use serde::Serialize;
 use serde_json::json;
 
+use crate::cli::output::ListArgs;
 use crate::cli::{CHECK_FAILED, output};
 use crate::runner;
 use crate::store::Store;
 
+/// A row that stands still, as it is printed.
+#[derive(Serialize)]
+struct Standing {
+    projection: String,
+    key: String,
+    position: Position,
+    error: String,
+    since: Timestamp,
+}
+
 /// Prints the rows that stand still, of one projection or of all.
-pub(super) async fn list(store: &dyn Store, one: Option<&'static dyn AnyProjection>, json: bool) -> anyhow::Result<()> {
+pub(super) async fn list(
+    store: &dyn Store,
+    one: Option<&'static dyn AnyProjection>,
+    args: ListArgs,
+) -> anyhow::Result<()> {
     let rows = runner::parked(store, one.map(|projection| projection.name())).await?;
-    if json {
-        let rows: Vec<_> = rows
-            .iter()
-            .map(|row| {
-                let parked = &row.parked;
-                json!({
-                    "projection": row.name,
-                    "key": parked.key,
-                    "position": parked.position,
-                    "error": parked.error,
-                    "since": row.parked_at,
-                })
-            })
-            .collect();
-        return output::print_json(&rows);
-    }
-    let rows: Vec<_> = rows
-        .into_iter()
-        .map(|row| {
-            let parked = row.parked;
-            [
-                row.name,
-                parked.key,
-                parked.position.to_string(),
-                row.parked_at.to_string(),
-                parked.error,
-            ]
-        })
-        .collect();
-    Ok(output::print(&output::table(
+    let rows = rows.into_iter().map(|row| Standing {
+        projection: row.name,
+        key: row.parked.key,
+        position: row.parked.position,
+        error: row.parked.error,
+        since: row.parked_at,
+    });
+    args.print(
+        rows.collect(),
         ["projection", "key", "position", "since", "error"],
-        &rows,
-    ))?)
+        |row| {
+            [
+                row.projection.clone(),
+                row.key.clone(),
+                row.position.to_string(),
+                row.since.to_string(),
+                row.error.clone(),
+            ]
+        },
+    )
 }
 
 /// Tries parked rows again, and prints those that still fail.

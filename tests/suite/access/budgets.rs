@@ -3,8 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
+use crate::support::api::RequestBuilder;
 use jiff::SignedDuration;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -129,7 +129,7 @@ async fn a_blank_value_of_an_earlier_version_replaces_nothing(database: Database
     let raw = Raw::connect(&database).await;
     raw.unguard().await;
     raw.execute(&format!(
-        "UPDATE events SET schema_version = 1, facts = '{facts},\"sentAt\":\"{}\"}}' WHERE position = {position}",
+        "UPDATE events SET facts = '{facts},\"sentAt\":\"{}\"}}' WHERE position = {position}",
         Timestamp::from_second(start + 1).unwrap()
     ))
     .await;

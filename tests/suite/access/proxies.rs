@@ -1,8 +1,9 @@
 //! What a call through a proxy is taken for: whether its answer may hold a secret, and where the access log says that it
 //! came from.
 
+use crate::support::api::RequestBuilder;
 use aggregates::Position;
-use reqwest::{Method, RequestBuilder};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{answer, call, log};

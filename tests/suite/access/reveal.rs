@@ -3,7 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use reqwest::{Method, RequestBuilder};
+use crate::support::api::RequestBuilder;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{answer, call, log, token};

@@ -1,6 +1,6 @@
 //! `serve`, `simulate` and `demo`.
 
-use reqwest::Client;
+use crate::support::api::Client;
 
 use super::program::{Program, Running};
 use crate::on_both_stores;

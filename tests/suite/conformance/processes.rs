@@ -127,7 +127,7 @@ async fn webhooks_sent_to_two_processes_at_once_are_recorded_once(database: Data
 
 async fn one_event_id_with_two_contents_is_recorded_once_and_quarantined_once(database: Database) {
     let (here, there) = (database.service().await, ChildService::start(&database).await);
-    let client = reqwest::Client::new();
+    let client = crate::support::api::Client::new();
     let webhook = |base: &str, id: usize, status: &str| {
         let data = json!({"subscriptionId": format!("S{}", id % 5), "subscriptionStatus": status, "userId": "U1"});
         let body = json!({"event": "subscription.updated", "eventId": format!("E{id}"), "data": data}).to_string();

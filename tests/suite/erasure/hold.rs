@@ -30,7 +30,10 @@ async fn a_held_user_is_not_erased_until_released(database: Database) {
         "{detail}"
     );
     let state = service.get_json("/api/v1/subjects/U1").await;
-    assert_eq!((&state["hasKey"], &state["heldAt"]), (&json!(true), &held["position"]));
+    assert_eq!(
+        (&state["hasKey"], &state["heldAtPosition"]),
+        (&json!(true), &held["position"])
+    );
 
     assert_eq!(call(&service, Method::POST, "/api/v1/subjects/U1/release").await.0, 200);
     assert_eq!(call(&service, Method::POST, "/api/v1/subjects/U1/release").await.0, 409);

@@ -2,7 +2,8 @@
 
 use std::process::Command;
 
-use reqwest::{Client, Method};
+use crate::support::api::Client;
+use reqwest::Method;
 use serde_json::{Value, json};
 use warmledger::data_dir::SecretFile;
 

@@ -218,7 +218,7 @@ async fn open_streams_end_with_the_service(database: Database) {
     let mut child = ChildService::start(&database).await;
     let token = std::fs::read_to_string(database.dir.path().join("admin.token")).unwrap();
     let token = token.trim();
-    let client = reqwest::Client::new();
+    let client = crate::support::api::Client::new();
     let open_streams = async || {
         let metrics = client.get(format!("{}/metrics", child.base)).send().await.unwrap();
         let metrics = metrics.text().await.unwrap();

@@ -173,6 +173,79 @@ async fn the_document_is_sound() {
     references_lead_somewhere(&document, &document);
 }
 
+/// The names that schemas go by in the document, with the files that they are in.
+fn schema_names(folder: &Path, names: &mut BTreeMap<String, Vec<String>>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            schema_names(&path, names);
+            continue;
+        }
+        let code = std::fs::read_to_string(&path).unwrap();
+        for derived in code.split("#[derive(").skip(1) {
+            let (traits, rest) = derived.split_once(")]").unwrap();
+            if !traits.contains("ToSchema") {
+                continue;
+            }
+            let is_type = |line: &&str| line.contains("struct ") || line.contains("enum ");
+            let line = rest.lines().find(is_type).unwrap();
+            let word = |text: &str| text.split(|c: char| !c.is_alphanumeric()).next().unwrap().to_owned();
+            let own = line.split("struct ").nth(1).or(line.split("enum ").nth(1)).unwrap();
+            let (attributes, _) = rest.split_once(line).unwrap();
+            let name = attributes.split("schema(as = ").nth(1).map_or_else(|| word(own), word);
+            names.entry(name).or_default().push(path.display().to_string());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_two_schemas_share_a_name_and_fields_are_called_as_they_are_sent() {
+    let mut names = BTreeMap::new();
+    schema_names(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut names);
+    assert!(names.len() > 40, "{names:?}");
+    names.retain(|_, files| files.len() > 1);
+    assert!(names.is_empty(), "the document keeps one of them: {names:?}");
+    let document = document(&Database::sqlite()).await;
+    let bodies = operations(&document).filter_map(|(call, operation)| {
+        let content = &operation["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        Some((content.as_str()?.to_owned(), call))
+    });
+    let mut requests: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (reference, call) in bodies {
+        requests.entry(reference).or_default().push(call);
+    }
+    // each call has the body that its own file describes
+    for (reference, calls) in requests {
+        let resources: BTreeSet<&str> = calls.iter().filter_map(|call| call.split('/').nth(3)).collect();
+        let shared = reference.ends_with("RevealRequest");
+        assert!(resources.len() == 1 || shared, "{reference}: {calls:?}");
+    }
+    // but for the rows of projections, which go by their columns' names
+    let schemas = document["components"]["schemas"].as_object().unwrap().iter();
+    for (name, schema) in schemas.filter(|(name, _)| !name.ends_with("Row")) {
+        fields_are_in_camel_case(name, schema);
+    }
+}
+
+fn fields_are_in_camel_case(name: &str, schema: &Value) {
+    match schema {
+        Value::Object(fields) => {
+            for field in fields
+                .get("properties")
+                .and_then(Value::as_object)
+                .into_iter()
+                .flat_map(|own| own.keys())
+            {
+                let camel = field.starts_with(|c: char| c.is_ascii_lowercase()) && !field.contains(['_', '-']);
+                assert!(camel, "{name}: {field}");
+            }
+            fields.values().for_each(|part| fields_are_in_camel_case(name, part));
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| fields_are_in_camel_case(name, part)),
+        _ => {}
+    }
+}
+
 fn references_lead_somewhere(value: &Value, document: &Value) {
     match value {
         Value::Object(fields) => {

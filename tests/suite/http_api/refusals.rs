@@ -112,10 +112,6 @@ async fn a_bad_parameter_is_named(database: Database) {
         ("projections/orders/diff", &["key"]),
         ("projections/orders/diff?key=x&from=9", &["from", "still to come"]),
         ("projections/orders/diff?key=x&to=2999-01-01", &["to", "still to come"]),
-        (
-            "projections/monthly_mailboxes/diff?key=GOOGLE/2026-01",
-            &["monthly_mailboxes"],
-        ),
         ("orders/x/diff?key=y", &["key", "from"]),
         ("orders/x/diff?from=tomorrow", &["from", "RFC 3339"]),
     ] {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response};
+use crate::support::api::Client;
+use reqwest::Response;
 use serde_json::Value;
 use tokio::time::timeout;
 
