@@ -122,15 +122,25 @@ pub(super) fn differences(expected: &Catalog, actual: &Catalog) -> Vec<SchemaFau
             found => found.map(|found| found.definition.clone().unwrap_or_default()),
         };
         let expected = object.definition.as_deref().unwrap_or_default();
-        let fault = match &found {
-            None => "is missing".to_owned(),
-            // as it should be, but for what the catalog adds
-            Some(found) => match found.strip_prefix(expected).and_then(|rest| rest.strip_prefix(", ")) {
-                Some(state) => format!("is {state}"),
-                None => "is not the one that the migrations make".to_owned(),
-            },
+        // as it should be, but for what the catalog adds
+        let state = found
+            .as_deref()
+            .and_then(|found| found.strip_prefix(expected)?.strip_prefix(", "));
+        let fault = match (&found, state) {
+            (None, _) => "is missing".to_owned(),
+            (Some(_), Some(state)) => format!("is {state}"),
+            (Some(_), None) => "is not the one that the migrations make".to_owned(),
         };
-        let (kind, name, remedy) = (*kind, name.clone(), object.make.clone());
+        let remedy = match (kind, state) {
+            (ObjectKind::Index | ObjectKind::UniqueIndex, Some(_)) => Some(format!("REINDEX INDEX {name}")),
+            // it is there: the last of the statements, which enables it, is enough
+            (ObjectKind::Trigger, Some(_)) => {
+                let make = object.make.as_deref();
+                make.and_then(|make| make.rsplit("; ").next()).map(str::to_owned)
+            }
+            _ => object.make.clone(),
+        };
+        let (kind, name) = (*kind, name.clone());
         faults.push(SchemaFault {
             kind,
             name,

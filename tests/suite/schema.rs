@@ -83,7 +83,9 @@ async fn each_trigger_that_is_dropped_or_disabled_is_named_and_can_be_made_again
         if database.is_postgres() {
             raw.execute(&format!("ALTER TABLE {table} DISABLE TRIGGER {name}"))
                 .await;
-            named(&only(&*store, trigger).await, "is disabled");
+            let fault = only(&*store, trigger).await;
+            named(&fault, "is disabled");
+            heal(&raw, &*store, &fault).await;
             raw.execute(&format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"))
                 .await;
             assert_eq!(faults(&*store).await, [], "it fires more often, not less");

@@ -4,6 +4,7 @@ use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::sqlite::SqlitePoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool, SqlitePool};
+use warmledger::store::Store;
 
 use super::Database;
 
@@ -56,6 +57,13 @@ impl Raw {
                     self.execute(&format!("DROP TRIGGER {trigger}")).await;
                 }
             }
+        }
+    }
+
+    /// Puts them back, as the store says that they are made.
+    pub async fn guard(&self, store: &dyn Store) {
+        for fault in store.check_schema().await.unwrap().faults {
+            self.execute(fault.remedy.as_deref().unwrap()).await;
         }
     }
 

@@ -364,6 +364,7 @@ async fn data_keys_that_do_not_open_are_found(database: Database) {
     let ended = Program::new(&database).run("verify --full").await;
     assert_eq!(ended.code, 1, "{}", ended.stdout);
     assert!(ended.stdout.contains("cannot be opened"), "{}", ended.stdout);
+    victim.raw.guard(&*victim.store).await;
     let elsewhere = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &"07".repeat(32));
     let ended = elsewhere.run("verify --full --json").await;
     assert_eq!(ended.code, 0, "{}", ended.stdout);

@@ -409,6 +409,7 @@ async fn the_check_goes_on_behind_missing_rows(database: Database) {
 async fn the_command_tells_by_its_exit_code(database: Database) {
     let victim = Victim::new(&database).await;
     let program = Program::new(&database);
+    victim.raw.guard(&*victim.store).await;
     let sound = program.run("verify --full").await;
     assert_eq!(sound.code, 0, "{}{}", sound.stdout, sound.stderr);
     assert!(
@@ -425,6 +426,7 @@ async fn the_command_tells_by_its_exit_code(database: Database) {
         .run(&format!("verify --checkpoint kept --key {key} --json"))
         .await;
     assert_eq!((sound.code, &sound.json()["checkpoints"]), (0, &serde_json::json!(6)));
+    victim.raw.unguard().await;
 
     victim
         .raw
