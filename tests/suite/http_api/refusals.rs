@@ -225,6 +225,8 @@ impl Line {
         let mut through = options.to_url_lossy();
         through.set_ip_host(own.ip()).unwrap();
         through.set_port(Some(own.port())).unwrap();
+        // parameters of the driver's own, which are no settings
+        through.set_query(None);
         let task = tokio::spawn(async move {
             let mut ends = JoinSet::new();
             loop {
