@@ -123,7 +123,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ),
         (
             "colour = \"hunter2-hunter2-hunter2\"",
-            "is unknown; known are database_url, listen,",
+            "is unknown; known are database_url, database_url_file, listen,",
         ),
         (
             "[source.x]\nwebhook_key = \"hunter2-hunter2-hunter2\"",
