@@ -82,17 +82,10 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
         if self.limiter.len() > FORGET_ABOVE {
             self.limiter.retain_recent();
         }
-        let over = |wait| OverLimit {
-            what: self.what,
-            limit: self.limit.get(),
-            setting: self.setting,
-            wanted: many,
-            wait,
-        };
         match self.limiter.check_key_n(key, cells) {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(not_until)) => Err(over(Some(not_until.wait_time_from(self.clock.now())))),
-            Err(_) => Err(over(None)),
+            Ok(Err(not_until)) => Err(self.over(many, Some(not_until.wait_time_from(self.clock.now())))),
+            Err(_) => Err(self.over(many, None)),
         }
     }
 
@@ -102,15 +95,24 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
     /// [`OverLimit`] if that is more than is left.
     pub fn take_besides(&self, key: &K, many: u32) -> Result<(), OverLimit> {
         let all = many.saturating_add(1);
-        let taken = self.take(key, many).map_err(|over| OverLimit { wanted: all, ..over });
-        taken.map_err(|over| OverLimit {
+        if all > self.limit.get() {
+            return Err(self.over(all, None));
+        }
+        self.take(key, many).map_err(|over| {
             // the call is made anew, and takes the first one again
-            wait: over
-                .wait
-                .filter(|_| all <= self.limit.get())
-                .map(|wait| wait + Duration::from_secs(60) / self.limit.get()),
-            ..over
+            let first = Duration::from_secs(60) / self.limit.get();
+            self.over(all, over.wait.map(|wait| wait + first))
         })
+    }
+
+    fn over(&self, wanted: u32, wait: Option<Duration>) -> OverLimit {
+        OverLimit {
+            what: self.what,
+            limit: self.limit.get(),
+            setting: self.setting,
+            wanted,
+            wait,
+        }
     }
 }
 
