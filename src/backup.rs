@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{SqliteStore, Store, StoreError, copy_sqlite};
+use crate::store::{Mode, SqliteStore, Store, StoreError, copy_sqlite};
 use crate::verify::{self, Options, Report, VerifyError};
 
 /// What a backup holds.
@@ -84,7 +84,7 @@ pub async fn to_file(
     private.open(path).map_err(io(path))?;
     let before = store.head().await?.position.0;
     copy_sqlite(source, path).await?;
-    let copy: Arc<dyn Store> = Arc::new(SqliteStore::open(path).await?);
+    let copy: Arc<dyn Store> = Arc::new(SqliteStore::open(path, Mode::Existing).await?);
     let options = Options {
         full: false,
         kept,

@@ -17,7 +17,7 @@ mod witness;
 use std::path::PathBuf;
 
 pub use key::{SigningKeys, half, next_key, rotate, rotation_id, signs};
-pub use signer::{ADVICE, CheckpointSigner};
+pub use signer::CheckpointSigner;
 pub use witness::Witness;
 
 use crate::data_dir::DataDirError;

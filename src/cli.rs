@@ -13,6 +13,7 @@ pub mod ingest;
 mod interrupt;
 pub mod keys;
 mod meter;
+pub mod migrate;
 pub mod output;
 pub mod projections;
 pub mod quarantine;
@@ -22,16 +23,17 @@ pub mod subjects;
 pub mod tokens;
 pub mod verify;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
 
-use anyhow::Context;
+use aggregates::AccessEvent;
 
 use crate::{
+    ledger::{RecordError, record_access},
     secret::Secret,
-    settings::{DatabaseUrl, Flags, Origin, Settings},
-    store::{self, Store},
+    settings::{Flags, Origin, Settings},
+    store::Store,
 };
 
 /// Exit code: a check that was asked for has failed.
@@ -111,6 +113,8 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Copy a ledger on SQLite into one file, while the service runs
     Backup(backup::BackupArgs),
+    /// Make the ledger's tables, or bring those of an earlier version up to date
+    Migrate(migrate::MigrateArgs),
     /// Print the settings in effect, secrets masked
     Config(config::ConfigArgs),
 }
@@ -122,7 +126,10 @@ impl Cli {
     /// [`SettingsError`](crate::settings::SettingsError) naming what is wrong.
     pub fn settings(&self) -> anyhow::Result<Settings> {
         let mut settings = Settings::load(&self.flags())?;
-        let serves = matches!(self.command, Command::Serve(_) | Command::Config(_));
+        let serves = matches!(
+            self.command,
+            Command::Serve(_) | Command::Migrate(_) | Command::Config(_)
+        );
         if !serves && *settings.origin("log") == Origin::Default {
             // what these commands have to tell, they print
             "warn".clone_into(&mut settings.log);
@@ -147,23 +154,19 @@ impl Cli {
     }
 }
 
-/// Opens the store for a command that only reads it, or rebuilds what is read from it: no keys are needed or made, and
-/// no empty database is left behind where there was none.
+/// Records what somebody has read or checked, before or after; where the database takes no writes, says on stderr that it is not
+/// recorded: whoever can run a command can read such a copy without us.
 ///
 /// # Errors
-/// If there is no database yet, or it can't be reached.
-async fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
-    if let DatabaseUrl::Sqlite(path) = &settings.database_url
-        && !path.exists()
-    {
-        anyhow::bail!(
-            "there is no ledger at {} yet: `warmledger serve` makes one; or name another with --data-dir or --database-url",
-            path.display()
-        );
+/// If the ledger takes events and this one could not be recorded.
+async fn record_reading(store: &dyn Store, event: AccessEvent, what: &str) -> Result<(), RecordError> {
+    match record_access(store, event).await {
+        Err(RecordError::Store(error)) if error.takes_no_writes() => {
+            eprintln!("warning: {what} is not recorded in the ledger: {error}");
+            Ok(())
+        }
+        recorded => recorded.map(drop),
     }
-    store::open(&settings.database_url)
-        .await
-        .with_context(|| format!("cannot open {}", settings.database_url))
 }
 
 /// Prints an error and its causes on stderr and gives the exit code for it.

@@ -60,7 +60,7 @@ use std::time::Duration;
 use aggregates::{ActorId, Position};
 use axum::body::Bytes;
 use axum::extract::Request;
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::{Extension, Router};
 use tokio::sync::watch::Receiver;
@@ -71,6 +71,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use accept::Offers;
+pub use health::Probe;
 pub use problem::Problem;
 pub use server::{Limits, Peer, serve};
 
@@ -128,7 +129,9 @@ pub struct App {
     pub lag_limit: Duration,
     /// Whether the service is ready while rows of a projection stand still.
     pub ready_with_parked: bool,
-    /// Why no checkpoint can be signed, while the log is not the one that was signed.
+    /// Whether the store takes writes, as last found.
+    pub probe: Probe,
+    /// Why no checkpoint is signed, while that is so.
     pub barred: Receiver<Option<String>>,
     /// How this process stands among the others.
     pub standing: Receiver<Standing>,
@@ -216,6 +219,20 @@ pub fn router(app: App) -> serde_json::Result<Router> {
             Extension(document),
         ))
         .with_state(app))
+}
+
+/// What is answered before the database is there. One answer a connection: the next one is for the service.
+pub fn waiting_router() -> Router {
+    let one_only = from_fn(async |request: Request, next: Next| {
+        let mut response = next.run(request).await;
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(header::CONNECTION, close);
+        response
+    });
+    let router: Router = health::alone().into();
+    router
+        .fallback(async || Problem::unavailable("waiting for the database"))
+        .layer(one_only)
 }
 
 async fn no_such_path() -> Problem {

@@ -32,6 +32,7 @@ mod tree;
 mod writer;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aggregates::{AccessEvent, EventId, OrderError, Position, StreamId};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -46,6 +47,9 @@ use crate::store::{Store, StoreError};
 use crate::vault::{OpenVaultError, Vault, VaultError};
 use access::AccessEntry;
 use writer::{Pending, Work, Writer};
+
+/// How long a failure to record counts that was not followed by a success: then whoever stopped sending may send again, and find out.
+const REMEMBERED: Duration = Duration::from_secs(10);
 
 /// Bytes of bodies that may wait at once, in KiB: what a queue of large webhooks may cost in memory.
 const WAITING_KIB: usize = 64 * 1024;
@@ -149,6 +153,7 @@ pub struct Ledger {
     /// What those may hold that wait to be answered, in KiB.
     memory: Arc<Semaphore>,
     tail: watch::Receiver<Position>,
+    failed: watch::Receiver<Option<Instant>>,
 }
 
 impl Ledger {
@@ -166,7 +171,8 @@ impl Ledger {
         let (head, frontier) = tree::caught_up(&*store).await?;
         let (queue, waiting) = mpsc::unbounded_channel();
         let (tail_sender, tail) = watch::channel(head.position);
-        let writer = Writer::new(store, vault, (head, frontier), tail_sender);
+        let (failing, failed) = watch::channel(None);
+        let writer = Writer::new(store, vault, (head, frontier), tail_sender, failing);
         let task = tokio::spawn(writer.run(waiting));
         Ok((
             Self {
@@ -174,6 +180,7 @@ impl Ledger {
                 places: Arc::new(Semaphore::new(capacity.max(1))),
                 memory: Arc::new(Semaphore::new(WAITING_KIB)),
                 tail,
+                failed,
             },
             task,
         ))
@@ -229,6 +236,12 @@ impl Ledger {
     /// Whether the writer is there to take webhooks.
     pub fn is_running(&self) -> bool {
         !self.queue.is_closed()
+    }
+
+    /// How long ago the store took nothing, if that was a moment ago and it has taken nothing since.
+    pub fn failed(&self) -> Option<Duration> {
+        let ago = self.failed.borrow().map(|at| at.elapsed());
+        ago.filter(|ago| *ago < REMEMBERED)
     }
 
     /// How many webhooks may still be queued.

@@ -35,6 +35,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => cli::verify::run(args, settings).await,
         Command::Export(args) => cli::export::run(args, settings).await,
         Command::Backup(args) => cli::backup::run(args, settings).await,
+        Command::Migrate(args) => cli::migrate::run(args, settings).await,
         Command::Config(args) => cli::config::run(args, settings).await,
     }
 }

@@ -1,4 +1,9 @@
 //! The running service: everything wired together, as `serve`, `demo` and the tests start it.
+//!
+//! Layout
+//! - `waiting`: the service before its database is there
+
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aggregates::{Position, Source};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
@@ -21,7 +26,7 @@ use crate::data_dir::{self, ServiceSecrets};
 use crate::duties;
 use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
-use crate::http::{self, App, Limits};
+use crate::http::{self, App, Limits, Probe};
 use crate::ingest::Ingest;
 use crate::ingest::signature::Verifier;
 use crate::ledger::{Ledger, Reader};
@@ -30,7 +35,7 @@ use crate::processes::Registry;
 use crate::relay::Relay;
 use crate::runner::{LiveRunner, Snapshots};
 use crate::settings::{MasterKeySettings, Settings};
-use crate::store::{self, Duty, Store};
+use crate::store::{self, Duty, Mode, Store, StoreError};
 use crate::vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
 /// The source whose settings stand at the top level.
@@ -57,15 +62,18 @@ pub struct Core {
 }
 
 impl Core {
-    /// Opens store and vault and starts the writer. What is missing in the data directory is made.
+    /// Opens store and vault and starts the writer. What is missing in the data directory is made; a ledger is only where it is
+    /// opened for that.
     ///
     /// # Errors
     /// If the data directory, a key or the store cannot be used.
-    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+    pub async fn open(settings: &Settings, mode: Mode) -> anyhow::Result<Self> {
+        Self::on(open_store(settings, mode).await?, settings).await
+    }
+
+    /// The same on a store that is open.
+    async fn on(store: Arc<dyn Store>, settings: &Settings) -> anyhow::Result<Self> {
         data_dir::create_dir(&settings.data_dir)?;
-        let store = store::open(&settings.database_url)
-            .await
-            .with_context(|| format!("cannot open {}", settings.database_url))?;
         let vault = Arc::new(
             Vault::open(master_keys(settings)?, &*store)
                 .await
@@ -131,6 +139,40 @@ impl Core {
     }
 }
 
+/// What there is for all connections together.
+fn limits(settings: &Settings) -> Limits {
+    let limits = Limits {
+        connections: settings.max_connections,
+        body_bytes: settings.body_budget_bytes,
+    };
+    limits.within_descriptors()
+}
+
+/// First of all: where the address is taken, nothing is made.
+async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
+    let bound = TcpListener::bind(settings.listen).await;
+    bound.with_context(|| format!("cannot listen on {}", settings.listen))
+}
+
+/// Opens the store of the settings.
+///
+/// # Errors
+/// If it cannot be reached, or is not fit for what it is opened for.
+pub async fn open_store(settings: &Settings, mode: Mode) -> anyhow::Result<Arc<dyn Store>> {
+    let url = &settings.database_url;
+    if mode == Mode::Migrate {
+        // SQLite's file may be in there
+        data_dir::create_dir(&settings.data_dir)?;
+    }
+    store::open(url, mode).await.map_err(|error| match error {
+        StoreError::NoLedger => anyhow!(
+            "there is no ledger at {url} yet: `warmledger serve` or `warmledger migrate` makes one; or name another with \
+             --data-dir or --database-url"
+        ),
+        error => anyhow::Error::new(error).context(format!("cannot open {url}")),
+    })
+}
+
 /// Where the master keys come from.
 ///
 /// # Errors
@@ -164,10 +206,35 @@ impl Service {
     /// # Errors
     /// If the core cannot be opened or the address is taken.
     pub async fn start(settings: &Settings, metrics: Metrics) -> anyhow::Result<Self> {
-        // first of all: where the address is taken, nothing is made
-        let listener = TcpListener::bind(settings.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}", settings.listen))?;
+        let listener = bind(settings).await?;
+        let store = open_store(settings, Mode::Migrate).await?;
+        Self::start_on(listener, store, settings, metrics).await
+    }
+
+    /// The same; while PostgreSQL is not up, or takes no writes, it waits, says so, and answers `/healthz` meanwhile. None if `stop`
+    /// came first.
+    ///
+    /// # Errors
+    /// As [`Self::start`], but for a database that may be there later.
+    pub async fn start_when_there(
+        settings: &Settings,
+        metrics: Metrics,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<Option<Self>> {
+        let listener = bind(settings).await?;
+        let (listener, store) = waiting::open_store(listener, settings, stop).await?;
+        match store {
+            Some(store) => Ok(Some(Self::start_on(listener, store, settings, metrics).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn start_on(
+        listener: TcpListener,
+        store: Arc<dyn Store>,
+        settings: &Settings,
+        metrics: Metrics,
+    ) -> anyhow::Result<Self> {
         let address = listener.local_addr()?;
         let Core {
             store,
@@ -179,7 +246,7 @@ impl Service {
             compared,
             writer,
             signer,
-        } = Core::open(settings).await?;
+        } = Core::on(store, settings).await?;
         let mut registry = Registry::new(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -224,11 +291,7 @@ impl Service {
         let (vacant, watching) = duties::watch(Arc::clone(&store), duties, shutdown.clone());
         tasks.spawn(watching);
         let journal = Journal::new(ledger.clone(), settings.events_per_minute);
-        let limits = Limits {
-            connections: settings.max_connections,
-            body_bytes: settings.body_budget_bytes,
-        }
-        .within_descriptors();
+        let limits = limits(settings);
         // the other half is for webhooks and all else that ends
         let half = limits.connections.get() / 2;
         let app = App {
@@ -268,6 +331,7 @@ impl Service {
             ),
             lag_limit: settings.lag_limit,
             ready_with_parked: settings.ready_with_parked,
+            probe: Probe::default(),
             barred,
             standing,
             alerts: watched,

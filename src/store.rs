@@ -13,6 +13,7 @@
 //! - `schema`: the database's objects against those that the migrations make
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `trim`: keeping the write-ahead log small
+//! - `mode`: what a store is opened for, and whether its schema is fit for that
 //! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
 //! - `postgres`, `sqlite`: the implementations
 //!
@@ -24,6 +25,7 @@ mod error;
 mod event;
 mod keys;
 mod lease;
+mod mode;
 mod outcome;
 mod parts;
 mod postgres;
@@ -48,6 +50,7 @@ pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
 pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};
 pub use lease::{Duty, Fence, Lease, LeaseState, TERM as LEASE_TERM};
+pub use mode::Mode;
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
 pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
@@ -331,8 +334,8 @@ pub trait Floor: Send {
 /// A database that holds the event log, the wrapped data keys and the projections' rows.
 #[async_trait]
 pub trait Store: KeyStore + ProcessStore + TreeStore {
-    /// Whether the database answers.
-    async fn ping(&self) -> Result<(), StoreError>;
+    /// Whether an append would succeed, as far as that can be told without one: what it needs is tried, and reaches the disk.
+    async fn probe(&self) -> Result<(), StoreError>;
 
     /// Compares tables, keys, triggers, functions and views with what the migrations and the projections make. Objects beside them are
     /// left alone.
@@ -532,13 +535,13 @@ pub trait Store: KeyStore + ProcessStore + TreeStore {
     async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError>;
 }
 
-/// Opens the store that a URL names, and brings its schema up to date.
+/// Opens the store that a URL names.
 ///
 /// # Errors
-/// [`StoreError`] if it cannot be reached or migrated.
-pub async fn open(url: &DatabaseUrl) -> Result<Arc<dyn Store>, StoreError> {
+/// [`StoreError`] if it cannot be reached; [`StoreError::NoLedger`] or [`StoreError::Unsuitable`] if it is not fit for what it is opened for.
+pub async fn open(url: &DatabaseUrl, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
     match url {
-        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path).await?)),
-        DatabaseUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url).await?)),
+        DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, mode).await?)),
+        DatabaseUrl::Postgres(url) => Ok(Arc::new(PostgresStore::open(url, mode).await?)),
     }
 }

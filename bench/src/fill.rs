@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use warmledger::checkpoints::CheckpointSigner;
 use warmledger::ingest::Ingest;
 use warmledger::service::{Core, MAIN_SOURCE};
+use warmledger::store::Mode;
 
 use crate::child;
 use crate::payloads::{Payloads, Told};
@@ -41,7 +42,7 @@ pub(crate) struct FillArgs {
 /// Records so many webhooks, and prints how many there are from time to time.
 pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
     let settings = child::settings(&args.database_url, &args.data_dir)?;
-    let mut core = Core::open(&settings).await?;
+    let mut core = Core::open(&settings, Mode::Migrate).await?;
     let signer = CheckpointSigner::open(Arc::clone(&core.store), args.data_dir, None).await?;
     let ingest = Arc::new(core.ingests.remove(MAIN_SOURCE).context("there is no main source")?);
     let (made, mut parts_made) = mpsc::channel(1);

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use warmledger::ingest::Ingest;
 use warmledger::ledger::Outcome;
 use warmledger::service::{Core, MAIN_SOURCE};
+use warmledger::store::Mode;
 
 use crate::child;
 use crate::load::{Tally, Window};
@@ -37,7 +38,7 @@ pub(crate) struct LedgerArgs {
 pub(crate) async fn run(args: LedgerArgs) -> anyhow::Result<()> {
     use std::io::Write;
     let settings = child::settings(&args.database_url, &args.data_dir)?;
-    let mut core = Core::open(&settings).await?;
+    let mut core = Core::open(&settings, Mode::Migrate).await?;
     let ingest = Arc::new(core.ingests.remove(MAIN_SOURCE).context("there is no main source")?);
     let payloads = Payloads::new(args.webhooks, args.seed);
     let window = Window::starting_now(

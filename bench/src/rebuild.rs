@@ -7,8 +7,9 @@ use std::time::Instant;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+use warmledger::runner;
 use warmledger::settings::DatabaseUrl;
-use warmledger::{runner, store};
+use warmledger::store::{self, Mode};
 
 use crate::child::{self, Server, ours};
 use crate::database::Database;
@@ -44,7 +45,7 @@ impl Pass {
 /// The process that rebuilds, as `projections rebuild --all` does.
 pub(crate) async fn run(args: RebuildArgs) -> anyhow::Result<()> {
     let url = DatabaseUrl::parse(&args.database_url).map_err(anyhow::Error::msg)?;
-    let store = store::open(&url).await?;
+    let store = store::open(&url, Mode::Migrate).await?;
     let events = store.head().await?.position.0;
     let begun = Instant::now();
     runner::rebuild(&store, projections::all(), |_| {}, &CancellationToken::new()).await?;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use warmledger::settings::DatabaseUrl;
-use warmledger::store;
+use warmledger::store::{self, Mode};
 use warmledger::verify::{self, verify};
 
 use crate::child::{self, Server, ours};
@@ -44,7 +44,7 @@ impl Check {
 /// The process that checks, as `warmledger verify` does.
 pub(crate) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     let url = DatabaseUrl::parse(&args.database_url).map_err(anyhow::Error::msg)?;
-    let store = store::open(&url).await?;
+    let store = store::open(&url, Mode::Migrate).await?;
     let options = verify::Options {
         full: args.full,
         kept: Vec::new(),

@@ -17,7 +17,7 @@ use super::{CheckpointError, SigningKeys, Witness, history, key, sign};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What to do about a log that is not the one that was signed.
-pub const ADVICE: &str = "put the newest copy of the database in place, or, if this one is to hold, do as docs/erasure.md says \
+const ADVICE: &str = "put the newest copy of the database in place, or, if this one is to hold, do as docs/erasure.md says \
                           of backups; `warmledger verify --full` tells what is missing";
 
 /// Signs the log's checkpoints.
@@ -25,7 +25,7 @@ pub struct CheckpointSigner {
     store: Arc<dyn Store>,
     keys: SigningKeys,
     origin: String,
-    /// Why nothing can be signed, while the log is not the one that was signed.
+    /// Why nothing is signed, and what to do, while that is so.
     barred: watch::Sender<Option<String>>,
 }
 
@@ -53,7 +53,7 @@ impl CheckpointSigner {
         }
     }
 
-    /// Why nothing can be signed here, while the log is not the one that was signed; none otherwise.
+    /// Why nothing is signed here, and what to do, while that is so; none otherwise.
     pub fn barred(&self) -> watch::Receiver<Option<String>> {
         self.barred.subscribe()
     }
@@ -70,21 +70,20 @@ impl CheckpointSigner {
             if lease.is_none() {
                 signing = self.witness(&mut witnessed).await.and(signing);
             }
-            match &signing {
-                Ok(()) => drop(self.barred.send_replace(None)),
-                Err(error) if error.is_of_history() => drop(self.barred.send_replace(Some(error.to_string()))),
-                // it says nothing of the log
-                Err(_) => {}
-            }
             // said once, however often it is tried
             match signing {
-                Ok(()) => troubled = false,
-                Err(error) if !troubled => {
-                    let advice = if error.is_of_history() { ADVICE } else { "trying again" };
-                    tracing::error!(%error, "no checkpoints are signed; {advice}");
-                    troubled = true;
+                Ok(()) => {
+                    troubled = false;
+                    self.barred.send_replace(None);
                 }
-                Err(_) => {}
+                Err(error) => {
+                    let advice = if error.is_of_history() { ADVICE } else { "trying again" };
+                    if !troubled {
+                        tracing::error!(%error, "no checkpoints are signed; {advice}");
+                    }
+                    troubled = true;
+                    self.barred.send_replace(Some(format!("{error}; {advice}")));
+                }
             }
             metrics::gauge!("warmledger_checkpoints_failing").set(if troubled { 1.0 } else { 0.0 });
             tokio::select! {

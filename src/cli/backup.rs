@@ -65,7 +65,7 @@ pub async fn run(args: BackupArgs, settings: Settings) -> anyhow::Result<ExitCod
     };
     let begun = Instant::now();
     let stop = interrupt::token()?;
-    let store = super::open_store(&settings).await?;
+    let store = crate::service::open_store(&settings, crate::store::Mode::ReadOnly).await?;
     let witness = Witness::in_dir(&settings.data_dir);
     let kept = witness.note()?.map(|note| (witness.path().display().to_string(), note));
     let backup = tokio::select! {

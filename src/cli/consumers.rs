@@ -6,7 +6,9 @@ use clap::{Args, Subcommand};
 
 use super::output::ListArgs;
 use crate::feed::{self, ConsumerStatus};
+use crate::service::open_store;
 use crate::settings::Settings;
+use crate::store::Mode;
 
 /// The arguments of `warmledger consumers`.
 #[derive(Args)]
@@ -35,7 +37,7 @@ pub enum ConsumersCommand {
 /// If the store can't be reached.
 pub async fn run(args: ConsumersArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let ConsumersCommand::List(list) = args.command;
-    let statuses = feed::statuses(&*super::open_store(&settings).await?).await?;
+    let statuses = feed::statuses(&*open_store(&settings, Mode::ReadOnly).await?).await?;
     list.print(statuses, ["name", "position", "lag", "seconds", "last seen"], row)?;
     Ok(ExitCode::SUCCESS)
 }

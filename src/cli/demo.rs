@@ -25,10 +25,10 @@ use crate::{
     metrics::Metrics,
     runner,
     secret::Secret,
-    service::{MAIN_SOURCE, Service},
+    service::{MAIN_SOURCE, Service, open_store},
     settings::{Origin, Settings},
     simulate::{self, Options, Pace, Plan, SendOptions},
-    store::{self, Store},
+    store::{Mode, Store},
 };
 use look::Look;
 
@@ -103,7 +103,7 @@ pub async fn run(args: DemoArgs, settings: Settings) -> anyhow::Result<ExitCode>
 
 /// Plays the hour and tells what came of it.
 async fn play(args: &DemoArgs, settings: &Settings, base: &Url, stop: &CancellationToken) -> anyhow::Result<()> {
-    let store = store::open(&settings.database_url).await?;
+    let store = open_store(settings, Mode::Existing).await?;
     let head = store.head().await?.position;
     let plan = Plan::new(&Options {
         renewals: true,

@@ -16,9 +16,9 @@ use crate::{
     access::{Caller, Read, Reason},
     clock::rfc3339_micros,
     feed,
-    ledger::record_access,
+    service::open_store,
     settings::Settings,
-    store::{EventFilter, Store, StoreError, StoredEvent},
+    store::{EventFilter, Mode, Store, StoreError, StoredEvent},
 };
 
 /// The arguments of `warmledger events`.
@@ -144,7 +144,7 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
     let stop = interrupt::token()?;
     match args.command {
         EventsCommand::Show { position } => {
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::ReadOnly).await?;
             recorded(&*store, Position(position - 1)).await;
             show(&*store, Position(position)).await?;
         }
@@ -153,7 +153,7 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
         }
         EventsCommand::List { after, limit, filter } => {
             let filter = filter.read()?;
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::ReadOnly).await?;
             let head = store.head().await?.position;
             recorded(&*store, Position(after)).await;
             let mut reader = EventReader::new(&*store, filter, Position(after));
@@ -162,7 +162,7 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
         }
         EventsCommand::Tail { limit, filter, follow } => {
             let filter = filter.read()?;
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::ReadOnly).await?;
             let head = store.head().await?.position;
             let after = Position(head.0.saturating_sub(limit));
             recorded(&*store, after).await;
@@ -185,8 +185,9 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
 /// that takes no events, as a copy that is read-only, is read all the same.
 async fn recorded(store: &dyn Store, after: Position) {
     let event = Read::Feed(after).event(Caller::cli().facts());
-    if let Err(error) = record_access(store, event).await {
-        eprintln!("warning: that events were read could not be recorded in the ledger: {error}");
+    let what = "that events were read";
+    if let Err(error) = super::record_reading(store, event, what).await {
+        eprintln!("warning: {what} could not be recorded in the ledger: {error}");
     }
 }
 

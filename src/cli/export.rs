@@ -11,10 +11,10 @@ use super::{interrupt, meter::Meter};
 use crate::{
     access::{Caller, Reason},
     export,
-    ledger::record_access,
     runner::{self, Moment},
+    service::open_store,
     settings::Settings,
-    store::Store,
+    store::{Mode, Store},
 };
 
 /// The arguments of `warmledger export`.
@@ -22,7 +22,8 @@ use crate::{
 #[command(after_help = "\
 Writes an audit bundle: the events as JSON Lines, a proof that they are in a signed checkpoint, the public keys, and check.py,
 with which an auditor checks all of it offline. What is sealed is not in it: of each sealed section it has the SHA-256.
-That it was written, by whom and of which events, is recorded in the ledger first.
+That it was written, by whom and of which events, is recorded in the ledger first; where that takes no writes, as a standby,
+a warning says that it is not.
 A moment is a position, an RFC 3339 time, or a date (its start in UTC); the events of both moments are in the bundle.
 
 Examples:
@@ -50,7 +51,7 @@ pub struct ExportArgs {
 /// If the ledger can't be read, the range holds no event or is not under a checkpoint yet, or a file can't be written.
 pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let stop = interrupt::token()?;
-    let store = super::open_store(&settings).await?;
+    let store = open_store(&settings, Mode::ReadOnly).await?;
     let checkpoint = store.latest_checkpoint().await?;
     let checkpoint = checkpoint.context("the ledger has no checkpoint yet: `warmledger serve` signs them")?;
     let covered = checkpoint.size;
@@ -89,7 +90,7 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
     };
     export::prepare(&args.out)?;
     // before anything leaves
-    record_access(&*store, AccessEvent::Exported(facts)).await?;
+    super::record_reading(&*store, AccessEvent::Exported(facts), "that the bundle was written").await?;
     let count = last + 1 - first;
     let mut meter = Meter::events("export");
     let progress = |done| meter.events_at(done, count);

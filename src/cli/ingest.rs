@@ -18,6 +18,7 @@ use crate::{
     ledger::{Outcome, Receipt, RecordError},
     service::{Core, MAIN_SOURCE},
     settings::Settings,
+    store::Mode,
 };
 use lines::Delivery;
 
@@ -27,7 +28,8 @@ use lines::Delivery;
 Each line of a file is one delivery: {\"body\": \"<exact text>\", \"headers\": {…}} as it was received, or, with --unsigned,
 a bare payload, which is marked so in its event. What is recorded already is skipped: running it again does no harm.
 A signature is checked against the time in its own headers. Lines that are refused or can't be read are listed as
-FILE:LINE with the reason, and the exit code is then 1. Needs no running service, and gets along with one.
+FILE:LINE with the reason, and the exit code is then 1. Needs no running service, and gets along with one; a new ledger is
+made by `warmledger migrate` first.
 
 Examples:
   warmledger ingest captured.jsonl
@@ -68,7 +70,7 @@ pub async fn run(args: IngestArgs, settings: Settings) -> anyhow::Result<ExitCod
     }
     let size = lines::size(&args.files)?;
     let stop = interrupt::token()?;
-    let core = Core::open(&settings).await?;
+    let core = Core::open(&settings, Mode::Existing).await?;
     let ingest = core
         .ingests
         .get(name)

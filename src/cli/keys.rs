@@ -15,9 +15,9 @@ use crate::access::{Caller, Reason};
 use crate::checkpoints::{self, SigningKeys};
 use crate::ledger::{record_access, record_access_as};
 use crate::processes;
-use crate::service::master_keys;
+use crate::service::{master_keys, open_store};
 use crate::settings::Settings;
-use crate::store::{EventFilter, EventQuery, Store};
+use crate::store::{EventFilter, EventQuery, Mode, Store};
 use crate::vault::{KeyWrapper, MasterKey, MasterKeyId, Reach, Rotation, RotationError, Vault};
 
 /// The arguments of `warmledger keys`.
@@ -106,7 +106,11 @@ Example:
 /// # Errors
 /// If the store can't be reached, a key is missing, or the rotation could not be finished.
 pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode> {
-    let store = super::open_store(&settings).await?;
+    let mode = match args.command {
+        KeysCommand::List { .. } | KeysCommand::Status => Mode::ReadOnly,
+        _ => Mode::Existing,
+    };
+    let store = open_store(&settings, mode).await?;
     let vault = Vault::open(master_keys(&settings)?, &*store).await?;
     match args.command {
         KeysCommand::List(args) => list(&*store, &vault, args).await?,

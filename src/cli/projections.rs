@@ -21,8 +21,9 @@ use crate::{
     access::Caller,
     ledger::record_access,
     runner::{self, LISTED, Progress, Status},
+    service::open_store,
     settings::Settings,
-    store::Store,
+    store::{Mode, Store},
 };
 use compare::Differing;
 use moments::{AsOfArgs, DiffArgs};
@@ -133,33 +134,33 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
     match args.command {
         ProjectionsCommand::List(args) => list(args)?,
         ProjectionsCommand::Status(args) => {
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::ReadOnly).await?;
             let mut statuses = runner::statuses_with_rates(&*store, MEASURED).await?;
             statuses.truncate(args.limit());
             print_statuses(&statuses, args.json)?;
         }
         ProjectionsCommand::AsOf(args) => {
             let projection = one(&args.name)?;
-            moments::as_of(&*super::open_store(&settings).await?, projection, &args).await?;
+            moments::as_of(&*open_store(&settings, Mode::ReadOnly).await?, projection, &args).await?;
         }
         ProjectionsCommand::Diff(args) => {
             let projection = one(&args.name)?;
-            moments::diff(&*super::open_store(&settings).await?, projection, &args).await?;
+            moments::diff(&*open_store(&settings, Mode::ReadOnly).await?, projection, &args).await?;
         }
         ProjectionsCommand::Parked { name, list } => {
             let chosen = name.as_deref().map(one).transpose()?;
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::ReadOnly).await?;
             parked::list(&*store, chosen, list).await?;
         }
         ProjectionsCommand::Retry { name, key, json } => {
             let projection = one(&name)?;
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::Existing).await?;
             return parked::retry(&*store, projection, key.as_deref(), json).await;
         }
         ProjectionsCommand::Rebuild { name, check, json, .. } => {
             let chosen = chosen(name.as_deref())?;
             let stop = interrupt::token()?;
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::Existing).await?;
             return match check {
                 true => compare(&*store, &chosen, json, &stop).await,
                 false => rebuild(&store, &chosen, json, &stop).await,

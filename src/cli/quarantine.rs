@@ -14,8 +14,9 @@ use crate::access::{Caller, Reason};
 use crate::clock::rfc3339_micros;
 use crate::ledger::Reader;
 use crate::quarantine::{self, Quarantined, Replayed};
-use crate::service::Core;
+use crate::service::{Core, open_store};
 use crate::settings::Settings;
+use crate::store::Mode;
 
 /// The arguments of `warmledger quarantine`.
 #[derive(Args)]
@@ -81,9 +82,7 @@ pub async fn run(args: QuarantineArgs, settings: Settings) -> anyhow::Result<Exi
     match args.command {
         QuarantineCommand::List { after, list: args } => list(&settings, Position(after), args).await,
         QuarantineCommand::Replay { positions, all, reason } => {
-            // where there is no ledger, none is to be made
-            super::open_store(&settings).await?.close().await;
-            let core = Core::open(&settings).await?;
+            let core = Core::open(&settings, Mode::Existing).await?;
             let facts = AccessFacts {
                 reason: reason.map(String::from),
                 ..Caller::cli().facts()
@@ -136,7 +135,7 @@ impl From<Quarantined> for Listed {
 }
 
 async fn list(settings: &Settings, mut after: Position, args: ListArgs) -> anyhow::Result<ExitCode> {
-    let store = super::open_store(settings).await?;
+    let store = open_store(settings, Mode::ReadOnly).await?;
     let mut listed = Vec::new();
     while listed.len() < args.limit() {
         let page = quarantine::list(&*store, after, PAGE).await?;

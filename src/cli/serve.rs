@@ -16,7 +16,7 @@ use crate::{
 #[derive(Args)]
 #[command(after_help = "\
 The first start creates a master key, a ledger signing key, a webhook key and an admin token (mode 0600) in the data
-directory and prints where they are, never their values.
+directory and prints where they are, never their values. While PostgreSQL is not up it waits, and answers /healthz.
 
 Examples:
   warmledger serve
@@ -34,7 +34,9 @@ pub struct ServeArgs {
 /// If it can't start, or can't go on.
 pub async fn run(_args: ServeArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let stop = interrupt::token()?;
-    let service = Service::start(&settings, Metrics::install()?).await?;
+    let Some(service) = Service::start_when_there(&settings, Metrics::install()?, &stop).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
     announce(&settings, &service);
     stop.cancelled().await;
     tracing::info!("stopping: no new webhooks are taken, those taken are finished");

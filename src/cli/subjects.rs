@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::output::{self, ListArgs};
 use crate::access::{Caller, Journal, Reason};
 use crate::erasure::ErasureError;
-use crate::service::Core;
+use crate::service::{Core, open_store};
 use crate::settings::Settings;
-use crate::store::SubjectState;
+use crate::store::{Mode, SubjectState};
 
 /// The arguments of `warmledger subjects`.
 #[derive(Args)]
@@ -93,13 +93,13 @@ pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitC
     match args.command {
         SubjectsCommand::List(args) => list(&settings, args).await?,
         SubjectsCommand::Show { subject } => {
-            let store = super::open_store(&settings).await?;
+            let store = open_store(&settings, Mode::ReadOnly).await?;
             let found = store.subjects(std::slice::from_ref(&subject)).await?.pop();
             let state = found.ok_or(ErasureError::Unknown)?;
             output::print_json(&Shown::from(&state))?;
         }
         SubjectsCommand::Erase { subject, reason } => {
-            let core = opened(&settings).await?;
+            let core = Core::open(&settings, Mode::Existing).await?;
             let facts = facts(&subject, reason);
             let erased = core.erasures.erase(&subject, &facts).await;
             if matches!(erased, Err(ErasureError::Held(..))) {
@@ -117,25 +117,19 @@ pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitC
             }
         }
         SubjectsCommand::Hold { subject, reason } => {
-            let core = opened(&settings).await?;
+            let core = Core::open(&settings, Mode::Existing).await?;
             let position = core.erasures.hold(&subject, facts(&subject, reason)).await?;
             core.close().await;
             eprintln!("{subject} is under legal hold since the event at position {position}");
         }
         SubjectsCommand::Release { subject, reason } => {
-            let core = opened(&settings).await?;
+            let core = Core::open(&settings, Mode::Existing).await?;
             let position = core.erasures.release(&subject, facts(&subject, reason)).await?;
             core.close().await;
             eprintln!("{subject} is released by the event at position {position}");
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn opened(settings: &Settings) -> anyhow::Result<Core> {
-    // where there is no ledger, none is to be made
-    super::open_store(settings).await?.close().await;
-    Core::open(settings).await
 }
 
 fn facts(subject: &SubjectId, reason: Reason) -> AccessFacts {
@@ -147,7 +141,7 @@ fn facts(subject: &SubjectId, reason: Reason) -> AccessFacts {
 }
 
 async fn list(settings: &Settings, args: ListArgs) -> anyhow::Result<()> {
-    let store = super::open_store(settings).await?;
+    let store = open_store(settings, Mode::ReadOnly).await?;
     let mut states: Vec<SubjectState> = Vec::new();
     while states.len() < args.limit() {
         let after = states.last().map(|state| state.subject.clone());

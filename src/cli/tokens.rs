@@ -14,8 +14,9 @@ use super::output::{self, ListArgs};
 use crate::access::{Caller, Scope, Scopes, TokenName, facts_of, new_token};
 use crate::clock;
 use crate::ledger::record_access;
+use crate::service::open_store;
 use crate::settings::Settings;
-use crate::store::{EventFilter, EventQuery, Store, StoredToken};
+use crate::store::{EventFilter, EventQuery, Mode, Store, StoredToken};
 
 /// The arguments of `warmledger tokens`.
 #[derive(Args)]
@@ -74,7 +75,11 @@ Examples:
 /// # Errors
 /// If the store can't be reached, or there is no such token.
 pub async fn run(args: TokensArgs, settings: Settings) -> anyhow::Result<ExitCode> {
-    let store = super::open_store(&settings).await?;
+    let mode = match args.command {
+        TokensCommand::List { .. } => Mode::ReadOnly,
+        _ => Mode::Existing,
+    };
+    let store = open_store(&settings, mode).await?;
     match args.command {
         TokensCommand::Create {
             name,

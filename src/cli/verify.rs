@@ -10,9 +10,9 @@ use super::{interrupt, meter::Meter, output};
 use crate::{
     access::Caller,
     checkpoints::Witness,
-    ledger::record_access,
     service,
     settings::Settings,
+    store::Mode,
     tlog::{NoteVerifier, SignedNote},
     vault::MasterKeySource,
     verify::{self, Coverage, Finding, Options, Report},
@@ -66,7 +66,7 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
         kept.push((name, note));
     }
     let stop = interrupt::token()?;
-    let store = super::open_store(&settings).await?;
+    let store = service::open_store(&settings, Mode::ReadOnly).await?;
     let witness = Witness::in_dir(&settings.data_dir);
     kept.extend(witness.note()?.map(|note| (witness.path().display().to_string(), note)));
     let options = Options {
@@ -89,8 +89,9 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
             ..Caller::cli().facts()
         };
         // the verdict counts even where nothing can be written, as on a copy
-        if let Err(error) = record_access(&*recorder, AccessEvent::Verified(facts)).await {
-            eprintln!("warning: that the ledger was checked could not be recorded in it: {error}");
+        let what = "that the ledger was checked";
+        if let Err(error) = super::record_reading(&*recorder, AccessEvent::Verified(facts), what).await {
+            eprintln!("warning: {what} could not be recorded in it: {error}");
         }
     }
     for warning in &report.warnings {

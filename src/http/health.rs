@@ -3,23 +3,23 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use serde::Serialize;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{App, Problem};
-use crate::checkpoints::ADVICE;
 use crate::duties;
 use crate::feed::{self, ConsumerStatus};
 use crate::runner::Health;
-use crate::store::{Duty, StoreError};
+use crate::store::{Duty, Store, StoreError};
 
 /// So many things that are wrong are named.
 const NAMED: usize = 5;
@@ -31,6 +31,11 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(healthz))
         .routes(routes!(readyz))
         .routes(routes!(metrics))
+}
+
+/// What is told without a store.
+pub(super) fn alone() -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(healthz))
 }
 
 /// The process is up.
@@ -53,7 +58,8 @@ struct Ready {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     differences: Vec<String>,
-    /// What somebody has to look at all the same: a view that says something else, an index that is missing, a clock that ran ahead.
+    /// What somebody has to look at all the same: a view that says something else, an index that is missing, a clock that ran ahead,
+    /// checkpoints that are not signed.
     /// Left out if there is nothing.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(required = false)]
@@ -72,7 +78,8 @@ async fn healthz() -> Json<Up> {
     Json(Up { status: "up" })
 }
 
-/// Whether the service can do its work: the store answers, the current master key is here, the log extends what was signed, and every projection keeps up.
+/// Whether the service can do its work: a webhook that came in now would be recorded, and every projection keeps up. What
+/// somebody should look at meanwhile stands in `alerts`.
 #[utoipa::path(
     get,
     path = "/readyz",
@@ -84,24 +91,36 @@ async fn healthz() -> Json<Up> {
             status = 503,
             body = Problem,
             content_type = "application/problem+json",
-            description = "The store is away, or this process does not have the current master key, or no process folds the projections, or the log is not the one that was signed, as one that was rolled back, or a table, a key \
-                           or a trigger of it is missing or disabled, or a projection fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows \
-                           it, has parked rows; the detail says which."
+            description = "The store is away or takes no writes, or this process does not have the current master key, or webhooks could not be recorded a moment ago, or no process folds the projections, or a table, a key or a trigger of the database is missing or disabled, or a projection \
+                           fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows it, has parked rows; \
+                           the detail says which."
         )
     )
 )]
 async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
-    if !app.ledger.is_running() {
-        return Err(Problem::unavailable("the ledger takes no webhooks; the log says why"));
-    }
-    if let Some(cause) = app.barred.borrow().clone() {
-        return Err(Problem::unavailable(format!(
-            "no checkpoints are signed: {cause}; {ADVICE}"
-        )));
-    }
+    let health = ready(&app).await.map_err(Problem::unavailable)?;
     let standing = app.standing.borrow().clone();
-    if let Some(cause) = standing.barred {
-        return Err(Problem::unavailable(cause));
+    let parked = health.iter().filter(|projection| projection.parked > 0);
+    Ok(Json(Ready {
+        status: "ready",
+        parked: parked.map(|projection| projection.name).collect(),
+        differences: standing.differences.into_iter().map(|one| one.detail).collect(),
+        alerts: alerts(&app),
+    }))
+}
+
+/// How the projections are doing; or why the service is not ready.
+async fn ready(app: &App) -> Result<Vec<Health>, String> {
+    if !app.ledger.is_running() {
+        return Err("the ledger takes no webhooks; the log says why".to_owned());
+    }
+    app.probe.check(&*app.store).await?;
+    if let Some(ago) = app.ledger.failed() {
+        let ago = ago.as_secs();
+        return Err(format!("webhooks could not be recorded {ago} s ago; the log says why"));
+    }
+    if let Some(cause) = app.standing.borrow().barred.clone() {
+        return Err(cause);
     }
     let alerts = app.alerts.borrow().clone();
     if !alerts.grave.is_empty() {
@@ -110,14 +129,12 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
             0 => String::new(),
             more => format!("; and {more} more"),
         };
-        return Err(Problem::unavailable(format!(
+        return Err(format!(
             "the database is not as the ledger made it: {}{more}; `warmledger verify` tells how to make it so again",
             named.join("; ")
-        )));
+        ));
     }
-    let health = health(&app)
-        .await
-        .ok_or_else(|| Problem::unavailable("the store is not available"))?;
+    let health = health(app).await.ok_or(AWAY)?;
     let complaints: Vec<String> = health
         .iter()
         .filter_map(|projection| {
@@ -142,27 +159,67 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     // what else nobody does is an alert: webhooks are taken all the same
     if app.vacant.borrow().contains(&Duty::Projections) {
         let work = duties::work(Duty::Projections);
-        return Err(Problem::unavailable(format!("no process {work}")));
+        return Err(format!("no process {work}"));
     }
-    if !complaints.is_empty() {
-        return Err(Problem::unavailable(format!("projections: {}", complaints.join("; "))));
+    match complaints.is_empty() {
+        true => Ok(health),
+        false => Err(format!("projections: {}", complaints.join("; "))),
     }
-    let parked = health.iter().filter(|projection| projection.parked > 0);
-    Ok(Json(Ready {
-        status: "ready",
-        parked: parked.map(|projection| projection.name).collect(),
-        differences: standing.differences.into_iter().map(|one| one.detail).collect(),
-        alerts: alerts.others,
-    }))
+}
+
+/// What somebody has to look at, though webhooks are recorded.
+fn alerts(app: &App) -> BTreeSet<String> {
+    let mut alerts = app.alerts.borrow().others.clone();
+    let barred = app.barred.borrow().clone();
+    alerts.extend(barred.map(|cause| format!("no checkpoints are signed: {cause}")));
+    alerts
+}
+
+const AWAY: &str = "the store is not available";
+
+/// Whether the store takes writes. It is tried at most once a second, however many ask.
+#[derive(Default)]
+pub struct Probe(Mutex<Option<(Instant, Result<(), &'static str>)>>);
+
+impl Probe {
+    /// Between two trials.
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    async fn check(&self, store: &dyn Store) -> Result<(), &'static str> {
+        let mut last = self.0.lock().await;
+        match *last {
+            Some((at, found)) if at.elapsed() < Self::PAUSE => found,
+            _ => {
+                let found = Self::ask(store).await;
+                *last = Some((Instant::now(), found));
+                found
+            }
+        }
+    }
+
+    async fn ask(store: &dyn Store) -> Result<(), &'static str> {
+        match timeout(PATIENCE, store.probe()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the store takes no writes");
+                Err(match error {
+                    StoreError::ReadOnly(_) => "the database takes no writes: it is a standby, or was set read-only",
+                    error if error.takes_no_writes() => "the database's role may not write; the log says where",
+                    error if error.is_transient() => AWAY,
+                    _ => "the database refuses writes; the log says why",
+                })
+            }
+            Err(_) => {
+                tracing::warn!("the store did not take a write within {} s", PATIENCE.as_secs());
+                Err(AWAY)
+            }
+        }
+    }
 }
 
 /// How the projections are doing; none, and logged, if the store does not tell in time.
 async fn health(app: &App) -> Option<Vec<Health>> {
-    in_time(async {
-        app.store.ping().await?;
-        app.live.health().await
-    })
-    .await
+    in_time(app.live.health()).await
 }
 
 /// How the feed's consumers are doing; none, and logged, if the store does not tell in time.
@@ -194,6 +251,9 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Opti
     responses((status = 200, body = String, content_type = "text/plain", description = "All metrics."))
 )]
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let ready = app.probe.check(&*app.store).await.is_ok() && app.ledger.is_running() && app.ledger.failed().is_none();
+    metrics::gauge!("warmledger_takes_webhooks").set(if ready { 1.0 } else { 0.0 });
+    metrics::gauge!("warmledger_alerts").set(alerts(&app).len() as f64);
     metrics::gauge!("warmledger_queue_room").set(app.ledger.room() as f64);
     metrics::gauge!("warmledger_head_position").set(app.ledger.tail().borrow().0 as f64);
     for projection in health(&app).await.into_iter().flatten() {

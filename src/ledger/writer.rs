@@ -110,6 +110,8 @@ pub(super) struct Writer {
     /// When it was last logged that a master key is missing.
     lacked: Option<Instant>,
     tail: watch::Sender<Position>,
+    /// When the store took nothing, unless it has taken something since.
+    failing: watch::Sender<Option<Instant>>,
 }
 
 impl Writer {
@@ -118,6 +120,7 @@ impl Writer {
         vault: Arc<Vault>,
         (head, frontier): (Head, Frontier),
         tail: watch::Sender<Position>,
+        failing: watch::Sender<Option<Instant>>,
     ) -> Self {
         Self {
             keeper: Keeper::start(Arc::clone(&store)),
@@ -132,6 +135,7 @@ impl Writer {
             away: false,
             lacked: None,
             tail,
+            failing,
         }
     }
 
@@ -293,6 +297,9 @@ impl Writer {
                 }
             }
         }
+        if is_of_all(&failure) {
+            self.failing.send_replace(Some(Instant::now()));
+        }
         if failure.lacks_key() {
             self.lacked(&failure);
         } else {
@@ -406,6 +413,9 @@ impl Writer {
         self.head = plan.new_head();
         plan.tree.frontier().clone_into(&mut self.frontier);
         self.tail.send_replace(self.head.position);
+        if !plan.events.is_empty() {
+            self.failing.send_if_modified(|failing| failing.take().is_some());
+        }
         let planned = std::mem::take(&mut plan.planned);
         let receipts: Vec<Option<Receipt>> = (0..plan.events.len()).map(|index| plan.receipt(index)).collect();
         plan.remember(&self.vault, &mut self.cache, &self.keeper);
@@ -423,6 +433,15 @@ impl Writer {
 
 fn failed(error: StoreError) -> RecordError {
     RecordError::Store(Arc::new(error))
+}
+
+/// Whether a failure says nothing of the webhook: any other one would have fared the same.
+fn is_of_all(failure: &RecordError) -> bool {
+    match failure {
+        RecordError::Store(error) => error.is_transient() || error.takes_no_writes(),
+        RecordError::Contended => true,
+        _ => false,
+    }
 }
 
 /// The plans that are under way, the newest first.

@@ -14,6 +14,12 @@ pub enum StoreError {
     /// Somebody else holds what is needed, and keeps it for longer than was waited: try again later.
     #[error("somebody else holds what is needed in the database: {0}")]
     Locked(String),
+    /// The database can be read and not written: a standby, a read-only file, or one that is failing over. For a service that passes.
+    #[error("the database takes no writes: {0}")]
+    ReadOnly(String),
+    /// There is no ledger in the database.
+    #[error("there is no ledger here yet: `warmledger serve` or `warmledger migrate` makes one")]
+    NoLedger,
     /// The database refused what was asked: trying again would not help.
     #[error("the database refused ({code}): {message}")]
     Refused {
@@ -47,7 +53,34 @@ impl StoreError {
 
     /// Whether the same call may succeed later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Locked(_) | Self::Overtaken(_))
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Locked(_) | Self::ReadOnly(_) | Self::Overtaken(_)
+        )
+    }
+
+    /// Whether nothing was written since this database, or its role, may only be read.
+    pub fn takes_no_writes(&self) -> bool {
+        match self {
+            Self::ReadOnly(_) => true,
+            Self::Refused { code, .. } => code == INSUFFICIENT_PRIVILEGE,
+            _ => false,
+        }
+    }
+
+    /// Of a first connection: who may connect to what is wrong for good then, which for a service that runs may pass.
+    pub(super) fn of_first(error: sqlx::Error) -> Self {
+        if let Some(told) = about_tls(&error) {
+            return Self::Unsuitable(told);
+        }
+        match error {
+            sqlx::Error::Database(error) if error.code().is_some_and(|code| is_of_access(&code)) => {
+                let (code, message) = (error.code().unwrap_or_default(), error.message());
+                Self::Unsuitable(format!("{message} ({code}){}", advice(&code, message)))
+            }
+            sqlx::Error::Configuration(_) | sqlx::Error::Tls(_) => Self::Unsuitable(error.to_string()),
+            error => error.into(),
+        }
     }
 
     /// Whether a table was not there: where generations come and go, somebody else has dropped it.
@@ -59,22 +92,36 @@ impl StoreError {
 /// SQLSTATE lock_not_available: `lock_timeout` is over.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
+/// SQLSTATE insufficient_privilege.
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// SQLSTATE read_only_sql_transaction.
+const READ_ONLY: &str = "25006";
+/// SQLite's primary result code READONLY.
+const SQLITE_READ_ONLY: i32 = 8;
+
+/// SQLSTATE classes of authorization (28) and of a database that is not there (3D).
+fn is_of_access(code: &str) -> bool {
+    ["28", "3D"].iter().any(|class| code.starts_with(class))
+}
+
 /// SQLSTATE classes that pass: connection (08), resources (53), operator intervention (57), serialization and
 /// deadlock (40), authorization (28) and database name (3D), which an operator may be changing, object not in
-/// prerequisite state (55), read-only while failing over (25006), a transaction that was left idle (25P03).
+/// prerequisite state (55), a transaction that was left idle (25P03).
 /// Source: PostgreSQL manual, appendix A.
 fn passes(code: &str) -> bool {
-    ["08", "53", "57", "40", "28", "3D", "55"]
-        .iter()
-        .any(|class| code.starts_with(class))
-        || ["25006", "25P03"].contains(&code)
+    let classes = ["08", "53", "57", "40", "55"];
+    classes.iter().any(|class| code.starts_with(class)) || is_of_access(code) || code == "25P03"
 }
 
 /// SQLite's primary result codes that pass: BUSY (5), LOCKED (6), IOERR (10), FULL (13), CANTOPEN (14), PROTOCOL (15).
 /// Source: <https://www.sqlite.org/rescode.html>.
 fn sqlite_passes(code: &str) -> bool {
-    code.parse::<i32>()
-        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13 | 14 | 15))
+    sqlite_primary(code).is_some_and(|code| matches!(code, 5 | 6 | 10 | 13 | 14 | 15))
+}
+
+/// The primary result code of an extended one.
+fn sqlite_primary(code: &str) -> Option<i32> {
+    code.parse::<i32>().ok().map(|code| code & 0xff)
 }
 
 /// Whether the constraint on held subjects was broken. SQLite does not say which constraint it was; there is no other
@@ -120,7 +167,11 @@ impl From<sqlx::Error> for StoreError {
                 if code == LOCK_NOT_AVAILABLE {
                     return Self::Locked(message);
                 }
-                let passes = if code.len() == 5 {
+                let is_sqlstate = code.len() == 5;
+                if code == READ_ONLY || (!is_sqlstate && sqlite_primary(&code) == Some(SQLITE_READ_ONLY)) {
+                    return Self::ReadOnly(message);
+                }
+                let passes = if is_sqlstate {
                     passes(&code)
                 } else {
                     sqlite_passes(&code)
@@ -141,7 +192,9 @@ impl From<sqlx::Error> for StoreError {
 impl From<sqlx::migrate::MigrateError> for StoreError {
     fn from(error: sqlx::migrate::MigrateError) -> Self {
         match error {
-            sqlx::migrate::MigrateError::Execute(error) => error.into(),
+            sqlx::migrate::MigrateError::Execute(error) | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => {
+                error.into()
+            }
             other => Self::Migration(other.to_string()),
         }
     }

@@ -14,6 +14,8 @@
 //! - `rows`: reading the projections' rows
 //! - `schema`: the objects that are there, against those that should be
 //! - `session`: sessions that vanish, and poolers
+//! - `migrate`: whether the database is fit for a ledger, and migrations
+//! - `servers`: which server takes writes
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
 //! - `tokens`: API tokens
@@ -29,10 +31,12 @@ mod generations;
 mod keys;
 mod lease;
 mod log;
+mod migrate;
 mod parked;
 mod processes;
 mod rows;
 mod schema;
+mod servers;
 mod session;
 mod snapshots;
 mod steps;
@@ -49,22 +53,22 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
 use sqlx::Connection;
-use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPool};
 use tokio::sync::OnceCell;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::lease::{LeaseTable, Leases};
 use super::{
     Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Fence,
-    Found, Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, LeaseState, Lookup, NewCheckpoint,
+    Found, Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, LeaseState, Lookup, Mode, NewCheckpoint,
     Outline, ParkedCount, ParkedRow, RawEvent, Reference, RowQuery, SchemaCheck, Store, StoreError, StoredEvent,
     StoredRow, StoredToken, StreamSnapshot, Switch, TakenFloor, TreeHead, TreeStore,
 };
 use crate::access::TokenHash;
 use crate::settings::PostgresUrl;
 use crate::tlog::{Growth, Hash};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+use migrate::MIGRATIONS;
+use servers::Chosen;
 
 /// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
 const LANES: u32 = 2;
@@ -82,31 +86,36 @@ pub struct PostgresStore {
     expected: OnceCell<schema::Expected>,
     leases: Leases<lease::Table>,
     sessions: Sessions,
+    /// Moves the pools to another server, where there are several.
+    _following: Option<AbortOnDropHandle<()>>,
 }
 
 impl PostgresStore {
-    /// Connects and brings the schema up to date.
+    /// Connects, and brings the schema up to date if it is opened for that.
     ///
     /// # Errors
-    /// [`StoreError`] if the database cannot be reached or migrated.
-    pub async fn open(url: &PostgresUrl) -> Result<Self, StoreError> {
+    /// [`StoreError`] if the database cannot be reached, or is not fit for what it is opened for.
+    pub async fn open(url: &PostgresUrl, mode: Mode) -> Result<Self, StoreError> {
         url.check_certificates()?;
         let holder = Leases::<()>::holder(url.application_name.as_deref().unwrap_or("warmledger"));
-        // a URL has one server at least
-        let options = url
-            .connect_options()
-            .swap_remove(0)
-            // whoever takes over a lease finds the sessions of the one before by it
-            .application_name(&holder)
-            // poolers know nothing of it, and nothing here is a float
-            .extra_float_digits(None);
-        let mut first = session::connect(&options).await?;
+        let servers = url.connect_options().into_iter().map(|server| {
+            server
+                // whoever takes over a lease finds the sessions of the one before by it
+                .application_name(&holder)
+                // poolers know nothing of it, and nothing here is a float
+                .extra_float_digits(None)
+        });
+        let servers: Vec<PgConnectOptions> = servers.collect();
+        let Chosen {
+            index,
+            connection: mut first,
+        } = servers::find(&servers, mode).await?;
+        let options = servers[index].clone();
         let mut second = session::connect(&options).await?;
         session::refuse_shared(&mut first, &mut second).await?;
         second.close().await?;
         session::prepare(&mut first, Purpose::Migrating).await?;
-        tell_of_migrations(&mut first).await?;
-        let sessions = Sessions::new();
+        let sessions = Sessions::new(mode);
         let table = lease::Table {
             pool: sessions
                 .pool(Purpose::Leases)
@@ -114,8 +123,9 @@ impl PostgresStore {
                 .connect_lazy_with(options.clone()),
             sessions: sessions.clone(),
         };
-        let migrating = async { Ok(MIGRATIONS.run(&mut first).await?) };
-        sessions.while_there(&table.pool, migrating).await?;
+        sessions
+            .while_there(&table.pool, migrate::prepare(&mut first, mode))
+            .await?;
         first.close().await?;
         let writer = sessions
             .pool(Purpose::Appending)
@@ -131,14 +141,20 @@ impl PostgresStore {
         let ordinary = sessions.pool(Purpose::Ordinary).max_connections(8);
         let long = sessions.pool(Purpose::Long).max_connections(4);
         let pool = ordinary.connect_with(options.clone()).await?;
+        let long = long.connect_lazy_with(options);
+        let following = (servers.len() > 1 && mode != Mode::ReadOnly).then(|| {
+            let pools = [&writer, &pool, &long, &table.pool].map(PgPool::clone);
+            AbortOnDropHandle::new(tokio::spawn(servers::follow(servers, index, pools)))
+        });
         Ok(Self {
             writer,
             turns: log::Turns::new(sessions.clone()),
             pool,
             expected: OnceCell::new(),
-            long: long.connect_lazy_with(options),
+            long,
             leases: Leases::new(table, holder),
             sessions,
+            _following: following,
         })
     }
 
@@ -153,33 +169,10 @@ impl PostgresStore {
     }
 }
 
-/// Says so where a ledger of an earlier version is brought up to date: in a large one that may take a while, and nobody is answered meanwhile.
-async fn tell_of_migrations(connection: &mut PgConnection) -> Result<(), StoreError> {
-    let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations");
-    let found: Vec<i64> = match found.fetch_all(connection).await.map_err(StoreError::from) {
-        // a database that is new
-        Err(error) if error.is_missing_table() => Vec::new(),
-        found => found?,
-    };
-    let due = MIGRATIONS.iter().map(|migration| migration.version);
-    let due = due.filter(|version| !found.contains(version)).max();
-    if let Some((from, to)) = found.iter().max().zip(due) {
-        tracing::info!(
-            from,
-            to,
-            "the ledger is of an earlier version: its tables are changed, which may take a while"
-        );
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Store for PostgresStore {
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.sessions
-            .within(SOON, sqlx::query("SELECT 1").execute(&self.pool))
-            .await?;
-        Ok(())
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.soon(log::probe(&self.pool)).await
     }
 
     async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {

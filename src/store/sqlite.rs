@@ -12,13 +12,16 @@
 //! - `parked`: rows that stand still
 //! - `processes`: the processes that are running
 //! - `schema`: the objects that are there, against those that should be
+//! - `access`: the file, its modes, and what may only be read
 //! - `rows`: reading the projections' rows
+//! - `migrate`: whether a file holds a ledger, and migrations
 //! - `snapshots`: rows as of an earlier position
 //! - `steps`: moving projections on
 //! - `tokens`: API tokens
 //! - `wal`: keeping the write-ahead log small
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
 
+mod access;
 mod backup;
 mod checkpoints;
 mod clock_steps;
@@ -27,6 +30,7 @@ mod generations;
 mod keys;
 mod lease;
 mod log;
+mod migrate;
 mod parked;
 mod processes;
 mod rows;
@@ -40,10 +44,7 @@ mod wal;
 
 pub use backup::copy;
 
-use std::fs::OpenOptions;
-use std::io::ErrorKind;
 use std::ops::{Range, RangeInclusive};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -52,23 +53,19 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use projections::Column;
 use sqlx::Connection;
-use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 use super::lease::{LeaseTable, Leases};
 use super::{
     Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Fence,
-    Found, Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, LeaseState, Lookup, NewCheckpoint,
+    Found, Generation, GenerationState, Head, KeptCheckpoint, KeptKey, Lease, LeaseState, Lookup, Mode, NewCheckpoint,
     Outline, ParkedCount, ParkedRow, RawEvent, Reference, RowQuery, SchemaCheck, Store, StoreError, StoredEvent,
     StoredRow, StoredToken, StreamSnapshot, Switch, TreeHead, TreeStore, WriteAheadLog,
 };
 use crate::access::TokenHash;
 use crate::tlog::{Growth, Hash};
+use migrate::MIGRATIONS;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// How many rows a query may be ahead of whoever takes them: each time one has to wait for the other is a change of threads.
-const ROWS_WAITING: usize = 1_000;
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before connecting again to a file that another process is making.
@@ -82,8 +79,6 @@ const WRITER_STATEMENTS: usize = 256;
 /// So large may the write-ahead log become, in pages of 4 KiB, before it is moved into the database file. A page of an index
 /// whose keys come in no order changes again and again until then, and is moved once.
 const WAL_PAGES: &str = "8192";
-/// The same for each reading connection.
-const READER_CACHE: &str = "-8192";
 
 /// The store on SQLite.
 pub struct SqliteStore {
@@ -96,31 +91,29 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, makes it if it is not there, and brings the schema up to date.
+    /// Opens the file; makes it, and brings its schema up to date, if it is opened for that.
     ///
     /// # Errors
-    /// [`StoreError`] if it cannot be opened or migrated.
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        // private to its owner; SQLite gives its other files the same mode. A file that is there is not opened: closing it
-        // again would drop the locks of this process's other connections to it (fcntl(2)), and another process that
-        // believes itself alone then removes the write-ahead log under them
-        match OpenOptions::new().append(true).create_new(true).mode(0o600).open(path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(StoreError::Unavailable(format!("{}: {error}", path.display())));
-            }
-            _ => {}
+    /// [`StoreError`] if it cannot be opened, or is not fit for what it is opened for.
+    pub async fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
+        match mode {
+            Mode::Migrate => {}
+            _ if !path.exists() => return Err(StoreError::NoLedger),
+            Mode::Existing => {}
+            Mode::ReadOnly => return access::open_to_read(path).await,
         }
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            // a destroyed key leaves zeros behind
-            .pragma("secure_delete", "ON")
-            // a reader may have kept the write-ahead log from being begun anew; once it can be, it shrinks
-            .pragma("journal_size_limit", wal::KEPT.to_string())
-            .row_buffer_size(ROWS_WAITING)
-            .busy_timeout(BUSY_TIMEOUT);
+        Self::open_to_write(path, mode).await
+    }
+
+    async fn open_to_write(path: &Path, mode: Mode) -> Result<Self, StoreError> {
+        let mut options = access::options(path).synchronous(SqliteSynchronous::Full);
+        if mode == Mode::Migrate {
+            access::make(path)?;
+            options = options.journal_mode(SqliteJournalMode::Wal);
+        } else {
+            // before anything is changed: another program's file is not ours to turn WAL on in
+            migrate::check(path).await?;
+        }
         let writing = options
             .clone()
             .statement_cache_capacity(WRITER_STATEMENTS)
@@ -136,39 +129,47 @@ impl SqliteStore {
                 .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
             match connecting.connect_with(writing.clone()).await.map_err(StoreError::from) {
                 // while another process turns WAL on in a new file, SQLite does not wait by itself
-                Err(error) if error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
+                Err(error) if mode == Mode::Migrate && error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 connected => break connected?,
             }
         };
         // in one transaction that holds the write lock, so that processes which start at once take turns
-        let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-        MIGRATIONS.run(&mut *tx).await?;
-        tx.commit().await?;
-        let pool = SqlitePoolOptions::new()
-            .max_connections(4)
-            .connect_with(options.pragma("cache_size", READER_CACHE))
-            .await?;
+        match writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::from) {
+            Ok(mut tx) if mode == Mode::Migrate => {
+                migrate::migrate(&mut tx).await?;
+                tx.commit().await?;
+            }
+            // it may be written, then
+            Ok(tx) => tx.rollback().await?,
+            // whoever reads need not wait for whoever writes
+            Err(StoreError::Unavailable(_)) if mode == Mode::ReadOnly => {}
+            Err(error) => return Err(error),
+        }
+        let pool = access::readers(options).await?;
+        Ok(Self::over(writer, pool, path))
+    }
+
+    fn over(writer: SqlitePool, pool: SqlitePool, path: &Path) -> Self {
         let leases = lease::Table {
             writer: writer.clone(),
             pool: pool.clone(),
         };
         let leases = Leases::new(leases, Leases::<()>::holder("warmledger"));
-        Ok(Self {
+        Self {
             writer,
             pool,
-            leases,
             path: path.to_owned(),
-        })
+            leases,
+        }
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.pool).await?;
-        Ok(())
+    async fn probe(&self) -> Result<(), StoreError> {
+        log::probe(&self.writer).await
     }
 
     async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {
@@ -467,7 +468,9 @@ mod tests {
     #[tokio::test]
     async fn a_disk_that_was_full_does_not_keep_the_writer_from_writing() {
         let dir = tempfile::tempdir().unwrap();
-        let store = SqliteStore::open(&dir.path().join("ledger.db")).await.unwrap();
+        let store = SqliteStore::open(&dir.path().join("ledger.db"), Mode::Migrate)
+            .await
+            .unwrap();
         // no page more than there are
         let mut connection = store.writer.acquire().await.unwrap();
         sqlx::query("PRAGMA max_page_count = 1")

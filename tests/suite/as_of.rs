@@ -20,7 +20,7 @@ use warmledger::clock;
 use warmledger::runner::{Instant, Moment, NotYet, as_of, instant};
 use warmledger::service::Core;
 use warmledger::simulate::{Options, Plan, Scenario};
-use warmledger::store::EventQuery;
+use warmledger::store::{EventQuery, Mode};
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -53,7 +53,7 @@ async fn record(core: &Core, seed: u64) -> Vec<Recorded> {
 }
 
 async fn a_row_as_of_a_position_is_the_row_of_a_ledger_that_ends_there(database: Database) {
-    let core = Core::open(&database.settings()).await.unwrap();
+    let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let events = record(&core, 11).await;
     assert!(
         events.len() > 30,
@@ -91,7 +91,7 @@ async fn a_row_as_of_a_position_is_the_row_of_a_ledger_that_ends_there(database:
 }
 
 async fn a_time_stands_for_the_last_event_recorded_until_then(database: Database) {
-    let core = Core::open(&database.settings()).await.unwrap();
+    let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let before = clock::now();
     let events = record(&core, 5).await;
     let store = &*core.store;

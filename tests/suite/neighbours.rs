@@ -85,7 +85,7 @@ async fn a_pooler_that_shares_sessions_is_refused_with_the_reason() {
     for mode in ["transaction", "statement"] {
         let pooler = Pooler::start(&database, mode).await;
         let begun = Instant::now();
-        let refused = store::open(&DatabaseUrl::parse(&pooler.url).unwrap())
+        let refused = store::open(&DatabaseUrl::parse(&pooler.url).unwrap(), store::Mode::Migrate)
             .await
             .err()
             .unwrap();

@@ -18,7 +18,7 @@ const KILLS: usize = 3;
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Waits until the service says that it is ready.
-async fn ready(child: &ChildService) {
+pub async fn ready(child: &ChildService) {
     let begun = Instant::now();
     let client = crate::support::api::Client::new();
     loop {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use warmledger::ledger::{Incoming, Original, Outcome, PlainSections};
 use warmledger::secret::Secret;
 use warmledger::service::Core;
+use warmledger::store::Mode;
 
 use crate::cli::program::Program;
 use crate::on_both_stores;
@@ -17,7 +18,7 @@ on_both_stores!(quarantined_webhooks_are_listed_and_replayed_once);
 
 /// Records a good webhook as an older version would have that did not understand it.
 async fn quarantine(database: &Database, body: Vec<u8>) -> u64 {
-    let core = Core::open(&database.settings()).await.unwrap();
+    let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let fingerprint = core.vault.fingerprints().of(&body);
     let claim = OrderEvent::WebhookQuarantined(WebhookQuarantined {
         conflicts_with: None,

@@ -28,7 +28,7 @@ use warmledger::metrics::Metrics;
 use warmledger::secret::Secret;
 use warmledger::service::{Service, master_keys};
 use warmledger::settings::{DatabaseUrl, Flags, Settings};
-use warmledger::store::{self, Store};
+use warmledger::store::{self, Mode, Store};
 use warmledger::vault::Vault;
 
 /// Makes a test of an async function that takes a [`Database`], once for each store.
@@ -157,7 +157,9 @@ impl Database {
 
     /// The store alone.
     pub async fn store(&self) -> Arc<dyn Store> {
-        store::open(&DatabaseUrl::parse(&self.url).unwrap()).await.unwrap()
+        store::open(&DatabaseUrl::parse(&self.url).unwrap(), Mode::Migrate)
+            .await
+            .unwrap()
     }
 
     /// The store, with the master key that a service on the data directory has.

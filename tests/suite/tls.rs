@@ -104,7 +104,9 @@ impl Server {
 
 async fn open(url: &str) -> Result<std::sync::Arc<dyn Store>, String> {
     let url = DatabaseUrl::parse(url).map_err(|error| format!("{url}: {error}"))?;
-    store::open(&url).await.map_err(|error| error.to_string())
+    store::open(&url, store::Mode::Migrate)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

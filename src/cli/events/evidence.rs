@@ -10,11 +10,12 @@ use aggregates::Position;
 use anyhow::Context;
 
 use crate::access::{Caller, Reason};
-use crate::cli::{open_store, output};
+use crate::cli::output;
 use crate::evidence::{self, Evidence};
 use crate::ledger::Reader;
 use crate::service::Core;
 use crate::settings::Settings;
+use crate::store::Mode;
 
 /// Opens the original at a position, records that, and prints what was found.
 pub(super) async fn run(
@@ -23,9 +24,8 @@ pub(super) async fn run(
     reason: Reason,
     out: Option<&Path>,
 ) -> anyhow::Result<()> {
-    // where there is no ledger, none is to be made
-    open_store(settings).await?.close().await;
-    let core = Core::open(settings).await?;
+    // what is handed out is recorded first, so the ledger has to take that
+    let core = Core::open(settings, Mode::Existing).await?;
     let reader = Reader::new(Arc::clone(&core.store), Arc::clone(&core.vault));
     let ingest = |source: &str| core.ingests.get(source);
     let found = Evidence::open(&*core.store, &reader, ingest, position).await?;

@@ -203,6 +203,17 @@ pub(super) async fn append_on(
     }
 }
 
+/// Whether an append would succeed. No row is touched, so nobody waits for it; but the server refuses it like an append where the
+/// role may not write or the database is read-only, and it ends once the server has it on disk, and where the standbys are that a
+/// commit waits for.
+pub(super) async fn probe(pool: &PgPool) -> Result<(), StoreError> {
+    const PROBE: &str = "WITH moved AS (UPDATE head SET position = position WHERE false RETURNING position),
+                              added AS (INSERT INTO events SELECT * FROM events WHERE false RETURNING position)
+                         SELECT pg_logical_emit_message(true, 'warmledger', 'ready')";
+    sqlx::query(PROBE).execute(pool).await?;
+    Ok(())
+}
+
 pub(super) fn too_long() -> StoreError {
     StoreError::Unavailable(format!("an append was not done within {LONGEST:?}"))
 }

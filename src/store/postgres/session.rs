@@ -12,7 +12,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Row, raw_sql};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::store::StoreError;
+use super::servers;
+use crate::store::{Mode, StoreError};
 
 /// How long a statement waits for a connection before the store counts as unavailable.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -24,6 +25,8 @@ pub(super) const LOOKING: Duration = Duration::from_secs(30);
 const LONG: Duration = Duration::from_hours(1);
 /// How long an answer to nothing may take.
 const PING: Duration = Duration::from_secs(1);
+/// A connection to a server that takes no writes is not kept for longer: by then that may have changed.
+const KEPT_READ_ONLY: Duration = Duration::from_secs(1);
 /// A connection that has just been used is not asked whether it still works.
 const FRESH: Duration = Duration::from_secs(2);
 /// While a job takes long the database is asked so often whether it is there, and counts as gone after so many misses.
@@ -88,7 +91,7 @@ pub(super) async fn prepare(connection: &mut PgConnection, purpose: Purpose) -> 
 /// Opens a connection, and says why if it cannot be: a pool says only that it got none in time.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
-        Ok(connected) => Ok(connected?),
+        Ok(connected) => connected.map_err(StoreError::of_first),
         Err(_) => Err(no_answer(ACQUIRE_TIMEOUT)),
     }
 }
@@ -102,11 +105,16 @@ fn no_answer(limit: Duration) -> StoreError {
 pub(super) struct Sessions {
     /// When one of them was last found not to answer: whatever was not used since may have vanished with it.
     missed: Arc<Mutex<Option<Instant>>>,
+    /// What the store is opened for.
+    mode: Mode,
 }
 
 impl Sessions {
-    pub(super) fn new() -> Self {
-        Self { missed: Arc::default() }
+    pub(super) fn new(mode: Mode) -> Self {
+        Self {
+            missed: Arc::default(),
+            mode,
+        }
     }
 
     /// A pool of sessions for one purpose.
@@ -119,23 +127,28 @@ impl Sessions {
                 let sessions = before.clone();
                 Box::pin(async move {
                     let trusted = sessions.trusts(Instant::now().checked_sub(known.idle_for));
-                    Ok(trusted && (known.idle_for < FRESH || sessions.answers(connection).await))
+                    Ok(trusted && (known.idle_for < FRESH || sessions.answers(connection, known.age).await))
                 })
             })
             // whoever gives it back may have been cut short, since it does not answer
-            .after_release(move |connection, _| {
+            .after_release(move |connection, known| {
                 let sessions = after.clone();
-                Box::pin(async move { Ok(sessions.answers(connection).await) })
+                Box::pin(async move { Ok(sessions.answers(connection, known.age).await) })
             })
             .after_connect(move |connection, _| Box::pin(prepare(connection, purpose)))
     }
 
-    async fn answers(&self, connection: &mut PgConnection) -> bool {
-        let answer = timeout(PING, connection.ping()).await;
+    /// Whether it answers, and takes writes. One whose server was demoted is not kept: whoever is reached by the same name now may
+    /// take writes.
+    async fn answers(&self, connection: &mut PgConnection, age: Duration) -> bool {
+        let answer = timeout(PING, servers::takes_writes(connection)).await;
         if answer.is_err() {
             self.distrust();
         }
-        matches!(answer, Ok(Ok(())))
+        match answer {
+            Ok(Ok(writable)) => writable || self.mode == Mode::ReadOnly || age < KEPT_READ_ONLY,
+            _ => false,
+        }
     }
 
     /// Notes that the database has not answered in time.

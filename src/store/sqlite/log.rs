@@ -327,3 +327,11 @@ pub(super) fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreEr
     text.parse()
         .map_err(|_| StoreError::Corrupt(format!("{column} is not an RFC 3339 time")))
 }
+
+/// Whether an append would succeed: the head is written as it is, down to the disk.
+pub(super) async fn probe(writer: &SqlitePool) -> Result<(), StoreError> {
+    sqlx::query("UPDATE head SET position = position")
+        .execute(writer)
+        .await?;
+    Ok(())
+}

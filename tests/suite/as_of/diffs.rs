@@ -6,7 +6,7 @@ use aggregates::{Position, Recorded};
 use serde_json::{Value, json};
 use warmledger::runner::{Change, Diff, Fields, diff, fields, item_as_of};
 use warmledger::service::Core;
-use warmledger::store::Store;
+use warmledger::store::{Mode, Store};
 
 use super::record;
 use crate::on_both_stores;
@@ -27,7 +27,7 @@ fn value(fields: &Fields, path: &str) -> Value {
 }
 
 async fn a_diff_leads_from_the_row_before_to_the_row_after_by_events_of_the_row(database: Database) {
-    let core = Core::open(&database.settings()).await.unwrap();
+    let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let events = record(&core, 23).await;
     let (store, end) = (&*core.store, events.len() as u64);
     for projection in projections::all() {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use warmledger::clock;
 use warmledger::service::Core;
 use warmledger::simulate::{Options, Plan, Scenario};
-use warmledger::store::{Append, Batch, GenerationState, Lookup, NewEvent, Store, StoredEvent};
+use warmledger::store::{Append, Batch, GenerationState, Lookup, Mode, NewEvent, Store, StoredEvent};
 
 use crate::support::log::{all_events, grown, new_event};
 use crate::support::{Database, TestService};
@@ -74,7 +74,7 @@ fn any_history<F: Future<Output = Database>>(count: u32, database: impl Fn() -> 
 
 /// Records a history in one ledger, and feeds another with it, bit by bit; compares them wherever it stops.
 async fn compare(whole: &Database, cut: &Database, options: &Options, cuts: &BTreeSet<u64>) {
-    let core = Core::open(&whole.settings()).await.unwrap();
+    let core = Core::open(&whole.settings(), Mode::Migrate).await.unwrap();
     for delivery in &Plan::new(options).deliveries {
         let ingest = &core.ingests["coldmailreseller"];
         ingest.record_unsigned(delivery.body.as_bytes()).await.unwrap();

@@ -92,7 +92,7 @@ async fn an_interrupted_simulation_still_sums_up() {
 async fn a_database_that_is_away_is_one_clear_line() {
     let ended = Program::bare()
         .env("WARMLEDGER_DATABASE_URL", "postgres://me:planted@127.0.0.1:1/ledger")
-        .run("serve")
+        .run("migrate")
         .await;
     assert_eq!(ended.code, 2);
     let error = ended.stderr.lines().last().unwrap();

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary, with a working directory of its own.
 pub struct Program {
+    /// What it is started by; the program itself if it is empty.
+    wrapper: Vec<String>,
     args: Vec<OsString>,
     environment: Vec<(String, String)>,
     pub directory: TempDir,
@@ -54,6 +56,7 @@ impl Program {
     /// Without any settings.
     pub fn bare() -> Self {
         Self {
+            wrapper: Vec::new(),
             args: Vec::new(),
             environment: Vec::new(),
             directory: tempfile::tempdir().unwrap(),
@@ -65,8 +68,22 @@ impl Program {
         self
     }
 
+    /// Started by another program, which gets it and its arguments as its last ones.
+    pub fn through(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     fn command(&self, args: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_warmledger"));
+        let own = env!("CARGO_BIN_EXE_warmledger");
+        let mut command = match self.wrapper.split_first() {
+            None => Command::new(own),
+            Some((wrapper, rest)) => {
+                let mut command = Command::new(wrapper);
+                command.args(rest).arg(own);
+                command
+            }
+        };
         let own = std::env::vars_os().map(|(name, _)| name);
         own.filter(|name| name.to_string_lossy().starts_with("WARMLEDGER_"))
             .for_each(|name| {
@@ -148,6 +165,11 @@ impl Running {
         timeout(PATIENCE, search)
             .await
             .unwrap_or_else(|_| panic!("not a word of {text:?}"))
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id().unwrap()
     }
 
     /// The next line on stdout.

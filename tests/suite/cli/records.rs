@@ -19,8 +19,12 @@ const KEY: &str = "a key of the test's own";
 /// Long ago: captured deliveries are old.
 const SENT_AT: &str = "1700000000";
 
-fn program(database: &Database) -> Program {
-    Program::new(database).env("WARMLEDGER_WEBHOOK_KEY", KEY)
+/// On a new ledger.
+async fn program(database: &Database) -> Program {
+    let program = Program::new(database).env("WARMLEDGER_WEBHOOK_KEY", KEY);
+    let made = program.run("migrate").await;
+    assert_eq!(made.code, 0, "{}", made.stderr);
+    program
 }
 
 fn text(name: &str) -> String {
@@ -53,7 +57,7 @@ fn history() -> String {
 }
 
 async fn captured_deliveries_are_recorded_once_and_every_refused_line_is_named(database: Database) {
-    let program = program(&database);
+    let program = program(&database).await;
     let lines = [
         captured(&text("prewarmup.order.success.json"), KEY),
         String::new(),
@@ -117,7 +121,7 @@ async fn captured_deliveries_are_recorded_once_and_every_refused_line_is_named(d
 }
 
 async fn events_are_listed_shown_and_followed(database: Database) {
-    let program = program(&database);
+    let program = program(&database).await;
     assert_eq!(program.run_with("ingest -", &history()).await.code, 0);
 
     let all = program.run("events list").await;
@@ -187,7 +191,7 @@ async fn events_are_listed_shown_and_followed(database: Database) {
 }
 
 async fn a_row_is_shown_as_it_stood_and_what_changed_in_it(database: Database) {
-    let program = program(&database);
+    let program = program(&database).await;
     let lines = ["partial-failure.1.success.json", "partial-failure.2.failed.json"];
     let lines = lines.map(|name| captured(&text(name), KEY) + "\n").concat();
     assert_eq!(program.run_with("ingest -", &lines).await.code, 0);
@@ -234,7 +238,7 @@ async fn a_row_is_shown_as_it_stood_and_what_changed_in_it(database: Database) {
 }
 
 async fn projections_are_rebuilt_and_a_row_that_differs_is_reported(database: Database) {
-    let program = program(&database);
+    let program = program(&database).await;
     assert_eq!(program.run_with("ingest -", &history()).await.code, 0);
     let names = [
         "orders",

@@ -14,7 +14,7 @@ use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, 
 use warmledger::runner::LiveRunner;
 use warmledger::service::Core;
 use warmledger::simulate::{Expected, Options, Outcome, Plan, Scenario, SubscriptionStatus};
-use warmledger::store::StoredEvent;
+use warmledger::store::{Mode, StoredEvent};
 
 use crate::support::Database;
 use crate::support::log::{live_equals_rebuilt, sound_log};
@@ -110,7 +110,7 @@ type Rows = BTreeMap<&'static str, Vec<Value>>;
 /// Feeds a plan through the ledger while the projections run, checks the log and the live rows, and returns the rows
 /// with event ids instead of positions.
 async fn play(database: &Database, plan: &Plan, sent_at: &HashMap<EventId, Timestamp>, at_once: usize) -> Rows {
-    let core = Core::open(&database.settings()).await.unwrap();
+    let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let runner = LiveRunner::new(Arc::clone(&core.store));
     runner.prepare().await.unwrap();
     let shutdown = CancellationToken::new();

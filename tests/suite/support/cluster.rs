@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
 /// How long a start with recovery may take.
@@ -26,23 +26,7 @@ pub struct Cluster {
 impl Cluster {
     /// Makes a cluster and starts it.
     pub async fn start() -> Self {
-        let directory = tempfile::Builder::new()
-            .prefix("warmledger-pg.")
-            .tempdir_in("/tmp")
-            .unwrap();
-        let mut cluster = Self {
-            programs: programs(),
-            directory,
-            server: None,
-            port: None,
-        };
-        if is_root() {
-            let given = Command::new("chown")
-                .arg(owner())
-                .arg(cluster.directory.path())
-                .status();
-            assert!(given.unwrap().success());
-        }
+        let mut cluster = Self::directory();
         let made = cluster
             .command("initdb")
             .args([
@@ -62,6 +46,77 @@ impl Cluster {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         cluster.restart().await;
         cluster
+    }
+
+    /// An empty directory for one.
+    fn directory() -> Self {
+        let directory = tempfile::Builder::new()
+            .prefix("warmledger-pg.")
+            .tempdir_in("/tmp")
+            .unwrap();
+        let cluster = Self {
+            programs: programs(),
+            directory,
+            server: None,
+            port: None,
+        };
+        if is_root() {
+            let given = Command::new("chown")
+                .arg(owner())
+                .arg(cluster.directory.path())
+                .status();
+            assert!(given.unwrap().success());
+        }
+        cluster
+    }
+
+    /// A second cluster that streams from this one, and recovers what it gets: it can be read, and promoted.
+    pub async fn standby(&self) -> Self {
+        let mut standby = Self::directory();
+        let copied = self
+            .command("pg_basebackup")
+            .args(["-U", "postgres", "-c", "fast", "-X", "stream", "-R", "--no-sync", "-h"])
+            .arg(self.directory.path())
+            .arg("-D")
+            .arg(standby.data())
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        standby.restart().await;
+        standby
+    }
+
+    /// Ends recovery: takes writes from now on.
+    pub async fn promote(&self) {
+        let promoted: bool = self.ask("SELECT pg_promote()").await;
+        assert!(promoted);
+    }
+
+    /// Changes a setting of the server while it runs.
+    pub async fn set(&self, setting: &str) {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        for sql in [&format!("ALTER SYSTEM SET {setting}"), "SELECT pg_reload_conf()"] {
+            sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+    }
+
+    /// The one value of a query.
+    pub async fn ask<T>(&self, sql: &'static str) -> T
+    where
+        T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
+    {
+        let mut connection = PgConnection::connect(&self.url()).await.unwrap();
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
+    }
+
+    /// The URL of this one or the other, whichever takes writes.
+    pub fn url_with(&self, other: &Self) -> String {
+        let own = self.directory.path().display().to_string();
+        let both = format!("{own},{}", other.directory.path().display());
+        self.url().replace(&own, &both) + "&target_session_attrs=read-write"
     }
 
     pub fn url(&self) -> String {

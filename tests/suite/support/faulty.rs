@@ -259,8 +259,8 @@ impl Store for FaultyStore {
         }
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        self.real.ping().await
+    async fn probe(&self) -> Result<(), StoreError> {
+        self.real.probe().await
     }
 
     async fn close(&self) {

@@ -23,7 +23,7 @@ on_both_stores!(
     a_log_is_not_renamed,
     a_log_that_was_rolled_back_or_rewritten_is_not_signed,
     a_log_that_was_rolled_back_over_a_new_key_says_so,
-    a_service_on_a_log_that_was_rolled_back_is_not_ready,
+    a_service_on_a_log_that_was_rolled_back_says_so_and_goes_on,
     checkpoints_that_were_removed_are_not_covered_up,
     signing_keys_and_a_name_that_were_removed_are_not_made_anew,
 );
@@ -202,7 +202,7 @@ async fn a_log_that_was_rolled_back_over_a_new_key_says_so(database: Database) {
     );
 }
 
-async fn a_service_on_a_log_that_was_rolled_back_is_not_ready(database: Database) {
+async fn a_service_on_a_log_that_was_rolled_back_says_so_and_goes_on(database: Database) {
     let service = database.service().await;
     service.send(fixture("prewarmup.order.success.json")).await;
     service.signed(&*database.store().await, 1).await;
@@ -227,28 +227,35 @@ async fn a_service_on_a_log_that_was_rolled_back_is_not_ready(database: Database
     };
     let mut answer = ready().await;
     for _ in 0..200 {
-        if answer.0 == 503 {
+        if answer.1.contains("rolled back") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
         answer = ready().await;
     }
-    assert_eq!(answer.0, 503, "{}", answer.1);
-    for words in ["rolled back", "checkpoint.latest", "put the newest copy"] {
+    assert_eq!(answer.0, 200, "{}", answer.1);
+    for words in [
+        "\"alerts\":[\"no checkpoints are signed",
+        "rolled back",
+        "checkpoint.latest",
+        "put the newest copy",
+    ] {
         assert!(answer.1.contains(words), "{}", answer.1);
     }
+    let metrics = service.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("warmledger_alerts 1"), "{metrics}");
     // webhooks are recorded all the same: what the provider sends is not sent for ever
     service.send(fixture("mailbox.created.json")).await;
     // somebody decides that this copy is to hold
     std::fs::remove_file(backup.dir.path().join("checkpoint.latest")).unwrap();
     service.signed(&*backup.store().await, 2).await;
     for _ in 0..200 {
-        if ready().await.0 == 200 {
+        if !ready().await.1.contains("alerts") {
             break;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(ready().await.0, 200);
+    assert_eq!(ready().await, (200, "{\"status\":\"ready\"}".to_owned()));
     service.stop().await;
 }
 

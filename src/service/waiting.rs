@@ -1,0 +1,80 @@
+//! The service before its database is there: it waits, and says so to whoever asks.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::http;
+use crate::service::limits;
+use crate::settings::{DatabaseUrl, Settings};
+use crate::store::{Mode, Store, StoreError};
+
+/// The pause before the second attempt; each one after that is twice as long, up to the longest.
+const SHORTEST: Duration = Duration::from_millis(250);
+/// The longest pause between two attempts: so long may the service take to notice that the database is there.
+const LONGEST: Duration = Duration::from_secs(4);
+/// How often it is said that it is still waited for.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Opens the store, once it is there; none if `stop` came first. Gives back the listener, on which it has answered meanwhile.
+pub(super) async fn open_store(
+    listener: TcpListener,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<(TcpListener, Option<Arc<dyn Store>>)> {
+    let error = match super::open_store(settings, Mode::Migrate).await {
+        Err(error) if may_pass(settings, &error) => error,
+        opened => return Ok((listener, Some(opened?))),
+    };
+    let address = listener.local_addr()?;
+    let (listener, answering) = shared(listener).context("cannot listen while waiting for the database")?;
+    let done = CancellationToken::new();
+    let server = http::serve(answering, http::waiting_router(), limits(settings), done.clone());
+    let server = tokio::spawn(server);
+    tell(&error, address);
+    let opened = stop.run_until_cancelled(retry(settings, address)).await.transpose();
+    done.cancel();
+    server.await.context("the server failed")?;
+    Ok((listener, opened?))
+}
+
+async fn retry(settings: &Settings, address: SocketAddr) -> anyhow::Result<Arc<dyn Store>> {
+    let (mut pause, mut told) = (SHORTEST, Instant::now());
+    loop {
+        sleep(pause).await;
+        pause = LONGEST.min(pause * 2);
+        match super::open_store(settings, Mode::Migrate).await {
+            Err(error) if may_pass(settings, &error) => {
+                if told.elapsed() >= TOLD_EVERY {
+                    tell(&error, address);
+                    told = Instant::now();
+                }
+            }
+            opened => return opened,
+        }
+    }
+}
+
+fn tell(error: &anyhow::Error, address: SocketAddr) {
+    tracing::warn!(
+        "waiting for the database: {error:#}; meanwhile only /healthz is answered, listening on http://{address}"
+    );
+}
+
+/// Whether the database may be there, and take writes, later. A file is there or it is not.
+fn may_pass(settings: &Settings, error: &anyhow::Error) -> bool {
+    let passes = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient);
+    passes && matches!(settings.database_url, DatabaseUrl::Postgres(_))
+}
+
+/// The listener twice: whoever connects is taken by either.
+fn shared(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
+    let listener = listener.into_std()?;
+    let other = listener.try_clone()?;
+    Ok((TcpListener::from_std(listener)?, TcpListener::from_std(other)?))
+}
