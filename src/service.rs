@@ -181,7 +181,9 @@ pub fn master_keys(settings: &Settings) -> anyhow::Result<Arc<dyn MasterKeySourc
     Ok(match &settings.master_key {
         MasterKeySettings::File(path) => Arc::new(KeyFile::plain(path)),
         MasterKeySettings::Given(keys) => Arc::new(GivenKeys::new(keys.clone())),
-        MasterKeySettings::Transit(path, transit) => Arc::new(KeyFile::sealed(path, Transit::new(transit.clone())?)),
+        MasterKeySettings::Transit(path, transit) => {
+            Arc::new(KeyFile::sealed(path, Transit::new((**transit).clone())?))
+        }
     })
 }
 

@@ -19,7 +19,7 @@ pub enum MasterKeySettings {
     /// They stand in the setting, the newest first.
     Given(Vec<KeyMaterial>),
     /// They stand in this file, sealed by a transit engine.
-    Transit(PathBuf, TransitSettings),
+    Transit(PathBuf, Box<TransitSettings>),
 }
 
 /// The keys that say how a transit engine is reached.
@@ -76,13 +76,13 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
             let mount = mount.unwrap_or_else(|| DEFAULT_MOUNT.to_owned());
             MasterKeySettings::Transit(
                 file,
-                TransitSettings {
+                Box::new(TransitSettings {
                     url,
                     mount,
                     key,
                     token,
                     certificates,
-                },
+                }),
             )
         }
         // there is a problem already, so this is not used

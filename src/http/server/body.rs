@@ -85,8 +85,14 @@ impl Drop for Held {
 pub(super) struct Arriving {
     incoming: Incoming,
     held: Arc<Held>,
-    /// When it has to be there, and when it is not waited for any longer; none if there is none.
-    patience: Option<(Pin<Box<Sleep>>, Pin<Box<WaitForCancellationFutureOwned>>)>,
+    /// None if there is none to wait for.
+    patience: Option<Patience>,
+}
+
+/// When a body has to be there, and when it is not waited for any longer.
+struct Patience {
+    late: Pin<Box<Sleep>>,
+    shed: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Arriving {
@@ -94,7 +100,10 @@ impl Arriving {
         use hyper::body::Body as _;
         let patience = (!incoming.is_end_stream()).then(|| {
             let shed = held.seat.shed().clone().cancelled_owned();
-            (Box::pin(sleep(BODY_TIMEOUT)), Box::pin(shed))
+            Patience {
+                late: Box::pin(sleep(BODY_TIMEOUT)),
+                shed: Box::pin(shed),
+            }
         });
         Self {
             incoming,
@@ -133,7 +142,7 @@ impl hyper::body::Body for Arriving {
             }
             Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
             Poll::Pending => {
-                let Some((late, shed)) = &mut self.patience else {
+                let Some(Patience { late, shed }) = &mut self.patience else {
                     return Poll::Pending;
                 };
                 let cut = if late.as_mut().poll(context).is_ready() {

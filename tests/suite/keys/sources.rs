@@ -106,7 +106,7 @@ fn transit(engine: &TransitEngine, token: &str) -> impl FnOnce(&mut Settings) + 
     };
     move |settings| {
         let file = settings.data_dir.join("master.key");
-        settings.master_key = MasterKeySettings::Transit(file, transit);
+        settings.master_key = MasterKeySettings::Transit(file, Box::new(transit));
     }
 }
 

@@ -174,7 +174,8 @@ async fn the_transit_engine_is_asked_over_tls() {
     let service = database
         .service_with(|changed| {
             let file = database.dir.path().join("master.key");
-            changed.master_key = MasterKeySettings::Transit(file, settings(&good.address, Some(&ca), &client));
+            changed.master_key =
+                MasterKeySettings::Transit(file, Box::new(settings(&good.address, Some(&ca), &client)));
         })
         .await;
     service.stop().await;

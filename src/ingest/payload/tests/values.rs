@@ -14,7 +14,7 @@ fn nulls_and_absent_fields_are_absent_facts() {
             ]}, {"domain": "b.com", "preWarmedUpMailboxes": null}],
     });
     let parsed = read("prewarmup.order.success", &nulls);
-    let bare = json!({"credentials": []});
+    let bare = json!({"credentials": [], "personal": []});
     let expected = json!([{"domain": "a.com", "mailboxes": [bare, bare]}, {"domain": "b.com", "mailboxes": []}]);
     assert_eq!(facts(&parsed)["domains"], expected);
     assert!(parsed.secrets.is_none());
