@@ -176,15 +176,23 @@ fn without_arrival(value: &mut Value, log: &[StoredEvent]) {
                 fields.remove(arrival);
             }
             if let Some(Value::Number(position)) = fields.get("position") {
-                let position = Position(position.as_u64().unwrap());
-                let event = log.iter().find(|event| event.position == position).unwrap();
-                fields.insert("position".to_owned(), event.event_id.as_str().into());
+                let id = id_at(position.as_u64().unwrap(), log);
+                fields.insert("position".to_owned(), id);
             }
             fields.values_mut().for_each(|field| without_arrival(field, log));
+        }
+        // a stamp: its time, its rank, its position
+        Value::Array(items) if items.len() == 3 && items[0].is_string() && items[1].is_u64() => {
+            items[2] = id_at(items[2].as_u64().unwrap(), log);
         }
         Value::Array(items) => items.iter_mut().for_each(|item| without_arrival(item, log)),
         _ => {}
     }
+}
+
+fn id_at(position: u64, log: &[StoredEvent]) -> Value {
+    let event = log.iter().find(|event| event.position == Position(position));
+    event.unwrap().event_id.as_str().into()
 }
 
 fn same(ordered: &Rows, shuffled: &Rows) {
