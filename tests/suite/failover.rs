@@ -66,6 +66,8 @@ async fn nothing_is_lost_and_the_service_goes_on_when_postgresql_fails_over() {
     let summary = send(&children[0], &remaining(&plan, &acknowledged)).await;
     assert!(summary.complete(), "{summary}");
     acknowledged.extend(summary.acknowledgements);
+    let store = Database::at(standby.url()).store().await;
+    caught_up(&*store).await;
     for child in &mut children {
         assert!(child.terminate().await.success());
         assert!(
@@ -74,9 +76,7 @@ async fn nothing_is_lost_and_the_service_goes_on_when_postgresql_fails_over() {
             child.log()
         );
     }
-    let store = Database::at(standby.url()).store().await;
     assert_eq!(head(&*store).await, plan.events() as u64);
-    caught_up(&*store).await;
     holds(&*store, &plan, &acknowledged).await;
     store.close().await;
 }

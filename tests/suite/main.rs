@@ -9,6 +9,7 @@
 mod access;
 mod as_of;
 mod backup;
+mod bad_day;
 mod cli;
 mod clocks;
 mod conformance;

@@ -41,7 +41,7 @@ async fn done(store: &dyn Store) -> (u64, u64) {
 }
 
 /// Waits until what was recorded by now, and something after it, is folded and signed; how long that takes.
-async fn goes_on(store: &dyn Store, log: impl Fn() -> String) -> Duration {
+pub async fn goes_on(store: &dyn Store, log: impl Fn() -> String) -> Duration {
     let (begun, at) = (Instant::now(), head(store).await);
     loop {
         let (folded, signed) = done(store).await;
