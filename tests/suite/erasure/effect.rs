@@ -52,7 +52,7 @@ async fn without_the_trigger_an_erasure_destroys_the_key_all_the_same(database: 
     let erased = erase(&service, USER).await;
     let state = service.get_json(&path).await;
     assert_eq!(
-        (&state["hasKey"], &state["heldAt"], &state["erasedAt"]),
+        (&state["hasKey"], &state["heldAtPosition"], &state["erasedAtPosition"]),
         (&json!(false), &json!(null), &erased["position"])
     );
     assert_eq!(call(&service, Method::POST, REVEAL).await.0, 410);
@@ -124,7 +124,7 @@ async fn an_erasure_that_only_the_log_knows_of_destroys_the_key_at_the_next_star
     let service = database.service().await;
     let state = service.get_json("/api/v1/subjects/U1").await;
     assert_eq!(
-        (&state["hasKey"], &state["erasedAt"]),
+        (&state["hasKey"], &state["erasedAtPosition"]),
         (&json!(false), &json!(position.0))
     );
     assert_eq!(service.get_json("/api/v1/subjects/U2").await["hasKey"], true);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ORDER, column, with_history};
+use super::{ORDER, caught_up, column, with_history};
 use crate::on_both_stores;
 use crate::support::Database;
 use crate::support::raw::Raw;
@@ -17,6 +17,10 @@ on_both_stores!(
 async fn rows_are_those_that_sql_shows(database: Database) {
     let service = with_history(&database).await;
     let raw = Raw::connect(&database).await;
+    // that somebody reads who has read what is an event itself, once an hour
+    service.get_json("/api/v1/projections/access/rows").await;
+    let head = database.store().await.head().await.unwrap().position.0;
+    caught_up(&database, &service, head).await;
     for projection in projections::all() {
         let name = projection.name();
         let page = service.get_json(&format!("/api/v1/projections/{name}/rows")).await;
