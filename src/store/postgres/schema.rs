@@ -116,7 +116,7 @@ pub(super) async fn expected(pool: &PgPool) -> Result<Expected, StoreError> {
     match made_anew(pool).await {
         Ok(catalog) => Ok(Ok(catalog)),
         Err(StoreError::Refused { code, message }) if code != "42P01" => Ok(Err(format!("{message} ({code})"))),
-        Err(StoreError::Unavailable(message)) if message.contains("25006") => Ok(Err(message)),
+        Err(StoreError::ReadOnly(message)) => Ok(Err(message)),
         Err(error) => Err(error),
     }
 }
