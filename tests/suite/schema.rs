@@ -139,7 +139,7 @@ async fn each_key_and_index_that_is_dropped_is_named_and_can_be_made_again(datab
         let constraints = raw
             .texts(
                 "SELECT relname || '.' || conname FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid
-                 WHERE relname <> '_sqlx_migrations' AND contype IN ('c', 'f', 'p', 'u', 'x')",
+                 WHERE connamespace = 'public'::regnamespace AND relname <> '_sqlx_migrations' AND contype IN ('c', 'f', 'p', 'u', 'x')",
             )
             .await;
         assert!(

@@ -72,8 +72,9 @@ async fn an_older_ledger_is_migrated_by_serve_and_migrate_alone(database: Databa
     service.stop().await;
     let raw = Raw::connect(&database).await;
     let last = match database.is_postgres() {
-        true => raw
-            .execute("ALTER TABLE refs ALTER COLUMN ref TYPE bigint; DELETE FROM _sqlx_migrations WHERE version IN (36, 37)"),
+        true => raw.execute(
+            "ALTER TABLE refs ALTER COLUMN ref TYPE bigint; DELETE FROM _sqlx_migrations WHERE version IN (36, 37)",
+        ),
         false => raw.execute("DELETE FROM _sqlx_migrations WHERE version = 32"),
     };
     last.await;
