@@ -90,7 +90,7 @@ struct ConsumerRequest {
 /// Makes a consumer, or sets the filter of one that is there, and its checkpoint if it is given.
 ///
 /// Names are 1 to 64 characters of a-z, 0-9, `-` and `_`. It belongs to the token that makes it, which may have as many as the setting
-/// `consumers_per_token` says; only that token, and one with the scope `operate`, may change it. What changes something is recorded.
+/// `consumers_per_token` says; only that token, and one with the scope `operate`, may change it. What changes something but a checkpoint that moves on is recorded.
 #[utoipa::path(
     put,
     path = "/api/v1/consumers/{name}",
@@ -149,9 +149,17 @@ async fn put(
     if let (Some(position), Some(before)) = (wanted.position, &before) {
         not_back(before, position, wanted.rewind)?;
     }
-    app.journal
-        .record(AccessEvent::ConsumerSet(facts(caller, &name)))
-        .await?;
+    // its owner's checkpoint that moves on is a commit: recorded, it would be the next event that its reader commits
+    let moves_on = before.as_ref().is_some_and(|before| {
+        before.owner.as_ref() == Some(owner)
+            && before.filter == wanted.filter
+            && wanted.position.is_some_and(|position| position > before.position.0)
+    });
+    if !moves_on {
+        app.journal
+            .record(AccessEvent::ConsumerSet(facts(caller, &name)))
+            .await?;
+    }
     // the checkpoint first: if it is refused, the filter stays as it is too
     if let (Some(position), Some(_)) = (wanted.position, before) {
         commit(&*app.store, &name, position, wanted.rewind).await?;

@@ -148,8 +148,12 @@ async fn each_key_and_index_that_is_dropped_is_named_and_can_be_made_again(datab
         );
         for constraint in constraints {
             let (table, name) = constraint.split_once('.').unwrap();
-            raw.execute(&format!("ALTER TABLE {table} DROP CONSTRAINT {name}"))
-                .await;
+            let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {name}");
+            if let Err(refused) = raw.try_execute(&drop).await {
+                // PostgreSQL does not let go of it
+                assert!(refused.contains("other objects depend on it"), "{refused}");
+                continue;
+            }
             let fault = only(&*store, &constraint).await;
             assert_eq!(fault.to_string(), format!("the constraint {constraint} is missing"));
             assert!(fault.is_grave());

@@ -92,6 +92,25 @@ impl LeaseTable for Table {
         Ok(())
     }
 
+    async fn end_lost(&self) {
+        // by the name of this very session; what works on something does not wait for its client
+        let query = sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = current_setting('application_name') AND datname = current_database()
+               AND usename = current_user AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - $1::interval",
+        );
+        let query = query.bind(LEFT_FOR);
+        match self.sessions.within(LIMIT, query.execute(&self.pool)).await {
+            Ok(done) if done.rows_affected() > 0 => tracing::warn!(
+                transactions = done.rows_affected(),
+                "transactions of this process whose connections had vanished are ended"
+            ),
+            Ok(_) => {}
+            // the server's time limits end them
+            Err(error) => tracing::warn!(%error, "what this process left open could not be ended"),
+        }
+    }
+
     async fn all(&self) -> Result<Vec<LeaseState>, StoreError> {
         let sql =
             "SELECT duty, holder, epoch, (extract(epoch FROM until - clock_timestamp()) * 1000)::bigint AS remaining
