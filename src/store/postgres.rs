@@ -50,6 +50,7 @@ use self::session::{LOOKING, Purpose, SOON, Sessions};
 use self::steps::Patience;
 use aggregates::{ActorId, Position, StreamId, SubjectId, TokenId};
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use projections::Column;
 use sqlx::Connection;
@@ -169,6 +170,9 @@ impl PostgresStore {
     }
 }
 
+/// How long the sessions may take to end when the store is closed.
+const GOOD_BYE: std::time::Duration = std::time::Duration::from_secs(3);
+
 #[async_trait]
 impl Store for PostgresStore {
     async fn probe(&self) -> Result<(), StoreError> {
@@ -195,11 +199,13 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.leases.close().await;
-        self.leases.table.pool.close().await;
-        self.long.close().await;
-        self.pool.close().await;
         self.turns.close();
-        self.writer.close().await;
+        let pools = [&self.leases.table.pool, &self.long, &self.pool, &self.writer];
+        // of a server that has vanished no session says good-bye: they end with the process
+        let closed = join_all(pools.map(PgPool::close));
+        if tokio::time::timeout(GOOD_BYE, closed).await.is_err() {
+            tracing::warn!("the database does not answer: its sessions are left to end by themselves");
+        }
     }
 
     async fn head(&self) -> Result<Head, StoreError> {
