@@ -90,7 +90,8 @@ struct ConsumerRequest {
 /// Makes a consumer, or sets the filter of one that is there, and its checkpoint if it is given.
 ///
 /// Names are 1 to 64 characters of a-z, 0-9, `-` and `_`. It belongs to the token that makes it, which may have as many as the setting
-/// `consumers_per_token` says; only that token, and one with the scope `operate`, may change it. What changes something but a checkpoint that moves on is recorded.
+/// `consumers_per_token` says; only that token, and one with the scope `operate`, may change it. What changes something is recorded,
+/// unless its owner only moves the checkpoint on.
 #[utoipa::path(
     put,
     path = "/api/v1/consumers/{name}",
