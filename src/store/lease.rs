@@ -107,9 +107,6 @@ pub(super) trait LeaseTable: Clone + Send + Sync + 'static {
     /// Ends it, unless somebody else has taken it over.
     async fn give_back(&self, fence: Fence) -> Result<(), StoreError>;
 
-    /// Ends what this process left open over connections that vanished: it holds locks on the rows that are written next.
-    async fn end_lost(&self) {}
-
     /// All that were ever taken.
     async fn all(&self) -> Result<Vec<LeaseState>, StoreError>;
 }
@@ -191,9 +188,6 @@ async fn renew(
         let trouble = match renewed {
             Ok(Ok(true)) => {
                 until.send_replace(Some(asked + TERM));
-                if troubled {
-                    table.end_lost().await;
-                }
                 None
             }
             Ok(Ok(false)) => {

@@ -9,6 +9,7 @@
 //! - `generations`: the projections' tables and checkpoints
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `lease`: the right to do what one process does for all
+//! - `lost`: what this process left open over connections that vanished
 //! - `parked`: rows that stand still
 //! - `processes`: the processes that are running
 //! - `rows`: reading the projections' rows
@@ -31,6 +32,7 @@ mod generations;
 mod keys;
 mod lease;
 mod log;
+mod lost;
 mod migrate;
 mod parked;
 mod processes;
@@ -89,6 +91,8 @@ pub struct PostgresStore {
     sessions: Sessions,
     /// Moves the pools to another server, where there are several.
     _following: Option<AbortOnDropHandle<()>>,
+    /// Ends sessions of this process that have vanished.
+    _ending: Option<AbortOnDropHandle<()>>,
 }
 
 impl PostgresStore {
@@ -147,6 +151,10 @@ impl PostgresStore {
             let pools = [&writer, &pool, &long, &table.pool].map(PgPool::clone);
             AbortOnDropHandle::new(tokio::spawn(servers::follow(servers, index, pools)))
         });
+        let ending = (mode != Mode::ReadOnly).then(|| {
+            let ending = lost::end_lost(table.pool.clone(), sessions.clone());
+            AbortOnDropHandle::new(tokio::spawn(ending))
+        });
         Ok(Self {
             writer,
             turns: log::Turns::new(sessions.clone()),
@@ -156,6 +164,7 @@ impl PostgresStore {
             leases: Leases::new(table, holder),
             sessions,
             _following: following,
+            _ending: ending,
         })
     }
 

@@ -9,17 +9,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use aggregates::SubjectId;
+use tokio::time::sleep;
 
 use super::{KeyWrapper, MasterKeyId, MasterKeys, Vault, VaultError};
 use crate::processes::{self, BEAT, Label, list};
-use crate::store::{Duty, Lease, Rewrapped, Store, StoreError};
+use crate::store::{Duty, LEASE_TERM, Lease, Rewrapped, Store, StoreError};
 
 /// Data keys that are wrapped anew in one transaction.
 const STEP: u32 = 500;
 /// How often everything is gone through once more because a key came in between.
 const ROUNDS: usize = 10;
+/// Pause between two attempts to take the lease of a rotation.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Why data keys could not be wrapped anew. What has been done stays done; the next attempt goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -113,44 +117,21 @@ impl<'a> Rotation<'a> {
     /// # Errors
     /// [`RotationError`].
     pub async fn begin(vault: &Vault, store: &'a dyn Store, reach: Reach) -> Result<Self, RotationError> {
-        let lease = store.lease(Duty::KeyRotation).await?.ok_or(RotationError::Busy)?;
+        let lease = lease(store).await?;
         let masters = Arc::clone(vault.masters());
-        follow(&masters, store).await?;
-        let from = masters.id();
-        let left = store.keys_not_under(from, None, 1).await?;
-        let resumed = !left.is_empty();
-        let (to, made) = if resumed {
-            (from, false)
-        } else {
-            next(&masters, from).await?
-        };
-        if !resumed {
-            masters.refresh().await?;
-            if reach == Reach::Everybody {
-                let name = to.to_string();
-                let processes = processes::lacking(store, |holds| holds.master_keys.contains(&name)).await?;
-                if !processes.is_empty() {
-                    let place = masters.source().describe();
-                    return Err(RotationError::Lacking(Lacking {
-                        key: to,
-                        made,
-                        place,
-                        processes,
-                    }));
-                }
+        match choose(&masters, store, reach).await {
+            Ok((to, resumed)) => Ok(Self {
+                store,
+                masters,
+                to,
+                resumed,
+                lease,
+            }),
+            Err(error) => {
+                lease.give_back().await;
+                Err(error)
             }
-            if !store.set_master_key(from, to).await? {
-                return Err(RotationError::Overtaken);
-            }
-            masters.wrap_under(to).await?;
         }
-        Ok(Self {
-            store,
-            masters,
-            to,
-            resumed,
-            lease,
-        })
     }
 
     /// The master key that is to wrap everything.
@@ -215,6 +196,46 @@ impl<'a> Rotation<'a> {
         let others = counts.into_iter().filter(|(id, _)| *id != self.to);
         Ok(others.map(|(_, count)| count).sum())
     }
+}
+
+/// The right to rotate. One that a killed rotation has left behind ends by itself, and is waited for.
+async fn lease(store: &dyn Store) -> Result<Box<dyn Lease>, RotationError> {
+    let deadline = Instant::now() + LEASE_TERM + LOOK;
+    loop {
+        match store.lease(Duty::KeyRotation).await? {
+            Some(lease) => return Ok(lease),
+            None if Instant::now() > deadline => return Err(RotationError::Busy),
+            None => sleep(LOOK).await,
+        }
+    }
+}
+
+/// The key that is to wrap everything, which is the current one from now on, and whether an interrupted rotation had made it so.
+async fn choose(masters: &MasterKeys, store: &dyn Store, reach: Reach) -> Result<(MasterKeyId, bool), RotationError> {
+    follow(masters, store).await?;
+    let from = masters.id();
+    if !store.keys_not_under(from, None, 1).await?.is_empty() {
+        return Ok((from, true));
+    }
+    let (to, made) = next(masters, from).await?;
+    masters.refresh().await?;
+    if reach == Reach::Everybody {
+        let name = to.to_string();
+        let processes = processes::lacking(store, |holds| holds.master_keys.contains(&name)).await?;
+        if !processes.is_empty() {
+            return Err(RotationError::Lacking(Lacking {
+                key: to,
+                made,
+                place: masters.source().describe(),
+                processes,
+            }));
+        }
+    }
+    if !store.set_master_key(from, to).await? {
+        return Err(RotationError::Overtaken);
+    }
+    masters.wrap_under(to).await?;
+    Ok((to, false))
 }
 
 async fn follow(masters: &MasterKeys, store: &dyn Store) -> Result<(), RotationError> {

@@ -15,8 +15,9 @@ use crate::support::link::Link;
 
 /// So soon another process, or another connection, has taken over.
 const BOUND: Duration = Duration::from_secs(10);
-/// And so soon a process whose own session stays on the server, behind a proxy that keeps it, in the middle of a step.
-const OWN: Duration = Duration::from_secs(30);
+/// And so soon a process whose own session stays on the server, behind a proxy that keeps it, in the middle of a step: 7 s on a
+/// machine that has nothing else to do.
+const OWN: Duration = Duration::from_secs(15);
 
 fn plan(orders: usize) -> Plan {
     Plan::new(&Options {

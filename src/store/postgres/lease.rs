@@ -7,14 +7,13 @@ use jiff::SignedDuration;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool};
 
+use super::lost;
 use super::session::Sessions;
 use crate::store::StoreError;
 use crate::store::lease::{Duty, Fence, LeaseState, LeaseTable, TERM};
 
 /// How long a call may take, which is one row: less than the lease is patient for.
 const LIMIT: Duration = Duration::from_millis(1_200);
-/// What a holder that has vanished left open is older than this: its lease has ended since.
-const LEFT_FOR: &str = "3 s";
 
 /// The table, over a connection that nobody else uses: a lease must not end since others keep the connections busy.
 #[derive(Clone)]
@@ -32,7 +31,7 @@ impl Table {
              WHERE application_name = $1 AND datname = current_database() AND usename = current_user
                AND xact_start < clock_timestamp() - $2::interval",
         );
-        let query = query.bind(holder).bind(LEFT_FOR);
+        let query = query.bind(holder).bind(lost::LEFT_FOR);
         // nothing rests on it: who is in the way is waited for by the server's time limits
         match self.sessions.within(LIMIT, query.execute(&self.pool)).await {
             Ok(done) => tracing::warn!(
@@ -90,25 +89,6 @@ impl LeaseTable for Table {
         let query = query.bind(duty.as_str()).bind(epoch);
         self.sessions.within(LIMIT, query.execute(&self.pool)).await?;
         Ok(())
-    }
-
-    async fn end_lost(&self) {
-        // by the name of this very session; what works on something does not wait for its client
-        let query = sqlx::query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name = current_setting('application_name') AND datname = current_database()
-               AND usename = current_user AND wait_event = 'ClientRead' AND xact_start < clock_timestamp() - $1::interval",
-        );
-        let query = query.bind(LEFT_FOR);
-        match self.sessions.within(LIMIT, query.execute(&self.pool)).await {
-            Ok(done) if done.rows_affected() > 0 => tracing::warn!(
-                transactions = done.rows_affected(),
-                "transactions of this process whose connections had vanished are ended"
-            ),
-            Ok(_) => {}
-            // the server's time limits end them
-            Err(error) => tracing::warn!(%error, "what this process left open could not be ended"),
-        }
     }
 
     async fn all(&self) -> Result<Vec<LeaseState>, StoreError> {

@@ -156,6 +156,12 @@ impl Sessions {
         *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
+    /// Whether the database has not answered in time so shortly ago.
+    pub(super) fn missed_within(&self, past: Duration) -> bool {
+        let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.is_some_and(|missed| missed.elapsed() < past)
+    }
+
     /// Whether a connection that was last used then may be expected to work.
     pub(super) fn trusts(&self, used: Option<Instant>) -> bool {
         let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,6 +5,7 @@ use reqwest::Url;
 use warmledger::secret::Secret;
 use warmledger::service::Service;
 use warmledger::settings::{MasterKeySettings, Settings};
+use warmledger::store::Duty;
 use warmledger::tls::Certificates;
 use warmledger::vault::{KeyMaterial, TransitSettings, TransitToken};
 
@@ -41,6 +42,9 @@ async fn a_master_key_of_the_environment_is_in_no_file_and_is_rotated_by_naming_
         "{}",
         ended.stderr
     );
+    let leases = store.leases().await.unwrap();
+    let rotation = leases.iter().find(|lease| lease.duty == Duty::KeyRotation.as_str());
+    assert!(rotation.unwrap().is_vacant(), "it has ended, and lets the next one in");
     let both = format!("{NEW},{OLD}");
     let shown = only(&both).run("config --json").await.stdout;
     assert!(
@@ -48,7 +52,8 @@ async fn a_master_key_of_the_environment_is_in_no_file_and_is_rotated_by_naming_
         "{shown}"
     );
     let service = database.service_with(|settings| given(settings, &[NEW, OLD])).await;
-    assert_eq!(only(&both).run("keys rotate").await.code, 0);
+    let rotated = only(&both).run("keys rotate").await;
+    assert_eq!(rotated.code, 0, "{}", rotated.stderr);
     let new = in_use(&*store).await;
     assert!(new.len() == 1 && new != old);
     service.send(assignment("E1", "U1", "O1", "secret")).await;
