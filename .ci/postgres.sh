@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# A PostgreSQL for tests, to be sourced after debian.sh. `postgres_start` finds a server or starts a private one, creates a database of
-# its own there and sets POSTGRES_URL to it; `postgres_stop` removes everything again.
+# A PostgreSQL for tests, to be sourced after debian.sh. `postgres_start` starts a private server, creates a database there and sets
+# POSTGRES_URL to it; `postgres_stop` removes everything again.
 #
-# The server: $WARMLEDGER_TEST_POSTGRES_URL if it is set, else one on port ${PGPORT:-5432} of this machine that lets us
-# create databases, else a private cluster in a temporary directory. What that needs is installed with apt if it can be.
+# The server: $WARMLEDGER_TEST_POSTGRES_URL if it is set, else a private cluster in a temporary directory, which has as many
+# connections as the tests need and touches nobody's data. What that needs is installed with apt if it can be.
 
 postgres_dir=
 postgres_server=
@@ -59,30 +59,13 @@ postgres_private() {
     cd "$postgres_dir" || exit
     postgres_as_owner "$bin/initdb" -D data -U postgres -A trust -E UTF8 --no-locale --no-sync >initdb.log &&
       postgres_as_owner "$bin/pg_ctl" -D data -w -t 60 -l server.log start >/dev/null -o \
-        "-c listen_addresses= -c unix_socket_directories=$postgres_dir -c port=5432 -c fsync=off -c max_connections=300"
+        "-c listen_addresses= -c unix_socket_directories=$postgres_dir -c port=5432 -c fsync=off -c max_connections=500 -c shared_buffers=64MB"
   ) || {
     cat "$postgres_dir"/*.log >&2
     return 1
   }
   postgres_bin_used=$bin
   postgres_server="postgres:///postgres?host=$postgres_dir&port=5432&user=postgres"
-}
-
-postgres_find() {
-  local port=${PGPORT:-5432} user url
-  command -v psql >/dev/null || return 1
-  for user in "$(id -un)" postgres; do
-    for url in \
-      "postgres:///postgres?host=/var/run/postgresql&port=$port&user=$user" \
-      "postgres:///postgres?host=/tmp&port=$port&user=$user" \
-      "postgres://$user@127.0.0.1:$port/postgres"; do
-      if postgres_usable "$url"; then
-        postgres_server=$url
-        return
-      fi
-    done
-  done
-  return 1
 }
 
 postgres_start() {
@@ -93,7 +76,7 @@ postgres_start() {
       return 1
     }
   else
-    postgres_find || postgres_private || return 1
+    postgres_private || return 1
   fi
   postgres_database="warmledger_test_$$_$RANDOM$RANDOM"
   psql -Xqw -v ON_ERROR_STOP=1 "$postgres_server" -c "create database $postgres_database" || return 1
