@@ -1,8 +1,7 @@
 //! Who may do what, and what is kept of it.
 //!
 //! Layout
-//! - `scope`: what a token may do
-//! - `token`: tokens and their hashes
+//! - `token`: making tokens
 //! - `tokens`: whose token it is; known for some seconds
 //! - `authority`: whether a token under which something goes on for long is still good
 //! - `caller`: who calls, from where and how
@@ -19,7 +18,6 @@ mod journal;
 mod limits;
 mod proxies;
 mod reason;
-mod scope;
 mod token;
 mod tokens;
 
@@ -29,7 +27,7 @@ pub use journal::{Journal, JournalError, Read};
 pub use limits::{Limiter, OverLimit, Permit, UnderWay};
 pub use proxies::TrustedProxies;
 pub use reason::Reason;
-pub use scope::{Scope, Scopes};
-pub use token::{TokenHash, TokenName, facts_of, new_token};
+pub use store::{Scope, Scopes, TokenHash};
+pub use token::{TokenName, facts_of, new_token};
 pub(crate) use tokens::BELIEVED;
 pub use tokens::{Identity, TokenError, Tokens};

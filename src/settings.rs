@@ -5,8 +5,9 @@
 //!
 //! - `keys`: the known keys, and the suggestion for a misspelt one
 //! - `layers`: the merge, which remembers where each value came from
-//! - `read`, `values`, `url`, `postgres_url`, `master`: text to types
+//! - `read`, `values`, `url`, `master`: text to types
 //! - `secret_files`: secrets that stand in files of their own
+//! - `service_secrets`: what a service needs, or else the data directory has
 //! - `effective`: the way back, masked
 
 mod effective;
@@ -14,9 +15,9 @@ mod error;
 mod keys;
 mod layers;
 mod master;
-mod postgres_url;
 mod read;
 mod secret_files;
+mod service_secrets;
 mod url;
 mod values;
 
@@ -40,11 +41,15 @@ pub use self::{
     effective::EffectiveSetting,
     error::{Origin, Problem, SettingsError},
     master::MasterKeySettings,
-    postgres_url::{Host, PostgresUrl, Server, SessionAttrs, SslMode, Tls},
-    url::{DatabaseUrl, NatsUrl},
-    values::{LogFormat, long_enough, parse_keys},
+    service_secrets::{ServiceSecrets, read_webhook_keys},
+    url::NatsUrl,
+    values::{LogFormat, parse_keys},
 };
-use crate::{ingest::signature::Scheme, secret::Secret};
+use ledger::ingest::signature::Scheme;
+use proof::checkpoints::SigningKeys;
+use secret::Secret;
+pub use store::postgres_url::{Host, PostgresUrl, Server, SessionAttrs, SslMode, Tls};
+pub use store::url::DatabaseUrl;
 
 /// The settings file that is read, if it is there, when no other is named.
 pub const DEFAULT_FILE: &str = "warmledger.toml";
@@ -280,5 +285,11 @@ fn read_file(named: Option<&Path>) -> Result<Option<layers::File>, SettingsError
             path: path.to_owned(),
             source,
         }),
+    }
+}
+
+impl From<&Settings> for SigningKeys {
+    fn from(settings: &Settings) -> Self {
+        Self::new(&settings.data_dir, settings.ledger_signing_key.as_deref())
     }
 }

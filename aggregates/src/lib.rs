@@ -7,6 +7,7 @@
 //! - `upcast`: old facts in new shapes
 //! - `order`: the [`Order`] aggregate: commands in, events out
 //! - `moment`: moments as text
+//! - `visible`: what of a text can be seen
 //! - `recorded`: an event with its envelope, as projections see it
 #![warn(missing_docs)]
 
@@ -16,6 +17,7 @@ pub mod moment;
 mod order;
 mod recorded;
 mod upcast;
+pub mod visible;
 
 pub use event::*;
 pub use ids::*;

@@ -112,7 +112,7 @@ async fn play(args: &DemoArgs, settings: &Settings, base: &Url, stop: &Cancellat
         seed: args.seed.wrapping_add(head.0),
         ..Options::new(usize::try_from(args.orders)?, clock::now())
     });
-    let keys = data_dir::read_webhook_keys(&settings.data_dir)?;
+    let keys = crate::settings::read_webhook_keys(&settings.data_dir)?;
     let key = keys.into_iter().next().context("the demo has no webhook key")?;
     let last = plan.deliveries.last().map_or(0.0, |last| last.after.as_secs_f64());
     let options = SendOptions {

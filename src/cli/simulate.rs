@@ -199,7 +199,7 @@ fn signing_key(
         }
         (None, Some(own), _) => own.webhook_key.clone(),
         (None, None, Some(keys)) => keys.clone(),
-        (None, None, None) => data_dir::read_webhook_keys(&settings.data_dir)
+        (None, None, None) => crate::settings::read_webhook_keys(&settings.data_dir)
             .context("there is no key to sign with: give --key-file, or the service's --data-dir")?,
     };
     keys.into_iter()

@@ -1,5 +1,6 @@
 //! The known keys, and how a wrong one is explained.
 
+use store::url::nearest;
 use super::error::{Origin, Problem};
 
 /// What the environment's variables start with.
@@ -135,15 +136,4 @@ fn unknown(path: &[String], origin: &Origin) -> String {
 /// The environment variable of a key's path.
 pub(super) fn variable(path: &str) -> String {
     format!("{ENV_PREFIX}{}", path.replace('.', "__").to_uppercase())
-}
-
-/// The candidate that the word was most likely meant to be, if one is close.
-pub(super) fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    candidates
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(&word, candidate), *candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }

@@ -7,7 +7,8 @@ use reqwest::Url;
 use super::error::Problem;
 use super::read::Reader;
 use super::values;
-use crate::vault::{KeyMaterial, TransitSettings, TransitToken};
+use sealing::{KeyMaterial};
+use crate::vault::{TransitSettings, TransitToken};
 
 const DEFAULT_MOUNT: &str = "transit";
 

@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use super::keys::nearest;
+use store::url::nearest;
 use crate::{
     ingest::signature::Scheme,
     secret::{Secret, Wiped},
@@ -66,7 +66,7 @@ pub fn parse_keys(text: &str) -> Result<Vec<Secret<String>>, String> {
     text.split(',')
         .map(|key| match key.trim() {
             "" => Err("holds an empty key; allowed is one key, or several separated by commas".to_owned()),
-            key => long_enough(key).map(|()| Secret::new(key.to_owned())),
+            key => secret::long_enough(key).map(|()| Secret::new(key.to_owned())),
         })
         .collect()
 }
@@ -90,20 +90,6 @@ pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
     text.split(',').map(seed).collect()
 }
 
-/// Fewer bytes can be guessed.
-const SHORTEST_SECRET: usize = 16;
-
-/// # Errors
-/// If a secret is too short, without quoting it.
-pub fn long_enough(secret: &str) -> Result<(), String> {
-    match secret.len() {
-        SHORTEST_SECRET.. => Ok(()),
-        _ => Err(format!(
-            "holds a secret of fewer than {SHORTEST_SECRET} bytes, which can be guessed; make one with `openssl rand -hex 32`"
-        )),
-    }
-}
-
 /// Reads a bearer token.
 ///
 /// # Errors
@@ -111,7 +97,7 @@ pub fn long_enough(secret: &str) -> Result<(), String> {
 pub(super) fn parse_token(text: &str) -> Result<Secret<String>, String> {
     match text {
         "" => Err("is empty".to_owned()),
-        _ if text.chars().all(|c| c.is_ascii_graphic()) => long_enough(text).map(|()| Secret::new(text.to_owned())),
+        _ if text.chars().all(|c| c.is_ascii_graphic()) => secret::long_enough(text).map(|()| Secret::new(text.to_owned())),
         _ => Err("holds a character that no HTTP header can carry; allowed are visible ASCII characters".to_owned()),
     }
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 use warmledger::service::master_keys;
 use warmledger::store::Store;
-use warmledger::vault::{KeyWrapper, MasterKeyId, Reach, Rotation, RotationError, Vault};
+use warmledger::sealing::{KeyWrapper, MasterKeyId};
+use warmledger::vault::{Reach, Rotation, RotationError, Vault};
 
 use crate::cli::program::Program;
 use crate::erasure::assignment;

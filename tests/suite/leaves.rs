@@ -4,7 +4,7 @@ use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
 use serde_json::Value;
 use warmledger::ledger::leaf::{Envelope, SectionHashes};
 use warmledger::store::SealedSections;
-use warmledger::vault::Sealed;
+use warmledger::sealing::Sealed;
 
 use crate::on_both_stores;
 use crate::support::log::sound_log;

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use warmledger::checkpoints::CheckpointSigner;
-use warmledger::data_dir::ServiceSecrets;
+use warmledger::settings::ServiceSecrets;
 use warmledger::store::Store;
 use warmledger::vault::MasterKeySource;
 use warmledger::verify::{Finding, FindingKind, Options, Report, verify_with};

@@ -4,7 +4,7 @@ use aggregates::{Position, StreamId, SubjectId};
 use jiff::Timestamp;
 use projections::testing::{assigned, failed};
 use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store, StreamSnapshot};
-use warmledger::vault::Sealed;
+use warmledger::sealing::Sealed;
 
 use crate::on_both_stores;
 use crate::support::Database;

@@ -7,7 +7,8 @@ use warmledger::service::Service;
 use warmledger::settings::{MasterKeySettings, Settings};
 use warmledger::store::Duty;
 use warmledger::tls::Certificates;
-use warmledger::vault::{KeyMaterial, TransitSettings, TransitToken};
+use warmledger::sealing::{KeyMaterial};
+use warmledger::vault::{TransitSettings, TransitToken};
 
 use super::{email, in_use};
 use crate::cli::program::Program;

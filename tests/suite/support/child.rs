@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
-use warmledger::data_dir::read_webhook_keys;
+use warmledger::settings::read_webhook_keys;
 use warmledger::secret::Secret;
 use warmledger::simulate::SendOptions;
 

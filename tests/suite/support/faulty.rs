@@ -20,7 +20,7 @@ use warmledger::store::{
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::store::{Process, ProcessStore, SeenProcess};
 use warmledger::tlog::{Growth, Hash};
-use warmledger::vault::{MasterKeyId, WrappedKey};
+use warmledger::sealing::{MasterKeyId, WrappedKey};
 
 /// What happens to one append.
 pub enum Fault {

@@ -9,7 +9,7 @@ use warmledger::ledger::leaf::Envelope;
 use warmledger::runner;
 use warmledger::store::{Append, Batch, EventQuery, NewEvent, Parts, Reference, SealedSections, Store, StoredEvent};
 use warmledger::tlog::Growth;
-use warmledger::vault::{FingerprintKey, MasterKeyId, Sealed, WRAPPED_KEY};
+use warmledger::sealing::{FingerprintKey, MasterKeyId, Sealed, WRAPPED_KEY};
 
 /// Every event, with its sealed sections.
 pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {

@@ -7,7 +7,8 @@ use serde_json::Value;
 use warmledger::secret::Secret;
 use warmledger::settings::{MasterKeySettings, NatsUrl};
 use warmledger::tls::Certificates;
-use warmledger::vault::{KeyMaterial, Transit, TransitSettings, TransitToken};
+use warmledger::sealing::{KeyMaterial};
+use warmledger::vault::{Transit, TransitSettings, TransitToken};
 
 use crate::erasure::assignment;
 use crate::support::Database;

@@ -1,0 +1,159 @@
+//! What the writer remembers between batches. Always true up to the head that it stands for: whatever another process
+//! appends is caught up with before the next batch is decided.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use aggregates::{Event, EventId, Order, Position, Recorded, Source, StreamId};
+use cqrs_es::Aggregate;
+use foldhash::fast::RandomState;
+use lru::LruCache;
+
+use super::body_hash::BodyHash;
+use store::Reference;
+
+// these unwraps are done by the compiler: a zero would not build
+
+/// How many streams are kept folded.
+const STREAMS: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
+/// How many recent event ids are kept: enough for every repeat that a sender's retries make within minutes.
+const RECENT: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
+/// How many references are kept, at least half of them at any time.
+const REFERENCES: usize = 100_000;
+
+/// A stream, folded.
+#[derive(Clone, Default)]
+pub(super) struct StreamState {
+    /// The version of its newest event; 0 if it has none.
+    pub(super) version: u32,
+    /// The version of its newest snapshot that is known of here; 0 if there is none.
+    pub(super) kept: u32,
+    /// The fold.
+    pub(super) order: Order,
+}
+
+impl StreamState {
+    /// Folds one more event in.
+    pub(super) fn apply(&mut self, event: Recorded) {
+        self.version = event.version;
+        if let Event::Order(event) = event.event {
+            self.order.apply(event);
+        }
+    }
+}
+
+/// Where an event id was seen.
+#[derive(Clone)]
+pub(super) struct Seen {
+    pub(super) position: Position,
+    pub(super) stream: StreamId,
+    /// Of the body; unknown for an event that another process recorded.
+    pub(super) body_hash: Option<BodyHash>,
+}
+
+/// Where references lead. Many come in with every batch, and each is looked for rarely: they are forgotten half of them at a time, so that nothing needs
+/// to be known of their order.
+pub(super) struct References {
+    newer: HashMap<Reference, StreamId, RandomState>,
+    older: HashMap<Reference, StreamId, RandomState>,
+    half: usize,
+}
+
+impl References {
+    fn new(capacity: usize) -> Self {
+        let half = capacity / 2;
+        Self {
+            newer: HashMap::with_capacity_and_hasher(half, RandomState::default()),
+            older: HashMap::with_capacity_and_hasher(half, RandomState::default()),
+            half,
+        }
+    }
+
+    /// Where a reference leads, if that is remembered.
+    pub(super) fn get(&self, reference: Reference) -> Option<&StreamId> {
+        self.newer.get(&reference).or_else(|| self.older.get(&reference))
+    }
+
+    /// Remembers where a reference leads.
+    pub(super) fn put(&mut self, reference: Reference, stream: StreamId) {
+        if self.newer.len() >= self.half {
+            std::mem::swap(&mut self.newer, &mut self.older);
+            self.newer.clear();
+        }
+        self.newer.insert(reference, stream);
+    }
+
+    fn clear(&mut self) {
+        self.newer.clear();
+        self.older.clear();
+    }
+}
+
+pub(super) struct Cache {
+    pub(super) streams: LruCache<StreamId, StreamState>,
+    pub(super) recent: LruCache<(Source, EventId), Seen>,
+    pub(super) references: References,
+}
+
+impl Cache {
+    pub(super) fn new() -> Self {
+        Self {
+            streams: LruCache::new(STREAMS),
+            recent: LruCache::new(RECENT),
+            references: References::new(REFERENCES),
+        }
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        self.streams.clear();
+        self.recent.clear();
+        self.references.clear();
+    }
+
+    /// Takes in an event that another process has appended.
+    pub(super) fn observe(&mut self, event: Recorded) {
+        let seen = Seen {
+            position: event.position,
+            stream: event.stream.clone(),
+            body_hash: None,
+        };
+        self.recent.put((event.source.clone(), event.event_id.clone()), seen);
+        for reference in event.order().map(Reference::leading).unwrap_or_default() {
+            self.references.put(reference, event.stream.clone());
+        }
+        if event.version == 1 && event.order().is_some() {
+            // all of its stream, so its next event can be decided on
+            self.streams.put(event.stream.clone(), StreamState::default());
+        }
+        if let Some(state) = self.streams.get_mut(&event.stream) {
+            state.apply(event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(number: i64) -> StreamId {
+        StreamId::parse(&format!("order-{number}")).unwrap()
+    }
+
+    #[test]
+    fn the_newest_half_of_the_references_is_kept_and_no_more_than_all() {
+        let mut references = References::new(10);
+        for number in 1..=100 {
+            references.put(Reference(number), stream(number));
+            for kept in (number - 4).max(1)..=number {
+                assert_eq!(references.get(Reference(kept)), Some(&stream(kept)), "of {number}");
+            }
+            assert_eq!(references.get(Reference(number - 10)), None, "of {number}");
+        }
+        // the newer word counts
+        references.put(Reference(98), stream(7));
+        assert_eq!(references.get(Reference(98)), Some(&stream(7)));
+        references.clear();
+        assert_eq!(references.get(Reference(100)), None);
+    }
+}

@@ -1,0 +1,289 @@
+//! The provider's payloads, read tolerantly: unknown fields and nulls are fine, a missing or ill-formed field is an
+//! error only where the event could not stand without it. Errors name the field, never its value.
+
+mod assignment;
+mod failure;
+mod mailbox;
+mod mailbox_change;
+mod object;
+mod subscription;
+mod text;
+mod unrecognised;
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use aggregates::{EventId, OrderEvent, QuarantineReason, UserId, WebhookQuarantined};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use secret::{Secret, Wiped};
+use crate::sections::Spelling;
+use aggregates::visible::is_blank;
+use object::Object;
+use text::event_name;
+
+/// The most characters of a provider's own word that are kept among the facts: an event name, a status.
+const MAX_WORD_CHARS: usize = 128;
+
+/// The most domains and mailboxes that one webhook may tell of. What the views fold of it would hold up everything else;
+/// real ones take a few hundred bytes each, of which no webhook has room for so many.
+const MAX_PARTS: usize = 10_000;
+
+/// What a webhook says, split by sensitivity.
+pub(super) struct Parsed {
+    /// The sender's id of the event; none for a quarantined one.
+    pub(super) event_id: Option<EventId>,
+    /// The plain facts.
+    pub(super) claim: OrderEvent,
+    /// What is personal, as JSON.
+    pub(super) personal: Option<Secret<Vec<u8>>>,
+    /// The credentials, as JSON.
+    pub(super) secrets: Option<Secret<Vec<u8>>>,
+    /// How the body is spelled again from all that, if it can be.
+    pub(super) spelling: Option<Spelling>,
+}
+
+/// How a webhook came in.
+#[derive(Clone, Copy)]
+pub(super) struct Delivery {
+    /// The body's length in bytes.
+    pub(super) size: usize,
+    /// When its headers say that it was sent.
+    pub(super) sent_at: Option<Timestamp>,
+    /// Whether it was taken on an operator's word, without a signature.
+    pub(super) unsigned: bool,
+}
+
+/// Why a payload cannot be used: where, and what is wrong, without any value.
+pub(super) struct Problem(String);
+
+impl Problem {
+    fn at(path: impl Display, what: impl Display) -> Self {
+        Self(format!("{path} {what}"))
+    }
+}
+
+/// What every webhook has.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Outer<'a> {
+    #[serde(borrow, default)]
+    event: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    event_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    data: Option<&'a RawValue>,
+}
+
+/// Refuses more parts than one webhook may tell of.
+fn few_enough(parts: usize, path: &str) -> Result<(), Problem> {
+    if parts > MAX_PARTS {
+        let what =
+            format_args!("tells of {parts} domains and mailboxes, more than the {MAX_PARTS} that one event may hold");
+        return Err(Problem::at(path, what));
+    }
+    Ok(())
+}
+
+/// Only the user, for a payload that is no use otherwise.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Owner<'a> {
+    #[serde(borrow, default)]
+    user_id: Option<&'a RawValue>,
+}
+
+fn string(raw: Option<&RawValue>) -> Option<String> {
+    raw.and_then(|raw| serde_json::from_str::<Option<String>>(raw.get()).ok().flatten())
+}
+
+/// Reads a body. Whatever is authentic becomes an event: of its kind, unrecognised, or quarantined with the reason.
+pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
+    let text = std::str::from_utf8(body);
+    let parsed = text.ok().and_then(|text| parse_documented(text, delivery));
+    parsed.unwrap_or_else(|| parse_any(body, delivery))
+}
+
+/// Reads a body that is spelled as the provider's documentation has it, as nearly all are: what [`parse_any`] makes of it, in less
+/// time. None for any other, and wherever something is wrong.
+fn parse_documented(body: &str, delivery: Delivery) -> Option<Parsed> {
+    let (id, data) = assignment::documented(body)?;
+    let event_id = EventId::parse(&id.unescaped()).ok()?;
+    let mut parsed = assignment::read(data, &event_id, body, delivery).ok()?;
+    parsed.event_id = Some(event_id);
+    Some(parsed)
+}
+
+fn parse_any(body: &[u8], delivery: Delivery) -> Parsed {
+    let quarantined = |reason, detail: String, outer: Option<&Outer<'_>>| {
+        let owner = outer
+            .and_then(|outer| outer.data)
+            .and_then(|data| serde_json::from_str::<Object<Owner<'_>>>(data.get()).ok());
+        Parsed {
+            event_id: None,
+            claim: OrderEvent::WebhookQuarantined(WebhookQuarantined {
+                conflicts_with: None,
+                detail,
+                event_id: outer
+                    .and_then(|outer| string(outer.event_id))
+                    .and_then(|id| EventId::try_from(id).ok()),
+                name: outer
+                    .and_then(|outer| string(outer.event))
+                    .map(|name| event_name(&name)),
+                reason,
+                sent_at: delivery.sent_at,
+                size: delivery.size as u64,
+                unsigned: delivery.unsigned,
+                user_id: owner
+                    .and_then(|owner| string(owner.user_id))
+                    .and_then(|id| UserId::try_from(id).ok()),
+            }),
+            personal: None,
+            secrets: None,
+            spelling: None,
+        }
+    };
+    let text = match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => {
+            let detail = format!("the body is not UTF-8 after {} bytes", error.valid_up_to());
+            let detail = if body.starts_with(b"\x1f\x8b") {
+                "the body begins as gzip does and cannot be inflated".to_owned()
+            } else {
+                detail
+            };
+            return quarantined(QuarantineReason::InvalidUtf8, detail, None);
+        }
+    };
+    let outer = match serde_json::from_str::<Object<Outer<'_>>>(text) {
+        Ok(Object(outer)) => outer,
+        Err(error) => {
+            let what = match error.classify() {
+                serde_json::error::Category::Eof => "ends too early",
+                serde_json::error::Category::Data => "is not an object, or names a field twice",
+                _ => "is not valid JSON",
+            };
+            let detail = format!("the body {what}, at line {} column {}", error.line(), error.column());
+            return quarantined(QuarantineReason::InvalidJson, detail, None);
+        }
+    };
+    let event_id = match string(outer.event_id).map(EventId::try_from) {
+        Some(Ok(id)) => id,
+        Some(Err(error)) => {
+            return quarantined(QuarantineReason::NoEventId, format!("eventId {error}"), Some(&outer));
+        }
+        None => {
+            let detail = "eventId is missing or not a text".to_owned();
+            return quarantined(QuarantineReason::NoEventId, detail, Some(&outer));
+        }
+    };
+    match read(&outer, &event_id, text, delivery) {
+        Ok(mut parsed) => {
+            parsed.event_id = Some(event_id);
+            parsed
+        }
+        Err(Problem(detail)) => quarantined(QuarantineReason::InvalidPayload, detail, Some(&outer)),
+    }
+}
+
+fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, Problem> {
+    let name = string(outer.event).ok_or_else(|| Problem::at("event", "is missing or not a text"))?;
+    let data = outer.data.map_or("null", RawValue::get);
+    match name.as_str() {
+        "prewarmup.order.success" => assignment::read(fields(data)?, event_id, body, delivery),
+        "prewarmup.order.failed" => failure::read(fields(data)?, delivery),
+        "subscription.renewing" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewing),
+        "subscription.renewal.success" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewed),
+        "subscription.renewal.failed" => {
+            subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewalFailed)
+        }
+        "subscription.past_due" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionPastDue),
+        "subscription.expired" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionExpired),
+        "subscription.cancelled" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionCancelled),
+        "subscription.updated" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionUpdated),
+        "mailbox.created" => mailbox_change::created(fields(data)?, fields(data)?, delivery),
+        "mailbox.updated" => mailbox_change::updated(fields(data)?, delivery),
+        _ => Ok(unrecognised::read(&name, data, delivery)),
+    }
+}
+
+/// Reads `data` as the fields of one kind of event.
+fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, Problem> {
+    serde_json::from_str(data).map(|Object(fields)| fields).map_err(|_| {
+        // read once more, slowly, to tell where: the error's own text may quote a value
+        let mut deserializer = serde_json::Deserializer::from_str(data);
+        match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
+            Err(error) => {
+                let (path, error) = (error.path().to_string(), error.into_inner());
+                let path = if path == "." { String::new() } else { format!(".{path}") };
+                let what = if error.is_data() {
+                    "does not hold the kind of value that is expected"
+                } else {
+                    "is not valid JSON"
+                };
+                Problem(format!(
+                    "data{} {what}, at line {} column {} of data",
+                    known(&path),
+                    error.line(),
+                    error.column()
+                ))
+            }
+            Ok(_) => Problem::at("data", "cannot be read"),
+        }
+    })
+}
+
+/// A path of plain field names and indexes; anything else would be text out of the payload.
+fn known(path: &str) -> Cow<'_, str> {
+    let plain = path
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']'));
+    if plain && path.len() <= MAX_WORD_CHARS {
+        Cow::Borrowed(path)
+    } else {
+        Cow::Borrowed(".…")
+    }
+}
+
+/// Parses an identifier that may be absent or blank.
+fn optional<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display) -> Result<Option<T>, Problem>
+where
+    T::Err: Display,
+{
+    match value.as_ref().map(AsRef::as_ref) {
+        None => Ok(None),
+        Some(text) if is_blank(text) => Ok(None),
+        Some(text) => text.parse().map(Some).map_err(|error| Problem::at(path, error)),
+    }
+}
+
+/// Parses an identifier that has to be there.
+fn required<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display + Copy) -> Result<T, Problem>
+where
+    T::Err: Display,
+{
+    optional(value, path)?.ok_or_else(|| Problem::at(path, "is missing"))
+}
+
+/// Writes a section; none if there is nothing in it.
+/// `longest` is a length that it surely fits in, such as that of the body which it is a part of: growing would leave
+/// copies of it behind.
+fn section(
+    content: &impl serde::Serialize,
+    is_empty: bool,
+    longest: usize,
+) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+    if is_empty {
+        return Ok(None);
+    }
+    let mut bytes = Wiped::new(Vec::with_capacity(longest));
+    serde_json::to_writer(&mut *bytes, content).map_err(|_| Problem::at("data", "cannot be written"))?;
+    // webhooks wait in a queue: a copy of just its length
+    Ok(Some(Secret::new(bytes.to_vec())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! The `subscription.*` family: one shape for all; older senders give only some of it.
+
+use aggregates::{OrderEvent, ServiceProvider, SubscriptionFacts};
+use serde::{Deserialize, Serialize};
+
+use super::text::{MAX_TEXT_CHARS, domain, moment, optional_text};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required, section};
+use secret::Secret;
+use aggregates::visible::is_blank;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Data {
+    user_id: Option<String>,
+    user_email: Option<Secret<String>>,
+    subscription_id: Option<String>,
+    domain: Option<String>,
+    workspace_type: Option<String>,
+    quantity: Option<u32>,
+    period_start: Option<String>,
+    period_end: Option<String>,
+    auto_renew: Option<bool>,
+    subscription_status: Option<String>,
+    reason: Option<String>,
+}
+
+/// What is personal about a webhook that lists no mailboxes.
+pub(super) fn user_email(email: Option<&Secret<String>>, longest: usize) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Personal<'a> {
+        user_email: Option<&'a str>,
+    }
+    let email = email.filter(|email| !is_blank(email.expose()));
+    section(
+        &Personal {
+            user_email: email.map(|email| email.expose().as_str()),
+        },
+        email.is_none(),
+        longest,
+    )
+}
+
+/// Splits the payload; `event` says what happened.
+pub(super) fn read(
+    data: Data,
+    delivery: Delivery,
+    event: fn(SubscriptionFacts) -> OrderEvent,
+) -> Result<Parsed, Problem> {
+    let facts = SubscriptionFacts {
+        auto_renew: data.auto_renew,
+        domain: domain(data.domain.as_deref(), "data.domain")?,
+        order_id: None,
+        period_end: moment(data.period_end.as_deref(), "data.periodEnd")?,
+        period_start: moment(data.period_start.as_deref(), "data.periodStart")?,
+        quantity: data.quantity,
+        reason: optional_text(data.reason, MAX_TEXT_CHARS),
+        sent_at: delivery.sent_at,
+        service_provider: optional_text(data.workspace_type, MAX_WORD_CHARS).map(ServiceProvider),
+        subscription_id: required(data.subscription_id, "data.subscriptionId")?,
+        subscription_status: optional_text(data.subscription_status, MAX_WORD_CHARS),
+        unsigned: delivery.unsigned,
+        user_id: optional(data.user_id, "data.userId")?,
+    };
+    let personal = user_email(data.user_email.as_ref(), delivery.size)?;
+    Ok(Parsed {
+        event_id: None,
+        spelling: None,
+        claim: event(facts),
+        personal,
+        secrets: None,
+    })
+}

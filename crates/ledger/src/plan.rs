@@ -1,0 +1,501 @@
+//! A batch of webhooks becomes a batch of events: repeats are found, streams loaded, orders decide, sections are sealed.
+//!
+//! Layout
+//! - `lookup`: asking the store what the caches don't know
+//! - `access`: what somebody did with the ledger
+//! - `identity`: repeats, and event ids that are taken
+//! - `key`: which data key seals an event
+//!
+//! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew. A
+//! plan may grow while the one before it is on its way to disk; it counts on that one, and is thrown away with it.
+
+mod access;
+mod identity;
+mod key;
+mod lookup;
+
+use std::sync::Arc;
+
+use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use jiff::Timestamp;
+
+use identity::Known;
+
+use super::body_hash::BodyHash;
+use super::cache::{Cache, Seen, StreamState};
+use super::leaf::Envelope;
+use super::route::{Route, Trace, route};
+use super::snapshot::{self, Keeper};
+use super::writer::{Pending, Work};
+use super::{Incoming, Outcome, Receipt, RecordError};
+use store::clock;
+use store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
+use tlog::{Frontier, Growth, Hash};
+use sealing::{Context, Packed, Section};
+use vault::{SubjectKey, Vault};
+
+/// Whether to trust that what the caches don't know is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Trust it: the store's unique keys refuse the batch if it was wrong. Right for almost every batch, and saves
+    /// asking.
+    Optimistic,
+    /// Ask first.
+    Careful,
+}
+
+/// What is to become of one webhook.
+pub(super) enum Planned {
+    /// It is an event of the plan.
+    New(usize),
+    /// It repeats an event of the plan.
+    RepeatOf(usize),
+    /// It was recorded before.
+    Known(Receipt),
+    /// It cannot be recorded.
+    Refused(RecordError),
+}
+
+/// A batch, ready to be appended, and what is to be remembered once it is.
+pub(super) struct Plan {
+    /// Behind which it is to be appended.
+    pub(super) head: Head,
+    /// The Merkle tree, grown by the plan's events.
+    pub(super) tree: Growth,
+    pub(super) events: Vec<NewEvent>,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) recorded_at: Timestamp,
+    pub(super) planned: Vec<Planned>,
+    pub(super) keys: Vec<(SubjectId, Vec<u8>)>,
+    new_keys: HashMap<SubjectId, SubjectKey>,
+    /// Subjects that the plan erases, and where: what was their key before seals nothing any more.
+    erased: HashMap<SubjectId, Position>,
+    streams: HashMap<StreamId, StreamState>,
+    references: HashMap<Reference, StreamId>,
+    ids: HashMap<(Source, EventId), Taken>,
+    /// What its webhooks were traced by.
+    sought: HashSet<Reference>,
+    /// Whether what it says rests on its place in the log: such a plan cannot be moved.
+    placed: bool,
+}
+
+/// Who has taken an event id.
+struct Taken {
+    /// The webhook: its place in the batch.
+    webhook: usize,
+    /// The event: its place in the plan.
+    event: usize,
+    body_hash: BodyHash,
+}
+
+pub(super) struct Planner<'a> {
+    pub(super) store: &'a dyn Store,
+    pub(super) vault: &'a Vault,
+    pub(super) cache: &'a mut Cache,
+    /// The plans before that are not durable yet, the newest first.
+    pub(super) ahead: &'a [&'a Plan],
+    pub(super) mode: Mode,
+    /// What the store said about event ids.
+    pub(super) recorded: HashMap<(Source, EventId), Seen>,
+    /// Streams that references lead to, oldest first, as the store said.
+    pub(super) traced: HashMap<Reference, Vec<StreamId>>,
+    /// Streams that the store was asked for.
+    pub(super) loaded: HashMap<StreamId, StreamState>,
+    /// Subjects whose key the store was asked for.
+    pub(super) asked: HashSet<SubjectId>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(
+        store: &'a dyn Store,
+        vault: &'a Vault,
+        cache: &'a mut Cache,
+        ahead: &'a [&'a Plan],
+        mode: Mode,
+    ) -> Self {
+        Self {
+            store,
+            vault,
+            cache,
+            ahead,
+            mode,
+            recorded: HashMap::new(),
+            traced: HashMap::new(),
+            loaded: HashMap::new(),
+            asked: HashSet::new(),
+        }
+    }
+
+    /// Plans what a batch holds beyond what is planned of it. False if the rest has to wait until the plan before is
+    /// durable.
+    ///
+    /// # Errors
+    /// [`RecordError`] if the store cannot answer or the vault fails: then nothing of the batch can be recorded.
+    pub(super) async fn extend(mut self, plan: &mut Plan, batch: &mut [Pending]) -> Result<bool, RecordError> {
+        let planned = plan.planned.len();
+        for pending in batch.iter_mut().skip(planned) {
+            // an earlier attempt may have decided on what is no longer so
+            if let Work::Webhook(incoming) = &mut pending.work {
+                incoming.claim_again();
+            }
+        }
+        self.prefetch(&batch[planned..], plan).await?;
+        for index in planned..batch.len() {
+            let (before, rest) = batch.split_at_mut(index);
+            let Some(pending) = rest.first_mut() else { break };
+            let planned = match &mut pending.work {
+                Work::Access(entry) => self.access(entry, plan)?,
+                Work::Webhook(incoming) => match self.known(incoming, pending.attempted, before, plan).await? {
+                    Known::As(planned) => planned,
+                    Known::Unsettled => return Ok(false),
+                    Known::Not => self.decide(incoming, index, plan).await?,
+                },
+            };
+            plan.planned.push(planned);
+        }
+        Ok(true)
+    }
+
+    /// Lets the order decide and seals the event.
+    async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
+        let (stream, found_by) = match route(incoming) {
+            Route::Known(stream) => (stream, None),
+            Route::Traced(trace, waiting) => {
+                plan.sought.extend(trace.references());
+                self.found_or(&trace, waiting, plan)
+            }
+        };
+        let mut state = self.state(&stream, plan);
+        // no reference is needed where the stream is found without one
+        let found_anyway = match &incoming.claim {
+            OrderEvent::MailboxCreated(facts) => {
+                facts.subscription_id.iter().all(|id| state.order.knows(id))
+                    && facts.domain.iter().all(|name| state.order.has_assigned(name))
+            }
+            claim => claim.as_subscription().is_some_and(|facts| {
+                state.order.knows(&facts.subscription_id) || stream == StreamId::subscription(&facts.subscription_id)
+            }),
+        };
+        let sink = EventSink::<Order>::default();
+        let command = OrderCommand::RecordWebhook {
+            claim: incoming.claim.clone(),
+        };
+        if let Err(error) = state.order.handle(command, &(), &sink).await {
+            return Ok(Planned::Refused(error.into()));
+        }
+        state.version += 1;
+        let [event] = <[OrderEvent; 1]>::try_from(sink.collect().await)
+            .map_err(|events| RecordError::Event(Arc::new(count_mismatch(events.len()))))?;
+
+        let user = event.user_id().or(state.order.user_id());
+        let subject = user.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
+        let key = self.data_key(&subject, plan).await?;
+        // mostly the order adds nothing
+        let unchanged = event == incoming.claim;
+        let facts = if unchanged {
+            incoming.facts.clone()
+        } else {
+            event.to_facts().map_err(|error| RecordError::Event(Arc::new(error)))?
+        };
+        let schema_version = event.schema_version();
+        let seal = |section, packed: &Packed| {
+            key.seal(
+                &Context {
+                    stream: &stream,
+                    event_id: &incoming.event_id,
+                    section,
+                    schema_version,
+                },
+                packed,
+            )
+            .map_err(vault)
+        };
+        let original = if unchanged {
+            seal(Section::Original, &incoming.packed.original)?
+        } else {
+            seal(Section::Original, &incoming.repack(&facts)?)?
+        };
+        let sealed = SealedSections {
+            personal: incoming
+                .packed
+                .personal
+                .as_ref()
+                .map(|packed| seal(Section::Personal, packed))
+                .transpose()?,
+            secrets: incoming
+                .packed
+                .secrets
+                .as_ref()
+                .map(|packed| seal(Section::Secrets, packed))
+                .transpose()?,
+            original: Some(original),
+        };
+
+        let index = plan.events.len();
+        let references = if found_anyway {
+            Vec::new()
+        } else {
+            Reference::of_event(&event)
+        };
+        let mut new_event = NewEvent {
+            stream: stream.clone(),
+            version: state.version,
+            source: incoming.source.clone(),
+            event_id: incoming.event_id.clone(),
+            type_name: event.type_name(),
+            schema_version,
+            subject,
+            facts,
+            sealed,
+            leaf_hash: [0; 32],
+            references,
+        };
+        let position = plan.position(index);
+        new_event.leaf_hash = leaf_hash(&new_event, position, plan.recorded_at)?;
+        let leading = Reference::leading(&event).into_iter();
+        let leading = leading.filter(|reference| new_event.references.contains(reference));
+        // one that led here will lead here again
+        plan.references
+            .extend(leading.chain(found_by).map(|reference| (reference, stream.clone())));
+        plan.streams.insert(stream, state);
+        let taken = Taken {
+            webhook,
+            event: index,
+            body_hash: incoming.body_hash,
+        };
+        plan.ids
+            .insert((incoming.source.clone(), incoming.event_id.clone()), taken);
+        plan.push(new_event, outcome_of(&event));
+        Ok(Planned::New(index))
+    }
+
+    /// The stream that references lead to, and the one that did, or else where the webhook waits. A stream that references led to when
+    /// the batch was looked up is found still, since orders only learn: so the one in which the webhook would wait need not be known
+    /// then.
+    fn found_or(&self, trace: &Trace<'_>, waiting: StreamId, plan: &Plan) -> (StreamId, Option<Reference>) {
+        match self.order_of(trace, plan) {
+            Some((reference, stream)) => (stream.clone(), Some(reference)),
+            None => (waiting, None),
+        }
+    }
+
+    /// The stream that references lead to, and the one that did. A reference is a hash, so a stream counts only if its order
+    /// knows what is looked for; of several, the newest.
+    fn order_of<'s>(&'s self, trace: &Trace<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
+        trace.references().find_map(|reference| {
+            let ahead = self.ahead.iter().filter_map(|ahead| ahead.references.get(&reference));
+            let planned = plan.references.get(&reference).into_iter().chain(ahead);
+            let stored = self.traced.get(&reference).into_iter().flatten().rev();
+            let mut candidates = planned.chain(self.cache.references.get(reference)).chain(stored);
+            let found = candidates.find(|candidate| {
+                let state = self.known_state(candidate, plan);
+                state.is_some_and(|state| knows(&state.order, trace))
+            });
+            found.map(|stream| (reference, stream))
+        })
+    }
+
+    /// A stream's state as of the plan so far; empty if nothing is known of it.
+    fn state(&mut self, stream: &StreamId, plan: &Plan) -> StreamState {
+        if let Some(planned) = self.planned(stream, plan) {
+            return planned.clone();
+        }
+        let known = self.cache.streams.get(stream);
+        known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
+    }
+
+    /// A stream's state as of the plan so far, if anything is known of it.
+    fn known_state<'s>(&'s self, stream: &StreamId, plan: &'s Plan) -> Option<&'s StreamState> {
+        let state = self.planned(stream, plan);
+        let state = state.or_else(|| self.cache.streams.peek(stream));
+        state.or_else(|| self.loaded.get(stream))
+    }
+
+    /// A stream's state as of the plans that are not durable yet, if they append to it.
+    fn planned<'s>(&'s self, stream: &StreamId, plan: &'s Plan) -> Option<&'s StreamState> {
+        let planned = plan.streams.get(stream);
+        planned.or_else(|| self.ahead.iter().find_map(|ahead| ahead.streams.get(stream)))
+    }
+}
+
+impl Plan {
+    /// Nothing yet, to be appended behind `head`, where the tree has this frontier.
+    pub(super) fn behind(head: Head, frontier: Frontier) -> Self {
+        Self {
+            head,
+            tree: Growth::on(frontier),
+            events: Vec::new(),
+            outcomes: Vec::new(),
+            recorded_at: clock::stamp(clock::now(), head.recorded_at),
+            planned: Vec::new(),
+            keys: Vec::new(),
+            new_keys: HashMap::new(),
+            erased: HashMap::new(),
+            streams: HashMap::new(),
+            references: HashMap::new(),
+            ids: HashMap::new(),
+            sought: HashSet::new(),
+            placed: false,
+        }
+    }
+
+    /// Whether the plan would be the same if it had known of an event that another process has appended.
+    pub(super) fn is_untouched_by(&self, event: &Recorded) -> bool {
+        let Some(facts) = event.order() else {
+            // what people do with subjects and keys
+            return false;
+        };
+        !self.placed
+            && !self.streams.contains_key(&event.stream)
+            && !self.ids.contains_key(&(event.source.clone(), event.event_id.clone()))
+            && !self.new_keys.contains_key(&event.subject)
+            && (self.sought.is_empty()
+                || !Reference::of_event(facts)
+                    .iter()
+                    .any(|found| self.sought.contains(found)))
+    }
+
+    /// Moves the plan behind another head, where the tree has this frontier. All that has come between left it untouched.
+    ///
+    /// # Errors
+    /// [`RecordError::Event`] if an event cannot be written down.
+    pub(super) fn move_behind(&mut self, head: Head, frontier: Frontier) -> Result<(), RecordError> {
+        let by = head.position.0 - self.head.position.0;
+        self.head = head;
+        self.recorded_at = clock::stamp(self.recorded_at, head.recorded_at);
+        self.tree = Growth::on(frontier);
+        for (position, event) in (head.position.0 + 1..).map(Position).zip(&mut self.events) {
+            event.leaf_hash = leaf_hash(event, position, self.recorded_at)?;
+            self.tree.push(event.leaf_hash);
+        }
+        for key in self.new_keys.values_mut() {
+            key.since.0 += by;
+        }
+        Ok(())
+    }
+
+    /// Adds an event behind those that are planned.
+    fn push(&mut self, event: NewEvent, outcome: Outcome) {
+        self.tree.push(event.leaf_hash);
+        self.events.push(event);
+        self.outcomes.push(outcome);
+    }
+
+    /// What the store is to append.
+    pub(super) fn as_batch(&self, behind: bool) -> Batch<'_> {
+        Batch {
+            expected: self.head,
+            recorded_at: self.recorded_at,
+            events: &self.events,
+            keys: &self.keys,
+            tree: &self.tree,
+            behind,
+        }
+    }
+
+    /// The head once it is appended.
+    pub(super) fn new_head(&self) -> Head {
+        match self.events.len() {
+            0 => self.head,
+            events => Head {
+                position: Position(self.head.position.0 + events as u64),
+                recorded_at: self.recorded_at,
+            },
+        }
+    }
+
+    /// Where the plan's event will stand.
+    fn position(&self, index: usize) -> Position {
+        Position(self.head.position.0 + 1 + index as u64)
+    }
+
+    /// Where the plan's event stands once it is appended.
+    pub(super) fn receipt(&self, index: usize) -> Option<Receipt> {
+        let (event, outcome) = self.events.get(index).zip(self.outcomes.get(index))?;
+        Some(Receipt {
+            outcome: *outcome,
+            position: self.position(index),
+            stream: event.stream.clone(),
+        })
+    }
+
+    /// Notes where each webhook of the batch would stand, if the plan was appended and only the answer is lost.
+    pub(super) fn attempted(&self, batch: &mut [Pending]) {
+        for (pending, planned) in batch.iter_mut().zip(&self.planned) {
+            if let Planned::New(index) = planned {
+                pending.attempted = self.receipt(*index).map(|receipt| receipt.position);
+            }
+        }
+    }
+
+    /// Remembers what the plan has made true by being appended.
+    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache, keeper: &Keeper) {
+        for (id, taken) in std::mem::take(&mut self.ids) {
+            if let Some(receipt) = self.receipt(taken.event) {
+                let seen = Seen {
+                    position: receipt.position,
+                    stream: receipt.stream,
+                    body_hash: Some(taken.body_hash),
+                };
+                cache.recent.put(id, seen);
+            }
+        }
+        for event in self.events.iter().filter(|event| event.version >= snapshot::EVERY) {
+            let state = self.streams.get_mut(&event.stream);
+            let Some(state) = state.filter(|state| state.version == event.version) else {
+                continue;
+            };
+            // the plan before, which this one was made on, may have had one kept since
+            let known = cache.streams.peek(&event.stream);
+            state.kept = known.map_or(state.kept, |known| known.kept.max(state.kept));
+            if snapshot::is_due(state) && keeper.keep(|| snapshot::write(vault.snapshots(), event, &state.order)) {
+                state.kept = state.version;
+            }
+        }
+        for (stream, state) in self.streams {
+            cache.streams.put(stream, state);
+        }
+        for (reference, stream) in self.references {
+            cache.references.put(reference, stream);
+        }
+        for (subject, position) in self.erased {
+            vault.erase(&subject, position);
+        }
+        for (subject, key) in self.new_keys {
+            vault.keyring().insert(subject, key);
+        }
+    }
+}
+
+fn leaf_hash(event: &NewEvent, position: Position, recorded_at: Timestamp) -> Result<Hash, RecordError> {
+    let leaf_hash = Envelope::of_new(event, position, recorded_at).leaf_hash();
+    leaf_hash.map_err(|error| RecordError::Event(Arc::new(error.into())))
+}
+
+fn outcome_of(event: &OrderEvent) -> Outcome {
+    if matches!(event, OrderEvent::WebhookQuarantined(_)) {
+        Outcome::Quarantined
+    } else {
+        Outcome::Recorded
+    }
+}
+
+fn knows(order: &Order, trace: &Trace<'_>) -> bool {
+    trace.subscription.is_some_and(|id| order.knows(id)) || trace.domain.is_some_and(|name| order.has_assigned(name))
+}
+
+fn count_mismatch(found: usize) -> aggregates::EventError {
+    use serde::de::Error;
+    serde_json::Error::custom(format!("an order made {found} events of one webhook")).into()
+}
+
+fn unavailable(error: store::StoreError) -> RecordError {
+    RecordError::Store(Arc::new(error.into()))
+}
+
+fn vault(error: impl Into<vault::VaultError>) -> RecordError {
+    RecordError::Vault(Arc::new(error.into()))
+}

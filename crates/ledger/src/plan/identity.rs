@@ -1,0 +1,102 @@
+//! Whether a webhook repeats one that is recorded or planned, or only borrows its event id.
+
+use std::sync::Arc;
+
+use aggregates::Position;
+
+use super::{Plan, Planned, Planner, outcome_of, unavailable};
+use crate::cache::Seen;
+use crate::reader::open_original;
+use crate::writer::Pending;
+use crate::{Incoming, OpenError, Outcome, Receipt, RecordError};
+use sealing::SealError;
+use vault::VaultError;
+
+/// Whether a webhook is known.
+pub(super) enum Known {
+    /// It is not.
+    Not,
+    /// It is, or can't be recorded.
+    As(Planned),
+    /// It has the event id of an event that is not durable yet, and not its bytes: whether it says the same shows once
+    /// that event can be read.
+    Unsettled,
+}
+
+impl Planner<'_> {
+    /// Whether the webhook repeats one that is recorded or planned. If its event id stands for other content already,
+    /// it becomes a quarantined one under an id of its own, which may be known in turn.
+    pub(super) async fn known(
+        &mut self,
+        incoming: &mut Incoming,
+        attempted: Option<Position>,
+        before: &[Pending],
+        plan: &mut Plan,
+    ) -> Result<Known, RecordError> {
+        loop {
+            let id = (incoming.source.clone(), incoming.event_id.clone());
+            if let Some(taken) = plan.ids.get(&id) {
+                let first = before.get(taken.webhook).and_then(Pending::webhook);
+                if first.is_none_or(|first| incoming.says_the_same_as(first)) {
+                    return Ok(Known::As(Planned::RepeatOf(taken.event)));
+                }
+                incoming.quarantine(plan.position(taken.event), self.vault.fingerprints())?;
+                plan.placed = true;
+                self.ask_for(incoming).await?;
+                continue;
+            }
+            let ahead = self.ahead.iter().find_map(|ahead| Some((ahead, ahead.ids.get(&id)?)));
+            if let Some((ahead, taken)) = ahead {
+                return match ahead.receipt(taken.event) {
+                    Some(first) if taken.body_hash == incoming.body_hash => {
+                        Ok(Known::As(Planned::Known(first.of_repeat())))
+                    }
+                    _ => Ok(Known::Unsettled),
+                };
+            }
+            let Some(seen) = self.cache.recent.get(&id).or_else(|| self.recorded.get(&id)).cloned() else {
+                return Ok(Known::Not);
+            };
+            if self.same_content(incoming, &seen).await? {
+                self.cache.recent.put(
+                    id,
+                    Seen {
+                        body_hash: Some(incoming.body_hash),
+                        ..seen.clone()
+                    },
+                );
+                let outcome = if attempted == Some(seen.position) {
+                    // our own commit, whose answer was lost
+                    outcome_of(&incoming.claim)
+                } else {
+                    Outcome::Duplicate
+                };
+                return Ok(Known::As(Planned::Known(Receipt {
+                    outcome,
+                    position: seen.position,
+                    stream: seen.stream,
+                })));
+            }
+            incoming.quarantine(seen.position, self.vault.fingerprints())?;
+            self.ask_for(incoming).await?;
+        }
+    }
+
+    /// Whether the webhook's body says the same as that of the recorded event. Where that one can no longer be opened,
+    /// since its subject was erased, it counts as the same: nothing could be compared, and nothing new be learnt. Where that
+    /// one was altered, the webhook counts as another: it is evidence.
+    async fn same_content(&self, incoming: &Incoming, seen: &Seen) -> Result<bool, RecordError> {
+        if seen.body_hash == Some(incoming.body_hash) {
+            return Ok(true);
+        }
+        let events = self.store.events_at(&[seen.position]).await.map_err(unavailable)?;
+        let Some(event) = events.first() else { return Ok(true) };
+        match open_original(self.store, self.vault, event).await {
+            Ok(original) => Ok(incoming.says(original.body.expose())),
+            Err(OpenError::Erased) => Ok(true),
+            Err(OpenError::Vault(VaultError::Seal(SealError::Tampered | SealError::Corrupt))) => Ok(false),
+            Err(OpenError::Store(error)) => Err(unavailable(error)),
+            Err(OpenError::Vault(error)) => Err(RecordError::Vault(Arc::new(error))),
+        }
+    }
+}

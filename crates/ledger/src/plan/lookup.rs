@@ -1,0 +1,209 @@
+//! What the caches don't know is asked of the store, in as few calls as possible.
+
+use std::collections::{BTreeSet, HashSet};
+
+use aggregates::{Source, StreamId, SubjectId};
+
+use super::{Mode, Plan, Planner, unavailable};
+use crate::cache::{Seen, StreamState};
+use crate::route::{Route, route};
+use crate::snapshot;
+use crate::writer::{Pending, Work};
+use crate::{Incoming, RecordError};
+use store::{Lookup, Reference};
+
+impl Planner<'_> {
+    /// Asks the store, in as few calls as possible, for what the caches don't know and the mode does not take on trust.
+    pub(super) async fn prefetch(&mut self, batch: &[Pending], plan: &Plan) -> Result<(), RecordError> {
+        let careful = self.mode == Mode::Careful;
+        let mut lookup = Lookup::default();
+        let mut streams: HashSet<StreamId> = HashSet::new();
+        let mut traced = Vec::new();
+        for Pending { work, .. } in batch {
+            let incoming = match work {
+                Work::Webhook(incoming) => incoming,
+                Work::Access(entry) => {
+                    if careful {
+                        lookup.events.push((Source::own(), entry.event_id.clone()));
+                    }
+                    continue;
+                }
+            };
+            if careful {
+                let id = (incoming.source.clone(), incoming.event_id.clone());
+                if !self.cache.recent.contains(&id) {
+                    lookup.events.push(id);
+                }
+                if let Some(user) = incoming.claim.user_id() {
+                    let subject = SubjectId::user(user);
+                    if !self.vault.keyring().contains(&subject) && self.asked.insert(subject.clone()) {
+                        lookup.subjects.push(subject);
+                    }
+                }
+            } else if incoming.claim.order_id().is_some() {
+                // its stream is known, and taken for new unless it is remembered
+                continue;
+            }
+            match route(incoming) {
+                Route::Known(stream) if careful => drop(streams.insert(stream)),
+                Route::Known(_) => {}
+                Route::Traced(trace, waiting) => {
+                    let planned = |found: &Reference| {
+                        plan.references.contains_key(found)
+                            || self.ahead.iter().any(|ahead| ahead.references.contains_key(found))
+                    };
+                    let unknown = trace
+                        .references()
+                        .filter(|found| self.cache.references.get(*found).is_none() && !planned(found));
+                    lookup.references.extend(unknown);
+                    streams.extend(
+                        trace
+                            .references()
+                            .filter_map(|found| self.cache.references.get(found).cloned()),
+                    );
+                    traced.push((incoming.claim.user_id(), trace, waiting));
+                }
+            }
+        }
+        lookup.references.sort_unstable();
+        lookup.references.dedup();
+        if !(lookup.events.is_empty() && lookup.references.is_empty() && lookup.subjects.is_empty()) {
+            let found = self.store.lookup(&lookup).await.map_err(unavailable)?;
+            for (source, id, position, stream) in found.events {
+                self.recorded.insert(
+                    (source, id),
+                    Seen {
+                        position,
+                        stream,
+                        body_hash: None,
+                    },
+                );
+            }
+            for (reference, stream) in found.references {
+                streams.insert(stream.clone());
+                self.traced.entry(reference).or_default().push(stream);
+            }
+            for key in found.keys {
+                self.vault.keyring().insert_wrapped(key);
+            }
+        }
+        self.load(streams).await?;
+        // only what leads nowhere waits
+        let mut waiting = HashSet::new();
+        let mut found = Vec::with_capacity(traced.len());
+        for (user, trace, own) in traced {
+            let stream = self.order_of(&trace, plan).map(|(_, stream)| stream.clone());
+            let stream = stream.unwrap_or_else(|| {
+                waiting.insert(own.clone());
+                own
+            });
+            found.push((user, stream));
+        }
+        self.load(waiting).await?;
+        let mut subjects = Vec::new();
+        for (user, stream) in found {
+            let state = self.known_state(&stream, plan);
+            let Some(state) = state.filter(|state| state.version > 0) else {
+                continue;
+            };
+            let owner = state.order.user_id();
+            if user.is_some() && user != owner {
+                // somebody else's, who may well be new
+                continue;
+            }
+            // whoever has events has a key
+            let subject = owner.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
+            let is_here = self.vault.keyring().contains(&subject) || self.planned_key(&subject, plan).is_some();
+            if !is_here && self.asked.insert(subject.clone()) {
+                subjects.push(subject);
+            }
+        }
+        self.vault.fetch(self.store, subjects).await.map_err(unavailable)
+    }
+
+    /// Loads and folds those of the streams that are not cached.
+    async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
+        streams.retain(|stream| !self.cache.streams.contains(stream) && !self.loaded.contains_key(stream));
+        let streams: Vec<StreamId> = streams.into_iter().collect();
+        if streams.is_empty() {
+            return Ok(());
+        }
+        let resumed = match self.store.resume(&streams).await {
+            Err(error) if !error.is_transient() => {
+                tracing::warn!(%error, "snapshots of streams cannot be read; the streams are read from their beginning");
+                return self.load_whole(streams).await;
+            }
+            resumed => resumed.map_err(unavailable)?,
+        };
+        let mut doubtful = BTreeSet::new();
+        for (event, snapshot) in resumed {
+            let Some(snapshot) = snapshot else {
+                let state = self.loaded.entry(event.stream.clone()).or_default();
+                if event.version == state.version + 1 {
+                    state.apply(event.to_recorded().map_err(unavailable)?);
+                } else {
+                    doubtful.insert(event.stream);
+                }
+                continue;
+            };
+            let (place, leaf) = ((&event.stream, event.version), event.leaf().map_err(unavailable)?);
+            match snapshot::read(self.vault.snapshots(), place, &leaf, &snapshot) {
+                Some(state) => drop(self.loaded.insert(event.stream, state)),
+                None => drop(doubtful.insert(event.stream)),
+            }
+        }
+        for stream in streams {
+            self.loaded.entry(stream).or_default();
+        }
+        if doubtful.is_empty() {
+            return Ok(());
+        }
+        tracing::debug!(
+            streams = doubtful.len(),
+            "streams have snapshots that are of no use here"
+        );
+        self.load_whole(doubtful.into_iter().collect()).await
+    }
+
+    /// Loads and folds streams from their beginning.
+    async fn load_whole(&mut self, streams: Vec<StreamId>) -> Result<(), RecordError> {
+        for stream in &streams {
+            self.loaded.insert(stream.clone(), StreamState::default());
+        }
+        for event in self.store.streams(&streams).await.map_err(unavailable)? {
+            let event = event.to_recorded().map_err(unavailable)?;
+            self.loaded.entry(event.stream.clone()).or_default().apply(event);
+        }
+        Ok(())
+    }
+
+    /// Asks the store about a webhook whose identity has changed since the batch was looked up.
+    pub(super) async fn ask_for(&mut self, incoming: &Incoming) -> Result<(), RecordError> {
+        if self.mode == Mode::Optimistic {
+            return Ok(());
+        }
+        let events = vec![(incoming.source.clone(), incoming.event_id.clone())];
+        let found = self
+            .store
+            .lookup(&Lookup {
+                events,
+                ..Lookup::default()
+            })
+            .await
+            .map_err(unavailable)?;
+        for (source, id, position, stream) in found.events {
+            self.recorded.insert(
+                (source, id),
+                Seen {
+                    position,
+                    stream,
+                    body_hash: None,
+                },
+            );
+        }
+        if let Route::Known(stream) = route(incoming) {
+            self.load(HashSet::from([stream])).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! The credentials of a mailbox, opened from the events that hold the newest of each.
+
+mod seed;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{Position, Shown, SubjectId};
+use projections::accounts::{AccountView, Part, Place};
+use serde::Deserialize;
+
+use crate::{OpenError, Reader};
+use secret::Secret;
+use store::{Store, StoreError, StoredEvent};
+use aggregates::visible::is_blank;
+pub use seed::NoCode;
+
+/// Where the sealed parts of one mailbox are, of each the newest first: the first that is not blank counts.
+#[derive(Clone, Debug, Default)]
+pub struct Places {
+    password: Vec<Place>,
+    app_password: Vec<Place>,
+    authenticator_secret: Vec<Place>,
+    email: Vec<Place>,
+}
+
+impl Places {
+    /// Those of the newest events that tell of them.
+    pub fn newest(view: &AccountView) -> Self {
+        let places = |part| view.places(part).collect();
+        Self {
+            password: places(Part::Password),
+            app_password: places(Part::AppPassword),
+            authenticator_secret: places(Part::AuthenticatorSecret),
+            email: places(Part::Email),
+        }
+    }
+
+    /// All in one event: of a mailbox without an id, which no other event can tell of.
+    pub fn all_at(place: Place) -> Self {
+        Self {
+            password: vec![place],
+            app_password: vec![place],
+            authenticator_secret: vec![place],
+            email: vec![place],
+        }
+    }
+
+    fn positions(&self) -> impl Iterator<Item = Position> {
+        let all = [
+            &self.password,
+            &self.app_password,
+            &self.authenticator_secret,
+            &self.email,
+        ];
+        all.into_iter().flatten().map(|place| place.position)
+    }
+}
+
+/// A mailbox's credentials in plaintext: no `Debug`, `Display` or `Serialize`.
+#[derive(Clone, Default)]
+pub struct Credentials {
+    /// Whether something of them was erased. What came in since is here.
+    pub erased: bool,
+    /// Whose they are: the subject of the event that holds the password, or else of one that holds another part.
+    pub subject: Option<SubjectId>,
+    /// The mailbox's address.
+    pub email: Option<Secret<String>>,
+    /// The account's password.
+    pub password: Option<Secret<String>>,
+    /// The app password.
+    pub app_password: Option<Secret<String>>,
+    /// The TOTP seed.
+    pub authenticator_secret: Option<Secret<String>>,
+}
+
+/// A one-time code (RFC 6238). No `Debug`, `Display` or `Serialize`.
+pub struct OneTimeCode {
+    /// Its digits, six unless the seed's address says otherwise.
+    pub code: Secret<String>,
+    /// The Unix time from which on another code is right.
+    pub until: u64,
+}
+
+impl Credentials {
+    /// What of them is shown; of the TOTP seed a code, and the seed itself only with `seed`.
+    pub fn shown(&self, seed: bool) -> Vec<Shown> {
+        let all = [
+            (self.app_password.is_some(), Shown::AppPassword),
+            (self.authenticator_secret.is_some() && seed, Shown::AuthenticatorSecret),
+            (self.one_time_code(0).is_ok(), Shown::OneTimeCode),
+            (self.password.is_some(), Shown::Password),
+        ];
+        let shown = all.into_iter().filter(|(is_shown, _)| *is_shown);
+        shown.map(|(_, what)| what).collect()
+    }
+
+    /// The one-time code at this Unix time in seconds.
+    ///
+    /// # Errors
+    /// [`NoCode`] if there is no seed, or none that a code can be computed from.
+    pub fn one_time_code(&self, now: u64) -> Result<OneTimeCode, NoCode> {
+        let seed = self.authenticator_secret.as_ref().ok_or(NoCode::NoSeed)?;
+        let totp = seed::totp(seed.expose())?;
+        Ok(OneTimeCode {
+            code: Secret::new(totp.generate(now).to_string()),
+            until: totp.next_step(now),
+        })
+    }
+}
+
+/// What ingest seals as secret.
+#[derive(Deserialize)]
+struct Secrets {
+    mailboxes: Vec<SecretMailbox>,
+}
+
+/// In the order in which they are listed, see [`crate::sections`].
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SecretMailbox {
+    app_password: Option<Secret<String>>,
+    authenticator_secret: Option<Secret<String>>,
+    password: Option<Secret<String>>,
+}
+
+/// What ingest seals as personal, as far as it is needed here.
+#[derive(Deserialize)]
+struct Personal {
+    mailboxes: Vec<PersonalMailbox>,
+}
+
+#[derive(Deserialize)]
+struct PersonalMailbox {
+    email: Option<Secret<String>>,
+}
+
+/// An event's sealed sections, opened.
+struct Opened {
+    subject: SubjectId,
+    secrets: Option<Secrets>,
+    personal: Option<Personal>,
+}
+
+impl Opened {
+    async fn of(reader: &Reader, event: &StoredEvent) -> Result<Self, OpenError> {
+        Ok(Self {
+            subject: event.subject.clone(),
+            secrets: parse(event, reader.secrets(event).await?)?,
+            personal: parse(event, reader.personal(event).await?)?,
+        })
+    }
+
+    fn secret(&self, index: u32) -> Option<&SecretMailbox> {
+        self.secrets.as_ref()?.mailboxes.get(index as usize)
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(
+    event: &StoredEvent,
+    plain: Option<Secret<Vec<u8>>>,
+) -> Result<Option<T>, OpenError> {
+    let parsed = plain.map(|plain| serde_json::from_slice(plain.expose())).transpose();
+    // the error's own text could quote a value
+    parsed.map_err(|_| {
+        let position = event.position;
+        StoreError::Corrupt(format!(
+            "a sealed section of the event at position {position} has another shape"
+        ))
+        .into()
+    })
+}
+
+/// Opens the credentials of mailboxes, in their order, as far as they were not erased.
+///
+/// # Errors
+/// [`OpenError::Erased`] if no credentials are left of any of them; [`OpenError`] if the store or the vault fails.
+pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> Result<Vec<Credentials>, OpenError> {
+    let positions: BTreeSet<Position> = mailboxes.iter().flat_map(Places::positions).collect();
+    let positions: Vec<Position> = positions.into_iter().collect();
+    let mut opened = BTreeMap::new();
+    for event in store.events_at(&positions).await? {
+        match Opened::of(reader, &event).await {
+            // what came in since then is under another key
+            Err(OpenError::Erased) => {}
+            event_opened => drop(opened.insert(event.position, event_opened?)),
+        }
+    }
+    let credentials = mailboxes.iter().map(|places| {
+        // what is behind an erased place is older than what was erased
+        let newest = |of: &[Place], pick: &dyn Fn(&Opened, u32) -> Option<Secret<String>>| {
+            let told = of
+                .iter()
+                .map_while(|place| Some(pick(opened.get(&place.position)?, place.index)));
+            told.flatten().find(|secret| !is_blank(secret.expose()))
+        };
+        let secret = |of: &[Place], pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
+            newest(of, &|event, index| pick(event.secret(index)?).clone())
+        };
+        Credentials {
+            erased: places.positions().any(|position| !opened.contains_key(&position)),
+            subject: places
+                .positions()
+                .find_map(|position| Some(opened.get(&position)?.subject.clone())),
+            email: newest(&places.email, &|event, index| {
+                event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()
+            }),
+            password: secret(&places.password, |mailbox| &mailbox.password),
+            app_password: secret(&places.app_password, |mailbox| &mailbox.app_password),
+            authenticator_secret: secret(&places.authenticator_secret, |mailbox| &mailbox.authenticator_secret),
+        }
+    });
+    let credentials: Vec<Credentials> = credentials.collect();
+    let is_gone = |credentials: &Credentials| credentials.erased && credentials.shown(true).is_empty();
+    if !credentials.is_empty() && credentials.iter().all(is_gone) {
+        return Err(OpenError::Erased);
+    }
+    Ok(credentials)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_seed(seed: &str) -> Credentials {
+        Credentials {
+            authenticator_secret: Some(Secret::new(seed.to_owned())),
+            ..Credentials::default()
+        }
+    }
+
+    #[test]
+    fn codes_are_those_of_rfc_6238() {
+        // appendix B: the seed is the ASCII text 12345678901234567890; of eight digits, the last six
+        let credentials = with_seed("gezd gnbv gy3t qojq gezd gnbv gy3t qojq");
+        for (now, code, until) in [
+            (59, "287082", 60),
+            (1_111_111_109, "081804", 1_111_111_110),
+            (20_000_000_000, "353130", 20_000_000_010),
+        ] {
+            let made = credentials.one_time_code(now);
+            assert!(
+                made.is_ok_and(|made| made.code.expose() == code && made.until == until),
+                "{now}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_seed_as_short_as_providers_make_them_has_codes_and_what_is_no_seed_has_none() {
+        assert!(with_seed("jbsw y3dp ehpk 3pxp").one_time_code(0).is_ok());
+        assert!(with_seed("not a seed: 0189!").one_time_code(0).is_err());
+        assert!(Credentials::default().one_time_code(0).is_err());
+    }
+}

@@ -1,0 +1,177 @@
+//! TOTP seeds (RFC 6238) as providers write them: base32 (RFC 4648), in any case, with blanks, hyphens and padding or without; or a
+//! whole `otpauth://` address, as authenticator apps scan it, with its digits, period and algorithm.
+
+use std::borrow::Cow;
+
+use totp_rs::{Builder, Totp};
+use url::form_urlencoded;
+
+use secret::Secret;
+use aggregates::visible::{is_blank, is_invisible};
+
+/// How an address begins.
+const SCHEME: &str = "otpauth://";
+/// How many digits codes have, as RFC 4226 has it.
+const DIGITS: std::ops::RangeInclusive<u8> = 6..=8;
+/// The longest that a code may stand, in seconds: a day.
+const LONGEST_PERIOD: u64 = 24 * 60 * 60;
+
+/// Why there is no one-time code. Tells nothing of the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoCode {
+    /// None is known.
+    #[error("no TOTP seed is known of this mailbox")]
+    NoSeed,
+    /// It is no base32.
+    #[error(
+        "the TOTP seed is not base32 (RFC 4648), so no code can be computed from it: ask the provider for a new one"
+    )]
+    NotBase32,
+    /// It is an address of codes by a counter, or of another app's own kind.
+    #[error("the TOTP seed is an otpauth:// address of another type than totp, whose codes cannot be computed here")]
+    NotTotp,
+    /// Something in the address has no meaning.
+    #[error(
+        "the TOTP seed is an otpauth:// address whose {0}, so no code can be computed from it: ask the provider for a new one"
+    )]
+    Address(&'static str),
+}
+
+/// What computes the codes of a seed.
+pub(super) fn totp(seed: &str) -> Result<Totp, NoCode> {
+    let seed = seed.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    match seed.get(..SCHEME.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => of_address(&seed[SCHEME.len()..]),
+        // seeds of providers may be shorter than the 128 bits that RFC 4226 asks for
+        _ => Ok(Builder::new().with_secret(base32(seed)?).build_noncompliant()),
+    }
+}
+
+/// Source: <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>. Read leniently: only what codes depend on counts.
+fn of_address(address: &str) -> Result<Totp, NoCode> {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
+    let kind = path.split('/').next().unwrap_or_default();
+    if !kind.eq_ignore_ascii_case("totp") {
+        return Err(NoCode::NotTotp);
+    }
+    let query = query.split('#').next().unwrap_or_default();
+    let (mut builder, mut has_secret) = (Builder::new(), false);
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        // decoding may have copied it
+        let value = match value {
+            Cow::Borrowed(text) => Secret::new(text.to_owned()),
+            Cow::Owned(text) => Secret::new(text),
+        };
+        let value = value.expose().trim();
+        match name.to_ascii_lowercase().as_str() {
+            "secret" if !is_blank(value) => {
+                builder = builder.with_secret(base32(value)?);
+                has_secret = true;
+            }
+            "digits" => {
+                let digits = value.parse().ok().filter(|digits| DIGITS.contains(digits));
+                builder = builder.with_digits(digits.ok_or(NoCode::Address("digits are not 6, 7 or 8"))?);
+            }
+            "period" => {
+                let period = value
+                    .parse()
+                    .ok()
+                    .filter(|period| (1..=LONGEST_PERIOD).contains(period));
+                builder = builder.with_step_duration(period.ok_or(NoCode::Address("period is no number of seconds"))?);
+            }
+            "algorithm" => {
+                let algorithm = value.replace('-', "").parse();
+                let unknown = NoCode::Address("algorithm is not SHA1, SHA256 or SHA512");
+                builder = builder.with_algorithm(algorithm.map_err(|_| unknown)?);
+            }
+            _ => {}
+        }
+    }
+    if has_secret {
+        Ok(builder.build_noncompliant())
+    } else {
+        Err(NoCode::Address("secret is missing"))
+    }
+}
+
+fn base32(text: &str) -> Result<totp_rs::Secret, NoCode> {
+    let plain = text
+        .chars()
+        .filter(|c| !c.is_whitespace() && !is_invisible(*c) && !matches!(c, '-' | '='));
+    let mut upper = String::with_capacity(text.len());
+    upper.extend(plain.map(|c| c.to_ascii_uppercase()));
+    let plain = Secret::new(upper);
+    let secret = totp_rs::Secret::try_from_base32(plain.expose()).ok();
+    secret
+        .filter(|secret| !secret.as_bytes().is_empty())
+        .ok_or(NoCode::NotBase32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(seed: &str, now: u64) -> Result<String, NoCode> {
+        totp(seed).map(|totp| totp.generate(now).to_string())
+    }
+
+    #[test]
+    fn an_address_is_read_with_its_digits_period_and_algorithm() {
+        // RFC 6238, appendix B: the seed of SHA1 has 20 bytes, that of SHA256 32, that of SHA512 64
+        let seeds = [
+            ("SHA1", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", ["94287082", "07081804"]),
+            (
+                "sha-256",
+                "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZA====",
+                ["46119246", "68084774"],
+            ),
+            (
+                "SHA512",
+                "gezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgnbvgy3tqojqgezdgna",
+                ["90693936", "25091201"],
+            ),
+        ];
+        for (algorithm, secret, codes) in seeds {
+            let address = format!(
+                "otpauth://totp/Google:yasmeen%40example.com?secret={secret}&issuer=Another&algorithm={algorithm}&digits=8&period=30"
+            );
+            for (now, expected) in [59, 1_111_111_109].into_iter().zip(codes) {
+                assert_eq!(code(&address, now).as_deref(), Ok(expected), "{algorithm}");
+            }
+        }
+        // a period of a minute: the step of second 59 at 30 s is that of second 119 at 60 s
+        assert_eq!(
+            code(
+                "OTPAUTH://TOTP/x?period=60&secret=gezd%20gnbv+gy3t qojq-gezd gnbv gy3t qojq",
+                119
+            )
+            .as_deref(),
+            Ok("287082")
+        );
+        assert_eq!(
+            totp("otpauth://totp/x?secret=GEZDGNBV&period=60").map(|totp| totp.next_step(61)),
+            Ok(120)
+        );
+    }
+
+    #[test]
+    fn a_seed_that_gives_no_code_says_why() {
+        for (seed, why) in [
+            ("", "not base32"),
+            (" \u{200b}==--", "not base32"),
+            ("A", "not base32"),
+            ("not a seed: 0189!", "not base32"),
+            ("otpauth://hotp/x?secret=GEZDGNBV&counter=1", "another type than totp"),
+            ("otpauth://totp/x", "secret is missing"),
+            ("otpauth://totp/x?secret=%20", "secret is missing"),
+            ("otpauth://totp/x?secret=0189", "not base32"),
+            ("otpauth://totp/x?secret=GEZDGNBV&digits=200", "digits are not"),
+            ("otpauth://totp/x?secret=GEZDGNBV&period=0", "period is no"),
+            ("otpauth://totp/x?secret=GEZDGNBV&algorithm=MD5", "algorithm is not"),
+        ] {
+            let error = code(seed, 0).expect_err(seed).to_string();
+            assert!(error.contains(why), "{seed:?}: {error}");
+        }
+        assert_eq!(code("\u{feff}jbsw y3dp-ehpk 3pxp== ", 0), code("JBSWY3DPEHPK3PXP", 0));
+    }
+}

@@ -1,0 +1,73 @@
+//! Which stream a webhook belongs to.
+
+use aggregates::{Domain, OrderEvent, StreamId, SubscriptionId};
+
+use super::Incoming;
+use store::Reference;
+
+/// What a webhook that names no order can be traced by.
+pub(super) struct Trace<'a> {
+    pub(super) subscription: Option<&'a SubscriptionId>,
+    pub(super) domain: Option<&'a Domain>,
+}
+
+impl Trace<'_> {
+    /// Its references, the surest first.
+    pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
+        let subscription = self.subscription.map(Reference::subscription);
+        subscription.into_iter().chain(self.domain.map(Reference::domain))
+    }
+}
+
+/// Where a webhook goes.
+pub(super) enum Route<'a> {
+    /// To this stream.
+    Known(StreamId),
+    /// To the stream that its references lead to; to the second one if they lead nowhere.
+    Traced(Trace<'a>, StreamId),
+}
+
+/// Routes a webhook: to its order's stream where it names the order, else by subscription or domain; a webhook whose
+/// order is not known yet waits in a stream of its own kind.
+pub(super) fn route(incoming: &Incoming) -> Route<'_> {
+    if let Some(order) = incoming.claim.order_id() {
+        return Route::Known(StreamId::order(order));
+    }
+    if let Some(facts) = incoming.claim.as_subscription() {
+        let trace = Trace {
+            subscription: Some(&facts.subscription_id),
+            domain: facts.domain.as_ref(),
+        };
+        return Route::Traced(trace, StreamId::subscription(&facts.subscription_id));
+    }
+    if let OrderEvent::MailboxUpdated(facts) = &incoming.claim {
+        // it names nothing else, and what reads a mailbox looks here
+        return Route::Known(StreamId::mailbox(&facts.mailbox_id));
+    }
+    if let OrderEvent::MailboxCreated(facts) = &incoming.claim {
+        let waiting = match (&facts.subscription_id, &facts.domain) {
+            (Some(id), _) => StreamId::subscription(id),
+            (None, Some(name)) => StreamId::domain(name),
+            (None, None) => return Route::Known(StreamId::mailbox(&facts.mailbox_id)),
+        };
+        let trace = Trace {
+            subscription: facts.subscription_id.as_ref(),
+            domain: facts.domain.as_ref(),
+        };
+        return Route::Traced(trace, waiting);
+    }
+    if let OrderEvent::WebhookUnrecognised(facts) = &incoming.claim {
+        let waiting = match (&facts.subscription_id, &facts.domain, &facts.mailbox_id) {
+            (Some(id), _, _) => StreamId::subscription(id),
+            (None, Some(name), _) => StreamId::domain(name),
+            (None, None, Some(id)) => StreamId::mailbox(id),
+            (None, None, None) => return Route::Known(StreamId::webhook(&incoming.event_id)),
+        };
+        let trace = Trace {
+            subscription: facts.subscription_id.as_ref(),
+            domain: facts.domain.as_ref(),
+        };
+        return Route::Traced(trace, waiting);
+    }
+    Route::Known(StreamId::quarantine(&incoming.event_id))
+}

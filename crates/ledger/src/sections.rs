@@ -1,0 +1,182 @@
+//! What the sealed sections of an event with mailboxes hold: written by ingest, read when a section is opened.
+//!
+//! Layout
+//! - `json`: writing JSON piece by piece, without copies of what is in it
+//! - `spelling`: a webhook's exact body again, from its event and its opened sections
+//!
+//! Everything here borrows from the JSON that it was read from and goes into other JSON as it is: a value is neither
+//! unescaped nor copied on the way, so nothing has to be wiped. No type here has `Debug`, `Display` or `Serialize`.
+
+mod json;
+mod spelling;
+
+use std::borrow::Cow;
+
+use serde::de::{Error, Unexpected};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use secret::Secret;
+use aggregates::visible::is_blank;
+use json::{Json, Length};
+pub(crate) use spelling::Reader;
+pub use spelling::{Parts, Spelling};
+
+/// A JSON text as it was written, quotes and escapes included. Plaintext.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a>(&'a str);
+
+impl<'a> Text<'a> {
+    /// The text's value. Whoever calls this answers for where it goes.
+    pub(crate) fn unescaped(self) -> Cow<'a, str> {
+        let within = &self.0[1..self.0.len() - 1];
+        if within.contains('\\') {
+            // reading it has shown that it is one
+            Cow::Owned(serde_json::from_str(self.0).unwrap_or_default())
+        } else {
+            Cow::Borrowed(within)
+        }
+    }
+
+    /// Whether nothing of the value can be seen: then nothing is told by it.
+    pub(crate) fn is_blank(self) -> bool {
+        if self.0.contains('\\') {
+            serde_json::from_str::<Secret<String>>(self.0).is_ok_and(|text| is_blank(text.expose()))
+        } else {
+            is_blank(&self.0[1..self.0.len() - 1])
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let json = <&'a RawValue>::deserialize(deserializer)?.get();
+        if !json.starts_with('"') {
+            // says nothing of the value
+            return Err(D::Error::invalid_type(Unexpected::Other("another value"), &"a text"));
+        }
+        // what looks like a text may still hold half of a surrogate pair
+        if json.contains('\\') && serde_json::from_str::<Secret<String>>(json).is_err() {
+            return Err(D::Error::custom("not a text"));
+        }
+        Ok(Self(json))
+    }
+}
+
+/// The personal section. Its mailboxes stand in the order of the facts.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Personal<'a> {
+    #[serde(borrow, default)]
+    pub(crate) mailboxes: Vec<PersonalMailbox<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) user_email: Option<Text<'a>>,
+}
+
+/// What is personal about a mailbox.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct PersonalMailbox<'a> {
+    #[serde(borrow)]
+    pub(crate) email: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) first_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) last_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) profile_picture: Option<Text<'a>>,
+}
+
+/// The secret section. Its mailboxes stand in the order of the facts.
+#[derive(Default, Deserialize)]
+pub(crate) struct Secrets<'a> {
+    #[serde(borrow, default)]
+    pub(crate) mailboxes: Vec<SecretMailbox<'a>>,
+}
+
+/// A mailbox's credentials. Written as a list in this order: random text gets no shorter by compression, and names would
+/// cost as much as it gains. Where there are none it is an empty object: so no section is longer than the webhook that it is
+/// of, whatever a sender makes up. The first ledgers have an object with these names; what reads one reads the other.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct SecretMailbox<'a> {
+    #[serde(borrow)]
+    pub(crate) app_password: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) authenticator_secret: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(crate) password: Option<Text<'a>>,
+}
+
+impl<'a> SecretMailbox<'a> {
+    fn listed(&self) -> [Option<Text<'a>>; 3] {
+        [self.app_password, self.authenticator_secret, self.password]
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.listed().iter().all(Option::is_none)
+    }
+}
+
+impl Personal<'_> {
+    /// The section's bytes.
+    pub(crate) fn write(&self) -> Secret<Vec<u8>> {
+        written(|json| {
+            json.open("{");
+            json.name("\"mailboxes\":");
+            json.open("[");
+            for mailbox in &self.mailboxes {
+                json.open("{");
+                json.optional("\"email\":", mailbox.email);
+                json.optional("\"firstName\":", mailbox.first_name);
+                json.optional("\"lastName\":", mailbox.last_name);
+                json.optional("\"profilePicture\":", mailbox.profile_picture);
+                json.close("}");
+            }
+            json.close("]");
+            json.optional("\"userEmail\":", self.user_email);
+            json.close("}");
+        })
+    }
+}
+
+impl Secrets<'_> {
+    /// The section's bytes.
+    pub(crate) fn write(&self) -> Secret<Vec<u8>> {
+        written(|json| {
+            json.open("{");
+            json.name("\"mailboxes\":");
+            json.open("[");
+            for mailbox in &self.mailboxes {
+                if mailbox.is_empty() {
+                    json.open("{");
+                    json.close("}");
+                    continue;
+                }
+                json.open("[");
+                mailbox
+                    .listed()
+                    .into_iter()
+                    .for_each(|secret| json.text_or_null(secret));
+                json.close("]");
+            }
+            json.close("]");
+            json.close("}");
+        })
+    }
+}
+
+/// What `write` writes. Measured first: growing would leave copies behind.
+fn written(write: impl Fn(&mut Json<'_>)) -> Secret<Vec<u8>> {
+    let mut length = Length(0);
+    write(&mut Json::into(&mut length));
+    let mut bytes = Vec::with_capacity(length.0);
+    write(&mut Json::into(&mut bytes));
+    Secret::new(bytes)
+}
+
+/// An opened section, read; the default where there is none. None if it has another shape.
+fn section<'a, T: Default + Deserialize<'a>>(json: Option<&'a [u8]>) -> Option<T> {
+    json.map_or_else(|| Some(T::default()), |json| serde_json::from_slice(json).ok())
+}

@@ -1,0 +1,127 @@
+//! What other processes append: heard of before anything is appended behind it.
+
+use super::super::access::erased_by;
+use super::super::plan::Plan;
+use super::super::{RecordError, tree};
+use super::{Pending, Writer, failed};
+use store::{EventQuery, Parts, StoreError, StoredEvent};
+
+/// How many batches more wait for their turn each time that another process has appended in between, and how many at most.
+const CROWDED_BATCHES: u32 = 8;
+const MOST_CROWDED: u32 = 64;
+/// Events of other processes that are read while everybody waits: they fit into what a connection takes in at once.
+pub(super) const NEWS: u32 = 100;
+/// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
+const CATCH_UP: u32 = 1_000;
+const CATCH_UP_ROUNDS: usize = 10;
+
+impl Writer {
+    /// Makes a plan fit for the end of the log, which stays where it is meanwhile: moved there, or made anew if what other
+    /// processes have appended touches it.
+    pub(super) async fn settle(
+        &mut self,
+        plan: &mut Plan,
+        batch: &mut [Pending],
+        news: Vec<StoredEvent>,
+    ) -> Result<(), RecordError> {
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.crowd();
+        let all = news.len() < NEWS as usize;
+        let untouched = self.hear(news, Some(plan))?;
+        if !all {
+            // nobody has to build a tree that lags: behind such a one nothing is appended, so it was built before
+            self.catch_up().await?;
+        }
+        if all && untouched {
+            return plan.move_behind(self.head, self.frontier.clone());
+        }
+        *plan = self.plan(batch).await?;
+        Ok(())
+    }
+
+    /// Another process has appended in between.
+    pub(super) fn crowd(&mut self) {
+        self.crowded = MOST_CROWDED.min(self.crowded + CROWDED_BATCHES);
+    }
+
+    /// Takes in what other processes have appended since the head that the caches stand for.
+    pub(super) async fn catch_up(&mut self) -> Result<(), RecordError> {
+        for _ in 0..CATCH_UP_ROUNDS {
+            let query = EventQuery {
+                after: self.head.position,
+                limit: CATCH_UP,
+                parts: Parts::Leaves,
+                ..EventQuery::default()
+            };
+            let news = self.store.events(&query).await.map_err(failed)?;
+            if !news.is_empty() {
+                let all = news.len() < CATCH_UP as usize;
+                self.hear(news, None)?;
+                if all {
+                    return Ok(());
+                }
+                continue;
+            }
+            // nothing new, unless it is the tree that lags
+            let (head, frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
+            if head.position == self.head.position {
+                self.frontier = frontier;
+                return Ok(());
+            }
+        }
+        // first the head: what is erased behind it is seen when catching up with that
+        (self.head, self.frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
+        self.forget_erased().await.map_err(failed)?;
+        self.cache.clear();
+        Ok(())
+    }
+
+    /// Takes in events that other processes have appended right behind the head. Tells whether they leave a plan untouched.
+    fn hear(&mut self, news: Vec<StoredEvent>, plan: Option<&Plan>) -> Result<bool, RecordError> {
+        let mut untouched = true;
+        for event in news {
+            self.frontier.push(event.leaf().map_err(failed)?, |_| {});
+            self.head = event.head();
+            let event = match event.to_recorded() {
+                Ok(event) => event,
+                Err(error) => {
+                    // what it was about is not known here any more
+                    self.cache.clear();
+                    return Err(failed(error));
+                }
+            };
+            untouched &= plan.is_none_or(|plan| plan.is_untouched_by(&event));
+            match event.access().and_then(erased_by) {
+                Some(subject) => self.vault.erase(subject, event.position),
+                None if !self.vault.keyring().contains(&event.subject) => self.strangers.push(event.subject.clone()),
+                None => {}
+            }
+            self.cache.observe(event);
+        }
+        self.tail.send_replace(self.head.position);
+        Ok(untouched)
+    }
+
+    /// Asks for the data keys that other processes have made: their subjects' next events may well come here.
+    pub(super) async fn meet_strangers(&mut self) -> Result<(), RecordError> {
+        if self.strangers.is_empty() {
+            return Ok(());
+        }
+        let mut subjects = std::mem::take(&mut self.strangers);
+        subjects.sort_unstable();
+        subjects.dedup();
+        self.vault.fetch(&*self.store, subjects).await.map_err(failed)
+    }
+
+    /// Takes in all erasures, without looking at the events that tell of them.
+    async fn forget_erased(&self) -> Result<(), StoreError> {
+        for state in self.store.erased_subjects().await? {
+            if let Some(position) = state.erased_at {
+                self.vault.erase(&state.subject, position);
+            }
+        }
+        Ok(())
+    }
+}

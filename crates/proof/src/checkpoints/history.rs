@@ -1,0 +1,124 @@
+//! Whether the log is still the one that was signed. Nothing is signed otherwise: the next checkpoint, and the file beside the
+//! keys that takes it in, would cover up what is gone.
+
+use crate::proofs;
+use store::{KeptCheckpoint, TreeStore};
+use tlog::{self, Checkpoint, Hash, NoteVerifier};
+
+use super::{CheckpointError, SigningKeys, Witness, open};
+
+/// Whether a tree extends what was signed last, by the file beside the keys and by the database, and the database still has
+/// that checkpoint. Returns the newest checkpoint that is stored.
+///
+/// # Errors
+/// [`CheckpointError`]
+pub(super) async fn continues(
+    store: &(impl TreeStore + ?Sized),
+    keys: &SigningKeys,
+    origin: &str,
+    tree: (u64, Hash),
+) -> Result<Option<KeptCheckpoint>, CheckpointError> {
+    let verifiers = verifiers(store).await?;
+    let seen = seen(store, keys, origin, tree).await?;
+    let latest = stored(store, &Witness::in_dir(keys.data_dir()), seen.as_ref()).await?;
+    if let Some(latest) = &latest {
+        if verifiers.is_empty() {
+            return Err(CheckpointError::Keyless);
+        }
+        let name = || format!("checkpoint {}", latest.id);
+        let kept = open(&latest.note, &verifiers).map_err(|error| CheckpointError::Unreadable(name(), error))?;
+        if seen.as_ref() != Some(&kept) {
+            extends(store, (kept.size, kept.root), tree).await?;
+        }
+    }
+    Ok(latest)
+}
+
+/// The keys that the log has signed with.
+pub(super) async fn verifiers(store: &(impl TreeStore + ?Sized)) -> Result<Vec<NoteVerifier>, CheckpointError> {
+    let keys = store.signing_keys().await?.into_iter();
+    Ok(keys.filter_map(|key| NoteVerifier::parse(&key.verifier).ok()).collect())
+}
+
+/// The checkpoint that is kept beside the keys, which a tree of this size and root extends.
+pub(super) async fn seen(
+    store: &(impl TreeStore + ?Sized),
+    keys: &SigningKeys,
+    origin: &str,
+    tree: (u64, Hash),
+) -> Result<Option<Checkpoint>, CheckpointError> {
+    let witness = Witness::in_dir(keys.data_dir());
+    let verifiers = verifiers(store).await?;
+    let seen = read(&witness, keys, origin, &verifiers, tree.0).map_err(|error| witnessed(error, &witness))?;
+    if let Some(seen) = &seen {
+        let extends = extends(store, (seen.size, seen.root), tree).await;
+        extends.map_err(|error| witnessed(error, &witness))?;
+    }
+    Ok(seen)
+}
+
+/// The newest checkpoint that is stored, which is not older than the one that was seen: it is stored before the file is written, and
+/// what the file knew of was there.
+pub(super) async fn stored(
+    store: &(impl TreeStore + ?Sized),
+    witness: &Witness,
+    seen: Option<&Checkpoint>,
+) -> Result<Option<KeptCheckpoint>, CheckpointError> {
+    let latest = store.latest_checkpoint().await?;
+    let stored = latest.as_ref().map(|latest| latest.size);
+    match seen.map(|seen| seen.size).filter(|signed| Some(*signed) > stored) {
+        None => Ok(latest),
+        Some(signed) => {
+            let stored = stored.unwrap_or_default();
+            Err(witnessed(CheckpointError::Removed { signed, stored }, witness))
+        }
+    }
+}
+
+fn witnessed(error: CheckpointError, witness: &Witness) -> CheckpointError {
+    match error {
+        CheckpointError::Store(_) | CheckpointError::File(_) => error,
+        error => CheckpointError::Witnessed(Box::new(error), witness.path().to_owned()),
+    }
+}
+
+/// The checkpoint that is kept beside the keys, by one of the log's.
+fn read(
+    witness: &Witness,
+    keys: &SigningKeys,
+    origin: &str,
+    verifiers: &[NoteVerifier],
+    size: u64,
+) -> Result<Option<Checkpoint>, CheckpointError> {
+    let unreadable = match witness.checkpoint(verifiers) {
+        Err(error @ CheckpointError::Unreadable(..)) => error,
+        seen => return seen,
+    };
+    let own = keys.own(origin)?;
+    match witness.checkpoint(std::slice::from_ref(own.verifier())) {
+        Ok(Some(kept)) if kept.size > size => Err(CheckpointError::RolledBack {
+            signed: kept.size,
+            now: size,
+        }),
+        Ok(Some(_)) if verifiers.is_empty() => Err(CheckpointError::Keyless),
+        Ok(Some(kept)) => Err(CheckpointError::Forgotten(kept.size)),
+        _ => Err(unreadable),
+    }
+}
+
+/// Whether a tree extends one that was signed.
+pub(super) async fn extends(
+    store: &(impl TreeStore + ?Sized),
+    (signed, signed_root): (u64, Hash),
+    (size, root): (u64, Hash),
+) -> Result<(), CheckpointError> {
+    if signed > size {
+        return Err(CheckpointError::RolledBack { signed, now: size });
+    }
+    let proof = proofs::consistency(store, signed, size).await?;
+    if tlog::verify_consistency((signed, &signed_root), (size, &root), &proof) {
+        Ok(())
+    } else {
+        Err(CheckpointError::Rewritten(signed))
+    }
+}

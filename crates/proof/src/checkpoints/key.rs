@@ -1,0 +1,254 @@
+//! The log's signing key: `ledger-signing.key` in the data directory, 64 hexadecimal digits, or what the settings give. The store
+//! keeps the public keys, and the newest of them is the one that signs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aggregates::{EventId, IdError};
+
+use store::clock;
+use secret::data_dir::{self, DataDirError, SecretFile};
+use crate::proofs;
+use secret::Secret;
+use store::{NewCheckpoint, StoreError, TreeStore};
+use tlog::{NoteSigner, NoteVerifier};
+
+use super::{CheckpointError, history, sign};
+
+/// Where the keys that sign come from.
+#[derive(Clone)]
+pub struct SigningKeys {
+    data_dir: PathBuf,
+    /// Those that the settings name, the newest first; then no file is read or written.
+    given: Option<Arc<[Secret<[u8; 32]>]>>,
+}
+
+/// The file in this data directory.
+impl From<PathBuf> for SigningKeys {
+    fn from(data_dir: PathBuf) -> Self {
+        Self { data_dir, given: None }
+    }
+}
+
+impl From<&Path> for SigningKeys {
+    fn from(data_dir: &Path) -> Self {
+        data_dir.to_owned().into()
+    }
+}
+
+impl SigningKeys {
+    /// The file in this data directory, or instead of it the seeds of keys, the newest first.
+    pub fn new(data_dir: &Path, given: Option<&[Secret<[u8; 32]>]>) -> Self {
+        Self {
+            data_dir: data_dir.to_owned(),
+            given: given.map(Into::into),
+        }
+    }
+
+    /// The data directory, where the newest checkpoint is kept.
+    pub(super) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Where a new key waits until it signs: every process that is to sign with it needs a copy there. None where keys are given.
+    pub fn waiting_at(&self) -> Option<PathBuf> {
+        self.given.is_none().then(|| self.next_path())
+    }
+
+    /// The public halves of the keys that this process can sign with, in hex: its own, and the one that waits to take its
+    /// place. A file that cannot be read holds none.
+    pub fn held(&self) -> Vec<String> {
+        // a key's public half does not depend on the name
+        let name = "held";
+        let signers: Vec<NoteSigner> = match &self.given {
+            Some(seeds) => seeds.iter().map(|seed| NoteSigner::new(name, seed)).collect(),
+            None => {
+                let paths = [self.path(), self.next_path()];
+                paths.iter().filter_map(|path| load(path, name).ok()).collect()
+            }
+        };
+        signers.iter().map(|signer| half(signer.verifier())).collect()
+    }
+
+    /// The first key, whether it is the one that signs or not.
+    pub(super) fn own(&self, origin: &str) -> Result<NoteSigner, DataDirError> {
+        match self.given.as_deref().and_then(<[_]>::first) {
+            Some(seed) => Ok(NoteSigner::new(origin, seed)),
+            None => load(&self.path(), origin),
+        }
+    }
+
+    /// The key with this public text, if it is here and does not wait in a file.
+    fn find(&self, verifier: &str, origin: &str) -> Result<Option<NoteSigner>, DataDirError> {
+        let fits = |signer: &NoteSigner| signer.verifier().to_string() == verifier;
+        match &self.given {
+            Some(seeds) => Ok(seeds.iter().map(|seed| NoteSigner::new(origin, seed)).find(fits)),
+            None => Ok(Some(self.own(origin)?).filter(fits)),
+        }
+    }
+
+    fn place(&self) -> String {
+        match self.given {
+            Some(_) => "the setting ledger_signing_key".to_owned(),
+            None => self.path().display().to_string(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        SecretFile::LedgerSigningKey.path(&self.data_dir)
+    }
+
+    fn next_path(&self) -> PathBuf {
+        let mut path = self.path().into_os_string();
+        path.push(".next");
+        path.into()
+    }
+}
+
+fn load(path: &Path, origin: &str) -> Result<NoteSigner, DataDirError> {
+    Ok(NoteSigner::new(origin, &data_dir::read_seed(path)?))
+}
+
+/// A key's public half, in hex.
+pub fn half(verifier: &NoteVerifier) -> String {
+    hex::encode(verifier.public_key())
+}
+
+/// The public half of the key that signs, in hex; none while the log has no key.
+///
+/// # Errors
+/// If the store fails.
+pub async fn signs(store: &(impl TreeStore + ?Sized)) -> Result<Option<String>, StoreError> {
+    let newest = store.signing_keys().await?.pop();
+    let newest = newest.and_then(|key| NoteVerifier::parse(&key.verifier).ok());
+    Ok(newest.as_ref().map(half))
+}
+
+/// Whether this process could sign: a log without a key takes any.
+///
+/// # Errors
+/// [`CheckpointError::OtherKey`] if not.
+pub(super) async fn present(store: &(impl TreeStore + ?Sized), keys: &SigningKeys) -> Result<(), CheckpointError> {
+    let Some(newest) = store.signing_keys().await?.pop() else {
+        return Ok(());
+    };
+    let held = keys.held();
+    match NoteVerifier::parse(&newest.verifier) {
+        Ok(verifier) if !held.contains(&half(&verifier)) => Err(CheckpointError::OtherKey {
+            place: keys.place(),
+            verifier: newest.verifier,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The key that signs, which this process holds. A log without a key gets this process's first one. A rotation that
+/// was interrupted after the store had learnt of the new key, or made elsewhere, is finished.
+pub(super) async fn current(
+    store: &(impl TreeStore + ?Sized),
+    keys: &SigningKeys,
+    origin: &str,
+) -> Result<NoteSigner, CheckpointError> {
+    let mut known = store.signing_keys().await?;
+    if known.is_empty() {
+        if store.latest_checkpoint().await?.is_some() {
+            return Err(CheckpointError::Keyless);
+        }
+        let own = keys.own(origin)?;
+        store.add_signing_key(&own.verifier().to_string(), None).await?;
+        known = store.signing_keys().await?;
+    }
+    let newest = known.pop().map(|key| key.verifier).unwrap_or_default();
+    if let Some(signer) = keys.find(&newest, origin)? {
+        return Ok(signer);
+    }
+    if let Some(next) = keys.waiting_at().filter(|next| next.exists()) {
+        let waiting = load(&next, origin)?;
+        if newest == waiting.verifier().to_string() {
+            data_dir::move_secret_file(&next, &keys.path())?;
+            return Ok(waiting);
+        }
+    }
+    let place = keys.place();
+    Err(CheckpointError::OtherKey {
+        place,
+        verifier: newest,
+    })
+}
+
+/// The key that [`rotate`] would put to use: a new one, which waits in the data directory until then, or the first of those
+/// that are given.
+///
+/// # Errors
+/// As [`rotate`].
+pub async fn next_key(
+    store: &(impl TreeStore + ?Sized),
+    keys: impl Into<SigningKeys>,
+) -> Result<NoteVerifier, CheckpointError> {
+    let origin = super::origin(store, &super::new_origin()).await?;
+    Ok(next(store, &keys.into(), &origin).await?.verifier().clone())
+}
+
+async fn next(
+    store: &(impl TreeStore + ?Sized),
+    keys: &SigningKeys,
+    origin: &str,
+) -> Result<NoteSigner, CheckpointError> {
+    // before anything is recorded or made
+    let tree = store.tree().await?.frontier;
+    history::continues(store, keys, origin, (tree.size(), tree.root())).await?;
+    current(store, keys, origin).await?;
+    let Some(next) = keys.waiting_at() else {
+        let first = keys.own(origin)?;
+        let name = first.verifier().to_string();
+        let known = store.signing_keys().await?.iter().any(|key| key.verifier == name);
+        return if known {
+            Err(CheckpointError::FixedKeys)
+        } else {
+            Ok(first)
+        };
+    };
+    // one that is there waits from an attempt that has not come to its end
+    data_dir::create_seed(&next)?;
+    Ok(load(&next, origin)?)
+}
+
+/// The id of the event that tells that a key signs from now on: one for each key, however often its rotation is interrupted
+/// and taken up again.
+///
+/// # Errors
+/// None, for any key: the id has the characters and the length of one.
+pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
+    EventId::parse(&format!("signing-key-{}", hex::encode(key.public_key())))
+}
+
+/// Has the new key sign from now on: a checkpoint that both keys sign hands over. A service that holds it takes it up by itself.
+///
+/// # Errors
+/// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the key that signs is not here, and
+/// [`CheckpointError::FixedKeys`] where no new one is given. It can be called again after any of them.
+pub async fn rotate(
+    store: &(impl TreeStore + ?Sized),
+    keys: impl Into<SigningKeys>,
+) -> Result<NoteVerifier, CheckpointError> {
+    let keys = keys.into();
+    let origin = super::origin(store, &super::new_origin()).await?;
+    let old = current(store, &keys, &origin).await?;
+    let new = next(store, &keys, &origin).await?;
+    let size = store.tree().await?.frontier.size();
+    let root = proofs::root(store, size).await?;
+    history::continues(store, &keys, &origin, (size, root)).await?;
+    let checkpoint = NewCheckpoint {
+        size,
+        root,
+        note: sign(&origin, size, root, &[&old, &new]),
+        created_at: clock::now(),
+    };
+    store
+        .add_signing_key(&new.verifier().to_string(), Some(&checkpoint))
+        .await?;
+    if let Some(next) = keys.waiting_at() {
+        data_dir::move_secret_file(&next, &keys.path())?;
+    }
+    Ok(new.verifier().clone())
+}

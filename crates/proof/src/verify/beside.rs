@@ -1,0 +1,210 @@
+//! The tables beside the log, against what its events tell of them. A live service goes on meanwhile: what it has appended
+//! since is read too, and what still differs is looked at again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aggregates::Position;
+use tokio::time::sleep;
+
+use super::data_keys;
+use super::master_keys::{self, MasterKeys};
+use super::references::References;
+use super::signing_keys::SigningKeys;
+use super::subjects::Subjects;
+use super::tokens::Tokens;
+use super::told::{Deed, Told};
+use super::{Finding, FindingKind, Report};
+use store::{EventFilter, EventQuery, Store, StoreError};
+use vault::MasterKeySource;
+
+/// Events that are read at once.
+const PAGE: u32 = 1_000;
+/// The row of a token or of a key is not written together with its event: what differs is looked at so often, with such a pause.
+const LOOKS: usize = 3;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What is not written together with its event.
+#[derive(Clone, Copy)]
+enum Settling {
+    Tokens,
+    SigningKeys,
+    MasterKeys,
+}
+
+/// The tables beside the log.
+pub(super) struct Beside<'s> {
+    store: &'s dyn Store,
+    /// Up to here events were taken in.
+    seen: u64,
+    references: References<'s>,
+    subjects: Subjects<'s>,
+    tokens: Tokens,
+    signing_keys: SigningKeys,
+    master_keys: MasterKeys,
+}
+
+impl<'s> Beside<'s> {
+    /// For a log that is checked up to a position.
+    pub(super) fn new(store: &'s dyn Store, head: u64) -> Self {
+        Self {
+            store,
+            seen: head,
+            references: References::new(store, head),
+            subjects: Subjects::new(store),
+            tokens: Tokens::default(),
+            signing_keys: SigningKeys::default(),
+            master_keys: MasterKeys::default(),
+        }
+    }
+
+    /// Takes in what the next rows tell, those up to a position, and compares what can be compared at once.
+    pub(super) async fn take(&mut self, told: Told, until: u64, report: &mut Report) -> Result<(), StoreError> {
+        let Told {
+            deeds,
+            sealed,
+            keyless,
+            referring,
+        } = told;
+        for (position, deed) in &deeds {
+            self.note(*position, deed);
+        }
+        let keys = self.subjects.keys(sealed, keyless).await;
+        report.add_all(found(keys, FindingKind::Subject, "subjects")?);
+        let references = self.references.compare(referring, until).await;
+        report.add_all(found(references, FindingKind::References, "refs")?);
+        Ok(())
+    }
+
+    /// Compares the rest, once all rows were taken in.
+    pub(super) async fn finish(
+        mut self,
+        masters: Option<&Arc<dyn MasterKeySource>>,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
+        let outside = self.references.outside().await;
+        report.add_all(found(outside, FindingKind::References, "refs")?);
+        let subjects = self.subjects().await;
+        report.add_all(found(subjects, FindingKind::Subject, "subjects")?);
+        let tokens = self.settled(Settling::Tokens).await;
+        report.add_all(found(tokens, FindingKind::Token, "tokens")?);
+        let signing_keys = self.settled(Settling::SigningKeys).await;
+        report.add_all(found(signing_keys, FindingKind::Key, "signing_keys")?);
+        let misshapen = data_keys::misshapen(self.store).await;
+        report.add_all(found(misshapen, FindingKind::Key, "data_keys")?);
+        let unnamed = data_keys::unnamed(self.store).await;
+        report.add_all(found(unnamed, FindingKind::Key, "data_keys or events")?);
+        let opened = data_keys::open_all(self.store, masters, report).await;
+        let opened = opened.map(|()| Vec::new());
+        report.add_all(found(opened, FindingKind::Key, "data_keys")?);
+        let master_keys = self.settled(Settling::MasterKeys).await;
+        report.add_all(found(master_keys, FindingKind::Key, "master_key or data_keys")?);
+        Ok(())
+    }
+
+    async fn subjects(&mut self) -> Result<Vec<Finding>, StoreError> {
+        // a subject's marks change in the step that records the event
+        let (at, states) = self.store.marked_subjects().await?;
+        self.catch_up(at).await?;
+        self.subjects.compare(&states, at).await
+    }
+
+    /// What differs still after a while.
+    async fn settled(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
+        let mut findings = self.compare(what).await?;
+        for _ in 1..LOOKS {
+            if findings.is_empty() {
+                break;
+            }
+            sleep(PAUSE).await;
+            let still = self.compare(what).await?;
+            findings.retain(|finding| still.contains(finding));
+        }
+        Ok(findings)
+    }
+
+    /// Compares what the tables say with the events, which are read afterwards.
+    async fn compare(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
+        Ok(match what {
+            Settling::Tokens => {
+                let stored = self.store.tokens().await?;
+                self.catch_up_with_head().await?;
+                self.tokens.compare(&stored)
+            }
+            Settling::SigningKeys => {
+                let stored = self.store.signing_keys().await?;
+                self.catch_up_with_head().await?;
+                self.signing_keys.compare(&stored)
+            }
+            Settling::MasterKeys => {
+                let stored = master_keys::Stored::read(self.store).await?;
+                self.catch_up_with_head().await?;
+                self.master_keys.compare(&stored)
+            }
+        })
+    }
+
+    async fn catch_up_with_head(&mut self) -> Result<(), StoreError> {
+        // without a head there is nobody who appends
+        let head = self
+            .store
+            .head()
+            .await
+            .map_or(Position(self.seen), |head| head.position);
+        self.catch_up(head).await
+    }
+
+    fn note(&mut self, position: u64, deed: &Deed) {
+        self.subjects.note(position, deed);
+        self.tokens.note(position, deed);
+        self.signing_keys.note(position, deed);
+        self.master_keys.note(position, deed);
+    }
+
+    /// Takes in what was recorded since.
+    async fn catch_up(&mut self, until: Position) -> Result<(), StoreError> {
+        while self.seen < until.0 {
+            let query = EventQuery {
+                after: Position(self.seen),
+                until: Some(until),
+                limit: PAGE,
+                filter: EventFilter {
+                    types: Deed::TYPES.map(str::to_owned).to_vec(),
+                    ..EventFilter::default()
+                },
+                ..EventQuery::default()
+            };
+            let page = self.store.events(&query).await?;
+            for event in &page {
+                let (schema_version, subject) = (event.schema_version.into(), event.subject.as_str());
+                if let Some(deed) = Deed::of(&event.type_name, schema_version, subject, &event.facts) {
+                    self.note(event.position.0, &deed);
+                }
+            }
+            self.seen = match page.last() {
+                Some(last) if page.len() == PAGE as usize => last.position.0,
+                _ => until.0,
+            };
+        }
+        Ok(())
+    }
+}
+
+/// What was found, or that a table is gone or cannot be read.
+fn found(
+    findings: Result<Vec<Finding>, StoreError>,
+    kind: FindingKind,
+    table: &str,
+) -> Result<Vec<Finding>, StoreError> {
+    match findings {
+        Err(StoreError::Corrupt(error)) => {
+            let detail = format!("{table} cannot be read: {error}");
+            Ok(vec![Finding::new(kind, None, detail)])
+        }
+        Err(error) if error.is_missing_table() => {
+            let detail = format!("a table was removed, and nothing was compared with it: {error}");
+            Ok(vec![Finding::new(FindingKind::Table, None, detail)])
+        }
+        findings => findings,
+    }
+}

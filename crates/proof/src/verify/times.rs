@@ -1,0 +1,113 @@
+//! When events were recorded: later than the clock says now, or earlier than the one in front, which is so only where the ledger has noted
+//! that a clock was set back.
+
+use std::collections::BTreeMap;
+
+use aggregates::Position;
+
+use super::{Finding, FindingKind, Report};
+use store::clock::{TOLERANCE, now, rfc3339_micros};
+use store::{ClockStep, Store, StoreError};
+
+/// So many steps back are known, the newest ones.
+const STEPS: u32 = 10_000;
+/// So many of them are told of.
+const TOLD: usize = 5;
+
+/// What times are held against.
+#[derive(Debug, Default)]
+pub(super) struct Times {
+    /// Where the ledger has noted that its time steps back.
+    steps: BTreeMap<u64, ClockStep>,
+    /// The latest time that an event can have.
+    latest: String,
+}
+
+/// What is remarkable about the times of some rows.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Where time steps back, as noted.
+    stepped: Vec<u64>,
+    /// The first and the last position, the number and the latest time of events that are still to come.
+    ahead: Option<(u64, u64, u64, String)>,
+}
+
+impl Times {
+    /// As the ledger has them up to a position.
+    pub(super) async fn read(store: &dyn Store, head: u64) -> Result<Self, StoreError> {
+        let steps = match store.clock_steps(Position(head), STEPS).await {
+            // that it is gone is found with the other tables
+            Err(error) if error.is_missing_table() => Vec::new(),
+            steps => steps?,
+        };
+        let latest = now().saturating_add(TOLERANCE).unwrap_or(jiff::Timestamp::MAX);
+        Ok(Self {
+            steps: steps.into_iter().map(|step| (step.position.0, step)).collect(),
+            latest: rfc3339_micros(latest),
+        })
+    }
+
+    /// Takes in when the row at a position was recorded, and the one in front of it, if that was read. A finding if it was earlier.
+    pub(super) fn note(&self, seen: &mut Seen, position: u64, before: Option<&str>, time: &str) -> Option<Finding> {
+        if time > self.latest.as_str() {
+            let (_, last, count, latest) = seen
+                .ahead
+                .get_or_insert_with(|| (position, position, 0, time.to_owned()));
+            (*last, *count) = (position, *count + 1);
+            if time > latest.as_str() {
+                time.clone_into(latest);
+            }
+        }
+        if before.is_none_or(|before| before <= time) {
+            return None;
+        }
+        if self.steps.contains_key(&position) {
+            seen.stepped.push(position);
+            return None;
+        }
+        let detail = "it was recorded before the event in front of it";
+        Some(Finding::new(FindingKind::Altered, (position, position), detail))
+    }
+
+    /// Reports what was seen of all rows, or of a part of them.
+    pub(super) fn finish(&self, seen: &Seen, report: &mut Report) {
+        if let Some((first, last, count, latest)) = &seen.ahead {
+            let detail = format!(
+                "{count} events are stamped later than it is now, as late as {latest}: a clock ran ahead, or this one is behind"
+            );
+            report.add(Finding::new(FindingKind::Clock, (*first, *last), detail));
+        }
+        let newest = self.steps.values().rev();
+        report.warnings.extend(newest.take(TOLD).map(ToString::to_string));
+        if let Some(more) = self.steps.len().checked_sub(TOLD + 1) {
+            report.warnings.push(format!("and {} earlier ones", more + 1));
+        }
+        // the rows on both sides of each were read
+        let unseen = self.steps.keys().filter(|at| report.full && !seen.stepped.contains(at));
+        let findings: Vec<_> = unseen
+            .map(|at| {
+                let detail = "it is noted that the clock was set back here, and no event shows that: the head's time was changed";
+                Finding::new(FindingKind::Clock, (*at, *at), detail)
+            })
+            .collect();
+        report.add_all(findings);
+    }
+}
+
+impl Seen {
+    /// Time steps back at a position, as noted.
+    pub(super) fn stepped_at(&mut self, position: u64) {
+        self.stepped.push(position);
+    }
+
+    /// Adds what was seen of other rows, those behind.
+    pub(super) fn add(&mut self, other: Self) {
+        self.stepped.extend(other.stepped);
+        self.ahead = match (self.ahead.take(), other.ahead) {
+            (Some((first, _, count, latest)), Some((_, last, more, later))) => {
+                Some((first, last, count + more, latest.max(later)))
+            }
+            (one, other) => one.or(other),
+        };
+    }
+}

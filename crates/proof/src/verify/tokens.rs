@@ -1,0 +1,121 @@
+//! Tokens against the events that tell of them. When a token was last used is no event: nothing is known of that.
+
+use std::collections::BTreeMap;
+
+use aggregates::AccessFacts;
+use jiff::Timestamp;
+
+use super::told::Deed;
+use super::{Finding, FindingKind};
+use store::StoredToken;
+
+/// What the events say of a token.
+#[derive(Default)]
+struct Expected {
+    created: Option<(u64, Box<AccessFacts>)>,
+    /// Each revocation, with the time that is to stand in the row. There may be several: one that was cut short is done again.
+    revoked: Vec<(u64, Option<Timestamp>)>,
+}
+
+impl Expected {
+    /// Where it is told that the token's row is there to stay.
+    fn row(&self) -> Option<u64> {
+        match self.revoked.last() {
+            None => self.created.as_ref().map(|(position, _)| *position),
+            // a revocation that does not say when its row was marked may have found none
+            Some((position, at)) => at.map(|_| *position),
+        }
+    }
+}
+
+/// What the events say of tokens, by their ids.
+#[derive(Default)]
+pub(super) struct Tokens(BTreeMap<String, Expected>);
+
+impl Tokens {
+    /// Takes in what an event tells.
+    pub(super) fn note(&mut self, position: u64, deed: &Deed) {
+        match deed {
+            Deed::TokenCreated(id, facts) => {
+                self.0.entry(id.clone()).or_default().created = Some((position, facts.clone()));
+            }
+            Deed::TokenRevoked(id, at) => self.0.entry(id.clone()).or_default().revoked.push((position, *at)),
+            _ => {}
+        }
+    }
+
+    /// Compares with the table.
+    pub(super) fn compare(&self, stored: &[StoredToken]) -> Vec<Finding> {
+        let finding = |position: Option<u64>, detail: String| {
+            let positions = position.map(|position| (position, position));
+            Finding::new(FindingKind::Token, positions, detail)
+        };
+        let mut findings = Vec::new();
+        for token in stored {
+            let id = token.id.as_str();
+            let told = self.0.get(id);
+            let Some((told, (created_at, facts))) = told.and_then(|told| Some((told, told.created.as_ref()?))) else {
+                findings.push(finding(None, format!("no event tells of token {id}: it was put in")));
+                continue;
+            };
+            for (what, told, stored) in differences(facts, token) {
+                let detail = format!("token {id} was made here with the {what} {told}, and has {stored}");
+                findings.push(finding(Some(*created_at), detail));
+            }
+            match (told.revoked.last(), token.revoked_at) {
+                (Some((revoked_at, _)), None) => {
+                    let detail = format!("token {id} was revoked here, and is good in the table: revoke it again");
+                    findings.push(finding(Some(*revoked_at), detail));
+                }
+                (None, Some(_)) => {
+                    findings.push(finding(
+                        Some(*created_at),
+                        format!("token {id} is revoked in the table, and not by any event"),
+                    ));
+                }
+                // of two at once the one or the other has marked the row
+                (Some((revoked_at, Some(last))), Some(at))
+                    if told.revoked.iter().all(|(_, told)| is_other(*told, at)) =>
+                {
+                    let detail = format!("token {id} was revoked here at {last}, and the table says {at}");
+                    findings.push(finding(Some(*revoked_at), detail));
+                }
+                _ => {}
+            }
+        }
+        for (id, told) in &self.0 {
+            if let Some(position) = told.row()
+                && !stored.iter().any(|token| token.id.as_str() == id)
+            {
+                let done = if told.revoked.is_empty() { "made" } else { "revoked" };
+                let detail = format!(
+                    "token {id} was {done} here, and is not in the table: it was removed, or its making was cut short; \
+                     `warmledger tokens revoke {id}` settles it"
+                );
+                findings.push(finding(Some(position), detail));
+            }
+        }
+        findings
+    }
+}
+
+fn is_other(told: Option<Timestamp>, stored: Timestamp) -> bool {
+    told.is_some_and(|told| told != stored)
+}
+
+/// What the event and the row say differently: what it is, what the event says, what the row says. Events told of nothing but
+/// the scopes until they came to tell of the rest, all of it at once.
+fn differences(facts: &AccessFacts, token: &StoredToken) -> Vec<(&'static str, String, String)> {
+    let mut pairs = vec![("scopes", facts.scopes.join(" "), token.scopes.to_string())];
+    if let Some(made) = &facts.token {
+        let expiry = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        pairs.extend([
+            ("hash", made.hash.clone(), token.hash.to_string()),
+            ("name", made.name.clone(), token.name.clone()),
+            ("expiry", expiry(made.expires_at), expiry(token.expires_at)),
+            ("time", made.created_at.to_string(), token.created_at.to_string()),
+        ]);
+    }
+    pairs.retain(|(_, told, stored)| told != stored);
+    pairs
+}

@@ -1,0 +1,239 @@
+//! What events tell of the tables beside the log: whose keys there are, which tokens, which references lead to what.
+
+use std::collections::HashMap;
+use std::iter;
+
+use aggregates::{AccessEvent, AccessFacts, Domain, StreamId, SubjectId, SubscriptionId};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use store::{RawEvent, Reference, Store, StoreError};
+
+/// What some events tell, in their order. What cannot be read tells nothing: such a row is found by its leaf.
+#[derive(Default)]
+pub(super) struct Told {
+    /// What was done, and at which positions.
+    pub(super) deeds: Vec<(u64, Deed)>,
+    /// The first and the last event with something sealed, by subject.
+    pub(super) sealed: HashMap<String, (u64, u64)>,
+    /// Those subjects that have no data key.
+    pub(super) keyless: Vec<SubjectId>,
+    /// Events that references may lead to.
+    pub(super) referring: Vec<Referring>,
+}
+
+/// What somebody did, as far as another table says it too.
+pub(super) enum Deed {
+    /// A subject was erased.
+    Erased(String),
+    /// A subject was put under legal hold.
+    Held(String),
+    /// A legal hold was lifted.
+    Released(String),
+    /// Data keys are wrapped by another master key, this one, from here on.
+    KeysRotated(String),
+    /// A master key was given up.
+    MasterKeyRetired(String),
+    /// Checkpoints are signed with another key, this one, from here on.
+    SigningKeyRotated(String),
+    /// A token was made: what the event says of it.
+    TokenCreated(String, Box<AccessFacts>),
+    /// A token was revoked, and its row, if there was one, is marked with this time; older events do not say.
+    TokenRevoked(String, Option<Timestamp>),
+}
+
+impl Deed {
+    /// The types of the events that tell of one.
+    pub(super) const TYPES: [&str; 8] = [
+        "SubjectErased",
+        "SubjectHeld",
+        "SubjectReleased",
+        "KeysRotated",
+        "MasterKeyRetired",
+        "SigningKeyRotated",
+        "TokenCreated",
+        "TokenRevoked",
+    ];
+
+    /// What an event tells.
+    pub(super) fn of(type_name: &str, schema_version: i64, subject: &str, facts: &str) -> Option<Self> {
+        match type_name {
+            "SubjectErased" => return Some(Self::Erased(subject.to_owned())),
+            "SubjectHeld" => return Some(Self::Held(subject.to_owned())),
+            "SubjectReleased" => return Some(Self::Released(subject.to_owned())),
+            "KeysRotated" | "MasterKeyRetired" | "SigningKeyRotated" | "TokenCreated" | "TokenRevoked" => {}
+            _ => return None,
+        }
+        let schema_version = u32::try_from(schema_version).ok()?;
+        let event = AccessEvent::from_stored(type_name, schema_version, facts).ok()?;
+        match event {
+            AccessEvent::KeysRotated(facts) => facts.key.map(Self::KeysRotated),
+            AccessEvent::MasterKeyRetired(facts) => facts.key.map(Self::MasterKeyRetired),
+            AccessEvent::SigningKeyRotated(facts) => facts.key.map(Self::SigningKeyRotated),
+            AccessEvent::TokenCreated(facts) => Some(Self::TokenCreated(
+                facts.token_id.as_ref()?.to_string(),
+                Box::new(facts),
+            )),
+            AccessEvent::TokenRevoked(facts) => Some(Self::TokenRevoked(facts.token_id?.to_string(), facts.revoked_at)),
+            _ => None,
+        }
+    }
+}
+
+/// An event with what it can be found by.
+pub(super) struct Referring {
+    /// Its position.
+    pub(super) position: u64,
+    /// Its stream.
+    pub(super) stream: String,
+    /// What it can be found by.
+    pub(super) references: Vec<Reference>,
+    /// When no reference leads to it all the same.
+    pub(super) needed: Needed,
+}
+
+/// When an event goes without references of its own.
+pub(super) enum Needed {
+    /// Never.
+    Never,
+    /// Where all of these led to its stream before; there is none that would have to where the stream is found by its name.
+    Before(Vec<Reference>),
+}
+
+impl Told {
+    /// Takes in what a row tells.
+    pub(super) fn note(&mut self, position: u64, row: &RawEvent<'_>) {
+        let deed = Deed::of(row.type_name, row.schema_version, row.subject, row.facts);
+        self.deeds.extend(deed.map(|deed| (position, deed)));
+        if row.personal.or(row.secrets).or(row.original).is_some() {
+            match self.sealed.get_mut(row.subject) {
+                Some((_, last)) => *last = position,
+                None => drop(self.sealed.insert(row.subject.to_owned(), (position, position))),
+            }
+        }
+        self.referring.extend(Referring::of(position, row));
+    }
+}
+
+impl Told {
+    /// Asks which subjects have no data key; where the table of them is gone, that is found at the end.
+    pub(super) async fn find_keyless(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        // one that is no identifier is that of an altered row
+        let subjects = self.sealed.keys().filter_map(|subject| SubjectId::parse(subject).ok());
+        let subjects: Vec<SubjectId> = subjects.collect();
+        self.keyless = match store.without_key(&subjects).await {
+            Err(error) if error.is_missing_table() => Vec::new(),
+            keyless => keyless?,
+        };
+        Ok(())
+    }
+}
+
+/// Where facts name what events are found by. The rest of them is passed over: to read all of an event takes several times
+/// as long, and it is for its leaf to tell whether it is as it was.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Named {
+    subscription_id: Option<SubscriptionId>,
+    domain: Option<Domain>,
+    domains: Vec<Named>,
+}
+
+impl Named {
+    /// Every domain and subscription, as [`Reference::of_event`] has them of assignments and mailboxes.
+    fn references(&self) -> Vec<Reference> {
+        let mut references = Vec::new();
+        for named in iter::once(self).chain(&self.domains) {
+            references.extend(named.subscription_id.as_ref().map(Reference::subscription));
+            references.extend(named.domain.as_ref().map(Reference::domain));
+        }
+        references.sort_unstable();
+        references.dedup();
+        references
+    }
+}
+
+impl Referring {
+    fn of(position: u64, row: &RawEvent<'_>) -> Option<Self> {
+        let assigned = row.type_name == "MailboxesAssigned";
+        if !assigned && row.type_name != "MailboxCreated" && !row.type_name.starts_with("Subscription") {
+            return None;
+        }
+        let mut named: Named = serde_json::from_str(row.facts).ok()?;
+        if row.type_name.starts_with("Subscription") {
+            // it brings no domain into its stream: its order did
+            named.domain = None;
+        }
+        let references = named.references();
+        if references.is_empty() {
+            return None;
+        }
+        // a subscription's own stream is found by its name
+        let own = named.subscription_id.as_ref();
+        let own = own.filter(|id| StreamId::subscription(id).as_str() == row.stream);
+        let own = own.map(Reference::subscription);
+        let needed = if assigned || (row.version == 1 && own.is_none()) {
+            Needed::Never
+        } else {
+            let others = references.iter().filter(|reference| Some(**reference) != own);
+            Needed::Before(others.copied().collect())
+        };
+        Some(Self {
+            position,
+            stream: row.stream.to_owned(),
+            references,
+            needed,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aggregates::OrderEvent;
+
+    use super::*;
+
+    #[test]
+    fn facts_refer_to_what_their_event_refers_to() {
+        let domains = r#"[{"domain":"b.com","mailboxes":[{"mailboxId":"M1"},{}],"subscriptionId":"S1"},
+                          {"domain":"a.com","mailboxes":[]}]"#;
+        let order = format!(r#"{{"domains":{domains},"orderId":"O1","userId":"U1"}}"#);
+        let subscription = r#"{"domain":"a.com","orderId":"O1","subscriptionId":"S1"}"#;
+        let cases = [
+            ("MailboxesAssigned", 2, order.as_str(), 3),
+            ("MailboxesAssigned", 1, order.as_str(), 3),
+            ("SubscriptionRenewed", 1, subscription, 1),
+            (
+                "MailboxCreated",
+                1,
+                r#"{"domain":"a.com","mailboxId":"M1","subscriptionId":"S1"}"#,
+                2,
+            ),
+            ("MailboxCreated", 1, r#"{"mailboxId":"M1"}"#, 0),
+        ];
+        for (type_name, schema_version, facts, count) in cases {
+            let event = OrderEvent::from_stored(type_name, schema_version, facts).unwrap();
+            let row = RawEvent {
+                position: 1,
+                stream: "order-O1",
+                version: 1,
+                source: "provider",
+                event_id: "E1",
+                type_name,
+                schema_version: schema_version.into(),
+                recorded_at: "2026-01-02T03:04:05.123456Z",
+                subject: "user-U1",
+                facts,
+                personal: None,
+                secrets: None,
+                original: None,
+                leaf_hash: &[],
+            };
+            let referring = Referring::of(1, &row).map(|referring| referring.references);
+            let mut expected = Reference::of_event(&event);
+            expected.sort_unstable();
+            assert_eq!(expected.len(), count, "{type_name} of {facts}");
+            assert_eq!(referring.unwrap_or_default(), expected, "{type_name} of {facts}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The full check: all rows in order, and the tree that their leaf hashes make against the stored nodes, the frontier and
+//! every checkpoint.
+
+use std::sync::Arc;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use store::{Outline, Store, StoreError};
+use tlog::{Frontier, Hash, TILE_WIDTH, TileNode};
+use vault::MasterKeySource;
+
+use super::beside::Beside;
+use super::rows::{self, Rows};
+use super::signed::Expected;
+use super::times::{Seen, Times};
+use super::told::Told;
+use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
+
+/// Rows that one task reads and hashes: a whole number of tiles.
+const CHUNK: u64 = 32 * TILE_WIDTH;
+/// Tasks at once: enough for every core to have work while another task waits for the database.
+const TASKS: usize = 4;
+
+pub(super) async fn check(
+    store: &Arc<dyn Store>,
+    outline: &Outline,
+    (expected, times): (&mut Expected<'_>, &Arc<Times>),
+    masters: Option<&Arc<dyn MasterKeySource>>,
+    report: &mut Report,
+    progress: &mut impl FnMut(u64, u64),
+    stop: &CancellationToken,
+) -> Result<Seen, VerifyError> {
+    let mut seen = Seen::default();
+    let end = report.head + 1;
+    let starts = (0..)
+        .map(|chunk| 1 + chunk * CHUNK)
+        .take_while(move |start| *start < end);
+    let mut chunks = stream::iter(starts)
+        .map(|start| {
+            let (store, times) = (Arc::clone(store), Arc::clone(times));
+            let rows = async move {
+                let mut told = Told::default();
+                let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut told), &times).await?;
+                told.find_keyless(&*store).await?;
+                Ok::<_, StoreError>((rows, told))
+            };
+            // on a thread of its own, as far as there are threads
+            async {
+                tokio::spawn(rows)
+                    .await
+                    .map_err(|error| StoreError::Corrupt(error.to_string()))?
+            }
+        })
+        .buffered(TASKS);
+    let mut beside = Beside::new(&**store, report.head);
+    let mut tree = Some(Frontier::default());
+    let mut before: Option<String> = None;
+    while let Some((mut rows, told)) = chunks.try_next().await? {
+        if stop.is_cancelled() {
+            return Err(VerifyError::Cancelled);
+        }
+        report.rows += rows.count;
+        beside.take(told, rows.positions.end - 1, report).await?;
+        if let Some(first) = &rows.first_time {
+            // whether it is still to come has been seen with its chunk
+            let found = times.note(&mut Seen::default(), rows.positions.start, before.as_deref(), first);
+            match found {
+                None if before.as_ref() > Some(first) => seen.stepped_at(rows.positions.start),
+                found => report.add_all(found),
+            }
+        }
+        seen.add(std::mem::take(&mut rows.times));
+        if let Some(frontier) = &mut tree
+            && !grow(&**store, frontier, &rows, expected, report).await?
+        {
+            tree = None;
+        }
+        before = rows.last_time.or(before);
+        progress(rows.positions.end - 1, report.head);
+        report.add_all(rows.findings);
+    }
+    match tree {
+        Some(frontier) => finish(&**store, outline, &frontier, report).await?,
+        None => {
+            let left = expected.left().await?;
+            let detail =
+                format!("the tree breaks off at a missing row: {left} checkpoints beyond it could not be compared");
+            report.add(Finding::new(FindingKind::Tree, None, detail));
+        }
+    }
+    beside.finish(masters, report).await?;
+    Ok(seen)
+}
+
+/// Takes leaves into the tree, and compares with it what stands for it there. A full tile with missing rows goes into it as it
+/// is stored: what is behind it can be compared all the same. Tells whether the tree can go on behind them.
+async fn grow(
+    store: &dyn Store,
+    frontier: &mut Frontier,
+    rows: &Rows,
+    expected: &mut Expected<'_>,
+    report: &mut Report,
+) -> Result<bool, VerifyError> {
+    let mut nodes = Vec::new();
+    let mut goes_on = true;
+    report.add_all(expected.at(frontier).await?);
+    for tile in rows.leaves.chunks(TILE_WIDTH as usize) {
+        if let Some(leaves) = tile.iter().copied().collect::<Option<Vec<Hash>>>() {
+            for leaf in leaves {
+                frontier.push(leaf, |node| nodes.push(node));
+                if expected.next_size() == Some(frontier.size()) {
+                    report.add_all(expected.at(frontier).await?);
+                }
+            }
+            continue;
+        }
+        let index = frontier.size() / TILE_WIDTH;
+        let stored = store.tree_hashes(1, index..index + 1).await?;
+        let Some(root) = stored.first().filter(|_| tile.len() as u64 == TILE_WIDTH) else {
+            goes_on = false;
+            break;
+        };
+        frontier.push_tile(*root, |node| nodes.push(node));
+        let passed = expected.pass_over(frontier.size()).await?;
+        if passed > 0 {
+            let detail = format!("{passed} checkpoints that end among missing rows could not be compared");
+            report.add(Finding::new(FindingKind::Tree, None, detail));
+        }
+        report.add_all(expected.at(frontier).await?);
+    }
+    nodes.sort_by_key(|node| (node.level, node.index));
+    for level in nodes.chunk_by(|one, next| one.level == next.level && one.index + 1 == next.index) {
+        let (first, last) = (&level[0], &level[level.len() - 1]);
+        let stored = store.tree_hashes(first.level, first.index..last.index + 1).await?;
+        report.add_all(differences(level, &stored));
+    }
+    Ok(goes_on)
+}
+
+/// The nodes that are not stored as they are computed.
+pub(super) fn differences(computed: &[TileNode], stored: &[Hash]) -> Option<Finding> {
+    let mut stored = stored.iter();
+    let (node, stored) = computed
+        .iter()
+        .map(|node| (node, stored.next()))
+        .find(|(node, stored)| *stored != Some(&node.hash))?;
+    let width = TILE_WIDTH.pow(u32::from(node.level));
+    let positions = (node.index * width + 1, (node.index + 1) * width);
+    let what = stored.map_or_else(|| "is missing".to_owned(), |hash| format!("is {}", hex::encode(hash)));
+    let detail = format!(
+        "the leaf hashes make {} of node {} on level {}, which {what}",
+        hex::encode(node.hash),
+        node.index,
+        node.level
+    );
+    Some(Finding::new(FindingKind::Tree, positions, detail))
+}
+
+/// The end of the tree against the head, and no nodes beyond it.
+async fn finish(
+    store: &dyn Store,
+    outline: &Outline,
+    frontier: &Frontier,
+    report: &mut Report,
+) -> Result<(), VerifyError> {
+    report.root = hex::encode(frontier.root());
+    if outline.head.is_some() && stored_frontier(outline).as_ref() != Some(frontier) {
+        let detail = "the head's frontier is not that of the tree which the leaf hashes make";
+        report.add(Finding::new(FindingKind::Head, None, detail));
+    }
+    let mut beyond = Vec::new();
+    let mut full = frontier.size();
+    // 2^64 leaves need no more than 8 levels; whatever is above was put in
+    for level in 1..=u8::MAX {
+        full /= TILE_WIDTH;
+        let nodes = store.tree_hashes(level, full..u64::MAX).await?.len();
+        if nodes > 0 {
+            let detail = format!("{nodes} nodes on level {level} of the tree are over events that are not there");
+            beyond.push(Finding::new(FindingKind::Tree, None, detail));
+        }
+    }
+    let stray = store.stray_nodes().await?;
+    if stray > 0 {
+        let detail = format!("{stray} nodes stand in tree_nodes where the tree has no place: they were put in");
+        report.add(Finding::new(FindingKind::Tree, None, detail));
+    }
+    // a live service goes on: what is beyond the end counts only while the end stands
+    if !beyond.is_empty() && store.outline().await?.end() == outline.end() {
+        report.add_all(beyond);
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! Rebuilds that the service does without being asked again: of rows that were made by another version of the code, and
+//! those that it had begun before it stopped.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use projections::AnyProjection;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::claims::Claim;
+use super::rebuild::{By, begin, rebuild_by};
+use super::wide::Limits;
+use super::{LiveRunner, RunError};
+use store::clock;
+use store::{Generation, GenerationState, StoreError};
+
+/// How often it is looked whether there is one to do.
+const LOOKED: Duration = Duration::from_secs(2);
+/// One that has not moved for so long is nobody's any more: longer than a step takes, and nothing is lost if it is not,
+/// since two that fill one generation take turns.
+const STALLED_FOR: SignedDuration = SignedDuration::from_secs(10);
+/// Pause before one that failed is tried again.
+const FAILED_PAUSE: Duration = Duration::from_secs(30);
+
+/// The rebuilds of the process that folds the projections: one task at a time.
+#[derive(Default)]
+pub(super) struct Due {
+    running: Option<JoinHandle<()>>,
+    looked: Option<Instant>,
+}
+
+impl Due {
+    /// Begins what is due, if it is time to look.
+    pub(super) async fn begin(&mut self, runner: &LiveRunner, shutdown: &CancellationToken) -> Result<(), StoreError> {
+        if self.looked.is_some_and(|at| at.elapsed() < LOOKED) {
+            return Ok(());
+        }
+        if self.running.as_ref().is_some_and(|running| !running.is_finished()) {
+            return Ok(());
+        }
+        self.end().await;
+        let generations = runner.store.generations().await?;
+        let first = self.looked.is_none();
+        self.looked = Some(Instant::now());
+        let is_due = |projection: &&'static dyn AnyProjection| {
+            // rows of another version that come later are those of a newer program's command
+            let outdated = first || runner.has_failed(projection.name());
+            outdated && is_outdated(*projection, &generations) || is_left(*projection, &generations)
+        };
+        let due: Vec<_> = runner.projections.iter().copied().filter(is_due).collect();
+        let (claims, due) = runner.claim(&due);
+        if !due.is_empty() {
+            let names: Vec<_> = due.iter().map(|projection| projection.name()).collect();
+            tracing::info!(
+                projections = names.join(", "),
+                "projections are rebuilt: their version is new, or it was begun before"
+            );
+            let (runner, shutdown) = (runner.clone(), shutdown.clone());
+            self.running = Some(tokio::spawn(async move {
+                runner.rebuild_claimed(claims, due, shutdown).await;
+            }));
+        }
+        Ok(())
+    }
+
+    /// Waits until what was begun is over: soon, once the service is stopping.
+    pub(super) async fn end(&mut self) {
+        if let Some(running) = self.running.take()
+            && let Err(error) = running.await
+        {
+            tracing::error!(%error, "the rebuild task failed");
+        }
+    }
+}
+
+/// Whether the rows that are served were made by another version of the code.
+fn is_outdated(projection: &dyn AnyProjection, generations: &[Generation]) -> bool {
+    let is_live = |found: &&Generation| found.name == projection.name() && found.state == GenerationState::Live;
+    let live = generations.iter().find(is_live);
+    live.is_some_and(|live| live.version != projection.version())
+}
+
+/// Whether there is a rebuild that the service had begun and nobody goes on with.
+fn is_left(projection: &dyn AnyProjection, generations: &[Generation]) -> bool {
+    generations.iter().any(|found| {
+        let own = found.name == projection.name() && found.version == projection.version();
+        let stalled = clock::now().duration_since(found.updated_at) > STALLED_FOR;
+        own && found.state == GenerationState::Building && found.by_service && stalled
+    })
+}
+
+/// Why no rebuild can begin.
+#[derive(Debug, thiserror::Error)]
+pub enum NotNow {
+    /// This projection is being rebuilt.
+    #[error(
+        "{0} is being rebuilt already, and a ledger has one rebuild at a time; GET /api/v1/projections tells how far it is"
+    )]
+    Rebuilding(String),
+    /// The store could not tell.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The right to rebuild a projection, until it is dropped.
+pub struct ClaimedRebuild {
+    runner: LiveRunner,
+    claim: Claim,
+    projection: &'static dyn AnyProjection,
+}
+
+impl ClaimedRebuild {
+    /// Begins; once this has returned, the service goes on with it even after a restart. What comes back is the work to be done,
+    /// which logs its outcome.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be begun.
+    pub async fn begin(
+        self,
+        shutdown: CancellationToken,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, StoreError> {
+        let Self {
+            runner,
+            claim,
+            projection,
+        } = self;
+        begin(&*runner.store, projection, By::Service).await?;
+        Ok(async move { runner.rebuild_claimed(vec![claim], vec![projection], shutdown).await })
+    }
+}
+
+impl LiveRunner {
+    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// writer and the same processors.
+    ///
+    /// # Errors
+    /// [`NotNow`] if one is under way, here or in another process.
+    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
+        let name = projection.name();
+        let claim = self
+            .claims
+            .claim_alone(name)
+            .map_err(|other| NotNow::Rebuilding(other.to_owned()))?;
+        let now = clock::now();
+        let is_moving = |found: &&Generation| {
+            let moved = now.duration_since(found.updated_at) <= STALLED_FOR;
+            found.state == GenerationState::Building && found.by_service && moved
+        };
+        if let Some(other) = self.store.generations().await?.iter().find(is_moving) {
+            return Err(NotNow::Rebuilding(other.name.clone()));
+        }
+        Ok(ClaimedRebuild {
+            runner: self.clone(),
+            claim,
+            projection,
+        })
+    }
+
+    /// Those of the projections that this process is not rebuilding yet.
+    fn claim(&self, projections: &[&'static dyn AnyProjection]) -> (Vec<Claim>, Vec<&'static dyn AnyProjection>) {
+        let claim = |projection: &&'static dyn AnyProjection| {
+            let claim = self.claims.claim(projection.name())?;
+            Some((claim, *projection))
+        };
+        projections.iter().filter_map(claim).unzip()
+    }
+
+    /// Rebuilds, and lets go of the claims only after a pause if that fails, so that it is not tried again at once.
+    async fn rebuild_claimed(
+        &self,
+        claims: Vec<Claim>,
+        projections: Vec<&'static dyn AnyProjection>,
+        shutdown: CancellationToken,
+    ) {
+        let rebuilt = rebuild_by(
+            By::Service,
+            &Limits::default(),
+            &self.store,
+            &projections,
+            |_| {},
+            &shutdown,
+        )
+        .await;
+        self.note_rebuilds(&projections, &rebuilt);
+        match rebuilt {
+            Ok(()) => tracing::info!("projections are rebuilt"),
+            Err(RunError::Cancelled) => {}
+            Err(error) => {
+                tracing::error!(%error, "projections could not be rebuilt; trying again soon");
+                tokio::select! {
+                    () = tokio::time::sleep(FAILED_PAUSE) => {}
+                    () = shutdown.cancelled() => {}
+                }
+            }
+        }
+        drop(claims);
+    }
+
+    /// Whether the last rebuild of a projection failed in this process.
+    fn has_failed(&self, name: &str) -> bool {
+        let failed = self.rebuilds_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.contains_key(name)
+    }
+
+    /// Notes why rebuilds failed, if they did.
+    fn note_rebuilds(&self, projections: &[&'static dyn AnyProjection], rebuilt: &Result<(), RunError>) {
+        // the lock is held for a moment only; one poisoned by a panic still holds a good map
+        let mut failed = self.rebuilds_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        for projection in projections {
+            match rebuilt {
+                Err(error) if !matches!(error, RunError::Cancelled) => {
+                    failed.insert(projection.name(), error.to_string());
+                }
+                _ => {
+                    failed.remove(projection.name());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a row says of credentials that nobody can open any more. A fold is pure and knows nothing of erasures, so this comes
+//! after it, wherever a row is shown as it stood: an erasure is true of all moments at once.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aggregates::{Position, Recorded, SubjectId};
+use projections::mailboxes::Mailboxes;
+use projections::{AnyProjection, Projection};
+use serde_json::{Value, json};
+
+use store::{Store, StoreError};
+
+/// Events whose credentials were erased since.
+pub(super) struct Erased(BTreeSet<Position>);
+
+impl Erased {
+    /// Those among the events of a row. Only the rows of `mailboxes` tell of credentials.
+    pub(super) async fn of(
+        store: &dyn Store,
+        projection: &dyn AnyProjection,
+        events: &[Recorded],
+    ) -> Result<Self, StoreError> {
+        if projection.name() != Mailboxes::NAME {
+            return Ok(Self(BTreeSet::new()));
+        }
+        let subjects: BTreeSet<&SubjectId> = events.iter().map(|event| &event.subject).collect();
+        let subjects: Vec<SubjectId> = subjects.into_iter().cloned().collect();
+        // a subject has a new key since it was erased, for what was recorded since
+        let opens_behind: HashMap<SubjectId, Position> = store
+            .subjects(&subjects)
+            .await?
+            .into_iter()
+            .filter(|state| state.has_key)
+            .map(|state| (state.subject, state.erased_at.unwrap_or_default()))
+            .collect();
+        let is_erased = |event: &&Recorded| {
+            let behind = opens_behind.get(&event.subject);
+            behind.is_none_or(|behind| event.position <= *behind)
+        };
+        Ok(Self(
+            events.iter().filter(is_erased).map(|event| event.position).collect(),
+        ))
+    }
+
+    /// Takes back what a row says of them.
+    pub(super) fn mask(&self, row: &mut Value) {
+        let mailboxes = row.get_mut("mailboxes").and_then(Value::as_array_mut);
+        for mailbox in mailboxes.into_iter().flatten() {
+            let position = mailbox.get("position").and_then(Value::as_u64).map(Position);
+            if position.is_some_and(|position| self.0.contains(&position)) {
+                mailbox["hasCredentials"] = false.into();
+                mailbox["credentials"] = json!([]);
+            }
+        }
+    }
+}

@@ -1,0 +1,487 @@
+//! A new generation beside the live one: made live when it has caught up, or compared with it and dropped.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aggregates::Position;
+use futures_util::stream::{self, StreamExt};
+use projections::AnyProjection;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::RunError;
+use super::advance::{Prepared, Step, Target, advance};
+use super::pace::Pace;
+use super::step_size::StepSize;
+use super::wide::{Folding, Gathered, Limits};
+use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
+use store::tasks;
+
+/// Events of the first step: many, since nobody waits for a single one.
+const FIRST_STEP: u32 = 5_000;
+/// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
+const HELD_PAUSE: Duration = Duration::from_secs(2);
+/// How often a check follows live rows that move on.
+const CHASES: usize = 1_000;
+/// How many differing rows a check lists.
+pub const LISTED: usize = 100;
+
+/// How far a rebuild is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The position reached.
+    pub position: Position,
+    /// The end of the log.
+    pub head: Position,
+}
+
+/// What a check found.
+pub struct Checked {
+    /// The projection.
+    pub projection: &'static str,
+    /// The position at which the rows were compared.
+    pub position: Position,
+    /// How many rows were compared.
+    pub rows: u64,
+    /// The rows that differ, at most [`LISTED`].
+    pub differences: Vec<Difference>,
+}
+
+/// Who rebuilds, and so goes on with a rebuild that was cut short.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// A command, when it is called again.
+    Command,
+    /// The service, by itself.
+    Service,
+}
+
+/// Makes the generation to be filled, or finds the one that is being filled.
+pub(super) async fn begin(
+    store: &dyn Store,
+    projection: &'static dyn AnyProjection,
+    by: By,
+) -> Result<Generation, StoreError> {
+    let generation = store
+        .create_generation(projection.name(), projection.version(), projection.columns())
+        .await?;
+    if by == By::Service && generation.state == GenerationState::Building {
+        store.entrust_generation(&generation).await?;
+    }
+    Ok(generation)
+}
+
+/// Rebuilds projections in one pass over the log, beside the rows that are read meanwhile, and switches each
+/// atomically once it has caught up. An earlier rebuild that was cut short is resumed. Where the store has one writer, webhooks that
+/// come in meanwhile go first.
+///
+/// # Errors
+/// [`RunError`]; what is rebuilt so far is kept and resumed next time.
+pub async fn rebuild(
+    store: &Arc<dyn Store>,
+    projections: &[&'static dyn AnyProjection],
+    progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    rebuild_within(&Limits::default(), store, projections, progress, shutdown).await
+}
+
+/// As [`rebuild`], in steps of another size.
+///
+/// # Errors
+/// As [`rebuild`].
+pub async fn rebuild_within(
+    limits: &Limits,
+    store: &Arc<dyn Store>,
+    projections: &[&'static dyn AnyProjection],
+    progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    rebuild_by(By::Command, limits, store, projections, progress, shutdown).await
+}
+
+/// As [`rebuild_within`], for whoever goes on with it if it is cut short.
+pub(super) async fn rebuild_by(
+    by: By,
+    limits: &Limits,
+    store: &Arc<dyn Store>,
+    projections: &[&'static dyn AnyProjection],
+    mut progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<(), RunError> {
+    let mut targets = Vec::with_capacity(projections.len());
+    let head = store.head().await?.position;
+    for projection in projections {
+        let generation = begin(&**store, *projection, by).await?;
+        targets.push(Target::to_fill(*projection, generation, head));
+    }
+    let mut pace = Pace::begin(&**store).await?;
+    let mut folding = Folding::new(FIRST_STEP, limits, shutdown);
+    // the step that is folded and not written yet; the targets are moved on by it
+    let mut under_way: Option<Prepared> = None;
+    loop {
+        if shutdown.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        pace.look(&**store).await?;
+        let (held, begun) = (pace.is_held(), Instant::now());
+        if held && under_way.is_none() {
+            folding.begin_anew();
+            let stepped = advance(&**store, &mut targets, &pace.size(), None, None).await;
+            match undisturbed(&**store, stepped.map(Some), &targets).await? {
+                Some(Step::Advanced { more: true }) => {
+                    report(&**store, &targets, &mut progress).await?;
+                    pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
+                }
+                // events come in all the time: at the end the switch is tried before there are new ones
+                Some(Step::Advanced { more: false } | Step::UpToDate) => {
+                    report(&**store, &targets, &mut progress).await?;
+                    targets = finish(&**store, targets, by, shutdown).await?;
+                    if targets.is_empty() {
+                        return Ok(());
+                    }
+                    pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
+                }
+                Some(Step::Overtaken) | None => targets = reload(&**store, targets, by).await?,
+            }
+            continue;
+        }
+        // the next step is folded while the one before is written
+        let before = under_way
+            .as_ref()
+            .map(|step| Arc::clone(&step.steps))
+            .unwrap_or_default();
+        let write = write(store, &before);
+        let more = under_way.as_ref().is_none_or(|step| step.more);
+        let fold = async {
+            Ok(match more {
+                // what is written is the last large step
+                true if held => Ok(Gathered::NotAtOnce),
+                true => folding.next(store, &targets, &before).await,
+                // close to the end: it may come in faster than it can be read, so the switch is tried first
+                false => Ok(Gathered::Nothing),
+            })
+        };
+        // a step that was not written is known at once: what is folded on top of it is of no use
+        let write = async {
+            match write.await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(Ok(None)),
+                Err(error) => Err(Err(error.into())),
+            }
+        };
+        let result = match tokio::try_join!(write, fold) {
+            Ok(((), folded)) => folded.map(Some),
+            Err(unwritten) => unwritten,
+        };
+        let Some(next) = undisturbed(&**store, result, &targets).await? else {
+            (targets, under_way) = (reload(&**store, targets, by).await?, None);
+            folding.begin_anew();
+            continue;
+        };
+        if !before.is_empty() {
+            report(&**store, &targets, &mut progress).await?;
+        }
+        if shutdown.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        under_way = match next {
+            Gathered::Step(next) => {
+                next.move_on(&mut targets);
+                Some(next)
+            }
+            Gathered::NotAtOnce => None,
+            Gathered::Nothing => {
+                targets = finish(&**store, targets, by, shutdown).await?;
+                folding.begin_anew();
+                if targets.is_empty() {
+                    return Ok(());
+                }
+                None
+            }
+        };
+    }
+}
+
+/// How far the targets are, all of them.
+fn reached(targets: &[Target]) -> Position {
+    let positions = targets.iter().map(|target| target.generation.position);
+    positions.min().unwrap_or_default()
+}
+
+/// Tells how far the targets are.
+async fn report(
+    store: &dyn Store,
+    targets: &[Target],
+    progress: &mut (impl FnMut(Progress) + Send),
+) -> Result<(), StoreError> {
+    progress(Progress {
+        position: reached(targets),
+        head: store.head().await?.position,
+    });
+    Ok(())
+}
+
+/// Switches readers over to the targets; those that are still to be folded on. While a reader holds one up, that takes a pause.
+async fn finish(
+    store: &dyn Store,
+    targets: Vec<Target>,
+    by: By,
+    shutdown: &CancellationToken,
+) -> Result<Vec<Target>, RunError> {
+    let (behind, held) = switch_all(store, targets).await?;
+    let left = reload(store, behind, by).await?;
+    if held && !left.is_empty() {
+        let _ = shutdown.run_until_cancelled(tokio::time::sleep(HELD_PAUSE)).await;
+    }
+    Ok(left)
+}
+
+/// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of
+/// them go by themselves. Both are tasks of their own, since there is as much to encode as to fold;
+/// whoever is dropped while it waits may still find a part of it written, as one finds it after a crash.
+async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, StoreError> {
+    let half = match store.lanes() {
+        0 | 1 => 0,
+        _ => half_way(steps),
+    };
+    let part = |range: Range<usize>| {
+        let (store, steps) = (Arc::clone(store), Arc::clone(steps));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            match &steps[range] {
+                [] => Ok(true),
+                steps => store.advance(steps, None).await,
+            }
+        }))
+    };
+    let (one, other) = tokio::join!(part(0..half), part(half..steps.len()));
+    let [one, other] = [one, other].map(|part| tasks::outcome(part).unwrap_or_else(|| Err(StoreError::ending())));
+    Ok(one? && other?)
+}
+
+/// Where to part steps so that the larger part is as small as may be, in bytes.
+fn half_way(steps: &[Advance]) -> usize {
+    let sizes: Vec<usize> = steps.iter().map(Advance::size).collect();
+    let larger = |at: &usize| {
+        let (one, other) = sizes.split_at(*at);
+        one.iter().sum::<usize>().max(other.iter().sum())
+    };
+    (1..sizes.len()).min_by_key(larger).unwrap_or_default()
+}
+
+/// Switches readers over to each target; those for which that could not be done yet, and whether it is a reader who
+/// holds one up.
+async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Target>, bool), StoreError> {
+    // where there was no generation yet, the first one is live from its beginning
+    let building = targets
+        .into_iter()
+        .filter(|target| target.generation.state == GenerationState::Building);
+    let switched = stream::iter(building).map(|target| async {
+        let switched = switch(store, &target).await?;
+        Ok::<_, StoreError>((target, switched))
+    });
+    // what was begun is finished, even if another one fails meanwhile
+    let switched: Vec<_> = switched.buffered(store.lanes().max(1)).collect().await;
+    let switched = switched.into_iter().collect::<Result<Vec<(Target, Switch)>, _>>()?;
+    let held = switched.iter().any(|(_, switched)| *switched == Switch::Held);
+    let behind = switched.into_iter().filter(|(_, switched)| *switched != Switch::Done);
+    Ok((behind.map(|(target, _)| target).collect(), held))
+}
+
+async fn switch(store: &dyn Store, target: &Target) -> Result<Switch, StoreError> {
+    let columns = target.projection.columns();
+    match store.index_generation(&target.generation, columns).await {
+        // a check elsewhere had made it, and has dropped it
+        Err(error) if error.is_missing_table() => return Ok(Switch::Behind),
+        indexed => indexed?,
+    }
+    let switched = store.switch_generation(&target.generation, columns).await?;
+    if switched == Switch::Held {
+        tracing::warn!(
+            projection = target.projection.name(),
+            "an open transaction that reads the view holds up its switch to the rebuilt rows; trying again"
+        );
+    }
+    Ok(switched)
+}
+
+/// A generation as the store has it now; none once it is dropped.
+async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generation>, StoreError> {
+    let generations = store.generations().await?;
+    let mut generations = generations.into_iter();
+    Ok(generations.find(|found| found.name == old.name && found.generation == old.generation))
+}
+
+/// The targets as the store has them now; those that another process has made live already are done. One that is gone,
+/// since a check elsewhere had made it and has dropped it, begins anew.
+async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<Target>, RunError> {
+    let mut reloaded = Vec::with_capacity(targets.len());
+    for Target {
+        projection, generation, ..
+    } in targets
+    {
+        let generation = match current(store, &generation).await? {
+            Some(found) => found,
+            None => begin(store, projection, by).await?,
+        };
+        if generation.state == GenerationState::Building {
+            reloaded.push(Target::new(projection, generation));
+        }
+    }
+    Ok(reloaded)
+}
+
+/// The result of a step; none as well if the store refused it since another process has dropped a table.
+async fn undisturbed<T>(
+    store: &dyn Store,
+    result: Result<Option<T>, RunError>,
+    targets: &[Target],
+) -> Result<Option<T>, RunError> {
+    let Err(RunError::Store(error)) = result else {
+        return result;
+    };
+    for target in targets {
+        if !error.is_transient() && current(store, &target.generation).await?.is_none() {
+            return Ok(None);
+        }
+    }
+    Err(error.into())
+}
+
+/// Rebuilds one projection beside the live rows, compares all rows at one position, and drops the rebuilt ones.
+///
+/// # Errors
+/// [`RunError`], in particular [`RunError::OtherVersion`] if the live rows are of another version.
+pub async fn check(
+    store: &dyn Store,
+    projection: &'static dyn AnyProjection,
+    mut progress: impl FnMut(Progress) + Send,
+    shutdown: &CancellationToken,
+) -> Result<Checked, RunError> {
+    let name = projection.name();
+    // the generation that this check has made
+    let mut made = None;
+    for _ in 0..CHASES {
+        // another check or a rebuild may be filling one: then both go on with it
+        let before = store.generations().await?;
+        let generation = store
+            .create_generation(name, projection.version(), projection.columns())
+            .await?;
+        let same = |found: &Generation| found.name == name && found.generation == generation.generation;
+        if !before.iter().any(same) {
+            made = Some(generation.generation);
+        }
+        let head = store.head().await?.position;
+        let mut targets = [Target::to_fill(projection, generation, head)];
+        let result = compare(store, &mut targets, &mut progress, shutdown).await;
+        let [Target { generation, .. }] = &targets;
+        match result {
+            Ok(Some(checked)) => {
+                if made == Some(generation.generation) {
+                    store.drop_generation(generation).await?;
+                }
+                return Ok(checked);
+            }
+            Ok(None) => {}
+            // dropped by another; its number may be that of a new one by now
+            Err(RunError::Store(error)) if error.is_missing_table() => {}
+            Err(RunError::Store(error)) if !error.is_transient() && current(store, generation).await?.is_none() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(RunError::TooFast(name))
+}
+
+/// Folds up to where the live rows are and compares. None if either has moved on meanwhile.
+async fn compare(
+    store: &dyn Store,
+    targets: &mut [Target; 1],
+    progress: &mut (impl FnMut(Progress) + Send),
+    shutdown: &CancellationToken,
+) -> Result<Option<Checked>, RunError> {
+    let projection = targets[0].projection;
+    let (name, version) = (projection.name(), projection.version());
+    let size = StepSize::beginning_with(FIRST_STEP);
+    let live = loop {
+        if shutdown.is_cancelled() {
+            return Err(RunError::Cancelled);
+        }
+        let generations = store.generations().await?;
+        let mut generations = generations.into_iter();
+        let live = generations.find(|found| found.name == name && found.state == GenerationState::Live);
+        let Some(live) = live else {
+            return Err(RunError::OtherVersion(name, 0, version));
+        };
+        if live.version != version {
+            return Err(RunError::OtherVersion(name, live.version, version));
+        }
+        let step = advance(store, targets, &size, Some(live.position), None).await?;
+        progress(Progress {
+            position: targets[0].generation.position,
+            head: live.position,
+        });
+        match step {
+            Step::UpToDate => break live,
+            Step::Advanced { .. } => {}
+            Step::Overtaken => return Ok(None),
+        }
+    };
+    let rebuilt = &targets[0].generation;
+    let differences = store
+        .differences(&live, rebuilt, projection.columns(), LISTED as u32)
+        .await?;
+    let Some(differences) = differences else {
+        return Ok(None);
+    };
+    Ok(Some(Checked {
+        projection: name,
+        position: rebuilt.position,
+        rows: store.row_count(rebuilt).await?,
+        differences,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use store::RowChange;
+
+    fn step(bytes: usize) -> Advance {
+        let from = Generation {
+            name: "orders".to_owned(),
+            generation: 1,
+            version: 1,
+            position: Position(0),
+            state: GenerationState::Building,
+            by_service: false,
+            updated_at: Timestamp::UNIX_EPOCH,
+        };
+        Advance {
+            from,
+            columns: &[],
+            to: Position(1),
+            changes: vec![RowChange {
+                key: String::new(),
+                is_new: true,
+                row: Some(("x".repeat(bytes), Vec::new())),
+            }],
+            parked: Vec::new(),
+            unparked: Vec::new(),
+            passed_over: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_parted_half_way() {
+        let parted = |sizes: &[usize]| half_way(&sizes.iter().copied().map(step).collect::<Vec<_>>());
+        assert_eq!(parted(&[]), 0);
+        assert_eq!(parted(&[7]), 0);
+        assert_eq!(parted(&[1, 2, 3, 1, 5]), 3);
+        assert_eq!(parted(&[9, 1, 1]), 1);
+        assert_eq!(parted(&[1, 1, 9]), 2);
+        assert_eq!(parted(&[0, 0]), 1);
+    }
+}

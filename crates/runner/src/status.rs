@@ -1,0 +1,233 @@
+//! How the projections are doing.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use aggregates::Position;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::LiveRunner;
+use super::rates::Rates;
+use store::clock;
+use store::{EventQuery, Generation, GenerationState, ParkedCount, Store, StoreError};
+
+/// So many steps back of the log's time are looked at, the newest ones.
+const STEPS: u32 = 100;
+
+/// How a projection is doing.
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ProjectionStatus)]
+pub struct Status {
+    /// The projection.
+    pub name: &'static str,
+    /// The version of its code.
+    pub version: u32,
+    /// The version that made the rows which are served.
+    pub live_version: Option<u32>,
+    /// The generation that is served.
+    pub generation: Option<i64>,
+    /// The position up to which it is folded.
+    pub position: u64,
+    /// How many events it is behind.
+    pub lag: u64,
+    /// For how many seconds the oldest event that is not folded yet has waited.
+    pub lag_seconds: f64,
+    /// Its rows.
+    pub rows: u64,
+    /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are those of another version;
+    /// `failing` while an event cannot be folded; `missing` before its first start.
+    pub state: &'static str,
+    /// Rows that stand still, since an event could not be folded into them; `GET /api/v1/projections/{name}/parked`
+    /// lists them.
+    pub parked: u64,
+    /// Events a second that were folded in the last ten seconds: into the new generation while there is one, else into
+    /// the one that is served. Null while it is not known yet.
+    pub rate: Option<f64>,
+    /// The position that the new generation has reached, while there is one.
+    pub rebuilt_to: Option<u64>,
+    /// Why it is failing, or why its last rebuild in this process failed, which is tried again.
+    pub error: Option<String>,
+}
+
+/// Whether a projection keeps up: what can be told often, since no row is counted.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The projection.
+    pub name: &'static str,
+    /// How many events it is behind.
+    pub lag: u64,
+    /// For how long the oldest event that is not folded yet has waited.
+    pub waiting: Duration,
+    /// Whether an event cannot be folded.
+    pub failing: bool,
+    /// How many rows stand still.
+    pub parked: u64,
+}
+
+impl LiveRunner {
+    /// Whether every projection keeps up.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn health(&self) -> Result<Vec<Health>, StoreError> {
+        let (head, generations) = (self.store.head().await?.position, self.store.generations().await?);
+        let parked = self.store.parked_counts().await?;
+        let errors = self.errors();
+        let mut health = Vec::new();
+        for projection in self.projections {
+            let name = projection.name();
+            let live = generations
+                .iter()
+                .find(|found| found.name == name && found.state == GenerationState::Live);
+            let position = live.map_or(Position(0), |live| live.position);
+            let seconds = lag_seconds(&*self.store, position, head, clock::now()).await?;
+            let seen = self.waited(name, position, head);
+            health.push(Health {
+                name,
+                lag: head.0.saturating_sub(position.0),
+                waiting: Duration::from_secs_f64(seconds).max(seen),
+                failing: errors.contains_key(name),
+                parked: count_parked(&parked, live),
+            });
+        }
+        Ok(health)
+    }
+
+    /// For how long this process has seen a projection stand at a position behind the head: no clock that is set makes it less.
+    fn waited(&self, name: &'static str, position: Position, head: Position) -> Duration {
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        if position >= head {
+            standing.remove(name);
+            return Duration::ZERO;
+        }
+        let now = Instant::now();
+        let since = standing.entry(name).or_insert((position, now));
+        if since.0 != position {
+            *since = (position, now);
+        }
+        now.duration_since(since.1)
+    }
+
+    /// How every projection is doing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot tell.
+    pub async fn statuses(&self) -> Result<Vec<Status>, StoreError> {
+        let errors = self.errors();
+        let failed = self
+            .rebuilds_failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut statuses = look(&*self.store, &self.rates()).await?;
+        for status in &mut statuses {
+            status.error = failed
+                .get(status.name)
+                .map(|error| format!("its rebuild failed: {error}"));
+            if let Some(error) = errors.get(status.name) {
+                status.state = "failing";
+                status.error = Some(error.clone());
+            }
+        }
+        Ok(statuses)
+    }
+}
+
+/// How every projection is doing at this moment, without rates.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn statuses(store: &dyn Store) -> Result<Vec<Status>, StoreError> {
+    look(store, &Rates::default()).await
+}
+
+/// How every projection is doing, with rates: what the checkpoints move in so much time, which it takes.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn statuses_with_rates(store: &dyn Store, time: Duration) -> Result<Vec<Status>, StoreError> {
+    let mut rates = Rates::default();
+    rates.note(&store.generations().await?, Instant::now());
+    tokio::time::sleep(time).await;
+    rates.note(&store.generations().await?, Instant::now());
+    look(store, &rates).await
+}
+
+async fn look(store: &dyn Store, rates: &Rates) -> Result<Vec<Status>, StoreError> {
+    let (head, generations) = (store.head().await?, store.generations().await?);
+    let parked = store.parked_counts().await?;
+    let mut statuses = Vec::new();
+    for projection in projections::all() {
+        let own = || generations.iter().filter(|found| found.name == projection.name());
+        let live = own().find(|found| found.state == GenerationState::Live);
+        let building = own().find(|found| found.state == GenerationState::Building);
+        let position = live.map_or(Position(0), |live| live.position);
+        let state = match (live, building) {
+            (None, _) => "missing",
+            (Some(_), Some(_)) => "rebuilding",
+            (Some(live), None) if live.version != projection.version() => "stale",
+            (Some(_), None) => "live",
+        };
+        statuses.push(Status {
+            name: projection.name(),
+            version: projection.version(),
+            live_version: live.map(|live| live.version),
+            generation: live.map(|live| live.generation),
+            position: position.0,
+            lag: head.position.0.saturating_sub(position.0),
+            lag_seconds: lag_seconds(store, position, head.position, clock::now()).await?,
+            rows: match live {
+                Some(live) => store.row_count(live).await?,
+                None => 0,
+            },
+            state,
+            parked: count_parked(&parked, live),
+            rate: building.or(live).and_then(|generation| rates.of(generation)),
+            rebuilt_to: building.map(|building| building.position.0),
+            error: None,
+        });
+    }
+    Ok(statuses)
+}
+
+fn count_parked(parked: &[ParkedCount], live: Option<&Generation>) -> u64 {
+    let of_live = |count: &&ParkedCount| {
+        live.is_some_and(|live| (&live.name, live.generation) == (&count.name, count.generation))
+    };
+    parked.iter().find(of_live).map_or(0, |count| count.rows)
+}
+
+/// For how long the oldest event after a position has waited, in seconds.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn lag_seconds(
+    store: &dyn Store,
+    position: Position,
+    head: Position,
+    now: Timestamp,
+) -> Result<f64, StoreError> {
+    if position >= head {
+        return Ok(0.0);
+    }
+    let next = store
+        .events(&EventQuery {
+            after: position,
+            limit: 1,
+            ..EventQuery::default()
+        })
+        .await?;
+    let Some(next) = next.first() else { return Ok(0.0) };
+    let waited = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
+    if !clock::is_ahead(next.recorded_at, now) {
+        return Ok(waited(next.recorded_at));
+    }
+    // recorded by a clock that ran ahead: it has waited at least since that was set right
+    let steps = store.clock_steps(head, STEPS).await?;
+    let set_right = steps
+        .into_iter()
+        .rfind(|step| step.position > next.position && !clock::is_ahead(step.to, now));
+    Ok(set_right.map_or(0.0, |step| waited(step.to)))
+}

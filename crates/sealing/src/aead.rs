@@ -1,0 +1,154 @@
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) as the vault uses it: HChaCha20 makes a key of its own for each nonce (§2.2), and
+//! ChaCha20-Poly1305 (RFC 8439) seals with it (§2.3). Why it is put together here: `docs/adr/0025-sealing-with-ring.md`.
+
+use chacha20::{R20, hchacha};
+use rand::Rng;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+
+use super::SealError;
+use secret::Wiped;
+
+/// Bytes of a key.
+pub(super) const KEY: usize = 32;
+/// Bytes of a nonce.
+const NONCE: usize = 24;
+/// Of those, the ones that HChaCha20 takes; ChaCha20-Poly1305 takes the rest.
+const FIRST: usize = 16;
+/// Bytes of a tag.
+const TAG: usize = 16;
+/// Bytes that sealing adds.
+pub(super) const OVERHEAD: usize = NONCE + TAG;
+
+/// A label and parts, each with its length before it, so that no two lists give the same bytes. Wiped when dropped: a
+/// part may be a plaintext.
+pub(super) fn associated_data(label: &str, parts: &[&[u8]]) -> Wiped<Vec<u8>> {
+    let length = |part: &[u8]| (part.len() as u64).to_le_bytes();
+    let total = parts.iter().map(|part| part.len() + 8).sum::<usize>() + label.len() + 8;
+    // with its full capacity from the start: growing would leave copies behind
+    let mut bytes = Wiped::new(Vec::with_capacity(total));
+    for part in [label.as_bytes()].iter().chain(parts) {
+        bytes.extend_from_slice(&length(part));
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+/// The key and the nonce of RFC 8439 that a key and a nonce of XChaCha20-Poly1305 come to. The key seals one text, since nonces are random.
+fn of_one_nonce(key: &[u8; KEY], nonce: &[u8; NONCE]) -> (LessSafeKey, Nonce) {
+    let (mut first, mut rest) = ([0; FIRST], [0; NONCE_LEN]);
+    first.copy_from_slice(&nonce[..FIRST]);
+    // four bytes of zero come before
+    rest[NONCE_LEN - (NONCE - FIRST)..].copy_from_slice(&nonce[FIRST..]);
+    let own = Wiped::new(hchacha::<R20>(key.into(), &first.into()).0);
+    // an error is for other lengths only
+    let own = UnboundKey::new(&CHACHA20_POLY1305, &*own).expect("a key of 32 bytes");
+    (LessSafeKey::new(own), Nonce::assume_unique_for_key(rest))
+}
+
+/// Encrypts: `head ‖ nonce ‖ ciphertext ‖ tag`. The head is not covered unless the associated data says it.
+///
+/// # Errors
+/// [`SealError::TooLong`] beyond the cipher's 256 GiB.
+pub(super) fn seal(key: &[u8; KEY], head: &[u8], associated_data: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+    let mut nonce = [0; NONCE];
+    rand::rng().fill_bytes(&mut nonce);
+    let start = head.len() + NONCE;
+    let mut bytes = Vec::with_capacity(start + plain.len() + TAG);
+    bytes.extend_from_slice(head);
+    bytes.extend_from_slice(&nonce);
+    bytes.extend_from_slice(plain);
+    let (own, nonce) = of_one_nonce(key, &nonce);
+    let tag = own
+        .seal_in_place_separate_tag(nonce, Aad::from(associated_data), &mut bytes[start..])
+        .map_err(|_| SealError::TooLong(plain.len()))?;
+    bytes.extend_from_slice(tag.as_ref());
+    Ok(bytes)
+}
+
+/// Decrypts what [`seal`] made, without its head.
+///
+/// # Errors
+/// [`SealError::Tampered`] if bytes, key or associated data are not those of sealing; nothing is decrypted then.
+pub(super) fn open(key: &[u8; KEY], associated_data: &[u8], bytes: &[u8]) -> Result<Wiped<Vec<u8>>, SealError> {
+    let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or(SealError::Tampered)?;
+    let (own, nonce) = of_one_nonce(key, nonce);
+    let mut plain = Wiped::new(sealed.to_vec());
+    let length = own
+        .open_in_place(nonce, Aad::from(associated_data), &mut plain)
+        .map_err(|_| SealError::Tampered)?
+        .len();
+    plain.truncate(length);
+    Ok(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use chacha20poly1305::aead::{Aead, Payload};
+    use chacha20poly1305::{KeyInit, XChaCha20Poly1305};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn associated_data(label: &str, parts: &[&[u8]]) -> Vec<u8> {
+        super::associated_data(label, parts).to_vec()
+    }
+
+    #[test]
+    fn moving_a_border_between_parts_changes_the_associated_data() {
+        assert_ne!(
+            associated_data("v1", &[b"ab", b"c"]),
+            associated_data("v1", &[b"a", b"bc"])
+        );
+        assert_ne!(associated_data("v1", &[b"ab"]), associated_data("v1", &[b"ab", b""]));
+        assert_ne!(associated_data("v1", &[b"ab"]), associated_data("v1a", &[b"b"]));
+    }
+
+    /// draft-irtf-cfrg-xchacha-03, appendix A.3.1.
+    #[test]
+    fn the_example_of_the_draft_can_be_opened() {
+        let key: [u8; KEY] = std::array::from_fn(|index| 0x80 + index as u8);
+        let nonce: Vec<u8> = (0x40..0x58).collect();
+        let associated_data = hex::decode("50515253c0c1c2c3c4c5c6c7").unwrap();
+        let sealed = hex::decode(concat!(
+            "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb",
+            "731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c216cb96b72e1213b452",
+            "2f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff9",
+            "21f9664c97637da9768812f615c68b13b52e",
+            "c0875924c1c7987947deafd8780acf49"
+        ))
+        .unwrap();
+        let plain = open(&key, &associated_data, &[nonce, sealed].concat());
+        let text = "Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, sunscreen \
+                    would be it.";
+        assert_eq!(plain.ok().unwrap().as_slice(), text.as_bytes());
+    }
+
+    proptest! {
+        /// Whatever either of the two seals, the other opens.
+        #[test]
+        fn it_is_what_another_implementation_makes(
+            key: [u8; KEY],
+            head: Vec<u8>,
+            associated_data: Vec<u8>,
+            plain in proptest::collection::vec(any::<u8>(), 0..700),
+            altered: prop::sample::Index,
+        ) {
+            let sealed = seal(&key, &head, &associated_data, &plain).unwrap();
+            prop_assert_eq!(&sealed[..head.len()], head.as_slice());
+            let sealed = &sealed[head.len()..];
+            prop_assert_eq!(sealed.len(), plain.len() + OVERHEAD);
+            let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>().unwrap();
+            let other = XChaCha20Poly1305::new(&key.into());
+            let payload = Payload { msg: ciphertext, aad: &associated_data };
+            prop_assert_eq!(other.decrypt(&(*nonce).into(), payload).unwrap(), plain.clone());
+            let payload = Payload { msg: &plain, aad: &associated_data };
+            prop_assert_eq!(other.encrypt(&(*nonce).into(), payload).unwrap(), ciphertext);
+            let opened = open(&key, &associated_data, sealed).ok().unwrap();
+            prop_assert_eq!(opened.as_slice(), plain.as_slice());
+            let mut sealed = sealed.to_vec();
+            let place = altered.index(sealed.len());
+            sealed[place] ^= 1;
+            prop_assert!(matches!(open(&key, &associated_data, &sealed), Err(SealError::Tampered)));
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong with a seal.
+
+use super::MasterKeyId;
+
+/// Why something cannot be sealed, opened, wrapped or read. Never holds a plaintext or a key.
+#[derive(Debug, thiserror::Error)]
+pub enum SealError {
+    /// The ledger's current master key is not where it should be.
+    #[error("new data keys are wrapped by master key {current}, which is not in {place}; there are {known}")]
+    NotCurrent {
+        /// The id of the key that is needed.
+        current: MasterKeyId,
+        /// Where it was looked for.
+        place: String,
+        /// The ids of those that are known.
+        known: String,
+    },
+    /// A data key was wrapped by a master key that is not known here.
+    #[error(
+        "the data key was wrapped by master key {wrapped_by}; known are {known}: is this the right master key file?"
+    )]
+    OtherMasterKey {
+        /// The id of the key that wrapped it.
+        wrapped_by: MasterKeyId,
+        /// The ids of the keys at hand.
+        known: String,
+    },
+    /// The bytes were altered, or belong to another event, section, subject or prefix.
+    #[error("sealed bytes were altered, or belong to another event, section or subject")]
+    Tampered,
+    /// The seal is whole, but what it holds is not what this version seals.
+    #[error("a sealed section does not hold what it should")]
+    Corrupt,
+    /// A plaintext of so many bytes is more than is sealed.
+    #[error("a section of {0} bytes is longer than the {max} that are sealed", max = super::MAX_PLAIN_BYTES)]
+    TooLong(usize),
+    /// Compression failed; with zstd's reason.
+    #[error("compression failed: {0}")]
+    Compression(&'static str),
+}

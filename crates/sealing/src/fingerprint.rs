@@ -1,0 +1,107 @@
+//! Fingerprints: what a quarantined webhook is called by, so that a repeat has the same name, without a hash of its body that
+//! anyone who reads the database could try guesses on.
+
+use std::fmt;
+
+use aggregates::SubjectId;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::{DataKey, KeyWrapper, SealError};
+
+/// Bytes of a fingerprint: by chance, two of four thousand million different bodies share one with odds of 1 in 2^65.
+const BYTES: usize = 16;
+
+/// A keyed hash of a body. Says nothing about the body to whoever does not have the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; BYTES]);
+
+impl fmt::Display for Fingerprint {
+    /// 32 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// The key that makes fingerprints: HMAC-SHA256 (RFC 2104), cut to 16 bytes. No `Debug`, wiped when dropped.
+pub struct FingerprintKey(Hmac<Sha256>);
+
+impl FingerprintKey {
+    /// Fingerprints under this key, which must seal nothing.
+    pub fn new(key: &DataKey) -> Self {
+        // HMAC takes a key of any length: InvalidLength is never returned
+        Self(Hmac::new_from_slice(key.bytes()).expect("a key of any length"))
+    }
+
+    /// The reserved subject that the key is wrapped and stored under. No user and no stream has it: a user's subject has
+    /// no `~`, a stream's has a `-`.
+    pub fn subject() -> SubjectId {
+        // a constant that is an identifier, as a test shows
+        SubjectId::parse("~fingerprint").expect("an identifier")
+    }
+
+    /// Makes a key: the key, and its wrapped form to be stored under [`Self::subject`].
+    ///
+    /// # Errors
+    /// [`SealError`] if it cannot be wrapped.
+    pub fn create(wrapper: &dyn KeyWrapper) -> Result<(Self, Vec<u8>), SealError> {
+        let key = DataKey::generate();
+        let wrapped = wrapper.wrap(&Self::subject(), &key)?;
+        Ok((Self::new(&key), wrapped))
+    }
+
+    /// The key from its wrapped form.
+    ///
+    /// # Errors
+    /// As [`KeyWrapper::unwrap`].
+    pub fn unwrap(wrapper: &dyn KeyWrapper, wrapped: &[u8]) -> Result<Self, SealError> {
+        wrapper.unwrap(&Self::subject(), wrapped).map(|key| Self::new(&key))
+    }
+
+    /// The fingerprint of a body.
+    pub fn of(&self, body: &[u8]) -> Fingerprint {
+        let digest = self.0.clone().chain_update(body).finalize().into_bytes();
+        let mut bytes = [0; BYTES];
+        bytes.copy_from_slice(&digest[..BYTES]);
+        Fingerprint(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MasterKey;
+
+    #[test]
+    fn a_fingerprint_depends_on_the_whole_body_and_on_the_key() {
+        let key = DataKey::generate();
+        let fingerprints = FingerprintKey::new(&key);
+        assert_eq!(fingerprints.of(b"a"), FingerprintKey::new(&key).of(b"a"));
+        assert_ne!(fingerprints.of(b"a"), fingerprints.of(b"a\n"));
+        assert_ne!(
+            fingerprints.of(b"a"),
+            FingerprintKey::new(&DataKey::generate()).of(b"a")
+        );
+    }
+
+    #[test]
+    fn it_is_the_start_of_hmac_sha256() {
+        // RFC 4231, test case 1, has a key of 20 bytes; HMAC fills keys up with zeros
+        let mut bytes = [0; 32];
+        bytes[..20].fill(0x0b);
+        let key = FingerprintKey::new(&DataKey::from_bytes(secret::Wiped::new(bytes)));
+        assert_eq!(key.of(b"Hi There").to_string(), "b0344c61d8db38535ca8afceaf0bf12b");
+    }
+
+    #[test]
+    fn a_key_comes_back_from_its_wrapped_form_under_its_reserved_subject() {
+        let master = MasterKey::generate();
+        let (key, wrapped) = FingerprintKey::create(&master).unwrap();
+        assert_eq!(
+            FingerprintKey::unwrap(&master, &wrapped).unwrap().of(b"a"),
+            key.of(b"a")
+        );
+        assert!(master.unwrap(&FingerprintKey::subject(), &wrapped).is_ok());
+        assert!(master.unwrap(&SubjectId::parse("U1").unwrap(), &wrapped).is_err());
+    }
+}

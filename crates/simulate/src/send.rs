@@ -1,0 +1,346 @@
+//! Sends a plan as the provider does: signed, several at a time, each retried on the provider's schedule.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use aggregates::{EventId, Position};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode, Url, redirect};
+use serde::Deserialize;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::plan::{Delivery, Plan};
+use super::summary::Summary;
+use ledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
+use secret::Secret;
+
+/// How long the provider waits for an answer.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the provider waits before each retry; after the last it gives up.
+pub const RETRY_DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(30), Duration::from_secs(5 * 60)];
+
+/// When deliveries are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Pace {
+    /// Each as soon as there is room for it.
+    #[default]
+    Flood,
+    /// So many a second, evenly; the plan's own times don't matter. Zero or less is taken as [`Flood`](Self::Flood).
+    PerSecond(f64),
+    /// At the plan's own times, multiplied by this: 1 is real time, 0.01 plays an hour in 36 seconds.
+    Scaled(f64),
+}
+
+impl Pace {
+    /// When the delivery at `index` is due, from the beginning of the run.
+    fn due(self, index: usize, delivery: &Delivery) -> Duration {
+        match self {
+            Self::PerSecond(rate) if rate > 0.0 => saturating_seconds(index as f64 / rate),
+            Self::Scaled(scale) => saturating_seconds(delivery.after.as_secs_f64() * scale),
+            Self::Flood | Self::PerSecond(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// Where and how to send. No `Debug`: it holds the key.
+#[derive(Clone)]
+pub struct SendOptions {
+    /// The receiver, `http` only.
+    pub url: Url,
+    /// The key to sign with.
+    pub key: Secret<String>,
+    /// What is signed.
+    pub scheme: Scheme,
+    /// When deliveries are sent.
+    pub pace: Pace,
+    /// The most requests at a time; at least 1.
+    pub concurrency: usize,
+    /// [`RETRY_DELAYS`] are multiplied by this.
+    pub retry_scale: f64,
+    /// Whether to show a progress bar on stderr, if that is a terminal.
+    pub progress: bool,
+    /// Whether to keep [`Summary::acknowledgements`].
+    pub keep_acknowledgements: bool,
+}
+
+impl SendOptions {
+    /// As fast as the receiver takes it, 16 requests at a time, in the default scheme, retried in the provider's own
+    /// time, without a progress bar.
+    pub fn new(url: Url, key: Secret<String>) -> Self {
+        Self {
+            url,
+            key,
+            scheme: Scheme::default(),
+            pace: Pace::Flood,
+            concurrency: 16,
+            retry_scale: 1.0,
+            progress: false,
+            keep_acknowledgements: false,
+        }
+    }
+}
+
+/// Why nothing could be sent at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The address isn't an `http` one.
+    #[error("the simulator sends over plain http only, not {0}")]
+    NotHttp(String),
+    /// The HTTP client could not be set up.
+    #[error("the HTTP client could not be set up")]
+    Client(#[source] reqwest::Error),
+}
+
+/// Sends every delivery of the plan and returns how it went. A receiver that refuses or is away is no error: it shows in
+/// the summary.
+///
+/// Deliveries start in the plan's order but overlap, so they may arrive in another. Once `shutdown` is cancelled, no
+/// request is begun any more; those under way are finished.
+///
+/// # Errors
+/// [`SendError`] if not a single request could be made.
+pub async fn run(plan: &Plan, options: &SendOptions, shutdown: CancellationToken) -> Result<Summary, SendError> {
+    if options.url.scheme() != "http" {
+        return Err(SendError::NotHttp(options.url.scheme().to_owned()));
+    }
+    let client = Client::builder()
+        .timeout(RESPONSE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(options.concurrency.max(1))
+        .build()
+        .map_err(SendError::Client)?;
+    let slots = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
+    let sender = Sender {
+        client,
+        options,
+        slots: &slots,
+        shutdown: &shutdown,
+    };
+    let mut tally = Tally::new(plan.deliveries.len(), options);
+    let mut running = FuturesUnordered::new();
+
+    for (index, delivery) in plan.deliveries.iter().enumerate() {
+        let due = tally.begun + options.pace.due(index, delivery);
+        let mut slot = std::pin::pin!(sender.slot_at(due));
+        let slot = loop {
+            tokio::select! {
+                slot = &mut slot => break slot,
+                Some(report) = running.next(), if !running.is_empty() => tally.add(report),
+            }
+        };
+        let Some(slot) = slot else {
+            tally.summary.interrupted += (plan.deliveries.len() - index) as u64;
+            break;
+        };
+        running.push(sender.deliver(delivery, slot));
+    }
+    while let Some(report) = running.next().await {
+        tally.add(report);
+    }
+    Ok(tally.finish())
+}
+
+struct Sender<'a> {
+    client: Client,
+    options: &'a SendOptions,
+    slots: &'a Semaphore,
+    shutdown: &'a CancellationToken,
+}
+
+/// What became of one delivery.
+struct Report<'p> {
+    event_id: &'p EventId,
+    attempts: u64,
+    last_failure: Option<String>,
+    end: End,
+}
+
+enum End {
+    Acknowledged(Answer, Duration),
+    GivenUp,
+    Interrupted,
+}
+
+/// What is read of an answer. A receiver that answers something else has acknowledged all the same.
+#[derive(Default, Deserialize)]
+struct Answer {
+    #[serde(default)]
+    status: String,
+    position: Option<Position>,
+}
+
+impl<'a> Sender<'a> {
+    /// Waits until the time has come and a request may be made; `None` if the run is stopped before.
+    async fn slot_at(&self, due: Instant) -> Option<SemaphorePermit<'a>> {
+        let slot = async {
+            if due > Instant::now() {
+                sleep_until(due).await;
+            }
+            self.slots.acquire().await.ok()
+        };
+        tokio::select! {
+            biased;
+            () = self.shutdown.cancelled() => None,
+            slot = slot => slot,
+        }
+    }
+
+    async fn deliver<'p>(&self, delivery: &'p Delivery, slot: SemaphorePermit<'a>) -> Report<'p> {
+        let mut report = Report {
+            event_id: &delivery.event_id,
+            attempts: 0,
+            last_failure: None,
+            end: End::Interrupted,
+        };
+        let mut slot = Some(slot);
+        let mut delays = RETRY_DELAYS.iter();
+        // A delivery that waits for its retry takes no room from others.
+        while let Some(held) = slot.take() {
+            let begun = Instant::now();
+            let result = self.attempt(delivery).await;
+            drop(held);
+            report.attempts += 1;
+            match result {
+                Ok(answer) => {
+                    report.end = End::Acknowledged(answer, begun.elapsed());
+                    break;
+                }
+                Err(failure) => report.last_failure = Some(failure),
+            }
+            let Some(delay) = delays.next() else {
+                report.end = End::GivenUp;
+                break;
+            };
+            let delay = saturating_seconds(delay.as_secs_f64() * self.options.retry_scale);
+            slot = self.slot_at(Instant::now() + delay).await;
+        }
+        report
+    }
+
+    /// One request. A failure comes back in words; they never hold what was sent.
+    async fn attempt(&self, delivery: &Delivery) -> Result<Answer, String> {
+        let timestamp = Timestamp::now().as_second().to_string();
+        let signature = sign(
+            &self.options.key,
+            self.options.scheme,
+            &timestamp,
+            delivery.body.as_bytes(),
+        );
+        let request = self
+            .client
+            .post(self.options.url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header(SIGNATURE_HEADER, signature)
+            .header(TIMESTAMP_HEADER, timestamp)
+            .body(delivery.body.clone());
+        let response = request.send().await.map_err(|error| in_words(&error))?;
+        let status = response.status();
+        // Reading it to the end lets the connection be used again.
+        let answer = response.bytes().await.map_err(|error| in_words(&error))?;
+        if !status.is_success() {
+            return Err(refused(status));
+        }
+        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+    }
+}
+
+fn refused(status: StatusCode) -> String {
+    format!("answered {status}")
+}
+
+fn in_words(error: &reqwest::Error) -> String {
+    let words = match error {
+        error if error.is_timeout() => "no answer in time",
+        error if error.is_connect() => "could not connect",
+        _ => "the connection broke",
+    };
+    words.to_owned()
+}
+
+/// Not negative, and at most a century, which no run lives to see.
+fn saturating_seconds(seconds: f64) -> Duration {
+    const CENTURY: f64 = 100.0 * 365.0 * 86_400.0;
+    if seconds > 0.0 {
+        Duration::from_secs_f64(seconds.min(CENTURY))
+    } else {
+        Duration::ZERO
+    }
+}
+
+/// Counts while the run goes on.
+struct Tally<'p> {
+    begun: Instant,
+    summary: Summary,
+    sent: HashSet<&'p EventId>,
+    acknowledged: HashSet<&'p EventId>,
+    latencies: Vec<Duration>,
+    keep_acknowledgements: bool,
+    bar: ProgressBar,
+}
+
+impl<'p> Tally<'p> {
+    fn new(deliveries: usize, options: &SendOptions) -> Self {
+        let bar = if options.progress {
+            ProgressBar::new(deliveries as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        // The template is a constant, and a test sets one up.
+        bar.set_style(ProgressStyle::with_template(TEMPLATE).expect("the template is well formed"));
+        Self {
+            begun: Instant::now(),
+            summary: Summary::default(),
+            sent: HashSet::new(),
+            acknowledged: HashSet::new(),
+            latencies: Vec::with_capacity(deliveries),
+            keep_acknowledgements: options.keep_acknowledgements,
+            bar,
+        }
+    }
+
+    fn add(&mut self, report: Report<'p>) {
+        let summary = &mut self.summary;
+        self.sent.insert(report.event_id);
+        summary.attempts += report.attempts;
+        summary.retried += u64::from(report.attempts > 1);
+        if report.last_failure.is_some() {
+            summary.last_failure = report.last_failure;
+        }
+        match report.end {
+            End::Acknowledged(answer, latency) => {
+                self.latencies.push(latency);
+                self.acknowledged.insert(report.event_id);
+                summary.duplicates += u64::from(answer.status == "duplicate");
+                summary.quarantined += u64::from(answer.status == "quarantined");
+                if let (true, Some(position)) = (self.keep_acknowledgements, answer.position) {
+                    summary.acknowledgements.push((report.event_id.clone(), position));
+                }
+            }
+            End::GivenUp => summary.given_up += 1,
+            End::Interrupted => summary.interrupted += 1,
+        }
+        self.bar.inc(1);
+    }
+
+    fn finish(mut self) -> Summary {
+        self.bar.finish_and_clear();
+        self.summary.elapsed = self.begun.elapsed();
+        self.summary.sent = self.sent.len() as u64;
+        self.summary.acknowledged = self.acknowledged.len() as u64;
+        self.summary.measure(self.latencies);
+        self.summary
+    }
+}
+
+const TEMPLATE: &str = "{bar:32} {pos}/{len} webhooks  {per_sec}  {eta} left";
+
+#[cfg(test)]
+mod tests;

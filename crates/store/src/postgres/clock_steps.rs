@@ -1,0 +1,39 @@
+//! Where the log's time steps back, on PostgreSQL.
+
+use aggregates::Position;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use sqlx::Row;
+use sqlx::postgres::PgPool;
+
+use super::log::{moment, position, to_i64};
+use crate::{ClockStep, StoreError};
+
+pub(super) async fn newest(pool: &PgPool, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {
+    let sql = "SELECT position, stepped_from, stepped_to FROM clock_steps WHERE position <= $1 ORDER BY position DESC LIMIT $2";
+    let query = sqlx::query(sql).bind(to_i64(until)).bind(i64::from(limit));
+    let step = |row| {
+        Ok(ClockStep {
+            position: position(row, "position")?,
+            from: moment(row, "stepped_from")?,
+            to: moment(row, "stepped_to")?,
+        })
+    };
+    query.fetch_all(pool).await?.iter().map(step).collect()
+}
+
+pub(super) async fn part_at(
+    pool: &PgPool,
+    time: Timestamp,
+    head: Position,
+) -> Result<(Position, Position), StoreError> {
+    let query = sqlx::query(crate::PART_AT).bind(time.to_sqlx());
+    let row = query.bind(to_i64(head)).fetch_one(pool).await?;
+    let end: Option<i64> = row.try_get("behind")?;
+    let end = if end.is_some() {
+        position(&row, "behind")?
+    } else {
+        Position(head.0 + 1)
+    };
+    Ok((position(&row, "first")?, end))
+}

@@ -1,0 +1,103 @@
+//! The right to append next, on PostgreSQL: the lock of the head's row, in a transaction that the append is a part of. Before it
+//! an advisory lock, since only those are given in the order of asking: of several that wait for a row, any may get it.
+
+use aggregates::Position;
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgPool, PgRow};
+use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
+use tokio::time::timeout;
+
+use super::log::{self, LONGEST, PLAIN, Turns};
+use crate::{Append, Batch, Floor, Parts, StoreError, StoredEvent};
+
+/// Who wants the floor waits for the lock of this number and that of the ledger's table `head` in the database (its oid, 32 bits):
+/// advisory locks are per database, and there may be a ledger in each of its schemas. "warm" in ASCII.
+const FLOOR: i64 = 0x7761_726d << 32;
+
+/// A transaction that holds the head.
+pub(super) struct Held<'a> {
+    turns: &'a Turns,
+    turn: i16,
+    /// None once it is given back.
+    connection: Option<PoolConnection<Postgres>>,
+}
+
+/// Waits for the lock, and reads what is there then. All in one call: others wait from the moment that the lock is given.
+pub(super) async fn take<'a>(
+    writer: &PgPool,
+    turns: &'a Turns,
+    after: Position,
+    limit: u32,
+) -> Result<(Held<'a>, Vec<StoredEvent>), StoreError> {
+    let (turn, connection) = turns.take(writer).await?;
+    let mut held = Held {
+        turns,
+        turn,
+        connection: Some(connection),
+    };
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR} + 'head'::regclass::oid::bigint); SELECT FROM head FOR NO KEY UPDATE;
+         SELECT {PLAIN}{} FROM events WHERE position > {} ORDER BY position LIMIT {limit}",
+        Parts::Leaves.columns(),
+        log::to_i64(after),
+    );
+    let rows = held.run(sql).await?;
+    // the locks' own rows were asked for no column
+    let events = rows.iter().filter(|row| !row.is_empty());
+    let events = events
+        .map(|row| log::event(row, Parts::Leaves))
+        .collect::<Result<_, _>>()?;
+    Ok((held, events))
+}
+
+impl Held<'_> {
+    async fn run(&mut self, sql: String) -> Result<Vec<PgRow>, StoreError> {
+        let Some(connection) = &mut self.connection else {
+            return Ok(Vec::new());
+        };
+        match timeout(LONGEST, raw_sql(AssertSqlSafe(sql)).fetch_all(&mut **connection)).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => {
+                self.turns.sessions.distrust();
+                Err(log::too_long())
+            }
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.turns.give_back(connection);
+        }
+    }
+}
+
+impl Drop for Held<'_> {
+    /// Whatever is left of it on the server ends with the session.
+    fn drop(&mut self) {
+        if let Some(mut connection) = self.connection.take() {
+            connection.close_on_drop();
+        }
+    }
+}
+
+#[async_trait]
+impl Floor for Held<'_> {
+    async fn append(mut self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError> {
+        let (process, turn) = (self.turns.process(), self.turn);
+        let Some(connection) = &mut self.connection else {
+            return Ok(Append::LostRace);
+        };
+        let appended = log::append_on(connection, (process, turn), batch).await?;
+        let end = if appended == Append::Done { "COMMIT" } else { "ROLLBACK" };
+        self.run(end.to_owned()).await?;
+        self.give_back();
+        Ok(appended)
+    }
+
+    async fn leave(mut self: Box<Self>) {
+        if self.run("ROLLBACK".to_owned()).await.is_ok() {
+            self.give_back();
+        }
+    }
+}

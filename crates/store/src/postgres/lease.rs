@@ -1,0 +1,126 @@
+//! The table of leases on PostgreSQL. Each call is one statement and one transaction, so that no session keeps a lock on a row.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgPool};
+
+use super::lost;
+use super::session::Sessions;
+use crate::StoreError;
+use crate::lease::{Duty, Fence, LeaseState, LeaseTable, TERM};
+
+/// How long a call may take, which is one row: less than the lease is patient for.
+const LIMIT: Duration = Duration::from_millis(1_200);
+
+/// The table, over a connection that nobody else uses: a lease must not end since others keep the connections busy.
+#[derive(Clone)]
+pub(super) struct Table {
+    pub(super) pool: PgPool,
+    pub(super) sessions: Sessions,
+}
+
+impl Table {
+    /// Ends the transactions that a holder has left open which does not renew its lease: they hold locks on the rows that are
+    /// written next. Where its host has vanished the server ends them by itself, but not where a proxy keeps the connection.
+    async fn end_transactions(&self, holder: &str) {
+        let query = sqlx::query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = $1 AND datname = current_database() AND usename = current_user
+               AND xact_start < clock_timestamp() - $2::interval",
+        );
+        let query = query.bind(holder).bind(lost::LEFT_FOR);
+        // nothing rests on it: who is in the way is waited for by the server's time limits
+        match self.sessions.within(LIMIT, query.execute(&self.pool)).await {
+            Ok(done) => tracing::warn!(
+                holder,
+                transactions = done.rows_affected(),
+                "a process has vanished: another one takes over"
+            ),
+            Err(error) => {
+                tracing::warn!(holder, %error, "a process has vanished, and what it left open could not be ended")
+            }
+        }
+    }
+}
+
+fn milliseconds(duration: Duration) -> i64 {
+    // some seconds
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[async_trait]
+impl LeaseTable for Table {
+    async fn take(&self, duty: Duty, holder: &str) -> Result<Option<i64>, StoreError> {
+        let query = sqlx::query_as(
+            "WITH before AS (SELECT holder FROM leases WHERE duty = $1)
+             INSERT INTO leases AS lease (duty, holder, epoch, until)
+             VALUES ($1, $2, 1, clock_timestamp() + $3 * interval '1 ms')
+             ON CONFLICT (duty) DO UPDATE
+             SET holder = excluded.holder, epoch = lease.epoch + 1, until = clock_timestamp() + $3 * interval '1 ms'
+             WHERE lease.until <= clock_timestamp() OR lease.until > clock_timestamp() + $3 * interval '2 ms'
+             RETURNING epoch, (SELECT holder FROM before)",
+        );
+        let query = query.bind(duty.as_str()).bind(holder).bind(milliseconds(TERM));
+        let taken: Option<(i64, Option<String>)> =
+            self.sessions.within(LIMIT, query.fetch_optional(&self.pool)).await?;
+        let Some((epoch, before)) = taken else { return Ok(None) };
+        // one that was given back has no holder
+        if let Some(before) = before.filter(|before| !before.is_empty() && before != holder) {
+            self.end_transactions(&before).await;
+        }
+        Ok(Some(epoch))
+    }
+
+    async fn renew(&self, Fence { duty, epoch }: Fence) -> Result<bool, StoreError> {
+        let query = sqlx::query(
+            "UPDATE leases SET until = clock_timestamp() + $3 * interval '1 ms' WHERE duty = $1 AND epoch = $2",
+        );
+        let query = query.bind(duty.as_str()).bind(epoch).bind(milliseconds(TERM));
+        let renewed = self.sessions.within(LIMIT, query.execute(&self.pool)).await?;
+        Ok(renewed.rows_affected() == 1)
+    }
+
+    async fn give_back(&self, Fence { duty, epoch }: Fence) -> Result<(), StoreError> {
+        let query =
+            sqlx::query("UPDATE leases SET until = clock_timestamp(), holder = '' WHERE duty = $1 AND epoch = $2");
+        let query = query.bind(duty.as_str()).bind(epoch);
+        self.sessions.within(LIMIT, query.execute(&self.pool)).await?;
+        Ok(())
+    }
+
+    async fn all(&self) -> Result<Vec<LeaseState>, StoreError> {
+        let sql =
+            "SELECT duty, holder, epoch, (extract(epoch FROM until - clock_timestamp()) * 1000)::bigint AS remaining
+                   FROM leases ORDER BY duty";
+        let rows = self
+            .sessions
+            .within(LIMIT, sqlx::query(sql).fetch_all(&self.pool))
+            .await?;
+        let state = |row: &sqlx::postgres::PgRow| {
+            Ok(LeaseState {
+                duty: row.try_get("duty")?,
+                holder: row.try_get("holder")?,
+                epoch: row.try_get("epoch")?,
+                remaining: SignedDuration::from_millis(row.try_get("remaining")?),
+            })
+        };
+        rows.iter().map(state).collect()
+    }
+}
+
+/// Refuses to go on with a transaction whose lease somebody else has taken over. It locks nothing: whoever takes the lease over
+/// does not wait for a transaction that is under way, and what both write is guarded by what they write it over.
+pub(super) async fn check(tx: &mut PgConnection, under: Option<Fence>) -> Result<(), StoreError> {
+    let Some(Fence { duty, epoch }) = under else {
+        return Ok(());
+    };
+    let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM leases WHERE duty = $1 AND epoch = $2)");
+    if query.bind(duty.as_str()).bind(epoch).fetch_one(tx).await? {
+        Ok(())
+    } else {
+        Err(StoreError::Overtaken(duty))
+    }
+}

@@ -1,0 +1,246 @@
+//! Moving projections on, on PostgreSQL: rows and checkpoints in one transaction.
+
+use std::time::Duration;
+
+use jiff_sqlx::ToSqlx;
+use projections::{Column, Kind, Value};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool};
+use sqlx::query::QueryScalar;
+use sqlx::{AssertSqlSafe, Connection, Postgres};
+
+use super::log::to_i64;
+use super::session::Sessions;
+use super::{copy, lease, parked};
+use crate::clock;
+use crate::parts::by_size;
+use crate::{Advance, Fence, RowChange, StoreError, table_name};
+
+/// How much of a COPY is sent at once, in bytes: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
+const PIECE: usize = 256 << 10;
+
+pub(super) async fn advance(
+    pool: &PgPool,
+    patience: Patience<'_>,
+    steps: &[Advance],
+    under: Option<Fence>,
+) -> Result<bool, StoreError> {
+    let mut lent = Lent {
+        connection: pool.acquire().await?,
+        given_back: false,
+    };
+    let moved = move_on(&mut lent.connection, patience, steps, under).await?;
+    lent.given_back = true;
+    Ok(moved)
+}
+
+/// How long each statement of a step may take: a step as a whole takes as long as there is to write.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) limit: Duration,
+}
+
+impl Patience<'_> {
+    async fn with<T, E>(self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
+    where
+        StoreError: From<E>,
+    {
+        self.sessions.within(self.limit, call).await
+    }
+}
+
+/// A connection that is closed unless it is given back: whoever is cut short may leave it in the middle of a COPY.
+struct Lent {
+    connection: PoolConnection<Postgres>,
+    given_back: bool,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        if !self.given_back {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+async fn move_on(
+    connection: &mut PgConnection,
+    patience: Patience<'_>,
+    steps: &[Advance],
+    under: Option<Fence>,
+) -> Result<bool, StoreError> {
+    let mut tx = patience.with(connection.begin()).await?;
+    // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
+    let asynchronous = sqlx::query("SET LOCAL synchronous_commit = off");
+    patience.with(asynchronous.execute(&mut *tx)).await?;
+    for step in steps {
+        let moving = sqlx::query(
+            "UPDATE projection_generations SET position = $1, updated_at = $2
+             WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'",
+        )
+        .bind(to_i64(step.to))
+        .bind(clock::now().to_sqlx())
+        .bind(&step.from.name)
+        .bind(step.from.generation)
+        .bind(to_i64(step.from.position));
+        let moved = patience.with(moving.execute(&mut *tx)).await?;
+        if moved.rows_affected() == 0 || !patience.with(parked::stand_still(&mut tx, step)).await? {
+            patience.with(tx.rollback()).await?;
+            return Ok(false);
+        }
+        let more = write_rows(&mut tx, patience, step).await?;
+        if more != 0 {
+            let counting = sqlx::query(
+                "UPDATE projection_generations SET row_count = row_count + $1 WHERE name = $2 AND generation = $3",
+            )
+            .bind(more)
+            .bind(&step.from.name)
+            .bind(step.from.generation);
+            patience.with(counting.execute(&mut *tx)).await?;
+        }
+        patience.with(parked::write(&mut tx, step)).await?;
+    }
+    // at the end, so that little time is left in which it could still be overtaken
+    patience.with(lease::check(&mut tx, under)).await?;
+    patience.with(tx.commit()).await?;
+    Ok(true)
+}
+
+/// Writes what changes; how many rows more there are now, or fewer.
+async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advance) -> Result<i64, StoreError> {
+    let table = table_name(&step.from);
+    let mut more = 0;
+    let removed: Vec<&str> = step
+        .changes
+        .iter()
+        .filter(|change| change.row.is_none())
+        .map(|change| change.key.as_str())
+        .collect();
+    if !removed.is_empty() {
+        let sql = format!("DELETE FROM {table} WHERE key = ANY ($1)");
+        let removing = sqlx::query(AssertSqlSafe(sql)).bind(removed);
+        let removed = patience.with(removing.execute(&mut *tx)).await?;
+        more -= i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
+    }
+    let kept = |new: bool| -> Vec<(&RowChange, &(String, projections::Row))> {
+        let changes = step.changes.iter().filter(|change| change.is_new == new);
+        changes
+            .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
+            .collect()
+    };
+    more += copy_rows(tx, patience, step, &kept(true)).await?;
+    let kept = kept(false);
+    let arrays: String = (3..)
+        .zip(step.columns)
+        .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
+        .collect();
+    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let sets: String = step
+        .columns
+        .iter()
+        .map(|column| format!(", {0} = excluded.{0}", column.name))
+        .collect();
+    // a row that was not there has no xmax: no transaction has deleted or locked a version of it
+    let sql = format!(
+        "WITH written AS (
+             INSERT INTO {table} (key, document{names})
+             SELECT key, document{names} FROM unnest($1::text[], $2::text[]{arrays}) AS row (key, document{names})
+             ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}
+             RETURNING xmax = 0 AS is_new
+         ) SELECT count(*) FILTER (WHERE is_new) FROM written"
+    );
+    for part in by_size(&kept, |(_, (document, _))| document.len()) {
+        let mut query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.as_str()))
+            .bind(part.iter().map(|(change, _)| change.key.as_str()).collect::<Vec<_>>())
+            .bind(
+                part.iter()
+                    .map(|(_, (document, _))| document.as_str())
+                    .collect::<Vec<_>>(),
+            );
+        for (index, column) in step.columns.iter().enumerate() {
+            query = bind_column(query, column, part.iter().map(|(_, (_, row))| row.get(index)))?;
+        }
+        more += patience.with(query.fetch_one(&mut *tx)).await?;
+    }
+    Ok(more)
+}
+
+/// Writes rows that are not there yet; how many.
+async fn copy_rows(
+    tx: &mut PgConnection,
+    patience: Patience<'_>,
+    step: &Advance,
+    new: &[(&RowChange, &(String, projections::Row))],
+) -> Result<i64, StoreError> {
+    if new.is_empty() {
+        return Ok(0);
+    }
+    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let table = table_name(&step.from);
+    // what goes in must be right before it begins: COPY takes the bytes of a number for those of a time
+    for (_, (_, row)) in new {
+        let right = |(column, value): (&Column, &Value)| column.accepts(value) || *value == Value::Null;
+        if row.len() != step.columns.len() || !step.columns.iter().zip(row).all(right) {
+            return Err(StoreError::Corrupt(format!(
+                "a row for {table} does not have the types of its columns"
+            )));
+        }
+    }
+    let sql = format!("COPY {table} (key, document{names}) FROM STDIN (FORMAT binary)");
+    let mut rows = copy::Rows::begin();
+    let mut into = patience.with(tx.copy_in_raw(&sql)).await?;
+    for (change, (document, row)) in new {
+        rows.row(&change.key, document, row);
+        if rows.bytes().len() >= PIECE {
+            patience.with(into.send(rows.bytes())).await?;
+            rows.clear();
+        }
+    }
+    rows.end();
+    patience.with(into.send(rows.bytes())).await?;
+    Ok(i64::try_from(patience.with(into.finish()).await?).unwrap_or(i64::MAX))
+}
+
+fn array_type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text",
+        Kind::Integer => "bigint",
+        Kind::Timestamp => "timestamptz",
+        Kind::Boolean => "boolean",
+        Kind::Date => "date",
+    }
+}
+
+type PgQuery<'q> = QueryScalar<'q, Postgres, i64, PgArguments>;
+
+/// Binds one column of all rows as an array.
+fn bind_column<'q, 'v>(
+    query: PgQuery<'q>,
+    column: &Column,
+    values: impl Iterator<Item = Option<&'v Value>>,
+) -> Result<PgQuery<'q>, StoreError> {
+    let values = values.map(|value| value.unwrap_or(&Value::Null));
+    /// Collects the values of one variant, null kept; any other variant is an error of the projection.
+    macro_rules! collect {
+        ($variant:ident, $value:ident => $map:expr) => {
+            values
+                .map(|value| match value {
+                    Value::Null => Ok(None),
+                    Value::$variant($value) => Ok(Some($map)),
+                    _ => Err(StoreError::Corrupt(format!(
+                        "column {} got a value of another type",
+                        column.name
+                    ))),
+                })
+                .collect::<Result<Vec<_>, _>>()?
+        };
+    }
+    Ok(match column.kind {
+        Kind::Text => query.bind(collect!(Text, value => value.clone())),
+        Kind::Integer => query.bind(collect!(Integer, value => *value)),
+        Kind::Timestamp => query.bind(collect!(Timestamp, value => value.to_sqlx())),
+        Kind::Boolean => query.bind(collect!(Boolean, value => *value)),
+        Kind::Date => query.bind(collect!(Date, value => value.to_sqlx())),
+    })
+}

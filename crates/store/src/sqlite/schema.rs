@@ -1,0 +1,96 @@
+//! The database's objects on SQLite, against those of a new database in memory that the same migrations have made.
+
+use projections::{Column, Kind};
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Row};
+
+use super::{MIGRATIONS, generations};
+use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
+use crate::{GenerationState, StoreError, table_name};
+
+pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> {
+    // one transaction: what is read is of one moment
+    let mut tx = pool.begin().await?;
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+        .fetch_all(&mut *tx)
+        .await?;
+    if applied.iter().any(|version| !MIGRATIONS.version_exists(*version)) {
+        return Ok(SchemaCheck::of_newer_version());
+    }
+    let mut new = SqliteConnection::connect("sqlite::memory:").await?;
+    for migration in MIGRATIONS.iter().filter(|known| applied.contains(&known.version)) {
+        sqlx::raw_sql(migration.sql.clone()).execute(&mut new).await?;
+    }
+    let mut expected = catalog(&mut new).await?;
+    new.close().await?;
+    let mut actual = catalog(&mut tx).await?;
+    let generations = match generations::all_in(&mut tx).await {
+        // it is found missing
+        Err(error) if error.is_missing_table() => Vec::new(),
+        generations => generations?,
+    };
+    tx.rollback().await?;
+    schema::expect_generations(&mut expected, &generations, describe);
+    for generation in generations.iter().filter(|known| known.state == GenerationState::Live) {
+        if let Some(view) = actual.get_mut(&(ObjectKind::View, generation.name.clone())) {
+            let made = format!("CREATE VIEW {} AS ", generation.name);
+            let text = view.definition.take().unwrap_or_default();
+            let select = text.strip_prefix(&made).unwrap_or(&text);
+            view.definition = Some(schema::view_text(select, &table_name(generation)));
+        }
+    }
+    Ok(SchemaCheck {
+        faults: schema::differences(&expected, &actual),
+        unchecked: None,
+    })
+}
+
+/// A table is its text, without its columns: those that projections have are compared one by one.
+async fn catalog(connection: &mut SqliteConnection) -> Result<Catalog, StoreError> {
+    let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
+                   AND name <> '_sqlx_migrations'";
+    let mut catalog = Catalog::new();
+    for row in sqlx::query(sql).fetch_all(&mut *connection).await? {
+        let text: String = row.try_get("sql")?;
+        let kind = match row.try_get("type")? {
+            "table" => ObjectKind::Table,
+            "trigger" => ObjectKind::Trigger,
+            "view" => ObjectKind::View,
+            _ if text.starts_with("CREATE UNIQUE") => ObjectKind::UniqueIndex,
+            _ => ObjectKind::Index,
+        };
+        let object = Object {
+            table: row.try_get("tbl_name")?,
+            definition: Some(text.clone()),
+            make: Some(text),
+        };
+        catalog.insert((kind, row.try_get("name")?), object);
+    }
+    let sql =
+        "SELECT tables.name AS table_name, columns.name AS name, columns.type AS type, columns.\"notnull\" AS needed
+               FROM sqlite_schema AS tables JOIN pragma_table_info(tables.name) AS columns
+               WHERE tables.type = 'table'";
+    for row in sqlx::query(sql).fetch_all(connection).await? {
+        let (table, name): (String, String) = (row.try_get("table_name")?, row.try_get("name")?);
+        let (of, needed): (String, bool) = (row.try_get("type")?, row.try_get("needed")?);
+        let object = Object {
+            table: table.clone(),
+            definition: Some(definition(&of, !needed)),
+            make: None,
+        };
+        catalog.insert((ObjectKind::Column, format!("{table}.{name}")), object);
+    }
+    Ok(catalog)
+}
+
+fn definition(of: &str, nullable: bool) -> String {
+    format!("{of}{}", if nullable { "" } else { " NOT NULL" })
+}
+
+fn describe(column: &Column) -> String {
+    let of = match column.kind {
+        Kind::Text | Kind::Timestamp | Kind::Date => "TEXT",
+        Kind::Integer | Kind::Boolean => "INTEGER",
+    };
+    definition(of, column.nullable)
+}

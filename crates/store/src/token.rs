@@ -1,0 +1,97 @@
+//! An API token as the store has it: everything but the token.
+
+use std::fmt;
+
+use aggregates::TokenId;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{Scopes, StoreError};
+
+/// What every token begins with.
+pub const TOKEN_PREFIX: &str = "wl_";
+/// The characters behind it: 32 bytes in base64.
+const CHARACTERS: usize = 43;
+
+/// SHA-256 of a token. A slow hash would protect guessable passwords; nobody guesses 256 random bits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of what may be a token of ours; none if it does not have a token's form.
+    pub fn of(token: &str) -> Option<Self> {
+        let characters = token.strip_prefix(TOKEN_PREFIX)?;
+        let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
+        (characters.len() == CHARACTERS && characters.bytes().all(plain)).then(|| Self(Sha256::digest(token).into()))
+    }
+
+    /// As it was stored.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// To be stored.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for TokenHash {
+    /// As [`fmt::Display`]: nobody comes from the hash of 256 random bits to the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for TokenHash {
+    /// 64 lower-case hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// A token that was made.
+#[derive(Clone)]
+pub struct StoredToken {
+    /// Its id, by which it is listed and revoked.
+    pub id: TokenId,
+    /// What its maker calls it.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// SHA-256 of the token.
+    pub hash: TokenHash,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// From when on it is no longer good.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to some minutes.
+    pub last_used_at: Option<Timestamp>,
+    /// Since when it is no longer good.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// The stored scopes.
+pub(super) fn scopes(text: &str) -> Result<Scopes, StoreError> {
+    text.parse()
+        .map_err(|error| StoreError::Corrupt(format!("scopes of a token: {error}")))
+}
+
+/// The stored hash.
+pub(super) fn hash(bytes: &[u8]) -> Result<TokenHash, StoreError> {
+    let bytes = bytes.try_into();
+    let bytes = bytes.map_err(|_| StoreError::Corrupt("the hash of a token does not have 32 bytes".to_owned()))?;
+    Ok(TokenHash::from_bytes(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_token_is_not_even_hashed() {
+        for text in ["", "wl_", "wl_x", "xx_0123456789012345678901234567890123456789012"] {
+            assert!(TokenHash::of(text).is_none(), "{text}");
+        }
+    }
+}

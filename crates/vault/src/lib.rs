@@ -1,0 +1,209 @@
+//! The keys of a ledger: data keys in memory, the master keys that wrap them, and where these come from.
+//!
+//! Layout
+//! - `keyring`: data keys in memory
+//! - `master_keys`: those that are known, and which of them wraps
+//! - `source`: where master keys come from: the settings, or
+//! - `key_file`: a file, whose keys
+//! - `transit`: a transit engine may have sealed
+//! - `rotation`: wrapping all data keys anew
+
+mod error;
+mod key_file;
+mod keyring;
+mod master_keys;
+mod rotation;
+mod source;
+mod transit;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aggregates::{Position, SubjectId};
+
+use sealing::{FingerprintKey, KeyWrapper, MasterKey, MasterKeyId, SealError, SnapshotKey};
+use store::{Lookup, Store, StoreError};
+
+pub use error::VaultError;
+pub use key_file::KeyFile;
+pub use keyring::{Keyring, SubjectKey};
+pub use master_keys::MasterKeys;
+pub use rotation::{Lacking, Reach, Rotated, Rotation, RotationError};
+pub use source::{GivenKeys, MasterKeySource};
+pub use transit::{Transit, TransitError, TransitSettings, TransitToken};
+
+secret::never_shown!(GivenKeys, KeyFile, Keyring, MasterKeys, SubjectKey, Transit, TransitSettings, TransitToken, Vault);
+
+/// How many subjects' data keys are kept in memory.
+const KEPT_KEYS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap(); // checked by the compiler: a constant
+
+/// The keys in memory: the master keys, the data keys, the fingerprint key and the one that follows from it.
+pub struct Vault {
+    masters: Arc<MasterKeys>,
+    keyring: Keyring,
+    fingerprints: Arc<FingerprintKey>,
+    snapshots: SnapshotKey,
+    created: Option<PathBuf>,
+}
+
+/// Why a vault cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenVaultError {
+    /// The key file or a wrapped key is not usable.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The store has keys already, and their master key is not where it should be.
+    #[error(
+        "there is a ledger already, and its sealed sections open only with its own master key, which should be in {0}"
+    )]
+    KeyIsMissing(String),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Vault {
+    /// Opens the vault of a store with the master keys of a source. A new ledger's first master key is made if there is
+    /// none; one that has keys already is never given another, which could open nothing. The fingerprint key comes from
+    /// the store and is made on first use; so a wrong master key is found out here.
+    ///
+    /// # Errors
+    /// [`OpenVaultError`] if store or source cannot be read, or the ledger's master key is not there.
+    pub async fn open(source: Arc<dyn MasterKeySource>, store: &dyn Store) -> Result<Self, OpenVaultError> {
+        let stored = fingerprint_key(store).await?;
+        let made = stored.is_none() && source.create().await?;
+        let created = source.file().filter(|_| made).map(Into::into);
+        let stamp = source.stamp().await?;
+        let keys = source.load().await?;
+        let Some(newest) = keys.first().map(MasterKey::id) else {
+            return Err(OpenVaultError::KeyIsMissing(source.describe()));
+        };
+        let wrapped_by = stored.as_deref().and_then(MasterKeyId::of_wrapped);
+        let current = match store.master_key().await? {
+            Some(current) => current,
+            // of two processes that start at once, one says which
+            None => store.first_master_key(wrapped_by.unwrap_or(newest)).await?,
+        };
+        let masters = Arc::new(MasterKeys::new(source, keys, Some(current))?.loaded_at(stamp));
+        let wrapped = match stored {
+            Some(wrapped) => wrapped,
+            None => {
+                let (_, offer) = FingerprintKey::create(&*masters).map_err(VaultError::from)?;
+                store.reserved_key(&FingerprintKey::subject(), &offer).await?
+            }
+        };
+        let key = masters
+            .unwrap(&FingerprintKey::subject(), &wrapped)
+            .map_err(VaultError::from)?;
+        let wrapper: Arc<dyn KeyWrapper> = masters.clone();
+        Ok(Self {
+            masters,
+            keyring: Keyring::new(wrapper, KEPT_KEYS),
+            fingerprints: Arc::new(FingerprintKey::new(&key)),
+            snapshots: SnapshotKey::new(&key),
+            created,
+        })
+    }
+
+    /// A name of the ledger that it keeps for ever, in every backup: it follows from the fingerprint key.
+    pub fn ledger_name(&self) -> String {
+        self.fingerprints.of(b"warmledger ledger name v1").to_string()
+    }
+
+    /// The file of the master key, if opening has made it.
+    pub fn created(&self) -> Option<&PathBuf> {
+        self.created.as_ref()
+    }
+
+    /// The master keys.
+    pub fn masters(&self) -> &Arc<MasterKeys> {
+        &self.masters
+    }
+
+    /// A subject's data key, if it is in memory. One that was wrapped by a master key which is not known makes its source
+    /// be asked again: there was a rotation.
+    ///
+    /// # Errors
+    /// As [`KeyWrapper::unwrap`].
+    pub async fn key(&self, subject: &SubjectId) -> Result<Option<SubjectKey>, VaultError> {
+        match self.keyring.get(subject) {
+            Err(SealError::OtherMasterKey { .. }) => {
+                self.masters.look_again().await?;
+                let found = self.keyring.get(subject);
+                if found.is_err() {
+                    // what is stored may have been wrapped anew since it was read
+                    self.keyring.forget(subject);
+                }
+                Ok(found?)
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// Takes the data keys of subjects into memory, as far as the store has some.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn fetch(&self, store: &dyn Store, subjects: Vec<SubjectId>) -> Result<(), StoreError> {
+        if subjects.is_empty() {
+            return Ok(());
+        }
+        let lookup = Lookup {
+            subjects,
+            ..Lookup::default()
+        };
+        for key in store.lookup(&lookup).await?.keys {
+            self.keyring.insert_wrapped(key);
+        }
+        Ok(())
+    }
+
+    /// Wraps new data keys under the master key that the store names: another process may have rotated it.
+    ///
+    /// # Errors
+    /// [`OpenVaultError`] if the store cannot be read, or the source does not have that key.
+    pub async fn follow(&self, store: &dyn Store) -> Result<(), OpenVaultError> {
+        match store.master_key().await? {
+            Some(current) if current != self.masters.id() || self.masters.missing().is_some() => {
+                Ok(self.masters.wrap_under(current).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Forgets the key of a subject that was erased at this position.
+    pub fn erase(&self, subject: &SubjectId, position: Position) {
+        self.keyring.erase(subject, position);
+    }
+
+    /// The data keys in memory.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The key that streams' snapshots are tagged under.
+    pub fn snapshots(&self) -> &SnapshotKey {
+        &self.snapshots
+    }
+
+    /// The key that makes fingerprints.
+    pub fn fingerprints(&self) -> &Arc<FingerprintKey> {
+        &self.fingerprints
+    }
+}
+
+/// The fingerprint key as it is stored.
+async fn fingerprint_key(store: &dyn Store) -> Result<Option<Vec<u8>>, StoreError> {
+    let lookup = Lookup {
+        subjects: vec![FingerprintKey::subject()],
+        ..Lookup::default()
+    };
+    Ok(store
+        .lookup(&lookup)
+        .await?
+        .keys
+        .into_iter()
+        .next()
+        .map(|key| key.wrapped))
+}
