@@ -4,6 +4,7 @@
 //! - `webhooks`: the way in
 //! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
 //! - `diff`: what changed between two moments, and by which events
+//! - `documents`: how the API document describes what lower layers make
 //! - `reveal`: handing out credentials
 //! - `access`: who did what
 //! - `tokens`: API tokens
@@ -26,6 +27,7 @@ mod auth;
 mod checkpoints;
 mod consumers;
 mod diff;
+mod documents;
 mod domains;
 mod erased;
 mod events;

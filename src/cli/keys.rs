@@ -18,8 +18,8 @@ use crate::processes;
 use crate::service::{master_keys, open_store};
 use crate::settings::Settings;
 use crate::store::{EventFilter, EventQuery, Mode, Store};
-use sealing::{KeyWrapper, MasterKey, MasterKeyId};
 use crate::vault::{Reach, Rotation, RotationError, Vault};
+use sealing::{KeyWrapper, MasterKey, MasterKeyId};
 
 /// The arguments of `warmledger keys`.
 #[derive(Args)]

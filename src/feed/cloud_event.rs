@@ -12,7 +12,7 @@ use crate::store::{StoreError, StoredEvent};
 const OWN_SOURCE: &str = "/api/v1/access";
 
 /// An event in the JSON format of CloudEvents 1.0. Nothing that is sealed is in it.
-#[derive(Serialize, utoipa::ToSchema)]
+#[derive(Serialize)]
 pub struct CloudEvent {
     /// The version of CloudEvents.
     specversion: &'static str,
@@ -30,7 +30,6 @@ pub struct CloudEvent {
     /// Of `data`.
     datacontenttype: &'static str,
     /// The plain facts, byte for byte as they are stored.
-    #[schema(value_type = Object)]
     data: Box<RawValue>,
     /// Extension: its place in the ledger, 1, 2, 3, … without gaps.
     position: u64,

@@ -18,11 +18,10 @@ const SHOWN: usize = 50;
 pub const SEEN_EVERY: Duration = Duration::from_secs(10);
 
 /// How a named consumer is doing.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerStatus {
     /// Its name.
-    #[schema(value_type = String)]
     pub name: ConsumerName,
     /// What it reads; without any condition, everything.
     pub filter: EventFilter,
@@ -30,7 +29,6 @@ pub struct ConsumerStatus {
     pub position: u64,
     /// Whose it is: a token's id, or `admin`. Only they, and tokens with the scope `operate`, may change it. Null of one that was made
     /// before this was kept, which anybody may change, and of the relay's.
-    #[schema(value_type = Option<String>)]
     pub owner: Option<ActorId>,
     /// How many events have been recorded after its checkpoint, whether its filter lets them pass or not.
     pub lag: u64,

@@ -12,6 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{AnyToken, Audit, Operate, Scope, require};
+use super::documents;
 use super::events::{known_category, known_types, no_such_consumer};
 use super::extract::{Body, NoParameters, Path, Query};
 use super::list::Page;
@@ -37,7 +38,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     operation_id = "listConsumers",
     tag = "consumers",
     security(("bearer" = ["operate"])),
-    responses((status = 200, body = Page<ConsumerStatus>, description = "All consumers."), Refusals)
+    responses((status = 200, body = Page<documents::ConsumerStatus>, description = "All consumers."), Refusals)
 )]
 async fn list(
     _: Scope<Operate>,
@@ -59,7 +60,7 @@ async fn list(
     params(("name" = String, Path, description = "The consumer.")),
     security(("bearer" = ["audit"])),
     responses(
-        (status = 200, body = ConsumerStatus, description = "The consumer."),
+        (status = 200, body = documents::ConsumerStatus, description = "The consumer."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
         Refusals
     )
@@ -79,6 +80,7 @@ async fn show(
 struct ConsumerRequest {
     /// What it reads; everything, if left out.
     #[serde(default)]
+    #[schema(value_type = documents::EventFilter)]
     filter: EventFilter,
     /// Its checkpoint; if left out, a new consumer begins before the first event, and another one's stays where it is.
     position: Option<u64>,
@@ -101,8 +103,8 @@ struct ConsumerRequest {
     request_body = ConsumerRequest,
     security(("bearer" = ["audit"])),
     responses(
-        (status = 200, body = ConsumerStatus, description = "It was there, and is as wanted now."),
-        (status = 201, body = ConsumerStatus, description = "It is new."),
+        (status = 200, body = documents::ConsumerStatus, description = "It was there, and is as wanted now."),
+        (status = 201, body = documents::ConsumerStatus, description = "It is new."),
         (
             status = 409,
             body = Problem,
@@ -237,7 +239,7 @@ struct CommitRequest {
     request_body = CommitRequest,
     security(("bearer" = ["audit"])),
     responses(
-        (status = 200, body = ConsumerStatus, description = "It is stored."),
+        (status = 200, body = documents::ConsumerStatus, description = "It is stored."),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
         (
             status = 409,

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{AnyToken, Denied, Read, Scope, admit};
+use super::documents;
 use super::extract::{Path, Query, Words};
 use super::problem::Refusals;
 use super::projections::named;
@@ -72,7 +73,7 @@ struct Row {
     responses(
         (
             status = 200,
-            body = Diff,
+            body = documents::Diff,
             description = "What changed; nothing, where no event in between changed the row.",
             headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
         ),
@@ -117,7 +118,7 @@ struct Moments {
     responses(
         (
             status = 200,
-            body = Diff,
+            body = documents::Diff,
             description = "What changed; nothing, where no event in between changed the order.",
             headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
         ),

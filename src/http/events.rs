@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
+use super::documents;
 use super::extract::{Limit, Number, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
@@ -167,6 +168,7 @@ pub(super) fn known_category(category: &Category) -> Result<(), String> {
 #[derive(Serialize, utoipa::ToSchema)]
 struct FeedPage {
     /// The events.
+    #[schema(value_type = Vec<documents::CloudEvent>)]
     items: Vec<CloudEvent>,
     /// What to send as `after` for the next page; null where there is none for now. Under a filter a page may have few
     /// items or none and a next one all the same: it looks through 50,000 positions at most.

@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
+use super::documents;
 use super::extract::{Body, NoParameters, Path, Query};
 use super::problem::Refusals;
 use super::{App, Problem, reveal};
@@ -43,7 +44,7 @@ struct EvidenceRequest {
 #[allow(dead_code, reason = "only its schema is used")]
 struct OpenedEvidence {
     /// All but the body.
-    finding: Finding,
+    finding: documents::Finding,
     /// The exact bytes that were received, in base64; left out unless asked for.
     #[schema(nullable = false)]
     body_base64: Option<String>,

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Operate, Scope};
+use super::documents;
 use super::extract::{NoParameters, Path, Query};
 use super::list::Page;
 use super::problem::Refusals;
@@ -40,7 +41,7 @@ pub(super) fn named(name: &str) -> Result<&'static dyn AnyProjection, Problem> {
     operation_id = "listProjections",
     tag = "projections",
     security(("bearer" = ["operate"])),
-    responses((status = 200, body = Page<Status>, description = "All projections."), Refusals)
+    responses((status = 200, body = Page<documents::ProjectionStatus>, description = "All projections."), Refusals)
 )]
 async fn list(
     _: Scope<Operate>,

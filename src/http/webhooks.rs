@@ -15,6 +15,7 @@ use serde::Serialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::documents;
 use super::extract::Path;
 use super::reading::POSITION;
 use super::server::Cut;
@@ -34,6 +35,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[derive(Serialize, utoipa::ToSchema)]
 pub(super) struct Received {
     /// What became of it.
+    #[schema(value_type = documents::WebhookOutcome)]
     status: Outcome,
     /// The event's position; of a duplicate, the first one's.
     #[schema(value_type = u64)]

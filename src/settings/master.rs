@@ -7,8 +7,8 @@ use reqwest::Url;
 use super::error::Problem;
 use super::read::Reader;
 use super::values;
-use sealing::{KeyMaterial};
 use crate::vault::{TransitSettings, TransitToken};
+use sealing::KeyMaterial;
 
 const DEFAULT_MOUNT: &str = "transit";
 

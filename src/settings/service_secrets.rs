@@ -40,8 +40,7 @@ impl ServiceSecrets {
             Some(token) => token.clone(),
             None => match read(SecretFile::AdminToken)? {
                 token if token.chars().all(|c| c.is_ascii_graphic()) => {
-                    long_enough(&token)
-                        .map_err(|problem| malformed(dir, SecretFile::AdminToken, &problem))?;
+                    long_enough(&token).map_err(|problem| malformed(dir, SecretFile::AdminToken, &problem))?;
                     Secret::new(token.to_string())
                 }
                 _ => {

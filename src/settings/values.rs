@@ -8,12 +8,12 @@ use std::{
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use store::url::nearest;
 use crate::{
     ingest::signature::Scheme,
     secret::{Secret, Wiped},
     tlog,
 };
+use store::url::nearest;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +97,9 @@ pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
 pub(super) fn parse_token(text: &str) -> Result<Secret<String>, String> {
     match text {
         "" => Err("is empty".to_owned()),
-        _ if text.chars().all(|c| c.is_ascii_graphic()) => secret::long_enough(text).map(|()| Secret::new(text.to_owned())),
+        _ if text.chars().all(|c| c.is_ascii_graphic()) => {
+            secret::long_enough(text).map(|()| Secret::new(text.to_owned()))
+        }
         _ => Err("holds a character that no HTTP header can carry; allowed are visible ASCII characters".to_owned()),
     }
 }

@@ -5,9 +5,9 @@ mod sources;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
+use warmledger::sealing::{KeyWrapper, MasterKeyId};
 use warmledger::service::master_keys;
 use warmledger::store::Store;
-use warmledger::sealing::{KeyWrapper, MasterKeyId};
 use warmledger::vault::{Reach, Rotation, RotationError, Vault};
 
 use crate::cli::program::Program;

@@ -3,8 +3,8 @@
 use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
 use serde_json::Value;
 use warmledger::ledger::leaf::{Envelope, SectionHashes};
-use warmledger::store::SealedSections;
 use warmledger::sealing::Sealed;
+use warmledger::store::SealedSections;
 
 use crate::on_both_stores;
 use crate::support::log::sound_log;

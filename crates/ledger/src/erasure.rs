@@ -26,8 +26,8 @@ pub use restore::{RestoreError, Restored, restore};
 pub use watch::follow;
 
 use crate::{Ledger, OpenError, Reader, RecordError};
-use store::{Mark, Store, StoreError, SubjectState};
 use sealing::FingerprintKey;
+use store::{Mark, Store, StoreError, SubjectState};
 
 /// What came of an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]

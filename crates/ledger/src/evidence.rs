@@ -47,17 +47,14 @@ pub struct Evidence {
 }
 
 /// What is told of it: all but the body.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The event's position.
-    #[schema(value_type = u64)]
     pub position: Position,
     /// The sender's id of it.
-    #[schema(value_type = String)]
     pub event_id: EventId,
     /// Who sent it.
-    #[schema(value_type = String)]
     pub source: Source,
     /// The stored event type.
     #[serde(rename = "type")]

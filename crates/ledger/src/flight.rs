@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::plan::Plan;
 use super::writer::{BATCH, Pending};
-use store::{Append, Store, StoreError};
 use store::tasks;
+use store::{Append, Store, StoreError};
 
 type Appended = Result<Append, StoreError>;
 type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;

@@ -5,9 +5,9 @@ use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, So
 use super::body_hash::BodyHash;
 use super::original::Original;
 use super::same::same;
-use secret::Secret;
 use crate::sections::Spelling;
 use sealing::{FingerprintKey, Packed, SealError};
+use secret::Secret;
 
 /// The parts of a webhook that are sealed, in plaintext.
 pub struct PlainSections {

@@ -17,9 +17,9 @@ use serde::Serialize;
 
 use crate::content::{self, TooLong};
 use crate::{Incoming, Ledger, Original, PlainSections, Receipt, RecordError};
-use secret::{Secret, Wiped};
-use sealing::FingerprintKey;
 use payload::Delivery;
+use sealing::FingerprintKey;
+use secret::{Secret, Wiped};
 use signature::{Refusal, SIGNATURE_HEADER, Scheme, Screened, TIMESTAMP_HEADER, Verifier};
 
 /// Says that a body is compressed.
@@ -50,7 +50,7 @@ pub enum IngestError {
 }
 
 /// What can be said of the signature on an original.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "camelCase")]
 pub enum SignatureFinding {
     /// One of the source's keys gives it.
@@ -58,7 +58,6 @@ pub enum SignatureFinding {
         /// Which: 1 is the first one in the settings.
         key: usize,
         /// What is signed.
-        #[schema(value_type = String)]
         scheme: Scheme,
         /// Whether the time of sending is part of what is signed.
         #[serde(rename = "timestampIsSigned")]

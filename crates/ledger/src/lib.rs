@@ -57,9 +57,9 @@ pub use incoming::{Incoming, PlainSections};
 pub use original::Original;
 pub use reader::{OpenError, Reader};
 
+use access::AccessEntry;
 use store::{Store, StoreError};
 use vault::{OpenVaultError, Vault, VaultError};
-use access::AccessEntry;
 use writer::{Pending, Work, Writer};
 
 /// How long a failure to record counts that was not followed by a success: then whoever stopped sending may send again, and find out.
@@ -69,9 +69,8 @@ const REMEMBERED: Duration = Duration::from_secs(10);
 const WAITING_KIB: usize = 64 * 1024;
 
 /// What became of a webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[schema(as = WebhookOutcome)]
 pub enum Outcome {
     /// It is a new event now.
     Recorded,

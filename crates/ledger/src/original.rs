@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use secret::{Secret, Wiped};
 use crate::sections::Spelling;
+use secret::{Secret, Wiped};
 
 /// The exact body and the headers that sign it, as they are kept for evidence.
 pub struct Original {

@@ -31,10 +31,10 @@ use super::route::{Route, Trace, route};
 use super::snapshot::{self, Keeper};
 use super::writer::{Pending, Work};
 use super::{Incoming, Outcome, Receipt, RecordError};
+use sealing::{Context, Packed, Section};
 use store::clock;
 use store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
 use tlog::{Frontier, Growth, Hash};
-use sealing::{Context, Packed, Section};
 use vault::{SubjectKey, Vault};
 
 /// Whether to trust that what the caches don't know is new.

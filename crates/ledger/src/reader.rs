@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::incoming::prefix;
 use super::original::Original;
-use secret::Secret;
 use crate::sections::{Parts, Spelling};
-use store::{Lookup, Store, StoreError, StoredEvent};
 use sealing::{Context, DataKey, SealError, Section};
+use secret::Secret;
+use store::{Lookup, Store, StoreError, StoredEvent};
 use vault::{Vault, VaultError};
 
 /// Why a sealed section cannot be opened.

@@ -9,10 +9,10 @@ use projections::accounts::{AccountView, Part, Place};
 use serde::Deserialize;
 
 use crate::{OpenError, Reader};
-use secret::Secret;
-use store::{Store, StoreError, StoredEvent};
 use aggregates::visible::is_blank;
+use secret::Secret;
 pub use seed::NoCode;
+use store::{Store, StoreError, StoredEvent};
 
 /// Where the sealed parts of one mailbox are, of each the newest first: the first that is not blank counts.
 #[derive(Clone, Debug, Default)]

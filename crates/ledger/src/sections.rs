@@ -16,9 +16,9 @@ use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use secret::Secret;
 use aggregates::visible::is_blank;
 use json::{Json, Length};
+use secret::Secret;
 pub(crate) use spelling::Reader;
 pub use spelling::{Parts, Spelling};
 

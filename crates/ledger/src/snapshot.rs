@@ -15,10 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::cache::StreamState;
-use store::{NewEvent, Store, StreamSnapshot};
-use store::tasks;
-use tlog::Hash;
 use sealing::{SNAPSHOT_TAG, SnapshotKey};
+use store::tasks;
+use store::{NewEvent, Store, StreamSnapshot};
+use tlog::Hash;
 
 /// What a snapshot is of. To be counted up with every change of what an order makes of its events, or of how it is written.
 const LABEL: &str = "warmledger order v1";

@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::checkpoints;
-use ledger::leaf::leaf_of_row;
 use crate::proofs;
+use ledger::leaf::leaf_of_row;
 use store::{KeptCheckpoint, KeptKey, Lookup, Store, StoreError, TreeStore};
 use tlog::{self, NoteVerifier};
 

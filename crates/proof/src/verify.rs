@@ -36,12 +36,12 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use store::{Outline, Store, StoreError};
+use signed::Expected;
 use store::tasks;
+use store::{Outline, Store, StoreError};
+use times::Times;
 use tlog::{Frontier, NoteVerifier};
 use vault::MasterKeySource;
-use signed::Expected;
-use times::Times;
 
 /// At most so many findings of each kind are listed; the first one is what counts.
 const LISTED: usize = 5;

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::RunError;
-use store::{EventQuery, Store, StoreError, StoredEvent};
 use store::tasks;
+use store::{EventQuery, Store, StoreError, StoredEvent};
 
 /// So many portions wait at most, beside the one that is folded and the one that is read.
 const WAITING: usize = 2;

@@ -14,7 +14,7 @@ use super::erased::Erased;
 use store::Store;
 
 /// What changed in one row after one position and up to another.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diff {
     /// The projection.
@@ -22,17 +22,15 @@ pub struct Diff {
     /// The row.
     pub key: String,
     /// The position before the changes.
-    #[schema(value_type = u64)]
     pub from: Position,
     /// The position after the changes.
-    #[schema(value_type = u64)]
     pub to: Position,
     /// The fields that an event changed, by path.
     pub changes: Vec<Change>,
 }
 
 /// A field that changed; before and after are the same where it was changed back.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// Where the field stands in the row, e.g. `/domains/example.com/status`: a JSON Pointer (RFC 6901), but that the
@@ -47,11 +45,10 @@ pub struct Change {
 }
 
 /// An event that changed a field.
-#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChangedBy {
     /// Its position.
-    #[schema(value_type = u64)]
     pub position: Position,
     /// What happened.
     #[serde(rename = "type")]

@@ -43,8 +43,8 @@ mod tests {
     use aggregates::Position;
 
     use super::*;
-    use store::clock;
     use store::GenerationState;
+    use store::clock;
 
     fn at(position: u64) -> Generation {
         Generation {

@@ -15,8 +15,8 @@ use super::advance::{Prepared, Step, Target, advance};
 use super::pace::Pace;
 use super::step_size::StepSize;
 use super::wide::{Folding, Gathered, Limits};
-use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 use store::tasks;
+use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 
 /// Events of the first step: many, since nobody waits for a single one.
 const FIRST_STEP: u32 = 5_000;

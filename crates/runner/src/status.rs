@@ -16,9 +16,8 @@ use store::{EventQuery, Generation, GenerationState, ParkedCount, Store, StoreEr
 const STEPS: u32 = 100;
 
 /// How a projection is doing.
-#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = ProjectionStatus)]
 pub struct Status {
     /// The projection.
     pub name: &'static str,

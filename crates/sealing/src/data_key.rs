@@ -65,12 +65,7 @@ impl DataKey {
     /// # Errors
     /// [`SealError::Tampered`] if the bytes were altered, belong elsewhere or to another prefix; [`SealError::Corrupt`]
     /// if what was sealed cannot be unpacked.
-    pub fn open(
-        &self,
-        context: &Context<'_>,
-        sealed: &Sealed,
-        prefix: &[&[u8]],
-    ) -> Result<Secret<Vec<u8>>, SealError> {
+    pub fn open(&self, context: &Context<'_>, sealed: &Sealed, prefix: &[&[u8]]) -> Result<Secret<Vec<u8>>, SealError> {
         let (&byte, rest) = sealed.as_bytes().split_first().ok_or(SealError::Tampered)?;
         // a format of a later version looks altered to this one: it cannot build that version's associated data
         let format = Format::from_byte(byte).ok_or(SealError::Tampered)?;

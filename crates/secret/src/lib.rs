@@ -120,4 +120,10 @@ pub fn long_enough(secret: &str) -> Result<(), String> {
     }
 }
 
-never_shown!(Secret<String>, Secret<Vec<u8>>, Wiped<Vec<u8>>, Wiped<String>, Wiped<[u8; 32]>);
+never_shown!(
+    Secret<String>,
+    Secret<Vec<u8>>,
+    Wiped<Vec<u8>>,
+    Wiped<String>,
+    Wiped<[u8; 32]>
+);

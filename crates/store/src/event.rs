@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{Head, StoreError};
-use tlog::Hash;
 use sealing::{Sealed, Section};
+use tlog::Hash;
 
 /// The sealed parts of an event. Absent where the webhook had nothing of the kind.
 #[derive(Clone, Default)]

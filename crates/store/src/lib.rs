@@ -67,15 +67,15 @@ pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, Parts, RowQuery, StoredRow,
 };
 pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
-pub use sqlite::{SqliteStore, copy as copy_sqlite};
 pub use scope::{Scope, Scopes};
+pub use sqlite::{SqliteStore, copy as copy_sqlite};
 pub use token::{StoredToken, TOKEN_PREFIX, TokenHash};
 pub use tree::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, RawHead, TreeHead, TreeStore};
 pub use trim::{WriteAheadLog, keep_trimmed};
 
 use crate::url::DatabaseUrl;
-use tlog::Growth;
 use sealing::WrappedKey;
+use tlog::Growth;
 
 /// The end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,9 +69,9 @@ use super::{
 };
 use crate::TokenHash;
 use crate::postgres_url::PostgresUrl;
-use tlog::{Growth, Hash};
 use migrate::MIGRATIONS;
 use servers::Chosen;
+use tlog::{Growth, Hash};
 
 /// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
 const LANES: u32 = 2;

@@ -47,7 +47,7 @@ impl Parts {
 }
 
 /// Which events pass: those that meet every condition. Without any, all do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EventFilter {
     /// Only events of one of these stored types; any type if there is none.
@@ -55,15 +55,12 @@ pub struct EventFilter {
     pub types: Vec<String>,
     /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub category: Option<Category>,
     /// Only events of this stream.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub stream: Option<StreamId>,
     /// Only events that are about this user, by the `userId` of an order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>)]
     pub subject: Option<SubjectId>,
 }
 

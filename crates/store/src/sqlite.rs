@@ -63,8 +63,8 @@ use super::{
     StoredRow, StoredToken, StreamSnapshot, Switch, TreeHead, TreeStore, WriteAheadLog,
 };
 use crate::TokenHash;
-use tlog::{Growth, Hash};
 use migrate::MIGRATIONS;
+use tlog::{Growth, Hash};
 
 /// How long a statement waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

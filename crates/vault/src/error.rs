@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use sealing::SealError;
 use super::TransitError;
+use sealing::SealError;
 use secret::data_dir::DataDirError;
 
 /// Why something cannot be sealed, opened, wrapped or read. Never holds a plaintext or a key.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
 
-use sealing::{KeyMaterial, MasterKey, MasterKeyId};
 use super::{MasterKeySource, Transit, VaultError};
-use secret::data_dir::{self, DataDirError};
+use sealing::{KeyMaterial, MasterKey, MasterKeyId};
 use secret::Wiped;
+use secret::data_dir::{self, DataDirError};
 
 /// The file, and what seals its lines.
 pub struct KeyFile {

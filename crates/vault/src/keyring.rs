@@ -154,7 +154,10 @@ mod tests {
     use sealing::{Fingerprint, FingerprintKey, KeyMaterial, MasterKey, MasterKeyId};
 
     fn keyring(capacity: usize) -> Keyring {
-        Keyring::new(Arc::new(MasterKey::new(&KeyMaterial::generate())), NonZeroUsize::new(capacity).unwrap())
+        Keyring::new(
+            Arc::new(MasterKey::new(&KeyMaterial::generate())),
+            NonZeroUsize::new(capacity).unwrap(),
+        )
     }
 
     /// Equal for equal keys.
@@ -286,9 +289,6 @@ mod tests {
         let (new_key, new) = keyring.create(&subject("U1")).unwrap();
         keyring.insert_wrapped(stored("U1", &old, 0));
         keyring.insert_wrapped(stored("U1", &new, 7));
-        assert_eq!(
-            same(&keyring.get(&subject("U1")).unwrap().unwrap().key),
-            same(&new_key)
-        );
+        assert_eq!(same(&keyring.get(&subject("U1")).unwrap().unwrap().key), same(&new_key));
     }
 }

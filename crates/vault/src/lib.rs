@@ -33,7 +33,17 @@ pub use rotation::{Lacking, Reach, Rotated, Rotation, RotationError};
 pub use source::{GivenKeys, MasterKeySource};
 pub use transit::{Transit, TransitError, TransitSettings, TransitToken};
 
-secret::never_shown!(GivenKeys, KeyFile, Keyring, MasterKeys, SubjectKey, Transit, TransitSettings, TransitToken, Vault);
+secret::never_shown!(
+    GivenKeys,
+    KeyFile,
+    Keyring,
+    MasterKeys,
+    SubjectKey,
+    Transit,
+    TransitSettings,
+    TransitToken,
+    Vault
+);
 
 /// How many subjects' data keys are kept in memory.
 const KEPT_KEYS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap(); // checked by the compiler: a constant

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use aggregates::SubjectId;
 use tokio::sync::Mutex;
 
-use sealing::{DataKey, KeyWrapper, MasterKey, MasterKeyId, SealError};
 use super::{MasterKeySource, VaultError};
+use sealing::{DataKey, KeyWrapper, MasterKey, MasterKeyId, SealError};
 
 /// A source is not asked again for a key that it did not have before so much time is over: whoever waits for such a key
 /// tries again at once and often.

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use aggregates::SubjectId;
 use tokio::time::sleep;
 
-use sealing::{KeyWrapper, MasterKey, MasterKeyId, SealError, WrappedKey};
 use super::{MasterKeys, Vault, VaultError};
+use sealing::{KeyWrapper, MasterKey, MasterKeyId, SealError, WrappedKey};
 use store::processes::{self, BEAT, Label};
 use store::{Duty, LEASE_TERM, Lease, Rewrapped, Store, StoreError};
 
@@ -164,7 +164,10 @@ impl<'a> Rotation<'a> {
                 let Some(last) = step.last() else { break };
                 after = Some(last.subject.clone());
                 let wrapped: Result<Vec<Rewrapped>, SealError> = step.into_iter().map(|key| self.wrap(key)).collect();
-                rewrapped += self.store.rewrap(&wrapped.map_err(VaultError::from)?, Some(self.lease.fence())).await?;
+                rewrapped += self
+                    .store
+                    .rewrap(&wrapped.map_err(VaultError::from)?, Some(self.lease.fence()))
+                    .await?;
                 progress(rewrapped, total.max(rewrapped));
             }
             left = self.left().await?;

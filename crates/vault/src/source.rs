@@ -4,8 +4,8 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use super::VaultError;
 use sealing::{KeyMaterial, MasterKey, MasterKeyId};
-use super::{VaultError};
 
 /// A place that keeps master keys: several while a rotation is under way, or while backups from before one are kept.
 #[async_trait]

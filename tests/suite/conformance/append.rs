@@ -3,8 +3,8 @@
 use aggregates::{Position, StreamId, SubjectId};
 use jiff::Timestamp;
 use projections::testing::{assigned, failed};
-use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store, StreamSnapshot};
 use warmledger::sealing::Sealed;
+use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store, StreamSnapshot};
 
 use crate::on_both_stores;
 use crate::support::Database;

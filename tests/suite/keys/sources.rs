@@ -2,12 +2,12 @@
 
 use axum::http::StatusCode;
 use reqwest::Url;
+use warmledger::sealing::KeyMaterial;
 use warmledger::secret::Secret;
 use warmledger::service::Service;
 use warmledger::settings::{MasterKeySettings, Settings};
 use warmledger::store::Duty;
 use warmledger::tls::Certificates;
-use warmledger::sealing::{KeyMaterial};
 use warmledger::vault::{TransitSettings, TransitToken};
 
 use super::{email, in_use};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
-use warmledger::settings::read_webhook_keys;
 use warmledger::secret::Secret;
+use warmledger::settings::read_webhook_keys;
 use warmledger::simulate::SendOptions;
 
 use super::Database;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use projections::Column;
 use tokio::sync::Semaphore;
 use warmledger::access::TokenHash;
+use warmledger::sealing::{MasterKeyId, WrappedKey};
 use warmledger::store::{
     Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Fence,
     Floor, Found, Generation, GenerationState, Head, KeyStore, Lease, LeaseState, Lookup, Mark, ParkedCount, ParkedRow,
@@ -20,7 +21,6 @@ use warmledger::store::{
 use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
 use warmledger::store::{Process, ProcessStore, SeenProcess};
 use warmledger::tlog::{Growth, Hash};
-use warmledger::sealing::{MasterKeyId, WrappedKey};
 
 /// What happens to one append.
 pub enum Fault {

@@ -7,9 +7,9 @@ use projections::AnyProjection;
 use tokio_util::sync::CancellationToken;
 use warmledger::ledger::leaf::Envelope;
 use warmledger::runner;
+use warmledger::sealing::{FingerprintKey, MasterKeyId, Sealed, WRAPPED_KEY};
 use warmledger::store::{Append, Batch, EventQuery, NewEvent, Parts, Reference, SealedSections, Store, StoredEvent};
 use warmledger::tlog::Growth;
-use warmledger::sealing::{FingerprintKey, MasterKeyId, Sealed, WRAPPED_KEY};
 
 /// Every event, with its sealed sections.
 pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {

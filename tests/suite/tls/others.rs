@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use warmledger::sealing::KeyMaterial;
 use warmledger::secret::Secret;
 use warmledger::settings::{MasterKeySettings, NatsUrl};
 use warmledger::tls::Certificates;
-use warmledger::sealing::{KeyMaterial};
 use warmledger::vault::{Transit, TransitSettings, TransitToken};
 
 use crate::erasure::assignment;

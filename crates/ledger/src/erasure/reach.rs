@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 use aggregates::{Domain, MailboxId, OrderEvent, OrderId, Position, StreamId, SubjectId, SubscriptionId};
 
 use crate::{OpenError, Reader};
-use store::{EventFilter, EventQuery, Store, StoreError};
 use named::Named;
+use store::{EventFilter, EventQuery, Store, StoreError};
 
 /// Subjects, and events of the user, that are read together.
 const PAGE: u32 = 500;

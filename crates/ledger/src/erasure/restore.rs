@@ -9,7 +9,7 @@ use std::sync::Arc;
 use aggregates::{AccessEvent, AccessFacts, Actor, EventId, Position, Source, SubjectId};
 
 use super::{EffectError, Erasure, ErasureJournal, JournalError, effect};
-use crate::{RecordError};
+use crate::RecordError;
 use store::{Lookup, Mark, Store, StoreError};
 
 /// Erasures that are looked up at once.

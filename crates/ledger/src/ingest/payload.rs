@@ -19,10 +19,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use secret::{Secret, Wiped};
 use crate::sections::Spelling;
 use aggregates::visible::is_blank;
 use object::Object;
+use secret::{Secret, Wiped};
 use text::event_name;
 
 /// The most characters of a provider's own word that are kept among the facts: an event name, a status.

@@ -6,8 +6,8 @@ use aggregates::{Position, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable, vault};
 use crate::RecordError;
-use sealing::{DataKey};
-use vault::{SubjectKey};
+use sealing::DataKey;
+use vault::SubjectKey;
 
 /// What a plan says of a subject's key.
 pub(super) enum Planned {

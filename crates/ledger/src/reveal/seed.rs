@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use totp_rs::{Builder, Totp};
 use url::form_urlencoded;
 
-use secret::Secret;
 use aggregates::visible::{is_blank, is_invisible};
+use secret::Secret;
 
 /// How an address begins.
 const SCHEME: &str = "otpauth://";

@@ -11,8 +11,8 @@ use aggregates::{AssignedMailbox, EventId, MailboxId, MailboxesAssigned, OrderEv
 
 use super::json::{Json, Length, Rest, Sink};
 use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
-use secret::Wiped;
 pub(crate) use read::Reader;
+use secret::Wiped;
 
 /// How a body was spelled: the first byte of an encoded original that does not hold it. `2` is taken
 /// (`ledger/original.rs`), as are `{` and the bytes of JSON.

@@ -4,9 +4,9 @@ use projections::testing::{Delivery, assigned, created, failed, quarantined, sub
 use proptest::prelude::*;
 
 use super::*;
-use store::SealedSections;
 use sealing::DataKey;
 use secret::Wiped;
+use store::SealedSections;
 
 const LEAF: Hash = [3; 32];
 

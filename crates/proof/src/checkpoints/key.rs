@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use aggregates::{EventId, IdError};
 
-use store::clock;
-use secret::data_dir::{self, DataDirError, SecretFile};
 use crate::proofs;
 use secret::Secret;
+use secret::data_dir::{self, DataDirError, SecretFile};
+use store::clock;
 use store::{NewCheckpoint, StoreError, TreeStore};
 use tlog::{NoteSigner, NoteVerifier};
 

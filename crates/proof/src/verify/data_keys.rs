@@ -6,8 +6,8 @@ use std::sync::Arc;
 use aggregates::SubjectId;
 
 use super::{Finding, FindingKind, LISTED, Report};
+use sealing::{KeyWrapper, SealError, WRAPPED_KEY, WrappedKey};
 use store::{EventFilter, EventQuery, Lookup, Parts, Store, StoreError};
-use sealing::{KeyWrapper, WRAPPED_KEY, WrappedKey, SealError};
 use vault::{MasterKeySource, MasterKeys};
 
 /// Keys that are read at once.

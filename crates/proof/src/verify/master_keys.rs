@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::told::Deed;
 use super::{Finding, FindingKind};
-use store::{Store, StoreError};
 use sealing::FingerprintKey;
+use store::{Store, StoreError};
 
 /// What the tables say.
 pub(super) struct Stored {

@@ -9,8 +9,8 @@ use axum::routing::post;
 use tokio::net::TcpListener;
 
 use super::*;
-use ledger::ingest::signature::Verifier;
 use crate::{Options, Scenario};
+use ledger::ingest::signature::Verifier;
 
 /// One request as the receiver saw it.
 struct Seen {

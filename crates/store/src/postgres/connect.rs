@@ -6,10 +6,10 @@ use std::path::Path;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
+use crate::StoreError;
+use crate::postgres_url::{Host, PostgresUrl, Server, SslMode};
 use secret::data_dir::{self, DataDirError};
 use secret::{Secret, Wiped};
-use crate::postgres_url::{Host, PostgresUrl, Server, SslMode};
-use crate::StoreError;
 use tls::Certificates;
 
 /// The client's name, unless the URL gives one.

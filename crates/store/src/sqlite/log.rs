@@ -9,9 +9,7 @@ use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 use super::tree;
 use crate::clock::{now, rfc3339_micros};
 use crate::tree::hash;
-use crate::{
-    Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, SealedSections, StoreError, StoredEvent,
-};
+use crate::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, SealedSections, StoreError, StoredEvent};
 use sealing::{Sealed, Section};
 
 /// Result codes of a broken key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::text::moment;
 use super::{Problem, optional};
-use secret::Secret;
 use crate::sections::{Personal, PersonalMailbox, Reader, SecretMailbox, Secrets, Text};
+use secret::Secret;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

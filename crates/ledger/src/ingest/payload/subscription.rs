@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::text::{MAX_TEXT_CHARS, domain, moment, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required, section};
-use secret::Secret;
 use aggregates::visible::is_blank;
+use secret::Secret;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -56,7 +56,10 @@ fn every_body_has_the_shape_of_the_providers() {
         assert_eq!(value["eventId"], delivery.event_id.as_str());
         let legacy = delivery.event == "subscription.renewal.success" && value["data"]["domain"].is_null();
         let name = format!("{}{}", delivery.event, if legacy { ".legacy" } else { "" });
-        let path = format!("{}/../../tests/fixtures/webhooks/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let path = format!(
+            "{}/../../tests/fixtures/webhooks/{name}.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
         let theirs = seen
             .entry(name.clone())
             .or_insert_with(|| std::fs::read_to_string(path).unwrap());

@@ -1,0 +1,229 @@
+//! How the API document describes what lower layers make. The layers know nothing of it: a test holds every answer of the service
+//! against the document, and so these descriptions against what is sent.
+#![expect(dead_code, reason = "they are described, and never made")]
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What became of a webhook.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WebhookOutcome {
+    /// It is a new event now.
+    Recorded,
+    /// It had been recorded before, with the same content.
+    Duplicate,
+    /// It could not be used and is kept, sealed, as a quarantined event.
+    Quarantined,
+}
+
+/// What can be said of the signature on an original.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "result", rename_all = "camelCase")]
+pub(super) enum SignatureFinding {
+    /// One of the source's keys gives it.
+    Valid {
+        /// Which: 1 is the first one in the settings.
+        key: usize,
+        /// What is signed.
+        scheme: String,
+        /// Whether the time of sending is part of what is signed.
+        #[serde(rename = "timestampIsSigned")]
+        timestamp_is_signed: bool,
+        /// The time of sending that the headers name.
+        #[serde(rename = "sentAt", skip_serializing_if = "Option::is_none")]
+        sent_at: Option<Timestamp>,
+    },
+    /// None of today's keys gives it: the key was retired, or is not that of the sender.
+    NoKeyMatches,
+    /// It was taken in without a signature, on an operator's word.
+    Unsigned,
+    /// The source is not configured any more.
+    UnknownSource,
+}
+
+/// What is told of it: all but the body.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Finding {
+    /// The event's position.
+    position: u64,
+    /// The sender's id of it.
+    event_id: String,
+    /// Who sent it.
+    source: String,
+    /// The stored event type.
+    #[serde(rename = "type")]
+    type_name: String,
+    /// When it was recorded.
+    recorded_at: Timestamp,
+    /// What its signature says by today's keys.
+    signature: SignatureFinding,
+    /// The headers that were kept: those of the signature, the content type, the sender's program.
+    headers: BTreeMap<String, String>,
+    /// The length of the body in bytes.
+    size: usize,
+}
+
+/// Which events pass: those that meet every condition. Without any, all do.
+#[derive(Default, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct EventFilter {
+    /// Only events of one of these stored types; any type if there is none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    types: Vec<String>,
+    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    /// Only events of this stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<String>,
+    /// Only events that are about this user, by the `userId` of an order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<String>,
+}
+
+/// How a projection is doing.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ProjectionStatus {
+    /// The projection.
+    name: String,
+    /// The version of its code.
+    version: u32,
+    /// The version that made the rows which are served.
+    live_version: Option<u32>,
+    /// The generation that is served.
+    generation: Option<i64>,
+    /// The position up to which it is folded.
+    position: u64,
+    /// How many events it is behind.
+    lag: u64,
+    /// For how many seconds the oldest event that is not folded yet has waited.
+    lag_seconds: f64,
+    /// Its rows.
+    rows: u64,
+    /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are those of another version;
+    /// `failing` while an event cannot be folded; `missing` before its first start.
+    state: String,
+    /// Rows that stand still, since an event could not be folded into them; `GET /api/v1/projections/{name}/parked`
+    /// lists them.
+    parked: u64,
+    /// Events a second that were folded in the last ten seconds: into the new generation while there is one, else into
+    /// the one that is served. Null while it is not known yet.
+    rate: Option<f64>,
+    /// The position that the new generation has reached, while there is one.
+    rebuilt_to: Option<u64>,
+    /// Why it is failing, or why its last rebuild in this process failed, which is tried again.
+    error: Option<String>,
+}
+
+/// What changed in one row after one position and up to another.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Diff {
+    /// The projection.
+    projection: String,
+    /// The row.
+    key: String,
+    /// The position before the changes.
+    from: u64,
+    /// The position after the changes.
+    to: u64,
+    /// The fields that an event changed, by path.
+    changes: Vec<Change>,
+}
+
+/// A field that changed; before and after are the same where it was changed back.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Change {
+    /// Where the field stands in the row, e.g. `/domains/example.com/status`: a JSON Pointer (RFC 6901), but that the
+    /// items of a list go by their `domain` or `mailboxId` where they have one, so that they keep their names.
+    path: String,
+    /// Its value at `from`; null where there was none.
+    before: Value,
+    /// Its value at `to`; null where there is none.
+    after: Value,
+    /// The events that changed it, oldest first.
+    events: Vec<ChangedBy>,
+}
+
+/// An event that changed a field.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangedBy {
+    /// Its position.
+    position: u64,
+    /// What happened.
+    #[serde(rename = "type")]
+    type_name: String,
+    /// When it was recorded.
+    recorded_at: Timestamp,
+    /// The sender's id of it.
+    event_id: String,
+    /// Who sent it.
+    source: String,
+    /// What it made of the field; null where it removed it.
+    value: Value,
+}
+
+/// How a named consumer is doing.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ConsumerStatus {
+    /// Its name.
+    name: String,
+    /// What it reads; without any condition, everything.
+    filter: EventFilter,
+    /// Its checkpoint: it is done with everything up to this position.
+    position: u64,
+    /// Whose it is: a token's id, or `admin`. Only they, and tokens with the scope `operate`, may change it. Null of one that was made
+    /// before this was kept, which anybody may change, and of the relay's.
+    owner: Option<String>,
+    /// How many events have been recorded after its checkpoint, whether its filter lets them pass or not.
+    lag: u64,
+    /// For how many seconds the oldest of them has waited.
+    lag_seconds: f64,
+    /// When it was made.
+    created_at: Timestamp,
+    /// When its filter or its checkpoint was last set.
+    updated_at: Timestamp,
+    /// When it last read or committed, to some seconds. The relay's: when NATS last had everything that it was sent.
+    last_seen_at: Option<Timestamp>,
+}
+
+/// An event in the JSON format of CloudEvents 1.0. Nothing that is sealed is in it.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CloudEvent {
+    /// The version of CloudEvents.
+    specversion: String,
+    /// The sender's id of the event; unique together with `source`.
+    id: String,
+    /// Where it came in: `/webhooks/<source>`, or `/api/v1/access` for what somebody did with the ledger; a URI reference
+    /// relative to this service.
+    source: String,
+    /// What happened, as it is stored.
+    r#type: String,
+    /// When it was recorded.
+    time: Timestamp,
+    /// Its stream.
+    subject: String,
+    /// Of `data`.
+    datacontenttype: String,
+    /// The plain facts, byte for byte as they are stored.
+    #[schema(value_type = Object)]
+    data: Value,
+    /// Extension: its place in the ledger, 1, 2, 3, … without gaps.
+    position: u64,
+    /// Extension: its stream, as in `subject`.
+    stream: String,
+    /// Extension: its place in the stream, 1, 2, 3, …
+    version: u32,
+    /// Extension: the version of the shape of `data`.
+    schemaversion: u32,
+}
