@@ -10,19 +10,28 @@ COPY .cargo .cargo
 COPY aggregates/Cargo.toml aggregates/
 COPY projections/Cargo.toml projections/
 COPY bench/Cargo.toml bench/
-RUN mkdir -p src aggregates/src projections/src bench/src \
+COPY crates/secret/Cargo.toml crates/secret/
+COPY crates/tls/Cargo.toml crates/tls/
+COPY crates/tlog/Cargo.toml crates/tlog/
+COPY crates/sealing/Cargo.toml crates/sealing/
+COPY crates/store/Cargo.toml crates/store/
+COPY crates/vault/Cargo.toml crates/vault/
+COPY crates/ledger/Cargo.toml crates/ledger/
+COPY crates/runner/Cargo.toml crates/runner/
+COPY crates/proof/Cargo.toml crates/proof/
+COPY crates/simulate/Cargo.toml crates/simulate/
+RUN for crate in . aggregates projections bench crates/*; do mkdir -p "$crate/src" && touch "$crate/src/lib.rs"; done \
  && echo 'fn main() {}' | tee src/main.rs > bench/src/main.rs \
- && touch src/lib.rs aggregates/src/lib.rs projections/src/lib.rs \
- && cargo build --release --locked --bin warmledger
+ && cargo build --profile dist --locked --bin warmledger
 COPY . .
 # cargo goes by time stamps, and the sources may be older than the empty crates above.
 RUN find . -path ./target -prune -o -name '*.rs' -exec touch {} + \
- && cargo build --release --locked --bin warmledger
+ && cargo build --profile dist --locked --bin warmledger
 
 FROM debian:bookworm-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/warmledger --shell /usr/sbin/nologin warmledger \
  && install -d -o warmledger -g warmledger -m 0700 /var/lib/warmledger
-COPY --from=build /build/target/release/warmledger /usr/local/bin/warmledger
+COPY --from=build /build/target/dist/warmledger /usr/local/bin/warmledger
 USER warmledger
 # A warmledger.toml may be mounted here.
 WORKDIR /etc/warmledger

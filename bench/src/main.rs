@@ -52,11 +52,11 @@ use options::Options;
 Databases are made for the run and dropped after it.
 
 Examples:
-  cargo run --release -p bench
-  cargo run --release -p bench -- --quick
-  cargo run --release -p bench -- ingest --senders 64 --only plain --only http-postgres --rounds 7
-  cargo run --release -p bench -- rebuild verify as-of start-up --events 100000
-  cargo run --release -p bench -- growth --large 1000000")]
+  cargo run --profile dist -p bench
+  cargo run --profile dist -p bench -- --quick
+  cargo run --profile dist -p bench -- ingest --senders 64 --only plain --only http-postgres --rounds 7
+  cargo run --profile dist -p bench -- rebuild verify as-of start-up --events 100000
+  cargo run --profile dist -p bench -- growth --large 1000000")]
 struct Cli {
     #[command(flatten)]
     options: Options,
