@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
-use crate::store::{Store, StoreError};
+use store::clock;
+use store::{Store, StoreError};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(10);

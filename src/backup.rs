@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Mode, SqliteStore, Store, StoreError, copy_sqlite};
-use crate::verify::{self, Options, Report, VerifyError};
+use proof::verify::{self, Options, Report, VerifyError};
+use store::{Mode, SqliteStore, Store, StoreError, copy_sqlite};
 
 /// What a backup holds.
 pub struct Backup {

@@ -29,12 +29,10 @@ use clap::{Args, Parser, Subcommand};
 
 use aggregates::AccessEvent;
 
-use crate::{
-    ledger::{RecordError, record_access},
-    secret::Secret,
-    settings::{Flags, Origin, Settings},
-    store::Store,
-};
+use crate::settings::{Flags, Origin, Settings};
+use ledger::{RecordError, record_access};
+use secret::Secret;
+use store::Store;
 
 /// Exit code: a check that was asked for has failed.
 pub const CHECK_FAILED: u8 = 1;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::store::{Duty, LeaseState, Store};
+use store::{Duty, LeaseState, Store};
 
 /// How often the leases are looked at.
 const POLL: Duration = Duration::from_secs(1);

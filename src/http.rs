@@ -79,13 +79,13 @@ pub use server::{Limits, Peer, serve};
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::Alerts;
-use crate::erasure::Erasures;
-use crate::ingest::Ingest;
-use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
 use crate::processes::Standing;
-use crate::runner::{LiveRunner, Snapshots};
-use crate::store::{Duty, Store};
+use ledger::erasure::Erasures;
+use ledger::ingest::Ingest;
+use ledger::{Ledger, Reader};
+use runner::{LiveRunner, Snapshots};
+use store::{Duty, Store};
 
 /// What the handlers work with.
 pub struct App {
@@ -244,27 +244,4 @@ async fn no_such_path() -> Problem {
 async fn other_method() -> Problem {
     let detail = "this path does not take this method; the Allow header lists those that it takes";
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail)
-}
-
-/// An id as one segment of a path: all but unreserved characters (RFC 3986 §2.3) are percent-encoded.
-pub(crate) fn path_segment(id: &str) -> String {
-    let mut segment = String::with_capacity(id.len());
-    for byte in id.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => segment.push(char::from(byte)),
-            other => segment.push_str(&format!("%{other:02X}")),
-        }
-    }
-    segment
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_of_any_characters_is_one_segment() {
-        assert_eq!(path_segment("WR3N-4.~_"), "WR3N-4.~_");
-        assert_eq!(path_segment("a/b?é"), "a%2Fb%3F%C3%A9");
-    }
 }

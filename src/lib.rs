@@ -13,6 +13,7 @@ pub mod processes;
 pub mod relay;
 pub mod service;
 pub mod settings;
+mod uri;
 
 pub use aggregates::visible;
 pub use ledger::{self, content, erasure, evidence, ingest, quarantine, reveal, sections};

@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use crate::store::processes::{BEAT, Label, lacking, list};
 pub use differences::{Difference, Thing};
+pub use store::processes::{BEAT, Label, lacking, list};
 
-use crate::checkpoints::{self, SigningKeys};
-use crate::secret::{Secret, Wiped};
 use crate::settings::Settings;
-use crate::store::{Holds, Process, Store, StoreError};
-use crate::vault::Vault;
+use proof::checkpoints::{self, SigningKeys};
+use secret::{Secret, Wiped};
+use store::{Holds, Process, Store, StoreError};
+use vault::Vault;
 
 /// How long the place of the master keys, or the store, may take to answer: a process that waits longer would count as gone.
 const PATIENCE: Duration = Duration::from_secs(3);

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feed::{self, SEEN_EVERY};
 use crate::settings::NatsUrl;
-use crate::store::{ConsumerName, Duty, EventFilter, Fence, Lease, Store, StoreError};
+use store::{ConsumerName, Duty, EventFilter, Fence, Lease, Store, StoreError};
 use stream::{Ack, Last, Stream, message_id};
 
 /// Messages on their way at once.

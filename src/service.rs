@@ -21,23 +21,23 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::AlertWatch;
-use crate::checkpoints::CheckpointSigner;
-use crate::data_dir;
 use crate::duties;
-use crate::erasure::{self, ErasureJournal, Erasures};
 use crate::feed;
 use crate::http::{self, App, Limits, Probe};
-use crate::ingest::Ingest;
-use crate::ingest::signature::Verifier;
-use crate::ledger::{Ledger, Reader};
 use crate::metrics::Metrics;
 use crate::processes::Registry;
 use crate::relay::Relay;
-use crate::runner::{LiveRunner, Snapshots};
 use crate::settings::ServiceSecrets;
 use crate::settings::{MasterKeySettings, Settings};
-use crate::store::{self, Duty, Mode, Store, StoreError};
-use crate::vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
+use ledger::erasure::{self, ErasureJournal, Erasures};
+use ledger::ingest::Ingest;
+use ledger::ingest::signature::Verifier;
+use ledger::{Ledger, Reader};
+use proof::checkpoints::CheckpointSigner;
+use runner::{LiveRunner, Snapshots};
+use secret::data_dir;
+use store::{self, Duty, Mode, Store, StoreError};
+use vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
 /// The source whose settings stand at the top level.
 pub const MAIN_SOURCE: &str = "coldmailreseller";

@@ -5,7 +5,7 @@
 //!
 //! - `keys`: the known keys, and the suggestion for a misspelt one
 //! - `layers`: the merge, which remembers where each value came from
-//! - `read`, `values`, `url`, `master`: text to types
+//! - `reader`, `read`, `values`, `url`, `master`: text to types
 //! - `secret_files`: secrets that stand in files of their own
 //! - `service_secrets`: what a service needs, or else the data directory has
 //! - `effective`: the way back, masked
@@ -16,6 +16,7 @@ mod keys;
 mod layers;
 mod master;
 mod read;
+mod reader;
 mod secret_files;
 mod service_secrets;
 mod url;

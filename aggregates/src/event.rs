@@ -13,6 +13,7 @@ mod any;
 mod assignment;
 mod family;
 mod mailbox;
+mod sealed;
 mod subscription;
 mod webhook;
 
@@ -22,10 +23,9 @@ use serde::{Deserialize, Serialize};
 
 pub use access::{AccessEvent, AccessFacts, Action, Actor, MadeToken, Refusal, Shown};
 pub use any::Event;
-pub use assignment::{
-    AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, MailboxesAssigned,
-};
-pub use mailbox::{MailboxCreated, MailboxUpdated, PersonalField};
+pub use assignment::{AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, MailboxesAssigned};
+pub use mailbox::{MailboxCreated, MailboxUpdated};
+pub use sealed::{CredentialKind, PersonalField};
 pub use subscription::SubscriptionFacts;
 pub use webhook::{QuarantineReason, WebhookQuarantined, WebhookUnrecognised};
 

@@ -1,61 +1,20 @@
-//! The processes that are measured: this program, started by itself, or a peer.
+//! The processes that are measured: this program, started by itself in one of its [roles](crate::role), or a peer.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{ChildStdout, Command};
-use warmledger::metrics::Metrics;
 use warmledger::secret::Secret;
-use warmledger::service::Service;
 use warmledger::settings::{Flags, Settings};
 
-use crate::{fill, ledger, payloads, plain, rebuild, verify};
+use crate::payloads;
 
 /// The first argument of a program that was started by itself.
 pub(crate) const CHILD: &str = "child";
-
-/// What this program is when it has started itself.
-#[derive(Parser)]
-pub(crate) struct Child {
-    #[command(subcommand)]
-    role: Role,
-}
-
-#[derive(Subcommand)]
-enum Role {
-    Plain(plain::PlainArgs),
-    Service(ServiceArgs),
-    Ledger(ledger::LedgerArgs),
-    Fill(fill::FillArgs),
-    Rebuild(rebuild::RebuildArgs),
-    Verify(verify::VerifyArgs),
-}
-
-impl Child {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        match self.role {
-            Role::Plain(args) => plain::run(args).await,
-            Role::Service(args) => service(args).await,
-            Role::Ledger(args) => ledger::run(args).await,
-            Role::Fill(args) => fill::run(args).await,
-            Role::Rebuild(args) => rebuild::run(args).await,
-            Role::Verify(args) => verify::run(args).await,
-        }
-    }
-}
-
-#[derive(Args)]
-struct ServiceArgs {
-    #[arg(long)]
-    database_url: String,
-    #[arg(long)]
-    data_dir: PathBuf,
-}
 
 /// The settings of our service: production's, but for the key and a free port.
 pub(crate) fn settings(database_url: &str, data_dir: &Path) -> anyhow::Result<Settings> {
@@ -67,16 +26,6 @@ pub(crate) fn settings(database_url: &str, data_dir: &Path) -> anyhow::Result<Se
     })?;
     settings.webhook_key = Some(vec![payloads::key()]);
     Ok(settings)
-}
-
-/// Our service, as `warmledger serve` starts it, until the parent is gone.
-async fn service(args: ServiceArgs) -> anyhow::Result<()> {
-    let settings = settings(&args.database_url, &args.data_dir)?;
-    warmledger::logging::start(&settings, false)?;
-    let service = Service::start(&settings, Metrics::install()?).await?;
-    announce(service.address())?;
-    parent_gone().await;
-    service.stop().await
 }
 
 /// Tells the parent where to connect.

@@ -2,10 +2,10 @@
 //!
 //! Layout
 //! - `options`: what to measure; `run`: the parts, one after the other; `goals`: the table
-//! - `rounds`: ingest; `contender`: who is measured; `report`: what it came to
+//! - `rounds`, `round`: ingest; `contender`: who is measured; `report`: what it came to
 //! - `batching`, `rebuild`, `limits`, `verify`, `as_of`, `start_up`, `growth`: the other parts
 //! - `prepared`: a ledger of a size for them; `fill`: how it gets there
-//! - `child`: the processes that are measured; `plain`: the peer; `ledger`: our ledger without HTTP; `peer`: postgres-es
+//! - `child`: the processes that are measured, `role`: what they are; `pass`: one rebuild; `plain`: the peer; `ledger`: our ledger without HTTP; `peer`: postgres-es
 //! - `load`: the closed loop of senders; `payloads`: what they send; `client`: a caller of the API
 //! - `database`: throwaway databases, and what is checked in them afterwards
 //! - `cpu`, `memory`, `machine`: what was used, and on what; `progress`: what is going on
@@ -29,6 +29,7 @@ mod load;
 mod machine;
 mod memory;
 mod options;
+mod pass;
 mod payloads;
 mod peer;
 mod plain;
@@ -36,6 +37,8 @@ mod prepared;
 mod progress;
 mod rebuild;
 mod report;
+mod role;
+mod round;
 mod rounds;
 mod run;
 mod start_up;
@@ -43,8 +46,9 @@ mod verify;
 
 use clap::Parser;
 
-use child::{CHILD, Child};
+use child::CHILD;
 use options::Options;
+use role::Child;
 
 /// Measures warmledger beside a plain service and postgres-es, and holds the figures against what is to be reached.
 #[derive(Parser)]

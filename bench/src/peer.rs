@@ -9,9 +9,9 @@ use crate::child::Server;
 use crate::database::Database;
 use crate::memory::Memory;
 use crate::options::Options;
+use crate::pass::Pass;
 use crate::payloads::{Payloads, Told};
 use crate::progress::note;
-use crate::rebuild::Pass;
 
 /// Different events among those that are replayed.
 const DIFFERENT: usize = 2_500;

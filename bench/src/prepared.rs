@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::child::{Server, ours};
 use crate::database::Database;
+use crate::pass;
 use crate::payloads::Told;
 use crate::progress::note;
-use crate::rebuild;
 
 /// A ledger at rest.
 pub(crate) struct Prepared {
@@ -38,7 +38,7 @@ impl Prepared {
             ));
         }
         filling.stop().await?;
-        rebuild::measure(&database).await?;
+        pass::measure(&database).await?;
         note(format_args!("  views folded {}", after(begun)));
         database.settle().await?;
         Ok(Self { database, events })

@@ -5,17 +5,17 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use warmledger::runner;
 use warmledger::settings::DatabaseUrl;
 use warmledger::store::{self, Mode};
 
-use crate::child::{self, Server, ours};
+use crate::child::{self};
 use crate::database::Database;
 use crate::goals::{Findings, Goal, Row, median};
 use crate::memory::Memory;
 use crate::options::Options;
+use crate::pass::{Pass, measure};
 use crate::payloads::Told;
 use crate::peer::Replay;
 use crate::prepared::Prepared;
@@ -27,19 +27,6 @@ pub(crate) struct RebuildArgs {
     database_url: String,
     #[arg(long)]
     data_dir: PathBuf,
-}
-
-/// So many events, folded or replayed in so many seconds.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Pass {
-    pub(crate) events: u64,
-    pub(crate) seconds: f64,
-}
-
-impl Pass {
-    pub(crate) fn per_second(&self) -> f64 {
-        self.events as f64 / self.seconds
-    }
 }
 
 /// The process that rebuilds, as `projections rebuild --all` does.
@@ -56,16 +43,6 @@ pub(crate) async fn run(args: RebuildArgs) -> anyhow::Result<()> {
     child::report(&pass).await?;
     store.close().await;
     Ok(())
-}
-
-/// Rebuilds once, in a process of its own.
-pub(crate) async fn measure(database: &Database) -> anyhow::Result<(Pass, Memory)> {
-    let dir = database.dir.path();
-    let mut server = Server::start("rebuild", &ours(&database.url, dir), dir)?;
-    let pass = server.result().await?;
-    let memory = Memory::of(server.id());
-    server.stop().await?;
-    Ok((pass, memory))
 }
 
 /// Rebuilds the ledger of orders that is there and one of renewals, each beside one on SQLite, in turns with the peer.

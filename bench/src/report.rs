@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::contender::Contender;
 use crate::goals::{Findings, Goal, Row, median};
-use crate::rounds::{Results, Round};
+use crate::round::{Results, Round};
 
 /// A round as it is finished.
 pub(crate) fn line(round: &Round) -> String {

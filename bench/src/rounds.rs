@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use serde::Serialize;
 
 use crate::child::{Server, ours};
 use crate::contender::Contender;
@@ -17,37 +16,11 @@ use crate::machine::Machine;
 use crate::options::Options;
 use crate::payloads::Payloads;
 use crate::progress::note;
+use crate::round::{Results, Round};
 use crate::{peer, report};
 
 /// Webhooks that are made ready for each second of a round; more than any contender takes.
 const PER_SECOND: [(usize, usize); 3] = [(1, 4_000), (16, 20_000), (usize::MAX, 28_000)];
-
-/// One round of one contender.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Round {
-    pub(crate) contender: Contender,
-    pub(crate) senders: usize,
-    #[serde(flatten)]
-    pub(crate) outcome: Outcome,
-    /// Bytes on disk per webhook.
-    pub(crate) bytes: f64,
-    /// Events that the projections were behind when the load ended.
-    pub(crate) lag: u64,
-    /// Microseconds per webhook.
-    pub(crate) cpu: Cpu,
-}
-
-/// Everything that a run has measured.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Results {
-    pub(crate) machine: Machine,
-    pub(crate) seconds: f64,
-    pub(crate) mean_body: f64,
-    pub(crate) plain_pool: u32,
-    pub(crate) rounds: Vec<Round>,
-}
 
 /// Runs all rounds.
 pub(crate) async fn findings(options: &Options, machine: &Machine) -> anyhow::Result<Findings> {

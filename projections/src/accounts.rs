@@ -13,7 +13,8 @@ use aggregates::{
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::numbered;
-use crate::merge::{Newest, Stamp};
+use crate::merge::Newest;
+use crate::stamp::Stamp;
 use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 
 /// The projection.

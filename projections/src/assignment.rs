@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Value;
-use crate::merge::{Newest, Stamp};
+use crate::merge::Newest;
+use crate::stamp::Stamp;
 
 /// What became of one domain of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

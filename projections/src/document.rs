@@ -1,20 +1,16 @@
 //! Views as the JSON texts in which they are stored.
 //!
-//! A view may name the same event in a dozen places, and [`Stamp`]s are most of its bytes. So a document spells a stamp once,
-//! where it first stands, and is content with its number after that: the first one spelled is number 0.
+//! Stamps are most of the bytes of a view: a document spells each once ([`stamp`](crate::stamp)).
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::Error;
 
-use crate::merge::Stamp;
+use crate::stamp;
 
 thread_local! {
-    /// The stamps of the document that this thread reads or writes, if it does.
-    static STAMPS: RefCell<Option<Stamps>> = const { RefCell::new(None) };
     /// Where it is written: a text that grows is copied again and again.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
@@ -22,27 +18,13 @@ thread_local! {
 /// A buffer that is kept for the next document is at most so large, in bytes.
 const KEPT: usize = 64 << 10;
 
-/// The stamps of one document, in the order in which they are spelled.
-#[derive(Default)]
-struct Stamps {
-    spelled: Vec<Stamp>,
-    /// The numbers of all but the first few: those are compared, which mostly is the end of it.
-    numbers: HashMap<Stamp, usize>,
-}
-
-/// So many stamps are compared before the others are looked up.
-const FEW: usize = 4;
-
 /// The view as it is stored: equal views are equal texts.
 ///
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
     let mut buffer = BUFFER.take();
-    STAMPS.set(Some(Stamps::default()));
-    let written = serde_json::to_writer(&mut buffer, view);
-    STAMPS.set(None);
-    written?;
+    stamp::numbered_within(|| serde_json::to_writer(&mut buffer, view))?;
     let document = if buffer.capacity() > KEPT {
         buffer
     } else {
@@ -59,40 +41,7 @@ pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
 /// # Errors
 /// If it is not one of this kind.
 pub fn read<V: DeserializeOwned>(document: &str) -> serde_json::Result<V> {
-    STAMPS.set(Some(Stamps::default()));
-    let read = serde_json::from_str(document);
-    STAMPS.set(None);
-    read
-}
-
-/// The number of a stamp that the document has spelled; none if it is to be spelled now.
-pub(crate) fn number(stamp: &Stamp) -> Option<usize> {
-    STAMPS.with_borrow_mut(|stamps| {
-        let Stamps { spelled, numbers } = stamps.as_mut()?;
-        let few = spelled.iter().take(FEW).position(|known| known == stamp);
-        let known = few.or_else(|| numbers.get(stamp).copied());
-        if known.is_none() {
-            if spelled.len() >= FEW {
-                numbers.insert(*stamp, spelled.len());
-            }
-            spelled.push(*stamp);
-        }
-        known
-    })
-}
-
-/// Takes note of a stamp that the document spells.
-pub(crate) fn spelled(stamp: &Stamp) {
-    STAMPS.with_borrow_mut(|stamps| {
-        if let Some(stamps) = stamps {
-            stamps.spelled.push(*stamp);
-        }
-    });
-}
-
-/// The stamp with this number.
-pub(crate) fn numbered(number: usize) -> Option<Stamp> {
-    STAMPS.with_borrow(|stamps| stamps.as_ref()?.spelled.get(number).cloned())
+    stamp::numbered_within(|| serde_json::from_str(document))
 }
 
 #[cfg(test)]
@@ -100,6 +49,7 @@ mod tests {
     use aggregates::Position;
 
     use super::*;
+    use crate::stamp::Stamp;
     use crate::testing::assigned;
 
     fn stamp(position: u64) -> Stamp {

@@ -24,6 +24,7 @@
 //! - `subscription`: what the evidence of a subscription's events amounts to
 //! - `assignment`: what became of one domain of an order
 //! - `provenance`: whose a row is, and when its events were recorded
+//! - `stamp`: which of two events is the newer one
 //! - `merge`: the merges that do not depend on the order of arrival
 //! - `testing`: `given([…]).then_columns(key, […])`, and compact events
 #![warn(missing_docs)]
@@ -44,6 +45,7 @@ mod projection;
 mod provenance;
 mod registry;
 pub mod renewals;
+mod stamp;
 mod subscription;
 pub mod testing;
 

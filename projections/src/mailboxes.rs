@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Lasting, numbered};
-use crate::merge::Stamp;
 use crate::provenance::Provenance;
+use crate::stamp::Stamp;
 use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 
 /// The projection.

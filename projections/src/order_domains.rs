@@ -6,8 +6,8 @@ use aggregates::{OrderEvent, OrderId, Recorded, SubscriptionId};
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Outcome, domain_key, failures, numbered};
-use crate::merge::Stamp;
 use crate::provenance::Provenance;
+use crate::stamp::Stamp;
 use crate::{Column, DomainStatus, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 
 /// The projection.

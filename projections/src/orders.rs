@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{DomainStatus, Outcome, failures, numbered};
-use crate::merge::{Newest, Stamp};
+use crate::merge::Newest;
 use crate::provenance::Provenance;
+use crate::stamp::Stamp;
 use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 
 /// The projection.

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Value;
-use crate::merge::{Newest, Stamp};
+use crate::merge::Newest;
+use crate::stamp::Stamp;
 
 /// Merged over all events of a row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

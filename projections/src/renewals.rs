@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::{Lasting, MailboxKey, latest_expiry, numbered};
-use crate::merge::{Newest, Stamp};
+use crate::merge::Newest;
 use crate::provenance::Provenance;
+use crate::stamp::Stamp;
 use crate::subscription::Subscription;
 use crate::{Column, Keys, Kind, Origin, Projection, Row, SubscriptionStatus, Verdict};
 

@@ -25,7 +25,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::Value;
-use crate::merge::{Newest, Stamp};
+use crate::merge::Newest;
+use crate::stamp::Stamp;
 
 /// How long before and after the end of a period the provider still tries to renew it: 7 days.
 const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);

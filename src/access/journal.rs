@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use lru::LruCache;
 
 use super::{Caller, Limiter, OverLimit};
-use crate::ledger::{Ledger, RecordError};
+use ledger::{Ledger, RecordError};
 
 // the unwraps of constants are done by the compiler
 

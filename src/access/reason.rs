@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::visible::is_invisible;
+use aggregates::visible::is_invisible;
 
 /// The fewest visible characters of a reason where one is demanded: enough for a ticket's number or a few words.
 const LEAST: usize = 10;

@@ -6,8 +6,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use crate::secret::{Secret, Wiped};
-use crate::store::{Scopes, StoredToken, TOKEN_PREFIX, TokenHash};
+use secret::{Secret, Wiped};
+use store::{Scopes, StoredToken, TOKEN_PREFIX, TokenHash};
 
 /// The most characters of a token's name.
 const MAX_NAME_CHARS: usize = 100;

@@ -13,9 +13,9 @@ use subtle::ConstantTimeEq;
 use tokio_util::task::TaskTracker;
 
 use super::{Scopes, TokenHash};
-use crate::clock;
-use crate::secret::Secret;
-use crate::store::{Store, StoreError, StoredToken};
+use secret::Secret;
+use store::clock;
+use store::{Store, StoreError, StoredToken};
 
 /// For how long the store's word is believed.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(2);

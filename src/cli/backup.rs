@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::{interrupt, output};
 use crate::backup;
-use crate::checkpoints::Witness;
-use crate::data_dir::SecretFile;
 use crate::settings::{DatabaseUrl, MasterKeySettings, Settings};
+use proof::checkpoints::Witness;
+use secret::data_dir::SecretFile;
 
 /// The arguments of `warmledger backup`.
 #[derive(Args)]
@@ -65,7 +65,7 @@ pub async fn run(args: BackupArgs, settings: Settings) -> anyhow::Result<ExitCod
     };
     let begun = Instant::now();
     let stop = interrupt::token()?;
-    let store = crate::service::open_store(&settings, crate::store::Mode::ReadOnly).await?;
+    let store = crate::service::open_store(&settings, store::Mode::ReadOnly).await?;
     let witness = Witness::in_dir(&settings.data_dir);
     let kept = witness.note()?.map(|note| (witness.path().display().to_string(), note));
     let backup = tokio::select! {

@@ -8,7 +8,7 @@ use super::output::ListArgs;
 use crate::feed::{self, ConsumerStatus};
 use crate::service::open_store;
 use crate::settings::Settings;
-use crate::store::Mode;
+use store::Mode;
 
 /// The arguments of `warmledger consumers`.
 #[derive(Args)]

@@ -20,17 +20,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::{interrupt, output};
 use crate::{
-    clock,
-    data_dir::{self, SecretFile},
     metrics::Metrics,
-    runner,
-    secret::Secret,
     service::{MAIN_SOURCE, Service, open_store},
     settings::{Origin, Settings},
-    simulate::{self, Options, Pace, Plan, SendOptions},
-    store::{Mode, Store},
 };
 use look::Look;
+use runner;
+use secret::Secret;
+use secret::data_dir::{self, SecretFile};
+use simulate::{self, Options, Pace, Plan, SendOptions};
+use store::clock;
+use store::{Mode, Store};
 
 /// How likely a webhook is delivered twice.
 const DUPLICATES: f64 = 0.05;

@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::{interrupt, output};
 use crate::{
     access::{Caller, Read, Reason},
-    clock::rfc3339_micros,
     feed,
     service::open_store,
     settings::Settings,
-    store::{EventFilter, Mode, Store, StoreError, StoredEvent},
 };
+use store::clock::rfc3339_micros;
+use store::{EventFilter, Mode, Store, StoreError, StoredEvent};
 
 /// The arguments of `warmledger events`.
 #[derive(Args)]

@@ -10,12 +10,12 @@ use jiff::SignedDuration;
 use super::{interrupt, meter::Meter};
 use crate::{
     access::{Caller, Reason},
-    export,
-    runner::{self, Moment},
     service::open_store,
     settings::Settings,
-    store::{Mode, Store},
 };
+use proof::export;
+use runner::{self, Moment};
+use store::{Mode, Store};
 
 /// The arguments of `warmledger export`.
 #[derive(Args)]

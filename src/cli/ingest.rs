@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{interrupt, meter::Meter, output};
 use crate::{
-    clock,
-    ingest::{Ingest, IngestError, signature::SIGNATURE_HEADER},
-    ledger::{Outcome, Receipt, RecordError},
     service::{Core, MAIN_SOURCE},
     settings::Settings,
-    store::Mode,
 };
+use ledger::ingest::{Ingest, IngestError, signature::SIGNATURE_HEADER};
+use ledger::{Outcome, Receipt, RecordError};
 use lines::Delivery;
+use store::Mode;
+use store::clock;
 
 /// The arguments of `warmledger ingest`.
 #[derive(Args)]

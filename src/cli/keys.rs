@@ -12,14 +12,14 @@ use super::meter::Meter;
 use super::output::ListArgs;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
-use crate::checkpoints::{self, SigningKeys};
-use crate::ledger::{record_access, record_access_as};
 use crate::processes;
 use crate::service::{master_keys, open_store};
 use crate::settings::Settings;
-use crate::store::{EventFilter, EventQuery, Mode, Store};
-use crate::vault::{Reach, Rotation, RotationError, Vault};
+use ledger::{record_access, record_access_as};
+use proof::checkpoints::{self, SigningKeys};
 use sealing::{KeyWrapper, MasterKey, MasterKeyId};
+use store::{EventFilter, EventQuery, Mode, Store};
+use vault::{Reach, Rotation, RotationError, Vault};
 
 /// The arguments of `warmledger keys`.
 #[derive(Args)]

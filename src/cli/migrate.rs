@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::service::open_store;
 use crate::settings::Settings;
-use crate::store::Mode;
+use store::Mode;
 
 /// The arguments of `warmledger migrate`.
 #[derive(Args)]

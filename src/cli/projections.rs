@@ -17,16 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::output::ListArgs;
 use super::{interrupt, meter::Meter, output};
-use crate::{
-    access::Caller,
-    ledger::record_access,
-    runner::{self, LISTED, Progress, Status},
-    service::open_store,
-    settings::Settings,
-    store::{Mode, Store},
-};
+use crate::{access::Caller, service::open_store, settings::Settings};
 use compare::Differing;
+use ledger::record_access;
 use moments::{AsOfArgs, DiffArgs};
+use runner::{self, LISTED, Progress, Status};
+use store::{Mode, Store};
 
 /// For how long the rates are measured.
 const MEASURED: Duration = Duration::from_secs(1);

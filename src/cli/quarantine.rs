@@ -11,12 +11,12 @@ use serde::Serialize;
 use super::output::ListArgs;
 use super::{CHECK_FAILED, output};
 use crate::access::{Caller, Reason};
-use crate::clock::rfc3339_micros;
-use crate::ledger::Reader;
-use crate::quarantine::{self, Quarantined, Replayed};
 use crate::service::{Core, open_store};
 use crate::settings::Settings;
-use crate::store::Mode;
+use ledger::Reader;
+use ledger::quarantine::{self, Quarantined, Replayed};
+use store::Mode;
+use store::clock::rfc3339_micros;
 
 /// The arguments of `warmledger quarantine`.
 #[derive(Args)]

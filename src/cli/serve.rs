@@ -6,11 +6,11 @@ use clap::Args;
 
 use super::interrupt;
 use crate::{
-    data_dir::SecretFile,
     metrics::Metrics,
     service::Service,
     settings::{Origin, Settings},
 };
+use secret::data_dir::SecretFile;
 
 /// The arguments of `warmledger serve`.
 #[derive(Args)]

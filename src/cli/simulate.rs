@@ -14,13 +14,12 @@ use reqwest::Url;
 use serde::Serialize;
 
 use super::{interrupt, output};
-use crate::{
-    clock, data_dir,
-    ingest::signature::Scheme,
-    secret::Secret,
-    settings::{Settings, SourceSettings, parse_keys},
-    simulate::{self, Options, Pace, Plan, Scenario, SendError, SendOptions, Summary},
-};
+use crate::settings::{Settings, SourceSettings, parse_keys};
+use ledger::ingest::signature::Scheme;
+use secret::Secret;
+use secret::data_dir;
+use simulate::{self, Options, Pace, Plan, Scenario, SendError, SendOptions, Summary};
+use store::clock;
 
 /// The arguments of `warmledger simulate`. They may hold the webhook key: no `Debug`.
 #[derive(Args)]

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::output::{self, ListArgs};
 use crate::access::{Caller, Journal, Reason};
-use crate::erasure::ErasureError;
 use crate::service::{Core, open_store};
 use crate::settings::Settings;
-use crate::store::{Mode, SubjectState};
+use ledger::erasure::ErasureError;
+use store::{Mode, SubjectState};
 
 /// The arguments of `warmledger subjects`.
 #[derive(Args)]

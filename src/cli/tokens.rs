@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::output::{self, ListArgs};
 use crate::access::{Caller, Scope, Scopes, TokenName, facts_of, new_token};
-use crate::clock;
-use crate::ledger::record_access;
 use crate::service::open_store;
 use crate::settings::Settings;
-use crate::store::{EventFilter, EventQuery, Mode, Store, StoredToken};
+use ledger::record_access;
+use store::clock;
+use store::{EventFilter, EventQuery, Mode, Store, StoredToken};
 
 /// The arguments of `warmledger tokens`.
 #[derive(Args)]

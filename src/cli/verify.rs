@@ -7,16 +7,12 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{interrupt, meter::Meter, output};
-use crate::{
-    access::Caller,
-    checkpoints::Witness,
-    service,
-    settings::Settings,
-    store::Mode,
-    tlog::{NoteVerifier, SignedNote},
-    vault::MasterKeySource,
-    verify::{self, Coverage, Finding, Options, Report},
-};
+use crate::{access::Caller, service, settings::Settings};
+use proof::checkpoints::Witness;
+use proof::verify::{self, Coverage, Finding, Options, Report};
+use store::Mode;
+use tlog::{NoteVerifier, SignedNote};
+use vault::MasterKeySource;
 
 /// The arguments of `warmledger verify`.
 #[derive(Args)]

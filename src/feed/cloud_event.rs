@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::http::path_segment;
-use crate::store::{StoreError, StoredEvent};
+use crate::uri::path_segment;
+use store::{StoreError, StoredEvent};
 
 /// Where what the ledger tells of itself can be looked up.
 const OWN_SOURCE: &str = "/api/v1/access";

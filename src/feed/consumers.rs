@@ -7,9 +7,9 @@ use aggregates::ActorId;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::clock;
-use crate::runner::lag_seconds;
-use crate::store::{Consumer, ConsumerName, EventFilter, Head, Store, StoreError};
+use runner::lag_seconds;
+use store::clock;
+use store::{Consumer, ConsumerName, EventFilter, Head, Store, StoreError};
 
 /// The most consumers that metrics name.
 const SHOWN: usize = 50;

@@ -7,7 +7,7 @@ use aggregates::Position;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::store::Store;
+use store::Store;
 
 /// How soon events of other processes are noticed.
 const POLL: Duration = Duration::from_millis(250);

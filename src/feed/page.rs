@@ -2,7 +2,7 @@
 
 use aggregates::Position;
 
-use crate::store::{EventFilter, EventQuery, Parts, Store, StoreError, StoredEvent};
+use store::{EventFilter, EventQuery, Parts, Store, StoreError, StoredEvent};
 
 /// Events in a row, and how far they reach.
 pub struct Page {

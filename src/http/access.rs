@@ -20,7 +20,7 @@ use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem};
 use crate::access::Read;
-use crate::store::{Comparison, Order};
+use store::{Comparison, Order};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))

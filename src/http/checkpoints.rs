@@ -17,8 +17,8 @@ use super::extract::{Limit, NoParameters, Query};
 use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
-use crate::store::{KeptCheckpoint, Store};
-use crate::tlog::NoteVerifier;
+use store::{KeptCheckpoint, Store};
+use tlog::NoteVerifier;
 
 /// What answers to `/api/…` are not: the checkpoint may be kept for a moment by the caller, and by nobody else.
 pub(super) fn log_router() -> OpenApiRouter<Arc<App>> {

@@ -20,7 +20,7 @@ use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::{self, Caller};
 use crate::feed::{self, ConsumerStatus};
-use crate::store::{Consumer, ConsumerName, EventFilter, Store};
+use store::{Consumer, ConsumerName, EventFilter, Store};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -25,9 +25,9 @@ use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::renewals::Subscription;
 use super::{App, Problem};
-use crate::ledger::OpenError;
-use crate::store::Order;
-use crate::visible::is_blank;
+use aggregates::visible::is_blank;
+use ledger::OpenError;
+use store::Order;
 
 /// What is read here.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];

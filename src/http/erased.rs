@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aggregates::{Position, SubjectId, UserId};
 
-use crate::store::{Store, StoreError};
+use store::{Store, StoreError};
 
 /// When users were erased last.
 pub(super) struct Erasures(HashMap<SubjectId, Position>);

@@ -17,7 +17,7 @@ use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Read;
 use crate::feed::{self, CloudEvent};
-use crate::store::{Category, Consumer, ConsumerName, EventFilter, Store};
+use store::{Category, Consumer, ConsumerName, EventFilter, Store};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(feed))

@@ -16,9 +16,9 @@ use super::extract::{Body, NoParameters, Path, Query};
 use super::problem::Refusals;
 use super::{App, Problem, reveal};
 use crate::access::{self, Reason};
-use crate::evidence::{self, Evidence, EvidenceError, Finding};
-use crate::ledger::OpenError;
-use crate::secret::Wiped;
+use ledger::OpenError;
+use ledger::evidence::{self, Evidence, EvidenceError, Finding};
+use secret::Wiped;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(open))

@@ -20,8 +20,9 @@ use super::extract::{DomainName, Limit, Moment, Query, Words, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
-use super::{App, Problem, path_segment};
-use crate::store::{Comparison, Order};
+use super::{App, Problem};
+use crate::uri::path_segment;
+use store::{Comparison, Order};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))

@@ -18,8 +18,8 @@ use utoipa_axum::routes;
 use super::{App, Problem};
 use crate::duties;
 use crate::feed::{self, ConsumerStatus};
-use crate::runner::Health;
-use crate::store::{Duty, Store, StoreError};
+use runner::Health;
+use store::{Duty, Store, StoreError};
 
 /// So many things that are wrong are named.
 const NAMED: usize = 5;

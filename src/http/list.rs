@@ -15,8 +15,7 @@ use serde::Serialize;
 
 use super::Problem;
 use super::extract::Words;
-use super::reading::Pin;
-use crate::store::{Comparison, Condition, GenerationState, Order, RowQuery, Store, StoreError, StoredRow};
+use store::{Comparison, Condition, GenerationState, Order, RowQuery, Store, StoreError, StoredRow};
 
 /// A page of a list.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -156,6 +155,9 @@ pub(super) fn encode(list: &str, order: &Value, key: &str, pin: Option<Pin>) -> 
     let cursor: Cursor = (list.to_owned(), order.to_json(), key.to_owned(), pin);
     BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(cursor).to_string())
 }
+
+/// What a cursor says of the answer that it belongs to: the moment asked for, and the position that it stood for.
+pub(super) type Pin = (String, u64);
 
 /// The list, the value of its order's column, the key, and what the answer stood for.
 type Cursor = (String, serde_json::Value, String, Option<Pin>);

@@ -24,7 +24,7 @@ use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::{App, Problem};
 use crate::access;
-use crate::store::{Comparison, EventFilter, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
+use store::{Comparison, EventFilter, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -19,8 +19,8 @@ use super::list::{Page, encode, key_in};
 use super::problem::Refusals;
 use super::projections::named;
 use super::{App, Problem};
-use crate::runner::{self, RunError};
-use crate::store::{Parked, ParkedRow};
+use runner::{self, RunError};
+use store::{Parked, ParkedRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(retry))

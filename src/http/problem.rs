@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use aggregates::Position;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::{Content, Ref, RefOr, Response as Documented, ResponseBuilder};
 
-use super::reading::POSITION;
 use crate::access::{JournalError, OverLimit};
-use crate::ledger::{OpenError, RecordError};
-use crate::runner::RunError;
-use crate::store::StoreError;
+use ledger::{OpenError, RecordError};
+use runner::RunError;
+use store::StoreError;
+
+/// The position that an answer stands for; of a request, the one that the answer has to include.
+pub(super) const POSITION: HeaderName = HeaderName::from_static("warmledger-position");
 
 /// The media type of every error.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";

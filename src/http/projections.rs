@@ -20,7 +20,7 @@ use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Reason;
-use crate::runner::{NotNow, Status};
+use runner::{NotNow, Status};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(rebuild))

@@ -19,10 +19,10 @@ use super::extract::Query;
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Read;
-use crate::ledger::leaf::Envelope;
-use crate::proofs;
-use crate::store::{KeptCheckpoint, Store, StoreError};
-use crate::tlog::{self, Hash};
+use ledger::leaf::Envelope;
+use proof::proofs;
+use store::{KeptCheckpoint, Store, StoreError};
+use tlog::{self, Hash};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

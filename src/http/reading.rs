@@ -9,8 +9,8 @@ use std::time::Duration;
 use aggregates::{MailboxId, Position};
 use axum::Json;
 use axum::extract::FromRequestParts;
+use axum::http::HeaderValue;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use projections::accounts::{AccountView, Accounts};
@@ -19,15 +19,14 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::IntoParams;
 
+use super::list::Pin;
 use super::list::{self, Conditions};
+use super::problem::POSITION;
 use super::{App, Problem};
 use crate::access::Caller;
-use crate::clock;
-use crate::runner::{self, Instant, Moment, NotYet};
-use crate::store::{Comparison, Condition, Generation, GenerationState, Order, RowQuery, StoreError};
-
-/// The position that an answer stands for; of a request, the one that the answer has to include.
-pub(super) const POSITION: HeaderName = HeaderName::from_static("warmledger-position");
+use runner::{self, Instant, Moment, NotYet};
+use store::clock;
+use store::{Comparison, Condition, Generation, GenerationState, Order, RowQuery, StoreError};
 
 /// How long a caller waits for views to reach a position.
 const WAIT: Duration = Duration::from_secs(5);
@@ -149,9 +148,6 @@ enum State {
         snapshots: Vec<Generation>,
     },
 }
-
-/// What a cursor says of the answer that it belongs to: the moment asked for, and the position that it stood for.
-pub(super) type Pin = (String, u64);
 
 impl<'a> Reading<'a> {
     /// Some rows of these views, by their keys.
@@ -290,7 +286,7 @@ impl<'a> Reading<'a> {
         conditions: Conditions,
         order: Order,
         column: &'static str,
-    ) -> Result<Vec<crate::store::Count>, Problem> {
+    ) -> Result<Vec<store::Count>, Problem> {
         let query = self.query::<P>(conditions, order, 0);
         Ok(self.app.store.counts(&query, column).await?)
     }

@@ -25,10 +25,10 @@ use super::problem::Refusals;
 use super::reading::{AtLeast, Reading, Wanted};
 use super::{App, Problem};
 use crate::access::{Caller, Reason, Scope};
-use crate::clock;
-use crate::ledger::OpenError;
-use crate::reveal::{self, Credentials, Places};
-use crate::secret::{Secret, Wiped};
+use ledger::OpenError;
+use ledger::reveal::{self, Credentials, Places};
+use secret::{Secret, Wiped};
+use store::clock;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(mailbox)).routes(routes!(domain))

@@ -28,7 +28,7 @@ use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted as State, When};
 use super::{App, Problem};
 use crate::access::{Caller, Read, Scope};
-use crate::store::{Comparison, Condition, Order, RowQuery, StoreError, StoredRow};
+use store::{Comparison, Condition, Order, RowQuery, StoreError, StoredRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     let all = projections::all().iter();

@@ -29,7 +29,7 @@ use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::{Authority, Permit, Read, TokenError};
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
-use crate::store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
+use store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
 
 /// The header that a reader resumes by.
 const LAST_EVENT_ID: &str = "last-event-id";

@@ -17,8 +17,8 @@ use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Reason;
-use crate::erasure::{EffectError, ErasureError};
-use crate::store::SubjectState;
+use ledger::erasure::{EffectError, ErasureError};
+use store::SubjectState;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

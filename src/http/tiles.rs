@@ -13,9 +13,9 @@ use super::extract::{NoParameters, Path, Query};
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Read;
-use crate::ledger::leaf::leaf_of_row;
-use crate::store::{Store, StoreError};
-use crate::tlog::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
+use ledger::leaf::leaf_of_row;
+use store::{Store, StoreError};
+use tlog::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(entries)).routes(routes!(hashes))

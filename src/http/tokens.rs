@@ -18,9 +18,9 @@ use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::{self, Scopes, TokenName, new_token};
-use crate::clock;
-use crate::secret::Wiped;
-use crate::store::StoredToken;
+use secret::Wiped;
+use store::StoredToken;
+use store::clock;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

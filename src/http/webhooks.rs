@@ -17,15 +17,15 @@ use utoipa_axum::routes;
 
 use super::documents;
 use super::extract::Path;
-use super::reading::POSITION;
+use super::problem::POSITION;
 use super::server::Cut;
 use super::{App, Problem};
-use crate::clock;
-use crate::content::MAX_BODY;
-use crate::ingest::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, screen};
-use crate::ingest::{CONTENT_ENCODING, IngestError};
-use crate::ledger::{Outcome, RecordError};
-use crate::secret::Wiped;
+use ledger::content::MAX_BODY;
+use ledger::ingest::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, screen};
+use ledger::ingest::{CONTENT_ENCODING, IngestError};
+use ledger::{Outcome, RecordError};
+use secret::Wiped;
+use store::clock;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(receive))

@@ -1,7 +1,7 @@
 //! What another process holds that is missing here. Each process tells it of itself: the one that has less is the one that
 //! does not do what the others do.
 
-use crate::store::{Process, SeenProcess};
+use store::{Process, SeenProcess};
 
 /// A kind of thing that all processes should have alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(super) fn of(own: &Process, seen: &[SeenProcess], signs: Option<&str>) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Holds;
+    use store::Holds;
 
     fn process(id: &str, change: impl FnOnce(&mut Holds)) -> Process {
         let mut holds = Holds {

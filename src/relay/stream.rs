@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 use super::RelayError;
 use crate::feed::CloudEvent;
 use crate::settings::NatsUrl;
-use crate::store::StoredEvent;
-use crate::tls::{self, Certificates, Names};
+use store::StoredEvent;
+use tls::{self, Certificates, Names};
 
 /// The stream's name.
 const NAME: &str = "WARMLEDGER";

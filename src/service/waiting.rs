@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::http;
 use crate::service::limits;
 use crate::settings::{DatabaseUrl, Settings};
-use crate::store::{Mode, Store, StoreError};
+use store::{Mode, Store, StoreError};
 
 /// The pause before the second attempt; each one after that is twice as long, up to the longest.
 const SHORTEST: Duration = Duration::from_millis(250);

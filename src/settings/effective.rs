@@ -5,12 +5,10 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{MasterKeySettings, Origin, Settings, keys::file_key};
-use crate::{
-    data_dir::SecretFile,
-    secret::{Secret, Wipe},
-    tls::Certificates,
-    vault::TransitToken,
-};
+use secret::data_dir::SecretFile;
+use secret::{Secret, Wipe};
+use tls::Certificates;
+use vault::TransitToken;
 
 /// One setting as it is in effect. A secret shows only whether it is set, or which file it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,7 +1,7 @@
 //! The known keys, and how a wrong one is explained.
 
 use super::error::{Origin, Problem};
-use store::url::nearest;
+use store::nearest::nearest;
 
 /// What the environment's variables start with.
 pub(super) const ENV_PREFIX: &str = "WARMLEDGER_";

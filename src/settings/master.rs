@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
-use super::error::Problem;
-use super::read::Reader;
+use super::reader::Reader;
 use super::values;
-use crate::vault::{TransitSettings, TransitToken};
 use sealing::KeyMaterial;
+use vault::{TransitSettings, TransitToken};
 
 const DEFAULT_MOUNT: &str = "transit";
 
@@ -49,8 +48,7 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
     let certificates = reader.certificates("transit");
     if reader.is_set("master_key") {
         for other in ["master_key_file"].into_iter().chain(TRANSIT) {
-            refuse(
-                reader,
+            reader.refuse(
                 other,
                 "cannot be set beside master_key: the master key comes from one place",
             );
@@ -59,17 +57,17 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
     }
     if !reader.is_set("transit_url") {
         for other in TRANSIT {
-            refuse(reader, other, "means nothing without transit_url");
+            reader.refuse(other, "means nothing without transit_url");
         }
         return MasterKeySettings::File(file);
     }
     if reader.is_set("transit_token") {
-        refuse(reader, "transit_token_file", "cannot be set beside transit_token");
+        reader.refuse("transit_token_file", "cannot be set beside transit_token");
     } else if !reader.is_set("transit_token_file") {
-        refuse(reader, "transit_url", "needs transit_token or transit_token_file");
+        reader.refuse("transit_url", "needs transit_token or transit_token_file");
     }
     if !reader.is_set("transit_key") {
-        refuse(reader, "transit_url", "needs transit_key, the name of the key");
+        reader.refuse("transit_url", "needs transit_key, the name of the key");
     }
     let token = token.map(TransitToken::Given).or(token_file.map(TransitToken::File));
     match (url, key, token) {
@@ -88,17 +86,6 @@ pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySetti
         }
         // there is a problem already, so this is not used
         _ => MasterKeySettings::File(file),
-    }
-}
-
-/// A problem of the key, if it is set.
-pub(super) fn refuse(reader: &mut Reader, key: &str, problem: &str) {
-    if let Some(origin) = reader.origin(key) {
-        reader.problems.push(Problem {
-            key: key.to_owned(),
-            origin,
-            problem: problem.to_owned(),
-        });
     }
 }
 
@@ -162,7 +149,7 @@ mod tests {
     use std::collections::HashMap;
 
     use crate::settings::{Flags, MasterKeySettings, Settings};
-    use crate::vault::TransitToken;
+    use vault::TransitToken;
 
     const KEY: &str = "7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b";
 

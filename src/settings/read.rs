@@ -9,73 +9,22 @@ use std::{
 
 use aggregates::Source;
 
-use crate::ingest::signature::Scheme;
-use crate::tls::Certificates;
+use ledger::ingest::signature::Scheme;
 
 use super::{
     DatabaseUrl, NatsUrl, Settings, SettingsError, SourceSettings,
     error::{Origin, Problem},
-    keys::{SOURCES, file_key},
-    layers::{Entries, Entry},
-    master, secret_files, values,
+    keys::SOURCES,
+    layers::Entries,
+    master,
+    reader::Reader,
+    secret_files, values,
 };
 
 /// The source whose keys are those at the top level.
 const MAIN_SOURCE: &str = "coldmailreseller";
 
-pub(super) struct Reader {
-    values: BTreeMap<String, Entry>,
-    /// The files that secrets were read from, by their keys.
-    files: BTreeMap<String, PathBuf>,
-    pub(super) problems: Vec<Problem>,
-}
-
 impl Reader {
-    /// Whether a key is set, be it good or not.
-    pub(super) fn is_set(&self, key: &str) -> bool {
-        self.values.contains_key(key)
-    }
-
-    /// Where a key was set, if it was.
-    pub(super) fn origin(&self, key: &str) -> Option<Origin> {
-        self.values.get(key).map(|entry| entry.origin.clone())
-    }
-
-    /// The value of a key, if it is set and good.
-    pub(super) fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
-        let entry = self.values.get(key)?;
-        match parse(&entry.text) {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                let origin = entry.origin.clone();
-                let key = match self.files.contains_key(key) {
-                    true => file_key(key),
-                    false => key.to_owned(),
-                };
-                self.problems.push(Problem { key, origin, problem });
-                None
-            }
-        }
-    }
-
-    /// The settings `NAME_root_certificate`, `NAME_client_certificate` and `NAME_client_key`.
-    pub(super) fn certificates(&mut self, name: &str) -> Certificates {
-        let [root, certificate, key] =
-            ["root_certificate", "client_certificate", "client_key"].map(|key| format!("{name}_{key}"));
-        for (one, other) in [(&certificate, &key), (&key, &certificate)] {
-            if !self.is_set(other) {
-                master::refuse(self, one, &format!("needs {other} too"));
-            }
-        }
-        let client = self
-            .get(&certificate, values::parse_path)
-            .zip(self.get(&key, values::parse_path));
-        Certificates {
-            root: self.get(&root, values::parse_path),
-            client,
-        }
-    }
-
     fn source(&mut self, name: &str, file: &Origin, fallback: Scheme) -> Option<(Source, SourceSettings)> {
         let table = format!("{SOURCES}.{name}");
         let prefix = format!("{table}.");
@@ -242,7 +191,7 @@ fn nats(reader: &mut Reader) -> Option<NatsUrl> {
     let certificates = reader.certificates("nats");
     if !reader.is_set("nats_url") {
         for key in ["root_certificate", "client_certificate", "client_key"] {
-            master::refuse(reader, &format!("nats_{key}"), "means nothing without nats_url");
+            reader.refuse(&format!("nats_{key}"), "means nothing without nats_url");
         }
     }
     let url = reader.get("nats_url", NatsUrl::parse)?;

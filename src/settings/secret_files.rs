@@ -9,7 +9,7 @@ use super::error::{Origin, Problem};
 use super::keys::{SECRETS, SOURCES, file_key};
 use super::layers::Entry;
 use super::values;
-use crate::data_dir;
+use secret::data_dir;
 
 /// Puts the text of each named file in the place of its setting. Returns which file each came from.
 pub(super) fn read(
@@ -78,9 +78,9 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
-    use crate::secret::Secret;
     use crate::settings::layers::File;
     use crate::settings::{Flags, Settings};
+    use secret::Secret;
 
     const SEED: &str = "7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b";
 

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use reqwest::Url;
 
 use secret::Secret;
-use store::url::MASK;
+use store::postgres_url::MASK;
 use tls::Certificates;
 
 /// A NATS server, `nats://…` or `tls://…`, parsed once. `Display` and `Debug` mask whatever stands before the `@`: it may be

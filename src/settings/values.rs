@@ -8,12 +8,10 @@ use std::{
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
-use crate::{
-    ingest::signature::Scheme,
-    secret::{Secret, Wiped},
-    tlog,
-};
-use store::url::nearest;
+use ledger::ingest::signature::Scheme;
+use secret::{Secret, Wiped};
+use store::nearest::nearest;
+use tlog;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

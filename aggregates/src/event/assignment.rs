@@ -5,35 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{PersonalField, ServiceProvider};
+use super::ServiceProvider;
+use super::sealed::{CredentialKind, PersonalField};
 use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
-
-/// Which of a mailbox's three credentials a webhook carried. The credentials themselves are sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum CredentialKind {
-    /// The app password.
-    AppPassword,
-    /// The TOTP seed (RFC 6238) for two-factor sign-in.
-    AuthenticatorSecret,
-    /// The account's password.
-    Password,
-}
-
-impl CredentialKind {
-    /// Every kind, in the order of their names.
-    pub const ALL: [Self; 3] = [Self::AppPassword, Self::AuthenticatorSecret, Self::Password];
-
-    /// Every kind, as a list.
-    pub fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    /// Whether a list is that of every kind.
-    pub fn is_all(kinds: &[Self]) -> bool {
-        kinds == Self::ALL
-    }
-}
 
 /// Mailboxes were assigned to an order, domain by domain.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,37 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{CredentialKind, ServiceProvider};
+use super::ServiceProvider;
+use super::sealed::{CredentialKind, PersonalField};
 use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
-
-/// What is personal about a mailbox and stands in an event's sealed section. Only that it is there is a fact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum PersonalField {
-    /// Its address.
-    Email,
-    /// The first name of whoever it poses as.
-    FirstName,
-    /// The last name.
-    LastName,
-    /// Where their picture is.
-    ProfilePicture,
-}
-
-impl PersonalField {
-    /// Every field, in the order of their names.
-    pub const ALL: [Self; 4] = [Self::Email, Self::FirstName, Self::LastName, Self::ProfilePicture];
-
-    /// Every field, as a list.
-    pub fn all() -> Vec<Self> {
-        Self::ALL.to_vec()
-    }
-
-    /// Whether a list is that of every field.
-    pub fn is_all(fields: &[Self]) -> bool {
-        fields == Self::ALL
-    }
-}
 
 /// A mailbox was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

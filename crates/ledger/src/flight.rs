@@ -9,7 +9,7 @@ use futures_util::future::poll_immediate;
 use tokio::task::JoinHandle;
 
 use super::plan::Plan;
-use super::writer::{BATCH, Pending};
+use super::queue::{BATCH, Pending};
 use store::tasks;
 use store::{Append, Store, StoreError};
 

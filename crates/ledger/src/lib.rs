@@ -7,6 +7,7 @@
 //! - `incoming`: a webhook made ready for recording
 //! - `original`: the webhook as evidence
 //! - `access`: what somebody did, made ready for recording
+//! - `queue`: what waits to be recorded
 //! - `writer`: the one task that appends: drain, plan, append, answer
 //! - `plan`: a batch of webhooks becomes a batch of events
 //! - `same`, `body_hash`: whether two webhooks say the same
@@ -36,6 +37,7 @@ pub mod leaf;
 mod original;
 mod plan;
 pub mod quarantine;
+mod queue;
 mod reader;
 pub mod reveal;
 mod route;
@@ -58,9 +60,10 @@ pub use original::Original;
 pub use reader::{OpenError, Reader};
 
 use access::AccessEntry;
+use queue::{Pending, Work};
 use store::{Store, StoreError};
 use vault::{OpenVaultError, Vault, VaultError};
-use writer::{Pending, Work, Writer};
+use writer::Writer;
 
 /// How long a failure to record counts that was not followed by a success: then whoever stopped sending may send again, and find out.
 const REMEMBERED: Duration = Duration::from_secs(10);

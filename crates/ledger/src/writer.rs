@@ -13,22 +13,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aggregates::{Position, SubjectId};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use others::NEWS;
 
-use super::access::AccessEntry;
 use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
+use super::queue::{BATCH, Pending};
 use super::snapshot::Keeper;
-use super::{Incoming, Receipt, RecordError};
+use super::{Receipt, RecordError};
 use store::{Append, Head, Store, StoreError};
 use tlog::Frontier;
 use vault::Vault;
 
-/// The most webhooks of one batch.
-pub(super) const BATCH: usize = 512;
 /// How often a batch is tried again while the store fails, before it is answered as unavailable.
 const ATTEMPTS: usize = 64;
 /// How many batches are planned carefully after one was refused for something that the caches did not know.
@@ -38,60 +36,6 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// How long a batch is held while the store is away, or while other processes are faster: long enough for a restart of it to go unnoticed, and far less than
 /// the minute after which the sender gives up waiting.
 const HELD: Duration = Duration::from_secs(5);
-
-/// What is to be recorded.
-pub(super) enum Work {
-    /// A webhook.
-    Webhook(Box<Incoming>),
-    /// What somebody did with the ledger.
-    Access(Box<AccessEntry>),
-}
-
-/// Something that waits to be recorded, and who waits for it.
-pub(super) struct Pending {
-    pub(super) work: Work,
-    /// Where an earlier attempt would have put it, if its answer was lost.
-    pub(super) attempted: Option<Position>,
-    answer: oneshot::Sender<Result<Receipt, RecordError>>,
-    /// Its place in the queue, until it is on its way to disk.
-    place: Option<OwnedSemaphorePermit>,
-    _memory: OwnedSemaphorePermit,
-}
-
-impl Pending {
-    pub(super) fn new(
-        work: Work,
-        answer: oneshot::Sender<Result<Receipt, RecordError>>,
-        place: OwnedSemaphorePermit,
-        memory: OwnedSemaphorePermit,
-    ) -> Self {
-        Self {
-            work,
-            attempted: None,
-            answer,
-            place: Some(place),
-            _memory: memory,
-        }
-    }
-
-    /// The webhook, if it is one.
-    pub(super) fn webhook(&self) -> Option<&Incoming> {
-        match &self.work {
-            Work::Webhook(incoming) => Some(incoming),
-            Work::Access(_) => None,
-        }
-    }
-
-    /// Makes room in the queue.
-    pub(super) fn leave_queue(&mut self) {
-        self.place = None;
-    }
-
-    fn answer(self, result: Result<Receipt, RecordError>) {
-        // whoever asked may have gone; the event is recorded all the same
-        let _ = self.answer.send(result);
-    }
-}
 
 pub(super) struct Writer {
     store: Arc<dyn Store>,

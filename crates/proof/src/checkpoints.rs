@@ -2,6 +2,7 @@
 //!
 //! Layout
 //! - `signer`: signs a checkpoint while there is traffic, one process for all
+//! - `signing_keys`: where the keys that sign come from
 //! - `key`: the signing key, and how another one takes its place
 //! - `history`: whether the log is still the one that was signed
 //! - `witness`: the newest checkpoint kept beside the keys, so that a database which was rolled back shows
@@ -12,12 +13,14 @@
 mod history;
 mod key;
 mod signer;
+mod signing_keys;
 mod witness;
 
 use std::path::PathBuf;
 
-pub use key::{SigningKeys, half, next_key, rotate, rotation_id, signs};
+pub use key::{next_key, rotate, rotation_id, signs};
 pub use signer::CheckpointSigner;
+pub use signing_keys::{SigningKeys, half};
 pub use witness::Witness;
 
 use secret::data_dir::DataDirError;

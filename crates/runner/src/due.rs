@@ -1,7 +1,8 @@
 //! Rebuilds that the service does without being asked again: of rows that were made by another version of the code, and
 //! those that it had begun before it stopped.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
@@ -9,12 +10,12 @@ use projections::AnyProjection;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::claims::Claim;
+use super::RunError;
+use super::claims::{Claim, Claims};
 use super::rebuild::{By, begin, rebuild_by};
 use super::wide::Limits;
-use super::{LiveRunner, RunError};
 use store::clock;
-use store::{Generation, GenerationState, StoreError};
+use store::{Generation, GenerationState, Store, StoreError};
 
 /// How often it is looked whether there is one to do.
 const LOOKED: Duration = Duration::from_secs(2);
@@ -33,7 +34,7 @@ pub(super) struct Due {
 
 impl Due {
     /// Begins what is due, if it is time to look.
-    pub(super) async fn begin(&mut self, runner: &LiveRunner, shutdown: &CancellationToken) -> Result<(), StoreError> {
+    pub(super) async fn begin(&mut self, rebuilds: &Rebuilds, shutdown: &CancellationToken) -> Result<(), StoreError> {
         if self.looked.is_some_and(|at| at.elapsed() < LOOKED) {
             return Ok(());
         }
@@ -41,25 +42,25 @@ impl Due {
             return Ok(());
         }
         self.end().await;
-        let generations = runner.store.generations().await?;
+        let generations = rebuilds.store.generations().await?;
         let first = self.looked.is_none();
         self.looked = Some(Instant::now());
         let is_due = |projection: &&'static dyn AnyProjection| {
             // rows of another version that come later are those of a newer program's command
-            let outdated = first || runner.has_failed(projection.name());
+            let outdated = first || rebuilds.failure(projection.name()).is_some();
             outdated && is_outdated(*projection, &generations) || is_left(*projection, &generations)
         };
-        let due: Vec<_> = runner.projections.iter().copied().filter(is_due).collect();
-        let (claims, due) = runner.claim(&due);
+        let due: Vec<_> = rebuilds.projections.iter().copied().filter(is_due).collect();
+        let (claims, due) = rebuilds.claim(&due);
         if !due.is_empty() {
             let names: Vec<_> = due.iter().map(|projection| projection.name()).collect();
             tracing::info!(
                 projections = names.join(", "),
                 "projections are rebuilt: their version is new, or it was begun before"
             );
-            let (runner, shutdown) = (runner.clone(), shutdown.clone());
+            let (rebuilds, shutdown) = (rebuilds.clone(), shutdown.clone());
             self.running = Some(tokio::spawn(async move {
-                runner.rebuild_claimed(claims, due, shutdown).await;
+                rebuilds.run(claims, due, shutdown).await;
             }));
         }
         Ok(())
@@ -106,7 +107,7 @@ pub enum NotNow {
 
 /// The right to rebuild a projection, until it is dropped.
 pub struct ClaimedRebuild {
-    runner: LiveRunner,
+    rebuilds: Rebuilds,
     claim: Claim,
     projection: &'static dyn AnyProjection,
 }
@@ -122,22 +123,41 @@ impl ClaimedRebuild {
         shutdown: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, StoreError> {
         let Self {
-            runner,
+            rebuilds,
             claim,
             projection,
         } = self;
-        begin(&*runner.store, projection, By::Service).await?;
-        Ok(async move { runner.rebuild_claimed(vec![claim], vec![projection], shutdown).await })
+        begin(&*rebuilds.store, projection, By::Service).await?;
+        Ok(async move { rebuilds.run(vec![claim], vec![projection], shutdown).await })
     }
 }
 
-impl LiveRunner {
+/// The rebuilds of this process: which are under way, and which failed. Clones share them.
+#[derive(Clone)]
+pub(super) struct Rebuilds {
+    store: Arc<dyn Store>,
+    projections: &'static [&'static dyn AnyProjection],
+    claims: Claims,
+    /// Why the last rebuild of a projection failed.
+    failed: Arc<Mutex<HashMap<&'static str, String>>>,
+}
+
+impl Rebuilds {
+    pub(super) fn new(store: Arc<dyn Store>, projections: &'static [&'static dyn AnyProjection]) -> Self {
+        Self {
+            store,
+            projections,
+            claims: Claims::default(),
+            failed: Arc::default(),
+        }
+    }
+
     /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
     /// writer and the same processors.
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
-    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
+    pub(super) async fn claim_alone(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
         let name = projection.name();
         let claim = self
             .claims
@@ -152,7 +172,7 @@ impl LiveRunner {
             return Err(NotNow::Rebuilding(other.name.clone()));
         }
         Ok(ClaimedRebuild {
-            runner: self.clone(),
+            rebuilds: self.clone(),
             claim,
             projection,
         })
@@ -168,12 +188,7 @@ impl LiveRunner {
     }
 
     /// Rebuilds, and lets go of the claims only after a pause if that fails, so that it is not tried again at once.
-    async fn rebuild_claimed(
-        &self,
-        claims: Vec<Claim>,
-        projections: Vec<&'static dyn AnyProjection>,
-        shutdown: CancellationToken,
-    ) {
+    async fn run(&self, claims: Vec<Claim>, projections: Vec<&'static dyn AnyProjection>, shutdown: CancellationToken) {
         let rebuilt = rebuild_by(
             By::Service,
             &Limits::default(),
@@ -198,16 +213,16 @@ impl LiveRunner {
         drop(claims);
     }
 
-    /// Whether the last rebuild of a projection failed in this process.
-    fn has_failed(&self, name: &str) -> bool {
-        let failed = self.rebuilds_failed.lock().unwrap_or_else(PoisonError::into_inner);
-        failed.contains_key(name)
+    /// Why the last rebuild of a projection failed in this process, if it did.
+    pub(super) fn failure(&self, name: &str) -> Option<String> {
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.get(name).cloned()
     }
 
     /// Notes why rebuilds failed, if they did.
     fn note_rebuilds(&self, projections: &[&'static dyn AnyProjection], rebuilt: &Result<(), RunError>) {
         // the lock is held for a moment only; one poisoned by a panic still holds a good map
-        let mut failed = self.rebuilds_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         for projection in projections {
             match rebuilt {
                 Err(error) if !matches!(error, RunError::Cancelled) => {

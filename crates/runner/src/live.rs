@@ -12,8 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::advance::{Step, Target, advance};
-use super::claims::Claims;
-use super::due::Due;
+use super::due::{ClaimedRebuild, Due, NotNow, Rebuilds};
 use super::flood::Flood;
 use super::rates::Rates;
 use super::step_size::StepSize;
@@ -45,11 +44,9 @@ pub struct LiveRunner {
     pub(super) store: Arc<dyn Store>,
     pub(super) projections: &'static [&'static dyn AnyProjection],
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
-    /// Why the last rebuild of a projection failed.
-    pub(super) rebuilds_failed: Arc<Mutex<HashMap<&'static str, String>>>,
     /// Where a projection stands behind the head, and since when this process sees it there.
     pub(super) standing: Arc<Mutex<HashMap<&'static str, (Position, Instant)>>>,
-    pub(super) claims: Claims,
+    pub(super) rebuilds: Rebuilds,
     rates: Arc<Mutex<Rates>>,
     size: Arc<StepSize>,
     reached: watch::Sender<Reached>,
@@ -78,21 +75,29 @@ impl LiveRunner {
     /// A runner of all registered projections.
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self {
-            store,
             projections: projections::all(),
             errors: Arc::default(),
-            rebuilds_failed: Arc::default(),
             standing: Arc::default(),
-            claims: Claims::default(),
+            rebuilds: Rebuilds::new(Arc::clone(&store), projections::all()),
             reached: watch::Sender::default(),
             rates: Arc::default(),
             size: Arc::new(StepSize::beginning_with(FIRST_STEP)),
+            store,
         }
     }
 
     /// Tells whenever this process has folded something.
     pub fn reached(&self) -> watch::Receiver<Reached> {
         self.reached.subscribe()
+    }
+
+    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// writer and the same processors.
+    ///
+    /// # Errors
+    /// [`NotNow`] if one is under way, here or in another process.
+    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
+        self.rebuilds.claim_alone(projection).await
     }
 
     /// Makes the first generation of projections that have none.
@@ -202,7 +207,7 @@ impl LiveRunner {
                 lead.insert(Lead { lease, due })
             }
         };
-        held.due.begin(self, shutdown).await?;
+        held.due.begin(&self.rebuilds, shutdown).await?;
         match self.catch_up(held.lease.fence(), shutdown).await {
             Err(RunError::Store(StoreError::Overtaken(_))) => {
                 tracing::warn!("another process has taken over the projections");

@@ -115,15 +115,11 @@ impl LiveRunner {
     /// [`StoreError`] if the store cannot tell.
     pub async fn statuses(&self) -> Result<Vec<Status>, StoreError> {
         let errors = self.errors();
-        let failed = self
-            .rebuilds_failed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
         let mut statuses = look(&*self.store, &self.rates()).await?;
         for status in &mut statuses {
-            status.error = failed
-                .get(status.name)
+            status.error = self
+                .rebuilds
+                .failure(status.name)
                 .map(|error| format!("its rebuild failed: {error}"));
             if let Some(error) = errors.get(status.name) {
                 status.state = "failing";

@@ -2,6 +2,9 @@
 
 use super::MasterKeyId;
 
+/// The longest plaintext of a section in bytes: the largest webhook, its headers, and room for how sections are written.
+pub const MAX_PLAIN_BYTES: usize = 1024 * 1024 + 256 * 1024;
+
 /// Why something cannot be sealed, opened, wrapped or read. Never holds a plaintext or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
@@ -32,7 +35,7 @@ pub enum SealError {
     #[error("a sealed section does not hold what it should")]
     Corrupt,
     /// A plaintext of so many bytes is more than is sealed.
-    #[error("a section of {0} bytes is longer than the {max} that are sealed", max = super::MAX_PLAIN_BYTES)]
+    #[error("a section of {0} bytes is longer than the {MAX_PLAIN_BYTES} that are sealed")]
     TooLong(usize),
     /// Compression failed; with zstd's reason.
     #[error("compression failed: {0}")]

@@ -6,7 +6,7 @@
 //! - `context`: where a section belongs, which its seal is bound to
 //! - `pack`: compression before sealing
 //! - `key_wrapper`: what wraps data keys
-//! - `master_key`: a key that does so
+//! - `master_key`, `master_key_id`: a key that does so, and its public name
 //! - `fingerprint`: what a quarantined body is called by, without a hash that anyone could try guesses on
 //! - `snapshot_key`: whether what was kept of a stream is as it was left
 //! - `aead`: the cipher, the one place that calls it
@@ -21,16 +21,18 @@ mod error;
 mod fingerprint;
 mod key_wrapper;
 mod master_key;
+mod master_key_id;
 mod pack;
 mod snapshot_key;
 
 pub use context::{Context, Section};
 pub use data_key::{DataKey, Sealed};
-pub use error::SealError;
+pub use error::{MAX_PLAIN_BYTES, SealError};
 pub use fingerprint::{Fingerprint, FingerprintKey};
 pub use key_wrapper::{KeyWrapper, WrappedKey};
-pub use master_key::{KeyMaterial, MasterKey, MasterKeyId, NotAnId, WRAPPED_KEY};
-pub use pack::{MAX_PLAIN_BYTES, Packed};
+pub use master_key::{KeyMaterial, MasterKey, WRAPPED_KEY};
+pub use master_key_id::{MasterKeyId, NotAnId};
+pub use pack::Packed;
 pub use snapshot_key::{SNAPSHOT_TAG, SnapshotKey};
 
 secret::never_shown!(DataKey, FingerprintKey, KeyMaterial, MasterKey, Packed, SnapshotKey);

@@ -1,8 +1,5 @@
 //! A master key: it wraps data keys and nothing else.
 
-use std::fmt;
-use std::str::FromStr;
-
 use aggregates::SubjectId;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
@@ -10,56 +7,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use rand::Rng;
 use sha2::Sha256;
 
-use super::{DataKey, KeyWrapper, SealError, aead};
+use super::master_key_id::ID;
+use super::{DataKey, KeyWrapper, MasterKeyId, SealError, aead};
 use secret::Wiped;
 
 /// What the associated data of a wrapped key is of, and in which version.
 const LABEL: &str = "warmledger data key v1";
-/// Bytes of a master key.
-const BYTES: usize = 32;
-/// Bytes of a master key's id, which stands before every key that it wraps.
-const ID: usize = 8;
 /// Bytes of a wrapped data key.
 pub const WRAPPED_KEY: usize = ID + aead::OVERHEAD + 32;
-
-/// The public name of a master key: the start of HMAC-SHA256 under the key over a constant. Says nothing about the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MasterKeyId([u8; ID]);
-
-impl MasterKeyId {
-    /// The id that stands before a wrapped key; none if it is too short to be one.
-    pub fn of_wrapped(wrapped: &[u8]) -> Option<Self> {
-        wrapped.first_chunk().copied().map(Self)
-    }
-
-    /// The id's 8 bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for MasterKeyId {
-    /// 16 lower-case hexadecimal digits.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
-}
-
-/// A text that is not the id of a master key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("is not the id of a master key: 16 hexadecimal digits, as `warmledger keys list` shows them")]
-pub struct NotAnId;
-
-impl FromStr for MasterKeyId {
-    type Err = NotAnId;
-
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let mut id = [0; ID];
-        hex::decode_to_slice(text, &mut id).map_err(|_| NotAnId)?;
-        Ok(Self(id))
-    }
-}
-
+/// Bytes of a master key.
+const BYTES: usize = 32;
 /// The bytes of a master key on their way between a source and a [`MasterKey`]. No `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct KeyMaterial(Wiped<[u8; BYTES]>);

@@ -4,11 +4,8 @@ use std::cell::RefCell;
 
 use zstd::zstd_safe::{CCtx, DCtx, compress_bound, get_error_name, get_frame_content_size};
 
-use super::SealError;
+use super::{MAX_PLAIN_BYTES, SealError};
 use secret::Wiped;
-
-/// The longest plaintext of a section in bytes: the largest webhook, its headers, and room for how sections are written.
-pub const MAX_PLAIN_BYTES: usize = 1024 * 1024 + 256 * 1024;
 
 /// Without entropy coding of literals: half the time of level 1, and on a few kilobytes against a prefix nearly as short.
 const LEVEL: i32 = -1;

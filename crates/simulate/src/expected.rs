@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use aggregates::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
 
-use super::order::Provider;
 use super::payload::SubscriptionStatus;
+use super::provider::Provider;
 
 /// The truth at the provider's side. Holds no credentials and no personal data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

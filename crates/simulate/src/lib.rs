@@ -2,25 +2,30 @@
 //! sends them, and [`run`], which sends it signed and retries as the provider does.
 //!
 //! Layout:
-//! - `plan`: what to send, the same for the same [`Options`]; `order` and `renewal` play one order's life each,
+//! - `plan`: what to send, the same for the same [`Options`]: each a `delivery`; `order` and `renewal` play one order's life each, of a
+//!   `customer` with a `provider`,
 //!   `payload` holds the JSON shapes, `invent` the names, identifiers and credentials
 //! - `expected`: what the views must show once all of it has arrived
 //! - `send`: one delivery after the other, paced; `summary`: how it went
 //!
 //! Bodies hold (invented) credentials, so whatever holds a body has no `Debug`.
 
+mod customer;
+mod delivery;
 mod expected;
 mod invent;
 mod order;
 mod payload;
 mod plan;
+mod provider;
 mod renewal;
 mod send;
 mod summary;
 
+pub use delivery::Delivery;
 pub use expected::{Expected, ExpectedDomain, ExpectedOrder, ExpectedSubscription, OrderStatus, Outcome};
-pub use order::Provider;
 pub use payload::SubscriptionStatus;
-pub use plan::{Delivery, Options, Plan, Scenario};
+pub use plan::{Options, Plan, Scenario};
+pub use provider::Provider;
 pub use send::{Pace, RESPONSE_TIMEOUT, RETRY_DELAYS, SendError, SendOptions, run};
 pub use summary::Summary;

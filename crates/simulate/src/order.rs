@@ -1,20 +1,20 @@
 //! One order: placed, answered for each domain, and perhaps renewed.
 
 use std::collections::HashSet;
-use std::fmt;
 use std::time::Duration;
 
-use aggregates::{Domain, EventId, OrderId, SubscriptionId, UserId};
+use aggregates::{Domain, EventId, OrderId, SubscriptionId};
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use serde::Serialize;
 
+use super::customer::Customer;
+use super::delivery::Delivery;
 use super::expected::{ExpectedDomain, ExpectedOrder, ExpectedSubscription, Outcome};
 use super::payload::{
     self, DomainDetails, FailedDomain, MailboxDetails, OrderFailed, OrderSuccess, SubscriptionStatus,
 };
-use super::plan::Delivery;
+use super::provider::Provider;
 use super::{invent, renewal};
 
 const WALLET_EMPTY: &str = "Insufficient wallet balance";
@@ -24,50 +24,6 @@ const POOL_EMPTY: &str = "Pre-warmed mailboxes not available";
 const RENEWAL_CHANCE: f64 = 0.6;
 
 const DAY: u64 = 24 * 60 * 60;
-
-/// Whose mailboxes an order is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Provider {
-    /// Google Workspace.
-    Google,
-    /// Microsoft 365.
-    Microsoft,
-}
-
-impl Provider {
-    /// The name in the payloads: `GOOGLE` or `MICROSOFT`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Google => "GOOGLE",
-            Self::Microsoft => "MICROSOFT",
-        }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// A customer of the reseller.
-pub(super) struct Customer {
-    pub(super) user_id: UserId,
-    pub(super) user_email: String,
-}
-
-impl Customer {
-    pub(super) fn invent(rng: &mut StdRng, taken: &mut HashSet<String>) -> Self {
-        let (first, last) = invent::person(rng);
-        let company = invent::domain(rng, taken);
-        let user_email = format!("{first}.{last}@{company}").to_lowercase();
-        Self {
-            user_id: invent::id(rng),
-            user_email,
-        }
-    }
-}
 
 /// How one order ends.
 #[derive(Clone, Copy, PartialEq, Eq)]

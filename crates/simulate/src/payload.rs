@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use aggregates::{Domain, DomainId, EventId, MailboxId, OrderId, SubscriptionId, UserId};
 
-use super::order::Provider;
+use super::provider::Provider;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

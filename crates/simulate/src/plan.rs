@@ -3,15 +3,16 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use aggregates::{EventId, OrderId};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
+use super::customer::Customer;
+use super::delivery::Delivery;
 use super::expected::Expected;
 use super::invent;
-use super::order::{self, Customer, Fate};
+use super::order::{self, Fate};
 
 /// The time that a plan spans, apart from the renewals of its last orders, which come some minutes later.
 const SPAN: Duration = Duration::from_secs(60 * 60);
@@ -72,23 +73,6 @@ impl Options {
             base_time,
         }
     }
-}
-
-/// One webhook to send. No `Debug`: the body holds credentials.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The id of the event, shared by an event and its repeats.
-    pub event_id: EventId,
-    /// The event's name, e.g. `prewarmup.order.success`.
-    pub event: &'static str,
-    /// The order that it is about, also where the body doesn't say so.
-    pub order_id: OrderId,
-    /// The exact text to sign and send.
-    pub body: String,
-    /// When it is due, counted from the plan's beginning.
-    pub after: Duration,
-    /// Whether a delivery before it in the plan has the same event.
-    pub repeat: bool,
 }
 
 /// Every delivery, and what they lead to. No `Debug`: the bodies hold credentials.

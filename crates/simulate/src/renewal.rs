@@ -8,10 +8,11 @@ use jiff::{Timestamp, ToSpan};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
+use super::customer::Customer;
 use super::expected::ExpectedSubscription;
 use super::invent;
-use super::order::{Customer, Provider};
 use super::payload::{self, LegacySubscription, Subscription, SubscriptionStatus};
+use super::provider::Provider;
 
 const RENEWAL_REASONS: &[&str] = &["Insufficient wallet balance", "Linked domain is in GRACE_PERIOD"];
 

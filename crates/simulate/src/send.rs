@@ -15,7 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Delivery, Plan};
+use super::delivery::Delivery;
+use super::plan::Plan;
 use super::summary::Summary;
 use ledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
 use secret::Secret;

@@ -2,7 +2,7 @@
 
 use aggregates::{EventError, IdError};
 
-use super::lease::Duty;
+use super::Duty;
 use tls;
 
 /// An error of a store. Its text names no stored value.

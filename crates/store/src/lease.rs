@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::StoreError;
+use super::{Duty, StoreError};
 
 /// How long a lease lasts unless it is renewed. With the second between two looks of those who wait for it, and what the
 /// database takes to answer, somebody else has it well within ten seconds.
@@ -24,31 +24,6 @@ pub const TERM: Duration = Duration::from_secs(5);
 const RENEWED_EVERY: Duration = Duration::from_secs(1);
 /// How long the database may take to answer before it is asked again, over another connection.
 const PATIENCE: Duration = Duration::from_millis(1_500);
-
-/// What one process of several does for all of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Duty {
-    /// Folding the live projections.
-    Projections,
-    /// Publishing the feed to NATS.
-    Relay,
-    /// Wrapping the data keys anew.
-    KeyRotation,
-    /// Signing checkpoints.
-    Checkpoints,
-}
-
-impl Duty {
-    /// Its name in the table of leases and in metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Projections => "projections",
-            Self::Relay => "relay",
-            Self::KeyRotation => "key-rotation",
-            Self::Checkpoints => "checkpoints",
-        }
-    }
-}
 
 /// Which lease something is written under. The write is refused with [`StoreError::Overtaken`] once somebody else has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

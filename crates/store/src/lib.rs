@@ -4,7 +4,7 @@
 //! - `event`: an event as it is written and as it is read back
 //! - `consumer`: a named consumer of the feed
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
-//! - `lease`: the right to do what one process does for all
+//! - `duty`, `lease`: what one process does for all, and the right to do it
 //! - `outcome`: what a store tells of a projection's generations
 //! - `parts`: statements of a bounded size
 //! - `process`, `processes`: a running process and what it holds; what some of them lack
@@ -16,6 +16,7 @@
 //! - `schema`: the database's objects against those that the migrations make
 //! - `error`: what can go wrong, told apart by what a caller can do about it
 //! - `trim`: keeping the write-ahead log small
+//! - `nearest`: what a misspelt word was meant to be
 //! - `mode`: what a store is opened for, and whether its schema is fit for that
 //! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
 //! - `postgres`, `sqlite`: the implementations
@@ -25,11 +26,13 @@
 
 pub mod clock;
 mod consumer;
+mod duty;
 mod error;
 mod event;
 mod keys;
 mod lease;
 mod mode;
+pub mod nearest;
 mod outcome;
 mod parts;
 mod postgres;
@@ -55,10 +58,11 @@ use jiff::Timestamp;
 use projections::Column;
 
 pub use consumer::{Consumer, ConsumerName};
+pub use duty::Duty;
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
 pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};
-pub use lease::{Duty, Fence, Lease, LeaseState, TERM as LEASE_TERM};
+pub use lease::{Fence, Lease, LeaseState, TERM as LEASE_TERM};
 pub use mode::Mode;
 pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;

@@ -21,6 +21,7 @@
 //! - `steps`: moving projections on
 //! - `tokens`: API tokens
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
+//! - `values`: values of the ledger as the database has them
 
 mod checkpoints;
 mod clock_steps;
@@ -45,6 +46,7 @@ mod steps;
 mod stream_snapshots;
 mod tokens;
 mod tree;
+mod values;
 
 use std::ops::{Range, RangeInclusive};
 

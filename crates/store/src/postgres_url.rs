@@ -17,10 +17,11 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::url::MASK;
 use secret::Secret;
 use tls::Certificates;
 
+/// What is shown instead of a secret.
+pub const MASK: &str = "***";
 /// What stands in a URL as it is; everything else is percent-encoded.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The same for a parameter's value, which may hold a path.

@@ -20,6 +20,7 @@
 //! - `tokens`: API tokens
 //! - `wal`: keeping the write-ahead log small
 //! - `tree`: the Merkle tree, and the log as it stands, for an audit
+//! - `values`: values of the ledger as the database has them
 
 mod access;
 mod backup;
@@ -40,6 +41,7 @@ mod steps;
 mod stream_snapshots;
 mod tokens;
 mod tree;
+mod values;
 mod wal;
 
 pub use backup::copy;
@@ -112,7 +114,7 @@ impl SqliteStore {
             options = options.journal_mode(SqliteJournalMode::Wal);
         } else {
             // before anything is changed: another program's file is not ours to turn WAL on in
-            migrate::check(path).await?;
+            migrate::check(access::options(path)).await?;
         }
         let writing = options
             .clone()

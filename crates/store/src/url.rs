@@ -4,9 +4,6 @@ use std::{env, fmt, path::PathBuf};
 
 use crate::postgres_url::PostgresUrl;
 
-/// What is shown instead of a secret.
-pub const MASK: &str = "***";
-
 /// Where the ledger is stored. `Display` and `Debug` mask a password.
 #[derive(Clone)]
 pub enum DatabaseUrl {
@@ -56,17 +53,6 @@ impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// The candidate that the word was most likely meant to be, if one is close.
-pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    candidates
-        .iter()
-        .map(|candidate| (strsim::jaro_winkler(&word, candidate), *candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use anyhow::{Context, bail};
 use reqwest::{Client, Url};
 use serde_json::Value;
 
-use crate::secret::Secret;
-use crate::simulate::Plan;
+use secret::Secret;
+use simulate::Plan;
 
 /// The most items of a page.
 const PAGE: usize = 500;

@@ -11,11 +11,11 @@ use anyhow::Context;
 
 use crate::access::{Caller, Reason};
 use crate::cli::output;
-use crate::evidence::{self, Evidence};
-use crate::ledger::Reader;
 use crate::service::Core;
 use crate::settings::Settings;
-use crate::store::Mode;
+use ledger::Reader;
+use ledger::evidence::{self, Evidence};
+use store::Mode;
 
 /// Opens the original at a position, records that, and prints what was found.
 pub(super) async fn run(

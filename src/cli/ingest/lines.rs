@@ -11,8 +11,8 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::content::MAX_BODY;
-use crate::ingest::signature::SIGNATURE_HEADER;
+use ledger::content::MAX_BODY;
+use ledger::ingest::signature::SIGNATURE_HEADER;
 
 /// Lines that wait between reader and recorder.
 const WAITING: usize = 16;

@@ -4,7 +4,7 @@ use projections::Column;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::store::Difference;
+use store::Difference;
 
 /// A row that is not the same, or not there, on one of the sides.
 #[derive(Serialize)]

@@ -7,8 +7,8 @@ use projections::AnyProjection;
 use serde_json::{Value, json};
 
 use super::output;
-use crate::runner::{self, Change, Moment};
-use crate::store::Store;
+use runner::{self, Change, Moment};
+use store::Store;
 
 /// A row, and the moment of interest.
 #[derive(Args)]

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::cli::output::ListArgs;
 use crate::cli::{CHECK_FAILED, output};
-use crate::runner;
-use crate::store::Store;
+use runner;
+use store::Store;
 
 /// A row that stands still, as it is printed.
 #[derive(Serialize)]

@@ -6,8 +6,8 @@ use aggregates::Position;
 
 use super::{Plan, Planned, Planner, outcome_of, unavailable};
 use crate::cache::Seen;
+use crate::queue::Pending;
 use crate::reader::open_original;
-use crate::writer::Pending;
 use crate::{Incoming, OpenError, Outcome, Receipt, RecordError};
 use sealing::SealError;
 use vault::VaultError;

@@ -6,9 +6,9 @@ use aggregates::{Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
 use crate::cache::{Seen, StreamState};
+use crate::queue::{Pending, Work};
 use crate::route::{Route, route};
 use crate::snapshot;
-use crate::writer::{Pending, Work};
 use crate::{Incoming, RecordError};
 use store::{Lookup, Reference};
 

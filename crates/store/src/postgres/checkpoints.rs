@@ -5,8 +5,8 @@ use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 
 use super::lease;
-use super::log::{moment, position};
 use super::tree::number;
+use super::values::{moment, position};
 use crate::clock::now;
 use crate::{Fence, KeptCheckpoint, KeptKey, NewCheckpoint, StoreError};
 

@@ -6,7 +6,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::PgPool;
 
-use super::log::{moment, position, to_i64};
+use super::values::{moment, position, to_i64};
 use crate::{ClockStep, StoreError};
 
 pub(super) async fn newest(pool: &PgPool, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {

@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
 use super::lease;
-use super::log::{moment, position, to_i64};
+use super::values::{moment, position, to_i64};
 use crate::clock;
 use crate::{Consumer, ConsumerName, EventFilter, Fence, StoreError};
 

@@ -40,7 +40,7 @@ pub(super) async fn take<'a>(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR} + 'head'::regclass::oid::bigint); SELECT FROM head FOR NO KEY UPDATE;
          SELECT {PLAIN}{} FROM events WHERE position > {} ORDER BY position LIMIT {limit}",
         Parts::Leaves.columns(),
-        log::to_i64(after),
+        super::values::to_i64(after),
     );
     let rows = held.run(sql).await?;
     // the locks' own rows were asked for no column

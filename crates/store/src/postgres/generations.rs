@@ -7,7 +7,7 @@ use projections::{Column, Kind};
 use sqlx::postgres::{PgConnection, PgPool, PgRow};
 use sqlx::{Acquire, AssertSqlSafe, Row};
 
-use super::log::{moment, position, to_i64, unsigned};
+use super::values::{moment, position, to_i64, unsigned};
 use crate::clock;
 use crate::{Difference, Generation, GenerationState, StoreError, Switch, column_names, table_name};
 

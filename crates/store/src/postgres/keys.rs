@@ -8,8 +8,8 @@ use sqlx::postgres::{PgPool, PgRow};
 
 use super::PostgresStore;
 use super::lease;
-use super::log::{position, to_i64};
 use super::session::SOON;
+use super::values::{position, to_i64};
 use crate::clock::now;
 use crate::keys::ERASURES_WITHOUT_EFFECT;
 use crate::{Fence, KeyStore, Mark, Rewrapped, StoreError, SubjectState};

@@ -9,8 +9,9 @@ use sqlx::postgres::{PgConnection, PgPool};
 
 use super::lost;
 use super::session::Sessions;
+use crate::Duty;
 use crate::StoreError;
-use crate::lease::{Duty, Fence, LeaseState, LeaseTable, TERM};
+use crate::lease::{Fence, LeaseState, LeaseTable, TERM};
 
 /// How long a call may take, which is one row: less than the lease is patient for.
 const LIMIT: Duration = Duration::from_millis(1_200);

@@ -4,7 +4,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
-use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool, PgRow};
@@ -14,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use super::session::Sessions;
 use super::tree;
+use super::values::{moment, position, to_i64, unsigned};
 use crate::tree::hash;
 use crate::{
     Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, Reference, SealedSections, StoreError, StoredEvent,
@@ -373,25 +373,4 @@ pub(super) fn event(row: &PgRow, parts: Parts) -> Result<StoredEvent, StoreError
         sealed: sections,
         leaf_hash,
     })
-}
-
-pub(super) fn to_i64(position: Position) -> i64 {
-    // the database itself counts in i64, so no position is ever beyond it
-    i64::try_from(position.0).unwrap_or(i64::MAX)
-}
-
-pub(super) fn position(row: &PgRow, column: &str) -> Result<Position, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u64::try_from(value)
-        .map(Position)
-        .map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
-}
-
-pub(super) fn unsigned(row: &PgRow, column: &str) -> Result<u32, StoreError> {
-    let value: i32 = row.try_get(column)?;
-    u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
-}
-
-pub(super) fn moment(row: &PgRow, column: &str) -> Result<Timestamp, StoreError> {
-    Ok(row.try_get::<jiff_sqlx::Timestamp, _>(column)?.to_jiff())
 }

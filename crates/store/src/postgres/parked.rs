@@ -4,7 +4,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgConnection, PgPool};
 
-use super::log::{moment, position, to_i64};
+use super::values::{moment, position, to_i64};
 use crate::clock;
 use crate::{Advance, Generation, Parked, ParkedCount, ParkedRow, StoreError};
 

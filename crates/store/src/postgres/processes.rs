@@ -5,8 +5,8 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::PostgresStore;
-use super::log::moment;
 use super::session::SOON;
+use super::values::moment;
 use crate::{Holds, Process, ProcessStore, SeenProcess, StoreError};
 
 #[async_trait]

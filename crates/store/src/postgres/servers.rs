@@ -57,16 +57,10 @@ pub(super) async fn find(servers: &[PgConnectOptions], mode: Mode) -> Result<Cho
 /// A connection to a server, and whether it takes writes.
 async fn look(options: &PgConnectOptions) -> Result<(PgConnection, bool), StoreError> {
     let mut connection = session::connect(options).await?;
-    match timeout(ACQUIRE_TIMEOUT, takes_writes(&mut connection)).await {
+    match timeout(ACQUIRE_TIMEOUT, session::takes_writes(&mut connection)).await {
         Ok(writable) => Ok((connection, writable?)),
         Err(_) => Err(StoreError::Unavailable(format!("no answer within {ACQUIRE_TIMEOUT:?}"))),
     }
-}
-
-/// Whether a session may write.
-pub(super) async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let shown = raw_sql("SHOW transaction_read_only").fetch_one(connection).await?;
-    Ok(shown.try_get::<&str, _>(0)? == "off")
 }
 
 /// Of several that take writes the one that was promoted last: an old primary that has come back would take what is lost with it.
@@ -104,7 +98,10 @@ pub(super) async fn follow(servers: Vec<PgConnectOptions>, mut current: usize, p
     while !pools[0].is_closed() {
         sleep(PAUSE).await;
         if let Some(connection) = &mut session
-            && matches!(timeout(ACQUIRE_TIMEOUT, takes_writes(connection)).await, Ok(Ok(true)))
+            && matches!(
+                timeout(ACQUIRE_TIMEOUT, session::takes_writes(connection)).await,
+                Ok(Ok(true))
+            )
         {
             continue;
         }

@@ -12,7 +12,6 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, Row, raw_sql};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::servers;
 use crate::{Mode, StoreError};
 
 /// How long a statement waits for a connection before the store counts as unavailable.
@@ -96,6 +95,12 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
     }
 }
 
+/// Whether a session may write.
+pub(super) async fn takes_writes(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let shown = raw_sql("SHOW transaction_read_only").fetch_one(connection).await?;
+    Ok(shown.try_get::<&str, _>(0)? == "off")
+}
+
 fn no_answer(limit: Duration) -> StoreError {
     StoreError::Unavailable(format!("the database did not answer within {} s", limit.as_secs_f32()))
 }
@@ -141,7 +146,7 @@ impl Sessions {
     /// Whether it answers, and takes writes. One whose server was demoted is not kept: whoever is reached by the same name now may
     /// take writes.
     async fn answers(&self, connection: &mut PgConnection, age: Duration) -> bool {
-        let answer = timeout(PING, servers::takes_writes(connection)).await;
+        let answer = timeout(PING, takes_writes(connection)).await;
         if answer.is_err() {
             self.distrust();
         }

@@ -6,7 +6,7 @@ use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::generations::{lock, make};
-use super::log::to_i64;
+use super::values::to_i64;
 use crate::clock;
 use crate::{COPIED_AT_ONCE, Generation, GenerationState, StoreError, column_names, table_name};
 

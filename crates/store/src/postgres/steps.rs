@@ -9,8 +9,8 @@ use sqlx::postgres::{PgArguments, PgConnection, PgPool};
 use sqlx::query::QueryScalar;
 use sqlx::{AssertSqlSafe, Connection, Postgres};
 
-use super::log::to_i64;
 use super::session::Sessions;
+use super::values::to_i64;
 use super::{copy, lease, parked};
 use crate::clock;
 use crate::parts::by_size;

@@ -6,7 +6,7 @@ use jiff_sqlx::ToSqlx;
 use sqlx::Row;
 use sqlx::postgres::{PgPool, PgRow};
 
-use super::log::moment;
+use super::values::moment;
 use crate::TokenHash;
 use crate::{StoreError, StoredToken, token};
 

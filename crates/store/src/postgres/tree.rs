@@ -8,7 +8,7 @@ use jiff_sqlx::Timestamp;
 use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::log::{moment, position};
+use super::values::{moment, position};
 use crate::clock::rfc3339_micros;
 use crate::tree::hash;
 use crate::{Head, Outline, RawEvent, RawHead, Reference, StoreError, TreeHead};

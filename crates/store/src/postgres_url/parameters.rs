@@ -1,6 +1,6 @@
 //! libpq's parameters: those that mean something here, and those that cannot be obeyed.
 
-use crate::url::nearest;
+use crate::nearest::nearest;
 
 /// Those that mean something here.
 const KNOWN: [&str; 14] = [

@@ -55,7 +55,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError>
     };
     // beside a write-ahead log: with that, if its index is there
     let options = options(path).read_only(true);
-    let options = match migrate::check_with(options.clone()).await {
+    let options = match migrate::check(options.clone()).await {
         Ok(()) => options,
         Err(StoreError::ReadOnly(_) | StoreError::Unavailable(_)) => {
             let log = beside(path, "-wal");
@@ -68,7 +68,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError>
             }
             // all of it is in the file, and nobody writes that
             let options = options.immutable(true);
-            migrate::check_with(options.clone()).await?;
+            migrate::check(options.clone()).await?;
             options
         }
         Err(error) => return Err(error),

@@ -4,8 +4,8 @@ use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
 use super::lease;
-use super::log::{moment, position};
 use super::tree::number;
+use super::values::{moment, position};
 use crate::clock::{now, rfc3339_micros};
 use crate::{Fence, KeptCheckpoint, KeptKey, NewCheckpoint, StoreError};
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::SqlitePool;
 
-use super::log::{moment, position, to_i64};
+use super::values::{moment, position, to_i64};
 use crate::clock::rfc3339_micros;
 use crate::{ClockStep, StoreError};
 

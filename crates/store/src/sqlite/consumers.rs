@@ -7,7 +7,7 @@ use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 use super::lease;
-use super::log::{moment, position, to_i64};
+use super::values::{moment, position, to_i64};
 use crate::clock::{now, rfc3339_micros};
 use crate::{Consumer, ConsumerName, EventFilter, Fence, StoreError};
 

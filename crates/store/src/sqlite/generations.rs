@@ -4,7 +4,7 @@ use projections::{Column, Kind};
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
-use super::log::{chunks, moment, position, to_i64, unsigned};
+use super::values::{chunks, moment, position, to_i64, unsigned};
 use crate::clock::{now, rfc3339_micros};
 use crate::{Difference, Generation, GenerationState, StoreError, Switch, column_names, table_name};
 

@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::SqliteStore;
 use super::lease;
-use super::log::{position, to_i64};
+use super::values::{position, to_i64};
 use crate::clock::{now, rfc3339_micros};
 use crate::keys::ERASURES_WITHOUT_EFFECT;
 use crate::{Fence, KeyStore, Mark, Rewrapped, StoreError, SubjectState};

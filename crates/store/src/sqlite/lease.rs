@@ -5,8 +5,9 @@ use jiff::SignedDuration;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
+use crate::Duty;
 use crate::StoreError;
-use crate::lease::{Duty, Fence, LeaseState, LeaseTable, TERM};
+use crate::lease::{Fence, LeaseState, LeaseTable, TERM};
 
 /// The table, by the connection that writes, and those that read.
 #[derive(Clone)]

@@ -1,12 +1,12 @@
 //! The event log, references and data keys on SQLite.
 
 use aggregates::{EventId, Position, Source, StreamId, SubjectId};
-use jiff::Timestamp;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
 
 use super::tree;
+use super::values::{chunks, moment, position, to_i64, tuples, unsigned};
 use crate::clock::{now, rfc3339_micros};
 use crate::tree::hash;
 use crate::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, SealedSections, StoreError, StoredEvent};
@@ -15,10 +15,6 @@ use sealing::{Sealed, Section};
 /// Result codes of a broken key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
 /// Source: <https://www.sqlite.org/rescode.html>.
 const KEY_VIOLATIONS: [&str; 4] = ["1555", "2579", "2067", "1811"];
-
-/// Rows a statement: few different statements, so that all stay prepared, and few calls for a batch of any length, since each call
-/// wakes the connection's thread and waits for it.
-const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// Columns of an event without its sealed sections.
 pub(super) const PLAIN: &str =
@@ -142,22 +138,6 @@ fn bind_event<'q>(
         .bind(sealed(Section::Secrets))
         .bind(sealed(Section::Original))
         .bind(event.leaf_hash.as_slice())
-}
-
-/// Cuts rows into pieces of the lengths in [`CHUNKS`], longest first.
-pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let length = CHUNKS.into_iter().find(|length| *length <= rows.len())?;
-        let (chunk, rest) = rows.split_at(length);
-        rows = rest;
-        Some(chunk)
-    })
-}
-
-/// `(?, ?), (?, ?), …` for so many rows of so many columns.
-pub(super) fn tuples(rows: usize, columns: usize) -> String {
-    let tuple = format!("({})", vec!["?"; columns].join(", "));
-    vec![tuple; rows].join(", ")
 }
 
 pub(super) async fn lookup(pool: &SqlitePool, lookup: &Lookup) -> Result<Found, StoreError> {
@@ -301,29 +281,6 @@ pub(super) fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreE
         sealed: sections,
         leaf_hash,
     })
-}
-
-pub(super) fn to_i64(position: Position) -> i64 {
-    // the database itself counts in i64, so no position is ever beyond it
-    i64::try_from(position.0).unwrap_or(i64::MAX)
-}
-
-pub(super) fn position(row: &SqliteRow, column: &str) -> Result<Position, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u64::try_from(value)
-        .map(Position)
-        .map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
-}
-
-pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
-}
-
-pub(super) fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
-    let text: &str = row.try_get(column)?;
-    text.parse()
-        .map_err(|_| StoreError::Corrupt(format!("{column} is not an RFC 3339 time")))
 }
 
 /// Whether an append would succeed: the head is written as it is, down to the disk.

@@ -1,23 +1,15 @@
 //! Whether an SQLite file holds a ledger, and bringing its schema up to date.
 
-use std::path::Path;
-
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Sqlite, Transaction};
 
-use super::access;
 use crate::{Mode, StoreError, mode};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Whether there is a ledger whose schema is up to date. Changes nothing.
-pub(super) async fn check(path: &Path) -> Result<(), StoreError> {
-    check_with(access::options(path)).await
-}
-
-/// The same over a connection that is made so.
-pub(super) async fn check_with(options: SqliteConnectOptions) -> Result<(), StoreError> {
+pub(super) async fn check(options: SqliteConnectOptions) -> Result<(), StoreError> {
     let mut connection = SqliteConnection::connect_with(&options).await?;
     let applied = applied(&mut connection).await?;
     connection.close().await?;

@@ -3,7 +3,7 @@
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::log::{chunks, moment, position, to_i64};
+use super::values::{chunks, moment, position, to_i64};
 use crate::clock::{now, rfc3339_micros};
 use crate::{Advance, Generation, Parked, ParkedCount, ParkedRow, StoreError};
 

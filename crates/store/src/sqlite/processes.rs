@@ -5,7 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteStore;
-use super::log::moment;
+use super::values::moment;
 use crate::{Holds, Process, ProcessStore, SeenProcess, StoreError};
 
 #[async_trait]

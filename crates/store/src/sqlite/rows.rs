@@ -5,7 +5,7 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row, Sqlite};
 
-use super::log::moment;
+use super::values::moment;
 use crate::clock::rfc3339_micros;
 use crate::query::where_clause;
 use crate::{Count, RowQuery, StoreError, StoredRow};

@@ -5,7 +5,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::generations::{make, of_projection};
-use super::log::to_i64;
+use super::values::to_i64;
 use crate::clock::{now, rfc3339_micros};
 use crate::{COPIED_AT_ONCE, Generation, GenerationState, StoreError, column_names, table_name};
 

@@ -3,8 +3,8 @@
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{AssertSqlSafe, Sqlite};
 
-use super::log::{chunks, to_i64, tuples};
 use super::rows::bind;
+use super::values::{chunks, to_i64, tuples};
 use super::{lease, parked};
 use crate::clock::{now, rfc3339_micros};
 use crate::{Advance, Fence, RowChange, StoreError, table_name};

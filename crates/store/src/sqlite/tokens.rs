@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sqlx::Row;
 use sqlx::sqlite::{SqlitePool, SqliteRow};
 
-use super::log::moment;
+use super::values::moment;
 use crate::TokenHash;
 use crate::clock::rfc3339_micros;
 use crate::{StoreError, StoredToken, token};

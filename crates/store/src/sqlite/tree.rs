@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::log::{chunks, moment, position, tuples};
+use super::values::{chunks, moment, position, tuples};
 use crate::tree::hash;
 use crate::{Head, Outline, RawEvent, RawHead, Reference, StoreError, TreeHead};
 use tlog::{Frontier, Growth, Hash, TileNode};

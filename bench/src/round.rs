@@ -1,0 +1,35 @@
+//! What a round of ingest came to, and all of them.
+
+use serde::Serialize;
+
+use crate::contender::Contender;
+use crate::cpu::Cpu;
+use crate::load::Outcome;
+use crate::machine::Machine;
+
+/// One round of one contender.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Round {
+    pub(crate) contender: Contender,
+    pub(crate) senders: usize,
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+    /// Bytes on disk per webhook.
+    pub(crate) bytes: f64,
+    /// Events that the projections were behind when the load ended.
+    pub(crate) lag: u64,
+    /// Microseconds per webhook.
+    pub(crate) cpu: Cpu,
+}
+
+/// Everything that a run has measured.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Results {
+    pub(crate) machine: Machine,
+    pub(crate) seconds: f64,
+    pub(crate) mean_body: f64,
+    pub(crate) plain_pool: u32,
+    pub(crate) rounds: Vec<Round>,
+}
