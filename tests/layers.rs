@@ -1,0 +1,303 @@
+//! The house keeps its shape: crates build on those below them only, and no modules import each other in a circle.
+//!
+//! What is read is text: `use` declarations and paths. Rust lets modules of one crate import each other as they like, so the
+//! compiler tells of neither.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// The crates, from the ground up. Each may use those before it.
+const LAYERS: [(&str, &str); 14] = [
+    ("aggregates", "aggregates"),
+    ("projections", "projections"),
+    ("secret", "crates/secret"),
+    ("tls", "crates/tls"),
+    ("tlog", "crates/tlog"),
+    ("sealing", "crates/sealing"),
+    ("store", "crates/store"),
+    ("vault", "crates/vault"),
+    ("ledger", "crates/ledger"),
+    ("runner", "crates/runner"),
+    ("proof", "crates/proof"),
+    ("simulate", "crates/simulate"),
+    ("warmledger", "."),
+    ("bench", "bench"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[test]
+fn crates_build_on_lower_ones_only() {
+    let mut listed: BTreeSet<PathBuf> = BTreeSet::new();
+    for (place, (name, directory)) in LAYERS.iter().enumerate() {
+        let manifest: toml::Table = read(&root().join(directory).join("Cargo.toml")).parse().unwrap();
+        for table in ["dependencies", "dev-dependencies"] {
+            let dependencies = manifest.get(table).and_then(toml::Value::as_table);
+            for dependency in dependencies.into_iter().flat_map(|table| table.keys()) {
+                if let Some(other) = LAYERS.iter().position(|(layer, _)| layer == dependency) {
+                    assert!(other < place, "{name} imports upwards: {dependency}");
+                }
+                let is_document = dependency.starts_with("utoipa");
+                assert!(!is_document || *name == "warmledger", "{name} describes the API");
+            }
+        }
+        listed.insert(root().join(directory));
+    }
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        assert!(listed.contains(&path), "{} is in no layer", path.display());
+    }
+}
+
+#[test]
+fn no_modules_import_each_other_in_a_circle() {
+    let mut modules = 0;
+    let mut circles = Vec::new();
+    for (name, directory) in LAYERS {
+        let house = House::of(&root().join(directory).join("src"));
+        modules += house.modules.len();
+        circles.extend(house.circles().into_iter().map(|circle| format!("{name}: {circle}")));
+    }
+    assert!(modules > 300, "only {modules} modules were found");
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn a_circle_is_found() {
+    let modules = [
+        ("", "mod a;\nmod b;\npub use b::Renamed;"),
+        ("a", "use super::Renamed;"),
+        ("b", "mod c;"),
+        ("b::c", "use crate::{x, a::{self, Thing as Other}};"),
+    ];
+    let house = House::new(modules.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    let circles = house.circles();
+    assert_eq!(circles.len(), 1, "{circles:?}");
+    assert!(circles[0].contains('a') && circles[0].contains('b'), "{circles:?}");
+    // a child may use what its parent has, and the parent its children
+    let family = [("", "mod a;\nuse a::A;"), ("a", "use super::B;\nuse super::*;")];
+    let family = House::new(family.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    assert!(family.circles().is_empty());
+}
+
+type ModulePath = Vec<String>;
+
+/// The modules of a crate, without its tests.
+struct House {
+    modules: BTreeMap<ModulePath, Module>,
+}
+
+#[derive(Default)]
+struct Module {
+    /// What it names of its own crate, as paths from the crate's root.
+    names: BTreeSet<ModulePath>,
+    /// What it hands on: the name here, and where it is from.
+    hands_on: BTreeMap<String, ModulePath>,
+}
+
+fn segments(path: &str) -> ModulePath {
+    let segments = path.split("::").map(str::trim).filter(|segment| !segment.is_empty());
+    segments.map(str::to_owned).collect()
+}
+
+impl House {
+    fn of(source: &Path) -> Self {
+        let mut files = Vec::new();
+        collect(source, &mut Vec::new(), &mut files);
+        Self::new(files)
+    }
+
+    fn new(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        let texts: BTreeMap<ModulePath, String> = files
+            .into_iter()
+            .map(|(path, text)| (segments(&path), without_tests_and_comments(&text)))
+            .collect();
+        let known: BTreeSet<&ModulePath> = texts.keys().collect();
+        let module = |(path, text): (&ModulePath, &String)| (path.clone(), look(path, text, &known));
+        Self {
+            modules: texts.iter().map(module).collect(),
+        }
+    }
+
+    /// The module that a path leads to, past what is handed on.
+    fn find(&self, path: &[String], hops: usize) -> Option<ModulePath> {
+        (0..=path.len()).rev().find_map(|length| {
+            let module = self.modules.get(&path[..length])?;
+            let handed_on = path.get(length).and_then(|name| module.hands_on.get(name));
+            match handed_on {
+                Some(origin) if hops < 8 && origin != path => self.find(origin, hops + 1),
+                _ => Some(path[..length].to_vec()),
+            }
+        })
+    }
+
+    /// Among the children of one module: which of them, with all below it, imports which.
+    fn imports(&self) -> BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> {
+        let mut imports: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+        for (path, module) in &self.modules {
+            for name in &module.names {
+                let Some(other) = self.find(name, 0) else { continue };
+                let shared = path.iter().zip(&other).take_while(|(one, other)| one == other).count();
+                if let (Some(from), Some(to)) = (path.get(shared), other.get(shared)) {
+                    let among = imports.entry(path[..shared].to_vec()).or_default();
+                    among.entry(from.clone()).or_default().insert(to.clone());
+                }
+            }
+        }
+        imports
+    }
+
+    fn circles(&self) -> Vec<String> {
+        let mut circles = Vec::new();
+        for (parent, among) in self.imports() {
+            let reached = |from: &String| {
+                let mut seen = BTreeSet::new();
+                let mut next: Vec<&String> = among.get(from).into_iter().flatten().collect();
+                while let Some(module) = next.pop() {
+                    if seen.insert(module) {
+                        next.extend(among.get(module).into_iter().flatten());
+                    }
+                }
+                seen
+            };
+            let circle: Vec<&str> = among
+                .keys()
+                .filter(|module| reached(module).contains(module))
+                .map(String::as_str)
+                .collect();
+            if !circle.is_empty() {
+                circles.push(format!(
+                    "in {:?} these import each other: {}",
+                    parent.join("::"),
+                    circle.join(", ")
+                ));
+            }
+        }
+        circles
+    }
+}
+
+fn collect(directory: &Path, path: &mut ModulePath, files: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let entry = entry.unwrap().path();
+        let name = entry.file_stem().unwrap().to_str().unwrap().to_owned();
+        if name == "tests" {
+            continue;
+        }
+        if entry.is_dir() {
+            path.push(name);
+            collect(&entry, path, files);
+            path.pop();
+        } else if entry.extension().is_some_and(|extension| extension == "rs") {
+            let is_root = path.is_empty() && matches!(name.as_str(), "lib" | "main");
+            // of a package with both, the program is one more module of it
+            let both = is_root && name == "main" && directory.join("lib.rs").exists();
+            let own = if is_root && !both { None } else { Some(name) };
+            let module: Vec<&str> = path.iter().map(String::as_str).chain(own.as_deref()).collect();
+            files.push((module.join("::"), read(&entry)));
+        }
+    }
+}
+
+/// The text in front of the tests, without comments.
+fn without_tests_and_comments(text: &str) -> String {
+    let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
+    let lines = text[..end]
+        .lines()
+        .map(|line| line.split("//").next().unwrap_or_default());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn look(module: &[String], text: &str, known: &BTreeSet<&ModulePath>) -> Module {
+    let absolute = |path: &str| -> Option<ModulePath> {
+        let mut path = segments(path);
+        let mut base = module.to_vec();
+        match path.first()?.as_str() {
+            "crate" => return Some(path.split_off(1)),
+            "self" => drop(path.remove(0)),
+            "super" => {
+                while path.first().is_some_and(|first| first == "super") {
+                    path.remove(0);
+                    base.pop();
+                }
+            }
+            first => {
+                let mut child = base.clone();
+                child.push(first.to_owned());
+                if !known.contains(&child) {
+                    return None;
+                }
+            }
+        }
+        base.extend(path);
+        Some(base)
+    };
+    let mut found = Module::default();
+    for (is_public, tree) in declarations(text) {
+        for path in leaves(tree) {
+            let (path, name) = match path.split_once(" as ") {
+                Some((path, name)) => (path.trim().to_owned(), Some(name.trim().to_owned())),
+                None => (path, None),
+            };
+            let Some(path) = absolute(path.trim_end_matches("::self")) else {
+                continue;
+            };
+            if is_public && let Some(name) = name.or_else(|| path.last().cloned()) {
+                found.hands_on.insert(name, path.clone());
+            }
+            found.names.insert(path);
+        }
+    }
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':');
+    let words = text.split(|c: char| !is_part(c)).filter(|word| word.contains("::"));
+    found.names.extend(words.filter_map(absolute));
+    found
+}
+
+/// The trees of the `use` declarations, and whether each hands on.
+fn declarations(text: &str) -> Vec<(bool, &str)> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("use ") {
+        let line = rest[..at].rsplit('\n').next().unwrap_or_default().trim();
+        let begins = line.is_empty() || line == "pub" || line.starts_with("pub(") && line.ends_with(')');
+        let after = &rest[at + 4..];
+        let end = after.find(';').unwrap_or(after.len());
+        if begins {
+            found.push((!line.is_empty(), &after[..end]));
+        }
+        rest = if begins { &after[end..] } else { after };
+    }
+    found
+}
+
+/// The paths of a tree: `a::{b, c::d}` are `a::b` and `a::c::d`.
+fn leaves(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((stem, branches)) = tree.split_once('{') else {
+        return vec![tree.to_owned()];
+    };
+    let branches = branches.trim_end().strip_suffix('}').unwrap_or(branches);
+    let (mut depth, mut begin, mut leaves_of) = (0, 0, Vec::new());
+    for (at, c) in branches.char_indices().chain([(branches.len(), ',')]) {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                let branch = branches[begin..at].trim();
+                if !branch.is_empty() {
+                    leaves_of.extend(leaves(branch).into_iter().map(|leaf| format!("{}{leaf}", stem.trim())));
+                }
+                begin = at + 1;
+            }
+            _ => {}
+        }
+    }
+    leaves_of
+}
