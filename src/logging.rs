@@ -25,7 +25,8 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// If the filter is wrong (loaded settings have it checked already), or if logging was started before.
 pub fn start(settings: &Settings, serves: bool) -> anyhow::Result<()> {
     // what PostgreSQL remarks on repeated migrations is no news, and the relay itself tells of its connection; a filter that names the target has its own way
-    let filter = EnvFilter::try_new(format!("sqlx::postgres::notice=warn,async_nats=off,{}", settings.log))
+    let log = with_crates(&settings.log);
+    let filter = EnvFilter::try_new(format!("sqlx::postgres::notice=warn,async_nats=off,{log}"))
         .with_context(|| format!("setting `log` ({}) is not a tracing filter", settings.origin("log")))?;
     // https://no-color.org: colours only for people, and only if they don't mind.
     let ansi = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -39,6 +40,34 @@ pub fn start(settings: &Settings, serves: bool) -> anyhow::Result<()> {
         LogFormat::Json => lines.json().finish().with(sampled).try_init(),
     }
     .map_err(|error| anyhow!("logging can't be started: {error}"))
+}
+
+/// The crates of this program beside `warmledger` that log.
+const CRATES: [&str; 5] = ["ledger", "proof", "runner", "store", "vault"];
+
+/// A filter in which what is said of `warmledger` is said of its crates too: where the code stands is no matter of whoever filters.
+fn with_crates(filter: &str) -> String {
+    let mut directives: Vec<String> = Vec::new();
+    for directive in filter.split(',') {
+        let own = directive.trim().strip_prefix("warmledger");
+        match own {
+            Some(level) if level.is_empty() || level.starts_with('=') => {
+                directives.extend(CRATES.map(|name| format!("{name}{level}")));
+            }
+            Some(module) if CRATES.iter().any(|name| is_of(module, name)) => {
+                directives.extend(module.strip_prefix("::").map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+    directives.push(filter.to_owned());
+    directives.join(",")
+}
+
+/// Whether `::store=debug` or `::store::lease` is of the crate `store`.
+fn is_of(module: &str, name: &str) -> bool {
+    let rest = module.strip_prefix("::").and_then(|module| module.strip_prefix(name));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', ':']))
 }
 
 /// Leaves out lines that come too often from one place, so that nobody fills the disk from outside. Only those of the level
@@ -126,6 +155,26 @@ mod tests {
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn a_filter_of_the_program_is_one_of_its_crates_too() {
+        assert_eq!(with_crates("info"), "info");
+        assert_eq!(
+            with_crates("warn,warmledger=debug"),
+            "ledger=debug,proof=debug,runner=debug,store=debug,vault=debug,warn,warmledger=debug"
+        );
+        assert_eq!(
+            with_crates("warmledger::store::lease=trace,warmledger::http=off,warmledgers=off"),
+            "store::lease=trace,warmledger::store::lease=trace,warmledger::http=off,warmledgers=off"
+        );
+        // every crate that logs is listed
+        for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/crates")).unwrap() {
+            let path = entry.unwrap().path();
+            let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(manifest.contains("tracing.workspace"), CRATES.contains(&name), "{name}");
         }
     }
 
