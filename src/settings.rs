@@ -40,7 +40,7 @@ use ipnet::IpNet;
 
 pub use self::{
     effective::EffectiveSetting,
-    error::{Origin, Problem, SettingsError},
+    error::{Origin, SettingProblem, SettingsError},
     master::MasterKeySettings,
     service_secrets::{ServiceSecrets, read_webhook_keys},
     url::NatsUrl,
@@ -196,7 +196,7 @@ impl Settings {
             };
             match value.into_string() {
                 Ok(value) => drop(environment.insert(name.to_owned(), value)),
-                Err(_) => problems.push(Problem {
+                Err(_) => problems.push(SettingProblem {
                     key: name[keys::ENV_PREFIX.len()..].to_lowercase().replace("__", "."),
                     origin: Origin::Environment(name.to_owned()),
                     problem: "is not valid UTF-8".to_owned(),

@@ -10,7 +10,7 @@ use crate::child::Server;
 use crate::client::Client;
 use crate::database::Database;
 use crate::goals::{Findings, Goal, Row, median};
-use crate::load::{self, Outcome, Window};
+use crate::load::{self, LoadOutcome, Window};
 use crate::options::Options;
 use crate::payloads::Payloads;
 use crate::progress::note;
@@ -48,7 +48,7 @@ pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
     let mut server = Server::service(&database.url, database.dir.path())?;
     let address = server.address().await?;
-    let mut rounds: [Vec<(f64, Outcome)>; SENDERS.len()] = Default::default();
+    let mut rounds: [Vec<(f64, LoadOutcome)>; SENDERS.len()] = Default::default();
     for number in 0..options.rounds() {
         for (senders, rounds) in SENDERS.into_iter().zip(&mut rounds) {
             let seed = 9_000 + (100 * senders + number) as u64;
@@ -71,7 +71,7 @@ pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
         options.seconds().as_secs_f64()
     );
     for (senders, rounds) in SENDERS.into_iter().zip(&rounds) {
-        let of = |value: fn(&Outcome) -> f64| median(rounds.iter().map(|(_, outcome)| value(outcome)));
+        let of = |value: fn(&LoadOutcome) -> f64| median(rounds.iter().map(|(_, outcome)| value(outcome)));
         let mean = median(rounds.iter().map(|(mean, _)| *mean));
         writeln!(
             details,
@@ -90,7 +90,12 @@ pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
     Ok(Findings { rows, details })
 }
 
-async fn round(options: &Options, address: SocketAddr, senders: usize, seed: u64) -> anyhow::Result<(f64, Outcome)> {
+async fn round(
+    options: &Options,
+    address: SocketAddr,
+    senders: usize,
+    seed: u64,
+) -> anyhow::Result<(f64, LoadOutcome)> {
     let seconds = options.warm_up() + options.seconds();
     let payloads = Payloads::new((seconds.as_secs_f64() * PER_SECOND) as usize, seed);
     let mut client = Client::connect(address, "").await?;

@@ -10,7 +10,7 @@ use crate::child::Server;
 use crate::database::Database;
 use crate::fill;
 use crate::goals::{Findings, Goal, Row, median};
-use crate::load::{self, Outcome, Window};
+use crate::load::{self, LoadOutcome, Window};
 use crate::options::Options;
 use crate::payloads::{Payloads, Told};
 use crate::prepared::Prepared;
@@ -27,7 +27,7 @@ struct Served {
     address: SocketAddr,
     /// What is sent in each round.
     loads: Box<dyn Iterator<Item = Arc<Payloads>> + Send>,
-    rounds: Vec<Outcome>,
+    rounds: Vec<LoadOutcome>,
 }
 
 impl Served {
@@ -72,7 +72,7 @@ impl Served {
         self.ledger.database.drop_now().await
     }
 
-    fn median(&self, value: fn(&Outcome) -> f64) -> f64 {
+    fn median(&self, value: fn(&LoadOutcome) -> f64) -> f64 {
         median(self.rounds.iter().map(value))
     }
 }

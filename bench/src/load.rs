@@ -58,7 +58,7 @@ impl Tally {
         all
     }
 
-    pub(crate) fn outcome(mut self, window: Window) -> Outcome {
+    pub(crate) fn outcome(mut self, window: Window) -> LoadOutcome {
         self.latencies.sort_unstable();
         let percentile = |percent: usize| {
             let index = self.latencies.len().saturating_sub(1) * percent / 100;
@@ -66,7 +66,7 @@ impl Tally {
                 .get(index)
                 .map_or(0.0, |latency| latency.as_secs_f64() * 1e3)
         };
-        Outcome {
+        LoadOutcome {
             per_second: self.latencies.len() as f64 / (window.to - window.from).as_secs_f64(),
             p50_ms: percentile(50),
             p99_ms: percentile(99),
@@ -78,7 +78,7 @@ impl Tally {
 
 /// What a round of load came to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Outcome {
+pub(crate) struct LoadOutcome {
     pub(crate) per_second: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::contender::Contender;
 use crate::cpu::Cpu;
-use crate::load::Outcome;
+use crate::load::LoadOutcome;
 use crate::machine::Machine;
 
 /// One round of one contender.
@@ -14,7 +14,7 @@ pub(crate) struct Round {
     pub(crate) contender: Contender,
     pub(crate) senders: usize,
     #[serde(flatten)]
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: LoadOutcome,
     /// Bytes on disk per webhook.
     pub(crate) bytes: f64,
     /// Events that the projections were behind when the load ended.

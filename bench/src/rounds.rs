@@ -11,7 +11,7 @@ use crate::contender::Contender;
 use crate::cpu::Cpu;
 use crate::database::Database;
 use crate::goals::Findings;
-use crate::load::{self, Outcome, Window};
+use crate::load::{self, LoadOutcome, Window};
 use crate::machine::Machine;
 use crate::options::Options;
 use crate::payloads::Payloads;
@@ -103,7 +103,7 @@ async fn measure(
         servers[0].line().await?;
         let used = used(&servers, database);
         let window = Window::starting_now(warm_up, seconds);
-        let (result, between) = tokio::join!(servers[0].result::<Outcome>(), between(window, &used));
+        let (result, between) = tokio::join!(servers[0].result::<LoadOutcome>(), between(window, &used));
         (outcome, cpu) = (result?, between);
     }
     let contents = match contender {

@@ -106,15 +106,15 @@ pub enum FoldError {
 }
 
 /// Stands for the projection `P` without its type.
-pub(crate) struct Erased<P>(PhantomData<fn() -> P>);
+pub(crate) struct TypeErased<P>(PhantomData<fn() -> P>);
 
-impl<P> Erased<P> {
+impl<P> TypeErased<P> {
     pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<P: Projection> AnyProjection for Erased<P> {
+impl<P: Projection> AnyProjection for TypeErased<P> {
     fn name(&self) -> &'static str {
         P::NAME
     }
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    const COUNTS: &dyn AnyProjection = &Erased::<Counts>::new();
+    const COUNTS: &dyn AnyProjection = &TypeErased::<Counts>::new();
 
     fn keep(count: u32) -> Folded {
         Folded::Keep {

@@ -44,13 +44,13 @@ fn rank(event: &OrderEvent) -> u8 {
 
 #[derive(Serialize, Deserialize)]
 #[serde(transparent)]
-struct Moment(#[serde(with = "aggregates::moment")] Timestamp);
+struct StampTime(#[serde(with = "aggregates::moment")] Timestamp);
 
 impl Serialize for Stamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match number(self) {
             Some(number) => number.serialize(serializer),
-            None => (Moment(self.0), self.1, self.2).serialize(serializer),
+            None => (StampTime(self.0), self.1, self.2).serialize(serializer),
         }
     }
 }
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Stamp {
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Stamp, A::Error> {
-                let (Moment(time), rank, position) =
+                let (StampTime(time), rank, position) =
                     Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))?;
                 let stamp = Stamp(time, rank, position);
                 spelled(&stamp);

@@ -14,13 +14,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{DomainName, Limit, Moment, Query, one_of};
+use super::extract::{DomainName, Limit, Query, TimeParameter, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem};
 use crate::access::Read;
-use store::{Comparison, Order};
+use store::{Comparison, SortOrder};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
@@ -75,10 +75,10 @@ struct Filter {
     domain: Option<DomainName>,
     /// Only what was done then or later: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-10-01")]
-    from: Option<Moment>,
+    from: Option<TimeParameter>,
     /// Only what was done before then: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-11-01")]
-    to: Option<Moment>,
+    to: Option<TimeParameter>,
     /// How many items at most.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<Limit>,
@@ -222,7 +222,7 @@ async fn list(
         .equal("mailbox_id", filter.mailbox.map(String::from))
         .equal("subject", filter.subject.map(String::from))
         .equal("domain", filter.domain.map(|domain| String::from(domain.0)));
-    let newest_first = Order {
+    let newest_first = SortOrder {
         column: "position",
         descending: true,
     };

@@ -27,7 +27,7 @@ use super::renewals::Subscription;
 use super::{App, Problem};
 use aggregates::visible::is_blank;
 use ledger::OpenError;
-use store::Order;
+use store::SortOrder;
 
 /// What is read here.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
@@ -140,7 +140,7 @@ async fn list(
         .equal("order_id", filter.order_id.map(String::from))
         .in_any_case("service_provider", filter.provider)
         .equal("subscription_id", filter.subscription_id.map(String::from));
-    let by_name = Order {
+    let by_name = SortOrder {
         column: "key",
         descending: false,
     };

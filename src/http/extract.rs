@@ -197,9 +197,9 @@ impl TryFrom<String> for Number {
 /// A time, or the start of a day in UTC. From the year 0 to 9999: what both stores can compare.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
-pub(super) struct Moment(pub(super) Timestamp);
+pub(super) struct TimeParameter(pub(super) Timestamp);
 
-impl TryFrom<String> for Moment {
+impl TryFrom<String> for TimeParameter {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
 
     fn moment(text: &str) -> Option<String> {
-        let moment = Moment::try_from(text.to_owned()).ok();
+        let moment = TimeParameter::try_from(text.to_owned()).ok();
         moment.map(|moment| moment.0.to_string())
     }
 

@@ -16,13 +16,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::extract::{DomainName, Limit, Moment, Query, Words, one_of};
+use super::extract::{DomainName, Limit, Query, TimeParameter, Words, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem};
 use crate::uri::path_segment;
-use store::{Comparison, Order};
+use store::{Comparison, SortOrder};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
@@ -63,10 +63,10 @@ fn groups() -> Object {
 struct Filter {
     /// Only what happened then or later: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-10-01")]
-    from: Option<Moment>,
+    from: Option<TimeParameter>,
     /// Only what happened before then: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-11-01")]
-    to: Option<Moment>,
+    to: Option<TimeParameter>,
     /// The reason, in the provider's words.
     #[param(value_type = Option<String>)]
     reason: Option<Words>,
@@ -198,7 +198,7 @@ async fn list(
         .in_any_case("service_provider", filter.provider)
         .equal("domain", filter.domain.map(|domain| String::from(domain.0)))
         .equal("user_id", filter.user_id.map(String::from));
-    let newest_first = Order {
+    let newest_first = SortOrder {
         column: "position",
         descending: true,
     };

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::Problem;
 use super::extract::Words;
-use store::{Comparison, Condition, GenerationState, Order, RowQuery, Store, StoreError, StoredRow};
+use store::{Comparison, Condition, GenerationState, RowQuery, SortOrder, Store, StoreError, StoredRow};
 
 /// A page of a list.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -87,7 +87,7 @@ fn cases(word: &str) -> Vec<Value> {
 }
 
 /// A query of the projection `P`.
-pub(super) fn query<P: Projection>(conditions: Conditions, order: Order, limit: u32) -> RowQuery {
+pub(super) fn query<P: Projection>(conditions: Conditions, order: SortOrder, limit: u32) -> RowQuery {
     RowQuery {
         projection: P::NAME,
         columns: P::COLUMNS,
@@ -183,7 +183,7 @@ fn not_a_cursor() -> Problem {
     Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
 }
 
-fn decode<P: Projection>(cursor: &str, order: Order) -> Result<(Value, String), Problem> {
+fn decode<P: Projection>(cursor: &str, order: SortOrder) -> Result<(Value, String), Problem> {
     let column = P::COLUMNS.iter().find(|column| column.name == order.column);
     let kind = column.map_or(Kind::Text, |column| column.kind);
     place(cursor, P::NAME, kind).ok_or_else(not_a_cursor)

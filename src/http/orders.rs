@@ -24,7 +24,7 @@ use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
 use super::{App, Problem};
 use crate::access;
-use store::{Comparison, EventFilter, EventQuery, NamedBy, Order as RowOrder, StoreError, StoredEvent};
+use store::{Comparison, EventFilter, EventQuery, NamedBy, SortOrder, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -185,7 +185,7 @@ async fn list(
             has_domain,
             filter.domain.map(|domain| String::from(domain.0)),
         );
-    let newest_first = RowOrder {
+    let newest_first = SortOrder {
         column: "first_position",
         descending: true,
     };

@@ -24,9 +24,9 @@ use super::list::{self, Conditions};
 use super::problem::POSITION;
 use super::{App, Problem};
 use crate::access::Caller;
-use runner::{self, Instant, Moment, NotYet};
+use runner::{self, AsOfPoint, Moment, NotYet};
 use store::clock;
-use store::{Comparison, Condition, Generation, GenerationState, Order, RowQuery, StoreError};
+use store::{Comparison, Condition, Generation, GenerationState, RowQuery, SortOrder, StoreError};
 
 /// How long a caller waits for views to reach a position.
 const WAIT: Duration = Duration::from_secs(5);
@@ -51,7 +51,7 @@ impl TryFrom<String> for AsOf {
 
 impl AsOf {
     /// The moment's place in the log; `parameter` names it where it has none.
-    pub(super) async fn instant(self, app: &App, parameter: &str) -> Result<Instant, Problem> {
+    pub(super) async fn instant(self, app: &App, parameter: &str) -> Result<AsOfPoint, Problem> {
         let instant = runner::instant(&*app.store, self.0).await;
         instant.map_err(|error| match error {
             NotYet::Store(error) => error.into(),
@@ -143,7 +143,7 @@ enum State {
     /// As of a moment.
     AsOf {
         moment: Moment,
-        instant: Instant,
+        instant: AsOfPoint,
         /// The rows of all keys, where a list is read; single keys are folded from their own events.
         snapshots: Vec<Generation>,
     },
@@ -252,7 +252,7 @@ impl<'a> Reading<'a> {
         found.ok_or_else(|| Problem::not_found(detail).at(self.position()))
     }
 
-    fn query<P: Projection>(&self, conditions: Conditions, order: Order, limit: u32) -> RowQuery {
+    fn query<P: Projection>(&self, conditions: Conditions, order: SortOrder, limit: u32) -> RowQuery {
         let mut query = list::query::<P>(conditions, order, limit);
         query.generations = self.generations();
         query
@@ -270,7 +270,7 @@ impl<'a> Reading<'a> {
     pub(super) async fn rows<P: Projection>(
         &self,
         conditions: Conditions,
-        order: Order,
+        order: SortOrder,
         limit: Option<super::extract::Limit>,
         after: Option<&str>,
     ) -> Result<list::Rows<P::View>, Problem> {
@@ -284,7 +284,7 @@ impl<'a> Reading<'a> {
     pub(super) async fn counts<P: Projection>(
         &self,
         conditions: Conditions,
-        order: Order,
+        order: SortOrder,
         column: &'static str,
     ) -> Result<Vec<store::Count>, Problem> {
         let query = self.query::<P>(conditions, order, 0);
@@ -331,7 +331,7 @@ impl<'a> Reading<'a> {
             }
             return Ok(views);
         }
-        let by_key = Order {
+        let by_key = SortOrder {
             column: "key",
             descending: false,
         };

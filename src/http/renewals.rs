@@ -15,12 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::extract::{DomainName, Limit, Moment, Query, one_of};
+use super::extract::{DomainName, Limit, Query, TimeParameter, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
 use super::{App, Problem};
-use store::{Comparison, Order};
+use store::{Comparison, SortOrder};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
@@ -76,10 +76,10 @@ impl From<RenewalItem> for Subscription {
 struct Filter {
     /// Only those that run out then or later: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-11-01")]
-    from: Option<Moment>,
+    from: Option<TimeParameter>,
     /// Only those that run out before then: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-12-01")]
-    to: Option<Moment>,
+    to: Option<TimeParameter>,
     /// The subscription's state.
     #[param(schema_with = statuses, required = false)]
     status: Option<SubscriptionStatus>,
@@ -199,7 +199,7 @@ async fn list(
     let reading = Reading::of_list(&app, scope.caller(), &[Renewals::NAME], wanted, after).await?;
     // a range leaves out those that stand at the very end for want of a date
     let end = match (&filter.from, filter.to) {
-        (_, Some(Moment(to))) => Some(to.min(NEVER_DUE)),
+        (_, Some(TimeParameter(to))) => Some(to.min(NEVER_DUE)),
         (Some(_), None) => Some(NEVER_DUE),
         (None, None) => None,
     };
@@ -209,7 +209,7 @@ async fn list(
         .equal("status", filter.status)
         .equal("user_id", filter.user_id.map(String::from))
         .equal("domain", filter.domain.map(|domain| String::from(domain.0)));
-    let soonest_first = Order {
+    let soonest_first = SortOrder {
         column: "due",
         descending: false,
     };

@@ -22,13 +22,13 @@ use utoipa::{IntoParams, IntoResponses, openapi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::auth::{AnyToken, Denied, admit};
-use super::extract::{Limit, Moment, Query};
+use super::extract::{Limit, Query, TimeParameter};
 use super::list::{Page, encode, key_in, unreadable};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted as State, When};
 use super::{App, Problem};
 use crate::access::{Caller, Read, Scope};
-use store::{Comparison, Condition, Order, RowQuery, StoreError, StoredRow};
+use store::{Comparison, Condition, RowQuery, SortOrder, StoreError, StoredRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     let all = projections::all().iter();
@@ -83,7 +83,7 @@ async fn rows(
         projection: name,
         columns: projection.columns(),
         conditions: wanted.conditions,
-        order: Order {
+        order: SortOrder {
             column: "key",
             descending: false,
         },
@@ -184,7 +184,7 @@ fn value(kind: Kind, text: String) -> Result<Value, String> {
             let flag = text.parse().map(Value::Boolean);
             flag.map_err(|_| "has to be true or false".to_owned())
         }
-        Kind::Timestamp => Moment::try_from(text).map(|moment| Value::Timestamp(moment.0)),
+        Kind::Timestamp => TimeParameter::try_from(text).map(|moment| Value::Timestamp(moment.0)),
         Kind::Date => {
             let date = text.parse().ok().filter(|_| text.len() == "2025-01-31".len());
             let refused = || "has to be a date, e.g. 2025-10-27".to_owned();

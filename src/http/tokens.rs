@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Admin, Scope, require_private};
-use super::extract::{Body, Moment, NoParameters, Path, Query};
+use super::extract::{Body, NoParameters, Path, Query, TimeParameter};
 use super::list::Page;
 use super::problem::Refusals;
 use super::{App, Problem};
@@ -94,7 +94,7 @@ struct TokenRequest {
     scopes: Vec<String>,
     /// From when on it is no longer good: an RFC 3339 time, or a date (its start in UTC). Never, if left out.
     #[schema(value_type = Option<String>)]
-    expires_at: Option<Moment>,
+    expires_at: Option<TimeParameter>,
 }
 
 /// A new token. Only for the document.

@@ -51,7 +51,7 @@ impl fmt::Display for Origin {
 /// One setting that can't be used. Never holds the value of a secret key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{key}` ({origin}): {problem}")]
-pub struct Problem {
+pub struct SettingProblem {
     /// The key's path, e.g. `sources.sandbox.signature`.
     pub key: String,
     /// Where it was set.
@@ -85,11 +85,11 @@ pub enum SettingsError {
     },
     /// Unknown keys and bad values, all that were found (at least one).
     #[error("{}", list(.0))]
-    Invalid(Vec<Problem>),
+    Invalid(Vec<SettingProblem>),
 }
 
-fn list(problems: &[Problem]) -> String {
-    let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
+fn list(problems: &[SettingProblem]) -> String {
+    let lines: Vec<String> = problems.iter().map(SettingProblem::to_string).collect();
     match lines.as_slice() {
         [one] => one.clone(),
         many => format!("{} settings are wrong:\n  {}", many.len(), many.join("\n  ")),

@@ -1,6 +1,6 @@
 //! The known keys, and how a wrong one is explained.
 
-use super::error::{Origin, Problem};
+use super::error::{Origin, SettingProblem};
 use store::nearest::nearest;
 
 /// What the environment's variables start with.
@@ -89,15 +89,15 @@ pub(super) fn file_key(key: &str) -> String {
 /// How the value at this path is written.
 ///
 /// # Errors
-/// A [`Problem`] that suggests the nearest known key, or lists them, when nothing has this path.
-pub(super) fn kind_of(path: &[String], origin: &Origin) -> Result<Kind, Problem> {
+/// A [`SettingProblem`] that suggests the nearest known key, or lists them, when nothing has this path.
+pub(super) fn kind_of(path: &[String], origin: &Origin) -> Result<Kind, SettingProblem> {
     let find = |keys: &[(&str, Kind)], name: &str| keys.iter().find(|(key, _)| *key == name).map(|(_, kind)| *kind);
     let known = match path {
         [key] => find(&KEYS, key),
         [table, _, key] if table == SOURCES => find(&SOURCE_KEYS, key),
         _ => None,
     };
-    known.ok_or_else(|| Problem {
+    known.ok_or_else(|| SettingProblem {
         key: path.join("."),
         origin: origin.clone(),
         problem: unknown(path, origin),

@@ -9,7 +9,7 @@ use config::{Config, Environment, FileFormat, Value, ValueKind};
 
 use super::{
     Flags,
-    error::{Origin, Problem, SettingsError},
+    error::{Origin, SettingProblem, SettingsError},
     keys::{self, ENV_PREFIX, Kind, SOURCES},
 };
 
@@ -30,7 +30,7 @@ pub(super) struct Entries {
     pub(super) values: BTreeMap<String, Entry>,
     /// The names of the `[sources.NAME]` tables, the empty ones too.
     pub(super) sources: BTreeSet<String>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<SettingProblem>,
 }
 
 const FROM_ENVIRONMENT: &str = "the environment";
@@ -71,7 +71,7 @@ pub(super) fn merge(
 
 /// The library's own text is not shown, as it may quote a value; what could be wrong in a file, `check_syntax` has found.
 fn unmergeable(path: &Path) -> SettingsError {
-    SettingsError::Invalid(vec![Problem {
+    SettingsError::Invalid(vec![SettingProblem {
         key: "*".to_owned(),
         origin: Origin::File(path.to_owned()),
         problem: "cannot be merged with the environment and the flags".to_owned(),
@@ -79,7 +79,10 @@ fn unmergeable(path: &Path) -> SettingsError {
 }
 
 /// Drops the variables of unknown keys, each with a problem: the library would take them in any letter case.
-fn check_names(mut environment: HashMap<String, String>, problems: &mut Vec<Problem>) -> HashMap<String, String> {
+fn check_names(
+    mut environment: HashMap<String, String>,
+    problems: &mut Vec<SettingProblem>,
+) -> HashMap<String, String> {
     environment.retain(|name, _| {
         let Some(rest) = name.strip_prefix(ENV_PREFIX) else {
             return false;
@@ -88,7 +91,7 @@ fn check_names(mut environment: HashMap<String, String>, problems: &mut Vec<Prob
         let path: Vec<String> = rest.to_lowercase().split("__").map(str::to_owned).collect();
         if rest != rest.to_uppercase() {
             let problem = format!("is not in capitals; did you mean `{}`?", name.to_uppercase());
-            problems.push(Problem {
+            problems.push(SettingProblem {
                 key: path.join("."),
                 origin,
                 problem,
@@ -155,7 +158,7 @@ fn flatten(value: &Value, path: &mut Vec<String>, file: &Path, flags: &Flags, en
 }
 
 /// Text stays text; a number, or true and false, may be written as either.
-fn text_of(value: &Value, kind: Kind, path: &[String], origin: &Origin) -> Result<String, Problem> {
+fn text_of(value: &Value, kind: Kind, path: &[String], origin: &Origin) -> Result<String, SettingProblem> {
     let found = match &value.kind {
         ValueKind::String(text) => return Ok(text.clone()),
         ValueKind::I64(number) if kind == Kind::Number => return Ok(number.to_string()),
@@ -172,7 +175,7 @@ fn text_of(value: &Value, kind: Kind, path: &[String], origin: &Origin) -> Resul
         Kind::Number => "a whole number",
         Kind::Flag => "true or false",
     };
-    Err(Problem {
+    Err(SettingProblem {
         key: path.join("."),
         origin: origin.clone(),
         problem: format!("is {found}; allowed is {allowed}"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
-use super::reader::Reader;
+use super::reader::EntryReader;
 use super::values;
 use sealing::KeyMaterial;
 use vault::{TransitSettings, TransitToken};
@@ -35,7 +35,7 @@ const TRANSIT: [&str; 8] = [
 ];
 
 /// Reads all of them. What contradicts itself is a problem that names both keys.
-pub(super) fn read(reader: &mut Reader, default_file: PathBuf) -> MasterKeySettings {
+pub(super) fn read(reader: &mut EntryReader, default_file: PathBuf) -> MasterKeySettings {
     let file = reader
         .get("master_key_file", values::parse_path)
         .unwrap_or(default_file);

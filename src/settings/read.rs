@@ -13,18 +13,18 @@ use ledger::ingest::signature::Scheme;
 
 use super::{
     DatabaseUrl, NatsUrl, Settings, SettingsError, SourceSettings,
-    error::{Origin, Problem},
+    error::{Origin, SettingProblem},
     keys::SOURCES,
     layers::Entries,
     master,
-    reader::Reader,
+    reader::EntryReader,
     secret_files, values,
 };
 
 /// The source whose keys are those at the top level.
 const MAIN_SOURCE: &str = "coldmailreseller";
 
-impl Reader {
+impl EntryReader {
     fn source(&mut self, name: &str, file: &Origin, fallback: Scheme) -> Option<(Source, SourceSettings)> {
         let table = format!("{SOURCES}.{name}");
         let prefix = format!("{table}.");
@@ -35,7 +35,7 @@ impl Reader {
             .get(&format!("{table}.signature"), values::scheme)
             .unwrap_or(fallback);
         let mut refuse = |key: String, problem: &str| {
-            self.problems.push(Problem {
+            self.problems.push(SettingProblem {
                 key,
                 origin: origin.clone(),
                 problem: problem.to_owned(),
@@ -64,7 +64,7 @@ impl Reader {
                 .iter()
                 .any(|known| known.key == format!("{table}.webhook_key_file"))
         {
-            self.problems.push(Problem {
+            self.problems.push(SettingProblem {
                 key: format!("{table}.webhook_key"),
                 origin,
                 problem: "is missing; a source needs a key of its own".to_owned(),
@@ -88,7 +88,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
         mut problems,
     } = entries;
     let files = secret_files::read(&mut set, &names, &mut problems);
-    let mut reader = Reader {
+    let mut reader = EntryReader {
         values: set,
         files,
         problems,
@@ -187,7 +187,7 @@ pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsE
     }
 }
 
-fn nats(reader: &mut Reader) -> Option<NatsUrl> {
+fn nats(reader: &mut EntryReader) -> Option<NatsUrl> {
     let certificates = reader.certificates("nats");
     if !reader.is_set("nats_url") {
         for key in ["root_certificate", "client_certificate", "client_key"] {

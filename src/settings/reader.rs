@@ -5,20 +5,20 @@ use std::path::PathBuf;
 
 use tls::Certificates;
 
-use super::error::{Origin, Problem};
+use super::error::{Origin, SettingProblem};
 use super::keys::file_key;
 use super::layers::Entry;
 use super::values;
 
 /// Merged entries that are read one by one, and the problems that were found.
-pub(super) struct Reader {
+pub(super) struct EntryReader {
     pub(super) values: BTreeMap<String, Entry>,
     /// The files that secrets were read from, by their keys.
     pub(super) files: BTreeMap<String, PathBuf>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<SettingProblem>,
 }
 
-impl Reader {
+impl EntryReader {
     /// Whether a key is set, be it good or not.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
@@ -40,7 +40,7 @@ impl Reader {
                     true => file_key(key),
                     false => key.to_owned(),
                 };
-                self.problems.push(Problem { key, origin, problem });
+                self.problems.push(SettingProblem { key, origin, problem });
                 None
             }
         }
@@ -67,7 +67,7 @@ impl Reader {
     /// Adds a problem of a key, if it is set.
     pub(super) fn refuse(&mut self, key: &str, problem: &str) {
         if let Some(origin) = self.origin(key) {
-            self.problems.push(Problem {
+            self.problems.push(SettingProblem {
                 key: key.to_owned(),
                 origin,
                 problem: problem.to_owned(),

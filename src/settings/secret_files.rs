@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::path::PathBuf;
 
-use super::error::{Origin, Problem};
+use super::error::{Origin, SettingProblem};
 use super::keys::{SECRETS, SOURCES, file_key};
 use super::layers::Entry;
 use super::values;
@@ -15,7 +15,7 @@ use secret::data_dir;
 pub(super) fn read(
     values: &mut BTreeMap<String, Entry>,
     sources: &BTreeSet<String>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Vec<SettingProblem>,
 ) -> BTreeMap<String, PathBuf> {
     let own = SECRETS.iter().map(|key| (*key).to_owned());
     let of_sources = sources.iter().map(|name| format!("{SOURCES}.{name}.webhook_key"));
@@ -39,7 +39,7 @@ pub(super) fn read(
             Err(problem) => {
                 // what a lower layer says is not meant either
                 values.remove(&key);
-                problems.push(Problem {
+                problems.push(SettingProblem {
                     key: named_by,
                     origin,
                     problem,

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{Position, Recorded};
 use projections::Folded;
 use warmledger::clock;
-use warmledger::runner::{Instant, Moment, NotYet, as_of, instant};
+use warmledger::runner::{AsOfPoint, Moment, NotYet, as_of, instant};
 use warmledger::service::Core;
 use warmledger::simulate::{Options, Plan, Scenario};
 use warmledger::store::{EventQuery, Mode};
@@ -101,7 +101,7 @@ async fn a_time_stands_for_the_last_event_recorded_until_then(database: Database
     assert_eq!(at(Moment::Time(before)).await.position, Position(0));
     assert_eq!(
         at(Moment::Time(now)).await,
-        Instant {
+        AsOfPoint {
             position: end,
             time: now
         }

@@ -127,7 +127,7 @@ async fn what_is_written_by_one_who_was_overtaken_is_refused(database: Database)
             changes: Vec::new(),
             parked: Vec::new(),
             unparked: Vec::new(),
-            passed_over: Vec::new(),
+            skipped: Vec::new(),
         };
         store.advance(&[step], Some(under)).await
     };

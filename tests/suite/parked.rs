@@ -365,7 +365,7 @@ async fn a_row_that_is_mended_in_the_middle_of_a_step_misses_no_event(database: 
         changes: Vec::new(),
         parked: Vec::<Parked>::new(),
         unparked: Vec::new(),
-        passed_over: vec![ORDER.to_owned()],
+        skipped: vec![ORDER.to_owned()],
     };
     assert_eq!(retry(&*store, orders, None).await.unwrap().mended, [ORDER]);
     assert!(

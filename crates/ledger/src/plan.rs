@@ -28,8 +28,8 @@ use super::body_hash::BodyHash;
 use super::cache::{Cache, Seen, StreamState};
 use super::leaf::Envelope;
 use super::queue::{Pending, Work};
-use super::route::{Route, Trace, route};
-use super::snapshot::{self, Keeper};
+use super::route::{CorrelationKeys, Route, route};
+use super::snapshot::{self, SnapshotWriter};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use sealing::{Context, Packed, Section};
 use store::clock;
@@ -275,7 +275,7 @@ impl<'a> Planner<'a> {
     /// The stream that references lead to, and the one that did, or else where the webhook waits. A stream that references led to when
     /// the batch was looked up is found still, since orders only learn: so the one in which the webhook would wait need not be known
     /// then.
-    fn found_or(&self, trace: &Trace<'_>, waiting: StreamId, plan: &Plan) -> (StreamId, Option<Reference>) {
+    fn found_or(&self, trace: &CorrelationKeys<'_>, waiting: StreamId, plan: &Plan) -> (StreamId, Option<Reference>) {
         match self.order_of(trace, plan) {
             Some((reference, stream)) => (stream.clone(), Some(reference)),
             None => (waiting, None),
@@ -284,7 +284,7 @@ impl<'a> Planner<'a> {
 
     /// The stream that references lead to, and the one that did. A reference is a hash, so a stream counts only if its order
     /// knows what is looked for; of several, the newest.
-    fn order_of<'s>(&'s self, trace: &Trace<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
+    fn order_of<'s>(&'s self, trace: &CorrelationKeys<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
         trace.references().find_map(|reference| {
             let ahead = self.ahead.iter().filter_map(|ahead| ahead.references.get(&reference));
             let planned = plan.references.get(&reference).into_iter().chain(ahead);
@@ -432,7 +432,7 @@ impl Plan {
     }
 
     /// Remembers what the plan has made true by being appended.
-    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache, keeper: &Keeper) {
+    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache, snapshot_writer: &SnapshotWriter) {
         for (id, taken) in std::mem::take(&mut self.ids) {
             if let Some(receipt) = self.receipt(taken.event) {
                 let seen = Seen {
@@ -451,7 +451,9 @@ impl Plan {
             // the plan before, which this one was made on, may have had one kept since
             let known = cache.streams.peek(&event.stream);
             state.kept = known.map_or(state.kept, |known| known.kept.max(state.kept));
-            if snapshot::is_due(state) && keeper.keep(|| snapshot::write(vault.snapshots(), event, &state.order)) {
+            if snapshot::is_due(state)
+                && snapshot_writer.keep(|| snapshot::write(vault.snapshots(), event, &state.order))
+            {
                 state.kept = state.version;
             }
         }
@@ -483,7 +485,7 @@ fn outcome_of(event: &OrderEvent) -> Outcome {
     }
 }
 
-fn knows(order: &Order, trace: &Trace<'_>) -> bool {
+fn knows(order: &Order, trace: &CorrelationKeys<'_>) -> bool {
     trace.subscription.is_some_and(|id| order.knows(id)) || trace.domain.is_some_and(|name| order.has_assigned(name))
 }
 

@@ -6,12 +6,12 @@ use super::Incoming;
 use store::Reference;
 
 /// What a webhook that names no order can be traced by.
-pub(super) struct Trace<'a> {
+pub(super) struct CorrelationKeys<'a> {
     pub(super) subscription: Option<&'a SubscriptionId>,
     pub(super) domain: Option<&'a Domain>,
 }
 
-impl Trace<'_> {
+impl CorrelationKeys<'_> {
     /// Its references, the surest first.
     pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
         let subscription = self.subscription.map(Reference::subscription);
@@ -24,7 +24,7 @@ pub(super) enum Route<'a> {
     /// To this stream.
     Known(StreamId),
     /// To the stream that its references lead to; to the second one if they lead nowhere.
-    Traced(Trace<'a>, StreamId),
+    Traced(CorrelationKeys<'a>, StreamId),
 }
 
 /// Routes a webhook: to its order's stream where it names the order, else by subscription or domain; a webhook whose
@@ -34,7 +34,7 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
         return Route::Known(StreamId::order(order));
     }
     if let Some(facts) = incoming.claim.as_subscription() {
-        let trace = Trace {
+        let trace = CorrelationKeys {
             subscription: Some(&facts.subscription_id),
             domain: facts.domain.as_ref(),
         };
@@ -50,7 +50,7 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
             (None, Some(name)) => StreamId::domain(name),
             (None, None) => return Route::Known(StreamId::mailbox(&facts.mailbox_id)),
         };
-        let trace = Trace {
+        let trace = CorrelationKeys {
             subscription: facts.subscription_id.as_ref(),
             domain: facts.domain.as_ref(),
         };
@@ -63,7 +63,7 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
             (None, None, Some(id)) => StreamId::mailbox(id),
             (None, None, None) => return Route::Known(StreamId::webhook(&incoming.event_id)),
         };
-        let trace = Trace {
+        let trace = CorrelationKeys {
             subscription: facts.subscription_id.as_ref(),
             domain: facts.domain.as_ref(),
         };

@@ -76,12 +76,12 @@ pub(super) fn read(
 }
 
 /// Keeps snapshots beside the writer, which never waits for it.
-pub(super) struct Keeper {
+pub(super) struct SnapshotWriter {
     due: mpsc::Sender<StreamSnapshot>,
     task: JoinHandle<()>,
 }
 
-impl Keeper {
+impl SnapshotWriter {
     /// Starts to keep what it is given.
     pub(super) fn start(store: Arc<dyn Store>) -> Self {
         let (due, waiting) = mpsc::channel(WAITING);

@@ -21,7 +21,7 @@ use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
 use super::queue::{BATCH, Pending};
-use super::snapshot::Keeper;
+use super::snapshot::SnapshotWriter;
 use super::{Receipt, RecordError};
 use store::{Append, Head, Store, StoreError};
 use tlog::Frontier;
@@ -44,7 +44,7 @@ pub(super) struct Writer {
     /// The Merkle tree up to the head.
     frontier: Frontier,
     cache: Cache,
-    keeper: Keeper,
+    snapshot_writer: SnapshotWriter,
     careful: u32,
     crowded: u32,
     /// Subjects of other processes' events whose data keys are not known here.
@@ -67,7 +67,7 @@ impl Writer {
         failing: watch::Sender<Option<Instant>>,
     ) -> Self {
         Self {
-            keeper: Keeper::start(Arc::clone(&store)),
+            snapshot_writer: SnapshotWriter::start(Arc::clone(&store)),
             store,
             vault,
             head,
@@ -91,7 +91,7 @@ impl Writer {
         loop {
             self.depart(&mut flights, &mut next).await;
             if flights.is_empty() && next.batch.is_empty() && !open {
-                return self.keeper.finish().await;
+                return self.snapshot_writer.finish().await;
             }
             let room = BATCH - next.batch.len();
             tokio::select! {
@@ -362,7 +362,7 @@ impl Writer {
         }
         let planned = std::mem::take(&mut plan.planned);
         let receipts: Vec<Option<Receipt>> = (0..plan.events.len()).map(|index| plan.receipt(index)).collect();
-        plan.remember(&self.vault, &mut self.cache, &self.keeper);
+        plan.remember(&self.vault, &mut self.cache, &self.snapshot_writer);
         for (pending, planned) in batch.into_iter().zip(planned) {
             let receipt = |index: usize| receipts.get(index).cloned().flatten().ok_or(RecordError::Closed);
             pending.answer(match planned {

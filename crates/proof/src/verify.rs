@@ -5,7 +5,7 @@
 //! - `rows`: each row against the hash of its leaf, some thousand at a time
 //! - `tree`: the tree that the leaf hashes make, against the stored one
 //! - `signed`: checkpoints against that tree
-//! - `beside`: the tables beside the log, against what its events tell of them: `told` says what that is, `references`,
+//! - `side_tables`: the tables beside the log, against what its events tell of them: `implied` says what that is, `references`,
 //!   `subjects`, `tokens`, `signing_keys`, `master_keys` and `data_keys` compare it
 //! - `times`: when events were recorded, against the clock and each other
 //! - `schema`: triggers, keys, tables and views, against what the migrations make
@@ -14,19 +14,19 @@
 //! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
 //! the log is.
 
-mod beside;
 mod data_keys;
+mod implied;
 mod master_keys;
 mod quick;
 mod references;
 mod rows;
 mod schema;
+mod side_tables;
 mod signed;
 mod signing_keys;
 mod subjects;
 mod times;
 mod tokens;
-mod told;
 mod tree;
 
 use std::fmt;

@@ -9,7 +9,7 @@ use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys};
 
 use super::RunError;
-use super::ahead::{Portion, portion};
+use super::prefetch::{Page, page};
 use super::seen::Seen;
 use super::step_size::{Load, StepSize};
 use store::{Advance, Fence, Generation, Parked, RowChange, Store, StoreError};
@@ -189,7 +189,7 @@ pub(super) async fn prepare(
     let Some(after) = targets.iter().map(|target| target.generation.position).min() else {
         return Ok(None);
     };
-    let Some(Portion { events, more, .. }) = portion(store, after, size.events(), until).await? else {
+    let Some(Page { events, more, .. }) = page(store, after, size.events(), until).await? else {
         return Ok(None);
     };
     let to = events.last().map_or(after, |event| event.position);
@@ -233,7 +233,7 @@ async fn fold(
         changes: Vec::with_capacity(keys.len()),
         parked: Vec::new(),
         unparked: Vec::new(),
-        passed_over: standing.iter().cloned().collect(),
+        skipped: standing.iter().cloned().collect(),
     };
     let (mut load, mut turn) = (Load::default(), Turn::default());
     for (key, events) in keys.into_iter().zip(events).filter(|(key, _)| !standing.contains(key)) {

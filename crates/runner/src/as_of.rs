@@ -12,7 +12,7 @@ use projections::{AnyProjection, Origin};
 
 use super::RunError;
 use super::advance::fold_row;
-use super::erased::Erased;
+use super::erased::ErasedPositions;
 use store::clock;
 use store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
 
@@ -65,7 +65,7 @@ impl fmt::Display for Moment {
 
 /// A moment that was, and its place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Instant {
+pub struct AsOfPoint {
     /// The last event recorded until then; 0 before the first.
     pub position: Position,
     /// The time asked for; when the event was recorded, if a position was.
@@ -90,7 +90,7 @@ pub enum NotYet {
 ///
 /// # Errors
 /// [`NotYet`] if it is in the future: what will stand then, nobody knows.
-pub async fn instant(store: &dyn Store, moment: Moment) -> Result<Instant, NotYet> {
+pub async fn instant(store: &dyn Store, moment: Moment) -> Result<AsOfPoint, NotYet> {
     // the clock is read before the log: what is recorded until then is in it, but for what is being written just now
     let now = clock::now();
     let head = store.head().await?.position;
@@ -99,12 +99,12 @@ pub async fn instant(store: &dyn Store, moment: Moment) -> Result<Instant, NotYe
         Moment::Position(position) => {
             let recorded_at = event_at(store, position).await?.map(|event| event.recorded_at);
             let time = recorded_at.unwrap_or(now);
-            Ok(Instant { position, time })
+            Ok(AsOfPoint { position, time })
         }
         Moment::Time(time) if time > now => Err(NotYet::Time(time, now)),
         Moment::Time(time) => {
             let position = position_at(store, head, time).await?;
-            Ok(Instant { position, time })
+            Ok(AsOfPoint { position, time })
         }
     }
 }
@@ -172,7 +172,7 @@ pub async fn item_as_of(
     until: Position,
 ) -> Result<Option<serde_json::Value>, RunError> {
     let events = history(store, projection, key, until).await?;
-    let erased = Erased::of(store, projection, &events).await?;
+    let erased = ErasedPositions::of(store, projection, &events).await?;
     let events: Vec<&Recorded> = events.iter().collect();
     let mut row = None;
     steps(projection, key, &events, events.len(), &erased, |last| row = last)?;
@@ -186,7 +186,7 @@ pub(super) fn steps(
     key: &str,
     events: &[&Recorded],
     first: usize,
-    erased: &Erased,
+    erased: &ErasedPositions,
     mut seen: impl FnMut(Option<serde_json::Value>),
 ) -> Result<(), RunError> {
     let mut seen = |mut row: Option<serde_json::Value>| {

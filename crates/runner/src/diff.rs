@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::RunError;
 use super::as_of::{history, steps};
-use super::erased::Erased;
+use super::erased::ErasedPositions;
 use store::Store;
 
 /// What changed in one row after one position and up to another.
@@ -78,7 +78,7 @@ pub async fn diff(
     if events.is_empty() {
         return Ok(None);
     }
-    let erased = Erased::of(store, projection, &events).await?;
+    let erased = ErasedPositions::of(store, projection, &events).await?;
     let events: Vec<&Recorded> = events.iter().collect();
     let first = events.partition_point(|event| event.position <= from);
     let mut changes = BTreeMap::new();

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use store::{Store, StoreError};
 
 /// Events whose credentials were erased since.
-pub(super) struct Erased(BTreeSet<Position>);
+pub(super) struct ErasedPositions(BTreeSet<Position>);
 
-impl Erased {
+impl ErasedPositions {
     /// Those among the events of a row. Only the rows of `mailboxes` tell of credentials.
     pub(super) async fn of(
         store: &dyn Store,

@@ -3,12 +3,12 @@
 //! Layout
 //! - `accounts`: mailboxes as they stood at an earlier moment
 //! - `advance`: one step: read events, fold them, write rows and checkpoint in one transaction
-//! - `ahead`: the events of the next step, read while the one before is folded
+//! - `prefetch`: the events of the next step, read while the one before is folded
 //! - `as_of`: one row as it stood at an earlier moment
-//! - `claims`: which projections this process is rebuilding
+//! - `rebuild_locks`: which projections this process is rebuilding
 //! - `flood`: when webhooks go before views
 //! - `erased`: what is taken back of a row as it stood, since somebody was erased
-//! - `due`: the rebuilds that nobody has to ask for
+//! - `auto_rebuild`: the rebuilds that nobody has to ask for
 //! - `live`: the task that keeps the live generations up to date
 //! - `diff`: what changed in one row between two moments, and by which events
 //! - `pace`: how fast folding may go while webhooks come in
@@ -18,23 +18,23 @@
 //! - `step_size`: how many events are folded at once
 //! - `status`: how the projections are doing
 //! - `seen`: which rows a generation may have
-//! - `wide`: the steps of a rebuild, which hold their rows in memory while they fold portion after portion
+//! - `wide`: the steps of a rebuild, which hold their rows in memory while they fold page after page
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod accounts;
 mod advance;
-mod ahead;
 mod as_of;
-mod claims;
+mod auto_rebuild;
 mod diff;
-mod due;
 mod erased;
 mod flood;
 mod live;
 mod pace;
 mod parked;
+mod prefetch;
 mod rates;
 mod rebuild;
+mod rebuild_locks;
 mod seen;
 mod snapshots;
 mod status;
@@ -43,9 +43,9 @@ mod wide;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
-pub use as_of::{Instant, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
+pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
+pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
-pub use due::{ClaimedRebuild, NotNow};
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};

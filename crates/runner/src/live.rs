@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::advance::{Step, Target, advance};
-use super::due::{ClaimedRebuild, Due, NotNow, Rebuilds};
+use super::auto_rebuild::{AutoRebuild, LockedRebuild, NotNow, Rebuilds};
 use super::flood::Flood;
 use super::rates::Rates;
 use super::step_size::StepSize;
@@ -68,7 +68,7 @@ impl Reached {
 /// What the one process has that folds the projections.
 struct Lead {
     lease: Box<dyn Lease>,
-    due: Due,
+    due: AutoRebuild,
 }
 
 impl LiveRunner {
@@ -91,12 +91,12 @@ impl LiveRunner {
         self.reached.subscribe()
     }
 
-    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// RebuildLocks the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
     /// writer and the same processors.
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
-    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
+    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<LockedRebuild, NotNow> {
         self.rebuilds.claim_alone(projection).await
     }
 
@@ -203,7 +203,7 @@ impl LiveRunner {
                     return Ok(());
                 };
                 tracing::info!("this process folds the projections");
-                let due = Due::default();
+                let due = AutoRebuild::default();
                 lead.insert(Lead { lease, due })
             }
         };

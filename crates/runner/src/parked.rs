@@ -94,7 +94,7 @@ async fn retry_row(
                 Some(_) => Vec::new(),
                 None => vec![key.to_owned()],
             },
-            passed_over: vec![key.to_owned()],
+            skipped: vec![key.to_owned()],
         };
         if store.advance(&[step], None).await? {
             return Ok(parked);

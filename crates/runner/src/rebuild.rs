@@ -470,7 +470,7 @@ mod tests {
             }],
             parked: Vec::new(),
             unparked: Vec::new(),
-            passed_over: Vec::new(),
+            skipped: Vec::new(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The steps of a rebuild. A wide one: many portions of events are folded into rows that are held in memory, and each row is written
+//! The steps of a rebuild. A wide one: many pages of events are folded into rows that are held in memory, and each row is written
 //! once for all of them. A subscription that is renewed every month for years touches its row with every one of its events.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::advance::{Before, Prepared, Target, Turn, keys, prepare};
-use super::ahead::Ahead;
+use super::prefetch::Prefetch;
 use super::step_size::StepSize;
 use store::{Advance, RowChange, Store};
 
-/// When a wide step ends: with the first portion of events that goes beyond one of these.
+/// When a wide step ends: with the first page of events that goes beyond one of these.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Rows that are held.
@@ -41,7 +41,7 @@ impl Default for Limits {
     }
 }
 
-/// A wide step that writes more than this is followed by a single portion, which may make the portions smaller, in bytes.
+/// A wide step that writes more than this is followed by a single page, which may make the pages smaller, in bytes.
 const TOO_MUCH: usize = 128 << 20;
 /// An event that is folded into a row in memory counts as so many bytes of documents.
 const AN_EVENT: usize = 256;
@@ -53,7 +53,7 @@ pub(super) enum Gathered {
     /// There is nothing to fold.
     Nothing,
     /// A row cannot be folded. What it was before the event in question is not known any more: the events have to be folded
-    /// portion by portion.
+    /// page by page.
     NotAtOnce,
 }
 
@@ -61,17 +61,17 @@ pub(super) enum Gathered {
 pub(super) struct Folding<'l> {
     limits: &'l Limits,
     shutdown: &'l CancellationToken,
-    /// Events of a portion.
+    /// Events of a page.
     size: StepSize,
-    /// Whether a row may be folded by many portions before it is written: not once one could not be folded.
+    /// Whether a row may be folded by many pages before it is written: not once one could not be folded.
     at_once: bool,
     /// Whether the next step is a wide one.
     wide: bool,
-    ahead: Option<Ahead>,
+    ahead: Option<Prefetch>,
 }
 
 impl<'l> Folding<'l> {
-    /// The first step is a single portion of so many events, which tells how large the rows are.
+    /// The first step is a single page of so many events, which tells how large the rows are.
     pub(super) fn new(first: u32, limits: &'l Limits, shutdown: &'l CancellationToken) -> Self {
         Self {
             limits,
@@ -93,16 +93,16 @@ impl<'l> Folding<'l> {
         targets: &[Target],
         before: &[Advance],
     ) -> Result<Gathered, RunError> {
-        let portion = self.size.events();
+        let page = self.size.events();
         if !self.wide {
             let step = prepare(&**store, targets, &self.size, None, before).await?;
-            self.wide = self.at_once && self.size.events() >= portion;
+            self.wide = self.at_once && self.size.events() >= page;
             return Ok(step.map_or(Gathered::Nothing, Gathered::Step));
         }
         let after = targets.iter().map(|target| target.generation.position).min();
         let ahead = self
             .ahead
-            .get_or_insert_with(|| Ahead::of(store, after.unwrap_or_default(), portion));
+            .get_or_insert_with(|| Prefetch::of(store, after.unwrap_or_default(), page));
         let gathered = gather(&**store, targets, ahead, self.limits, before, self.shutdown).await?;
         match &gathered {
             Gathered::Step(step) if step.steps.iter().map(Advance::size).sum::<usize>() > TOO_MUCH => {
@@ -124,7 +124,7 @@ impl<'l> Folding<'l> {
     }
 }
 
-/// Folds portions of events until a step is full or the log ends; nothing once `shutdown` is cancelled. `before` is the step that
+/// Folds pages of events until a step is full or the log ends; nothing once `shutdown` is cancelled. `before` is the step that
 /// the targets have been moved on by and that is still being written: its rows count as if they were there.
 ///
 /// # Errors
@@ -132,7 +132,7 @@ impl<'l> Folding<'l> {
 async fn gather(
     store: &dyn Store,
     targets: &[Target],
-    ahead: &mut Ahead,
+    ahead: &mut Prefetch,
     limits: &Limits,
     before: &[Advance],
     shutdown: &CancellationToken,
@@ -141,29 +141,29 @@ async fn gather(
     let mut held: Vec<Held<'_>> = targets.iter().map(|target| Held::new(target, before)).collect();
     let (mut reached, mut facts, mut more) = (None, 0, false);
     loop {
-        let portion = tokio::select! {
+        let page = tokio::select! {
             biased;
             // what is folded so far would not be written any more
             () = shutdown.cancelled() => return Ok(Gathered::Nothing),
-            portion = ahead.next() => portion?,
+            page = ahead.next() => page?,
         };
-        let Some(portion) = portion else { break };
+        let Some(page) = page else { break };
         let mut touched = 0;
         for rows in &mut held {
-            let Some(rows) = rows.fold(store, &portion.events).await? else {
+            let Some(rows) = rows.fold(store, &page.events).await? else {
                 return Ok(Gathered::NotAtOnce);
             };
             touched += rows;
         }
-        facts += portion.facts / portion.events.len().max(1) * touched;
-        reached = portion.events.last().map(|event| event.position);
+        facts += page.facts / page.events.len().max(1) * touched;
+        reached = page.events.last().map(|event| event.position);
         let sum = |of: fn(&Held<'_>) -> usize| held.iter().map(of).sum::<usize>();
         let is_full = sum(|held| held.rows.len()) >= limits.rows
             || sum(|held| held.documents) >= limits.documents
             || facts >= limits.facts
             || begun.elapsed() >= limits.time;
-        if is_full || !portion.more {
-            more = portion.more;
+        if is_full || !page.more {
+            more = page.more;
             break;
         }
     }
@@ -286,7 +286,7 @@ impl<'s> Held<'s> {
             changes,
             parked: Vec::new(),
             unparked: Vec::new(),
-            passed_over: self.standing.into_iter().collect(),
+            skipped: self.standing.into_iter().collect(),
         })
     }
 }

@@ -22,8 +22,8 @@ impl Expected {
             .iter()
             .flat_map(|order| &order.domains)
             .filter_map(|domain| match &domain.outcome {
-                Outcome::Assigned(subscription) => Some((&domain.domain, subscription)),
-                Outcome::Failed { .. } => None,
+                DomainOutcome::Assigned(subscription) => Some((&domain.domain, subscription)),
+                DomainOutcome::Failed { .. } => None,
             })
     }
 
@@ -33,8 +33,8 @@ impl Expected {
             .iter()
             .flat_map(|order| &order.domains)
             .filter_map(|domain| match domain.outcome {
-                Outcome::Failed { reason } => Some((&domain.domain, reason)),
-                Outcome::Assigned(_) => None,
+                DomainOutcome::Failed { reason } => Some((&domain.domain, reason)),
+                DomainOutcome::Assigned(_) => None,
             })
     }
 }
@@ -59,7 +59,7 @@ impl ExpectedOrder {
         let assigned = self
             .domains
             .iter()
-            .filter(|domain| matches!(domain.outcome, Outcome::Assigned(_)))
+            .filter(|domain| matches!(domain.outcome, DomainOutcome::Assigned(_)))
             .count();
         match assigned {
             0 => OrderStatus::Failed,
@@ -88,13 +88,13 @@ pub struct ExpectedDomain {
     /// Its name.
     pub domain: Domain,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: DomainOutcome,
 }
 
 /// What became of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Outcome {
+pub enum DomainOutcome {
     /// Its mailboxes were assigned.
     Assigned(ExpectedSubscription),
     /// They weren't.

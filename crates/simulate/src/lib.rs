@@ -23,7 +23,7 @@ mod send;
 mod summary;
 
 pub use delivery::Delivery;
-pub use expected::{Expected, ExpectedDomain, ExpectedOrder, ExpectedSubscription, OrderStatus, Outcome};
+pub use expected::{DomainOutcome, Expected, ExpectedDomain, ExpectedOrder, ExpectedSubscription, OrderStatus};
 pub use payload::SubscriptionStatus;
 pub use plan::{Options, Plan, Scenario};
 pub use provider::Provider;

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 
 use super::customer::Customer;
 use super::delivery::Delivery;
-use super::expected::{ExpectedDomain, ExpectedOrder, ExpectedSubscription, Outcome};
+use super::expected::{DomainOutcome, ExpectedDomain, ExpectedOrder, ExpectedSubscription};
 use super::payload::{
     self, DomainDetails, FailedDomain, MailboxDetails, OrderFailed, OrderSuccess, SubscriptionStatus,
 };
@@ -129,7 +129,7 @@ impl Maker {
             .iter()
             .map(|FailedDomain { domain, reason }| ExpectedDomain {
                 domain: (*domain).clone(),
-                outcome: Outcome::Failed { reason },
+                outcome: DomainOutcome::Failed { reason },
             })
             .collect();
         if !failed.is_empty() {
@@ -167,7 +167,7 @@ impl Maker {
             }
             domains.push(ExpectedDomain {
                 domain,
-                outcome: Outcome::Assigned(subscription),
+                outcome: DomainOutcome::Assigned(subscription),
             });
         }
         let user_id = user_id.clone();

@@ -130,7 +130,7 @@ impl<T: LeaseTable> Leases<T> {
         let given_back = self.closed.child_token();
         let (renewed, until) = watch::channel(Some(asked + TERM));
         let renewing = renew(self.table.clone(), fence, renewed, given_back.clone());
-        Ok(Some(Box::new(Held {
+        Ok(Some(Box::new(HeldLease {
             fence,
             until,
             renewing: self.renewing.spawn(renewing),
@@ -195,7 +195,7 @@ async fn renew(
 }
 
 /// A lease that a task renews.
-struct Held {
+struct HeldLease {
     fence: Fence,
     /// Until when it is surely held; none once somebody else has it.
     until: watch::Receiver<Option<Instant>>,
@@ -204,7 +204,7 @@ struct Held {
 }
 
 #[async_trait]
-impl Lease for Held {
+impl Lease for HeldLease {
     async fn is_held(&mut self) -> bool {
         loop {
             match *self.until.borrow_and_update() {

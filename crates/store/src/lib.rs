@@ -68,7 +68,7 @@ pub use outcome::{ParkedCount, Switch};
 pub use postgres::PostgresStore;
 pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
 pub use query::{
-    Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Order, Parts, RowQuery, StoredRow,
+    Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Parts, RowQuery, SortOrder, StoredRow,
 };
 pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
 pub use scope::{Scope, Scopes};
@@ -272,7 +272,7 @@ pub struct Advance {
     /// Rows that no longer do.
     pub unparked: Vec<String>,
     /// Rows whose events were passed over, since they stand still. If one no longer does, the step is refused.
-    pub passed_over: Vec<String>,
+    pub skipped: Vec<String>,
 }
 
 impl Advance {

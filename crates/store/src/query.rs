@@ -161,7 +161,7 @@ impl Condition {
 
 /// The order of rows: by a column that is never null (`key` itself will do), then by key; both the same way.
 #[derive(Clone, Copy, Debug)]
-pub struct Order {
+pub struct SortOrder {
     /// The column.
     pub column: &'static str,
     /// Greatest first.
@@ -178,7 +178,7 @@ pub struct RowQuery {
     /// All have to hold.
     pub conditions: Vec<Condition>,
     /// The order.
-    pub order: Order,
+    pub order: SortOrder,
     /// Only rows behind this place in the order: the value of the order's column, and the key.
     pub after: Option<(Value, String)>,
     /// At most so many.

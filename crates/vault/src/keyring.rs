@@ -23,13 +23,13 @@ enum Entry {
     Ready(Arc<DataKey>),
 }
 
-struct Held {
+struct Slot {
     entry: Entry,
     since: Position,
 }
 
 struct Keys {
-    held: LruCache<SubjectId, Held>,
+    held: LruCache<SubjectId, Slot>,
     /// Where subjects were erased last, as far as this process has heard: a key that was read before and comes in late
     /// is turned away.
     erased: HashMap<SubjectId, Position>,
@@ -76,7 +76,7 @@ impl Keyring {
     pub fn get(&self, subject: &SubjectId) -> Result<Option<SubjectKey>, SealError> {
         let (wrapped, since) = match self.keys().held.get(subject) {
             None => return Ok(None),
-            Some(Held { entry, since }) => match entry {
+            Some(Slot { entry, since }) => match entry {
                 Entry::Ready(key) => {
                     let (key, since) = (Arc::clone(key), *since);
                     return Ok(Some(SubjectKey { key, since }));
@@ -107,7 +107,7 @@ impl Keyring {
         let is_newer = keys.held.peek(&subject).is_none_or(|held| held.since < since);
         if is_newer && !keys.is_destroyed(&subject, since) {
             let entry = Entry::Wrapped(wrapped.into());
-            keys.held.put(subject, Held { entry, since });
+            keys.held.put(subject, Slot { entry, since });
         }
     }
 
@@ -116,7 +116,7 @@ impl Keyring {
         let mut keys = self.keys();
         if !keys.is_destroyed(&subject, since) {
             let entry = Entry::Ready(key);
-            keys.held.put(subject, Held { entry, since });
+            keys.held.put(subject, Slot { entry, since });
         }
     }
 

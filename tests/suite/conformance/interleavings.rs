@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
 use warmledger::runner::LiveRunner;
 use warmledger::service::Core;
-use warmledger::simulate::{Expected, Options, Outcome, Plan, Scenario, SubscriptionStatus};
+use warmledger::simulate::{DomainOutcome, Expected, Options, Plan, Scenario, SubscriptionStatus};
 use warmledger::store::{Mode, StoredEvent};
 
 use crate::support::Database;
@@ -228,11 +228,11 @@ fn means(rows: &Rows, expected: &Expected) {
         for domain in &order.domains {
             let row = domains[format!("{}/{}", order.order_id, domain.domain).as_str()];
             let (status, subscription, count, reason) = match &domain.outcome {
-                Outcome::Assigned(assigned) => {
+                DomainOutcome::Assigned(assigned) => {
                     let id = Value::from(assigned.subscription_id.as_str());
                     ("assigned", id, assigned.mailboxes.len(), Value::Null)
                 }
-                Outcome::Failed { reason } => ("failed", Value::Null, 0, Value::from(*reason)),
+                DomainOutcome::Failed { reason } => ("failed", Value::Null, 0, Value::from(*reason)),
             };
             assert_eq!(row["status"], status);
             assert_eq!(row["subscription_id"], subscription);

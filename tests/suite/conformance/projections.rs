@@ -123,7 +123,7 @@ fn step(generation: &Generation, projection: &dyn AnyProjection, event: &Recorde
         changes: changes.collect(),
         parked: Vec::new(),
         unparked: Vec::new(),
-        passed_over: Vec::new(),
+        skipped: Vec::new(),
     }
 }
 

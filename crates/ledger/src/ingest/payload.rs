@@ -58,9 +58,9 @@ pub(super) struct Delivery {
 }
 
 /// Why a payload cannot be used: where, and what is wrong, without any value.
-pub(super) struct Problem(String);
+pub(super) struct PayloadProblem(String);
 
-impl Problem {
+impl PayloadProblem {
     fn at(path: impl Display, what: impl Display) -> Self {
         Self(format!("{path} {what}"))
     }
@@ -79,11 +79,11 @@ struct Outer<'a> {
 }
 
 /// Refuses more parts than one webhook may tell of.
-fn few_enough(parts: usize, path: &str) -> Result<(), Problem> {
+fn few_enough(parts: usize, path: &str) -> Result<(), PayloadProblem> {
     if parts > MAX_PARTS {
         let what =
             format_args!("tells of {parts} domains and mailboxes, more than the {MAX_PARTS} that one event may hold");
-        return Err(Problem::at(path, what));
+        return Err(PayloadProblem::at(path, what));
     }
     Ok(())
 }
@@ -185,12 +185,12 @@ fn parse_any(body: &[u8], delivery: Delivery) -> Parsed {
             parsed.event_id = Some(event_id);
             parsed
         }
-        Err(Problem(detail)) => quarantined(QuarantineReason::InvalidPayload, detail, Some(&outer)),
+        Err(PayloadProblem(detail)) => quarantined(QuarantineReason::InvalidPayload, detail, Some(&outer)),
     }
 }
 
-fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, Problem> {
-    let name = string(outer.event).ok_or_else(|| Problem::at("event", "is missing or not a text"))?;
+fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
+    let name = string(outer.event).ok_or_else(|| PayloadProblem::at("event", "is missing or not a text"))?;
     let data = outer.data.map_or("null", RawValue::get);
     match name.as_str() {
         "prewarmup.order.success" => assignment::read(fields(data)?, event_id, body, delivery),
@@ -211,7 +211,7 @@ fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -
 }
 
 /// Reads `data` as the fields of one kind of event.
-fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, Problem> {
+fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, PayloadProblem> {
     serde_json::from_str(data).map(|Object(fields)| fields).map_err(|_| {
         // read once more, slowly, to tell where: the error's own text may quote a value
         let mut deserializer = serde_json::Deserializer::from_str(data);
@@ -224,14 +224,14 @@ fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, Problem> {
                 } else {
                     "is not valid JSON"
                 };
-                Problem(format!(
+                PayloadProblem(format!(
                     "data{} {what}, at line {} column {} of data",
                     known(&path),
                     error.line(),
                     error.column()
                 ))
             }
-            Ok(_) => Problem::at("data", "cannot be read"),
+            Ok(_) => PayloadProblem::at("data", "cannot be read"),
         }
     })
 }
@@ -249,23 +249,23 @@ fn known(path: &str) -> Cow<'_, str> {
 }
 
 /// Parses an identifier that may be absent or blank.
-fn optional<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display) -> Result<Option<T>, Problem>
+fn optional<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display) -> Result<Option<T>, PayloadProblem>
 where
     T::Err: Display,
 {
     match value.as_ref().map(AsRef::as_ref) {
         None => Ok(None),
         Some(text) if is_blank(text) => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|error| Problem::at(path, error)),
+        Some(text) => text.parse().map(Some).map_err(|error| PayloadProblem::at(path, error)),
     }
 }
 
 /// Parses an identifier that has to be there.
-fn required<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display + Copy) -> Result<T, Problem>
+fn required<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display + Copy) -> Result<T, PayloadProblem>
 where
     T::Err: Display,
 {
-    optional(value, path)?.ok_or_else(|| Problem::at(path, "is missing"))
+    optional(value, path)?.ok_or_else(|| PayloadProblem::at(path, "is missing"))
 }
 
 /// Writes a section; none if there is nothing in it.
@@ -275,12 +275,12 @@ fn section(
     content: &impl serde::Serialize,
     is_empty: bool,
     longest: usize,
-) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+) -> Result<Option<Secret<Vec<u8>>>, PayloadProblem> {
     if is_empty {
         return Ok(None);
     }
     let mut bytes = Wiped::new(Vec::with_capacity(longest));
-    serde_json::to_writer(&mut *bytes, content).map_err(|_| Problem::at("data", "cannot be written"))?;
+    serde_json::to_writer(&mut *bytes, content).map_err(|_| PayloadProblem::at("data", "cannot be written"))?;
     // webhooks wait in a queue: a copy of just its length
     Ok(Some(Secret::new(bytes.to_vec())))
 }

@@ -11,7 +11,7 @@ use aggregates::{AssignedMailbox, EventId, MailboxId, MailboxesAssigned, OrderEv
 
 use super::json::{Json, Length, Rest, Sink};
 use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
-pub(crate) use read::Reader;
+pub(crate) use read::SpellingReader;
 use secret::Wiped;
 
 /// How a body was spelled: the first byte of an encoded original that does not hold it. `2` is taken

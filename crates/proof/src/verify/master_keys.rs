@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::told::Deed;
+use super::implied::Implied;
 use super::{Finding, FindingKind};
 use sealing::FingerprintKey;
 use store::{Store, StoreError};
@@ -39,10 +39,10 @@ pub(super) struct MasterKeys {
 
 impl MasterKeys {
     /// Takes in what an event tells.
-    pub(super) fn note(&mut self, position: u64, deed: &Deed) {
-        match deed {
-            Deed::KeysRotated(key) => drop(self.rotated.insert(key.clone(), position)),
-            Deed::MasterKeyRetired(key) => drop(self.retired.insert(key.clone(), position)),
+    pub(super) fn note(&mut self, position: u64, implied: &Implied) {
+        match implied {
+            Implied::KeysRotated(key) => drop(self.rotated.insert(key.clone(), position)),
+            Implied::MasterKeyRetired(key) => drop(self.retired.insert(key.clone(), position)),
             _ => {}
         }
     }

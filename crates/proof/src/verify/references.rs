@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use aggregates::Position;
 use lru::LruCache;
 
-use super::told::{Needed, Referring};
+use super::implied::{Needed, Referring};
 use super::{Finding, FindingKind};
 use store::{Lookup, Reference, Store, StoreError};
 

@@ -6,8 +6,8 @@ use ledger::leaf::leaf_of_row;
 use store::{RawEvent, Store, StoreError};
 use tlog::{self, Hash};
 
+use super::implied::ImpliedState;
 use super::times::{Seen, Times};
-use super::told::Told;
 use super::{Finding, FindingKind};
 
 /// What some rows are like.
@@ -28,11 +28,11 @@ pub(super) struct Rows {
     pub(super) times: Seen,
 }
 
-/// Reads the rows with these positions and computes the leaf of each. `told` takes in what they tell of other tables.
+/// Reads the rows with these positions and computes the leaf of each. `implied` takes in what they tell of other tables.
 pub(super) async fn check(
     store: &dyn Store,
     positions: Range<u64>,
-    mut told: Option<&mut Told>,
+    mut told: Option<&mut ImpliedState>,
     times: &Times,
 ) -> Result<Rows, StoreError> {
     let mut rows = Rows {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::told::Deed;
+use super::implied::Implied;
 use super::{Finding, FindingKind};
 use store::KeptKey;
 
@@ -12,8 +12,8 @@ pub(super) struct SigningKeys(BTreeMap<String, u64>);
 
 impl SigningKeys {
     /// Takes in what an event tells.
-    pub(super) fn note(&mut self, position: u64, deed: &Deed) {
-        if let Deed::SigningKeyRotated(key) = deed {
+    pub(super) fn note(&mut self, position: u64, implied: &Implied) {
+        if let Implied::SigningKeyRotated(key) = implied {
             self.0.entry(key.clone()).or_insert(position);
         }
     }

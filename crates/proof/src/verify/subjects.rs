@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aggregates::{Position, SubjectId};
 
-use super::told::Deed;
+use super::implied::Implied;
 use super::{Finding, FindingKind};
 use store::{EventFilter, EventQuery, Parts, Store, StoreError, SubjectState};
 
@@ -36,14 +36,14 @@ impl<'s> Subjects<'s> {
     }
 
     /// Takes in what an event tells.
-    pub(super) fn note(&mut self, position: u64, deed: &Deed) {
-        let (Deed::Erased(subject) | Deed::Held(subject) | Deed::Released(subject)) = deed else {
+    pub(super) fn note(&mut self, position: u64, implied: &Implied) {
+        let (Implied::Erased(subject) | Implied::Held(subject) | Implied::Released(subject)) = implied else {
             return;
         };
         let marks = self.marked.entry(subject.clone()).or_default();
-        match deed {
-            Deed::Erased(_) => marks.erased_at = Some(position),
-            Deed::Held(_) => marks.held_at = marks.held_at.or(Some(position)),
+        match implied {
+            Implied::Erased(_) => marks.erased_at = Some(position),
+            Implied::Held(_) => marks.held_at = marks.held_at.or(Some(position)),
             _ => marks.held_at = None,
         }
     }

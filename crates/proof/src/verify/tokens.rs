@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aggregates::AccessFacts;
 use jiff::Timestamp;
 
-use super::told::Deed;
+use super::implied::Implied;
 use super::{Finding, FindingKind};
 use store::StoredToken;
 
@@ -34,12 +34,12 @@ pub(super) struct Tokens(BTreeMap<String, Expected>);
 
 impl Tokens {
     /// Takes in what an event tells.
-    pub(super) fn note(&mut self, position: u64, deed: &Deed) {
-        match deed {
-            Deed::TokenCreated(id, facts) => {
+    pub(super) fn note(&mut self, position: u64, implied: &Implied) {
+        match implied {
+            Implied::TokenCreated(id, facts) => {
                 self.0.entry(id.clone()).or_default().created = Some((position, facts.clone()));
             }
-            Deed::TokenRevoked(id, at) => self.0.entry(id.clone()).or_default().revoked.push((position, *at)),
+            Implied::TokenRevoked(id, at) => self.0.entry(id.clone()).or_default().revoked.push((position, *at)),
             _ => {}
         }
     }

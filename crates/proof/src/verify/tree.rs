@@ -10,11 +10,11 @@ use store::{Outline, Store, StoreError};
 use tlog::{Frontier, Hash, TILE_WIDTH, TileNode};
 use vault::MasterKeySource;
 
-use super::beside::Beside;
+use super::implied::ImpliedState;
 use super::rows::{self, Rows};
+use super::side_tables::Beside;
 use super::signed::Expected;
 use super::times::{Seen, Times};
-use super::told::Told;
 use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
 /// Rows that one task reads and hashes: a whole number of tiles.
@@ -40,7 +40,7 @@ pub(super) async fn check(
         .map(|start| {
             let (store, times) = (Arc::clone(store), Arc::clone(times));
             let rows = async move {
-                let mut told = Told::default();
+                let mut told = ImpliedState::default();
                 let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut told), &times).await?;
                 told.find_keyless(&*store).await?;
                 Ok::<_, StoreError>((rows, told))

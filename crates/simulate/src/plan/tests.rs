@@ -4,7 +4,7 @@ use aggregates::{Domain, SubscriptionId};
 use serde_json::Value;
 
 use super::*;
-use crate::{OrderStatus, Outcome, SubscriptionStatus};
+use crate::{DomainOutcome, OrderStatus, SubscriptionStatus};
 
 mod shape;
 
@@ -133,7 +133,7 @@ fn a_partial_failure_fails_the_first_domain_and_assigns_the_rest() {
         let failed: Vec<bool> = order
             .domains
             .iter()
-            .map(|domain| matches!(domain.outcome, Outcome::Failed { .. }))
+            .map(|domain| matches!(domain.outcome, DomainOutcome::Failed { .. }))
             .collect();
         assert!(failed.len() >= 2 && failed[0] && !failed[1..].contains(&true));
         let mut events = plan

@@ -50,17 +50,17 @@ pub(super) async fn among(pool: &PgPool, generation: &Generation, keys: &[String
 
 /// Whether the rows that the step passed over still stand still, once the step holds its generation.
 pub(super) async fn stand_still(tx: &mut PgConnection, step: &Advance) -> Result<bool, StoreError> {
-    if step.passed_over.is_empty() {
+    if step.skipped.is_empty() {
         return Ok(true);
     }
     let found: i64 =
         sqlx::query_scalar("SELECT count(*) FROM parked_rows WHERE name = $1 AND generation = $2 AND key = ANY ($3)")
             .bind(&step.from.name)
             .bind(step.from.generation)
-            .bind(&step.passed_over)
+            .bind(&step.skipped)
             .fetch_one(tx)
             .await?;
-    Ok(usize::try_from(found).is_ok_and(|found| found == step.passed_over.len()))
+    Ok(usize::try_from(found).is_ok_and(|found| found == step.skipped.len()))
 }
 
 pub(super) async fn write(tx: &mut PgConnection, step: &Advance) -> Result<(), StoreError> {

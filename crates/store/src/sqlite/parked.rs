@@ -65,7 +65,7 @@ pub(super) async fn among(
 
 /// Whether the rows that the step passed over still stand still.
 pub(super) async fn stand_still(tx: &mut SqliteConnection, step: &Advance) -> Result<bool, StoreError> {
-    for key in &step.passed_over {
+    for key in &step.skipped {
         let found = sqlx::query("SELECT 1 FROM parked_rows WHERE name = ? AND generation = ? AND key = ?")
             .bind(&step.from.name)
             .bind(step.from.generation)

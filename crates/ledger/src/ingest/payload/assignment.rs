@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, few_enough, optional, required};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required};
 use crate::sections::{Parts, Reader, Spelling, Text};
 
 #[derive(Deserialize)]
@@ -75,7 +75,12 @@ fn documented_domain<'a>(json: &mut Reader<'a>) -> Option<DomainDetails<'a>> {
 }
 
 /// Splits the payload; `body` is the webhook that it is of.
-pub(super) fn read(data: Data<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, Problem> {
+pub(super) fn read(
+    data: Data<'_>,
+    event_id: &EventId,
+    body: &str,
+    delivery: Delivery,
+) -> Result<Parsed, PayloadProblem> {
     let details = data.mailbox_details.unwrap_or_default();
     let mailboxes = details.iter().flat_map(|assigned| &assigned.pre_warmed_up_mailboxes);
     few_enough(
@@ -89,7 +94,7 @@ pub(super) fn read(data: Data<'_>, event_id: &EventId, body: &str, delivery: Del
         let mailboxes = assigned.pre_warmed_up_mailboxes.iter().flatten().enumerate();
         domains.push(AssignedDomain {
             domain: domain(assigned.domain.map(Text::unescaped).as_deref(), name)?
-                .ok_or_else(|| Problem::at(name, "is missing"))?,
+                .ok_or_else(|| PayloadProblem::at(name, "is missing"))?,
             mailboxes: mailboxes
                 .map(|(number, mailbox)| mailbox.facts(format_args!("{path}.preWarmedUpMailboxes[{number}]")))
                 .collect::<Result<_, _>>()?,

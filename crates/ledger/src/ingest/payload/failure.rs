@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::object::Object;
 use super::text::{MAX_TEXT_CHARS, domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, few_enough, optional, required};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required};
 use crate::ingest::payload::subscription::user_email;
 use secret::Secret;
 
@@ -28,7 +28,7 @@ struct Failed {
 }
 
 /// Splits the payload. A failure without any domain is one of the whole order.
-pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, Problem> {
+pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let failed = data.failed_orders.unwrap_or_default();
     few_enough(failed.len(), "data.failedOrders")?;
     let mut failures = Vec::with_capacity(failed.len());

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::text::moment;
-use super::{Problem, optional};
+use super::{PayloadProblem, optional};
 use crate::sections::{Personal, PersonalMailbox, Reader, SecretMailbox, Secrets, Text};
 use secret::Secret;
 
@@ -95,7 +95,7 @@ impl<'a> Mailbox<'a> {
         }
     }
 
-    pub(super) fn facts(&self, path: impl Display + Copy) -> Result<AssignedMailbox, Problem> {
+    pub(super) fn facts(&self, path: impl Display + Copy) -> Result<AssignedMailbox, PayloadProblem> {
         Ok(AssignedMailbox {
             credentials: self.credentials(),
             expiry_date: date(self.expiry_date, format_args!("{path}.expiryDate"))?,
@@ -107,7 +107,7 @@ impl<'a> Mailbox<'a> {
     }
 }
 
-fn date(text: Option<Text<'_>>, path: impl Display + Copy) -> Result<Option<Timestamp>, Problem> {
+fn date(text: Option<Text<'_>>, path: impl Display + Copy) -> Result<Option<Timestamp>, PayloadProblem> {
     moment(text.map(Text::unescaped).as_deref(), path)
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, optional, required};
 use crate::sections::Text;
 
 /// What a new mailbox is part of.
@@ -25,7 +25,7 @@ pub(super) struct Whole<'a> {
 }
 
 /// Splits the payload of `mailbox.created`, which is read as the mailbox and as what it is part of.
-pub(super) fn created(whole: Whole<'_>, mailbox: Mailbox<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
+pub(super) fn created(whole: Whole<'_>, mailbox: Mailbox<'_>, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let facts = mailbox.facts("data")?;
     let named = match domain(whole.domain_name.as_deref(), "data.domainName")? {
         Some(name) => Some(name),
@@ -38,7 +38,7 @@ pub(super) fn created(whole: Whole<'_>, mailbox: Mailbox<'_>, delivery: Delivery
         is_admin: facts.is_admin,
         mailbox_id: facts
             .mailbox_id
-            .ok_or_else(|| Problem::at("data.mailboxId", "is missing"))?,
+            .ok_or_else(|| PayloadProblem::at("data.mailboxId", "is missing"))?,
         may_be_blank: false,
         order_id: optional(whole.order_id, "data.orderId")?,
         personal: facts.personal,
@@ -76,10 +76,10 @@ pub(super) struct Update<'a> {
 }
 
 /// Splits the payload of `mailbox.updated`.
-pub(super) fn updated(data: Update<'_>, delivery: Delivery) -> Result<Parsed, Problem> {
+pub(super) fn updated(data: Update<'_>, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let mut mailbox = match data.updated_fields {
         Some(Object(fields)) => fields,
-        None => return Err(Problem::at("data.updatedFields", "is missing")),
+        None => return Err(PayloadProblem::at("data.updatedFields", "is missing")),
     };
     mailbox.email = mailbox.email.filter(|email| !email.is_blank()).or(data.email);
     let facts = mailbox.facts("data.updatedFields")?;

@@ -4,7 +4,7 @@ use aggregates::{OrderEvent, ServiceProvider, SubscriptionFacts};
 use serde::{Deserialize, Serialize};
 
 use super::text::{MAX_TEXT_CHARS, domain, moment, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, Problem, optional, required, section};
+use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, optional, required, section};
 use aggregates::visible::is_blank;
 use secret::Secret;
 
@@ -25,7 +25,10 @@ pub(super) struct Data {
 }
 
 /// What is personal about a webhook that lists no mailboxes.
-pub(super) fn user_email(email: Option<&Secret<String>>, longest: usize) -> Result<Option<Secret<Vec<u8>>>, Problem> {
+pub(super) fn user_email(
+    email: Option<&Secret<String>>,
+    longest: usize,
+) -> Result<Option<Secret<Vec<u8>>>, PayloadProblem> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct Personal<'a> {
@@ -46,7 +49,7 @@ pub(super) fn read(
     data: Data,
     delivery: Delivery,
     event: fn(SubscriptionFacts) -> OrderEvent,
-) -> Result<Parsed, Problem> {
+) -> Result<Parsed, PayloadProblem> {
     let facts = SubscriptionFacts {
         auto_renew: data.auto_renew,
         domain: domain(data.domain.as_deref(), "data.domain")?,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 
-use super::{MAX_WORD_CHARS, Problem};
+use super::{MAX_WORD_CHARS, PayloadProblem};
 use aggregates::visible::is_blank;
 
 /// The most characters of a reason that are kept among the facts; the original keeps all.
@@ -51,7 +51,7 @@ fn without_addresses(text: String) -> String {
 }
 
 /// A moment as RFC 3339, or a date or date with time, which stand for UTC.
-pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Option<Timestamp>, Problem> {
+pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Option<Timestamp>, PayloadProblem> {
     let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
@@ -66,23 +66,23 @@ pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Op
                 .and_then(|date| date.to_zoned(TimeZone::UTC))
                 .map(|z| z.timestamp())
         })
-        .map_err(|_| Problem::at(path, "is not a date"))?;
+        .map_err(|_| PayloadProblem::at(path, "is not a date"))?;
     let year = Offset::UTC.to_datetime(parsed).year();
     if (1970..=9998).contains(&year) {
         Ok(Some(parsed))
     } else {
-        Err(Problem::at(path, "is not a date since 1970"))
+        Err(PayloadProblem::at(path, "is not a date since 1970"))
     }
 }
 
 /// A domain name that may be absent or blank.
-pub(super) fn domain(text: Option<&str>, path: impl Display) -> Result<Option<Domain>, Problem> {
+pub(super) fn domain(text: Option<&str>, path: impl Display) -> Result<Option<Domain>, PayloadProblem> {
     let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
     Domain::normalise(text)
         .map(Some)
-        .map_err(|error| Problem::at(path, error))
+        .map_err(|error| PayloadProblem::at(path, error))
 }
 
 #[cfg(test)]

@@ -6,14 +6,14 @@ use super::super::Text;
 use super::super::json::needs_no_escapes;
 
 /// Reads what [`Json`](super::Json) writes, in the order in which it was written. Everything gives None where the text is spelled
-/// otherwise; there is no going on then, but after [`Reader::close`], which leaves all as it was.
-pub(crate) struct Reader<'a> {
+/// otherwise; there is no going on then, but after [`SpellingReader::close`], which leaves all as it was.
+pub(crate) struct SpellingReader<'a> {
     rest: &'a str,
     /// Whether a comma has to stand before the next member or element.
     comma: bool,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SpellingReader<'a> {
     pub(crate) fn new(json: &'a str) -> Self {
         Self {
             rest: json,

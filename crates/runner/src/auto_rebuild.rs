@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::claims::{Claim, Claims};
 use super::rebuild::{By, begin, rebuild_by};
+use super::rebuild_locks::{RebuildLock, RebuildLocks};
 use super::wide::Limits;
 use store::clock;
 use store::{Generation, GenerationState, Store, StoreError};
@@ -27,12 +27,12 @@ const FAILED_PAUSE: Duration = Duration::from_secs(30);
 
 /// The rebuilds of the process that folds the projections: one task at a time.
 #[derive(Default)]
-pub(super) struct Due {
+pub(super) struct AutoRebuild {
     running: Option<JoinHandle<()>>,
     looked: Option<Instant>,
 }
 
-impl Due {
+impl AutoRebuild {
     /// Begins what is due, if it is time to look.
     pub(super) async fn begin(&mut self, rebuilds: &Rebuilds, shutdown: &CancellationToken) -> Result<(), StoreError> {
         if self.looked.is_some_and(|at| at.elapsed() < LOOKED) {
@@ -106,13 +106,13 @@ pub enum NotNow {
 }
 
 /// The right to rebuild a projection, until it is dropped.
-pub struct ClaimedRebuild {
+pub struct LockedRebuild {
     rebuilds: Rebuilds,
-    claim: Claim,
+    claim: RebuildLock,
     projection: &'static dyn AnyProjection,
 }
 
-impl ClaimedRebuild {
+impl LockedRebuild {
     /// Begins; once this has returned, the service goes on with it even after a restart. What comes back is the work to be done,
     /// which logs its outcome.
     ///
@@ -137,7 +137,7 @@ impl ClaimedRebuild {
 pub(super) struct Rebuilds {
     store: Arc<dyn Store>,
     projections: &'static [&'static dyn AnyProjection],
-    claims: Claims,
+    claims: RebuildLocks,
     /// Why the last rebuild of a projection failed.
     failed: Arc<Mutex<HashMap<&'static str, String>>>,
 }
@@ -147,17 +147,17 @@ impl Rebuilds {
         Self {
             store,
             projections,
-            claims: Claims::default(),
+            claims: RebuildLocks::default(),
             failed: Arc::default(),
         }
     }
 
-    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// RebuildLocks the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
     /// writer and the same processors.
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
-    pub(super) async fn claim_alone(&self, projection: &'static dyn AnyProjection) -> Result<ClaimedRebuild, NotNow> {
+    pub(super) async fn claim_alone(&self, projection: &'static dyn AnyProjection) -> Result<LockedRebuild, NotNow> {
         let name = projection.name();
         let claim = self
             .claims
@@ -171,7 +171,7 @@ impl Rebuilds {
         if let Some(other) = self.store.generations().await?.iter().find(is_moving) {
             return Err(NotNow::Rebuilding(other.name.clone()));
         }
-        Ok(ClaimedRebuild {
+        Ok(LockedRebuild {
             rebuilds: self.clone(),
             claim,
             projection,
@@ -179,7 +179,7 @@ impl Rebuilds {
     }
 
     /// Those of the projections that this process is not rebuilding yet.
-    fn claim(&self, projections: &[&'static dyn AnyProjection]) -> (Vec<Claim>, Vec<&'static dyn AnyProjection>) {
+    fn claim(&self, projections: &[&'static dyn AnyProjection]) -> (Vec<RebuildLock>, Vec<&'static dyn AnyProjection>) {
         let claim = |projection: &&'static dyn AnyProjection| {
             let claim = self.claims.claim(projection.name())?;
             Some((claim, *projection))
@@ -188,7 +188,12 @@ impl Rebuilds {
     }
 
     /// Rebuilds, and lets go of the claims only after a pause if that fails, so that it is not tried again at once.
-    async fn run(&self, claims: Vec<Claim>, projections: Vec<&'static dyn AnyProjection>, shutdown: CancellationToken) {
+    async fn run(
+        &self,
+        claims: Vec<RebuildLock>,
+        projections: Vec<&'static dyn AnyProjection>,
+        shutdown: CancellationToken,
+    ) {
         let rebuilt = rebuild_by(
             By::Service,
             &Limits::default(),

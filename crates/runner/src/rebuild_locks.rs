@@ -5,42 +5,42 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The projections that are being rebuilt; clones share the list.
 #[derive(Clone, Default)]
-pub(super) struct Claims(Arc<Mutex<BTreeSet<&'static str>>>);
+pub(super) struct RebuildLocks(Arc<Mutex<BTreeSet<&'static str>>>);
 
 /// Holds a projection until it is dropped.
-pub(super) struct Claim {
-    claims: Claims,
+pub(super) struct RebuildLock {
+    claims: RebuildLocks,
     name: &'static str,
 }
 
-impl Claims {
-    /// Claims a projection; none if somebody else holds it.
-    pub(super) fn claim(&self, name: &'static str) -> Option<Claim> {
+impl RebuildLocks {
+    /// RebuildLocks a projection; none if somebody else holds it.
+    pub(super) fn claim(&self, name: &'static str) -> Option<RebuildLock> {
         // every change is one call, so a panic elsewhere leaves the list whole
         let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
-        claimed.then(|| Claim {
+        claimed.then(|| RebuildLock {
             claims: self.clone(),
             name,
         })
     }
 }
 
-impl Claims {
-    /// Claims a projection, if nobody holds any; else the name of one that is held, the same if it is among them.
-    pub(super) fn claim_alone(&self, name: &'static str) -> Result<Claim, &'static str> {
+impl RebuildLocks {
+    /// RebuildLocks a projection, if nobody holds any; else the name of one that is held, the same if it is among them.
+    pub(super) fn claim_alone(&self, name: &'static str) -> Result<RebuildLock, &'static str> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = held.get(name).or_else(|| held.first()) {
             return Err(other);
         }
         held.insert(name);
-        Ok(Claim {
+        Ok(RebuildLock {
             claims: self.clone(),
             name,
         })
     }
 }
 
-impl Drop for Claim {
+impl Drop for RebuildLock {
     fn drop(&mut self) {
         let mut held = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.remove(self.name);
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn a_projection_is_held_by_one_until_it_is_let_go() {
-        let claims = Claims::default();
+        let claims = RebuildLocks::default();
         let first = claims.claim("orders");
         assert!(first.is_some());
         assert!(claims.claim("orders").is_none());

@@ -11,9 +11,9 @@ use store::{RawEvent, Reference, Store, StoreError};
 
 /// What some events tell, in their order. What cannot be read tells nothing: such a row is found by its leaf.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct ImpliedState {
     /// What was done, and at which positions.
-    pub(super) deeds: Vec<(u64, Deed)>,
+    pub(super) implied: Vec<(u64, Implied)>,
     /// The first and the last event with something sealed, by subject.
     pub(super) sealed: HashMap<String, (u64, u64)>,
     /// Those subjects that have no data key.
@@ -23,7 +23,7 @@ pub(super) struct Told {
 }
 
 /// What somebody did, as far as another table says it too.
-pub(super) enum Deed {
+pub(super) enum Implied {
     /// A subject was erased.
     Erased(String),
     /// A subject was put under legal hold.
@@ -42,7 +42,7 @@ pub(super) enum Deed {
     TokenRevoked(String, Option<Timestamp>),
 }
 
-impl Deed {
+impl Implied {
     /// The types of the events that tell of one.
     pub(super) const TYPES: [&str; 8] = [
         "SubjectErased",
@@ -100,11 +100,11 @@ pub(super) enum Needed {
     Before(Vec<Reference>),
 }
 
-impl Told {
+impl ImpliedState {
     /// Takes in what a row tells.
     pub(super) fn note(&mut self, position: u64, row: &RawEvent<'_>) {
-        let deed = Deed::of(row.type_name, row.schema_version, row.subject, row.facts);
-        self.deeds.extend(deed.map(|deed| (position, deed)));
+        let implied = Implied::of(row.type_name, row.schema_version, row.subject, row.facts);
+        self.implied.extend(implied.map(|implied| (position, implied)));
         if row.personal.or(row.secrets).or(row.original).is_some() {
             match self.sealed.get_mut(row.subject) {
                 Some((_, last)) => *last = position,
@@ -115,7 +115,7 @@ impl Told {
     }
 }
 
-impl Told {
+impl ImpliedState {
     /// Asks which subjects have no data key; where the table of them is gone, that is found at the end.
     pub(super) async fn find_keyless(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         // one that is no identifier is that of an altered row

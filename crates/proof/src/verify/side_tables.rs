@@ -8,12 +8,12 @@ use aggregates::Position;
 use tokio::time::sleep;
 
 use super::data_keys;
+use super::implied::{Implied, ImpliedState};
 use super::master_keys::{self, MasterKeys};
 use super::references::References;
 use super::signing_keys::SigningKeys;
 use super::subjects::Subjects;
 use super::tokens::Tokens;
-use super::told::{Deed, Told};
 use super::{Finding, FindingKind, Report};
 use store::{EventFilter, EventQuery, Store, StoreError};
 use vault::MasterKeySource;
@@ -59,15 +59,15 @@ impl<'s> Beside<'s> {
     }
 
     /// Takes in what the next rows tell, those up to a position, and compares what can be compared at once.
-    pub(super) async fn take(&mut self, told: Told, until: u64, report: &mut Report) -> Result<(), StoreError> {
-        let Told {
-            deeds,
+    pub(super) async fn take(&mut self, told: ImpliedState, until: u64, report: &mut Report) -> Result<(), StoreError> {
+        let ImpliedState {
+            implied,
             sealed,
             keyless,
             referring,
         } = told;
-        for (position, deed) in &deeds {
-            self.note(*position, deed);
+        for (position, implied) in &implied {
+            self.note(*position, implied);
         }
         let keys = self.subjects.keys(sealed, keyless).await;
         report.add_all(found(keys, FindingKind::Subject, "subjects")?);
@@ -154,11 +154,11 @@ impl<'s> Beside<'s> {
         self.catch_up(head).await
     }
 
-    fn note(&mut self, position: u64, deed: &Deed) {
-        self.subjects.note(position, deed);
-        self.tokens.note(position, deed);
-        self.signing_keys.note(position, deed);
-        self.master_keys.note(position, deed);
+    fn note(&mut self, position: u64, implied: &Implied) {
+        self.subjects.note(position, implied);
+        self.tokens.note(position, implied);
+        self.signing_keys.note(position, implied);
+        self.master_keys.note(position, implied);
     }
 
     /// Takes in what was recorded since.
@@ -169,7 +169,7 @@ impl<'s> Beside<'s> {
                 until: Some(until),
                 limit: PAGE,
                 filter: EventFilter {
-                    types: Deed::TYPES.map(str::to_owned).to_vec(),
+                    types: Implied::TYPES.map(str::to_owned).to_vec(),
                     ..EventFilter::default()
                 },
                 ..EventQuery::default()
@@ -177,8 +177,8 @@ impl<'s> Beside<'s> {
             let page = self.store.events(&query).await?;
             for event in &page {
                 let (schema_version, subject) = (event.schema_version.into(), event.subject.as_str());
-                if let Some(deed) = Deed::of(&event.type_name, schema_version, subject, &event.facts) {
-                    self.note(event.position.0, &deed);
+                if let Some(implied) = Implied::of(&event.type_name, schema_version, subject, &event.facts) {
+                    self.note(event.position.0, &implied);
                 }
             }
             self.seen = match page.last() {
