@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use jiff::Timestamp;
 use warmledger::ingest::Ingest;
-use warmledger::ledger::LoadOutcome;
+use warmledger::ledger::Outcome;
 use warmledger::service::{Core, MAIN_SOURCE};
 use warmledger::store::Mode;
 
@@ -72,7 +72,7 @@ async fn sender(ingest: Arc<Ingest>, payloads: Arc<Payloads>, window: Window) ->
             .receive(|name| signed.header(name), signed.body.as_bytes(), Timestamp::now())
             .await?;
         ensure!(
-            receipt.outcome == LoadOutcome::Recorded,
+            receipt.outcome == Outcome::Recorded,
             "a webhook was not recorded: {:?}",
             receipt.outcome
         );

@@ -2,21 +2,21 @@
 
 use crate::access::Access;
 use crate::accounts::Accounts;
-use crate::any::{AnyProjection, Erased};
+use crate::any::{AnyProjection, TypeErased};
 use crate::{
     failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::OrderDomains,
     orders::Orders, renewals::Renewals,
 };
 
 static ALL: &[&dyn AnyProjection] = &[
-    &Erased::<Orders>::new(),
-    &Erased::<OrderDomains>::new(),
-    &Erased::<Mailboxes>::new(),
-    &Erased::<Accounts>::new(),
-    &Erased::<Renewals>::new(),
-    &Erased::<Failures>::new(),
-    &Erased::<MonthlyMailboxes>::new(),
-    &Erased::<Access>::new(),
+    &TypeErased::<Orders>::new(),
+    &TypeErased::<OrderDomains>::new(),
+    &TypeErased::<Mailboxes>::new(),
+    &TypeErased::<Accounts>::new(),
+    &TypeErased::<Renewals>::new(),
+    &TypeErased::<Failures>::new(),
+    &TypeErased::<MonthlyMailboxes>::new(),
+    &TypeErased::<Access>::new(),
 ];
 
 /// All projections, in the order in which they are listed to people.

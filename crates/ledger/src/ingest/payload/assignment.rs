@@ -7,7 +7,7 @@ use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required};
-use crate::sections::{Parts, Reader, Spelling, Text};
+use crate::sections::{Parts, Spelling, SpellingReader, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,7 +37,7 @@ struct DomainDetails<'a> {
 /// Reads a body that is spelled as the documentation has it ([`Spelling::Assignment`]): in one pass, with no look at what else JSON can
 /// be. None for any other body, and for one with escapes.
 pub(super) fn documented(body: &str) -> Option<(Text<'_>, Data<'_>)> {
-    let mut json = Reader::new(body);
+    let mut json = SpellingReader::new(body);
     json.open("{")?;
     json.name("\"event\":\"prewarmup.order.success\",\"eventId\":")?;
     let event_id = json.text()?;
@@ -60,7 +60,7 @@ pub(super) fn documented(body: &str) -> Option<(Text<'_>, Data<'_>)> {
     json.is_at_end().then_some((event_id, data))
 }
 
-fn documented_domain<'a>(json: &mut Reader<'a>) -> Option<DomainDetails<'a>> {
+fn documented_domain<'a>(json: &mut SpellingReader<'a>) -> Option<DomainDetails<'a>> {
     json.open("{")?;
     let details = DomainDetails {
         domain: json.optional("\"domain\":")?,

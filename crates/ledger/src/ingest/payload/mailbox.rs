@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::text::moment;
 use super::{PayloadProblem, optional};
-use crate::sections::{Personal, PersonalMailbox, Reader, SecretMailbox, Secrets, Text};
+use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, SpellingReader, Text};
 use secret::Secret;
 
 #[derive(Deserialize)]
@@ -39,7 +39,7 @@ pub(super) struct Mailbox<'a> {
 
 impl<'a> Mailbox<'a> {
     /// Reads one that is spelled as the documentation has it.
-    pub(super) fn documented(json: &mut Reader<'a>) -> Option<Self> {
+    pub(super) fn documented(json: &mut SpellingReader<'a>) -> Option<Self> {
         json.open("{")?;
         let mailbox = Self {
             mailbox_id: json.optional("\"mailboxId\":")?,
