@@ -53,7 +53,13 @@ impl TrustedProxies {
         let peer = peer.to_canonical();
         let forwards = FORWARDING.iter().any(|name| header(name).is_some());
         let (address, way) = if self.trusts(peer) {
-            self.told(peer, header(FORWARDED_FOR), header(FORWARDED), header(FORWARDED_PROTO))
+            let (address, way) = self.told(peer, header(FORWARDED_FOR), header(FORWARDED), header(FORWARDED_PROTO));
+            // it says that it forwards, and not for whom: that is not a call of its own
+            let address = match address {
+                None if forwards => Address::Untold("not told".to_owned(), peer),
+                address => address.unwrap_or(Address::Known(peer)),
+            };
+            (address, way)
         } else if forwards {
             // its word counts for nothing, but it is not where the call came from
             (Address::Forwarder(peer), Way::UntrustedProxy(peer))
@@ -77,7 +83,7 @@ impl TrustedProxies {
         self.trusts(peer.to_canonical()) && self.connection(peer, header).way == Way::Https
     }
 
-    /// What a trusted proxy says. Many proxies write headers of one kind and pass the caller's own of the other kind on, so
+    /// What a trusted proxy says: no address if it names nobody. Many proxies write headers of one kind and pass the caller's own of the other kind on, so
     /// where there are both, both have to say the same.
     fn told(
         &self,
@@ -85,7 +91,7 @@ impl TrustedProxies {
         forwarded_for: Option<String>,
         forwarded: Option<String>,
         proto: Option<String>,
-    ) -> (Address, Way) {
+    ) -> (Option<Address>, Way) {
         let elements = forwarded.as_deref().map(forwarded::elements);
         let last = |list: &str| list.rsplit(',').next().unwrap_or_default().trim().to_owned();
         let schemes = [
@@ -109,9 +115,8 @@ impl TrustedProxies {
             self.client(proxy, nodes.collect())
         });
         let address = match (of_list, of_elements) {
-            (Some(one), Some(other)) if one != other => Address::Untold(format!("{one} or {other}"), proxy),
-            (Some(address), _) | (None, Some(address)) => address,
-            (None, None) => Address::Known(proxy),
+            (Some(one), Some(other)) if one != other => Some(Address::Untold(format!("{one} or {other}"), proxy)),
+            (list, elements) => list.or(elements),
         };
         (address, way)
     }
@@ -169,6 +174,14 @@ mod tests {
             assert!(private(TEN, false, peer, &headers));
         }
         assert_eq!(address(TEN, "10.0.0.1", &[]), "10.0.0.1");
+        for silent in [
+            ("x-forwarded-proto", "https"),
+            ("x-real-ip", "192.0.2.7"),
+            ("forwarded", "proto=https"),
+            ("via", "1.1 p"),
+        ] {
+            assert_eq!(address(TEN, "10.0.0.1", &[silent]), "not told, by the proxy 10.0.0.1");
+        }
         assert!(!private(TEN, true, "10.0.0.1", &[]));
     }
 

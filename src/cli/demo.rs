@@ -7,7 +7,7 @@ use std::{
     io::{self, ErrorKind},
     net::{SocketAddr, TcpListener},
     os::unix::fs::DirBuilderExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -34,6 +34,8 @@ use store::{Mode, Store};
 
 /// How likely a webhook is delivered twice.
 const DUPLICATES: f64 = 0.05;
+/// The file by which a data directory is known as a demo's.
+const MARK: &str = "demo.txt";
 /// How long the views may take to show what was played.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
@@ -41,7 +43,7 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 #[derive(Args)]
 #[command(after_help = "\
 A demo never touches a real ledger: of the settings in warmledger.toml and the environment it takes only listen, log and
-log_format. Without --data-dir it works in a new temporary directory, which is removed at the end. Calls to try are
+log_format, and a --data-dir has to be new, empty, or that of an earlier demo. Without --data-dir it works in a new temporary directory, which is removed at the end. Calls to try are
 printed on stdout, with the throwaway ledger's token; the story is told on stderr. Ctrl-C ends it.
 
 Examples:
@@ -86,6 +88,7 @@ pub async fn run(args: DemoArgs, settings: Settings) -> anyhow::Result<ExitCode>
     if *settings.origin("listen") == Origin::Default && is_taken(settings.listen) {
         settings.listen.set_port(0);
     }
+    claim(&settings.data_dir)?;
     let service = Service::start(&settings, Metrics::install()?).await?;
     let base = Url::parse(&format!("http://{}", service.address()))?;
     let kept = if fresh.is_some() { "removed at the end" } else { "kept" };
@@ -178,6 +181,29 @@ fn indented(text: &str) -> String {
 
 fn is_taken(address: SocketAddr) -> bool {
     matches!(TcpListener::bind(address), Err(error) if error.kind() == ErrorKind::AddrInUse)
+}
+
+/// Marks the data directory as a demo's; refuses one that holds something which no demo has made.
+fn claim(dir: &Path) -> anyhow::Result<()> {
+    let mark = dir.join(MARK);
+    let is_empty = match dir.read_dir() {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == ErrorKind::NotFound => true,
+        Err(error) => return Err(error).with_context(|| format!("cannot look into {}", dir.display())),
+    };
+    if !is_empty && !mark.exists() {
+        bail!(
+            "{} holds something that no demo has made, and a demo plays invented orders into a ledger for good: name a directory that is \
+             new or empty",
+            dir.display()
+        );
+    }
+    data_dir::create_dir(dir)?;
+    std::fs::write(
+        &mark,
+        "A demo has played invented orders into the ledger of this directory.\n",
+    )
+    .with_context(|| format!("cannot write {}", mark.display()))
 }
 
 /// A new private directory for temporary files.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use aggregates::{AccessEvent, AccessFacts, TokenId};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -16,7 +17,7 @@ use crate::service::open_store;
 use crate::settings::Settings;
 use ledger::record_access;
 use store::clock;
-use store::{EventFilter, EventQuery, Mode, Store, StoredToken};
+use store::{EventFilter, EventQuery, Mode, Store, StoredToken, TokenHash};
 
 /// The arguments of `warmledger tokens`.
 #[derive(Args)]
@@ -65,8 +66,8 @@ Examples:
     #[command(after_help = "Example:\n  warmledger tokens revoke tok_0123456789abcdef")]
     Revoke {
         /// Its id, as `tokens list` shows it
-        #[arg(value_name = "ID", value_parser = token_id)]
-        id: TokenId,
+        #[arg(value_name = "ID")]
+        id: String,
     },
 }
 
@@ -88,7 +89,7 @@ pub async fn run(args: TokensArgs, settings: Settings) -> anyhow::Result<ExitCod
             json,
         } => create(&*store, &name, scopes.into_iter().collect(), expires, json).await?,
         TokensCommand::List(args) => list(store.tokens().await?, args)?,
-        TokensCommand::Revoke { id } => revoke(&*store, &id).await?,
+        TokensCommand::Revoke { id } => revoke(&*store, &token_id(&id)?).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -206,8 +207,14 @@ fn described(token: &StoredToken) -> serde_json::Value {
     })
 }
 
-fn token_id(text: &str) -> Result<TokenId, String> {
-    TokenId::parse(text).map_err(|error| error.to_string())
+/// Never quotes the text: somebody may give the token itself.
+fn token_id(text: &str) -> anyhow::Result<TokenId> {
+    if TokenHash::of(text).is_some() {
+        anyhow::bail!("that is a token, and its id is wanted: `warmledger tokens list` shows the ids");
+    }
+    TokenId::parse(text)
+        .ok()
+        .context("that is no token's id: `warmledger tokens list` shows the ids")
 }
 
 fn expiry(text: &str) -> Result<Timestamp, String> {

@@ -1,5 +1,7 @@
 //! What comes in with a request, parsed at the edge. Whatever cannot be read is a [`Problem`] that names it.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use aggregates::Domain;
@@ -12,8 +14,9 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
@@ -70,7 +73,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
                 let cause = text
                     .strip_prefix("Failed to deserialize query string: ")
                     .unwrap_or(&text);
-                Problem::bad_request(format!("query parameter {}", in_our_words(cause)))
+                Problem::bad_request(format!("the query parameter {}", in_our_words(cause)))
             })
     }
 }
@@ -98,9 +101,32 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Sent<T> {
         let begun = Instant::now();
         let (parts, body) = request.into_parts();
         let mut kept = parts.clone();
-        let body = Json::from_request(Request::from_parts(parts, body), app).await;
+        let body = Json::<OnlyObject<T>>::from_request(Request::from_parts(parts, body), app).await;
         believed(begun, &mut kept, app).await?;
-        Ok(Self(body))
+        Ok(Self(body.map(|Json(OnlyObject(value))| Json(value))))
+    }
+}
+
+/// What is written as a JSON object. A list of the fields' values in their order, which serde takes for one too, is refused.
+struct OnlyObject<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OnlyObject<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+            type Value = T;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Object(PhantomData)).map(Self)
     }
 }
 
@@ -137,10 +163,52 @@ fn in_our_words(cause: &str) -> String {
     ];
     let with_ours = |cause: String, reason: &&str| cause.replace(*reason, NO_NUMBER);
     let cause = REASONS.iter().fold(cause.to_owned(), with_ours);
-    match cause.split_once("expected struct ") {
+    let cause = match cause.split_once("expected struct ") {
         Some((what, _)) => format!("{what}expected an object"),
         None => cause,
-    }
+    };
+    named(&cause).unwrap_or_else(|| {
+        const WORDS: [(&str, &str); 6] = [
+            ("EOF while parsing a value at line 1 column 0", "it is empty"),
+            ("EOF while parsing", "it ends within"),
+            ("expected a sequence", "expected a list"),
+            ("invalid type: sequence", "invalid type: a list"),
+            ("invalid type: map", "invalid type: an object"),
+            ("expected u64", "expected a number from 0 on"),
+        ];
+        WORDS
+            .iter()
+            .fold(cause, |cause, (theirs, ours)| cause.replace(theirs, ours))
+    })
+}
+
+/// What a library says of a name, put as a person would; none if it is something else.
+fn named(cause: &str) -> Option<String> {
+    // in front may stand the path to it, behind it the place
+    let (path, cause) = match cause.split_once(": ") {
+        Some((path, rest)) if !path.contains(' ') => (format!("{path}: "), rest),
+        _ => (String::new(), cause),
+    };
+    let after = |start: &str| {
+        let (name, rest) = cause.strip_prefix(start)?.split_once('`')?;
+        Some((name.to_owned(), rest))
+    };
+    let told = if let Some((name, rest)) = after("unknown field `") {
+        match rest.strip_prefix(", expected ") {
+            Some(known) => format!("`{name}` is unknown; known are {}", known.trim_start_matches("one of ")),
+            None => format!("`{name}` is unknown: there are none here"),
+        }
+    } else if let Some((name, _)) = after("missing field `") {
+        format!("`{name}` is missing")
+    } else if let Some((name, _)) = after("duplicate field `") {
+        format!("`{name}` is given twice")
+    } else if let Some((name, rest)) = after("unknown variant `") {
+        let known = rest.strip_prefix(", expected ").unwrap_or(rest);
+        format!("`{name}` is not one of {}", known.trim_start_matches("one of "))
+    } else {
+        return None;
+    };
+    Some(format!("{path}{told}"))
 }
 
 /// A call without parameters.
@@ -150,7 +218,7 @@ pub(super) struct NoParameters {}
 
 /// How many items at most: 1 to 500.
 #[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "u32")]
+#[serde(try_from = "String")]
 pub(super) struct Limit(u32);
 
 impl Limit {
@@ -168,15 +236,14 @@ impl Default for Limit {
     }
 }
 
-impl TryFrom<u32> for Limit {
+impl TryFrom<String> for Limit {
     type Error = String;
 
-    fn try_from(limit: u32) -> Result<Self, String> {
-        if (1..=Self::MAX).contains(&limit) {
-            Ok(Self(limit))
-        } else {
-            Err(format!("has to be from 1 to {}", Self::MAX))
-        }
+    fn try_from(text: String) -> Result<Self, String> {
+        let limit = text.parse().ok().filter(|limit| (1..=Self::MAX).contains(limit));
+        limit
+            .map(Self)
+            .ok_or_else(|| format!("has to be a whole number from 1 to {}", Self::MAX))
     }
 }
 
@@ -215,8 +282,8 @@ impl TryFrom<String> for TimeParameter {
             .or_else(day)
             .map(Self)
             .ok_or_else(|| {
-                "has to be an RFC 3339 time, e.g. 2025-10-27T19:59:17Z (write + as %2B), or a date, e.g. 2025-10-27"
-                    .to_owned()
+                let plus = if text.contains(' ') { " (write + as %2B)" } else { "" };
+                format!("has to be an RFC 3339 time, e.g. 2025-10-27T19:59:17Z{plus}, or a date, e.g. 2025-10-27")
             })
     }
 }
@@ -289,9 +356,45 @@ mod tests {
     }
 
     #[test]
+    fn what_a_library_says_is_put_as_a_person_would() {
+        for (theirs, ours) in [
+            (
+                "unknown field `limit`, there are no fields",
+                "`limit` is unknown: there are none here",
+            ),
+            (
+                "unknown field `x`, expected `a` or `b`",
+                "`x` is unknown; known are `a` or `b`",
+            ),
+            (
+                "unknown field `x`, expected one of `a`, `b`, `c`",
+                "`x` is unknown; known are `a`, `b`, `c`",
+            ),
+            ("missing field `key`", "`key` is missing"),
+            ("duplicate field `limit`", "`limit` is given twice"),
+            (
+                "status: unknown variant `x`, expected one of `a`, `b`",
+                "status: `x` is not one of `a`, `b`",
+            ),
+            ("EOF while parsing a value at line 1 column 0", "it is empty"),
+            (
+                "invalid type: sequence, expected an object at line 1 column 0",
+                "invalid type: a list, expected an object at line 1 column 0",
+            ),
+            (
+                "position: invalid type: string \"7\", expected u64",
+                "position: invalid type: string \"7\", expected a number from 0 on",
+            ),
+        ] {
+            assert_eq!(in_our_words(theirs), ours);
+        }
+    }
+
+    #[test]
     fn a_limit_is_from_1_to_500() {
         assert_eq!(Limit::default().get(), 50);
-        assert!(Limit::try_from(0).is_err() && Limit::try_from(501).is_err());
-        assert_eq!(Limit::try_from(500).map(Limit::get), Ok(500));
+        let limit = |text: &str| Limit::try_from(text.to_owned()).map(Limit::get).ok();
+        assert_eq!(["0", "501", "", "x", "99999999999"].map(limit), [None; 5]);
+        assert_eq!(limit("500"), Some(500));
     }
 }

@@ -138,8 +138,7 @@ fn wanted(projection: &dyn AnyProjection, parameters: Vec<(String, String)>) -> 
     for (name, text) in parameters {
         let refuse = |problem: &str| Problem::bad_request(format!("query parameter {name}: {problem}"));
         if name == "limit" {
-            let limit: u32 = text.parse().map_err(|_| refuse("has to be a whole number"))?;
-            wanted.limit = Limit::try_from(limit)
+            wanted.limit = Limit::try_from(text)
                 .map(Limit::get)
                 .map_err(|problem| refuse(&problem))?;
         } else if name == "after" {

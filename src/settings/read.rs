@@ -195,6 +195,14 @@ fn nats(reader: &mut EntryReader) -> Option<NatsUrl> {
         }
     }
     let url = reader.get("nats_url", NatsUrl::parse)?;
+    if url.address.starts_with("nats://") {
+        for key in ["root_certificate", "client_certificate", "client_key"] {
+            reader.refuse(
+                &format!("nats_{key}"),
+                "means nothing with nats://; write tls:// in nats_url",
+            );
+        }
+    }
     Some(NatsUrl { certificates, ..url })
 }
 

@@ -174,13 +174,21 @@ fn words(error: &rustls::Error, names: Names) -> String {
             }
             CertificateError::NotValidForNameContext { expected, presented } => {
                 let names: Vec<&str> = presented.iter().map(|name| plain(name)).collect();
-                let names = if names.is_empty() {
-                    "no name at all".to_owned()
-                } else {
-                    names.join(", ")
-                };
+                if names.is_empty() {
+                    return format!(
+                        "the server's certificate has no subjectAltName, and a name that stands in its CN alone counts for nothing: have one \
+                         made with subjectAltName={}:{}",
+                        if expected.to_str().parse::<std::net::IpAddr>().is_ok() {
+                            "IP"
+                        } else {
+                            "DNS"
+                        },
+                        expected.to_str()
+                    );
+                }
                 format!(
-                    "the server's certificate is for {names}, and not for {}: connect by a name that it has",
+                    "the server's certificate is for {}, and not for {}: connect by a name that it has",
+                    names.join(", "),
                     expected.to_str()
                 )
             }
@@ -191,6 +199,10 @@ fn words(error: &rustls::Error, names: Names) -> String {
                 "the server's certificate is not valid yet: set the clock, here or where it was made".to_owned()
             }
             CertificateError::Revoked => "the server's certificate was revoked: have it renewed there".to_owned(),
+            CertificateError::Other(cause) if format!("{cause:?}").contains("CaUsedAsEndEntity") => format!(
+                "the server's certificate is that of an authority (CA:TRUE), which cannot stand for a server: have one made with \
+                 basicConstraints=CA:FALSE, or signed by it, and name the authority with {root}"
+            ),
             other => format!(
                 "the server's certificate cannot be used ({other}); a server needs a certificate of its own, signed by an \
                  authority that {root} names"

@@ -73,6 +73,8 @@ def checkpoint(note, keys, must=True):
     """Size and root of a checkpoint (c2sp.org/tlog-checkpoint) that one of the keys (c2sp.org/signed-note) has signed."""
     text, _, signatures = note.rpartition("\n\n")
     signatures = [(line[2:].partition(" ")[0], base64.b64decode(line.split(" ")[-1])) for line in signatures.splitlines()]
+    if not text or not signatures:
+        raise ValueError("no signed note")
     for name, signature in signatures:
         for key_name, key_id, public in keys:
             if (name, signature[:4]) == (key_name, key_id) and ed25519_verifies(public, text.encode() + b"\n", signature[4:]):
@@ -80,6 +82,9 @@ def checkpoint(note, keys, must=True):
                 if origin != key_name:
                     fail("the checkpoint is of another log, " + origin)
                 return int(size), base64.b64decode(root)
+    known = [(name, key_id) for name, key_id, _ in keys]
+    if must and any((name, signature[:4]) in known for name, signature in signatures):
+        fail("the checkpoint was altered: the signature on it is of a key that is known here, and is not one over this text")
     if must:
         fail("the checkpoint is not signed with the key or one that it leads to, but with " +
              ", ".join(name + "+" + signature[:4].hex() for name, signature in signatures) + ": ask for that key")
@@ -110,6 +115,16 @@ def successors(keys):
             keys = keys + [public_key(event["facts"]["key"])]
     return keys
 
+def kept_checkpoint(path, keys):
+    """That of the file, which is not the bundle's: what is wrong with it is not the bundle's fault."""
+    try:
+        return checkpoint(read(path), keys)
+    except OSError as error:
+        print("check.py: --checkpoint %s cannot be read: %s" % (path, error.strerror), file=sys.stderr)
+        sys.exit(2)
+    except (ValueError, LookupError, TypeError):
+        fail("%s does not hold a signed checkpoint as the ledger wrote it (lines end in LF alone)" % path)
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--key", type=public_key)
@@ -134,8 +149,8 @@ def main():
         fail("there are %d events, and the proof is about %d" % (len(leaves), proof["to"] - proof["from"] + 1))
     if not proves(proof, leaves, size, expected):
         fail("the events do not make the root that was signed: one of them, or the proof, was altered")
-    kept, kept_root = checkpoint(read(options.checkpoint), keys) if options.checkpoint else (size, expected)
-    if kept != size and (proof["from"] > 1 or kept > len(leaves)):
+    kept, kept_root = kept_checkpoint(options.checkpoint, keys) if options.checkpoint else (size, expected)
+    if kept and kept != size and (proof["from"] > 1 or kept > len(leaves)):
         fail("the checkpoint that you kept is over %d events: it takes a bundle from 1 to %d to compare it" % (kept, kept))
     if kept and kept_root != (expected if kept == size else root(0, kept, 0, leaves[:kept], iter(()))):
         fail("the checkpoint that you kept is not of this log: it had other events then")

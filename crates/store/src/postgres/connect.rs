@@ -25,7 +25,7 @@ impl PostgresUrl {
     /// Reads the certificates that the driver will read, so that an error names the file and says what to do.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: once the file is mended, it works.
+    /// [`StoreError::Unsuitable`]: somebody has to mend the file.
     pub(super) fn check_certificates(&self) -> Result<(), StoreError> {
         let Certificates { root, client } = &self.tls.certificates;
         if self.tls.mode == SslMode::VerifyCa
@@ -40,7 +40,7 @@ impl PostgresUrl {
         if verifies || client.is_some() {
             // without verification nobody has to be believed, but the roots cost little to read
             let read = self.tls.certificates.client_config();
-            read.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+            read.map_err(|error| StoreError::Unsuitable(error.to_string()))?;
         }
         Ok(())
     }
