@@ -504,6 +504,13 @@ fn certificates_belong_to_the_connection_that_they_are_for() {
             "means nothing without nats_url",
         ),
         (
+            vec![
+                ("WARMLEDGER_NATS_URL", "nats://n"),
+                ("WARMLEDGER_NATS_ROOT_CERTIFICATE", "/ca.pem"),
+            ],
+            "means nothing with nats://; write tls://",
+        ),
+        (
             vec![("WARMLEDGER_TRANSIT_CLIENT_KEY", "/c.key")],
             "means nothing without transit_url",
         ),

@@ -88,6 +88,10 @@ async fn what_waiting_would_not_mend_ends_at_once() {
     for (change, expected) in [
         (("/postgres?", "/nothing?"), "nothing"),
         (("user=postgres", "user=nobody"), "nobody"),
+        (
+            ("?", "?sslmode=verify-full&sslrootcert=/nowhere/ca.pem&"),
+            "/nowhere/ca.pem",
+        ),
     ] {
         let database = Database::at(cluster.url().replacen(change.0, change.1, 1));
         let ended = Program::new(&database).run("serve --listen 127.0.0.1:0").await;

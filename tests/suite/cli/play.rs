@@ -4,7 +4,7 @@ use crate::support::api::Client;
 
 use super::program::{Program, Running};
 use crate::on_both_stores;
-use crate::support::Database;
+use crate::support::{Database, fixture};
 
 on_both_stores!(a_served_ledger_takes_what_the_simulator_sends);
 
@@ -138,6 +138,18 @@ async fn a_demo_can_be_looked_at_and_ends_without_a_trace() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_given_for_its_id_is_not_printed() {
+    let database = Database::sqlite();
+    database.service().await.stop().await;
+    let program = Program::new(&database);
+    let token = program.run("tokens create --name n --scope read").await.stdout;
+    let revoked = program.run(&format!("tokens revoke {}", token.trim())).await;
+    assert_eq!(revoked.code, 2);
+    assert!(revoked.stderr.contains("its id is wanted"), "{}", revoked.stderr);
+    assert!(!revoked.stderr.contains(token.trim()), "{}", revoked.stderr);
+}
+
+#[tokio::test]
 async fn a_demo_can_go_on_in_a_directory_of_its_own() {
     let program = Program::bare();
     for _ in 0..2 {
@@ -149,6 +161,17 @@ async fn a_demo_can_go_on_in_a_directory_of_its_own() {
     }
     let status = program.run("--data-dir kept projections status --json").await.json();
     assert!(status[0]["rows"] == 12, "{status}");
+    // a ledger that no demo has made stays as it is
+    let real = Database::sqlite();
+    let service = real.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.stop().await;
+    let refused = Program::new(&real)
+        .run("demo --orders 5 --seconds 1 --listen 127.0.0.1:0")
+        .await;
+    assert_eq!(refused.code, 2, "{}", refused.stdout);
+    assert!(refused.stderr.contains("no demo has made"), "{}", refused.stderr);
+    assert_eq!(real.store().await.head().await.unwrap().position.0, 1);
     let refused = program.run("demo --database-url sqlite:other.db").await;
     assert_eq!(refused.code, 2);
     assert!(refused.stderr.contains("--data-dir"), "{}", refused.stderr);

@@ -95,7 +95,7 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
     alter("proof.json", "\"size\": 700", "\"size\": 701");
     alter("proof.json", "\"to\": 514", "\"to\": 513");
     alter("proof.json", "\"hashes\": [\n    \"", "\"hashes\": [\n    \"AAAA");
-    assert!(alter("checkpoint", "700", "701").contains("not signed with the key"));
+    assert!(alter("checkpoint", "700", "701").contains("the checkpoint was altered"));
     alter("checkpoint", "\n\n", "\n");
     alter("proof.json", "\"from\"", "\"form\"");
     alter("proof.json", "{", "[");
@@ -114,6 +114,27 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
     std::fs::copy(bundle.join("checkpoint"), &kept).unwrap();
     let kept = kept.display().to_string();
     assert_eq!(check(&bundle, &["--key", &key, "--checkpoint", &kept]).0, Some(0));
+    // what is wrong with the file that was kept is not said of the bundle
+    let whole = std::fs::read_to_string(&kept).unwrap();
+    let other = dir("other").display().to_string();
+    for (text, words) in [
+        (whole.replace("700", "701"), "the checkpoint was altered"),
+        (whole.replace('\n', "\r\n"), "does not hold a signed checkpoint"),
+        (whole[..40].to_owned(), "does not hold a signed checkpoint"),
+        ("hello\n".to_owned(), "does not hold a signed checkpoint"),
+    ] {
+        std::fs::write(&other, text).unwrap();
+        let (code, text) = check(&bundle, &["--key", &key, "--checkpoint", &other]);
+        assert!(
+            code == Some(1) && text.contains(words) && !text.contains("bundle is not"),
+            "{text}"
+        );
+    }
+    let (code, text) = check(&bundle, &["--key", &key, "--checkpoint", "nowhere"]);
+    assert!(
+        code == Some(2) && text.contains("nowhere cannot be read"),
+        "{code:?} {text}"
+    );
     fill_with_leaves(&*store, 1).await;
     signer.sign().await.unwrap();
     assert_eq!(program.run("export --from 5 --to 6 --out later").await.code, 0);
