@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +27,7 @@ pub enum BackupError {
     #[error("{} exists already: name another file", .0.display())]
     Exists(PathBuf),
     /// The system refused.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Io {
         /// The file, or the directory that it is in.
         path: PathBuf,
@@ -76,6 +77,7 @@ pub async fn to_file(
         return Err(BackupError::Exists(out.to_owned()));
     }
     let name = out.file_name().unwrap_or_default().to_string_lossy();
+    remove_abandoned(directory, &name);
     let unfinished = Unfinished(directory.join(format!(".{name}.{:016x}", rand::random::<u64>())));
     let path = unfinished.0.as_path();
     // private from the first byte on; SQLite takes a file that is empty
@@ -117,12 +119,39 @@ pub async fn to_file(
     Ok(Backup { report, bytes })
 }
 
+/// Files that backups of this name have left behind which were killed: none takes so long.
+fn remove_abandoned(directory: &Path, name: &str) {
+    const ABANDONED_AFTER: Duration = Duration::from_hours(24);
+    let start = format!(".{name}.");
+    let is_ours = |file: &str| {
+        let rest = file.strip_prefix(&start)?;
+        let (random, end) = rest.split_at_checked(16)?;
+        let is_random = random.bytes().all(|digit| digit.is_ascii_hexdigit());
+        (is_random && ENDS.contains(&end)).then_some(())
+    };
+    // what cannot be looked at stays
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let age = entry.metadata().and_then(|data| data.modified()).ok();
+        let age = age.and_then(|modified| modified.elapsed().ok());
+        if entry.file_name().to_str().and_then(is_ours).is_some() && age.is_some_and(|age| age > ABANDONED_AFTER) {
+            let path = entry.path();
+            match fs::remove_file(&path) {
+                Ok(()) => tracing::info!("removed {}, which a killed backup had left", path.display()),
+                Err(error) => tracing::warn!(%error, "cannot remove {}", path.display()),
+            }
+        }
+    }
+}
+
+/// What SQLite puts beside a database, and nothing.
+const ENDS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
 /// A file that goes when it is dropped, and what SQLite puts beside it.
 struct Unfinished(PathBuf);
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
-        for end in ["", "-wal", "-shm", "-journal"] {
+        for end in ENDS {
             let mut path = self.0.clone().into_os_string();
             path.push(end);
             match fs::remove_file(&path) {

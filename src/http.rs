@@ -135,6 +135,8 @@ pub struct App {
     pub probe: Probe,
     /// Why no checkpoint is signed, while that is so.
     pub barred: Receiver<Option<String>>,
+    /// Why erasures of other processes do not enter this one's journal, while that is so.
+    pub erasures_not_followed: Receiver<Option<String>>,
     /// How this process stands among the others.
     pub standing: Receiver<Standing>,
     /// What somebody has to know of.
@@ -233,7 +235,7 @@ pub fn waiting_router() -> Router {
     });
     let router: Router = health::alone().into();
     router
-        .fallback(async || Problem::unavailable("waiting for the database"))
+        .fallback(async || Problem::unavailable("waiting for the database, or the transit engine of the master keys"))
         .layer(one_only)
 }
 

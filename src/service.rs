@@ -274,6 +274,7 @@ impl Service {
         tasks.spawn(store::keep_trimmed(Arc::clone(&store), shutdown.clone()));
         let watched = alerts.alerts();
         tasks.spawn(alerts.run(shutdown.clone()));
+        let (not_followed, erasures_not_followed) = tokio::sync::watch::channel(None);
         tasks.spawn(erasure::follow(
             Arc::clone(&store),
             Arc::clone(&vault),
@@ -281,6 +282,7 @@ impl Service {
             head.clone(),
             compared,
             shutdown.clone(),
+            not_followed,
         ));
         let written = CancellationToken::new();
         let barred = signer.barred();
@@ -336,6 +338,7 @@ impl Service {
             ready_with_parked: settings.ready_with_parked,
             probe: Probe::default(),
             barred,
+            erasures_not_followed,
             standing,
             alerts: watched,
             vacant,

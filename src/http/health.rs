@@ -172,6 +172,10 @@ fn alerts(app: &App) -> BTreeSet<String> {
     let mut alerts = app.alerts.borrow().others.clone();
     let barred = app.barred.borrow().clone();
     alerts.extend(barred.map(|cause| format!("no checkpoints are signed: {cause}")));
+    let not_followed = app.erasures_not_followed.borrow().clone();
+    alerts.extend(not_followed.map(|cause| {
+        format!("erasures of other processes do not enter this one's erasure journal, or cannot be read: {cause}")
+    }));
     alerts
 }
 

@@ -380,7 +380,10 @@ mod tests {
                 [("mailboxes", "3.5"), ("limit", "1")],
                 "mailboxes: has to be a whole number",
             ),
-            ([("limit", "501"), ("mailboxes", "3")], "limit: has to be from 1 to 500"),
+            (
+                [("limit", "501"), ("mailboxes", "3")],
+                "limit: has to be a whole number from 1 to 500",
+            ),
             ([("mailboxes", "3"), ("mailboxes", "4")], "mailboxes: stands twice"),
         ] {
             let refused = refusal(&parameters);

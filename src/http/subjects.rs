@@ -276,7 +276,11 @@ impl From<ErasureError> for Problem {
             ErasureError::Journal(cause) => {
                 let cause = anyhow::Error::new(cause);
                 tracing::error!(error = format!("{cause:#}"), "an erasure is not in the journal yet");
-                Self::internal()
+                Self::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the subject is erased, but this process's erasure journal could not be written, without which a backup would bring it \
+                     back; mend that and ask again",
+                )
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The service before its database is there: it waits, and says so to whoever asks.
+//! The service before its database, or the transit engine of its master keys, is there: it waits, and says so to whoever asks.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http;
 use crate::service::limits;
-use crate::settings::{DatabaseUrl, Settings};
+use crate::settings::{DatabaseUrl, MasterKeySettings, Settings};
 use store::{Mode, Store, StoreError};
+use vault::{TransitError, VaultError};
 
 /// The pause before the second attempt; each one after that is twice as long, up to the longest.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -27,7 +28,7 @@ pub(super) async fn open_store(
     settings: &Settings,
     stop: &CancellationToken,
 ) -> anyhow::Result<(TcpListener, Option<Arc<dyn Store>>)> {
-    let error = match super::open_store(settings, Mode::Migrate).await {
+    let error = match open(settings).await {
         Err(error) if may_pass(settings, &error) => error,
         opened => return Ok((listener, Some(opened?))),
     };
@@ -48,7 +49,7 @@ async fn retry(settings: &Settings, address: SocketAddr) -> anyhow::Result<Arc<d
     loop {
         sleep(pause).await;
         pause = LONGEST.min(pause * 2);
-        match super::open_store(settings, Mode::Migrate).await {
+        match open(settings).await {
             Err(error) if may_pass(settings, &error) => {
                 if told.elapsed() >= TOLD_EVERY {
                     tell(&error, address);
@@ -60,14 +61,33 @@ async fn retry(settings: &Settings, address: SocketAddr) -> anyhow::Result<Arc<d
     }
 }
 
+/// The store, and whether the master keys can be read: a transit engine may not be up yet either.
+async fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+    let store = super::open_store(settings, Mode::Migrate).await?;
+    if let MasterKeySettings::Transit(..) = settings.master_key
+        && let Err(error) = super::master_keys(settings)?.load().await
+    {
+        store.close().await;
+        return Err(error.into());
+    }
+    Ok(store)
+}
+
 fn tell(error: &anyhow::Error, address: SocketAddr) {
+    let what = match error.downcast_ref::<VaultError>() {
+        Some(_) => "transit engine",
+        None => "database",
+    };
     tracing::warn!(
-        "waiting for the database: {error:#}; meanwhile only /healthz is answered, listening on http://{address}"
+        "waiting for the {what}: {error:#}; meanwhile only /healthz is answered, listening on http://{address}"
     );
 }
 
 /// Whether the database may be there, and take writes, later. A file is there or it is not.
 fn may_pass(settings: &Settings, error: &anyhow::Error) -> bool {
+    if let Some(VaultError::Transit(error)) = error.downcast_ref::<VaultError>() {
+        return matches!(error, TransitError::Away { .. });
+    }
     let passes = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient);
     passes && matches!(settings.database_url, DatabaseUrl::Postgres(_))
 }

@@ -21,6 +21,7 @@
 //! and what is read back, or no longer can be
 //! - `reader`: opening the sealed sections of events
 //! - `reveal`: credentials, opened from the events that hold the newest of each
+//! - `seed`: TOTP seeds as providers write them
 //! - `evidence`, `quarantine`: originals opened again: to check their signature, and to read what could not be used
 //! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, what other processes erase
 
@@ -43,6 +44,7 @@ pub mod reveal;
 mod route;
 mod same;
 pub mod sections;
+mod seed;
 mod snapshot;
 mod tree;
 mod writer;

@@ -1,17 +1,15 @@
 //! The credentials of a mailbox, opened from the events that hold the newest of each.
 
-mod seed;
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{Position, Shown, SubjectId};
 use projections::accounts::{AccountView, Part, Place};
 use serde::Deserialize;
 
+pub use crate::seed::NoCode;
 use crate::{OpenError, Reader};
 use aggregates::visible::is_blank;
 use secret::Secret;
-pub use seed::NoCode;
 use store::{Store, StoreError, StoredEvent};
 
 /// Where the sealed parts of one mailbox are, of each the newest first: the first that is not blank counts.
@@ -100,7 +98,7 @@ impl Credentials {
     /// [`NoCode`] if there is no seed, or none that a code can be computed from.
     pub fn one_time_code(&self, now: u64) -> Result<OneTimeCode, NoCode> {
         let seed = self.authenticator_secret.as_ref().ok_or(NoCode::NoSeed)?;
-        let totp = seed::totp(seed.expose())?;
+        let totp = crate::seed::totp(seed.expose())?;
         Ok(OneTimeCode {
             code: Secret::new(totp.generate(now).to_string()),
             until: totp.next_step(now),
@@ -193,6 +191,17 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
                 .map_while(|place| Some(pick(opened.get(&place.position)?, place.index)));
             told.flatten().find(|secret| !is_blank(secret.expose()))
         };
+        let newest_seed = |of: &[Place]| {
+            let told = of.iter().map_while(|place| {
+                let event = opened.get(&place.position)?;
+                Some(
+                    event
+                        .secret(place.index)
+                        .and_then(|mailbox| mailbox.authenticator_secret.clone()),
+                )
+            });
+            told.flatten().find(|seed| !crate::seed::is_blank_seed(seed.expose()))
+        };
         let secret = |of: &[Place], pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
             newest(of, &|event, index| pick(event.secret(index)?).clone())
         };
@@ -206,7 +215,7 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
             }),
             password: secret(&places.password, |mailbox| &mailbox.password),
             app_password: secret(&places.app_password, |mailbox| &mailbox.app_password),
-            authenticator_secret: secret(&places.authenticator_secret, |mailbox| &mailbox.authenticator_secret),
+            authenticator_secret: newest_seed(&places.authenticator_secret),
         }
     });
     let credentials: Vec<Credentials> = credentials.collect();

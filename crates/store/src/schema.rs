@@ -174,18 +174,20 @@ pub(super) fn known_columns(generation: &Generation) -> Option<&'static [Column]
     (projection.version() == generation.version).then(|| projection.columns())
 }
 
-/// The tables of generations, the indexes and stable views of live ones. `describe` has a column's name and what its definition is in the
-/// catalog; a definition of a view is brought into the form of [`view_text`].
+/// The tables of generations, the indexes and stable views of live ones. `describe` has what a column's definition is in the catalog,
+/// `fixed` what every such table has besides its columns; a definition of a view is brought into the form of [`view_text`].
 pub(super) fn expect_generations(
     expected: &mut Catalog,
     generations: &[Generation],
     describe: impl Fn(&Column) -> String,
+    fixed: impl Fn(&str) -> Vec<((ObjectKind, String), Object)>,
 ) {
     for generation in generations {
         if generation.state == GenerationState::Retired {
             continue;
         }
         let table = table_name(generation);
+        expected.extend(fixed(&table));
         let mut expect = |kind, name: String, definition: Option<String>, make: Option<String>| {
             let table = table.clone();
             expected.insert(

@@ -93,7 +93,7 @@ async fn an_unknown_column_is_refused_with_the_names_of_all(database: Database) 
         ("month=March", "month: has to be a date"),
         ("mailboxes=many", "mailboxes: has to be a whole number"),
         ("service_provider=%00", "not allowed"),
-        ("limit=0", "limit: has to be from 1 to 500"),
+        ("limit=0", "limit: has to be a whole number from 1 to 500"),
         ("after=x", "after: is not a cursor"),
         ("month=2026-01-01&month=2026-01-01", "month: stands twice"),
     ] {

@@ -32,7 +32,19 @@ impl Erasure {
     }
 }
 
-/// Follows the log from behind `after`, until the service stops. `head` is its end as far as this process knows.
+/// An error and what it comes from.
+fn with_cause(error: &RestoreError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// Follows the log from behind `after`, until the service stops. `head` is its end as far as this process knows; `trouble` gets why it
+/// cannot be followed, while that is so.
 pub async fn follow(
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
@@ -40,6 +52,7 @@ pub async fn follow(
     mut head: watch::Receiver<Position>,
     mut after: Position,
     shutdown: CancellationToken,
+    trouble: watch::Sender<Option<String>>,
 ) {
     let mut troubled = false;
     loop {
@@ -49,6 +62,12 @@ pub async fn follow(
         if troubled && stepped.is_ok() {
             tracing::info!("erasures elsewhere are followed again, and stand in this process's erasure journal");
         }
+        trouble.send_if_modified(|known| {
+            let now = stepped.as_ref().err().map(with_cause);
+            let is_news = *known != now;
+            *known = now;
+            is_news
+        });
         let was_troubled = std::mem::replace(&mut troubled, stepped.is_err());
         match stepped {
             Ok(reached) if reached < until => {
@@ -60,7 +79,7 @@ pub async fn follow(
                 // said once, however often it is tried
                 if !was_troubled {
                     tracing::error!(
-                        error = &error as &dyn std::error::Error,
+                        error = with_cause(&error),
                         "erasures elsewhere cannot be followed, or are missing in this process's journal; trying again"
                     );
                 }

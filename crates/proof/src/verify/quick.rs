@@ -48,6 +48,7 @@ pub(super) async fn check(
         progress(report.rows, total);
     }
     seen.add(rows_of(&**store, full, report.head % TILE_WIDTH, times, report).await?);
+    times.check_newest(&**store, report).await?;
     while let Some(size) = expected.next_size().filter(|size| *size <= report.head) {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);

@@ -72,6 +72,19 @@ impl<'s> Expected<'s> {
                 Err(unusable) => expected.unusable.push(unusable),
             }
         }
+        let stored = store.latest_checkpoint().await?.map_or(0, |latest| latest.size);
+        for (name, checkpoint) in &expected.kept {
+            // one over more than there is differs from the tree
+            if checkpoint.size > stored && checkpoint.size <= head {
+                let detail = format!(
+                    "{name} covers {} events, and the newest checkpoint of the database {stored}: checkpoints were removed from it",
+                    checkpoint.size
+                );
+                expected
+                    .unusable
+                    .push(Finding::new(FindingKind::Checkpoint, None, detail));
+            }
+        }
         expected
             .kept
             .make_contiguous()

@@ -11,6 +11,8 @@ use store::{ClockStep, Store, StoreError};
 
 /// So many steps back are known, the newest ones.
 const STEPS: u32 = 10_000;
+/// So many of them, the newest ones, are compared with the events on both sides by the quick check too.
+const CHECKED: usize = 100;
 /// So many of them are told of.
 const TOLD: usize = 5;
 
@@ -67,6 +69,22 @@ impl Times {
         }
         let detail = "it was recorded before the event in front of it";
         Some(Finding::new(FindingKind::Altered, (position, position), detail))
+    }
+
+    /// Whether the newest steps back are those of the events on both sides: one that no event shows was made by a change of the head's
+    /// time.
+    pub(super) async fn check_newest(&self, store: &dyn Store, report: &mut Report) -> Result<(), StoreError> {
+        for (at, step) in self.steps.iter().rev().take(CHECKED) {
+            let both = store
+                .events_at(&[Position(at.saturating_sub(1)), Position(*at)])
+                .await?;
+            let times: Vec<_> = both.iter().map(|event| event.recorded_at).collect();
+            if times != [step.from, step.to] {
+                let detail = "it is noted that the clock was set back here, and no event shows that: the head's time was changed";
+                report.add(Finding::new(FindingKind::Clock, (*at, *at), detail));
+            }
+        }
+        Ok(())
     }
 
     /// Reports what was seen of all rows, or of a part of them.

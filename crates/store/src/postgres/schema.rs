@@ -95,7 +95,7 @@ pub(super) async fn check(pool: &PgPool, expected: &Expected) -> Result<SchemaCh
         Ok(expected) => (expected.clone(), None),
         Err(reason) => (Catalog::new(), Some(reason.clone())),
     };
-    schema::expect_generations(&mut expected, &generations, describe);
+    schema::expect_generations(&mut expected, &generations, describe, fixed);
     for generation in generations.iter().filter(|known| known.state == GenerationState::Live) {
         if let Some(view) = actual.get_mut(&(ObjectKind::View, generation.name.clone())) {
             let text = view.definition.take().unwrap_or_default();
@@ -175,4 +175,25 @@ fn describe(column: &Column) -> String {
         Kind::Date => "date",
     };
     format!("{of}{}", if column.nullable { "" } else { " NOT NULL" })
+}
+
+/// The key and the document of a generation's table.
+fn fixed(table: &str) -> Vec<((ObjectKind, String), Object)> {
+    let object = |definition: &str, make| Object {
+        table: table.to_owned(),
+        definition: Some(definition.to_owned()),
+        make,
+    };
+    let needed = |column: &str| {
+        let make = format!("ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL");
+        let name = format!("{table}.{column}");
+        ((ObjectKind::Column, name), object("text NOT NULL", Some(make)))
+    };
+    let key = format!("ALTER TABLE {table} ADD CONSTRAINT {table}_pkey PRIMARY KEY (key)");
+    let name = format!("{table}.{table}_pkey");
+    vec![
+        needed("key"),
+        needed("document"),
+        ((ObjectKind::Constraint, name), object("PRIMARY KEY (key)", Some(key))),
+    ]
 }

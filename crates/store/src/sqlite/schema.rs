@@ -30,7 +30,7 @@ pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> 
         generations => generations?,
     };
     tx.rollback().await?;
-    schema::expect_generations(&mut expected, &generations, describe);
+    schema::expect_generations(&mut expected, &generations, describe, fixed);
     for generation in generations.iter().filter(|known| known.state == GenerationState::Live) {
         if let Some(view) = actual.get_mut(&(ObjectKind::View, generation.name.clone())) {
             let made = format!("CREATE VIEW {} AS ", generation.name);
@@ -93,4 +93,17 @@ fn describe(column: &Column) -> String {
         Kind::Integer | Kind::Boolean => "INTEGER",
     };
     definition(of, column.nullable)
+}
+
+/// The key and the document of a generation's table; that the key is the primary one cannot be changed here.
+fn fixed(table: &str) -> Vec<((ObjectKind, String), Object)> {
+    let needed = |column: &str| {
+        let object = Object {
+            table: table.to_owned(),
+            definition: Some(definition("TEXT", false)),
+            make: None,
+        };
+        ((ObjectKind::Column, format!("{table}.{column}")), object)
+    };
+    vec![needed("key"), needed("document")]
 }

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::text::moment;
 use super::{PayloadProblem, optional};
 use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, SpellingReader, Text};
+use crate::seed::is_blank_seed;
 use secret::Secret;
 
 #[derive(Deserialize)]
@@ -65,7 +66,15 @@ impl<'a> Mailbox<'a> {
             (&self.authenticator_secret, CredentialKind::AuthenticatorSecret),
             (&self.password, CredentialKind::Password),
         ];
-        told(kinds)
+        let mut told = told(kinds);
+        // one without a secret in it
+        if self
+            .authenticator_secret
+            .is_some_and(|seed| is_blank_seed(&seed.unescaped()))
+        {
+            told.retain(|kind| *kind != CredentialKind::AuthenticatorSecret);
+        }
+        told
     }
 
     /// What it tells that is personal and not blank.

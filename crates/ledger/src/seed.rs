@@ -11,6 +11,8 @@ use secret::Secret;
 
 /// How an address begins.
 const SCHEME: &str = "otpauth://";
+/// Bytes of the shortest seed: what authenticator apps make, less than the 128 bits that RFC 4226 asks for.
+const SHORTEST: usize = 10;
 /// How many digits codes have, as RFC 4226 has it.
 const DIGITS: std::ops::RangeInclusive<u8> = 6..=8;
 /// The longest that a code may stand, in seconds: a day.
@@ -27,6 +29,11 @@ pub enum NoCode {
         "the TOTP seed is not base32 (RFC 4648), so no code can be computed from it: ask the provider for a new one"
     )]
     NotBase32,
+    /// It is too short to be one: any word of a few letters would give codes, and wrong ones.
+    #[error(
+        "the TOTP seed has fewer than 80 bits (16 characters of base32), which is too short to be one: ask the provider for a new one"
+    )]
+    TooShort,
     /// It is an address of codes by a counter, or of another app's own kind.
     #[error("the TOTP seed is an otpauth:// address of another type than totp, whose codes cannot be computed here")]
     NotTotp,
@@ -38,11 +45,10 @@ pub enum NoCode {
 }
 
 /// What computes the codes of a seed.
-pub(super) fn totp(seed: &str) -> Result<Totp, NoCode> {
+pub(crate) fn totp(seed: &str) -> Result<Totp, NoCode> {
     let seed = seed.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     match seed.get(..SCHEME.len()) {
         Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => of_address(&seed[SCHEME.len()..]),
-        // seeds of providers may be shorter than the 128 bits that RFC 4226 asks for
         _ => Ok(Builder::new().with_secret(base32(seed)?).build_noncompliant()),
     }
 }
@@ -64,6 +70,7 @@ fn of_address(address: &str) -> Result<Totp, NoCode> {
         };
         let value = value.expose().trim();
         match name.to_ascii_lowercase().as_str() {
+            "secret" if has_secret => return Err(NoCode::Address("secret is given twice")),
             "secret" if !is_blank(value) => {
                 builder = builder.with_secret(base32(value)?);
                 has_secret = true;
@@ -102,9 +109,28 @@ fn base32(text: &str) -> Result<totp_rs::Secret, NoCode> {
     upper.extend(plain.map(|c| c.to_ascii_uppercase()));
     let plain = Secret::new(upper);
     let secret = totp_rs::Secret::try_from_base32(plain.expose()).ok();
-    secret
-        .filter(|secret| !secret.as_bytes().is_empty())
-        .ok_or(NoCode::NotBase32)
+    let secret = secret.filter(|secret| !secret.as_bytes().is_empty());
+    let secret = secret.ok_or(NoCode::NotBase32)?;
+    match secret.as_bytes().len() {
+        SHORTEST.. => Ok(secret),
+        _ => Err(NoCode::TooShort),
+    }
+}
+
+/// Whether there is no secret in a seed: nothing of it can be seen but hyphens and padding, or it is an address whose secret is so.
+pub(crate) fn is_blank_seed(seed: &str) -> bool {
+    let is_nothing = |text: &str| is_blank(&text.replace(['-', '='], ""));
+    let seed = seed.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
+    match seed.get(..SCHEME.len()) {
+        Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => {
+            let query = seed.split_once('?').map_or("", |(_, query)| query);
+            let query = query.split('#').next().unwrap_or_default();
+            let mut secrets =
+                form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name.eq_ignore_ascii_case("secret"));
+            secrets.next().is_some_and(|(_, secret)| is_nothing(&secret)) && secrets.next().is_none()
+        }
+        _ => is_nothing(seed),
+    }
 }
 
 #[cfg(test)]
@@ -149,7 +175,7 @@ mod tests {
             Ok("287082")
         );
         assert_eq!(
-            totp("otpauth://totp/x?secret=GEZDGNBV&period=60").map(|totp| totp.next_step(61)),
+            totp("otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&period=60").map(|totp| totp.next_step(61)),
             Ok(120)
         );
     }
@@ -161,17 +187,55 @@ mod tests {
             (" \u{200b}==--", "not base32"),
             ("A", "not base32"),
             ("not a seed: 0189!", "not base32"),
-            ("otpauth://hotp/x?secret=GEZDGNBV&counter=1", "another type than totp"),
+            (
+                "otpauth://hotp/x?secret=GEZDGNBVGY3TQOJQ&counter=1",
+                "another type than totp",
+            ),
             ("otpauth://totp/x", "secret is missing"),
             ("otpauth://totp/x?secret=%20", "secret is missing"),
             ("otpauth://totp/x?secret=0189", "not base32"),
-            ("otpauth://totp/x?secret=GEZDGNBV&digits=200", "digits are not"),
-            ("otpauth://totp/x?secret=GEZDGNBV&period=0", "period is no"),
-            ("otpauth://totp/x?secret=GEZDGNBV&algorithm=MD5", "algorithm is not"),
+            ("otpauth://totp/x?secret=GEZDGNBV", "too short"),
+            ("null", "too short"),
+            ("NONE", "too short"),
+            ("AA", "too short"),
+            (
+                "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&secret=JBSWY3DPEHPK3PXP",
+                "secret is given twice",
+            ),
+            ("otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&digits=200", "digits are not"),
+            ("otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&period=0", "period is no"),
+            (
+                "otpauth://totp/x?secret=GEZDGNBVGY3TQOJQ&algorithm=MD5",
+                "algorithm is not",
+            ),
         ] {
             let error = code(seed, 0).expect_err(seed).to_string();
             assert!(error.contains(why), "{seed:?}: {error}");
         }
         assert_eq!(code("\u{feff}jbsw y3dp-ehpk 3pxp== ", 0), code("JBSWY3DPEHPK3PXP", 0));
+    }
+
+    #[test]
+    fn a_seed_without_a_secret_is_blank() {
+        for blank in [
+            "",
+            " ",
+            "====",
+            "- -",
+            "\u{200b}",
+            "otpauth://totp/x?secret=",
+            "OTPAUTH://totp/x?issuer=y&secret=%20-#z",
+        ] {
+            assert!(is_blank_seed(blank), "{blank:?}");
+        }
+        for told in [
+            "AA",
+            "otpauth://totp/x?secret=AA",
+            "otpauth://totp/x",
+            "otpauth://totp/x?secret=&secret=AA",
+            "0",
+        ] {
+            assert!(!is_blank_seed(told), "{told:?}");
+        }
     }
 }
