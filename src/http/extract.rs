@@ -189,6 +189,8 @@ fn named(cause: &str) -> Option<String> {
         Some((path, rest)) if !path.contains(' ') => (format!("{path}: "), rest),
         _ => (String::new(), cause),
     };
+    // names are found without a line and a column
+    let cause = cause.split_once(" at line ").map_or(cause, |(cause, _)| cause);
     let after = |start: &str| {
         let (name, rest) = cause.strip_prefix(start)?.split_once('`')?;
         Some((name.to_owned(), rest))
@@ -208,7 +210,11 @@ fn named(cause: &str) -> Option<String> {
     } else {
         return None;
     };
-    Some(format!("{path}{told}"))
+    // of an unknown or repeated name the path ends in it
+    match path.strip_suffix(": ") {
+        Some(path) if told.starts_with(&format!("`{path}`")) => Some(told),
+        _ => Some(format!("{path}{told}")),
+    }
 }
 
 /// A call without parameters.
@@ -372,6 +378,10 @@ mod tests {
             ),
             ("missing field `key`", "`key` is missing"),
             ("duplicate field `limit`", "`limit` is given twice"),
+            (
+                "colour: unknown field `colour`, expected `reason` or `includeSeed` at line 1 column 9",
+                "`colour` is unknown; known are `reason` or `includeSeed`",
+            ),
             (
                 "status: unknown variant `x`, expected one of `a`, `b`",
                 "status: `x` is not one of `a`, `b`",

@@ -72,7 +72,7 @@ async fn a_bad_parameter_is_named(database: Database) {
             "orders?status=broken",
             &["status", "pending", "fulfilled", "partial", "failed"],
         ),
-        ("orders?status=failed&status=partial", &["status", "duplicate"]),
+        ("orders?status=failed&status=partial", &["status", "given twice"]),
         (
             "access?action=bogus",
             &["action", "reveal", "readAccessLog", "replayWebhook"],

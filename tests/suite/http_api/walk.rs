@@ -27,6 +27,12 @@ const NOT_OURS: [&str; 12] = [
     "buffer",
     "serde",
     "length limit",
+    "unknown field",
+    "unknown variant",
+    "missing field",
+    "duplicate field",
+    "EOF",
+    "sequence",
 ];
 
 struct Case {
@@ -196,10 +202,19 @@ fn bodies(service: &TestService) -> Vec<Case> {
             400,
             &["the JSON body is not what this call takes", "an object"],
         ));
+        // the values of the fields in their order are no object either
+        cases.push(case(
+            json(r#"["because of ticket 4711", [], 7]"#),
+            400,
+            &["the JSON body is not what this call takes", "an object"],
+        ));
         cases.push(case(
             json(r#"{"colour": 1}"#),
             400,
-            &["the JSON body is not what this call takes", "colour", "expected"],
+            &[
+                "the JSON body is not what this call takes",
+                "`colour` is unknown; known are",
+            ],
         ));
         cases.push(case(
             request().body("reason=x"),
@@ -210,9 +225,9 @@ fn bodies(service: &TestService) -> Vec<Case> {
         cases.push(case(typed, 415, &["Content-Type", "application/json"]));
         if !field.is_empty() {
             let says: &'static [&'static str] = match field {
-                "reason" => &["missing field", "reason"],
-                "name" => &["missing field", "name"],
-                _ => &["missing field", "position"],
+                "reason" => &["`reason` is missing"],
+                "name" => &["`name` is missing"],
+                _ => &["`position` is missing"],
             };
             cases.push(case(json("{}"), 400, says));
         }
