@@ -121,6 +121,8 @@ async fn each_trigger_that_is_dropped_or_disabled_is_named_and_can_be_made_again
 }
 
 async fn each_key_and_index_that_is_dropped_is_named_and_can_be_made_again(database: Database) {
+    // with the tables of all projections
+    database.service().await.stop().await;
     let (store, raw) = (database.store().await, Raw::connect(&database).await);
     let list = match &raw {
         Raw::Sqlite(_) => "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL",

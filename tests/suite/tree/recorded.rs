@@ -4,15 +4,57 @@ use aggregates::Event;
 
 use crate::cli::program::Program;
 use crate::on_both_stores;
-use crate::support::Database;
 use crate::support::log::fill_with_leaves;
+use crate::support::raw::Raw;
+use crate::support::{Database, fixture};
 
 on_both_stores!(
     checks_exports_and_new_signing_keys_are_recorded,
     master_keys_that_are_added_and_retired_are_recorded,
     a_check_that_finds_something_appends_nothing,
     a_kept_checkpoint_says_how_far_it_reaches,
+    a_head_whose_time_was_changed_is_found_when_the_log_has_gone_on,
+    checkpoints_that_were_removed_are_missed_by_the_quick_check,
 );
+
+async fn a_head_whose_time_was_changed_is_found_when_the_log_has_gone_on(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.stop().await;
+    let postgres = "UPDATE head SET recorded_at = '2030-01-01T00:00:00Z'";
+    let sqlite = "UPDATE head SET recorded_at = '2030-01-01T00:00:00.000000Z'";
+    let changed = if database.is_postgres() { postgres } else { sqlite };
+    database.execute(changed).await;
+    let service = database.service().await;
+    service.send(fixture("subscription.renewing.json")).await;
+    service.stop().await;
+    for command in ["verify", "verify --full"] {
+        let ended = Program::new(&database).run(command).await;
+        assert_eq!(ended.code, 1, "{command}: {}{}", ended.stdout, ended.stderr);
+        assert!(
+            ended.stdout.contains("the head's time was changed"),
+            "{command}: {}",
+            ended.stdout
+        );
+    }
+}
+
+async fn checkpoints_that_were_removed_are_missed_by_the_quick_check(database: Database) {
+    let service = database.service().await;
+    service.send(fixture("prewarmup.order.success.json")).await;
+    service.stop().await;
+    assert_eq!(Program::new(&database).run("verify").await.code, 0);
+    let raw = Raw::connect(&database).await;
+    raw.unguard().await;
+    raw.execute("DELETE FROM checkpoints").await;
+    let ended = Program::new(&database).run("verify").await;
+    assert_eq!(ended.code, 1, "{}{}", ended.stdout, ended.stderr);
+    assert!(
+        ended.stdout.contains("checkpoints were removed from it"),
+        "{}",
+        ended.stdout
+    );
+}
 
 async fn a_check_that_finds_something_appends_nothing(database: Database) {
     let store = database.store().await;
