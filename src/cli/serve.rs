@@ -55,6 +55,13 @@ fn announce(settings: &Settings, service: &Service) {
     };
     tracing::info!("database {}; admin token {token}", settings.database_url);
     tracing::info!("listening on http://{}", service.address());
+    if let Some((file, who)) = settings.exposed_file() {
+        tracing::warn!(
+            "{} holds secrets and can be read by {who}; run: chmod 600 {}",
+            file.display(),
+            file.display()
+        );
+    }
     if !settings.listen.ip().is_loopback() && settings.trusted_proxies.is_empty() {
         tracing::warn!(
             "whoever reaches {} sees what is sent there, as it is not encrypted: put a proxy that ends TLS in front, name it in \

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{MasterKeySettings, Origin, Settings, keys::file_key};
-use secret::data_dir::SecretFile;
+use super::keys::{SECRETS, SOURCES, file_key};
+use super::{MasterKeySettings, Origin, Settings};
+use secret::data_dir::{SecretFile, others_who_read};
 use secret::{Secret, Wipe};
+use store::postgres_url::MASK;
 use tls::Certificates;
 use vault::TransitToken;
 
@@ -24,6 +26,29 @@ pub struct EffectiveSetting {
 }
 
 impl Settings {
+    /// The settings file, if secrets stand in it that others can read; and who can.
+    pub fn exposed_file(&self) -> Option<(&Path, String)> {
+        let shows_password = |url: String| url.contains(MASK);
+        let secret = |key: &&str| match *key {
+            "database_url" => shows_password(self.database_url.to_string()),
+            "nats_url" => self
+                .nats_url
+                .as_ref()
+                .is_some_and(|url| shows_password(url.to_string())),
+            _ => true,
+        };
+        let keys = SECRETS.into_iter().chain(["master_key", "transit_token"]);
+        let sources = self
+            .sources
+            .keys()
+            .map(|name| format!("{SOURCES}.{}.webhook_key", name.as_str()));
+        let named: Vec<String> = keys.filter(secret).map(str::to_owned).chain(sources).collect();
+        named.iter().find_map(|key| match self.origin(key) {
+            Origin::File(path) => Some((path.as_path(), others_who_read(path)?)),
+            _ => None,
+        })
+    }
+
     /// Every setting in effect with its origin, secrets masked, in the order of `warmledger.example.toml`.
     pub fn effective(&self) -> Vec<EffectiveSetting> {
         let generated = |file: SecretFile| from_file(&file.path(&self.data_dir));

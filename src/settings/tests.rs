@@ -526,3 +526,29 @@ fn certificates_belong_to_the_connection_that_they_are_for() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn a_file_with_secrets_that_others_can_read_is_named() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("directory");
+    let path = dir.path().join("warmledger.toml");
+    let exposed = |text: &str, mode: u32| {
+        std::fs::write(&path, text).expect("write");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("chmod");
+        let file = read_file(Some(&path)).expect("a file");
+        let settings = Settings::from_layers(file, HashMap::new(), &Flags::default()).expect("settings");
+        settings.exposed_file().map(|(file, who)| {
+            assert_eq!(file, path);
+            who
+        })
+    };
+    let key = "webhook_key = \"0123456789abcdef0123456789abcdef\"";
+    assert_eq!(exposed(key, 0o644).as_deref(), Some("others"));
+    assert_eq!(exposed(key, 0o600), None);
+    assert_eq!(exposed("listen = \"127.0.0.1:0\"", 0o644), None);
+    assert_eq!(exposed("database_url = \"postgres://me@db/x\"", 0o644), None);
+    let password = "database_url = \"postgres://me:hunter2@db/x\"";
+    assert_eq!(exposed(password, 0o644).as_deref(), Some("others"));
+    let source = "[sources.sandbox]\nwebhook_key = \"0123456789abcdef0123456789abcdef\"";
+    assert_eq!(exposed(source, 0o644).as_deref(), Some("others"));
+}

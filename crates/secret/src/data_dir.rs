@@ -123,6 +123,11 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     }
 }
 
+/// Who can read a file besides its owner and this process's groups; none if nobody can, or that cannot be told.
+pub fn others_who_read(path: &Path) -> Option<String> {
+    mode::strangers(&fs::metadata(path).ok()?).ok()?
+}
+
 /// Reads a file that holds an Ed25519 seed in hex.
 ///
 /// # Errors

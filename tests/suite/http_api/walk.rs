@@ -14,7 +14,7 @@ on_both_stores!(
 );
 
 /// What no answer is to say: words of a library, or of a type.
-const NOT_OURS: [&str; 12] = [
+const NOT_OURS: [&str; 18] = [
     "deserialize",
     "target type",
     "invalid digit",
