@@ -36,7 +36,7 @@ use ledger::{Ledger, Reader};
 use proof::checkpoints::CheckpointSigner;
 use runner::{LiveRunner, Snapshots};
 use secret::data_dir;
-use store::{self, Duty, Mode, Store, StoreError};
+use store::{Duty, Mode, Store, StoreError};
 use vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
 /// The source whose settings stand at the top level.

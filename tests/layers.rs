@@ -2,6 +2,7 @@
 //!
 //! What is read is text: `use` declarations and paths. Rust lets modules of one crate import each other as they like, so the
 //! compiler tells of neither.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

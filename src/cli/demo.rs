@@ -25,10 +25,9 @@ use crate::{
     settings::{Origin, Settings},
 };
 use look::Look;
-use runner;
 use secret::Secret;
 use secret::data_dir::{self, SecretFile};
-use simulate::{self, Options, Pace, Plan, SendOptions};
+use simulate::{Options, Pace, Plan, SendOptions};
 use store::clock;
 use store::{Mode, Store};
 

@@ -14,7 +14,7 @@ use crate::{
     settings::Settings,
 };
 use proof::export;
-use runner::{self, Moment};
+use runner::Moment;
 use store::{Mode, Store};
 
 /// The arguments of `warmledger export`.

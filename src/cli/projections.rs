@@ -21,7 +21,7 @@ use crate::{access::Caller, service::open_store, settings::Settings};
 use compare::Differing;
 use ledger::record_access;
 use moments::{AsOfArgs, DiffArgs};
-use runner::{self, LISTED, Progress, Status};
+use runner::{LISTED, Progress, Status};
 use store::{Mode, Store};
 
 /// For how long the rates are measured.

@@ -18,7 +18,7 @@ use crate::settings::{Settings, SourceSettings, parse_keys};
 use ledger::ingest::signature::Scheme;
 use secret::Secret;
 use secret::data_dir;
-use simulate::{self, Options, Pace, Plan, Scenario, SendError, SendOptions, Summary};
+use simulate::{Options, Pace, Plan, Scenario, SendError, SendOptions, Summary};
 use store::clock;
 
 /// The arguments of `warmledger simulate`. They may hold the webhook key: no `Debug`.

@@ -21,7 +21,7 @@ use super::reading::{Answer, AsOf};
 use super::rows::scope_of;
 use super::{App, Problem};
 use crate::access;
-use runner::{self, Diff};
+use runner::Diff;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(row)).routes(routes!(order))

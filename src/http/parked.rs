@@ -19,7 +19,7 @@ use super::list::{Page, encode, key_in};
 use super::problem::Refusals;
 use super::projections::named;
 use super::{App, Problem};
-use runner::{self, RunError};
+use runner::RunError;
 use store::{Parked, ParkedRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {

@@ -22,7 +22,7 @@ use crate::access::Read;
 use ledger::leaf::Envelope;
 use proof::proofs;
 use store::{KeptCheckpoint, Store, StoreError};
-use tlog::{self, Hash};
+use tlog::Hash;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()

@@ -24,7 +24,7 @@ use super::list::{self, Conditions};
 use super::problem::POSITION;
 use super::{App, Problem};
 use crate::access::Caller;
-use runner::{self, AsOfPoint, Moment, NotYet};
+use runner::{AsOfPoint, Moment, NotYet};
 use store::clock;
 use store::{Comparison, Condition, Generation, GenerationState, RowQuery, SortOrder, StoreError};
 

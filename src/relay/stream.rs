@@ -17,7 +17,7 @@ use super::RelayError;
 use crate::feed::CloudEvent;
 use crate::settings::NatsUrl;
 use store::StoredEvent;
-use tls::{self, Certificates, Names};
+use tls::{Certificates, Names};
 
 /// The stream's name.
 const NAME: &str = "WARMLEDGER";

@@ -11,7 +11,6 @@ use tracing_subscriber::EnvFilter;
 use ledger::ingest::signature::Scheme;
 use secret::{Secret, Wiped};
 use store::nearest::nearest;
-use tlog;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -21,7 +21,6 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use store::{NewEvent, RawEvent, SealedSections, StoredEvent};
-use tlog;
 
 /// SHA-256 of each sealed section that an event has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

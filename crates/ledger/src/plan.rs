@@ -495,7 +495,7 @@ fn count_mismatch(found: usize) -> aggregates::EventError {
 }
 
 fn unavailable(error: store::StoreError) -> RecordError {
-    RecordError::Store(Arc::new(error.into()))
+    RecordError::Store(Arc::new(error))
 }
 
 fn vault(error: impl Into<vault::VaultError>) -> RecordError {

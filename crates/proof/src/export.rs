@@ -24,7 +24,7 @@ use crate::checkpoints;
 use crate::proofs;
 use ledger::leaf::leaf_of_row;
 use store::{KeptCheckpoint, KeptKey, Lookup, Store, StoreError, TreeStore};
-use tlog::{self, NoteVerifier};
+use tlog::NoteVerifier;
 
 /// The checker, as it is put into every bundle.
 const CHECK: &str = include_str!("export/check.py");

@@ -5,7 +5,7 @@ use std::ops::Range;
 use aggregates::Position;
 
 use store::{StoreError, TreeStore};
-use tlog::{self, Frontier, Hash, Nodes, TILE_HEIGHT, TILE_WIDTH};
+use tlog::{Frontier, Hash, Nodes, TILE_HEIGHT, TILE_WIDTH};
 
 /// The proof that an event is in a tree.
 pub struct Inclusion {

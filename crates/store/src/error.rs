@@ -3,7 +3,6 @@
 use aggregates::{EventError, IdError};
 
 use super::Duty;
-use tls;
 
 /// An error of a store. Its text names no stored value.
 #[derive(Debug, thiserror::Error)]

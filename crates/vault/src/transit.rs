@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use sealing::KeyMaterial;
 use secret::data_dir::{self, DataDirError};
 use secret::{Secret, Wiped};
-use tls::{self, Certificates, Names};
+use tls::{Certificates, Names};
 
 /// How long one call may take, all in all.
 const CALL: Duration = Duration::from_secs(5);

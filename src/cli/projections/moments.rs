@@ -7,7 +7,7 @@ use projections::AnyProjection;
 use serde_json::{Value, json};
 
 use super::output;
-use runner::{self, Change, Moment};
+use runner::{Change, Moment};
 use store::Store;
 
 /// A row, and the moment of interest.

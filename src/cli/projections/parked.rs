@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::cli::output::ListArgs;
 use crate::cli::{CHECK_FAILED, output};
-use runner;
 use store::Store;
 
 /// A row that stands still, as it is printed.

@@ -3,7 +3,7 @@
 
 use crate::proofs;
 use store::{KeptCheckpoint, TreeStore};
-use tlog::{self, Checkpoint, Hash, NoteVerifier};
+use tlog::{Checkpoint, Hash, NoteVerifier};
 
 use super::{CheckpointError, SigningKeys, Witness, open};
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ledger::leaf::leaf_of_row;
 use store::{RawEvent, Store, StoreError};
-use tlog::{self, Hash};
+use tlog::Hash;
 
 use super::implied::ImpliedState;
 use super::times::{Seen, Times};
