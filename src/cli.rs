@@ -23,12 +23,15 @@ pub mod subjects;
 pub mod tokens;
 pub mod verify;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
 use aggregates::AccessEvent;
 
+use crate::logging;
 use crate::settings::{Flags, Origin, Settings};
 use ledger::{RecordError, record_access};
 use secret::Secret;
@@ -164,6 +167,37 @@ async fn record_reading(store: &dyn Store, event: AccessEvent, what: &str) -> Re
             Ok(())
         }
         recorded => recorded.map(drop),
+    }
+}
+
+/// Runs one command, in a box: or the program would be compiled anew from all that the command calls.
+///
+/// # Errors
+/// What [`report`] tells of.
+pub fn run(cli: Cli) -> Pin<Box<dyn Future<Output = anyhow::Result<ExitCode>>>> {
+    Box::pin(dispatch(cli))
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let settings = cli.settings()?;
+    logging::start(&settings, matches!(cli.command, Command::Serve(_) | Command::Demo(_)))?;
+    match cli.command {
+        Command::Serve(args) => serve::run(args, settings).await,
+        Command::Demo(args) => demo::run(args, settings).await,
+        Command::Simulate(args) => simulate::run(args, settings).await,
+        Command::Ingest(args) => ingest::run(args, settings).await,
+        Command::Projections(args) => projections::run(args, settings).await,
+        Command::Events(args) => events::run(args, settings).await,
+        Command::Consumers(args) => consumers::run(args, settings).await,
+        Command::Subjects(args) => subjects::run(args, settings).await,
+        Command::Keys(args) => keys::run(args, settings).await,
+        Command::Quarantine(args) => quarantine::run(args, settings).await,
+        Command::Tokens(args) => tokens::run(args, settings).await,
+        Command::Verify(args) => verify::run(args, settings).await,
+        Command::Export(args) => export::run(args, settings).await,
+        Command::Backup(args) => backup::run(args, settings).await,
+        Command::Migrate(args) => migrate::run(args, settings).await,
+        Command::Config(args) => config::run(args, settings).await,
     }
 }
 

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use aggregates::{Position, Source};
 use anyhow::{Context, anyhow};
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::sync::Semaphore;
@@ -232,7 +233,17 @@ impl Service {
         }
     }
 
-    async fn start_on(
+    /// In a box: or whatever crate starts a service would compile all of it anew.
+    fn start_on(
+        listener: TcpListener,
+        store: Arc<dyn Store>,
+        settings: &Settings,
+        metrics: Metrics,
+    ) -> BoxFuture<'_, anyhow::Result<Self>> {
+        Box::pin(Self::started_on(listener, store, settings, metrics))
+    }
+
+    async fn started_on(
         listener: TcpListener,
         store: Arc<dyn Store>,
         settings: &Settings,
