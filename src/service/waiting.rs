@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::http;
 use crate::service::limits;
 use crate::settings::{DatabaseUrl, MasterKeySettings, Settings};
+use secret::data_dir;
 use store::{Mode, Store, StoreError};
-use vault::{TransitError, VaultError};
+use vault::{OpenVaultError, TransitError, Vault, VaultError};
 
 /// The pause before the second attempt; each one after that is twice as long, up to the longest.
 const SHORTEST: Duration = Duration::from_millis(250);
@@ -64,17 +65,19 @@ async fn retry(settings: &Settings, address: SocketAddr) -> anyhow::Result<Arc<d
 /// The store, and whether the master keys can be read: a transit engine may not be up yet either.
 async fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     let store = super::open_store(settings, Mode::Migrate).await?;
-    if let MasterKeySettings::Transit(..) = settings.master_key
-        && let Err(error) = super::master_keys(settings)?.load().await
-    {
-        store.close().await;
-        return Err(error.into());
+    if let MasterKeySettings::Transit(..) = settings.master_key {
+        // as it is opened once more to serve: what is made here stays
+        data_dir::create_dir(&settings.data_dir)?;
+        if let Err(error) = Vault::open(super::master_keys(settings)?, &*store).await {
+            store.close().await;
+            return Err(error.into());
+        }
     }
     Ok(store)
 }
 
 fn tell(error: &anyhow::Error, address: SocketAddr) {
-    let what = match error.downcast_ref::<VaultError>() {
+    let what = match error.downcast_ref::<OpenVaultError>() {
         Some(_) => "transit engine",
         None => "database",
     };
@@ -85,7 +88,7 @@ fn tell(error: &anyhow::Error, address: SocketAddr) {
 
 /// Whether the database may be there, and take writes, later. A file is there or it is not.
 fn may_pass(settings: &Settings, error: &anyhow::Error) -> bool {
-    if let Some(VaultError::Transit(error)) = error.downcast_ref::<VaultError>() {
+    if let Some(OpenVaultError::Vault(VaultError::Transit(error))) = error.downcast_ref::<OpenVaultError>() {
         return matches!(error, TransitError::Away { .. });
     }
     let passes = error.downcast_ref::<StoreError>().is_some_and(StoreError::is_transient);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::cli::program::{Program, Running};
 use crate::support::Database;
 use crate::support::cluster::Cluster;
+use crate::support::transit::{TOKEN, TransitEngine};
 
 /// The answers to a call: its status and its body.
 async fn call(base: &str, path: &str) -> (u16, String) {
@@ -21,8 +22,12 @@ async fn call(base: &str, path: &str) -> (u16, String) {
 
 /// Starts it, and waits until it says that it waits.
 async fn waiting(program: &Program) -> (Running, String) {
+    waiting_for(program, "waiting for the database").await
+}
+
+async fn waiting_for(program: &Program, words: &str) -> (Running, String) {
     let mut running = program.start("serve --listen 127.0.0.1:0");
-    let line = running.told("waiting for the database").await;
+    let line = running.told(words).await;
     let address = line.rsplit_once("http://").unwrap().1;
     let end = address.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':')));
     (running, format!("http://{}", &address[..end.unwrap_or(address.len())]))
@@ -64,6 +69,26 @@ async fn a_service_waits_for_a_standby_to_be_promoted() {
     standby.promote().await;
     running.told("listening on http://").await;
     assert_eq!(call(&base, "/readyz").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_waits_for_its_transit_engine() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap().to_string();
+    drop(free);
+    let program = Program::new(&Database::sqlite())
+        .env("WARMLEDGER_TRANSIT_URL", &format!("http://{address}"))
+        .env("WARMLEDGER_TRANSIT_KEY", "warmledger")
+        .env("WARMLEDGER_TRANSIT_TOKEN", TOKEN);
+    let (mut running, base) = waiting_for(&program, "waiting for the transit engine").await;
+    assert_eq!(call(&base, "/healthz").await.0, 200);
+    assert_eq!(call(&base, "/readyz").await.0, 503);
+    let engine = TransitEngine::at(&address).await;
+    running.told("listening on http://").await;
+    assert_eq!(call(&base, "/readyz").await.0, 200);
+    assert!(!engine.calls().is_empty());
+    let (code, rest) = running.signal("TERM").await;
+    assert_eq!(code, Some(0), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

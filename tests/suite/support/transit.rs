@@ -49,12 +49,17 @@ fn errors(status: StatusCode, words: &str) -> Answer {
 
 impl TransitEngine {
     pub async fn start() -> Self {
+        Self::at("127.0.0.1:0").await
+    }
+
+    /// At an address.
+    pub async fn at(address: &str) -> Self {
         let engine = Arc::new(Mutex::new(Keys {
             versions: vec![rand::random()],
             ..Keys::default()
         }));
         let router = router(&engine);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { address, engine }
