@@ -154,7 +154,7 @@ impl PostgresStore {
             AbortOnDropHandle::new(tokio::spawn(servers::follow(servers, index, pools)))
         });
         let ending = (mode != Mode::ReadOnly).then(|| {
-            let ending = lost::end_lost(table.pool.clone(), sessions.clone());
+            let ending = lost::end_lost(pool.clone(), sessions.clone());
             AbortOnDropHandle::new(tokio::spawn(ending))
         });
         Ok(Self {

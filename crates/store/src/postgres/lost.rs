@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use sqlx::postgres::PgPool;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::session::Sessions;
 
@@ -16,8 +16,9 @@ pub(super) const LEFT_FOR: &str = "3 s";
 const LOOK: Duration = Duration::from_secs(1);
 /// How long it is looked for them after a call was not answered in time: the last of these calls may have begun just before.
 const AFTER: Duration = Duration::from_secs(15);
-/// How long a look may take.
-const LIMIT: Duration = Duration::from_millis(1_200);
+/// How long a look may take, a new connection included. One that takes longer says nothing of other connections: they are not
+/// distrusted for it, or a machine with much to do would only ever connect anew.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// Looks for them, as long as the database has not answered in time a moment ago; never ends.
 pub(super) async fn end_lost(pool: PgPool, sessions: Sessions) {
@@ -34,7 +35,11 @@ pub(super) async fn end_lost(pool: PgPool, sessions: Sessions) {
             continue;
         }
         let query = sqlx::query_scalar::<_, i64>(sql).bind(LEFT_FOR);
-        match sessions.within(LIMIT, query.fetch_one(&pool)).await {
+        let looked = match timeout(LIMIT, query.fetch_one(&pool)).await {
+            Ok(looked) => looked.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the database did not answer within {LIMIT:?}")),
+        };
+        match looked {
             Ok(0) => {}
             Ok(transactions) => tracing::warn!(
                 transactions,
@@ -42,7 +47,7 @@ pub(super) async fn end_lost(pool: PgPool, sessions: Sessions) {
             ),
             // said once; the server's time limits end most of them
             Err(error) if !failed => {
-                tracing::warn!(%error, "what this process left open could not be ended; trying again");
+                tracing::warn!(error, "what this process left open could not be ended; trying again");
                 failed = true;
             }
             Err(_) => {}
