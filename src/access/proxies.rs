@@ -83,8 +83,8 @@ impl TrustedProxies {
         self.trusts(peer.to_canonical()) && self.connection(peer, header).way == Way::Https
     }
 
-    /// What a trusted proxy says: no address if it names nobody. Many proxies write headers of one kind and pass the caller's own of the other kind on, so
-    /// where there are both, both have to say the same.
+    /// What a trusted proxy says: no address if it names nobody. Many proxies write headers of one kind and pass the caller's own
+    /// of the other kind on, so where there are both, both have to say the same.
     fn told(
         &self,
         proxy: IpAddr,

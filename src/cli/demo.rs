@@ -42,8 +42,9 @@ const CATCH_UP: Duration = Duration::from_secs(60);
 #[derive(Args)]
 #[command(after_help = "\
 A demo never touches a real ledger: of the settings in warmledger.toml and the environment it takes only listen, log and
-log_format, and a --data-dir has to be new, empty, or that of an earlier demo. Without --data-dir it works in a new temporary directory, which is removed at the end. Calls to try are
-printed on stdout, with the throwaway ledger's token; the story is told on stderr. Ctrl-C ends it.
+log_format, and a --data-dir has to be new, empty, or that of an earlier demo. Without --data-dir it works in a new temporary
+directory, which is removed at the end. Calls to try are printed on stdout, with the throwaway ledger's token; the story is
+told on stderr. Ctrl-C ends it.
 
 Examples:
   warmledger demo

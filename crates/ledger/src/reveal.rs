@@ -7,6 +7,7 @@ use projections::accounts::{AccountView, Part, Place};
 use serde::Deserialize;
 
 pub use crate::seed::NoCode;
+use crate::seed::is_blank_seed;
 use crate::{OpenError, Reader};
 use aggregates::visible::is_blank;
 use secret::Secret;
@@ -185,37 +186,29 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
     }
     let credentials = mailboxes.iter().map(|places| {
         // what is behind an erased place is older than what was erased
-        let newest = |of: &[Place], pick: &dyn Fn(&Opened, u32) -> Option<Secret<String>>| {
-            let told = of
-                .iter()
-                .map_while(|place| Some(pick(opened.get(&place.position)?, place.index)));
-            told.flatten().find(|secret| !is_blank(secret.expose()))
-        };
-        let newest_seed = |of: &[Place]| {
-            let told = of.iter().map_while(|place| {
-                let event = opened.get(&place.position)?;
-                Some(
-                    event
-                        .secret(place.index)
-                        .and_then(|mailbox| mailbox.authenticator_secret.clone()),
-                )
-            });
-            told.flatten().find(|seed| !crate::seed::is_blank_seed(seed.expose()))
-        };
-        let secret = |of: &[Place], pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
-            newest(of, &|event, index| pick(event.secret(index)?).clone())
+        let newest =
+            |of: &[Place], is_blank: fn(&str) -> bool, pick: &dyn Fn(&Opened, u32) -> Option<Secret<String>>| {
+                let told = of
+                    .iter()
+                    .map_while(|place| Some(pick(opened.get(&place.position)?, place.index)));
+                told.flatten().find(|secret| !is_blank(secret.expose()))
+            };
+        let secret = |of: &[Place], is_blank, pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
+            newest(of, is_blank, &|event, index| pick(event.secret(index)?).clone())
         };
         Credentials {
             erased: places.positions().any(|position| !opened.contains_key(&position)),
             subject: places
                 .positions()
                 .find_map(|position| Some(opened.get(&position)?.subject.clone())),
-            email: newest(&places.email, &|event, index| {
+            email: newest(&places.email, is_blank, &|event, index| {
                 event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()
             }),
-            password: secret(&places.password, |mailbox| &mailbox.password),
-            app_password: secret(&places.app_password, |mailbox| &mailbox.app_password),
-            authenticator_secret: newest_seed(&places.authenticator_secret),
+            password: secret(&places.password, is_blank, |mailbox| &mailbox.password),
+            app_password: secret(&places.app_password, is_blank, |mailbox| &mailbox.app_password),
+            authenticator_secret: secret(&places.authenticator_secret, is_blank_seed, |mailbox| {
+                &mailbox.authenticator_secret
+            }),
         }
     });
     let credentials: Vec<Credentials> = credentials.collect();

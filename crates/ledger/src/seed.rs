@@ -119,15 +119,20 @@ fn base32(text: &str) -> Result<totp_rs::Secret, NoCode> {
 
 /// Whether there is no secret in a seed: nothing of it can be seen but hyphens and padding, or it is an address whose secret is so.
 pub(crate) fn is_blank_seed(seed: &str) -> bool {
-    let is_nothing = |text: &str| is_blank(&text.replace(['-', '='], ""));
+    let is_nothing = |text: &str| {
+        let is_filling = |c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '-' | '=');
+        text.chars().all(is_filling)
+    };
     let seed = seed.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     match seed.get(..SCHEME.len()) {
         Some(scheme) if scheme.eq_ignore_ascii_case(SCHEME) => {
             let query = seed.split_once('?').map_or("", |(_, query)| query);
             let query = query.split('#').next().unwrap_or_default();
-            let mut secrets =
-                form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name.eq_ignore_ascii_case("secret"));
-            secrets.next().is_some_and(|(_, secret)| is_nothing(&secret)) && secrets.next().is_none()
+            // decoding may have copied it
+            let mut secrets = form_urlencoded::parse(query.as_bytes())
+                .map(|(name, value)| (name, Secret::new(value.into_owned())))
+                .filter(|(name, _)| name.eq_ignore_ascii_case("secret"));
+            secrets.next().is_some_and(|(_, secret)| is_nothing(secret.expose())) && secrets.next().is_none()
         }
         _ => is_nothing(seed),
     }

@@ -24,6 +24,8 @@ pub use note::{NoteError, NoteSigner, NoteVerifier, SignedNote};
 pub use proof::{Nodes, consistency_proof, inclusion_proof, range_proof, verify_consistency, verify_inclusion};
 pub use tile::{TILE_HEIGHT, TILE_WIDTH, Tile, TileKind, TileNode};
 
+secret::never_shown!(NoteSigner);
+
 /// A SHA-256 hash of the tree.
 pub type Hash = [u8; 32];
 

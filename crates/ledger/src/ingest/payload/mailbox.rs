@@ -10,7 +10,7 @@ use super::text::moment;
 use super::{PayloadProblem, optional};
 use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, SpellingReader, Text};
 use crate::seed::is_blank_seed;
-use secret::Secret;
+use secret::{Secret, Wiped};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -70,7 +70,7 @@ impl<'a> Mailbox<'a> {
         // one without a secret in it
         if self
             .authenticator_secret
-            .is_some_and(|seed| is_blank_seed(&seed.unescaped()))
+            .is_some_and(|seed| is_blank_seed(&Wiped::new(seed.unescaped().into_owned())))
         {
             told.retain(|kind| *kind != CredentialKind::AuthenticatorSecret);
         }
