@@ -275,6 +275,7 @@ impl Service {
         let live = LiveRunner::new(Arc::clone(&store));
         live.prepare().await?;
         let alerts = AlertWatch::begin(Arc::clone(&store)).await;
+        ledger.keep_pace_with(live.lag());
         let runner = tokio::spawn(live.clone().run(ledger.tail(), shutdown.clone()));
         let tasks = TaskTracker::new();
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());

@@ -26,11 +26,13 @@ pub(crate) enum Contender {
     LedgerSqlite,
     /// postgres-es through cqrs-es, without HTTP.
     PostgresEs,
+    /// The same with one view, folded by its `GenericQuery`.
+    PostgresEsView,
 }
 
 impl Contender {
     /// All of them, in the order of their turns.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Plain,
         Self::PlainDefault,
         Self::PlainTogether,
@@ -41,6 +43,7 @@ impl Contender {
         Self::LedgerPostgres,
         Self::LedgerSqlite,
         Self::PostgresEs,
+        Self::PostgresEsView,
     ];
 
     /// As the table calls it.
@@ -55,18 +58,20 @@ impl Contender {
             Self::HttpSqlite => "warmledger over HTTP, SQLite",
             Self::LedgerPostgres => "ledger alone, PostgreSQL",
             Self::LedgerSqlite => "ledger alone, SQLite",
-            Self::PostgresEs => "postgres-es + cqrs-es alone",
+            Self::PostgresEs => "postgres-es + cqrs-es alone, no view",
+            Self::PostgresEsView => "postgres-es + cqrs-es alone, one view",
         }
     }
 
-    /// Whether it is measured: all of the usual load are with any number of senders, some with the most only; a short run leaves out
-    /// what has no goal there.
+    /// Whether it is measured: the services with any number of senders, the rest with the most only; a short run leaves out what has no
+    /// goal there.
     pub(crate) fn takes_part(self, most_senders: bool, quick: bool) -> bool {
         match self {
             Self::Plain | Self::HttpPostgres => true,
-            Self::PlainDefault | Self::PlainTogether => !quick,
-            Self::HttpSqlite | Self::LedgerPostgres | Self::LedgerSqlite => most_senders || !quick,
-            Self::MixedPostgres | Self::TwoPostgres | Self::PostgresEs => most_senders,
+            Self::HttpSqlite => most_senders || !quick,
+            Self::PlainDefault | Self::PlainTogether => most_senders && !quick,
+            Self::LedgerPostgres | Self::LedgerSqlite => most_senders,
+            Self::MixedPostgres | Self::TwoPostgres | Self::PostgresEs | Self::PostgresEsView => most_senders,
         }
     }
 
@@ -75,7 +80,10 @@ impl Contender {
     }
 
     pub(crate) fn over_http(self) -> bool {
-        !matches!(self, Self::LedgerPostgres | Self::LedgerSqlite | Self::PostgresEs)
+        !matches!(
+            self,
+            Self::LedgerPostgres | Self::LedgerSqlite | Self::PostgresEs | Self::PostgresEsView
+        )
     }
 
     /// Whether it is one of the plain services.

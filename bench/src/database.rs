@@ -8,6 +8,8 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqliteConnection};
 use tempfile::TempDir;
 
+use crate::folding::Watcher;
+
 /// A fresh database with a directory beside it, both gone when it is dropped.
 pub(crate) struct Database {
     pub(crate) url: String,
@@ -21,8 +23,6 @@ pub(crate) struct Contents {
     pub(crate) rows: u64,
     /// Bytes on disk: tables, indexes, TOAST.
     pub(crate) bytes: u64,
-    /// How many events the projections were behind when the load ended.
-    pub(crate) lag: u64,
 }
 
 impl Database {
@@ -65,6 +65,14 @@ impl Database {
         self.postgres.as_ref().map(|(_, name)| name.as_str())
     }
 
+    /// Somebody who looks how far the views are.
+    pub(crate) async fn watcher(&self) -> anyhow::Result<Watcher> {
+        match self.postgres {
+            Some(_) => Watcher::postgres(&self.url).await,
+            None => Watcher::sqlite(self.sqlite_file()?).await,
+        }
+    }
+
     /// Counts the rows of a peer's one table.
     pub(crate) async fn contents_of(&self, table: &str) -> anyhow::Result<Contents> {
         let mut connection = PgConnection::connect(&self.url).await?;
@@ -73,7 +81,6 @@ impl Database {
         Ok(Contents {
             rows: unsigned(row.try_get(0)?)?,
             bytes: unsigned(row.try_get(1)?)?,
-            lag: 0,
         })
     }
 
@@ -81,10 +88,9 @@ impl Database {
     /// those of events, references and data keys: what a webhook costs for ever. Projections can be thrown away.
     pub(crate) async fn ledger_contents(&self) -> anyhow::Result<Contents> {
         const COUNTS: &str = "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0),
-                (SELECT position FROM head),
-                (SELECT coalesce(min(position), (SELECT position FROM head)) FROM projection_generations)
+                (SELECT position FROM head)
             FROM events";
-        let (counts, bytes): ([i64; 5], i64) = if self.postgres.is_some() {
+        let (counts, bytes): ([i64; 4], i64) = if self.postgres.is_some() {
             let mut connection = PgConnection::connect(&self.url).await?;
             let row = sqlx::query(COUNTS).fetch_one(&mut connection).await?;
             let bytes = "SELECT sum(pg_total_relation_size(name::regclass))::bigint
@@ -107,7 +113,7 @@ impl Database {
             };
             (numbers(|index| row.try_get(index))?, bytes)
         };
-        let [rows, first, last, head, folded] = counts;
+        let [rows, first, last, head] = counts;
         ensure!(
             first == 1 && last == rows && head == rows,
             "{rows} events stand at {first}..={last}, and the head at {head}"
@@ -115,7 +121,6 @@ impl Database {
         Ok(Contents {
             rows: unsigned(rows)?,
             bytes: unsigned(bytes)?,
-            lag: unsigned(head - folded)?,
         })
     }
 

@@ -7,7 +7,7 @@
 //! - `prepared`: a ledger of a size for them; `fill`: how it gets there
 //! - `child`: the processes that are measured, `role`: what they are; `pass`: one rebuild; `plain`: the peer; `ledger`: our ledger without HTTP; `peer`: postgres-es
 //! - `load`: the closed loop of senders; `payloads`: what they send; `client`: a caller of the API
-//! - `database`: throwaway databases, and what is checked in them afterwards
+//! - `database`: throwaway databases, and what is checked in them afterwards; `folding`: how far the views are meanwhile
 //! - `cpu`, `memory`, `machine`: what was used, and on what; `progress`: what is going on
 //!
 //! Everything that is measured runs in a process of its own, so that the generator's CPU is counted apart and all contend
@@ -21,6 +21,7 @@ mod contender;
 mod cpu;
 mod database;
 mod fill;
+mod folding;
 mod goals;
 mod growth;
 mod ledger;

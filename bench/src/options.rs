@@ -49,13 +49,13 @@ pub(crate) struct Options {
     /// Events of the small ledger that it is held against [default: 100000; 3000 with --quick]
     #[arg(long)]
     small: Option<u64>,
-    /// Rounds of everything that takes turns [default: 5; 2 with --quick]
+    /// Rounds of everything that takes turns [default: 3; 2 with --quick]
     #[arg(long)]
     rounds: Option<usize>,
-    /// Seconds that count in each round of load [default: 5; 1 with --quick]
+    /// Seconds that count in each round of load [default: 40; 1 with --quick]
     #[arg(long)]
     seconds: Option<f64>,
-    /// Seconds at the beginning of each round of load that don't count [default: 1; 0.5 with --quick]
+    /// Seconds at the beginning of each round of load that don't count [default: 5; 0.5 with --quick]
     #[arg(long)]
     warm_up: Option<f64>,
     /// Calls of each kind of read [default: 2000; 200 with --quick]
@@ -115,15 +115,15 @@ impl Options {
     }
 
     pub(crate) fn rounds(&self) -> usize {
-        self.scaled(self.rounds, 5, 2)
+        self.scaled(self.rounds, 3, 2)
     }
 
     pub(crate) fn seconds(&self) -> Duration {
-        Duration::from_secs_f64(self.scaled(self.seconds, 5.0, 1.0))
+        Duration::from_secs_f64(self.scaled(self.seconds, 40.0, 1.0))
     }
 
     pub(crate) fn warm_up(&self) -> Duration {
-        Duration::from_secs_f64(self.scaled(self.warm_up, 1.0, 0.5))
+        Duration::from_secs_f64(self.scaled(self.warm_up, 5.0, 0.5))
     }
 
     pub(crate) fn calls(&self) -> usize {

@@ -34,11 +34,12 @@ pub(crate) async fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts a run of appends. It prints a line when it begins, and its outcome.
+/// Starts a run of appends, with a view that is folded or without. It prints a line when it begins, and its outcome.
 pub(crate) fn append(
     database: &Database,
     senders: usize,
     payloads: &Payloads,
+    view: bool,
     options: &Options,
 ) -> anyhow::Result<Server> {
     let bodies = database.dir.path().join("bodies");
@@ -48,7 +49,8 @@ pub(crate) fn append(
         options.warm_up().as_secs_f64().to_string(),
         options.seconds().as_secs_f64().to_string(),
     ];
-    let mut command = command("append", database, &bodies)?;
+    let role = if view { "append-and-fold" } else { "append" };
+    let mut command = command(role, database, &bodies)?;
     command.args(arguments);
     Server::spawn(command, database.dir.path())
 }

@@ -4,18 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::contender::Contender;
+use crate::folding::Folding;
 use crate::goals::{Findings, Goal, Row, median};
 use crate::round::{Results, Round};
 
 /// A round as it is finished.
 pub(crate) fn line(round: &Round) -> String {
     format!(
-        "{:>3} senders  {:<33} {:>7.0}/s  p50 {:>6.2} ms  p99 {:>6.2} ms",
+        "{:>3} senders  {:<37} {:>7.0}/s  p50 {:>6.2} ms  p99 {:>6.2} ms{}",
         round.senders,
         round.contender.title(),
         round.outcome.per_second,
         round.outcome.p50_ms,
-        round.outcome.p99_ms
+        round.outcome.p99_ms,
+        round.folding.map_or_else(String::new, |folding| format!(
+            "  folded {:.0}/s, at most {:.1} s late, {} events behind at the end, caught up after {:.1} s",
+            folding.per_second, folding.most_seconds, folding.lag, folding.caught_up_after
+        ))
     )
 }
 
@@ -37,7 +42,7 @@ pub(crate) fn findings(results: &Results) -> Findings {
 fn rows(groups: &Groups<'_>) -> Vec<Row> {
     use Contender::{
         HttpPostgres, HttpSqlite, LedgerPostgres, MixedPostgres, Plain, PlainDefault, PlainTogether, PostgresEs,
-        TwoPostgres,
+        PostgresEsView, TwoPostgres,
     };
     let of = |senders: usize, contender: Contender, value: fn(&Round) -> f64| {
         let rounds = groups.get(&(senders, contender))?;
@@ -110,6 +115,14 @@ fn rows(groups: &Groups<'_>) -> Vec<Row> {
         Goal::AtLeast(1.5),
     );
     row(
+        format!("durable webhooks over HTTP, views folded, {most} senders"),
+        "/s",
+        ours(rate),
+        of(most, PostgresEsView, rate),
+        "postgres-es with one view, without HTTP",
+        Goal::AtLeast(1.0),
+    );
+    row(
         "two processes on one PostgreSQL, order gap-free".to_owned(),
         "/s",
         of(most, TwoPostgres, rate),
@@ -133,7 +146,38 @@ fn rows(groups: &Groups<'_>) -> Vec<Row> {
         "postgres-es",
         Goal::None,
     );
+    for (contender, store) in [(HttpPostgres, "PostgreSQL"), (HttpSqlite, "SQLite")] {
+        rows.extend(sustained(groups, most, contender, store));
+    }
     rows
+}
+
+/// How far the views may be behind for a rate to be one that lasts, in seconds.
+const SUSTAINED: f64 = 2.0;
+
+/// The rate with the most senders, if the views kept up: recording waits for them where they would not.
+fn sustained(groups: &Groups<'_>, most: usize, contender: Contender, store: &str) -> Vec<Row> {
+    let rounds = groups.get(&(most, contender)).map(Vec::as_slice).unwrap_or_default();
+    let folded: Vec<&Folding> = rounds.iter().filter_map(|round| round.folding.as_ref()).collect();
+    if folded.is_empty() {
+        return Vec::new();
+    }
+    let of = |value: fn(&Folding) -> f64| median(folded.iter().map(|folding| value(folding)));
+    let latest = folded.iter().map(|folding| folding.most_seconds).fold(0.0, f64::max);
+    vec![
+        Row::absolute(
+            format!("sustained: folded into all views while {most} senders send, {store}"),
+            of(|folding| folding.per_second),
+            "/s",
+            Goal::None,
+        ),
+        Row::absolute(
+            format!("… the longest that an event waited for its views, {store}"),
+            latest,
+            "s",
+            Goal::AtMost(SUSTAINED),
+        ),
+    ]
 }
 
 fn details(results: &Results, groups: &Groups<'_>) -> String {
@@ -150,14 +194,16 @@ fn details(results: &Results, groups: &Groups<'_>) -> String {
          that are not tested before each use; postgres-es has as many. With sqlx's default pool they are 10, and each is tested. \
          With INSERTs of all that wait it writes the same rows, but shares commits as we do, with two statements under way at a time: \
          what that gives whoever adds nothing to a row and its key.\n\
-         `×` is the ratio to the plain service; CPU is microseconds per webhook of server + database backends + load generator; lag is \
-         how many events the projections were behind when the load ended.\n",
+         `×` is the ratio to the plain service; CPU is microseconds per webhook of server + database backends + load generator. \
+         warmledger folds six views beside, the plain services and `ledger alone` none: *folded* is how many events a second \
+         entered all views within the rounds, *late* the longest that one waited for them in any round, *behind* how many were \
+         missing when the load ended, and *caught up* how many seconds that took then.\n",
         results.seconds, results.mean_body, results.plain_pool,
     );
     let _ = writeln!(
         text,
-        "| senders | | webhooks/s | × | lowest–highest | p50 ms | p99 ms | CPU µs | bytes/webhook | lag |\n\
-         |--:|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+        "| senders | | webhooks/s | × | lowest–highest | p50 ms | p99 ms | CPU µs | bytes/webhook | folded/s | late s | behind | caught up s |\n\
+         |--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
     for ((senders, contender), rounds) in groups {
         let of = |value: fn(&Round) -> f64| median(rounds.iter().map(|round| value(round)));
@@ -177,12 +223,23 @@ fn details(results: &Results, groups: &Groups<'_>) -> String {
             of(|round| round.cpu.database),
             of(|round| round.cpu.load),
             of(|round| round.bytes),
-            if contender.folds() {
-                format!("{:.0}", of(|round| round.lag as f64))
-            } else {
-                "–".to_owned()
-            },
+            folding_columns(rounds),
         );
     }
     text
+}
+
+fn folding_columns(rounds: &[&Round]) -> String {
+    let folded: Vec<&Folding> = rounds.iter().filter_map(|round| round.folding.as_ref()).collect();
+    if folded.is_empty() {
+        return "– | – | – | –".to_owned();
+    }
+    let of = |value: fn(&Folding) -> f64| median(folded.iter().map(|folding| value(folding)));
+    let latest = folded.iter().map(|folding| folding.most_seconds).fold(0.0, f64::max);
+    format!(
+        "{:.0} | {latest:.1} | {:.0} | {:.1}",
+        of(|folding| folding.per_second),
+        of(|folding| folding.lag as f64),
+        of(|folding| folding.caught_up_after)
+    )
 }

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::contender::Contender;
 use crate::cpu::Cpu;
+use crate::folding::Folding;
 use crate::load::LoadOutcome;
 use crate::machine::Machine;
 
@@ -17,8 +18,8 @@ pub(crate) struct Round {
     pub(crate) outcome: LoadOutcome,
     /// Bytes on disk per webhook.
     pub(crate) bytes: f64,
-    /// Events that the projections were behind when the load ended.
-    pub(crate) lag: u64,
+    /// What became of the views meanwhile, where there are some that are folded beside.
+    pub(crate) folding: Option<Folding>,
     /// Microseconds per webhook.
     pub(crate) cpu: Cpu,
 }

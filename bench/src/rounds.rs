@@ -84,19 +84,31 @@ async fn measure(
         Contender::MixedPostgres => Payloads::mixed(webhooks, seed),
         _ => Payloads::new(webhooks, seed),
     };
-    let (mut servers, outcome, cpu);
+    let (mut servers, outcome, cpu, mut folding);
+    folding = None;
     if contender.over_http() {
         let addresses;
         (servers, addresses) = serving(options, contender, database).await?;
         let payloads = payloads();
         let used = used(&servers, database);
+        let watcher = match contender.folds() {
+            true => Some(database.watcher().await?),
+            false => None,
+        };
         let window = Window::starting_now(warm_up, seconds);
+        let watched = async {
+            match watcher {
+                Some(watcher) => watcher.watch(window).await.map(Some),
+                None => Ok(None),
+            }
+        };
         let load = load::over_http(&addresses, senders, &payloads, window);
-        let (tally, between) = tokio::join!(load, between(window, &used));
-        (outcome, cpu) = (tally?.outcome(window), between);
+        let (tally, between, watched) = tokio::join!(load, between(window, &used), watched);
+        (outcome, cpu, folding) = (tally?.outcome(window), between, watched?);
     } else {
         servers = vec![match contender {
-            Contender::PostgresEs => peer::append(database, senders, &payloads(), options)?,
+            Contender::PostgresEs => peer::append(database, senders, &payloads(), false, options)?,
+            Contender::PostgresEsView => peer::append(database, senders, &payloads(), true, options)?,
             _ => ledger_alone(options, senders, webhooks, seed, database)?,
         }];
         // it tells when it begins
@@ -108,7 +120,7 @@ async fn measure(
     }
     let contents = match contender {
         plain if plain.is_plain() => database.contents_of("webhooks").await?,
-        Contender::PostgresEs => database.contents_of("events").await?,
+        Contender::PostgresEs | Contender::PostgresEsView => database.contents_of("events").await?,
         _ => database.ledger_contents().await?,
     };
     for server in servers {
@@ -126,7 +138,7 @@ async fn measure(
         senders,
         cpu: after.per_webhook(before, outcome.counted),
         bytes: contents.bytes as f64 / contents.rows.max(1) as f64,
-        lag: contents.lag,
+        folding,
         outcome,
     })
 }

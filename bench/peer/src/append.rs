@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use postgres_es::{PostgresCqrs, postgres_cqrs};
+use postgres_es::PostgresCqrs;
 use serde_json::json;
-use sqlx::postgres::PgPool;
 
 use crate::order::{Order, Sent};
 use crate::read_bodies;
@@ -21,11 +20,17 @@ struct Round {
     to: Instant,
 }
 
-pub(crate) async fn run(pool: PgPool, bodies: &str, senders: usize, warm_up: f64, seconds: f64) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    cqrs: PostgresCqrs<Order>,
+    bodies: &str,
+    senders: usize,
+    warm_up: f64,
+    seconds: f64,
+) -> anyhow::Result<()> {
     let webhooks = read_bodies(bodies)?;
     let from = Instant::now() + Duration::from_secs_f64(warm_up);
     let round = Arc::new(Round {
-        cqrs: postgres_cqrs(pool, Vec::new(), ()),
+        cqrs,
         webhooks,
         next: AtomicUsize::new(0),
         from,

@@ -3,6 +3,7 @@
 //! Layout
 //! - `order`: its aggregate and event, with the webhook's whole content
 //! - `append`: the closed loop of senders, one command each at a time
+//! - `view`: a view that is folded with each append
 //! - `replay`: all events through `replay_all`
 //!
 //! `bench` builds and starts it; each run prints one line of JSON.
@@ -10,13 +11,14 @@
 mod append;
 mod order;
 mod replay;
+mod view;
 
 use std::io::Read;
 
 use anyhow::Context;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
-const USAGE: &str = "bench-peer append URL BODIES SENDERS WARM_UP SECONDS | bench-peer replay URL BODIES EVENTS";
+const USAGE: &str = "bench-peer append|append-and-fold URL BODIES SENDERS WARM_UP SECONDS | bench-peer replay URL BODIES EVENTS";
 
 /// Connections to PostgreSQL, as many as the plain service has.
 const CONNECTIONS: u32 = 16;
@@ -42,9 +44,14 @@ async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        ["append", url, bodies, senders, warm_up, seconds] => {
+        [role @ ("append" | "append-and-fold"), url, bodies, senders, warm_up, seconds] => {
             let pool = connect(url).await?;
-            append::run(pool, bodies, senders.parse()?, warm_up.parse()?, seconds.parse()?).await?;
+            let queries = match role {
+                "append" => Vec::new(),
+                _ => vec![view::query(&pool).await?],
+            };
+            let cqrs = postgres_es::postgres_cqrs(pool, queries, ());
+            append::run(cqrs, bodies, senders.parse()?, warm_up.parse()?, seconds.parse()?).await?;
         }
         ["replay", url, bodies, events] => replay::run(connect(url).await?, bodies, events.parse()?).await?,
         _ => anyhow::bail!(USAGE),

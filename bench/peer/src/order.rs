@@ -63,6 +63,18 @@ pub(crate) struct Renewed {
     reason: Option<String>,
 }
 
+impl Webhook<Assigned> {
+    pub(crate) fn user(&self) -> &str {
+        &self.data.user_id
+    }
+
+    /// Each domain and how many mailboxes it got.
+    pub(crate) fn domains(&self) -> impl Iterator<Item = (String, usize)> {
+        let domains = self.data.mailbox_details.iter();
+        domains.map(|domain| (domain.domain.clone(), domain.pre_warmed_up_mailboxes.len()))
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Domain {

@@ -9,6 +9,7 @@
 //! - `access`: what somebody did, made ready for recording
 //! - `queue`: what waits to be recorded
 //! - `writer`: the one task that appends: drain, plan, append, answer
+//! - `brake`: how it waits for views that are late
 //! - `plan`: a batch of webhooks becomes a batch of events
 //! - `same`, `body_hash`: whether two webhooks say the same
 //! - `route`: which stream a webhook belongs to
@@ -27,6 +28,7 @@
 
 mod access;
 mod body_hash;
+mod brake;
 mod cache;
 pub mod content;
 pub mod erasure;
@@ -62,6 +64,7 @@ pub use original::Original;
 pub use reader::{OpenError, Reader};
 
 use access::AccessEntry;
+use brake::Brake;
 use queue::{Pending, Work};
 use store::{Store, StoreError};
 use vault::{OpenVaultError, Vault, VaultError};
@@ -172,6 +175,7 @@ pub struct Ledger {
     memory: Arc<Semaphore>,
     tail: watch::Receiver<Position>,
     failed: watch::Receiver<Option<Instant>>,
+    brake: Brake,
 }
 
 impl Ledger {
@@ -190,7 +194,8 @@ impl Ledger {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (tail_sender, tail) = watch::channel(head.position);
         let (failing, failed) = watch::channel(None);
-        let writer = Writer::new(store, vault, (head, frontier), tail_sender, failing);
+        let brake = Brake::default();
+        let writer = Writer::new(store, vault, (head, frontier), tail_sender, failing, brake.clone());
         let task = tokio::spawn(writer.run(waiting));
         Ok((
             Self {
@@ -199,6 +204,7 @@ impl Ledger {
                 memory: Arc::new(Semaphore::new(WAITING_KIB)),
                 tail,
                 failed,
+                brake,
             },
             task,
         ))
@@ -249,6 +255,12 @@ impl Ledger {
     /// The position of the newest event that this process knows of; changes whenever one is appended here.
     pub fn tail(&self) -> watch::Receiver<Position> {
         self.tail.clone()
+    }
+
+    /// Makes the writer wait between its batches while views are later than a second, at most 50 ms each time: so recording and folding
+    /// share the machine, however long a load lasts. `lag` is how late they are.
+    pub fn keep_pace_with(&self, lag: watch::Receiver<Duration>) {
+        self.brake.heed(lag);
     }
 
     /// Whether the writer is there to take webhooks.

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 
 use others::NEWS;
 
+use super::brake::Brake;
 use super::cache::Cache;
 use super::flight::{Flight, Next, landing};
 use super::plan::{Mode, Plan, Planned, Planner};
@@ -56,6 +57,9 @@ pub(super) struct Writer {
     tail: watch::Sender<Position>,
     /// When the store took nothing, unless it has taken something since.
     failing: watch::Sender<Option<Instant>>,
+    brake: Brake,
+    /// When the next batch may leave: later than at once only while the views are late.
+    not_before: Instant,
 }
 
 impl Writer {
@@ -65,6 +69,7 @@ impl Writer {
         (head, frontier): (Head, Frontier),
         tail: watch::Sender<Position>,
         failing: watch::Sender<Option<Instant>>,
+        brake: Brake,
     ) -> Self {
         Self {
             snapshot_writer: SnapshotWriter::start(Arc::clone(&store)),
@@ -80,6 +85,8 @@ impl Writer {
             lacked: None,
             tail,
             failing,
+            brake,
+            not_before: Instant::now(),
         }
     }
 
@@ -94,6 +101,7 @@ impl Writer {
                 return self.snapshot_writer.finish().await;
             }
             let room = BATCH - next.batch.len();
+            let held = !next.batch.is_empty() && Instant::now() < self.not_before;
             tokio::select! {
                 biased;
                 appended = landing(&mut flights), if !flights.is_empty() => {
@@ -105,6 +113,7 @@ impl Writer {
                     open = received > 0;
                     self.extend(&mut next, &plans(&flights)).await;
                 }
+                () = tokio::time::sleep_until(self.not_before.into()), if held => {}
             }
         }
     }
@@ -130,9 +139,11 @@ impl Writer {
             None => !next.batch.is_empty(),
             Some(last) => flights.len() < self.store.lanes() && last.leads(next),
         };
-        if !may_go {
+        let now = Instant::now();
+        if !may_go || now < self.not_before {
             return;
         }
+        self.not_before = now + self.brake.pause();
         let mut next = std::mem::take(next);
         if !next.grows {
             // what it waited for has landed

@@ -6,10 +6,10 @@
 //! - `prefetch`: the events of the next step, read while the one before is folded
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `rebuild_locks`: which projections this process is rebuilding
-//! - `flood`: when webhooks go before views
 //! - `erased`: what is taken back of a row as it stood, since somebody was erased
 //! - `auto_rebuild`: the rebuilds that nobody has to ask for
 //! - `live`: the task that keeps the live generations up to date
+//! - `lag`: how late the views are
 //! - `diff`: what changed in one row between two moments, and by which events
 //! - `pace`: how fast folding may go while webhooks come in
 //! - `parked`: trying again what could not be folded
@@ -27,7 +27,7 @@ mod as_of;
 mod auto_rebuild;
 mod diff;
 mod erased;
-mod flood;
+mod lag;
 mod live;
 mod pace;
 mod parked;

@@ -13,10 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::advance::{Step, Target, advance};
 use super::auto_rebuild::{AutoRebuild, LockedRebuild, NotNow, Rebuilds};
-use super::flood::Flood;
 use super::rates::Rates;
 use super::step_size::StepSize;
-use super::{RunError, snapshots};
+use super::{RunError, lag, snapshots};
 use store::clock;
 use store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
 
@@ -33,8 +32,6 @@ const REST: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(1);
 /// A rebuild that has not moved for so long was given up, or its process killed: another one begins anew.
 const ABANDONED_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// How often the rates are measured.
-const SAMPLED: Duration = Duration::from_secs(1);
 /// A replaced generation is kept so long, for readers that are still in it.
 const RETIRED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
@@ -50,6 +47,7 @@ pub struct LiveRunner {
     rates: Arc<Mutex<Rates>>,
     size: Arc<StepSize>,
     reached: watch::Sender<Reached>,
+    lag: watch::Sender<Duration>,
 }
 
 /// How far this process has folded each live projection; what other processes fold does not show here.
@@ -80,6 +78,7 @@ impl LiveRunner {
             standing: Arc::default(),
             rebuilds: Rebuilds::new(Arc::clone(&store), projections::all()),
             reached: watch::Sender::default(),
+            lag: watch::Sender::default(),
             rates: Arc::default(),
             size: Arc::new(StepSize::beginning_with(FIRST_STEP)),
             store,
@@ -91,7 +90,13 @@ impl LiveRunner {
         self.reached.subscribe()
     }
 
-    /// RebuildLocks the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// For how long the oldest event has waited that is not in every view yet, as of the last look; a view that stands still does not
+    /// count.
+    pub fn lag(&self) -> watch::Receiver<Duration> {
+        self.lag.subscribe()
+    }
+
+    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
     /// writer and the same processors.
     ///
     /// # Errors
@@ -127,19 +132,26 @@ impl LiveRunner {
         tokio::join!(self.fold(tail, &shutdown), self.measure(&shutdown));
     }
 
-    /// Looks every second how far the projections are, whichever process folds them.
+    /// Looks again and again how far the projections are, whichever process folds them.
     async fn measure(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             // while the store is away there is nothing to measure, and folding says so
-            if let Ok(generations) = self.store.generations().await {
-                let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-                rates.note(&generations, Instant::now());
-            }
-            tokio::select! {
-                () = tokio::time::sleep(SAMPLED) => {}
-                () = shutdown.cancelled() => {}
-            }
+            let late = self.look().await.unwrap_or_default();
+            self.lag.send_replace(late);
+            let _ = shutdown
+                .run_until_cancelled(tokio::time::sleep_until(lag::next_look(late).into()))
+                .await;
         }
+    }
+
+    async fn look(&self) -> Result<Duration, StoreError> {
+        let generations = self.store.generations().await?;
+        let rates = {
+            let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            rates.note(&generations, Instant::now());
+            rates.clone()
+        };
+        lag::of_moving(&*self.store, self.projections, &generations, &rates).await
     }
 
     pub(super) fn rates(&self) -> Rates {
@@ -148,15 +160,7 @@ impl LiveRunner {
 
     async fn fold(&self, mut tail: watch::Receiver<Position>, shutdown: &CancellationToken) {
         let mut lead = None;
-        let mut flood = Flood::new(*tail.borrow(), Instant::now());
         while !shutdown.is_cancelled() {
-            if flood.goes_first(*tail.borrow(), Instant::now()) {
-                tokio::select! {
-                    () = tokio::time::sleep(*SPACING.start()) => {}
-                    () = shutdown.cancelled() => {}
-                }
-                continue;
-            }
             let begun = tokio::time::Instant::now();
             let pause = match self.work(&mut lead, shutdown).await {
                 Ok(()) if lead.is_some() => POLL,

@@ -1,0 +1,50 @@
+//! One view, folded by cqrs-es' `GenericQuery` with each append: which domains an order has, and how many mailboxes each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cqrs_es::persist::GenericQuery;
+use cqrs_es::{EventEnvelope, Query, View};
+use postgres_es::PostgresViewRepository;
+use serde::{Deserialize, Serialize};
+use sqlx::postgres::PgPool;
+
+use crate::order::{Order, OrderEvent};
+
+/// From the `db/init.sql` of postgres-es.
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS order_view (
+    view_id text                        NOT NULL,
+    version bigint CHECK (version >= 0) NOT NULL,
+    payload json                        NOT NULL,
+    PRIMARY KEY (view_id)
+)";
+
+/// An order as a reader sees it.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct OrderView {
+    user_id: Option<String>,
+    mailboxes: BTreeMap<String, usize>,
+    renewals: usize,
+}
+
+impl View<Order> for OrderView {
+    fn update(&mut self, event: &EventEnvelope<Order>) {
+        match &event.payload {
+            OrderEvent::MailboxesAssigned(webhook) => {
+                self.user_id = Some(webhook.user().to_owned());
+                self.mailboxes.extend(webhook.domains());
+            }
+            OrderEvent::SubscriptionRenewed(_) => self.renewals += 1,
+        }
+    }
+}
+
+/// The query that keeps the view, and its table.
+pub(crate) async fn query(pool: &PgPool) -> anyhow::Result<Box<dyn Query<Order>>> {
+    sqlx::query(TABLE).execute(pool).await?;
+    let repository = PostgresViewRepository::<OrderView, Order>::new("order_view", pool.clone());
+    let mut query = GenericQuery::new(Arc::new(repository));
+    // it would be ignored otherwise, and the figure be that of a view which is not kept
+    query.use_error_handler(Box::new(|error| panic!("the view could not be written: {error}")));
+    Ok(Box::new(query))
+}
