@@ -324,7 +324,7 @@ async fn a_fold_that_panics_late_in_a_rebuild_parks_its_row_as_it_was_before(dat
     let none = CancellationToken::new();
     let limits = Limits {
         time: Duration::from_secs(3_600),
-        ..Limits::default()
+        ..Limits::REBUILD
     };
     runner::rebuild_within(&limits, &store, &[counts as &dyn AnyProjection], |_| {}, &none)
         .await

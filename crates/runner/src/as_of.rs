@@ -11,8 +11,8 @@ use jiff::tz::TimeZone;
 use projections::{AnyProjection, Origin};
 
 use super::RunError;
-use super::advance::fold_row;
 use super::erased::ErasedPositions;
+use super::step::fold_row;
 use store::clock;
 use store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::RunError;
 use super::rebuild::{By, begin, rebuild_by};
 use super::rebuild_locks::{RebuildLock, RebuildLocks};
-use super::wide::Limits;
+use super::step::Limits;
 use store::clock;
 use store::{Generation, GenerationState, Store, StoreError};
 
@@ -152,7 +152,7 @@ impl Rebuilds {
         }
     }
 
-    /// RebuildLocks the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
+    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
     /// writer and the same processors.
     ///
     /// # Errors
@@ -196,7 +196,7 @@ impl Rebuilds {
     ) {
         let rebuilt = rebuild_by(
             By::Service,
-            &Limits::default(),
+            &Limits::REBUILD,
             &self.store,
             &projections,
             |_| {},

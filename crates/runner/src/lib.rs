@@ -2,8 +2,8 @@
 //!
 //! Layout
 //! - `accounts`: mailboxes as they stood at an earlier moment
-//! - `advance`: one step: read events, fold them, write rows and checkpoint in one transaction
-//! - `prefetch`: the events of the next step, read while the one before is folded
+//! - `step`: one step, whoever takes it: read events, fold them, write rows and checkpoint in one transaction
+//! - `pages`: the events of a step, read when they are needed or ahead of that
 //! - `as_of`: one row as it stood at an earlier moment
 //! - `rebuild_locks`: which projections this process is rebuilding
 //! - `erased`: what is taken back of a row as it stood, since somebody was erased
@@ -15,14 +15,10 @@
 //! - `parked`: trying again what could not be folded
 //! - `rates`: how fast checkpoints move
 //! - `snapshots`: all rows as they stood at an earlier moment
-//! - `step_size`: how many events are folded at once
 //! - `status`: how the projections are doing
-//! - `seen`: which rows a generation may have
-//! - `wide`: the steps of a rebuild, which hold their rows in memory while they fold page after page
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod accounts;
-mod advance;
 mod as_of;
 mod auto_rebuild;
 mod diff;
@@ -30,16 +26,14 @@ mod erased;
 mod lag;
 mod live;
 mod pace;
+mod pages;
 mod parked;
-mod prefetch;
 mod rates;
 mod rebuild;
 mod rebuild_locks;
-mod seen;
 mod snapshots;
 mod status;
-mod step_size;
-mod wide;
+mod step;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
@@ -52,7 +46,7 @@ pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};
 pub use snapshots::Snapshots;
 pub use status::lag_seconds;
 pub use status::{Health, Status, statuses, statuses_with_rates};
-pub use wide::Limits;
+pub use step::Limits;
 
 use store::StoreError;
 

@@ -11,16 +11,13 @@ use projections::AnyProjection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::advance::{Step, Target, advance};
 use super::auto_rebuild::{AutoRebuild, LockedRebuild, NotNow, Rebuilds};
 use super::rates::Rates;
-use super::step_size::StepSize;
+use super::step::{Limits, Stepped, Target, advance};
 use super::{RunError, lag, snapshots};
 use store::clock;
 use store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
 
-/// Events of the first step.
-const FIRST_STEP: u32 = 250;
 /// How soon events of other processes are noticed.
 const POLL: Duration = Duration::from_millis(250);
 /// Steps of newly appended events begin so far apart at least, and at most: under load each folds many events, which costs
@@ -45,7 +42,6 @@ pub struct LiveRunner {
     pub(super) standing: Arc<Mutex<HashMap<&'static str, (Position, Instant)>>>,
     pub(super) rebuilds: Rebuilds,
     rates: Arc<Mutex<Rates>>,
-    size: Arc<StepSize>,
     reached: watch::Sender<Reached>,
     lag: watch::Sender<Duration>,
 }
@@ -80,7 +76,6 @@ impl LiveRunner {
             reached: watch::Sender::default(),
             lag: watch::Sender::default(),
             rates: Arc::default(),
-            size: Arc::new(StepSize::beginning_with(FIRST_STEP)),
             store,
         }
     }
@@ -237,7 +232,10 @@ impl LiveRunner {
                     && generation.state == GenerationState::Live
                     && generation.version == projection.version()
                 {
-                    let target = Target::new(*projection, generation);
+                    let target = Target {
+                        projection: *projection,
+                        generation,
+                    };
                     by_position.entry(target.generation.position).or_default().push(target);
                 }
             }
@@ -255,11 +253,11 @@ impl LiveRunner {
     /// One step of projections that stand at the same position: together, or one by one if one of them fails. Tells
     /// whether there may well be more to fold.
     async fn step(&self, targets: &mut [Target], fence: Fence) -> Result<bool, RunError> {
-        match advance(&*self.store, targets, &self.size, None, Some(fence)).await {
+        match advance(&*self.store, targets, &Limits::LIVE, None, Some(fence)).await {
             Ok(step) => {
                 self.note(targets, None);
                 Ok(match step {
-                    Step::Advanced { more } => {
+                    Stepped::Advanced { more } => {
                         self.reached.send_modify(|Reached(reached)| {
                             reached.extend(
                                 targets
@@ -269,8 +267,8 @@ impl LiveRunner {
                         });
                         more
                     }
-                    Step::Overtaken => true,
-                    Step::UpToDate => false,
+                    Stepped::Overtaken => true,
+                    Stepped::UpToDate => false,
                 })
             }
             Err(error) if error.is_its_own() && targets.len() > 1 => {

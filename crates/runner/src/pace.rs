@@ -7,7 +7,7 @@ use aggregates::Position;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::step_size::StepSize;
+use super::step::Limits;
 use store::{Store, StoreError};
 
 /// How long it is looked at the beginning whether events come in.
@@ -87,8 +87,11 @@ impl Pace {
     }
 
     /// How large a step may be.
-    pub(super) fn size(&self) -> StepSize {
-        StepSize::beginning_with(self.events)
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            events: self.events as usize,
+            ..Limits::REBUILD
+        }
     }
 
     /// Rests after a step that took so long and has come so far, and learns from it how large the next one may be.

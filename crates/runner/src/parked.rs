@@ -4,8 +4,8 @@ use aggregates::{Position, Recorded};
 use projections::AnyProjection;
 
 use super::RunError;
-use super::advance::fold_as_far_as_possible;
 use super::as_of::history;
+use super::step::{fold_as_far_as_possible, keys};
 use store::{Advance, EventQuery, Generation, GenerationState, Parked, ParkedRow, RowChange, Store, StoreError};
 
 /// What came of a retry.
@@ -135,7 +135,7 @@ async fn since(
         after = last.position;
         for stored in page.iter().filter(|stored| stored.position <= until) {
             let event = stored.to_recorded()?;
-            if super::advance::keys(projection, &event)?
+            if keys(projection, &event)?
                 .iter()
                 .any(|touched| touched == key)
             {

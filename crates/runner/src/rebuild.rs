@@ -11,15 +11,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::RunError;
-use super::advance::{Prepared, Step, Target, advance};
 use super::pace::Pace;
-use super::step_size::StepSize;
-use super::wide::{Folding, Gathered, Limits};
+use super::pages::Pages;
+use super::step::{Limits, Step, Stepped, Target, advance, fold, reached};
 use store::tasks;
 use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 
-/// Events of the first step: many, since nobody waits for a single one.
-const FIRST_STEP: u32 = 5_000;
 /// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
 const HELD_PAUSE: Duration = Duration::from_secs(2);
 /// How often a check follows live rows that move on.
@@ -84,7 +81,7 @@ pub async fn rebuild(
     progress: impl FnMut(Progress) + Send,
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
-    rebuild_within(&Limits::default(), store, projections, progress, shutdown).await
+    rebuild_within(&Limits::REBUILD, store, projections, progress, shutdown).await
 }
 
 /// As [`rebuild`], in steps of another size.
@@ -111,15 +108,16 @@ pub(super) async fn rebuild_by(
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut targets = Vec::with_capacity(projections.len());
-    let head = store.head().await?.position;
     for projection in projections {
-        let generation = begin(&**store, *projection, by).await?;
-        targets.push(Target::to_fill(*projection, generation, head));
+        targets.push(Target {
+            generation: begin(&**store, *projection, by).await?,
+            projection: *projection,
+        });
     }
     let mut pace = Pace::begin(&**store).await?;
-    let mut folding = Folding::new(FIRST_STEP, limits, shutdown);
+    let mut pages: Option<Pages> = None;
     // the step that is folded and not written yet; the targets are moved on by it
-    let mut under_way: Option<Prepared> = None;
+    let mut under_way: Option<Step> = None;
     loop {
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
@@ -127,15 +125,15 @@ pub(super) async fn rebuild_by(
         pace.look(&**store).await?;
         let (held, begun) = (pace.is_held(), Instant::now());
         if held && under_way.is_none() {
-            folding.begin_anew();
-            let stepped = advance(&**store, &mut targets, &pace.size(), None, None).await;
+            pages = None;
+            let stepped = advance(&**store, &mut targets, &pace.limits(), None, None).await;
             match undisturbed(&**store, stepped.map(Some), &targets).await? {
-                Some(Step::Advanced { more: true }) => {
+                Some(Stepped::Advanced { more: true }) => {
                     report(&**store, &targets, &mut progress).await?;
                     pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
                 }
                 // events come in all the time: at the end the switch is tried before there are new ones
-                Some(Step::Advanced { more: false } | Step::UpToDate) => {
+                Some(Stepped::Advanced { more: false } | Stepped::UpToDate) => {
                     report(&**store, &targets, &mut progress).await?;
                     targets = finish(&**store, targets, by, shutdown).await?;
                     if targets.is_empty() {
@@ -143,25 +141,27 @@ pub(super) async fn rebuild_by(
                     }
                     pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
                 }
-                Some(Step::Overtaken) | None => targets = reload(&**store, targets, by).await?,
+                Some(Stepped::Overtaken) | None => targets = reload(&**store, targets, by).await?,
             }
             continue;
         }
         // the next step is folded while the one before is written
         let before = under_way
             .as_ref()
-            .map(|step| Arc::clone(&step.steps))
+            .map(|step| Arc::clone(&step.advances))
             .unwrap_or_default();
         let write = write(store, &before);
         let more = under_way.as_ref().is_none_or(|step| step.more);
         let fold = async {
-            Ok(match more {
-                // what is written is the last large step
-                true if held => Ok(Gathered::NotAtOnce),
-                true => folding.next(store, &targets, &before).await,
-                // close to the end: it may come in faster than it can be read, so the switch is tried first
-                false => Ok(Gathered::Nothing),
-            })
+            // what is written is the last large step, or close to the end: events may come in faster than they can be read, so the switch
+            // is tried first
+            if held || !more {
+                return Ok(Ok(None));
+            }
+            let pages = pages.get_or_insert_with(|| Pages::ahead(store, reached(&targets), limits.page));
+            let folded = fold(&**store, &targets, pages, limits, &before);
+            // what is folded when it is cut short would not be written any more
+            Ok(shutdown.run_until_cancelled(folded).await.unwrap_or(Ok(None)))
         };
         // a step that was not written is known at once: what is folded on top of it is of no use
         let write = async {
@@ -177,7 +177,7 @@ pub(super) async fn rebuild_by(
         };
         let Some(next) = undisturbed(&**store, result, &targets).await? else {
             (targets, under_way) = (reload(&**store, targets, by).await?, None);
-            folding.begin_anew();
+            pages = None;
             continue;
         };
         if !before.is_empty() {
@@ -186,28 +186,17 @@ pub(super) async fn rebuild_by(
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
         }
-        under_way = match next {
-            Gathered::Step(next) => {
-                next.move_on(&mut targets);
-                Some(next)
+        if let Some(next) = &next {
+            next.move_on(&mut targets);
+        } else if !held {
+            targets = finish(&**store, targets, by, shutdown).await?;
+            pages = None;
+            if targets.is_empty() {
+                return Ok(());
             }
-            Gathered::NotAtOnce => None,
-            Gathered::Nothing => {
-                targets = finish(&**store, targets, by, shutdown).await?;
-                folding.begin_anew();
-                if targets.is_empty() {
-                    return Ok(());
-                }
-                None
-            }
-        };
+        }
+        under_way = next;
     }
-}
-
-/// How far the targets are, all of them.
-fn reached(targets: &[Target]) -> Position {
-    let positions = targets.iter().map(|target| target.generation.position);
-    positions.min().unwrap_or_default()
 }
 
 /// Tells how far the targets are.
@@ -317,16 +306,13 @@ async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generatio
 /// since a check elsewhere had made it and has dropped it, begins anew.
 async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<Target>, RunError> {
     let mut reloaded = Vec::with_capacity(targets.len());
-    for Target {
-        projection, generation, ..
-    } in targets
-    {
+    for Target { projection, generation } in targets {
         let generation = match current(store, &generation).await? {
             Some(found) => found,
             None => begin(store, projection, by).await?,
         };
         if generation.state == GenerationState::Building {
-            reloaded.push(Target::new(projection, generation));
+            reloaded.push(Target { projection, generation });
         }
     }
     Ok(reloaded)
@@ -372,8 +358,7 @@ pub async fn check(
         if !before.iter().any(same) {
             made = Some(generation.generation);
         }
-        let head = store.head().await?.position;
-        let mut targets = [Target::to_fill(projection, generation, head)];
+        let mut targets = [Target { projection, generation }];
         let result = compare(store, &mut targets, &mut progress, shutdown).await;
         let [Target { generation, .. }] = &targets;
         match result {
@@ -402,7 +387,6 @@ async fn compare(
 ) -> Result<Option<Checked>, RunError> {
     let projection = targets[0].projection;
     let (name, version) = (projection.name(), projection.version());
-    let size = StepSize::beginning_with(FIRST_STEP);
     let live = loop {
         if shutdown.is_cancelled() {
             return Err(RunError::Cancelled);
@@ -416,15 +400,15 @@ async fn compare(
         if live.version != version {
             return Err(RunError::OtherVersion(name, live.version, version));
         }
-        let step = advance(store, targets, &size, Some(live.position), None).await?;
+        let step = advance(store, targets, &Limits::REBUILD, Some(live.position), None).await?;
         progress(Progress {
             position: targets[0].generation.position,
             head: live.position,
         });
         match step {
-            Step::UpToDate => break live,
-            Step::Advanced { .. } => {}
-            Step::Overtaken => return Ok(None),
+            Stepped::UpToDate => break live,
+            Stepped::Advanced { .. } => {}
+            Stepped::Overtaken => return Ok(None),
         }
     };
     let rebuilt = &targets[0].generation;

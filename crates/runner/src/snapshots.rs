@@ -16,14 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::RunError;
-use super::advance::{Step, Target, advance};
 use super::pace::Pace;
-use super::step_size::StepSize;
+use super::step::{Limits, Stepped, Target, advance};
 use store::clock;
 use store::{Generation, GenerationState, Store, StoreError};
 
-/// Events of the first step.
-const FIRST_STEP: u32 = 1_000;
 /// How many snapshots of a projection are kept; the oldest goes when there are more.
 const KEPT: usize = 4;
 /// How many more of a projection may be there that are being folded, or wait to be dropped; then nobody gets another one.
@@ -152,10 +149,7 @@ impl Snapshots {
         }
         folded?;
         let mut snapshots = Vec::with_capacity(targets.len());
-        for Target {
-            generation, projection, ..
-        } in targets
-        {
+        for Target { generation, projection } in targets {
             self.store.index_generation(&generation, projection.columns()).await?;
             self.store.set_state(&generation, GenerationState::Snapshot).await?;
             self.keep_the_newest(projection).await?;
@@ -185,10 +179,7 @@ impl Snapshots {
                 .iter()
                 .filter(|kept| is_snapshot_of(kept, projection) && kept.position < position);
             let nearest = before.max_by_key(|kept| kept.position);
-            targets.push(match nearest {
-                Some(_) => Target::new(projection, generation),
-                None => Target::to_fill(projection, generation, position),
-            });
+            targets.push(Target { projection, generation });
             if let (Some(nearest), Some(target)) = (nearest, targets.last_mut()) {
                 if let Err(error) = self.store.copy_snapshot(nearest, &target.generation, columns).await {
                     // it may have been let go meanwhile
@@ -201,17 +192,15 @@ impl Snapshots {
             }
         }
         let mut pace = Pace::of(&*self.store).await?;
-        let size = StepSize::beginning_with(FIRST_STEP);
         while targets.iter().any(|target| target.generation.position < position) {
             if self.shutdown.is_cancelled() {
                 return Err(RunError::Cancelled);
             }
             pace.look(&*self.store).await?;
             let (held, begun) = (pace.is_held(), Instant::now());
-            let (small, until) = (pace.size(), Some(position));
-            let size = if held { &small } else { &size };
-            let step = advance(&*self.store, targets, size, until, None).await?;
-            if !matches!(step, Step::Advanced { .. }) {
+            let limits = if held { pace.limits() } else { Limits::REBUILD };
+            let step = advance(&*self.store, targets, &limits, Some(position), None).await?;
+            if !matches!(step, Stepped::Advanced { .. }) {
                 // nobody else writes it: it can only be gone, or the log is shorter than it was
                 return Err(RunError::Disturbed);
             }

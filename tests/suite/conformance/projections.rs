@@ -272,7 +272,7 @@ async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(databa
     // every portion that is folded in memory is enough for a step
     let limits = Limits {
         rows: 500,
-        ..Limits::default()
+        ..Limits::REBUILD
     };
     runner::rebuild_within(&limits, &store, projections::all(), |_| steps += 1, &none)
         .await

@@ -1,0 +1,422 @@
+//! One step of some projections, the only way in which events become rows: pages of events are folded into rows that are held in
+//! memory, and each row is written once, with the checkpoints, in one transaction. Live views, rebuilds, checks and snapshots differ
+//! in their limits alone.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aggregates::{Position, Recorded};
+use futures_util::future::try_join_all;
+use projections::{AnyProjection, Folded, Keys, OpenRow};
+
+use super::RunError;
+use super::as_of::history;
+use super::pages::Pages;
+use store::{Advance, Fence, Generation, Parked, RowChange, Store, StoreError};
+
+/// When a step ends: with the first page of events that goes beyond one of these.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Events of a page.
+    pub page: u32,
+    /// Events.
+    pub events: usize,
+    /// Rows that are held.
+    pub rows: usize,
+    /// Stored views that are read, in bytes.
+    pub documents: usize,
+    /// What rows are told, in bytes of JSON: the facts of an event, for each row that it touches. Rows hardly grow by more.
+    pub facts: usize,
+    /// How long it is folded. What a rebuild has not written yet is lost when it is cut short, and a process that sees none of its
+    /// steps for ten seconds takes it for abandoned.
+    pub time: Duration,
+}
+
+impl Limits {
+    /// For rows that somebody waits for: a step is over within a fraction of a second.
+    pub const LIVE: Self = Self {
+        page: 1_000,
+        events: 10_000,
+        rows: 10_000,
+        documents: 8 << 20,
+        facts: 32 << 20,
+        time: Duration::from_millis(250),
+    };
+
+    /// For rows that nobody reads yet: a subscription that is renewed every month for years touches its row with every one of its
+    /// events, and is written once for many of them.
+    pub const REBUILD: Self = Self {
+        page: 1_000,
+        events: usize::MAX,
+        rows: 100_000,
+        documents: 32 << 20,
+        facts: 128 << 20,
+        time: Duration::from_secs(6),
+    };
+}
+
+/// A projection and the generation that is moved on.
+pub(super) struct Target {
+    pub(super) projection: &'static dyn AnyProjection,
+    pub(super) generation: Generation,
+}
+
+/// What a step came to.
+pub(super) enum Stepped {
+    /// The checkpoints were moved.
+    Advanced {
+        /// Whether there may well be more to fold.
+        more: bool,
+    },
+    /// There was nothing to fold.
+    UpToDate,
+    /// Another process moved a checkpoint first; nothing was written.
+    Overtaken,
+}
+
+/// What is folded and not written yet.
+pub(super) struct Step {
+    /// Shared with the task that writes them.
+    pub(super) advances: Arc<[Advance]>,
+    /// The new checkpoint of all targets that were behind it.
+    to: Position,
+    /// Whether there may well be more to fold.
+    pub(super) more: bool,
+}
+
+impl Step {
+    /// Moves the targets to where they are once it is written.
+    pub(super) fn move_on(&self, targets: &mut [Target]) {
+        for Target { generation, .. } in targets {
+            generation.position = generation.position.max(self.to);
+        }
+    }
+}
+
+/// Moves every target on by one step, none of them beyond `until`, as long as the lease is held that it is done `under`.
+///
+/// # Errors
+/// [`RunError`] if the store fails or it cannot be told which rows an event touches; nothing is written then.
+pub(super) async fn advance(
+    store: &dyn Store,
+    targets: &mut [Target],
+    limits: &Limits,
+    until: Option<Position>,
+    under: Option<Fence>,
+) -> Result<Stepped, RunError> {
+    let mut pages = Pages::after(reached(targets), limits.page.min(u32::try_from(limits.events).unwrap_or(u32::MAX)), until);
+    let Some(step) = fold(store, targets, &mut pages, limits, &[]).await? else {
+        return Ok(Stepped::UpToDate);
+    };
+    if !store.advance(&step.advances, under).await? {
+        return Ok(Stepped::Overtaken);
+    }
+    step.move_on(targets);
+    Ok(Stepped::Advanced { more: step.more })
+}
+
+/// How far the targets are, all of them.
+pub(super) fn reached(targets: &[Target]) -> Position {
+    let positions = targets.iter().map(|target| target.generation.position);
+    positions.min().unwrap_or_default()
+}
+
+/// Folds pages of events until the step is full or the log ends; none if there is nothing to fold. `before` is the step that the
+/// targets have been moved on by and that is still being written: its rows count as if they were there.
+///
+/// # Errors
+/// As [`advance`].
+pub(super) async fn fold(
+    store: &dyn Store,
+    targets: &[Target],
+    pages: &mut Pages,
+    limits: &Limits,
+    before: &[Advance],
+) -> Result<Option<Step>, RunError> {
+    let begun = Instant::now();
+    let mut rows: Vec<Rows<'_>> = targets.iter().map(|target| Rows::new(target, before)).collect();
+    let (mut to, mut more, mut events, mut facts) = (None, false, 0, 0);
+    while let Some(page) = pages.next(store).await? {
+        let touched = try_join_all(rows.iter_mut().map(|rows| rows.fold(store, &page.events))).await?;
+        to = page.events.last().map(|event| event.position);
+        events += page.events.len();
+        facts += page.facts / page.events.len().max(1) * touched.iter().sum::<usize>();
+        more = page.more;
+        let sum = |of: fn(&Rows<'_>) -> usize| rows.iter().map(of).sum::<usize>();
+        let is_full = events >= limits.events
+            || sum(|rows| rows.held.len()) >= limits.rows
+            || sum(|rows| rows.documents) >= limits.documents
+            || facts >= limits.facts
+            || begun.elapsed() >= limits.time;
+        if is_full || !more {
+            break;
+        }
+    }
+    let Some(to) = to else { return Ok(None) };
+    let behind = rows.into_iter().filter(|rows| rows.target.generation.position < to);
+    let advances = try_join_all(behind.map(|rows| rows.close(store, to))).await?;
+    Ok(Some(Step {
+        advances: advances.into(),
+        to,
+        more,
+    }))
+}
+
+/// The rows of one target that a step touches.
+struct Rows<'s> {
+    target: &'s Target,
+    /// The step of this target that is still being written.
+    before: Option<&'s Advance>,
+    held: HashMap<String, Row>,
+    /// Rows that were parked before, whose events are skipped.
+    skipped: BTreeSet<String>,
+    /// Rows that cannot be folded any further, from this step on: as they were before the event in question.
+    parked: BTreeMap<String, (Option<RowChange>, Parked)>,
+    /// The stored views that were read, in bytes.
+    documents: usize,
+    turn: Turn,
+}
+
+struct Row {
+    open: Box<dyn OpenRow>,
+    is_new: bool,
+}
+
+impl<'s> Rows<'s> {
+    fn new(target: &'s Target, before: &'s [Advance]) -> Self {
+        Self {
+            target,
+            before: before.iter().find(|step| step.from.name == target.generation.name),
+            held: HashMap::new(),
+            skipped: BTreeSet::new(),
+            parked: BTreeMap::new(),
+            documents: 0,
+            turn: Turn::default(),
+        }
+    }
+
+    /// Folds events into the rows that they touch, and tells how many times that was one.
+    async fn fold(&mut self, store: &dyn Store, events: &[Recorded]) -> Result<usize, RunError> {
+        let mut count = 0;
+        let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
+        let position = self.target.generation.position;
+        for event in events.iter().filter(|event| event.position > position) {
+            for key in keys(self.target.projection, event)? {
+                count += 1;
+                if self.held.contains_key(&key) {
+                    self.apply(store, &key, event).await?;
+                } else if !self.skipped.contains(&key) && !self.parked.contains_key(&key) {
+                    touched.entry(key).or_default().push(event);
+                }
+            }
+        }
+        let (keys, events): (Vec<String>, Vec<Vec<&Recorded>>) = touched.into_iter().unzip();
+        let mut documents = self.look_up(store, &keys).await?;
+        for (key, events) in keys.into_iter().zip(events) {
+            if self.skipped.contains(&key) {
+                continue;
+            }
+            let document = documents.remove(&key);
+            let size = document.as_ref().map_or(0, String::len);
+            self.documents += size;
+            self.turn.take(size).await;
+            let projection = self.target.projection;
+            let open = caught(|| projection.open(&key, document.as_deref()));
+            match open.and_then(|open| open.map_err(|error| error.to_string())) {
+                Ok(open) => {
+                    let is_new = document.is_none();
+                    self.held.insert(key.clone(), Row { open, is_new });
+                    for event in events {
+                        if self.held.contains_key(&key) {
+                            self.apply(store, &key, event).await?;
+                        }
+                    }
+                }
+                // nothing is known of it, and nothing may be written over it
+                Err(error) => {
+                    let position = events.first().map_or(position, |event| event.position);
+                    self.park(None, Parked { key, position, error });
+                }
+            }
+        }
+        Ok(count)
+    }
+
+    /// Folds an event into a row that is held.
+    async fn apply(&mut self, store: &dyn Store, key: &str, event: &Recorded) -> Result<(), RunError> {
+        /// An event that is folded into a row in memory counts as so many bytes of documents.
+        const AN_EVENT: usize = 256;
+        self.turn.take(AN_EVENT).await;
+        let Some(row) = self.held.get_mut(key) else { return Ok(()) };
+        if caught(|| row.open.apply(key, event)).is_err() {
+            let is_new = self.held.remove(key).is_some_and(|row| row.is_new);
+            self.fold_again(store, key.to_owned(), is_new, event.position).await?;
+        }
+        Ok(())
+    }
+
+    /// Folds a row again whose fold has failed, from the events that it rests on: up to the first one that cannot be folded, at which
+    /// it is parked. So it is the same whatever the steps in which it was folded.
+    async fn fold_again(&mut self, store: &dyn Store, key: String, is_new: bool, until: Position) -> Result<(), RunError> {
+        let projection = self.target.projection;
+        let events = history(store, projection, &key, until).await?;
+        let events: Vec<&Recorded> = events.iter().collect();
+        let (change, parked) = fold_as_far_as_possible(projection, &key, None, &events);
+        let change = change.map(|change| RowChange { is_new, ..change });
+        let parked = parked.unwrap_or_else(|| Parked {
+            key,
+            position: until,
+            error: "it was folded in vain, and then not; its fold is not the same each time".to_owned(),
+        });
+        self.park(change, parked);
+        Ok(())
+    }
+
+    fn park(&mut self, change: Option<RowChange>, parked: Parked) {
+        let Parked { key, position, error } = &parked;
+        let projection = self.target.projection.name();
+        tracing::error!(projection, key, %position, error, "a row is parked");
+        metrics::counter!("warmledger_rows_parked_total", "projection" => projection).increment(1);
+        self.parked.insert(key.clone(), (change, parked));
+    }
+
+    /// The stored views of the rows with these keys, in order, that have one; notes which of them are parked.
+    async fn look_up(&mut self, store: &dyn Store, keys: &[String]) -> Result<HashMap<String, String>, StoreError> {
+        let generation = &self.target.generation;
+        let mut documents = HashMap::new();
+        if keys.is_empty() || generation.position == Position(0) {
+            return Ok(documents);
+        }
+        self.skipped.extend(store.parked_among(generation, keys).await?);
+        let just_parked = self.before.into_iter().flat_map(|step| &step.parked);
+        let asked = |key: &&String| keys.binary_search(key).is_ok();
+        self.skipped
+            .extend(just_parked.map(|parked| &parked.key).filter(asked).cloned());
+        let mut wanted = Vec::new();
+        for key in keys.iter().filter(|key| !self.skipped.contains(*key)) {
+            match self.before.and_then(|step| step.change(key)) {
+                Some(change) => documents.extend(change.document().map(|document| (key.clone(), document.to_owned()))),
+                None => wanted.push(key.clone()),
+            }
+        }
+        if !wanted.is_empty() {
+            documents.extend(store.documents(generation, &wanted).await?);
+        }
+        Ok(documents)
+    }
+
+    /// The step that writes the rows.
+    async fn close(mut self, store: &dyn Store, to: Position) -> Result<Advance, RunError> {
+        let mut rows: Vec<(String, Row)> = self.held.drain().collect();
+        rows.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let mut changes = Vec::with_capacity(rows.len());
+        for (key, row) in rows {
+            match caught(|| row.open.close(&key)) {
+                Ok(Ok(folded)) => {
+                    let change = change_to(&key, row.is_new, folded);
+                    self.turn.take(change.document().map_or(0, str::len)).await;
+                    changes.push(change);
+                }
+                Ok(Err(_)) | Err(_) => self.fold_again(store, key, row.is_new, to).await?,
+            }
+        }
+        let (parked_changes, parked): (Vec<_>, Vec<_>) = self.parked.into_values().unzip();
+        if !parked.is_empty() {
+            changes.extend(parked_changes.into_iter().flatten());
+            changes.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        }
+        Ok(Advance {
+            from: self.target.generation.clone(),
+            columns: self.target.projection.columns(),
+            to,
+            changes,
+            parked,
+            unparked: Vec::new(),
+            skipped: self.skipped.into_iter().collect(),
+        })
+    }
+}
+
+/// What was folded since others got their turn on the thread, in bytes of documents.
+#[derive(Default)]
+struct Turn(usize);
+
+impl Turn {
+    /// Takes note of so many more, and lets others have their turn if it is time.
+    async fn take(&mut self, bytes: usize) {
+        /// Folds so much before others get their turn, in bytes of documents.
+        const TURN: usize = 256 << 10;
+        self.0 += bytes;
+        if self.0 > TURN {
+            self.0 = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The rows that an event touches. If even that cannot be told, the projection stops.
+pub(super) fn keys(projection: &dyn AnyProjection, event: &Recorded) -> Result<Keys, RunError> {
+    caught(|| projection.keys(event)).map_err(|_| RunError::Keys {
+        projection: projection.name(),
+        position: event.position,
+    })
+}
+
+/// What a projection's code returns; a panic of it is an error like any other.
+fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|_| "the projection panicked; the log says where".to_owned())
+}
+
+/// Folds events into one row up to the first one that cannot be folded: the row before that event, unless that is as it was, and what
+/// is wrong.
+pub(super) fn fold_as_far_as_possible(
+    projection: &dyn AnyProjection,
+    key: &str,
+    document: Option<&str>,
+    events: &[&Recorded],
+) -> (Option<RowChange>, Option<Parked>) {
+    if let Ok(change) = fold_row(projection, key, document, events) {
+        return (Some(change), None);
+    }
+    let mut last: Option<RowChange> = None;
+    for event in events {
+        let document = last.as_ref().map_or(document, RowChange::document);
+        match fold_row(projection, key, document, &[event]) {
+            Ok(change) => last = Some(change),
+            Err(error) => {
+                let parked = Parked {
+                    key: key.to_owned(),
+                    position: event.position,
+                    error,
+                };
+                return (last, Some(parked));
+            }
+        }
+    }
+    (last, None)
+}
+
+/// Folds events into one row.
+pub(super) fn fold_row(
+    projection: &dyn AnyProjection,
+    key: &str,
+    document: Option<&str>,
+    events: &[&Recorded],
+) -> Result<RowChange, String> {
+    let folded = caught(|| projection.fold(key, document, events))?;
+    let folded = folded.map_err(|error| error.to_string())?;
+    Ok(change_to(key, false, folded))
+}
+
+fn change_to(key: &str, is_new: bool, folded: Folded) -> RowChange {
+    RowChange {
+        key: key.to_owned(),
+        is_new,
+        row: match folded {
+            Folded::Keep { document, row } => Some((document, row)),
+            Folded::Remove => None,
+        },
+    }
+}
