@@ -13,9 +13,8 @@ use aggregates::{
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::numbered;
-use crate::merge::Newest;
 use crate::stamp::Stamp;
-use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
+use crate::{Column, Keys, Kind, Origin, Projection, Row, Verdict};
 
 /// The projection.
 pub struct Accounts;
@@ -67,8 +66,9 @@ impl From<PersonalField> for Part {
 pub struct AccountView {
     /// The newest first; each holds what no newer one does.
     tellings: Vec<Telling>,
-    #[serde(default, skip_serializing_if = "Newest::is_none")]
-    home: Newest<Home>,
+    /// The newest event that tells what it is part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    home: Option<Stamp>,
 }
 
 /// What one event told of a mailbox and no newer one has told since.
@@ -76,7 +76,6 @@ pub struct AccountView {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Telling {
     stamp: Stamp,
-    position: Position,
     /// Its number among that event's mailboxes, from 0.
     index: u32,
     #[serde(default, skip_serializing_if = "Not::not")]
@@ -114,16 +113,13 @@ impl Telling {
 }
 
 /// What a mailbox is part of.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Home {
     /// Its domain.
     pub domain: Domain,
     /// The order that it came with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
     /// The subscription that pays for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
 }
 
@@ -134,6 +130,14 @@ pub struct Place {
     pub position: Position,
     /// The mailbox's number among that event's mailboxes, from 0.
     pub index: u32,
+}
+
+impl Home {
+    /// What an event tells of it. One event may put a mailbox into two domains: the greater counts, so that nothing depends on chance.
+    pub fn told_by(event: &Recorded, mailbox: &MailboxId) -> Option<Self> {
+        let told = told(event.order()?, mailbox.as_str());
+        told.into_iter().filter_map(|(_, _, home)| home).max()
+    }
 }
 
 impl AccountView {
@@ -152,7 +156,7 @@ impl AccountView {
         telling
             .take_while(move |telling| !std::mem::replace(&mut sure, !telling.may_be_blank))
             .map(|telling| Place {
-                position: telling.position,
+                position: telling.stamp.position(),
                 index: telling.index,
             })
     }
@@ -168,9 +172,9 @@ impl AccountView {
         there.collect()
     }
 
-    /// What it is part of, by the newest event that tells.
-    pub fn home(&self) -> Option<&Home> {
-        self.home.get()
+    /// The position of the newest event that tells what it is part of: [`Home::told_by`] reads it there.
+    pub fn home(&self) -> Option<Position> {
+        self.home.map(|stamp| stamp.position())
     }
 
     fn offer(&mut self, mut new: Telling) {
@@ -241,16 +245,9 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: u32 = 3;
-    /// `has_…` says that an event brought such a credential, and stays true once it is erased.
+    const VERSION: u32 = 4;
     const COLUMNS: &'static [Column] = &[
-        Column::new("mailbox_id", Kind::Text),
-        Column::new("domain", Kind::Text).nullable(),
-        Column::new("order_id", Kind::Text).nullable(),
-        Column::new("subscription_id", Kind::Text).nullable(),
-        Column::new("has_password", Kind::Boolean),
-        Column::new("has_app_password", Kind::Boolean),
-        Column::new("has_authenticator_secret", Kind::Boolean),
+        Column::key("mailbox_id"),
     ];
     type View = AccountView;
 
@@ -274,13 +271,12 @@ impl Projection for Accounts {
     fn apply(view: &mut AccountView, key: &str, event: &Recorded) -> Verdict {
         let stamp = Stamp::of(event);
         let told = event.order().map(|order| told(order, key)).unwrap_or_default();
-        // one event may put a mailbox into two domains: the greater counts, so that nothing depends on chance
-        view.home
-            .offer(&stamp, told.iter().filter_map(|(_, _, home)| home.as_ref()).max());
+        if told.iter().any(|(_, _, home)| home.is_some()) {
+            view.home = view.home.max(Some(stamp));
+        }
         for (index, parts, _) in told {
             view.offer(Telling {
                 stamp,
-                position: event.position,
                 index,
                 may_be_blank: event.order().is_some_and(may_be_blank),
                 parts,
@@ -289,20 +285,8 @@ impl Projection for Accounts {
         Verdict::Keep
     }
 
-    fn columns(view: &AccountView, key: &str) -> Row {
-        let home = view.home();
-        let has = |part| Value::Boolean(view.place(part).is_some());
-        vec![
-            key.into(),
-            home.map(|home| home.domain.as_str()).into(),
-            home.and_then(|home| home.order_id.as_ref()).map(OrderId::as_str).into(),
-            home.and_then(|home| home.subscription_id.as_ref())
-                .map(SubscriptionId::as_str)
-                .into(),
-            has(Part::Password),
-            has(Part::AppPassword),
-            has(Part::AuthenticatorSecret),
-        ]
+    fn columns(_: &AccountView, key: &str) -> Row {
+        vec![key.into()]
     }
 }
 
@@ -329,14 +313,7 @@ mod tests {
         assert_eq!(at(view, Part::AppPassword), Some((1, 1)));
         assert_eq!(at(view, Part::Email), Some((1, 1)));
         assert_eq!(at(accounts.view("M1"), Part::Password), Some((1, 0)));
-        accounts.then_columns(
-            "M2",
-            &[
-                ("domain", "a.com".into()),
-                ("order_id", "O1".into()),
-                ("has_password", true.into()),
-            ],
-        );
+        assert_eq!(view.home(), Some(Position(1)));
     }
 
     #[test]
@@ -347,7 +324,8 @@ mod tests {
         assert_eq!(at(first.view("M1"), Part::Password), Some((2, 0)));
         let second = given::<Accounts>([new, old]);
         assert_eq!(at(second.view("M1"), Part::Password), Some((1, 0)));
-        second.then_columns("M1", &[("domain", Value::Null), ("has_app_password", false.into())]);
+        assert_eq!(second.view("M1").home(), None);
+        assert_eq!(at(second.view("M1"), Part::AppPassword), None);
     }
 
     #[test]
@@ -385,14 +363,13 @@ mod tests {
 
     #[test]
     fn a_mailbox_made_by_itself_has_its_row() {
-        given::<Accounts>([created("E1", "M1", "O1", "a.com", "S1")]).then_columns(
-            "M1",
-            &[
-                ("domain", "a.com".into()),
-                ("subscription_id", "S1".into()),
-                ("has_authenticator_secret", true.into()),
-            ],
-        );
+        let created = created("E1", "M1", "O1", "a.com", "S1");
+        let accounts = given::<Accounts>([created.clone()]);
+        assert_eq!(accounts.view("M1").home(), Some(Position(1)));
+        assert_eq!(at(accounts.view("M1"), Part::AuthenticatorSecret), Some((1, 0)));
+        let home = Home::told_by(&created.at(Position(1)), &MailboxId::parse("M1").unwrap()).unwrap();
+        assert_eq!(home.domain.as_str(), "a.com");
+        assert_eq!(home.subscription_id.unwrap().as_str(), "S1");
     }
 
     #[test]

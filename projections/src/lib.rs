@@ -14,7 +14,7 @@
 //! - `document`: views as the JSON texts in which they are stored
 //! - `registry`: the list of all projections
 //! - `orders`: what became of each order
-//! - `order_domains`: the same, domain by domain
+//! - `order_domains`: the same, domain by domain, as a view in SQL
 //! - `mailboxes`: which mailboxes each domain has, and where their sealed parts are
 //! - `renewals`: the life of each subscription
 //! - `failures`: every failed domain of every failed webhook
@@ -51,6 +51,6 @@ pub mod testing;
 
 pub use any::{AnyProjection, FoldError, Folded, OpenRow};
 pub use assignment::DomainStatus;
-pub use projection::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
-pub use registry::{all, by_name};
+pub use projection::{Column, Keys, Kind, Origin, Projection, Row, SqlView, Value, Verdict};
+pub use registry::{all, by_name, views_of};
 pub use subscription::SubscriptionStatus;

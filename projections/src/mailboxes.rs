@@ -263,13 +263,13 @@ impl DomainView {
 
 impl Projection for Mailboxes {
     const NAME: &'static str = "mailboxes";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const COLUMNS: &'static [Column] = &[
-        Column::new("domain", Kind::Text),
-        Column::new("order_id", Kind::Text).indexed(),
+        Column::key("domain"),
+        Column::new("order_id", Kind::Text),
         Column::new("user_id", Kind::Text).nullable().indexed(),
         Column::new("service_provider", Kind::Text).nullable(),
-        Column::new("subscription_id", Kind::Text).nullable().indexed(),
+        Column::new("subscription_id", Kind::Text).nullable(),
         Column::new("mailbox_count", Kind::Integer),
         Column::new("expiry_date", Kind::Timestamp).nullable(),
         Column::new("first_recorded_at", Kind::Timestamp),

@@ -140,12 +140,12 @@ impl OrderView {
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
     const COLUMNS: &'static [Column] = &[
-        Column::new("order_id", Kind::Text),
+        Column::key("order_id"),
         Column::new("user_id", Kind::Text).nullable().indexed(),
         Column::new("service_provider", Kind::Text).nullable(),
-        Column::new("status", Kind::Text).indexed(),
+        Column::new("status", Kind::Text).indexed_unless("fulfilled"),
         Column::new("reason", Kind::Text).nullable(),
         Column::new("domain_count", Kind::Integer),
         Column::new("assigned_count", Kind::Integer),

@@ -161,8 +161,12 @@ pub struct Column {
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
+    /// Whether it is the row's key under another name: then it is not stored again.
+    pub is_key: bool,
     /// Whether it gets an index: the lists filter or sort by it.
     pub indexed: bool,
+    /// The value that nearly all rows have, which nobody looks for by it: rows with it are not in the index.
+    pub usual: Option<&'static str>,
     /// Whether it may be NULL.
     pub nullable: bool,
 }
@@ -173,14 +177,33 @@ impl Column {
         Self {
             name,
             kind,
+            is_key: false,
             indexed: false,
+            usual: None,
             nullable: false,
+        }
+    }
+
+    /// The row's key, under the name that a reader knows it by.
+    pub const fn key(name: &'static str) -> Self {
+        Self {
+            is_key: true,
+            ..Self::new(name, Kind::Text)
         }
     }
 
     /// The same with an index.
     pub const fn indexed(self) -> Self {
         Self { indexed: true, ..self }
+    }
+
+    /// The same with an index of the rows that have another value than this one, which nearly all have.
+    pub const fn indexed_unless(self, usual: &'static str) -> Self {
+        Self {
+            indexed: true,
+            usual: Some(usual),
+            ..self
+        }
     }
 
     /// The same, where NULL is allowed.
@@ -192,6 +215,19 @@ impl Column {
     pub fn accepts(&self, value: &Value) -> bool {
         value.kind().map_or(self.nullable, |kind| kind == self.kind)
     }
+}
+
+/// A stable SQL view over the rows of one projection, beside the one that has its name.
+#[derive(Clone, Copy, Debug)]
+pub struct SqlView {
+    /// Its name.
+    pub name: &'static str,
+    /// The projection.
+    pub of: &'static str,
+    /// Its query on PostgreSQL, with `{table}` for the table of rows.
+    pub postgres: &'static str,
+    /// The same on SQLite.
+    pub sqlite: &'static str,
 }
 
 /// The values of one row, in the order of its projection's columns.

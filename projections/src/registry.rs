@@ -4,13 +4,12 @@ use crate::access::Access;
 use crate::accounts::Accounts;
 use crate::any::{AnyProjection, TypeErased};
 use crate::{
-    failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::OrderDomains,
+    SqlView, failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::ORDER_DOMAINS,
     orders::Orders, renewals::Renewals,
 };
 
 static ALL: &[&dyn AnyProjection] = &[
     &TypeErased::<Orders>::new(),
-    &TypeErased::<OrderDomains>::new(),
     &TypeErased::<Mailboxes>::new(),
     &TypeErased::<Accounts>::new(),
     &TypeErased::<Renewals>::new(),
@@ -22,6 +21,13 @@ static ALL: &[&dyn AnyProjection] = &[
 /// All projections, in the order in which they are listed to people.
 pub fn all() -> &'static [&'static dyn AnyProjection] {
     ALL
+}
+
+static VIEWS: &[SqlView] = &[ORDER_DOMAINS];
+
+/// The SQL views over the rows of a projection, beside the one of its own name.
+pub fn views_of(projection: &str) -> impl Iterator<Item = &'static SqlView> {
+    VIEWS.iter().filter(move |view| view.of == projection)
 }
 
 /// The projection of that name.

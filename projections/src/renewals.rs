@@ -131,9 +131,9 @@ impl RenewalView {
 
 impl Projection for Renewals {
     const NAME: &'static str = "renewals";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const COLUMNS: &'static [Column] = &[
-        Column::new("subscription_id", Kind::Text),
+        Column::key("subscription_id"),
         Column::new("domain", Kind::Text).nullable().indexed(),
         Column::new("order_id", Kind::Text).nullable(),
         Column::new("user_id", Kind::Text).nullable().indexed(),
@@ -142,7 +142,7 @@ impl Projection for Renewals {
         Column::new("expiry_date", Kind::Timestamp).nullable(),
         Column::new("expiry_known", Kind::Boolean),
         Column::new("due", Kind::Timestamp).indexed(),
-        Column::new("status", Kind::Text).indexed(),
+        Column::new("status", Kind::Text).indexed_unless("active"),
         Column::new("auto_renew", Kind::Boolean).nullable(),
         Column::new("last_renewal", Kind::Timestamp).nullable(),
         Column::new("renewals", Kind::Integer),

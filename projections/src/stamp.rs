@@ -22,6 +22,11 @@ impl Stamp {
     pub(crate) fn of(event: &Recorded) -> Self {
         Self(event.happened_at(), event.order().map_or(0, rank), event.position)
     }
+
+    /// The event's position.
+    pub(crate) fn position(&self) -> Position {
+        self.2
+    }
 }
 
 /// What outranks what among events of one time, as the life of an order goes: a change outranks an assignment, a record's change

@@ -1,0 +1,12 @@
+SELECT orders.key AS order_id,
+       domain.key AS domain,
+       orders.user_id,
+       orders.service_provider,
+       CASE WHEN json_extract(domain.value, '$.assigned') THEN 'assigned' WHEN json_extract(domain.value, '$.failed') THEN 'failed' ELSE 'pending' END AS status,
+       json_extract(domain.value, '$.subscriptionId[1]') AS subscription_id,
+       coalesce(json_array_length(domain.value, '$.mailboxes'), 0) AS mailbox_count,
+       CASE WHEN json_extract(domain.value, '$.assigned') IS NULL THEN json_extract(domain.value, '$.reason[1]') END AS reason,
+       orders.first_recorded_at,
+       orders.last_recorded_at,
+       orders.first_position
+FROM {table} AS orders, json_each(orders.document, '$.domains') AS domain
