@@ -3,7 +3,8 @@
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
 
-use crate::{Mode, StoreError, mode};
+use crate::mode::{self, APPLIED, Applied};
+use crate::{Mode, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
@@ -17,7 +18,7 @@ pub(super) async fn prepare(connection: &mut PgConnection, mode: Mode) -> Result
     if mode != Mode::Migrate {
         return Ok(());
     }
-    for version in mode::missing(applied.as_deref(), &MIGRATIONS) {
+    for version in mode::missing(applied, &MIGRATIONS) {
         let run = MIGRATIONS.run_to(version, &mut *connection).await;
         run.map_err(|error| mode::failed(version, error))?;
     }
@@ -26,9 +27,12 @@ pub(super) async fn prepare(connection: &mut PgConnection, mode: Mode) -> Result
 }
 
 /// The migrations that the database has seen; none where there is no ledger.
-async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<i64>>, StoreError> {
-    let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version");
-    match found.fetch_all(connection).await.map_err(StoreError::from) {
+async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<Applied>>, StoreError> {
+    match sqlx::query_as(APPLIED)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::from)
+    {
         Err(error) if error.is_missing_table() => Ok(None),
         found => Ok(Some(found?)),
     }

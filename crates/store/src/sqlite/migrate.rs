@@ -4,7 +4,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Sqlite, Transaction};
 
-use crate::{Mode, StoreError, mode};
+use crate::mode::{self, APPLIED, Applied};
+use crate::{Mode, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
@@ -26,7 +27,7 @@ pub(super) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), Stor
     }
     let applied = applied(tx).await?;
     mode::check(applied.as_deref(), &MIGRATIONS, Mode::Migrate)?;
-    for version in mode::missing(applied.as_deref(), &MIGRATIONS) {
+    for version in mode::missing(applied, &MIGRATIONS) {
         let run = MIGRATIONS.run_to(version, &mut **tx).await;
         run.map_err(|error| mode::failed(version, error))?;
     }
@@ -35,9 +36,12 @@ pub(super) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), Stor
 }
 
 /// The migrations that the file has seen; none where there is no ledger.
-async fn applied(connection: &mut SqliteConnection) -> Result<Option<Vec<i64>>, StoreError> {
-    let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version");
-    match found.fetch_all(connection).await.map_err(StoreError::from) {
+async fn applied(connection: &mut SqliteConnection) -> Result<Option<Vec<Applied>>, StoreError> {
+    match sqlx::query_as(APPLIED)
+        .fetch_all(connection)
+        .await
+        .map_err(StoreError::from)
+    {
         Err(error) if error.is_missing_table() => Ok(None),
         found => Ok(Some(found?)),
     }

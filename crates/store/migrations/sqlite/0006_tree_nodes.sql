@@ -7,7 +7,12 @@ CREATE TABLE tree_nodes (
     PRIMARY KEY (level, number)
 ) STRICT, WITHOUT ROWID;
 
--- Its right edge: the roots of the perfect subtrees over the first tree_size events, the largest first. A log that was written
--- without a tree has a smaller tree_size than position, until it is caught up with at the next start.
-ALTER TABLE head ADD COLUMN tree_size INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE head ADD COLUMN frontier BLOB NOT NULL DEFAULT x'';
+CREATE TRIGGER tree_nodes_not_updated BEFORE UPDATE ON tree_nodes
+BEGIN
+    SELECT RAISE(ABORT, 'tree_nodes is immutable: UPDATE refused');
+END;
+
+CREATE TRIGGER tree_nodes_not_deleted BEFORE DELETE ON tree_nodes
+BEGIN
+    SELECT RAISE(ABORT, 'tree_nodes is immutable: DELETE refused');
+END;

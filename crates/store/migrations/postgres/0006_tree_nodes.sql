@@ -7,8 +7,5 @@ CREATE TABLE tree_nodes (
     PRIMARY KEY (level, number)
 );
 
--- Its right edge: the roots of the perfect subtrees over the first tree_size events, the largest first. A log that was written
--- without a tree has a smaller tree_size than position, until it is caught up with at the next start.
-ALTER TABLE head
-    ADD COLUMN tree_size bigint NOT NULL DEFAULT 0,
-    ADD COLUMN frontier  bytea  NOT NULL DEFAULT '';
+CREATE TRIGGER tree_nodes_immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON tree_nodes
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_proof();

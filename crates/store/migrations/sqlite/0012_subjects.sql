@@ -1,3 +1,12 @@
+-- Subjects that are under legal hold or were erased, with the position of the event that did it. The constraint refuses to erase a
+-- subject that is held.
+CREATE TABLE subjects (
+    subject   TEXT PRIMARY KEY,
+    held_at   INTEGER,
+    erased_at INTEGER,
+    CONSTRAINT subjects_held_not_erased CHECK (held_at IS NULL OR erased_at IS NULL OR erased_at < held_at)
+) STRICT, WITHOUT ROWID;
+
 -- What an event says of a subject becomes true in the same step as it is recorded, whoever records it: an erasure
 -- destroys the data key.
 CREATE TRIGGER events_erase_subjects AFTER INSERT ON events WHEN NEW.type = 'SubjectErased'
