@@ -209,10 +209,8 @@ async fn dump_of_sqlite(raw: &Raw) -> String {
     let mut statements = raw.texts(&made("= 'table'")).await;
     let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
     for table in raw.texts(tables).await {
-        let columns = raw.texts(&format!(
-            "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')"
-        ));
-        let values = columns.await.join(" || ', ' || ");
+        let columns = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
+        let values = raw.texts(&columns).await.join(" || ', ' || ");
         let rows = format!("SELECT 'INSERT INTO {table} VALUES (' || {values} || ')' FROM {table}");
         statements.extend(raw.texts(&rows).await);
     }
