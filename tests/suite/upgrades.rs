@@ -1,52 +1,222 @@
-//! A ledger of an earlier version: what changes under it when a new one starts, and what does not.
+//! The ledgers of released versions, frozen as SQL text under `tests/frozen/`: this version opens, migrates, verifies and rebuilds them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 
 use crate::cli::program::Program;
-use crate::support::child::ChildService;
-use crate::support::log::all_events;
+use crate::erasure::{assignment, erase};
+use crate::on_both_stores;
+use crate::support::log::{live_equals_rebuilt, sound_log};
 use crate::support::raw::Raw;
 use crate::support::{Database, fixture};
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn facts_that_were_kept_as_json_are_the_same_text() {
-    let database = Database::postgres().await;
-    let service = database.service().await;
-    service.send(fixture("prewarmup.order.success.json")).await;
-    service.send(fixture("subscription.renewing.json")).await;
-    service.stop().await;
-    let before = all_events(&*database.store().await).await;
-    let raw = Raw::connect(&database).await;
-    // as it was before migration 36, but for the function that appends and what came in since
-    raw.execute(
-        "ALTER TABLE events ALTER COLUMN facts TYPE json USING facts::json;
-         DELETE FROM _sqlx_migrations WHERE version IN (36, 37)",
-    )
-    .await;
+on_both_stores! {
+    ledgers_of_released_versions_are_opened_verified_and_rebuilt,
+    a_ledger_from_before_the_first_release_is_refused,
+}
 
-    let mut child = ChildService::start(&database).await;
-    assert!(child.log().contains("of an earlier version"), "{}", child.log());
-    assert!(child.terminate().await.success());
+/// What the frozen ledgers are sealed and signed with: no secret, anybody can read it here.
+const KEYS: [(&str, &str); 2] = [
+    (
+        "master.key",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    ),
+    (
+        "ledger-signing.key",
+        "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210",
+    ),
+];
+/// Webhooks that the frozen ledgers hold, beside those of a user who was erased.
+const WEBHOOKS: [&str; 4] = [
+    "prewarmup.order.success.json",
+    "domain.order.success.json",
+    "subscription.renewing.json",
+    "unknown.future.event.json",
+];
+
+fn frozen() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/frozen")
+}
+
+fn file_of(database: &Database) -> &'static str {
+    if database.is_postgres() {
+        "postgres.sql"
+    } else {
+        "sqlite.sql"
+    }
+}
+
+fn put_keys(database: &Database) {
+    for (name, text) in KEYS {
+        let path = database.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        fs::set_permissions(&path, mode).unwrap();
+    }
+}
+
+async fn ledgers_of_released_versions_are_opened_verified_and_rebuilt(database: Database) {
+    for version in fs::read_dir(frozen()).unwrap() {
+        let path = version.unwrap().path().join(file_of(&database));
+        if path.exists() {
+            let fresh = match database.is_postgres() {
+                true => Database::postgres().await,
+                false => Database::sqlite(),
+            };
+            load(&fresh, &fs::read_to_string(&path).unwrap()).await;
+            put_keys(&fresh);
+            is_sound(&fresh).await;
+        }
+    }
+}
+
+async fn load(database: &Database, sql: &str) {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
+    if database.is_postgres() {
+        let mut connection = PgConnection::connect(&database.url).await.unwrap();
+        sql.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    } else {
+        let url = format!("{}?mode=rwc", database.url);
+        let mut connection = SqliteConnection::connect(&url).await.unwrap();
+        sql.execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+async fn is_sound(database: &Database) {
+    let program = Program::new(database);
+    for args in ["migrate", "verify --full", "projections rebuild orders"] {
+        let ended = program.run(args).await;
+        assert_eq!(ended.code, 0, "{args}: {}{}", ended.stdout, ended.stderr);
+    }
+    let store = database.store().await;
+    assert_eq!(store.check_schema().await.unwrap().faults, []);
+    assert!(sound_log(&*store).await.len() > WEBHOOKS.len());
+    assert!(!store.consumers().await.unwrap().is_empty() && !store.tokens().await.unwrap().is_empty());
+    let signed = store.latest_checkpoint().await.unwrap().unwrap();
     let service = database.service().await;
-    let after = all_events(&*database.store().await).await;
-    let facts = |events: &[warmledger::store::StoredEvent]| -> Vec<String> {
-        events.iter().map(|event| event.facts.clone()).collect()
-    };
-    assert!(before.len() >= 2);
-    assert_eq!(facts(&before), facts(&after));
-    // what compression the server was built with is its own affair, but it is that of the other columns
-    let kinds = raw
-        .texts(
-            "SELECT format_type(atttypid, NULL) || ' ' || attstorage::text || ' ' || attcompression::text || ' ' || attcollation
-             FROM pg_attribute WHERE attrelid = 'events'::regclass AND attname IN ('facts', 'subject')",
-        )
-        .await;
-    assert!(kinds[0].starts_with("text ") && kinds[0] == kinds[1], "{kinds:?}");
-    let refused = raw.try_execute("UPDATE events SET facts = '{}'").await.unwrap_err();
-    assert!(refused.contains("immutable"), "{refused}");
-    let repeated = service.send(fixture("prewarmup.order.success.json")).await;
-    assert_eq!(repeated["status"], "duplicate", "{repeated}");
+    for webhook in WEBHOOKS {
+        let repeated = service.send(fixture(webhook)).await;
+        assert_eq!(repeated["status"], "duplicate", "{webhook}: {repeated}");
+    }
+    let added = service.send(fixture("domain.expired.json")).await;
+    assert_eq!(added["status"], "recorded", "{added}");
+    let position = added["position"].as_u64().unwrap();
+    service.caught_up(&*store, position).await;
+    service.signed(&*store, position).await;
+    let shown = service.get_json("/api/v1/domains/o1.example/mailboxes").await;
+    assert_eq!(shown["mailboxes"][0]["erased"], true, "{shown}");
     service.stop().await;
-    let checked = database.store().await.check_schema().await.unwrap();
-    assert_eq!((checked.faults, checked.unchecked), (Vec::new(), None));
-    let verified = Program::new(&database).run("verify --full").await;
+    assert!(store.latest_checkpoint().await.unwrap().unwrap().size > signed.size);
+    live_equals_rebuilt(&*store).await;
+    let verified = program.run("verify --full").await;
     assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
+}
+
+async fn a_ledger_from_before_the_first_release_is_refused(database: Database) {
+    let program = Program::new(&database);
+    assert_eq!(program.run("migrate").await.code, 0);
+    let raw = Raw::connect(&database).await;
+    // as it was then: another text under the same number, and others behind it
+    let other = if database.is_postgres() {
+        "'other'::bytea"
+    } else {
+        "x'00'"
+    };
+    raw.execute(&format!(
+        "UPDATE _sqlx_migrations SET checksum = {other};
+         UPDATE _sqlx_migrations SET version = 56 WHERE version = (SELECT max(version) FROM _sqlx_migrations)"
+    ))
+    .await;
+    for args in ["serve --listen 127.0.0.1:0", "migrate", "verify", "tokens list"] {
+        let ended = program.run(args).await;
+        assert_eq!(ended.code, 2, "{args}: {}", ended.stderr);
+        for words in ["before version 0.1.0", "name an empty database"] {
+            assert!(ended.stderr.contains(words), "{args}: {}", ended.stderr);
+        }
+    }
+}
+
+/// Writes the frozen ledgers of this version, as `tests/frozen/README.md` says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "writes tests/frozen/ anew"]
+async fn freeze() {
+    for database in [Database::sqlite(), Database::postgres().await] {
+        fill(&database).await;
+        let text = match database.is_postgres() {
+            true => dump_of_postgres(&database),
+            false => dump_of_sqlite(&Raw::connect(&database).await).await,
+        };
+        let directory = frozen().join(env!("CARGO_PKG_VERSION"));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join(file_of(&database)), text).unwrap();
+    }
+}
+
+async fn fill(database: &Database) {
+    put_keys(database);
+    let service = database.service().await;
+    service.send(assignment("E1", "U1", "O1", "a password")).await;
+    erase(&service, "U1").await;
+    let mut last = service.send(assignment("E2", "U2", "O2", "a password")).await;
+    for webhook in WEBHOOKS {
+        last = service.send(fixture(webhook)).await;
+    }
+    let program = Program::new(database);
+    for args in [
+        "tokens create --name reader --scope read",
+        "subjects hold U2 --reason case-4711:court-order",
+    ] {
+        let ended = program.run(args).await;
+        assert_eq!(ended.code, 0, "{args}: {}", ended.stderr);
+    }
+    let put = service.client.put(format!("{}/api/v1/consumers/billing", service.base));
+    let put = put
+        .bearer_auth(&service.token)
+        .header("content-type", "application/json");
+    let made = put.body("{}").send().await.unwrap();
+    assert!(made.status().is_success(), "{}", made.text().await.unwrap());
+    let store = database.store().await;
+    let position = store.head().await.unwrap().position.0;
+    assert!(position >= last["position"].as_u64().unwrap());
+    service.caught_up(&*store, position).await;
+    service.signed(&*store, position).await;
+    service.stop().await;
+    store.close().await;
+}
+
+fn dump_of_postgres(database: &Database) -> String {
+    let mut dump = Command::new("pg_dump");
+    // what a server was built with, and who owns what, is its own affair
+    dump.args(["--inserts", "--no-owner", "--no-privileges", "--no-toast-compression"]);
+    let dumped = dump.args(["--dbname", &database.url]).output().unwrap();
+    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    let text = String::from_utf8(dumped.stdout).unwrap();
+    // neither psql's own commands nor remarks
+    let statements = text
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with(['\\', '-']));
+    statements.flat_map(|line| [line, "\n"]).collect()
+}
+
+async fn dump_of_sqlite(raw: &Raw) -> String {
+    let made =
+        |kinds: &str| format!("SELECT sql FROM sqlite_schema WHERE type {kinds} AND sql IS NOT NULL ORDER BY rowid");
+    let mut statements = raw.texts(&made("= 'table'")).await;
+    let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid";
+    for table in raw.texts(tables).await {
+        let columns = format!("SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')");
+        let values = raw.texts(&columns).await.join(" || ', ' || ");
+        let rows = format!("SELECT 'INSERT INTO {table} VALUES (' || {values} || ')' FROM {table}");
+        statements.extend(raw.texts(&rows).await);
+    }
+    statements.extend(raw.texts(&made("<> 'table'")).await);
+    statements
+        .into_iter()
+        .flat_map(|statement| [statement, ";\n".to_owned()])
+        .collect()
 }

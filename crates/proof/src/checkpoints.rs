@@ -24,7 +24,7 @@ pub use signing_keys::{SigningKeys, half};
 pub use witness::Witness;
 
 use secret::data_dir::DataDirError;
-use store::{StoreError, TreeStore};
+use store::{CheckpointStore, StoreError};
 use tlog::{Checkpoint, Hash, NoteError, NoteSigner, NoteVerifier, SignedNote};
 
 /// Why no checkpoint was signed.
@@ -129,7 +129,7 @@ fn new_origin() -> String {
 }
 
 /// The log's name; one that has none, and has signed nothing, gets the one that is offered.
-async fn origin(store: &(impl TreeStore + ?Sized), offer: &str) -> Result<String, CheckpointError> {
+async fn origin(store: &(impl CheckpointStore + ?Sized), offer: &str) -> Result<String, CheckpointError> {
     if store.known_origin().await?.is_none() {
         // a key begins with the name, and so does what it has signed
         let key = store.signing_keys().await?.pop();

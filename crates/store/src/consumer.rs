@@ -1,10 +1,12 @@
 //! A named consumer of the feed: what it reads, and how far it has come.
 
+use std::ops::RangeInclusive;
+
 use aggregates::{ActorId, Position};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{EventFilter, StoreError};
+use super::{EventFilter, Fence, StoreError};
 
 /// A consumer's name: 1 to 64 characters of `a`–`z`, `0`–`9`, `-` and `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,10 +61,47 @@ pub struct Consumer {
     pub created_at: Timestamp,
     /// When its filter or its checkpoint was last set.
     pub updated_at: Timestamp,
-    /// Whose it is: who made it; none of the relay's, and of those that were made before this was kept.
+    /// Whose it is: who made it; none of the relay's.
     pub owner: Option<ActorId>,
     /// When it last read or committed.
     pub seen_at: Option<Timestamp>,
+}
+
+topic! {
+    /// The part of a [`Store`](super::Store) that keeps the named consumers.
+    pub trait ConsumerStore {
+        /// All named consumers, by name.
+        async fn consumers(&self) -> Result<Vec<Consumer>, StoreError>;
+
+        /// One of them.
+        async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError>;
+
+        /// Makes a consumer of this owner with its checkpoint at `position`, or sets the filter of the one that is there and leaves
+        /// its checkpoint and its owner alone. Tells whether it is new.
+        async fn put_consumer(
+            &self,
+            name: &ConsumerName,
+            filter: &EventFilter,
+            position: Position,
+            owner: Option<&ActorId>,
+        ) -> Result<bool, StoreError>;
+
+        /// Moves a consumer's checkpoint if it stands within `from`. `false`, and nothing changed, if it does not, or if
+        /// there is no such consumer. [`StoreError::Overtaken`] if somebody else has taken over the lease that it is done `under`.
+        async fn commit(
+            &self,
+            name: &ConsumerName,
+            from: RangeInclusive<Position>,
+            to: Position,
+            under: Option<Fence>,
+        ) -> Result<bool, StoreError>;
+
+        /// Notes that a consumer is there now.
+        async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError>;
+
+        /// Forgets a consumer. Tells whether there was one.
+        async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError>;
+    }
 }
 
 #[cfg(test)]

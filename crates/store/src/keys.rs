@@ -1,7 +1,6 @@
 //! The wrapped data keys, the master key that wraps them, and the subjects they belong to.
 
 use aggregates::{Position, SubjectId};
-use async_trait::async_trait;
 
 use super::{Fence, StoreError};
 use sealing::{MasterKeyId, WrappedKey};
@@ -96,76 +95,80 @@ pub(super) const ERASURES_WITHOUT_EFFECT: &str = "
                 AND later.subject = erased.subject AND later.original IS NOT NULL))
     ORDER BY 2";
 
-/// The part of a store that is about keys.
-///
-/// Subjects are erased, held and released by recording `SubjectErased`, `SubjectHeld` and `SubjectReleased`: the event and
-/// what it says are one atomic step. `SubjectErased` is refused with [`StoreError::Held`] under legal hold.
-#[async_trait]
-pub trait KeyStore: Send + Sync + 'static {
-    /// The master key that new data keys are wrapped under; none before the ledger's first start.
-    async fn master_key(&self) -> Result<Option<MasterKeyId>, StoreError>;
+topic! {
+    /// The part of a store that is about keys.
+    ///
+    /// Subjects are erased, held and released by recording `SubjectErased`, `SubjectHeld` and `SubjectReleased`: the event and
+    /// what it says are one atomic step. `SubjectErased` is refused with [`StoreError::Held`] under legal hold.
+    pub trait KeyStore {
+        /// The master key that new data keys are wrapped under; none before the ledger's first start.
+        async fn master_key(&self) -> Result<Option<MasterKeyId>, StoreError>;
 
-    /// Says which master key that is, unless it has been said. Returns the one that stands.
-    async fn first_master_key(&self, id: MasterKeyId) -> Result<MasterKeyId, StoreError>;
+        /// Says which master key that is, unless it has been said. Returns the one that stands.
+        async fn first_master_key(&self, id: MasterKeyId) -> Result<MasterKeyId, StoreError>;
 
-    /// Puts another master key in the place of `from`. Once this returns, no data key under any other comes in: an append
-    /// that brings one is answered [`Append::Conflict`](super::Append::Conflict). `false`, and nothing changed, if it was
-    /// not `from`.
-    async fn set_master_key(&self, from: MasterKeyId, to: MasterKeyId) -> Result<bool, StoreError>;
+        /// Puts another master key in the place of `from`. Once this returns, no data key under any other comes in: an append
+        /// that brings one is answered [`Append::Conflict`](super::Append::Conflict). `false`, and nothing changed, if it was
+        /// not `from`.
+        async fn set_master_key(&self, from: MasterKeyId, to: MasterKeyId) -> Result<bool, StoreError>;
 
-    /// Data keys that are not wrapped by this master key, in the order of their subjects, at most `limit`.
-    async fn keys_not_under(
-        &self,
-        id: MasterKeyId,
-        after: Option<&SubjectId>,
-        limit: u32,
-    ) -> Result<Vec<WrappedKey>, StoreError>;
+        /// Data keys that are not wrapped by this master key, in the order of their subjects, at most `limit`.
+        async fn keys_not_under(
+            &self,
+            id: MasterKeyId,
+            after: Option<&SubjectId>,
+            limit: u32,
+        ) -> Result<Vec<WrappedKey>, StoreError>;
 
-    /// Replaces wrapped keys, all in one transaction. Tells how many were still there to be replaced.
-    /// [`StoreError::Overtaken`], and nothing written, if somebody else has taken over the lease that it is done `under`.
-    async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError>;
+        /// Replaces wrapped keys, all in one transaction. Tells how many were still there to be replaced.
+        /// [`StoreError::Overtaken`], and nothing written, if somebody else has taken over the lease that it is done `under`.
+        async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError>;
 
-    /// How many data keys each master key wraps.
-    async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError>;
+        /// How many data keys each master key wraps.
+        async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError>;
 
-    /// The bytes of keys that were destroyed or replaced leave the files, as far as the database can see to that: SQLite
-    /// empties its write-ahead log. PostgreSQL reuses their place in its own time.
-    async fn scrub(&self) -> Result<(), StoreError>;
+        /// The bytes of keys that were destroyed or replaced leave the files, as far as the database can see to that: SQLite
+        /// empties its write-ahead log. PostgreSQL reuses their place in its own time.
+        async fn scrub(&self) -> Result<(), StoreError>;
 
-    /// Which of these subjects have no data key.
-    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError>;
+        /// Which of these subjects have no data key.
+        async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError>;
 
-    /// Subjects whose wrapped data keys do not have [`WRAPPED_KEY`](sealing::WRAPPED_KEY) bytes, at most `limit`.
-    async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+        /// Subjects whose wrapped data keys do not have [`WRAPPED_KEY`](sealing::WRAPPED_KEY) bytes, at most `limit`.
+        async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-    /// All data keys, that of the fingerprints included, in the order of their subjects, at most `limit` after `after`.
-    async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError>;
+        /// All data keys, that of the fingerprints included, in the order of their subjects, at most `limit` after `after`.
+        async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError>;
 
-    /// Subjects with a data key that no event names, at most `limit`. Each key but that of the fingerprints comes in with an
-    /// event of its subject, in one step.
-    async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+        /// Subjects with a data key that no event names, at most `limit`. Each key but that of the fingerprints comes in with an
+        /// event of its subject, in one step.
+        async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-    /// What is known of these subjects. One that has no key and was never held or erased is not known.
-    async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
+        /// What is known of these subjects. One that has no key and was never held or erased is not known.
+        async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
 
-    /// What is known of all subjects, by name, at most `limit` after `after`.
-    async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError>;
+        /// What is known of all subjects, by name, at most `limit` after `after`.
+        async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError>;
 
-    /// The subjects that stand for a stream since no user is known there, and have a key, at most `limit` after `after`.
-    async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
+        /// The subjects that stand for a stream since no user is known there, and have a key, at most `limit` after `after`.
+        async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-    /// Whether an event has done to its subject what it says: a trigger does it in the same step, if it is there.
-    async fn is_in_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<bool, StoreError>;
+        /// Whether an event has done to its subject what it says: a trigger does it in the same step, if it is there.
+        async fn is_in_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<bool, StoreError>;
 
-    /// Does to a subject what the event at this position says. [`StoreError::Held`] if it would erase somebody under legal hold.
-    async fn put_into_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<(), StoreError>;
+        /// Does to a subject what the event at this position says. [`StoreError::Held`] if it would erase somebody under legal hold.
+        async fn put_into_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<(), StoreError>;
 
-    /// The erasures that the log tells of and that are not in effect: whose, and where.
-    async fn erasures_without_effect(&self) -> Result<Vec<(SubjectId, Position)>, StoreError>;
+        /// The erasures that the log tells of and that are not in effect: whose, and where.
+        async fn erasures_without_effect(&self) -> Result<Vec<(SubjectId, Position)>, StoreError>;
 
-    /// All subjects that were ever held or erased, and the end of the log at the same moment; 0 if the head is gone.
-    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError>;
+        /// All subjects that were ever held or erased, and the end of the log at the same moment; 0 if the head is gone.
+        async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError>;
 
-    /// All subjects that were ever erased.
-    async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError>;
+        /// All subjects that were ever erased.
+        async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError>;
+
+        /// The wrapped data key of a reserved subject; `offer` is stored and returned if there is none yet.
+        async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError>;
+    }
 }

@@ -69,6 +69,17 @@ impl LeaseState {
     }
 }
 
+topic! {
+    /// The part of a [`Store`](super::Store) that gives leases.
+    pub trait LeaseStore {
+        /// The lease on a duty; none while another process has it.
+        async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError>;
+
+        /// All leases that were ever taken.
+        async fn leases(&self) -> Result<Vec<LeaseState>, StoreError>;
+    }
+}
+
 /// The table of leases of one store.
 #[async_trait]
 pub(super) trait LeaseTable: Clone + Send + Sync + 'static {

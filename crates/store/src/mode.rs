@@ -16,13 +16,31 @@ pub enum Mode {
     ReadOnly,
 }
 
+/// A migration that a database has seen: its version, and the checksum of its text.
+pub(super) type Applied = (i64, Vec<u8>);
+
+/// Those of them that a database has seen.
+pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
+
 /// Whether a database is fit for what it is opened for. `applied` are the migrations that it has seen, none where it is not of
 /// this program's making at all.
 ///
 /// # Errors
 /// [`StoreError::NoLedger`] and [`StoreError::Unsuitable`].
-pub(super) fn check(applied: Option<&[i64]>, migrator: &Migrator, mode: Mode) -> Result<(), StoreError> {
+pub(super) fn check(applied: Option<&[Applied]>, migrator: &Migrator, mode: Mode) -> Result<(), StoreError> {
     let applied = applied.unwrap_or_default();
+    let is_other = |one: &&Migration| {
+        let same = |(version, checksum): &Applied| *version == one.version && **checksum != *one.checksum;
+        applied.iter().any(same)
+    };
+    if let Some(other) = migrator.iter().find(is_other) {
+        return Err(StoreError::Unsuitable(format!(
+            "its tables are another program's, or those of a warmledger from before version 0.1.0 (migration {}, {}, is not the one of \
+             this version), and cannot be brought up to date: name an empty database, or open this one with the program that made it",
+            other.version, other.description
+        )));
+    }
+    let applied: Vec<i64> = applied.iter().map(|(version, _)| *version).collect();
     let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
     let newest = known.last().copied().unwrap_or_default();
     let at = applied.iter().max().copied();
@@ -51,10 +69,10 @@ pub(super) fn check(applied: Option<&[i64]>, migrator: &Migrator, mode: Mode) ->
 
 /// The migrations that a ledger of an earlier version lacks, each told of as its turn comes: in a large ledger it may take a while,
 /// and nobody is answered meanwhile.
-pub(super) fn missing(applied: Option<&[i64]>, migrator: &'static Migrator) -> impl Iterator<Item = i64> + use<> {
-    let applied = applied.unwrap_or_default().to_vec();
-    let is_new = applied.is_empty();
-    let lacks = move |one: &&Migration| !is_new && !applied.contains(&one.version);
+pub(super) fn missing(applied: Option<Vec<Applied>>, migrator: &'static Migrator) -> impl Iterator<Item = i64> {
+    let applied = applied.unwrap_or_default();
+    let lacks =
+        move |one: &&Migration| !applied.is_empty() && applied.iter().all(|(version, _)| *version != one.version);
     migrator.iter().filter(lacks).map(|one| {
         tracing::info!(
             migration = one.version,
@@ -82,13 +100,21 @@ mod tests {
 
     use super::*;
 
+    fn migration(version: i64, sql: &'static str) -> Migration {
+        let kind = sqlx::migrate::MigrationType::Simple;
+        Migration::new(version, "m".into(), kind, sql.into_sql_str(), false)
+    }
+
     fn checked(applied: Option<&[i64]>, mode: Mode) -> Result<(), String> {
-        let migration = |version| {
-            let kind = sqlx::migrate::MigrationType::Simple;
-            Migration::new(version, "m".into(), kind, "".into_sql_str(), false)
-        };
-        let migrator = Migrator::with_migrations(vec![migration(1), migration(2)]);
-        check(applied, &migrator, mode).map_err(|error| error.to_string())
+        checked_of(applied, "", mode)
+    }
+
+    /// As [`checked`]; the database has seen migrations of this text.
+    fn checked_of(applied: Option<&[i64]>, sql: &'static str, mode: Mode) -> Result<(), String> {
+        let migrator = Migrator::with_migrations(vec![migration(1, ""), migration(2, "")]);
+        let seen = |version: &i64| (*version, migration(*version, sql).checksum.into_owned());
+        let applied: Option<Vec<Applied>> = applied.map(|versions| versions.iter().map(seen).collect());
+        check(applied.as_deref(), &migrator, mode).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -111,6 +137,21 @@ mod tests {
                 checked(Some(&[20_230_101]), mode)
                     .unwrap_err()
                     .contains("another program")
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_takes_a_schema_from_before_the_first_release() {
+        for (mode, applied) in [
+            (Mode::Migrate, &[1][..]),
+            (Mode::Existing, &[1, 2]),
+            (Mode::ReadOnly, &[1, 2, 3]),
+        ] {
+            let refused = checked_of(Some(applied), "CREATE TABLE old", mode).unwrap_err();
+            assert!(
+                refused.contains("before version 0.1.0") && refused.contains("empty database"),
+                "{refused}"
             );
         }
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -57,17 +56,18 @@ pub struct SeenProcess {
     pub beats: i64,
 }
 
-/// The part of a store that is about the running processes.
-#[async_trait]
-pub trait ProcessStore: Send + Sync + 'static {
-    /// Notes that a process is running now. Those that were not heard of for a day are forgotten.
-    async fn process_seen(&self, process: &Process) -> Result<(), StoreError>;
+topic! {
+    /// The part of a [`Store`](super::Store) that is about the running processes.
+    pub trait ProcessStore {
+        /// Notes that a process is running now. Those that were not heard of for a day are forgotten.
+        async fn process_seen(&self, process: &Process) -> Result<(), StoreError>;
 
-    /// The processes that are running: those heard of within [`GONE`]. By their start.
-    async fn processes(&self) -> Result<Vec<SeenProcess>, StoreError>;
+        /// The processes that are running: those heard of within [`GONE`]. By their start.
+        async fn processes(&self) -> Result<Vec<SeenProcess>, StoreError>;
 
-    /// Forgets a process that has ended.
-    async fn process_ended(&self, id: &str) -> Result<(), StoreError>;
+        /// Forgets a process that has ended.
+        async fn process_ended(&self, id: &str) -> Result<(), StoreError>;
+    }
 }
 
 impl Holds {

@@ -4,9 +4,7 @@ use aggregates::{Position, StreamId, SubjectId};
 use projections::{Column, Value};
 use serde::{Deserialize, Serialize};
 
-use super::StoreError;
-
-use super::{Generation, table_name};
+use super::{Generation, StoreError, generation::table_name};
 
 /// Which events to read, in the order of their positions.
 #[derive(Clone, Default)]
@@ -263,4 +261,15 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
         format!("WHERE {}", parts.join(" AND "))
     };
     (clause, values)
+}
+
+topic! {
+    /// The part of a [`Store`](super::Store) that reads the projections' rows.
+    pub trait RowStore {
+        /// Rows of a projection: of its live generation, unless the query names another.
+        async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError>;
+
+        /// How many rows there are for each value of a column, most first.
+        async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError>;
+    }
 }

@@ -7,7 +7,8 @@ use std::fmt;
 
 use projections::{AnyProjection, Column};
 
-use super::{Generation, GenerationState, column_names, table_name};
+use super::generation::{column_names, table_name};
+use super::{Generation, GenerationState};
 
 /// What kind of object it is. Those of a table come after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -84,6 +84,26 @@ pub(super) fn hash(bytes: &[u8]) -> Result<TokenHash, StoreError> {
     Ok(TokenHash::from_bytes(bytes))
 }
 
+topic! {
+    /// The part of a [`Store`](super::Store) that keeps the API tokens.
+    pub trait TokenStore {
+        /// Keeps a new token.
+        async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError>;
+
+        /// All tokens, those that are no longer good included, in the order in which they were made.
+        async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError>;
+
+        /// The token with this hash.
+        async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredToken>, StoreError>;
+
+        /// Revokes a token. `false`, and nothing changed, if there is no such token or it was revoked before.
+        async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError>;
+
+        /// Notes that a token was used then.
+        async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError>;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

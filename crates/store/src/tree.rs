@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use aggregates::Position;
-use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{Fence, Head, Reference, StoreError};
@@ -13,6 +12,11 @@ use tlog::{Frontier, Growth, Hash};
 pub(super) fn hash(bytes: Vec<u8>) -> Result<Hash, StoreError> {
     let wrong = |_| StoreError::Corrupt("a hash of the tree does not have 32 bytes".to_owned());
     bytes.try_into().map_err(wrong)
+}
+
+/// A number in the tree; none that is stored is beyond 2^63.
+pub(super) fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// The end of the log, and the tree as far as it is built.
@@ -124,61 +128,67 @@ impl Outline {
     }
 }
 
-/// The part of a [`Store`](super::Store) that keeps the tree, and lets itself be audited.
-#[async_trait]
-pub trait TreeStore: Send + Sync + 'static {
-    /// The end of the log and the tree, of the same moment.
-    async fn tree(&self) -> Result<TreeHead, StoreError>;
+topic! {
+    /// The part of a [`Store`](super::Store) that keeps the tree, and lets itself be audited.
+    pub trait TreeStore {
+        /// The end of the log and the tree, of the same moment.
+        async fn tree(&self) -> Result<TreeHead, StoreError>;
 
-    /// Hashes of a tile level (0: the leaf hashes) with these numbers, from 0; as many of them as there are.
-    async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError>;
+        /// Hashes of a tile level (0: the leaf hashes) with these numbers, from 0; as many of them as there are.
+        async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError>;
 
-    /// How many nodes are stored where no tree has any: on a level below 1 or above 255, or with a number below 0.
-    async fn stray_nodes(&self) -> Result<u64, StoreError>;
+        /// How many nodes are stored where no tree has any: on a level below 1 or above 255, or with a number below 0.
+        async fn stray_nodes(&self) -> Result<u64, StoreError>;
 
-    /// Extends a tree of size `from` that lags behind the log. `false`, and nothing changed, if it is another size by now.
-    async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError>;
+        /// Extends a tree of size `from` that lags behind the log. `false`, and nothing changed, if it is another size by now.
+        async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError>;
 
-    /// The log's origin; `offer` is stored and returned if it has none yet.
-    async fn origin(&self, offer: &str) -> Result<String, StoreError>;
+        /// The references of events with positions in the range, by position. There is no index: it reads them all.
+        async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError>;
 
-    /// The log's origin; none before the first start that signs.
-    async fn known_origin(&self) -> Result<Option<String>, StoreError>;
+        /// The log's ends.
+        async fn outline(&self) -> Result<Outline, StoreError>;
 
-    /// The public keys that the log has signed with, oldest first: the last one signs.
-    async fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError>;
+        /// Shows the rows with positions in the range, in their order, one at a time: only one is in memory.
+        async fn scan(
+            &self,
+            positions: Range<i64>,
+            visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send),
+        ) -> Result<(), StoreError>;
 
-    /// Makes a public key the one that signs, and keeps the checkpoint that tells so, in one step. A key that is there
-    /// already stays in its place.
-    async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError>;
+        /// The first event whose version is not its place in its stream; none if all are. Reads the whole index.
+        async fn misversioned(&self) -> Result<Option<Position>, StoreError>;
+    }
+}
 
-    /// Keeps a checkpoint under the next number: 1, 2, 3, …; one that is kept already is not kept again.
-    /// [`StoreError::Overtaken`] if somebody else has taken over the lease that it is done `under`.
-    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError>;
+topic! {
+    /// The part of a [`Store`](super::Store) that keeps the log's name, its public keys, and the checkpoints that it has signed.
+    pub trait CheckpointStore: TreeStore {
+        /// The log's origin; `offer` is stored and returned if it has none yet.
+        async fn origin(&self, offer: &str) -> Result<String, StoreError>;
 
-    /// The checkpoint that was signed last.
-    async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError>;
+        /// The log's origin; none before the first start that signs.
+        async fn known_origin(&self) -> Result<Option<String>, StoreError>;
 
-    /// Checkpoints by size, then number, after that size and number.
-    async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError>;
+        /// The public keys that the log has signed with, oldest first: the last one signs.
+        async fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError>;
 
-    /// Where the numbers of the checkpoints do not follow one another: a number and the next one there is, at most `limit`
-    /// of them. Before the first there is 0. Reads the whole index.
-    async fn checkpoint_gaps(&self, limit: u32) -> Result<Vec<(i64, i64)>, StoreError>;
+        /// Makes a public key the one that signs, and keeps the checkpoint that tells so, in one step. A key that is there
+        /// already stays in its place.
+        async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError>;
 
-    /// The references of events with positions in the range, by position. There is no index: it reads them all.
-    async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError>;
+        /// Keeps a checkpoint under the next number: 1, 2, 3, …; one that is kept already is not kept again.
+        /// [`StoreError::Overtaken`] if somebody else has taken over the lease that it is done `under`.
+        async fn add_checkpoint(&self, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError>;
 
-    /// The log's ends.
-    async fn outline(&self) -> Result<Outline, StoreError>;
+        /// The checkpoint that was signed last.
+        async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError>;
 
-    /// Shows the rows with positions in the range, in their order, one at a time: only one is in memory.
-    async fn scan(
-        &self,
-        positions: Range<i64>,
-        visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send),
-    ) -> Result<(), StoreError>;
+        /// Checkpoints by size, then number, after that size and number.
+        async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError>;
 
-    /// The first event whose version is not its place in its stream; none if all are. Reads the whole index.
-    async fn misversioned(&self) -> Result<Option<Position>, StoreError>;
+        /// Where the numbers of the checkpoints do not follow one another: a number and the next one there is, at most `limit`
+        /// of them. Before the first there is 0. Reads the whole index.
+        async fn checkpoint_gaps(&self, limit: u32) -> Result<Vec<(i64, i64)>, StoreError>;
+    }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aggregates::{OrderEvent, StreamId};
 use serde_json::json;
-use warmledger::store::{Append, Store, StreamSnapshot};
+use warmledger::store::{Append, Store, StreamSnapshot, UpkeepStore};
 
 use super::append::{append, order};
 use super::batches::Process;

@@ -1,26 +1,16 @@
-//! A store whose appends can be held up and can fail on purpose; everything else goes to the real one.
+//! A store whose appends can be held up and can fail on purpose; everything else goes to the real one ([`Wraps`]).
 
 use std::collections::VecDeque;
-use std::ops::{Range, RangeInclusive};
 use std::sync::{Arc, Mutex};
 
-use aggregates::{ActorId, Position, StreamId, SubjectId, TokenId};
+use aggregates::{Position, StreamId};
 use async_trait::async_trait;
 use futures_util::future::poll_immediate;
-use jiff::Timestamp;
-use projections::Column;
 use tokio::sync::Semaphore;
-use warmledger::access::TokenHash;
-use warmledger::sealing::{MasterKeyId, WrappedKey};
 use warmledger::store::{
-    Advance, Append, Batch, ClockStep, Consumer, ConsumerName, Count, Difference, Duty, EventFilter, EventQuery, Fence,
-    Floor, Found, Generation, GenerationState, Head, KeyStore, Lease, LeaseState, Lookup, Mark, ParkedCount, ParkedRow,
-    Rewrapped, RowQuery, SchemaCheck, Store, StoreError, StoredEvent, StoredRow, StoredToken, StreamSnapshot,
-    SubjectState, Switch, TakenFloor,
+    Append, Batch, EventQuery, Floor, Found, Head, LogStore, Lookup, Store, StoreError, StoredEvent, StreamSnapshot,
+    TakenFloor, Wraps,
 };
-use warmledger::store::{KeptCheckpoint, KeptKey, NewCheckpoint, Outline, RawEvent, Reference, TreeHead, TreeStore};
-use warmledger::store::{Process, ProcessStore, SeenProcess};
-use warmledger::tlog::{Growth, Hash};
 
 /// What happens to one append.
 pub enum Fault {
@@ -80,6 +70,11 @@ impl FaultyStore {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
 
+    fn ask(&self, streams: &[StreamId]) {
+        let names = streams.iter().map(|stream| stream.as_str().to_owned());
+        self.asked.lock().unwrap().extend(names);
+    }
+
     /// Waits until so many appends have come to the gate.
     pub async fn appends_begun(&self, count: usize) {
         for _ in 0..1_000 {
@@ -90,6 +85,10 @@ impl FaultyStore {
         }
         panic!("no more than {} appends were begun", self.batches().len());
     }
+}
+
+fn away() -> StoreError {
+    StoreError::Unavailable("on purpose".to_owned())
 }
 
 /// The real floor behind the same gate.
@@ -105,7 +104,6 @@ impl Floor for FaultyFloor<'_> {
         store.batches.lock().unwrap().push(batch.events.len());
         store.gate.acquire().await.unwrap().forget();
         let fault = store.faults.lock().unwrap().pop_front();
-        let away = || StoreError::Unavailable("on purpose".to_owned());
         match fault {
             None => real.append(batch).await,
             Some(Fault::Unwritten) => {
@@ -124,114 +122,22 @@ impl Floor for FaultyFloor<'_> {
     }
 }
 
-#[async_trait]
-impl KeyStore for FaultyStore {
-    async fn master_key(&self) -> Result<Option<MasterKeyId>, StoreError> {
-        self.real.master_key().await
-    }
-
-    async fn first_master_key(&self, id: MasterKeyId) -> Result<MasterKeyId, StoreError> {
-        self.real.first_master_key(id).await
-    }
-
-    async fn set_master_key(&self, from: MasterKeyId, to: MasterKeyId) -> Result<bool, StoreError> {
-        self.real.set_master_key(from, to).await
-    }
-
-    async fn keys_not_under(
-        &self,
-        id: MasterKeyId,
-        after: Option<&SubjectId>,
-        limit: u32,
-    ) -> Result<Vec<WrappedKey>, StoreError> {
-        self.real.keys_not_under(id, after, limit).await
-    }
-
-    async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError> {
-        self.real.rewrap(keys, under).await
-    }
-
-    async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError> {
-        self.real.key_counts().await
-    }
-
-    async fn scrub(&self) -> Result<(), StoreError> {
-        self.real.scrub().await
-    }
-
-    async fn without_key(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, StoreError> {
-        self.real.without_key(subjects).await
-    }
-
-    async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
-        self.real.misshapen_keys(limit).await
-    }
-
-    async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError> {
-        self.real.data_keys(after, limit).await
-    }
-
-    async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
-        self.real.unnamed_keys(limit).await
-    }
-
-    async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError> {
-        self.real.subjects(subjects).await
-    }
-
-    async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError> {
-        self.real.all_subjects(after, limit).await
-    }
-
-    async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
-        self.real.stream_subjects(after, limit).await
-    }
-
-    async fn is_in_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<bool, StoreError> {
-        self.real.is_in_effect(mark, subject, position).await
-    }
-
-    async fn put_into_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<(), StoreError> {
-        self.real.put_into_effect(mark, subject, position).await
-    }
-
-    async fn erasures_without_effect(&self) -> Result<Vec<(SubjectId, Position)>, StoreError> {
-        self.real.erasures_without_effect().await
-    }
-
-    async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError> {
-        self.real.marked_subjects().await
-    }
-
-    async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError> {
-        self.real.erased_subjects().await
+impl Wraps for FaultyStore {
+    fn wrapped(&self) -> &dyn Store {
+        &*self.real
     }
 }
 
+impl Store for FaultyStore {}
+
 #[async_trait]
-impl Store for FaultyStore {
+impl LogStore for FaultyStore {
+    async fn head(&self) -> Result<Head, StoreError> {
+        self.real.head().await
+    }
+
     fn lanes(&self) -> usize {
         self.lanes
-    }
-
-    async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError> {
-        self.real.clock_steps(until, limit).await
-    }
-
-    async fn part_at(&self, time: Timestamp, head: Position) -> Result<(Position, Position), StoreError> {
-        self.real.part_at(time, head).await
-    }
-
-    async fn check_schema(&self) -> Result<SchemaCheck, StoreError> {
-        self.real.check_schema().await
-    }
-
-    async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
-        let taken = self.real.floor(after, limit).await?;
-        Ok(taken.map(|(real, news)| {
-            let floor: Box<dyn Floor + '_> = Box::new(FaultyFloor { store: self, real });
-            (floor, news)
-        }))
     }
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
@@ -239,7 +145,6 @@ impl Store for FaultyStore {
         let turn = self.turn.lock().await;
         self.gate.acquire().await.unwrap().forget();
         let fault = self.faults.lock().unwrap().pop_front();
-        let away = || StoreError::Unavailable("on purpose".to_owned());
         if matches!(fault, Some(Fault::Unwritten)) {
             return Err(away());
         }
@@ -259,16 +164,12 @@ impl Store for FaultyStore {
         }
     }
 
-    async fn probe(&self) -> Result<(), StoreError> {
-        self.real.probe().await
-    }
-
-    async fn close(&self) {
-        self.real.close().await;
-    }
-
-    async fn head(&self) -> Result<Head, StoreError> {
-        self.real.head().await
+    async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
+        let taken = self.real.floor(after, limit).await?;
+        Ok(taken.map(|(real, news)| {
+            let floor: Box<dyn Floor + '_> = Box::new(FaultyFloor { store: self, real });
+            (floor, news)
+        }))
     }
 
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
@@ -279,14 +180,12 @@ impl Store for FaultyStore {
     }
 
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
-        let names = streams.iter().map(|stream| stream.as_str().to_owned());
-        self.asked.lock().unwrap().extend(names);
+        self.ask(streams);
         self.real.streams(streams).await
     }
 
     async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
-        let names = streams.iter().map(|stream| stream.as_str().to_owned());
-        self.asked.lock().unwrap().extend(names);
+        self.ask(streams);
         self.real.resume(streams).await
     }
 
@@ -300,252 +199,5 @@ impl Store for FaultyStore {
 
     async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
         self.real.events_at(positions).await
-    }
-
-    async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
-        self.real.reserved_key(subject, offer).await
-    }
-
-    async fn generations(&self) -> Result<Vec<Generation>, StoreError> {
-        self.real.generations().await
-    }
-
-    async fn create_generation(
-        &self,
-        name: &'static str,
-        version: u32,
-        columns: &'static [Column],
-    ) -> Result<Generation, StoreError> {
-        self.real.create_generation(name, version, columns).await
-    }
-
-    async fn index_generation(&self, generation: &Generation, columns: &'static [Column]) -> Result<(), StoreError> {
-        self.real.index_generation(generation, columns).await
-    }
-
-    async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError> {
-        self.real.documents(generation, keys).await
-    }
-
-    async fn advance(&self, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
-        self.real.advance(steps, under).await
-    }
-
-    async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError> {
-        self.real.parked().await
-    }
-
-    async fn parked_counts(&self) -> Result<Vec<ParkedCount>, StoreError> {
-        self.real.parked_counts().await
-    }
-
-    async fn parked_among(&self, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError> {
-        self.real.parked_among(generation, keys).await
-    }
-
-    async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        self.real.lease(duty).await
-    }
-
-    async fn leases(&self) -> Result<Vec<LeaseState>, StoreError> {
-        self.real.leases().await
-    }
-
-    async fn consumers(&self) -> Result<Vec<Consumer>, StoreError> {
-        self.real.consumers().await
-    }
-
-    async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError> {
-        self.real.consumer(name).await
-    }
-
-    async fn put_consumer(
-        &self,
-        name: &ConsumerName,
-        filter: &EventFilter,
-        position: Position,
-        owner: Option<&ActorId>,
-    ) -> Result<bool, StoreError> {
-        self.real.put_consumer(name, filter, position, owner).await
-    }
-
-    async fn commit(
-        &self,
-        name: &ConsumerName,
-        from: RangeInclusive<Position>,
-        to: Position,
-        under: Option<Fence>,
-    ) -> Result<bool, StoreError> {
-        self.real.commit(name, from, to, under).await
-    }
-
-    async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError> {
-        self.real.consumer_seen(name).await
-    }
-
-    async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError> {
-        self.real.delete_consumer(name).await
-    }
-
-    async fn entrust_generation(&self, building: &Generation) -> Result<(), StoreError> {
-        self.real.entrust_generation(building).await
-    }
-
-    async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<Switch, StoreError> {
-        self.real.switch_generation(building, columns).await
-    }
-
-    async fn create_snapshot(
-        &self,
-        name: &'static str,
-        version: u32,
-        columns: &'static [Column],
-    ) -> Result<Generation, StoreError> {
-        self.real.create_snapshot(name, version, columns).await
-    }
-
-    async fn copy_snapshot(
-        &self,
-        from: &Generation,
-        into: &Generation,
-        columns: &'static [Column],
-    ) -> Result<(), StoreError> {
-        self.real.copy_snapshot(from, into, columns).await
-    }
-
-    async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError> {
-        self.real.set_state(generation, state).await
-    }
-
-    async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError> {
-        self.real.drop_generation(generation).await
-    }
-
-    async fn differences(
-        &self,
-        live: &Generation,
-        rebuilt: &Generation,
-        columns: &'static [Column],
-        limit: u32,
-    ) -> Result<Option<Vec<Difference>>, StoreError> {
-        self.real.differences(live, rebuilt, columns, limit).await
-    }
-
-    async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError> {
-        self.real.row_count(generation).await
-    }
-
-    async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError> {
-        self.real.create_token(token).await
-    }
-
-    async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError> {
-        self.real.tokens().await
-    }
-
-    async fn token_by_hash(&self, hash: &TokenHash) -> Result<Option<StoredToken>, StoreError> {
-        self.real.token_by_hash(hash).await
-    }
-
-    async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError> {
-        self.real.revoke_token(id, at).await
-    }
-
-    async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError> {
-        self.real.token_used(id, at).await
-    }
-
-    async fn rows(&self, query: &RowQuery) -> Result<Vec<StoredRow>, StoreError> {
-        self.real.rows(query).await
-    }
-
-    async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError> {
-        self.real.counts(query, column).await
-    }
-}
-
-#[async_trait]
-impl ProcessStore for FaultyStore {
-    async fn process_seen(&self, process: &Process) -> Result<(), StoreError> {
-        self.real.process_seen(process).await
-    }
-
-    async fn processes(&self) -> Result<Vec<SeenProcess>, StoreError> {
-        self.real.processes().await
-    }
-
-    async fn process_ended(&self, id: &str) -> Result<(), StoreError> {
-        self.real.process_ended(id).await
-    }
-}
-
-#[async_trait]
-impl TreeStore for FaultyStore {
-    async fn tree(&self) -> Result<TreeHead, StoreError> {
-        self.real.tree().await
-    }
-
-    async fn tree_hashes(&self, level: u8, numbers: Range<u64>) -> Result<Vec<Hash>, StoreError> {
-        self.real.tree_hashes(level, numbers).await
-    }
-
-    async fn stray_nodes(&self) -> Result<u64, StoreError> {
-        self.real.stray_nodes().await
-    }
-
-    async fn grow_tree(&self, from: u64, growth: &Growth) -> Result<bool, StoreError> {
-        self.real.grow_tree(from, growth).await
-    }
-
-    async fn origin(&self, offer: &str) -> Result<String, StoreError> {
-        self.real.origin(offer).await
-    }
-
-    async fn known_origin(&self) -> Result<Option<String>, StoreError> {
-        self.real.known_origin().await
-    }
-
-    async fn signing_keys(&self) -> Result<Vec<KeptKey>, StoreError> {
-        self.real.signing_keys().await
-    }
-
-    async fn add_signing_key(&self, verifier: &str, checkpoint: Option<&NewCheckpoint>) -> Result<(), StoreError> {
-        self.real.add_signing_key(verifier, checkpoint).await
-    }
-
-    async fn add_checkpoint(&self, checkpoint: &NewCheckpoint, under: Option<Fence>) -> Result<(), StoreError> {
-        self.real.add_checkpoint(checkpoint, under).await
-    }
-
-    async fn latest_checkpoint(&self) -> Result<Option<KeptCheckpoint>, StoreError> {
-        self.real.latest_checkpoint().await
-    }
-
-    async fn checkpoints(&self, after: (u64, i64), limit: u32) -> Result<Vec<KeptCheckpoint>, StoreError> {
-        self.real.checkpoints(after, limit).await
-    }
-
-    async fn checkpoint_gaps(&self, limit: u32) -> Result<Vec<(i64, i64)>, StoreError> {
-        self.real.checkpoint_gaps(limit).await
-    }
-
-    async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
-        self.real.references(positions).await
-    }
-
-    async fn outline(&self) -> Result<Outline, StoreError> {
-        self.real.outline().await
-    }
-
-    async fn scan(
-        &self,
-        positions: Range<i64>,
-        visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send),
-    ) -> Result<(), StoreError> {
-        self.real.scan(positions, visit).await
-    }
-
-    async fn misversioned(&self) -> Result<Option<Position>, StoreError> {
-        self.real.misversioned().await
     }
 }

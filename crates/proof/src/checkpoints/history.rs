@@ -2,7 +2,7 @@
 //! keys that takes it in, would cover up what is gone.
 
 use crate::proofs;
-use store::{KeptCheckpoint, TreeStore};
+use store::{CheckpointStore, KeptCheckpoint};
 use tlog::{Checkpoint, Hash, NoteVerifier};
 
 use super::{CheckpointError, SigningKeys, Witness, open};
@@ -13,7 +13,7 @@ use super::{CheckpointError, SigningKeys, Witness, open};
 /// # Errors
 /// [`CheckpointError`]
 pub(super) async fn continues(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     keys: &SigningKeys,
     origin: &str,
     tree: (u64, Hash),
@@ -35,14 +35,14 @@ pub(super) async fn continues(
 }
 
 /// The keys that the log has signed with.
-pub(super) async fn verifiers(store: &(impl TreeStore + ?Sized)) -> Result<Vec<NoteVerifier>, CheckpointError> {
+pub(super) async fn verifiers(store: &(impl CheckpointStore + ?Sized)) -> Result<Vec<NoteVerifier>, CheckpointError> {
     let keys = store.signing_keys().await?.into_iter();
     Ok(keys.filter_map(|key| NoteVerifier::parse(&key.verifier).ok()).collect())
 }
 
 /// The checkpoint that is kept beside the keys, which a tree of this size and root extends.
 pub(super) async fn seen(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     keys: &SigningKeys,
     origin: &str,
     tree: (u64, Hash),
@@ -60,7 +60,7 @@ pub(super) async fn seen(
 /// The newest checkpoint that is stored, which is not older than the one that was seen: it is stored before the file is written, and
 /// what the file knew of was there.
 pub(super) async fn stored(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     witness: &Witness,
     seen: Option<&Checkpoint>,
 ) -> Result<Option<KeptCheckpoint>, CheckpointError> {
@@ -108,7 +108,7 @@ fn read(
 
 /// Whether a tree extends one that was signed.
 pub(super) async fn extends(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     (signed, signed_root): (u64, Hash),
     (size, root): (u64, Hash),
 ) -> Result<(), CheckpointError> {

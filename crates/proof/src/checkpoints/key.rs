@@ -6,7 +6,7 @@ use aggregates::{EventId, IdError};
 use crate::proofs;
 use secret::data_dir;
 use store::clock;
-use store::{NewCheckpoint, StoreError, TreeStore};
+use store::{CheckpointStore, NewCheckpoint, StoreError};
 use tlog::{NoteSigner, NoteVerifier};
 
 use super::signing_keys::{SigningKeys, half, load};
@@ -16,7 +16,7 @@ use super::{CheckpointError, history, sign};
 ///
 /// # Errors
 /// If the store fails.
-pub async fn signs(store: &(impl TreeStore + ?Sized)) -> Result<Option<String>, StoreError> {
+pub async fn signs(store: &(impl CheckpointStore + ?Sized)) -> Result<Option<String>, StoreError> {
     let newest = store.signing_keys().await?.pop();
     let newest = newest.and_then(|key| NoteVerifier::parse(&key.verifier).ok());
     Ok(newest.as_ref().map(half))
@@ -26,7 +26,10 @@ pub async fn signs(store: &(impl TreeStore + ?Sized)) -> Result<Option<String>, 
 ///
 /// # Errors
 /// [`CheckpointError::OtherKey`] if not.
-pub(super) async fn present(store: &(impl TreeStore + ?Sized), keys: &SigningKeys) -> Result<(), CheckpointError> {
+pub(super) async fn present(
+    store: &(impl CheckpointStore + ?Sized),
+    keys: &SigningKeys,
+) -> Result<(), CheckpointError> {
     let Some(newest) = store.signing_keys().await?.pop() else {
         return Ok(());
     };
@@ -43,7 +46,7 @@ pub(super) async fn present(store: &(impl TreeStore + ?Sized), keys: &SigningKey
 /// The key that signs, which this process holds. A log without a key gets this process's first one. A rotation that
 /// was interrupted after the store had learnt of the new key, or made elsewhere, is finished.
 pub(super) async fn current(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     keys: &SigningKeys,
     origin: &str,
 ) -> Result<NoteSigner, CheckpointError> {
@@ -80,7 +83,7 @@ pub(super) async fn current(
 /// # Errors
 /// As [`rotate`].
 pub async fn next_key(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     keys: impl Into<SigningKeys>,
 ) -> Result<NoteVerifier, CheckpointError> {
     let origin = super::origin(store, &super::new_origin()).await?;
@@ -88,7 +91,7 @@ pub async fn next_key(
 }
 
 async fn next(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     keys: &SigningKeys,
     origin: &str,
 ) -> Result<NoteSigner, CheckpointError> {
@@ -126,7 +129,7 @@ pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
 /// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the key that signs is not here, and
 /// [`CheckpointError::FixedKeys`] where no new one is given. It can be called again after any of them.
 pub async fn rotate(
-    store: &(impl TreeStore + ?Sized),
+    store: &(impl CheckpointStore + ?Sized),
     keys: impl Into<SigningKeys>,
 ) -> Result<NoteVerifier, CheckpointError> {
     let keys = keys.into();

@@ -8,7 +8,8 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 use tokio::time::timeout;
 
-use super::log::{self, LONGEST, PLAIN, Turns};
+use super::append::{self, LONGEST, Turns};
+use super::events::{PLAIN, event};
 use crate::{Append, Batch, Floor, Parts, StoreError, StoredEvent};
 
 /// Who wants the floor waits for the lock of this number and that of the ledger's table `head` in the database (its oid, 32 bits):
@@ -40,14 +41,12 @@ pub(super) async fn take<'a>(
         "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR} + 'head'::regclass::oid::bigint); SELECT FROM head FOR NO KEY UPDATE;
          SELECT {PLAIN}{} FROM events WHERE position > {} ORDER BY position LIMIT {limit}",
         Parts::Leaves.columns(),
-        super::values::to_i64(after),
+        crate::log::to_i64(after),
     );
     let rows = held.run(sql).await?;
     // the locks' own rows were asked for no column
     let events = rows.iter().filter(|row| !row.is_empty());
-    let events = events
-        .map(|row| log::event(row, Parts::Leaves))
-        .collect::<Result<_, _>>()?;
+    let events = events.map(|row| event(row, Parts::Leaves)).collect::<Result<_, _>>()?;
     Ok((held, events))
 }
 
@@ -60,7 +59,7 @@ impl Held<'_> {
             Ok(rows) => Ok(rows?),
             Err(_) => {
                 self.turns.sessions.distrust();
-                Err(log::too_long())
+                Err(append::too_long())
             }
         }
     }
@@ -88,7 +87,7 @@ impl Floor for Held<'_> {
         let Some(connection) = &mut self.connection else {
             return Ok(Append::LostRace);
         };
-        let appended = log::append_on(connection, (process, turn), batch).await?;
+        let appended = append::append_on(connection, (process, turn), batch).await?;
         let end = if appended == Append::Done { "COMMIT" } else { "ROLLBACK" };
         self.run(end.to_owned()).await?;
         self.give_back();

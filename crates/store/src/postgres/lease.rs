@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
-use sqlx::Row;
-use sqlx::postgres::{PgConnection, PgPool};
+use sqlx::postgres::PgPool;
 
-use super::lost;
 use super::session::Sessions;
+use super::{leases, lost};
 use crate::Duty;
 use crate::StoreError;
 use crate::lease::{Fence, LeaseState, LeaseTable, TERM};
@@ -100,28 +98,6 @@ impl LeaseTable for Table {
             .sessions
             .within(LIMIT, sqlx::query(sql).fetch_all(&self.pool))
             .await?;
-        let state = |row: &sqlx::postgres::PgRow| {
-            Ok(LeaseState {
-                duty: row.try_get("duty")?,
-                holder: row.try_get("holder")?,
-                epoch: row.try_get("epoch")?,
-                remaining: SignedDuration::from_millis(row.try_get("remaining")?),
-            })
-        };
-        rows.iter().map(state).collect()
-    }
-}
-
-/// Refuses to go on with a transaction whose lease somebody else has taken over. It locks nothing: whoever takes the lease over
-/// does not wait for a transaction that is under way, and what both write is guarded by what they write it over.
-pub(super) async fn check(tx: &mut PgConnection, under: Option<Fence>) -> Result<(), StoreError> {
-    let Some(Fence { duty, epoch }) = under else {
-        return Ok(());
-    };
-    let query = sqlx::query_scalar("SELECT EXISTS (SELECT FROM leases WHERE duty = $1 AND epoch = $2)");
-    if query.bind(duty.as_str()).bind(epoch).fetch_one(tx).await? {
-        Ok(())
-    } else {
-        Err(StoreError::Overtaken(duty))
+        rows.iter().map(leases::state).collect()
     }
 }

@@ -3,35 +3,21 @@
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
 
-use crate::{Mode, StoreError, mode};
+use super::migrations;
+use crate::{Mode, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Checks what was connected to, and migrates it if it is opened for that.
 pub(super) async fn prepare(connection: &mut PgConnection, mode: Mode) -> Result<(), StoreError> {
-    let applied = applied(connection).await?;
-    mode::check(applied.as_deref(), &MIGRATIONS, mode)?;
+    migrations::check(connection, mode).await?;
     if mode != Mode::ReadOnly {
         check_encoding(connection).await?;
     }
-    if mode != Mode::Migrate {
-        return Ok(());
+    if mode == Mode::Migrate {
+        migrations::run(connection).await?;
     }
-    for version in mode::missing(applied.as_deref(), &MIGRATIONS) {
-        let run = MIGRATIONS.run_to(version, &mut *connection).await;
-        run.map_err(|error| mode::failed(version, error))?;
-    }
-    // all of a new ledger; and what was applied before has to be what this program has
-    Ok(MIGRATIONS.run(connection).await?)
-}
-
-/// The migrations that the database has seen; none where there is no ledger.
-async fn applied(connection: &mut PgConnection) -> Result<Option<Vec<i64>>, StoreError> {
-    let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version");
-    match found.fetch_all(connection).await.map_err(StoreError::from) {
-        Err(error) if error.is_missing_table() => Ok(None),
-        found => Ok(Some(found?)),
-    }
+    Ok(())
 }
 
 /// Events may hold any character, and PostgreSQL refuses those that its encoding lacks one by one. A ledger that is there can be

@@ -6,8 +6,9 @@ use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::{MIGRATIONS, generations};
+use crate::generation::table_name;
 use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
-use crate::{GenerationState, StoreError, table_name};
+use crate::{GenerationState, StoreError};
 
 /// Everything in the schema $1, as kind, table, name, definition and the statement that makes it. $2: whether triggers have to fire in
 /// this session. The schema's own name is left out of definitions.
@@ -86,7 +87,7 @@ pub(super) async fn check(pool: &PgPool, expected: &Expected) -> Result<SchemaCh
     .await?;
     let mut actual = catalog(&mut tx, schema.trim_matches('"'), true).await?;
     let generations = if actual.contains_key(&(ObjectKind::Table, "projection_generations".to_owned())) {
-        generations::all_in(&mut tx).await?
+        generations::all(&mut tx).await?
     } else {
         Vec::new()
     };

@@ -5,40 +5,44 @@ use std::time::Duration;
 use jiff_sqlx::ToSqlx;
 use projections::{Column, Kind, Value};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnection, PgPool};
+use sqlx::postgres::{PgArguments, PgConnection};
 use sqlx::query::QueryScalar;
 use sqlx::{AssertSqlSafe, Connection, Postgres};
 
-use super::session::Sessions;
-use super::values::to_i64;
-use super::{copy, lease, parked};
-use crate::clock;
+use super::session::{LOOKING, SOON, Sessions};
+use super::{PostgresStore, copy, generations, leases};
+use crate::generation::table_name;
 use crate::parts::by_size;
-use crate::{Advance, Fence, RowChange, StoreError, table_name};
+use crate::{Advance, Fence, RowChange, StoreError};
 
 /// How much of a COPY is sent at once, in bytes: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
 const PIECE: usize = 256 << 10;
 
 pub(super) async fn advance(
-    pool: &PgPool,
-    patience: Patience<'_>,
+    store: &PostgresStore,
     steps: &[Advance],
     under: Option<Fence>,
 ) -> Result<bool, StoreError> {
+    // a rebuild's step is as wide as memory allows
+    let (pool, limit) = match under {
+        Some(_) => (&store.pool, SOON),
+        None => (&store.long, LOOKING),
+    };
+    let sessions = &store.sessions;
     let mut lent = Lent {
         connection: pool.acquire().await?,
         given_back: false,
     };
-    let moved = move_on(&mut lent.connection, patience, steps, under).await?;
+    let moved = move_on(&mut lent.connection, Patience { sessions, limit }, steps, under).await?;
     lent.given_back = true;
     Ok(moved)
 }
 
 /// How long each statement of a step may take: a step as a whole takes as long as there is to write.
 #[derive(Clone, Copy)]
-pub(super) struct Patience<'a> {
-    pub(super) sessions: &'a Sessions,
-    pub(super) limit: Duration,
+struct Patience<'a> {
+    sessions: &'a Sessions,
+    limit: Duration,
 }
 
 impl Patience<'_> {
@@ -75,34 +79,14 @@ async fn move_on(
     let asynchronous = sqlx::query("SET LOCAL synchronous_commit = off");
     patience.with(asynchronous.execute(&mut *tx)).await?;
     for step in steps {
-        let moving = sqlx::query(
-            "UPDATE projection_generations SET position = $1, updated_at = $2
-             WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'",
-        )
-        .bind(to_i64(step.to))
-        .bind(clock::now().to_sqlx())
-        .bind(&step.from.name)
-        .bind(step.from.generation)
-        .bind(to_i64(step.from.position));
-        let moved = patience.with(moving.execute(&mut *tx)).await?;
-        if moved.rows_affected() == 0 || !patience.with(parked::stand_still(&mut tx, step)).await? {
+        if !patience.with(generations::move_checkpoint(&mut tx, step)).await? {
             patience.with(tx.rollback()).await?;
             return Ok(false);
         }
         let more = write_rows(&mut tx, patience, step).await?;
-        if more != 0 {
-            let counting = sqlx::query(
-                "UPDATE projection_generations SET row_count = row_count + $1 WHERE name = $2 AND generation = $3",
-            )
-            .bind(more)
-            .bind(&step.from.name)
-            .bind(step.from.generation);
-            patience.with(counting.execute(&mut *tx)).await?;
-        }
-        patience.with(parked::write(&mut tx, step)).await?;
+        patience.with(generations::write_down(&mut tx, step, more)).await?;
     }
-    // at the end, so that little time is left in which it could still be overtaken
-    patience.with(lease::check(&mut tx, under)).await?;
+    patience.with(leases::check(&mut tx, under)).await?;
     patience.with(tx.commit()).await?;
     Ok(true)
 }
@@ -123,30 +107,19 @@ async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advanc
         let removed = patience.with(removing.execute(&mut *tx)).await?;
         more -= i64::try_from(removed.rows_affected()).unwrap_or(i64::MAX);
     }
-    let kept = |new: bool| -> Vec<(&RowChange, &(String, projections::Row))> {
-        let changes = step.changes.iter().filter(|change| change.is_new == new);
-        changes
-            .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
-            .collect()
-    };
-    more += copy_rows(tx, patience, step, &kept(true)).await?;
-    let kept = kept(false);
+    more += copy_rows(tx, patience, step, &step.written(true)).await?;
+    let kept = step.written(false);
     let arrays: String = (3..)
         .zip(step.columns)
         .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
         .collect();
-    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
-    let sets: String = step
-        .columns
-        .iter()
-        .map(|column| format!(", {0} = excluded.{0}", column.name))
-        .collect();
+    let (names, replacing) = (step.names(), step.replacing());
     // a row that was not there has no xmax: no transaction has deleted or locked a version of it
     let sql = format!(
         "WITH written AS (
              INSERT INTO {table} (key, document{names})
              SELECT key, document{names} FROM unnest($1::text[], $2::text[]{arrays}) AS row (key, document{names})
-             ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}
+             {replacing}
              RETURNING xmax = 0 AS is_new
          ) SELECT count(*) FILTER (WHERE is_new) FROM written"
     );
@@ -176,7 +149,7 @@ async fn copy_rows(
     if new.is_empty() {
         return Ok(0);
     }
-    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
+    let names = step.names();
     let table = table_name(&step.from);
     // what goes in must be right before it begins: COPY takes the bytes of a number for those of a time
     for (_, (_, row)) in new {

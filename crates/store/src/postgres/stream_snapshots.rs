@@ -4,7 +4,7 @@ use aggregates::StreamId;
 use sqlx::postgres::PgPool;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::log::{PLAIN, event};
+use super::events::{PLAIN, event};
 use crate::{Parts, StoreError, StoredEvent, StreamSnapshot};
 
 pub(super) async fn resume(

@@ -1,29 +1,74 @@
-//! Values of the ledger as the database has them.
+//! The driver's types, values of the ledger as PostgreSQL has them, and words of its dialect.
 
-use aggregates::Position;
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use jiff::civil::Date;
+use jiff_sqlx::ToSqlx;
+use sqlx::postgres::{PgConnection, PgPool, PgRow, Postgres};
+use sqlx::{ColumnIndex, Row};
 
 use crate::StoreError;
+use crate::clock::rfc3339_micros;
 
-pub(super) fn to_i64(position: Position) -> i64 {
-    // the database itself counts in i64, so no position is ever beyond it
-    i64::try_from(position.0).unwrap_or(i64::MAX)
+pub(super) type Db = Postgres;
+pub(super) type DbRow = PgRow;
+pub(super) type DbConnection = PgConnection;
+pub(super) type DbPool = PgPool;
+
+/// Makes a column JSON that is bound as text.
+pub(super) const AS_JSON: &str = "::json";
+/// What stands around a list in a condition that one of its values meets.
+pub(super) const ANY: (&str, &str) = ("= ANY (", ")");
+/// The list of texts that is bound to $1 as rows, in its order.
+pub(super) const LISTED: &str = "SELECT value, place FROM unnest($1::text[]) WITH ORDINALITY AS list (value, place)";
+/// In front of a column by whose index nothing is to be looked for: PostgreSQL knows that by itself.
+pub(super) const UNINDEXED: &str = "";
+/// Holds the rows that are read until the transaction ends.
+pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
+/// How many events an audit reads at once: all.
+pub(super) const SCANNED_AT_ONCE: i64 = i64::MAX;
+
+/// A moment to be bound.
+pub(super) fn stamp(moment: Timestamp) -> jiff_sqlx::Timestamp {
+    moment.to_sqlx()
 }
 
-pub(super) fn position(row: &PgRow, column: &str) -> Result<Position, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u64::try_from(value)
-        .map(Position)
-        .map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
+/// A day to be bound.
+pub(super) fn day(date: Date) -> jiff_sqlx::Date {
+    date.to_sqlx()
 }
 
-pub(super) fn unsigned(row: &PgRow, column: &str) -> Result<u32, StoreError> {
-    let value: i32 = row.try_get(column)?;
-    u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
+/// A list to be bound.
+pub(super) fn list<T>(values: impl Iterator<Item = T>) -> Vec<T> {
+    values.collect()
 }
 
-pub(super) fn moment(row: &PgRow, column: &str) -> Result<Timestamp, StoreError> {
+/// The moment so long ago, by the database's clock.
+pub(super) fn ago(period: &str) -> String {
+    format!("clock_timestamp() - interval '{period}'")
+}
+
+pub(super) fn moment(row: &DbRow, column: &str) -> Result<Timestamp, StoreError> {
     Ok(row.try_get::<jiff_sqlx::Timestamp, _>(column)?.to_jiff())
+}
+
+pub(super) fn optional_moment(row: &DbRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    let moment = row.try_get::<Option<jiff_sqlx::Timestamp>, _>(column)?;
+    Ok(moment.map(jiff_sqlx::Timestamp::to_jiff))
+}
+
+/// As it stands there, RFC 3339 with six decimals.
+pub(super) fn raw_moment(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<Cow<'_, str>, sqlx::Error> {
+    let moment = row.try_get::<jiff_sqlx::Timestamp, _>(column)?.to_jiff();
+    Ok(rfc3339_micros(moment).into())
+}
+
+pub(super) fn date(row: &DbRow, column: &str) -> Result<Date, StoreError> {
+    Ok(row.try_get::<jiff_sqlx::Date, _>(column)?.to_jiff())
+}
+
+/// An `integer`.
+pub(super) fn wide(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
+    Ok(row.try_get::<i32, _>(column)?.into())
 }

@@ -1,10 +1,9 @@
 //! The table of leases on SQLite.
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::sqlite::SqlitePool;
 
+use super::leases;
 use crate::Duty;
 use crate::StoreError;
 use crate::lease::{Fence, LeaseState, LeaseTable, TERM};
@@ -52,28 +51,6 @@ impl LeaseTable for Table {
         let sql = "SELECT duty, holder, epoch, until - CAST(unixepoch('subsec') * 1000 AS INTEGER) AS remaining
                    FROM leases ORDER BY duty";
         let rows = sqlx::query(sql).fetch_all(&self.pool).await?;
-        let state = |row: &SqliteRow| {
-            Ok(LeaseState {
-                duty: row.try_get("duty")?,
-                holder: row.try_get("holder")?,
-                epoch: row.try_get("epoch")?,
-                remaining: SignedDuration::from_millis(row.try_get("remaining")?),
-            })
-        };
-        rows.iter().map(state).collect()
-    }
-}
-
-/// Refuses to go on with a transaction whose lease somebody else has taken over. It holds the write lock, so nobody does
-/// before it is committed.
-pub(super) async fn check(tx: &mut SqliteConnection, under: Option<Fence>) -> Result<(), StoreError> {
-    let Some(Fence { duty, epoch }) = under else {
-        return Ok(());
-    };
-    let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM leases WHERE duty = ? AND epoch = ?)");
-    if query.bind(duty.as_str()).bind(epoch).fetch_one(tx).await? {
-        Ok(())
-    } else {
-        Err(StoreError::Overtaken(duty))
+        rows.iter().map(leases::state).collect()
     }
 }

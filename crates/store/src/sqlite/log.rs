@@ -1,55 +1,105 @@
-//! The event log, references and data keys on SQLite.
+//! The event log on SQLite.
 
-use aggregates::{EventId, Position, Source, StreamId, SubjectId};
+use aggregates::{Position, StreamId};
+use async_trait::async_trait;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqlitePool, SqliteRow};
-use sqlx::{AssertSqlSafe, QueryBuilder, Row, Sqlite};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
+use sqlx::{AssertSqlSafe, Row};
 
-use super::tree;
-use super::values::{chunks, moment, position, to_i64, tuples, unsigned};
-use crate::clock::{now, rfc3339_micros};
-use crate::tree::hash;
-use crate::{Append, Batch, EventQuery, Found, Head, Lookup, NewEvent, Parts, SealedSections, StoreError, StoredEvent};
+use super::columns::position;
+use super::events::{self, PLAIN, event};
+use super::statements::among;
+use super::values::{chunks, list, tuples};
+use super::{SqliteStore, data_keys, nodes, stream_snapshots};
+use crate::clock::rfc3339_micros;
+use crate::log::to_i64;
+use crate::{
+    Append, Batch, EventQuery, Found, Head, LogStore, Lookup, NewEvent, Parts, StoreError, StoredEvent, StreamSnapshot,
+};
 use sealing::{Sealed, Section};
 
 /// Result codes of a broken key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
 /// Source: <https://www.sqlite.org/rescode.html>.
 const KEY_VIOLATIONS: [&str; 4] = ["1555", "2579", "2067", "1811"];
 
-/// Columns of an event without its sealed sections.
-pub(super) const PLAIN: &str =
-    "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
 /// The sealed sections.
 const SEALED: &str = "personal, secrets, original, leaf_hash";
 
-pub(super) async fn head(pool: &SqlitePool) -> Result<Head, StoreError> {
-    let row = sqlx::query("SELECT position, recorded_at FROM head")
-        .fetch_one(pool)
-        .await?;
-    head_of(&row)
-}
+#[async_trait]
+impl LogStore for SqliteStore {
+    async fn head(&self) -> Result<Head, StoreError> {
+        events::newest(self).await
+    }
 
-fn head_of(row: &SqliteRow) -> Result<Head, StoreError> {
-    Ok(Head {
-        position: position(row, "position")?,
-        recorded_at: moment(row, "recorded_at")?,
-    })
-}
+    async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
+        let mut tx = self.begin().await?;
+        match insert(&mut tx, batch).await {
+            Ok(true) => {
+                tx.commit().await?;
+                Ok(Append::Done)
+            }
+            Ok(false) => Ok(Append::LostRace),
+            Err(sqlx::Error::Database(error))
+                if error.code().is_some_and(|code| KEY_VIOLATIONS.contains(&code.as_ref())) =>
+            {
+                Ok(Append::Conflict)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 
-pub(super) async fn append(writer: &SqlitePool, batch: &Batch<'_>) -> Result<Append, StoreError> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    match insert(&mut tx, batch).await {
-        Ok(true) => {
-            tx.commit().await?;
-            Ok(Append::Done)
+    async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError> {
+        let mut found = Found::default();
+        for (source, id) in &lookup.events {
+            let row = sqlx::query("SELECT position, stream FROM events WHERE source = ? AND event_id = ?")
+                .bind(source.as_str())
+                .bind(id.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
+            if let Some(row) = row {
+                let stream = StreamId::try_from(row.try_get::<String, _>("stream")?)?;
+                found
+                    .events
+                    .push((source.clone(), id.clone(), position(&row, "position")?, stream));
+            }
         }
-        Ok(false) => Ok(Append::LostRace),
-        Err(sqlx::Error::Database(error))
-            if error.code().is_some_and(|code| KEY_VIOLATIONS.contains(&code.as_ref())) =>
-        {
-            Ok(Append::Conflict)
+        for reference in &lookup.references {
+            let streams: Vec<String> = sqlx::query_scalar(
+                "SELECT stream FROM refs JOIN events USING (position) WHERE ref = ? ORDER BY position",
+            )
+            .bind(reference.0)
+            .fetch_all(&self.pool)
+            .await?;
+            for stream in streams {
+                found.references.push((*reference, StreamId::try_from(stream)?));
+            }
         }
-        Err(error) => Err(error.into()),
+        found.keys = data_keys::wrapped(&self.pool, &lookup.subjects).await?;
+        Ok(found)
+    }
+
+    async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
+        let named = among("stream", "$1");
+        let sql = format!("SELECT {PLAIN} FROM events WHERE {named} ORDER BY position");
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(list(streams.iter().map(StreamId::as_str)));
+        let rows = query.fetch_all(&self.pool).await?;
+        rows.iter().map(|row| event(row, Parts::Plain)).collect()
+    }
+
+    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
+        stream_snapshots::resume(&self.pool, streams).await
+    }
+
+    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
+        stream_snapshots::keep(&self.writer, snapshots).await
+    }
+
+    async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
+        events::events(self, query).await
+    }
+
+    async fn events_at(&self, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
+        events::events_at(self, positions).await
     }
 }
 
@@ -112,7 +162,7 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
         }
         query.execute(&mut *tx).await?;
     }
-    tree::insert(&mut *tx, batch.tree.nodes()).await?;
+    nodes::insert(&mut *tx, batch.tree.nodes()).await?;
     Ok(true)
 }
 
@@ -138,155 +188,4 @@ fn bind_event<'q>(
         .bind(sealed(Section::Secrets))
         .bind(sealed(Section::Original))
         .bind(event.leaf_hash.as_slice())
-}
-
-pub(super) async fn lookup(pool: &SqlitePool, lookup: &Lookup) -> Result<Found, StoreError> {
-    let mut found = Found::default();
-    for (source, id) in &lookup.events {
-        let row = sqlx::query("SELECT position, stream FROM events WHERE source = ? AND event_id = ?")
-            .bind(source.as_str())
-            .bind(id.as_str())
-            .fetch_optional(pool)
-            .await?;
-        if let Some(row) = row {
-            let stream = StreamId::try_from(row.try_get::<String, _>("stream")?)?;
-            found
-                .events
-                .push((source.clone(), id.clone(), position(&row, "position")?, stream));
-        }
-    }
-    for reference in &lookup.references {
-        let streams: Vec<String> =
-            sqlx::query_scalar("SELECT stream FROM refs JOIN events USING (position) WHERE ref = ? ORDER BY position")
-                .bind(reference.0)
-                .fetch_all(pool)
-                .await?;
-        for stream in streams {
-            found.references.push((*reference, StreamId::try_from(stream)?));
-        }
-    }
-    found.keys = super::keys::wrapped(pool, &lookup.subjects).await?;
-    Ok(found)
-}
-
-pub(super) async fn streams(pool: &SqlitePool, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
-    if streams.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = QueryBuilder::<Sqlite>::new(format!("SELECT {PLAIN} FROM events WHERE stream IN ("));
-    let mut list = query.separated(", ");
-    for stream in streams {
-        list.push_bind(stream.as_str());
-    }
-    query.push(") ORDER BY position");
-    let rows = query.build().persistent(false).fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, Parts::Plain)).collect()
-}
-
-pub(super) async fn events(pool: &SqlitePool, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
-    let (filter, parts) = (&query.filter, query.parts);
-    let mut sql = QueryBuilder::<Sqlite>::new(format!(
-        "SELECT {PLAIN}{} FROM events WHERE position > ",
-        parts.columns()
-    ));
-    sql.push_bind(to_i64(query.after));
-    if let Some(until) = query.until {
-        sql.push(" AND position <= ").push_bind(to_i64(until));
-    }
-    if !filter.types.is_empty() {
-        let mut list = sql.push(" AND type IN (").separated(", ");
-        for name in &filter.types {
-            list.push_bind(name.as_str());
-        }
-        sql.push(")");
-    }
-    if let Some(category) = &filter.category {
-        // `+`: not by the index over streams, which would sort all of a category's events for each page
-        let (from, to) = category.range();
-        sql.push(" AND +stream >= ")
-            .push_bind(from)
-            .push(" AND +stream < ")
-            .push_bind(to);
-    }
-    if let Some(stream) = &filter.stream {
-        sql.push(" AND stream = ").push_bind(stream.as_str());
-    }
-    if let Some(subject) = &filter.subject {
-        sql.push(" AND subject = ").push_bind(subject.as_str());
-    }
-    sql.push(" ORDER BY position LIMIT ").push_bind(i64::from(query.limit));
-    let rows = sql.build().fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, parts)).collect()
-}
-
-pub(super) async fn events_at(pool: &SqlitePool, positions: &[Position]) -> Result<Vec<StoredEvent>, StoreError> {
-    if positions.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut query = QueryBuilder::<Sqlite>::new(format!(
-        "SELECT {PLAIN}{} FROM events WHERE position IN (",
-        Parts::All.columns()
-    ));
-    let mut list = query.separated(", ");
-    for position in positions {
-        list.push_bind(to_i64(*position));
-    }
-    query.push(") ORDER BY position");
-    let rows = query.build().persistent(false).fetch_all(pool).await?;
-    rows.iter().map(|row| event(row, Parts::All)).collect()
-}
-
-pub(super) async fn reserved_key(
-    writer: &SqlitePool,
-    subject: &SubjectId,
-    offer: &[u8],
-) -> Result<Vec<u8>, StoreError> {
-    sqlx::query("INSERT INTO data_keys (subject, wrapped, created_at) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
-        .bind(subject.as_str())
-        .bind(offer)
-        .bind(rfc3339_micros(now()))
-        .execute(writer)
-        .await?;
-    let query = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE subject = ?");
-    Ok(query.bind(subject.as_str()).fetch_one(writer).await?)
-}
-
-pub(super) fn event(row: &SqliteRow, parts: Parts) -> Result<StoredEvent, StoreError> {
-    let section = |name: &str| -> Result<Option<Sealed>, StoreError> {
-        Ok(row.try_get::<Option<Vec<u8>>, _>(name)?.map(Sealed::from_bytes))
-    };
-    let sections = match parts {
-        Parts::All => SealedSections {
-            personal: section("personal")?,
-            secrets: section("secrets")?,
-            original: section("original")?,
-        },
-        Parts::Plain | Parts::Leaves => SealedSections::default(),
-    };
-    let leaf_hash = match parts {
-        Parts::All | Parts::Leaves => Some(hash(row.try_get("leaf_hash")?)?),
-        Parts::Plain => None,
-    };
-    Ok(StoredEvent {
-        position: position(row, "position")?,
-        stream: StreamId::parse(row.try_get("stream")?)?,
-        version: unsigned(row, "version")?,
-        source: Source::parse(row.try_get("source")?)?,
-        event_id: EventId::parse(row.try_get("event_id")?)?,
-        type_name: row.try_get("type")?,
-        schema_version: unsigned(row, "schema_version")?,
-        recorded_at: moment(row, "recorded_at")?,
-        subject: SubjectId::parse(row.try_get("subject")?)?,
-        facts: row.try_get("facts")?,
-        sealed: sections,
-        leaf_hash,
-    })
-}
-
-/// Whether an append would succeed: the head is written as it is, down to the disk.
-pub(super) async fn probe(writer: &SqlitePool) -> Result<(), StoreError> {
-    sqlx::query("UPDATE head SET position = position")
-        .execute(writer)
-        .await?;
-    Ok(())
 }

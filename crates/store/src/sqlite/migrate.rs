@@ -4,16 +4,16 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection, Sqlite, Transaction};
 
-use crate::{Mode, StoreError, mode};
+use super::migrations;
+use crate::{Mode, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// Whether there is a ledger whose schema is up to date. Changes nothing.
 pub(super) async fn check(options: SqliteConnectOptions) -> Result<(), StoreError> {
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    let applied = applied(&mut connection).await?;
-    connection.close().await?;
-    mode::check(applied.as_deref(), &MIGRATIONS, Mode::Existing)
+    migrations::check(&mut connection, Mode::Existing).await?;
+    Ok(connection.close().await?)
 }
 
 /// Brings the schema up to date.
@@ -24,21 +24,6 @@ pub(super) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), Stor
             "the file keeps text as {encoding}, in which keys have another order: have `warmledger serve` make a new one"
         )));
     }
-    let applied = applied(tx).await?;
-    mode::check(applied.as_deref(), &MIGRATIONS, Mode::Migrate)?;
-    for version in mode::missing(applied.as_deref(), &MIGRATIONS) {
-        let run = MIGRATIONS.run_to(version, &mut **tx).await;
-        run.map_err(|error| mode::failed(version, error))?;
-    }
-    // all of a new ledger; and what was applied before has to be what this program has
-    Ok(MIGRATIONS.run(&mut **tx).await?)
-}
-
-/// The migrations that the file has seen; none where there is no ledger.
-async fn applied(connection: &mut SqliteConnection) -> Result<Option<Vec<i64>>, StoreError> {
-    let found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success ORDER BY version");
-    match found.fetch_all(connection).await.map_err(StoreError::from) {
-        Err(error) if error.is_missing_table() => Ok(None),
-        found => Ok(Some(found?)),
-    }
+    migrations::check(tx, Mode::Migrate).await?;
+    migrations::run(tx).await
 }

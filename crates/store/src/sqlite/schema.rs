@@ -5,8 +5,9 @@ use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Row};
 
 use super::{MIGRATIONS, generations};
+use crate::generation::table_name;
 use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
-use crate::{GenerationState, StoreError, table_name};
+use crate::{GenerationState, StoreError};
 
 pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> {
     // one transaction: what is read is of one moment
@@ -24,7 +25,7 @@ pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> 
     let mut expected = catalog(&mut new).await?;
     new.close().await?;
     let mut actual = catalog(&mut tx).await?;
-    let generations = match generations::all_in(&mut tx).await {
+    let generations = match generations::all(&mut tx).await {
         // it is found missing
         Err(error) if error.is_missing_table() => Vec::new(),
         generations => generations?,

@@ -1,46 +1,23 @@
 //! Moving projections on, on SQLite: rows and checkpoints in one transaction.
 
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Sqlite};
 
-use super::rows::bind;
-use super::values::{chunks, to_i64, tuples};
-use super::{lease, parked};
-use crate::clock::{now, rfc3339_micros};
-use crate::{Advance, Fence, RowChange, StoreError, table_name};
+use super::values::{chunks, tuples};
+use super::{SqliteStore, generations, leases, rows::bind};
+use crate::generation::table_name;
+use crate::{Advance, Fence, StoreError};
 
-pub(super) async fn advance(writer: &SqlitePool, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
-    let mut tx = writer.begin_with("BEGIN IMMEDIATE").await?;
-    lease::check(&mut tx, under).await?;
-    let updated_at = rfc3339_micros(now());
+pub(super) async fn advance(store: &SqliteStore, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
+    let mut tx = store.begin().await?;
+    leases::check(&mut tx, under).await?;
     for step in steps {
-        let moved = sqlx::query(
-            "UPDATE projection_generations SET position = ?, updated_at = ?
-             WHERE name = ? AND generation = ? AND position = ? AND state <> 'retired'",
-        )
-        .bind(to_i64(step.to))
-        .bind(&updated_at)
-        .bind(&step.from.name)
-        .bind(step.from.generation)
-        .bind(to_i64(step.from.position))
-        .execute(&mut *tx)
-        .await?;
-        if moved.rows_affected() == 0 || !parked::stand_still(&mut tx, step).await? {
+        if !generations::move_checkpoint(&mut tx, step).await? {
             tx.rollback().await?;
             return Ok(false);
         }
         let more = write_rows(&mut tx, step).await?;
-        if more != 0 {
-            sqlx::query(
-                "UPDATE projection_generations SET row_count = row_count + ? WHERE name = ? AND generation = ?",
-            )
-            .bind(more)
-            .bind(&step.from.name)
-            .bind(step.from.generation)
-            .execute(&mut *tx)
-            .await?;
-        }
-        parked::write(&mut tx, step).await?;
+        generations::write_down(&mut tx, step, more).await?;
     }
     tx.commit().await?;
     Ok(true)
@@ -59,20 +36,10 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
             .await?;
         more -= count(removed.rows_affected());
     }
-    let names: String = step.columns.iter().map(|column| format!(", {}", column.name)).collect();
-    let sets: String = step
-        .columns
-        .iter()
-        .map(|column| format!(", {0} = excluded.{0}", column.name))
-        .collect();
-    let over = format!(" ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}");
+    let (names, over) = (step.names(), format!(" {}", step.replacing()));
     // a row that is there although nobody knows of it is an error: it would be overwritten by less than it holds
     for (new, over) in [(true, ""), (false, over.as_str())] {
-        let changes = step.changes.iter().filter(|change| change.is_new == new);
-        let kept: Vec<(&RowChange, &(String, projections::Row))> = changes
-            .filter_map(|change| change.row.as_ref().map(|row| (change, row)))
-            .collect();
-        for chunk in chunks(&kept) {
+        for chunk in chunks(&step.written(new)) {
             more += count(chunk.len() as u64);
             if !new {
                 let list = vec!["?"; chunk.len()].join(", ");

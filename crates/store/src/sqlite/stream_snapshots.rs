@@ -6,7 +6,7 @@ use aggregates::StreamId;
 use sqlx::sqlite::SqlitePool;
 use sqlx::{QueryBuilder, Row, Sqlite};
 
-use super::log::{PLAIN, event};
+use super::events::{PLAIN, event};
 use crate::{Parts, StoreError, StoredEvent, StreamSnapshot};
 
 pub(super) async fn resume(

@@ -1,37 +1,84 @@
-//! Values of the ledger as the database has them, and statements about many rows.
+//! The driver's types, values of the ledger as SQLite has them, and words of its dialect. Times are RFC 3339 text with six decimals, dates
+//! ISO 8601 text.
 
-use aggregates::Position;
+use std::borrow::Cow;
+
 use jiff::Timestamp;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use jiff::civil::Date;
+use serde::Serialize;
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{ColumnIndex, Row};
 
 use crate::StoreError;
+use crate::clock::rfc3339_micros;
 
+pub(super) type Db = Sqlite;
+pub(super) type DbRow = SqliteRow;
+pub(super) type DbConnection = SqliteConnection;
+pub(super) type DbPool = SqlitePool;
+
+/// SQLite keeps JSON as text.
+pub(super) const AS_JSON: &str = "";
+/// What stands around a list in a condition that one of its values meets.
+pub(super) const ANY: (&str, &str) = ("IN (SELECT value FROM json_each(", "))");
+/// The list of texts that is bound to $1 as rows, in its order.
+pub(super) const LISTED: &str = "SELECT value, key AS place FROM json_each($1)";
+/// In front of a column by whose index nothing is to be looked for: all of a category's events would be sorted for each page.
+pub(super) const UNINDEXED: &str = "+";
+/// A transaction that writes holds everything.
+pub(super) const FOR_UPDATE: &str = "";
+/// How many events an audit reads at once: the write-ahead log grows while a read lasts.
+pub(super) const SCANNED_AT_ONCE: i64 = 10_000;
 /// Rows a statement: few different statements, so that all stay prepared, and few calls for a batch of any length, since each call
 /// wakes the connection's thread and waits for it.
 const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
-pub(super) fn to_i64(position: Position) -> i64 {
-    // the database itself counts in i64, so no position is ever beyond it
-    i64::try_from(position.0).unwrap_or(i64::MAX)
+/// A moment to be bound.
+pub(super) fn stamp(moment: Timestamp) -> String {
+    rfc3339_micros(moment)
 }
 
-pub(super) fn position(row: &SqliteRow, column: &str) -> Result<Position, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u64::try_from(value)
-        .map(Position)
-        .map_err(|_| StoreError::Corrupt(format!("{column} is negative")))
+/// A day to be bound.
+pub(super) fn day(date: Date) -> String {
+    date.to_string()
 }
 
-pub(super) fn unsigned(row: &SqliteRow, column: &str) -> Result<u32, StoreError> {
-    let value: i64 = row.try_get(column)?;
-    u32::try_from(value).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
+/// A list to be bound.
+pub(super) fn list<T: Serialize>(values: impl Iterator<Item = T>) -> String
+where
+    serde_json::Value: From<T>,
+{
+    values.collect::<serde_json::Value>().to_string()
 }
 
-pub(super) fn moment(row: &SqliteRow, column: &str) -> Result<Timestamp, StoreError> {
-    let text: &str = row.try_get(column)?;
-    text.parse()
-        .map_err(|_| StoreError::Corrupt(format!("{column} is not an RFC 3339 time")))
+/// The moment so long ago, by SQLite's clock.
+pub(super) fn ago(period: &str) -> String {
+    format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{period}')")
+}
+
+pub(super) fn moment(row: &DbRow, column: &str) -> Result<Timestamp, StoreError> {
+    optional_moment(row, column)?.ok_or_else(|| StoreError::Corrupt(format!("{column} is missing")))
+}
+
+pub(super) fn optional_moment(row: &DbRow, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    let wrong = |_| StoreError::Corrupt(format!("{column} is not an RFC 3339 time"));
+    let text = row.try_get::<Option<&str>, _>(column)?;
+    text.map(|text| text.parse().map_err(wrong)).transpose()
+}
+
+/// As it stands there, be it a time or not.
+pub(super) fn raw_moment(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<Cow<'_, str>, sqlx::Error> {
+    Ok(row.try_get::<&str, _>(column)?.into())
+}
+
+pub(super) fn date(row: &DbRow, column: &str) -> Result<Date, StoreError> {
+    let wrong = |_| StoreError::Corrupt(format!("{column} is not a date"));
+    row.try_get::<&str, _>(column)?.parse().map_err(wrong)
+}
+
+/// An `INTEGER`.
+pub(super) fn wide(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
+    row.try_get(column)
 }
 
 /// Cuts rows into pieces of the lengths in [`CHUNKS`], longest first.

@@ -1,0 +1,23 @@
+//! What is the same in both stores but for the driver's types. `postgres` and `sqlite` each have these modules as their own: `SqlStore` is
+//! the one or the other store, and `values` names the driver's types and the words in which the dialects differ.
+
+#![allow(clippy::duplicate_mod, reason = "that is what they are for")]
+
+mod checkpoints;
+mod clock_steps;
+pub(crate) mod columns;
+mod consumers;
+pub(crate) mod events;
+pub(crate) mod generations;
+pub(crate) mod keys;
+pub(crate) mod leases;
+pub(crate) mod migrations;
+pub(crate) mod parked;
+mod processes;
+pub(crate) mod rows;
+mod snapshots;
+pub(crate) mod statements;
+mod tokens;
+mod tree;
+
+use super::{SqlStore, data_keys, migrate, nodes, steps, tables, values};

@@ -1,0 +1,23 @@
+//! Columns that both databases have alike.
+
+use aggregates::Position;
+use sqlx::Row;
+
+use super::values::{DbRow, wide};
+use crate::StoreError;
+
+pub(crate) fn position(row: &DbRow, column: &str) -> Result<Position, StoreError> {
+    optional_position(row, column)?.ok_or_else(|| StoreError::Corrupt(format!("{column} is missing")))
+}
+
+pub(crate) fn optional_position(row: &DbRow, column: &str) -> Result<Option<Position>, StoreError> {
+    let negative = |_| StoreError::Corrupt(format!("{column} is negative"));
+    let value = row.try_get::<Option<i64>, _>(column)?;
+    value
+        .map(|value| u64::try_from(value).map(Position).map_err(negative))
+        .transpose()
+}
+
+pub(crate) fn unsigned(row: &DbRow, column: &str) -> Result<u32, StoreError> {
+    u32::try_from(wide(row, column)?).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
+}

@@ -1,0 +1,202 @@
+//! Appending to the log on PostgreSQL, by `append_batch`, and the order of this process's batches.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use jiff_sqlx::ToSqlx;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgConnection, PgPool};
+use sqlx::{Arguments, Executor, Postgres, SqlSafeStr};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use super::nodes;
+use super::session::Sessions;
+use crate::log::to_i64;
+use crate::{Append, Batch, NewEvent, StoreError};
+use sealing::{Sealed, Section};
+
+/// SQLSTATE unique_violation.
+const UNIQUE_VIOLATION: &str = "23505";
+/// SQLSTATEs serialization_failure, deadlock_detected and lock_not_available: another process has the head. A deadlock there is
+/// where two batches of this process are under way and the other process needs the positions of the second.
+const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
+const APPEND: &str =
+    "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+                                          $21, $22, $23, $24, $25)";
+/// How long an append may take: longer than anything but a lock that somebody holds, or a session that has vanished, and well
+/// under the minute after which the sender of a webhook gives up.
+pub(super) const LONGEST: Duration = Duration::from_secs(5);
+/// The key that two processes meet in which write behind their own batches.
+const POSITIONS: &str = "events_pkey";
+
+/// The order of this process's batches.
+pub(super) struct Turns {
+    /// A number of the process's own; one that another process has too would only make them wait for each other.
+    process: i32,
+    taken: Mutex<u32>,
+    /// Connections that wait for the next turn: the pool would have each answer once more before it lends it again.
+    idle: std::sync::Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
+    pub(super) sessions: Sessions,
+}
+
+impl Turns {
+    pub(super) fn new(sessions: Sessions) -> Self {
+        Self {
+            sessions,
+            process: rand::random(),
+            taken: Mutex::default(),
+            idle: std::sync::Mutex::default(),
+        }
+    }
+
+    /// Gives the connections back to their pool.
+    pub(super) fn close(&self) {
+        self.idle().clear();
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<(PoolConnection<Postgres>, Instant)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next turn's lock, one of three, and a connection. Turns are taken in the order of the calls, even where one has to
+    /// wait for its connection to be made.
+    pub(super) async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
+        let mut taken = self.taken.lock().await;
+        let connection = match self.idle_one() {
+            Some(connection) => connection,
+            None => writer.acquire().await?,
+        };
+        *taken = (*taken + 1) % 3;
+        Ok((*taken as i16, connection))
+    }
+
+    /// One that waits, unless it may have vanished.
+    fn idle_one(&self) -> Option<PoolConnection<Postgres>> {
+        let mut idle = self.idle();
+        while let Some((mut connection, used)) = idle.pop() {
+            if self.sessions.trusts(Some(used)) {
+                return Some(connection);
+            }
+            connection.close_on_drop();
+        }
+        None
+    }
+
+    /// Keeps a connection on which nothing is under way any more for the next turn.
+    pub(super) fn give_back(&self, connection: PoolConnection<Postgres>) {
+        self.idle().push((connection, Instant::now()));
+    }
+
+    pub(super) fn process(&self) -> i32 {
+        self.process
+    }
+}
+
+/// Makes a connection ready to append: a batch that had to be prepared first would come after the one behind it.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    connection.prepare(APPEND.into_sql_str()).await?;
+    Ok(())
+}
+
+pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) -> Result<Append, StoreError> {
+    let (turn, mut connection) = turns.take(writer).await?;
+    let begun = Instant::now();
+    let appended = append_on(&mut connection, (turns.process, turn), batch).await;
+    if begun.elapsed() >= LONGEST {
+        turns.sessions.distrust();
+    }
+    match appended {
+        Ok(_) => turns.give_back(connection),
+        // whatever is left of it on the server ends with the session
+        Err(_) => connection.close_on_drop(),
+    }
+    appended
+}
+
+/// Appends over a connection whose turn it is.
+pub(super) async fn append_on(
+    connection: &mut PgConnection,
+    (process, turn): (i32, i16),
+    batch: &Batch<'_>,
+) -> Result<Append, StoreError> {
+    let events = batch.events;
+    let sealed = |section: Section| -> Vec<Option<&[u8]>> {
+        events
+            .iter()
+            .map(|event| event.sealed.get(section).map(Sealed::as_bytes))
+            .collect()
+    };
+    let (refs, ref_rows): (Vec<i64>, Vec<i32>) = (1..)
+        .zip(events)
+        .flat_map(|(row, event)| event.references.iter().map(move |found| (found.0, row)))
+        .unzip();
+    let (key_subjects, keys): (Vec<&str>, Vec<&[u8]>) = batch
+        .keys
+        .iter()
+        .map(|(subject, wrapped)| (subject.as_str(), wrapped.as_slice()))
+        .unzip();
+    let (node_levels, node_numbers, node_hashes) = nodes::arrays(batch.tree.nodes());
+    let mut arguments = PgArguments::default();
+    // at once: doubling from nothing would copy everything again and again
+    arguments.reserve(25, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
+    let append = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
+        .bind(process)
+        .bind(turn)
+        .bind(to_i64(batch.expected.position))
+        .bind(batch.recorded_at.to_sqlx())
+        .bind(text(events, |event| event.stream.as_str()))
+        .bind(numbers(events, |event| event.version))
+        .bind(text(events, |event| event.source.as_str()))
+        .bind(text(events, |event| event.event_id.as_str()))
+        .bind(text(events, |event| event.type_name))
+        .bind(numbers(events, |event| event.schema_version))
+        .bind(text(events, |event| event.subject.as_str()))
+        .bind(text(events, |event| event.facts.as_str()))
+        .bind(sealed(Section::Personal))
+        .bind(sealed(Section::Secrets))
+        .bind(sealed(Section::Original))
+        .bind(
+            events
+                .iter()
+                .map(|event| event.leaf_hash.as_slice())
+                .collect::<Vec<_>>(),
+        )
+        .bind(refs)
+        .bind(ref_rows)
+        .bind(key_subjects)
+        .bind(keys)
+        .bind(batch.tree.frontier().to_bytes())
+        .bind(node_levels)
+        .bind(node_numbers)
+        .bind(node_hashes)
+        .bind(batch.behind.then(|| batch.tree.base().to_bytes()));
+    match timeout(LONGEST, append.fetch_one(connection)).await {
+        Ok(Ok(true)) => Ok(Append::Done),
+        Ok(Ok(false)) => Ok(Append::LostRace),
+        Ok(Err(sqlx::Error::Database(error))) => match error.code().as_deref() {
+            Some(UNIQUE_VIOLATION) if error.constraint() == Some(POSITIONS) => Ok(Append::LostRace),
+            Some(UNIQUE_VIOLATION) => Ok(Append::Conflict),
+            Some(code) if OVERTAKEN.contains(&code) => Ok(Append::LostRace),
+            _ => Err(sqlx::Error::Database(error).into()),
+        },
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(too_long()),
+    }
+}
+
+pub(super) fn too_long() -> StoreError {
+    StoreError::Unavailable(format!("an append was not done within {LONGEST:?}"))
+}
+
+fn text<'a>(events: &'a [NewEvent], field: impl Fn(&'a NewEvent) -> &'a str) -> Vec<&'a str> {
+    events.iter().map(field).collect()
+}
+
+fn numbers(events: &[NewEvent], field: impl Fn(&NewEvent) -> u32) -> Vec<i32> {
+    // versions are counted up from 1 and fit for the next two thousand million events of a stream
+    events
+        .iter()
+        .map(|event| i32::try_from(field(event)).unwrap_or(i32::MAX))
+        .collect()
+}

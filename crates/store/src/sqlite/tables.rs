@@ -1,0 +1,106 @@
+//! The projections' tables and views on SQLite. What PostgreSQL needs locks for, SQLite's one writer does: nothing.
+
+use projections::{Column, Kind};
+use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqlitePool;
+
+use super::statements::{definitions, run};
+use super::values::{DbConnection, chunks};
+use crate::generation::{column_names, table_name};
+use crate::{Generation, StoreError};
+
+pub(super) async fn lock(_: &mut DbConnection, _: &str) -> Result<(), StoreError> {
+    Ok(())
+}
+
+pub(super) async fn hold_head(_: &mut DbConnection) -> Result<(), StoreError> {
+    Ok(())
+}
+
+pub(super) async fn wait_briefly(_: &mut DbConnection) -> Result<(), StoreError> {
+    Ok(())
+}
+
+pub(super) async fn hurry(_: &mut DbConnection) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// It has its indexes from the start: making them at once would hold up SQLite's one writer, and every webhook with it.
+pub(super) async fn index(_: &SqlitePool, _: &Generation, _: &'static [Column]) -> Result<(), StoreError> {
+    Ok(())
+}
+
+/// A list of values as JSON text.
+pub(super) fn json_array(values: &str) -> String {
+    format!("json_array({values})")
+}
+
+/// Makes the table of a generation.
+pub(super) async fn make(
+    tx: &mut DbConnection,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let table = table_name(generation);
+    let definitions = definitions(columns);
+    // with rowids, so that rows stand in the order in which they came: by their keys, a handful to a page, each new row would
+    // be the change of another page
+    run(
+        tx,
+        format!("CREATE TABLE {table} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT"),
+    )
+    .await?;
+    for column in columns.iter().filter(|column| column.indexed) {
+        run(
+            tx,
+            format!("CREATE INDEX {table}_{0} ON {table} ({0}, key)", column.name),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Timestamp | Kind::Date => "TEXT",
+        Kind::Integer | Kind::Boolean => "INTEGER",
+    }
+}
+
+/// Points the stable view at a generation's table.
+pub(super) async fn point_view(
+    tx: &mut DbConnection,
+    generation: &Generation,
+    columns: &'static [Column],
+) -> Result<(), StoreError> {
+    let (view, table) = (&generation.name, table_name(generation));
+    run(tx, format!("DROP VIEW IF EXISTS {view}")).await?;
+    run(
+        tx,
+        format!(
+            "CREATE VIEW {view} AS SELECT {}, key, document FROM {table}",
+            column_names(columns)
+        ),
+    )
+    .await
+}
+
+pub(super) async fn documents(
+    pool: &SqlitePool,
+    generation: &Generation,
+    keys: &[String],
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut found = Vec::with_capacity(keys.len());
+    for chunk in chunks(keys) {
+        let list = vec!["?"; chunk.len()].join(", ");
+        let sql = format!(
+            "SELECT key, document FROM {} WHERE key IN ({list})",
+            table_name(generation)
+        );
+        let query = chunk
+            .iter()
+            .fold(sqlx::query_as(AssertSqlSafe(sql)), |query, key| query.bind(key));
+        found.extend(query.fetch_all(pool).await?);
+    }
+    Ok(found)
+}
