@@ -196,10 +196,8 @@ fn dump_of_postgres(database: &Database) -> String {
     let dumped = dump.args(["--dbname", &database.url]).output().unwrap();
     assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
     let text = String::from_utf8(dumped.stdout).unwrap();
-    // neither psql's own commands nor remarks
-    let statements = text
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with(['\\', '-']));
+    // neither psql's own commands nor pg_dump's remarks
+    let statements = text.lines().filter(|line| !line.starts_with(['\\', '-']));
     statements.flat_map(|line| [line, "\n"]).collect()
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 
-/// A process that was not heard of for so long, by the database's clock, is not running any more. As the statements have it.
+/// A process that was not heard of for so long, by the database's clock, is not running any more.
 pub const GONE: Duration = Duration::from_secs(10);
 
 /// What a process holds, without a secret: keys by their ids or public halves, and what has neither by a fingerprint that
