@@ -43,6 +43,7 @@ mod problem;
 mod projections;
 mod proofs;
 mod reading;
+mod related;
 mod renewals;
 mod reveal;
 mod rows;

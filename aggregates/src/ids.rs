@@ -332,6 +332,12 @@ impl StreamId {
         Self(format!("access-{id}").into())
     }
 
+    /// The order whose stream it is, if it is one.
+    pub fn as_order(&self) -> Option<OrderId> {
+        let id = self.0.strip_prefix("order-")?;
+        OrderId::parse(id).ok()
+    }
+
     /// The part before the first `-`.
     pub fn category(&self) -> &str {
         self.0.split_once('-').map_or(self.as_str(), |(category, _)| category)

@@ -93,7 +93,10 @@ impl Watcher {
         };
         let mut look = last;
         while look.folded < look.head {
-            ensure!(window.to.elapsed() < LIMIT, "the views had not caught up after {LIMIT:?}");
+            ensure!(
+                window.to.elapsed() < LIMIT,
+                "the views had not caught up after {LIMIT:?}"
+            );
             tokio::time::sleep(LOOK / 10).await;
             look = self.look().await?;
         }

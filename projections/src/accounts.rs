@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::assignment::numbered;
 use crate::stamp::Stamp;
-use crate::{Column, Keys, Kind, Origin, Projection, Row, Verdict};
+use crate::{Column, Keys, Origin, Projection, Row, Verdict};
 
 /// The projection.
 pub struct Accounts;
@@ -246,9 +246,7 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
     const VERSION: u32 = 4;
-    const COLUMNS: &'static [Column] = &[
-        Column::key("mailbox_id"),
-    ];
+    const COLUMNS: &'static [Column] = &[Column::key("mailbox_id")];
     type View = AccountView;
 
     fn keys(event: &Recorded) -> Keys {

@@ -148,8 +148,3 @@ impl Outcome {
         self.reason.get().filter(|_| !self.assigned)
     }
 }
-
-/// The row of a domain within an order.
-pub(crate) fn domain_key(order: &OrderId, domain: &Domain) -> String {
-    format!("{order}/{domain}")
-}

@@ -4,8 +4,8 @@ use crate::access::Access;
 use crate::accounts::Accounts;
 use crate::any::{AnyProjection, TypeErased};
 use crate::{
-    SqlView, failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes, order_domains::ORDER_DOMAINS,
-    orders::Orders, renewals::Renewals,
+    SqlView, failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes,
+    order_domains::ORDER_DOMAINS, orders::Orders, renewals::Renewals,
 };
 
 static ALL: &[&dyn AnyProjection] = &[

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Part, Place};
 use projections::mailboxes::{DomainItem, MailboxItem, Mailboxes};
+use projections::orders::Orders;
 use projections::renewals::Renewals;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
@@ -23,6 +24,7 @@ use super::extract::{DomainName, Limit, Path, Query, Words};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
+use super::related;
 use super::renewals::Subscription;
 use super::{App, Problem};
 use aggregates::visible::is_blank;
@@ -30,7 +32,7 @@ use ledger::OpenError;
 use store::SortOrder;
 
 /// What is read here.
-const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
+const VIEWS: [&str; 3] = [Mailboxes::NAME, Renewals::NAME, Orders::NAME];
 /// What is read for one domain.
 const DOMAIN_VIEWS: [&str; 3] = [Mailboxes::NAME, Accounts::NAME, Renewals::NAME];
 
@@ -135,11 +137,21 @@ async fn list(
     let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
     let after = filter.after.as_deref();
     let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, after).await?;
+    let of_order = match &filter.order_id {
+        Some(id) => Some(related::domains_of(&reading, std::slice::from_ref(id)).await?),
+        None => None,
+    };
+    let paid = match &filter.subscription_id {
+        Some(id) => Some(related::domains_paid_by(&reading, &*app.store, id).await?),
+        None => None,
+    };
     let conditions = Conditions::default()
         .equal("user_id", filter.user_id.map(String::from))
         .equal("order_id", filter.order_id.map(String::from))
+        .also(of_order)
         .in_any_case("service_provider", filter.provider)
-        .equal("subscription_id", filter.subscription_id.map(String::from));
+        .equal("subscription_id", filter.subscription_id.map(String::from))
+        .also(paid);
     let by_name = SortOrder {
         column: "key",
         descending: false,

@@ -60,6 +60,12 @@ impl Conditions {
         self
     }
 
+    /// Adds one if it is there.
+    pub(super) fn also(mut self, condition: Option<Condition>) -> Self {
+        self.0.extend(condition);
+        self
+    }
+
     /// Adds that the column has this word, if there is one, as it is usually written in small or in capital letters.
     pub(super) fn in_any_case(mut self, column: &'static str, word: Option<Words>) -> Self {
         self.0.extend(word.map(|word| Condition {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use jiff::Timestamp;
 use projections::DomainStatus;
 use projections::Projection;
-use projections::order_domains::OrderDomains;
+use projections::failures::Failures;
 use projections::orders::{OrderItem, OrderStatus, Orders};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -22,9 +22,10 @@ use super::extract::{DomainName, Limit, Number, Path, Query, Words, one_of};
 use super::list::{Conditions, Page};
 use super::problem::Refusals;
 use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
+use super::related;
 use super::{App, Problem};
 use crate::access;
-use store::{Comparison, EventFilter, EventQuery, NamedBy, SortOrder, StoreError, StoredEvent};
+use store::{EventFilter, EventQuery, SortOrder, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -167,24 +168,20 @@ async fn list(
     header: AtLeast,
 ) -> Result<Answer<Page<Order>>, Problem> {
     let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let (views, after) = ([Orders::NAME, OrderDomains::NAME], filter.after.as_deref());
+    let (views, after) = ([Orders::NAME, Failures::NAME], filter.after.as_deref());
     // the second one only serves the search for a domain
     let views = &views[..1 + usize::from(filter.domain.is_some())];
     let reading = Reading::of_list(&app, scope.caller(), views, wanted, after).await?;
-    let has_domain = Comparison::NamedBy(NamedBy {
-        projection: OrderDomains::NAME,
-        matching: "domain",
-        names: "order_id",
-    });
+    let domain = filter.domain.map(|domain| domain.0);
+    let has_domain = match &domain {
+        Some(domain) => Some(related::orders_with(&*app.store, domain).await?),
+        None => None,
+    };
     let conditions = Conditions::default()
         .equal("status", filter.status.map(OrderStatus::as_str))
         .equal("user_id", filter.user_id.map(String::from))
         .in_any_case("service_provider", filter.provider)
-        .and(
-            "order_id",
-            has_domain,
-            filter.domain.map(|domain| String::from(domain.0)),
-        );
+        .also(has_domain);
     let newest_first = SortOrder {
         column: "first_position",
         descending: true,
@@ -193,7 +190,13 @@ async fn list(
         .rows::<Orders>(conditions, newest_first, filter.limit, after)
         .await?;
     let next = rows.next;
-    let items: Vec<OrderItem> = rows.rows.into_iter().map(|(key, view)| view.item(&key)).collect();
+    let items = rows.rows.into_iter().map(|(key, view)| view.item(&key));
+    let has_it = |item: &OrderItem| {
+        domain
+            .as_ref()
+            .is_none_or(|domain| item.domains.iter().any(|own| own.domain == *domain))
+    };
+    let items: Vec<OrderItem> = items.filter(has_it).collect();
     let erasures = Erasures::of(&*app.store, items.iter().map(|item| item.user_id.as_ref())).await?;
     let items = items.into_iter().map(|item| Order::new(item, &erasures));
     Ok(reading.answer(Page {

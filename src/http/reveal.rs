@@ -138,8 +138,9 @@ async fn mailbox(
         let problem = Problem::not_found("no such mailbox is known");
         return Err(attempt.refuse(Refusal::Unknown, problem).await);
     };
-    attempt.facts.domain = view.home().map(|home| home.domain.clone());
-    attempt.facts.order_id = view.home().and_then(|home| home.order_id.clone());
+    let home = reveal::home(&*app.store, &view, &id).await?;
+    attempt.facts.order_id = home.as_ref().and_then(|home| home.order_id.clone());
+    attempt.facts.domain = home.map(|home| home.domain);
     let wanted = Target {
         id: Some(id),
         places: Places::newest(&view),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aggregates::{Position, Shown, SubjectId};
-use projections::accounts::{AccountView, Part, Place};
+use aggregates::{MailboxId, Position, Shown, SubjectId};
+use projections::accounts::{AccountView, Home, Part, Place};
 use serde::Deserialize;
 
 pub use crate::seed::NoCode;
@@ -53,6 +53,17 @@ impl Places {
         ];
         all.into_iter().flatten().map(|place| place.position)
     }
+}
+
+/// What a mailbox is part of, as the newest event says that tells of it; none where no event does.
+///
+/// # Errors
+/// [`StoreError`] if the event cannot be read.
+pub async fn home(store: &dyn Store, view: &AccountView, mailbox: &MailboxId) -> Result<Option<Home>, StoreError> {
+    let Some(position) = view.home() else { return Ok(None) };
+    let told = store.events_at(&[position]).await?;
+    let event = told.into_iter().next().map(StoredEvent::into_recorded).transpose()?;
+    Ok(event.and_then(|event| Home::told_by(&event, mailbox)))
 }
 
 /// A mailbox's credentials in plaintext: no `Debug`, `Display` or `Serialize`.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
-use aggregates::{Position, Recorded, StreamId};
+use aggregates::{OrderId, Position, Recorded, StreamId};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -271,6 +271,15 @@ pub async fn history(
         events.extend(touched(stored)?);
     }
     Ok(events)
+}
+
+/// The orders in whose streams something is found.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub async fn orders_by(store: &dyn Store, reference: Reference) -> Result<Vec<OrderId>, StoreError> {
+    let streams = referenced(store, reference).await?;
+    Ok(streams.iter().filter_map(StreamId::as_order).collect())
 }
 
 pub(super) async fn referenced(store: &dyn Store, reference: Reference) -> Result<Vec<StreamId>, StoreError> {

@@ -37,7 +37,7 @@ mod step;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
-pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of};
+pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of, orders_by};
 pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
 pub use live::{LiveRunner, Reached};

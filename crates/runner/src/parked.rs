@@ -135,10 +135,7 @@ async fn since(
         after = last.position;
         for stored in page.iter().filter(|stored| stored.position <= until) {
             let event = stored.to_recorded()?;
-            if keys(projection, &event)?
-                .iter()
-                .any(|touched| touched == key)
-            {
+            if keys(projection, &event)?.iter().any(|touched| touched == key) {
                 events.push(event);
             }
         }

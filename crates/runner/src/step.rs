@@ -106,7 +106,11 @@ pub(super) async fn advance(
     until: Option<Position>,
     under: Option<Fence>,
 ) -> Result<Stepped, RunError> {
-    let mut pages = Pages::after(reached(targets), limits.page.min(u32::try_from(limits.events).unwrap_or(u32::MAX)), until);
+    let mut pages = Pages::after(
+        reached(targets),
+        limits.page.min(u32::try_from(limits.events).unwrap_or(u32::MAX)),
+        until,
+    );
     let Some(step) = fold(store, targets, &mut pages, limits, &[]).await? else {
         return Ok(Stepped::UpToDate);
     };
@@ -249,7 +253,9 @@ impl<'s> Rows<'s> {
         /// An event that is folded into a row in memory counts as so many bytes of documents.
         const AN_EVENT: usize = 256;
         self.turn.take(AN_EVENT).await;
-        let Some(row) = self.held.get_mut(key) else { return Ok(()) };
+        let Some(row) = self.held.get_mut(key) else {
+            return Ok(());
+        };
         if caught(|| row.open.apply(key, event)).is_err() {
             let is_new = self.held.remove(key).is_some_and(|row| row.is_new);
             self.fold_again(store, key.to_owned(), is_new, event.position).await?;
@@ -259,7 +265,13 @@ impl<'s> Rows<'s> {
 
     /// Folds a row again whose fold has failed, from the events that it rests on: up to the first one that cannot be folded, at which
     /// it is parked. So it is the same whatever the steps in which it was folded.
-    async fn fold_again(&mut self, store: &dyn Store, key: String, is_new: bool, until: Position) -> Result<(), RunError> {
+    async fn fold_again(
+        &mut self,
+        store: &dyn Store,
+        key: String,
+        is_new: bool,
+        until: Position,
+    ) -> Result<(), RunError> {
         let projection = self.target.projection;
         let events = history(store, projection, &key, until).await?;
         let events: Vec<&Recorded> = events.iter().collect();

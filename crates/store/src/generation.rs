@@ -2,7 +2,7 @@
 
 use aggregates::Position;
 use jiff::Timestamp;
-use projections::Column;
+use projections::{Column, Value};
 
 use super::{Fence, Parked, StoreError};
 
@@ -69,9 +69,34 @@ pub(super) fn table_name(generation: &Generation) -> String {
     format!("{}_g{}", generation.name, generation.generation)
 }
 
-/// The columns' names, comma-separated.
-pub(super) fn column_names(columns: &[Column]) -> String {
-    columns.iter().map(|column| column.name).collect::<Vec<_>>().join(", ")
+/// The columns that a table has besides key and document.
+pub(super) fn stored(columns: &'static [Column]) -> impl Iterator<Item = &'static Column> {
+    columns.iter().filter(|column| !column.is_key)
+}
+
+/// The names of the stored columns, each behind a comma.
+pub(super) fn stored_names(columns: &'static [Column]) -> String {
+    stored(columns).map(|column| format!(", {}", column.name)).collect()
+}
+
+/// What the stable view selects.
+pub(super) fn view_query(generation: &Generation, columns: &'static [Column]) -> String {
+    let shown = columns.iter().map(|column| match column.is_key {
+        true => format!("key AS {}, ", column.name),
+        false => format!("{}, ", column.name),
+    });
+    let shown: String = shown.collect();
+    format!("SELECT {shown}key, document FROM {}", table_name(generation))
+}
+
+/// The indexes of a generation's table, besides that of its key: their names, and what is behind `CREATE INDEX … ON`.
+pub(super) fn indexes(generation: &Generation, columns: &'static [Column]) -> impl Iterator<Item = (String, String)> {
+    let table = table_name(generation);
+    let indexed = stored(columns).filter(|column| column.indexed);
+    indexed.map(move |Column { name, usual, .. }| {
+        let rows = usual.map_or_else(String::new, |usual| format!(" WHERE {name} <> '{usual}'"));
+        (format!("{table}_{name}"), format!("{table} ({name}){rows}"))
+    })
 }
 
 /// A change of one row of a projection.
@@ -125,15 +150,18 @@ impl Advance {
 
     /// The columns' names, each behind a comma.
     pub(super) fn names(&self) -> String {
-        self.columns.iter().map(|column| format!(", {}", column.name)).collect()
+        stored_names(self.columns)
+    }
+
+    /// What a row has in the stored columns.
+    pub(super) fn values<'r>(&self, row: &'r projections::Row) -> impl Iterator<Item = &'r Value> {
+        let values = self.columns.iter().zip(row);
+        values.filter(|(column, _)| !column.is_key).map(|(_, value)| value)
     }
 
     /// What takes the place of a row that is there, behind `ON CONFLICT`.
     pub(super) fn replacing(&self) -> String {
-        let sets = self
-            .columns
-            .iter()
-            .map(|column| format!(", {0} = excluded.{0}", column.name));
+        let sets = stored(self.columns).map(|column| format!(", {0} = excluded.{0}", column.name));
         let sets: String = sets.collect();
         format!("ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}")
     }

@@ -4,7 +4,7 @@ use aggregates::{Position, StreamId, SubjectId};
 use projections::{Column, Value};
 use serde::{Deserialize, Serialize};
 
-use super::{Generation, StoreError, generation::table_name};
+use super::{Generation, StoreError, generation::view_query};
 
 /// Which events to read, in the order of their positions.
 #[derive(Clone, Default)]
@@ -142,7 +142,8 @@ pub struct Condition {
     pub column: &'static str,
     /// How it is compared.
     pub comparison: Comparison,
-    /// With what; one value, except for [`Comparison::OneOf`].
+    /// With what: one value; of [`Comparison::OneOf`] any number; of [`Comparison::NamedBy`] the value that is matched, and then those
+    /// that the column may have anyway.
     pub values: Vec<Value>,
 }
 
@@ -186,10 +187,18 @@ pub struct RowQuery {
 }
 
 impl RowQuery {
-    /// The table that a projection is read from: a generation's, or the stable view of the live one.
+    /// What a projection is read from: a generation's rows, or the stable view of the live one.
     pub(super) fn table(&self, projection: &str) -> String {
         let chosen = self.generations.iter().find(|chosen| chosen.name == projection);
-        chosen.map_or_else(|| projection.to_owned(), table_name)
+        let columns = projections::by_name(projection).map_or(self.columns, |known| known.columns());
+        match chosen {
+            Some(chosen) => format!("({}) AS {projection}", view_query(chosen, columns)),
+            None => projection.to_owned(),
+        }
+    }
+
+    fn usual(&self, column: &str) -> Option<&'static str> {
+        self.columns.iter().find(|known| known.name == column)?.usual
     }
 
     /// The kind of a column.
@@ -235,7 +244,13 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
     {
         let list = values.iter().map(&mut parameter).collect::<Vec<_>>().join(", ");
         parts.push(match comparison {
-            Comparison::Equal => format!("{column} = {list}"),
+            Comparison::Equal => match query.usual(column) {
+                // an index without the usual value is used where the query says that it is not asked for
+                Some(usual) if *values != [Value::Text(usual.to_owned())] => {
+                    format!("{column} = {list} AND {column} <> '{usual}'")
+                }
+                _ => format!("{column} = {list}"),
+            },
             Comparison::AtLeast => format!("{column} >= {list}"),
             Comparison::LessThan => format!("{column} < {list}"),
             Comparison::OneOf if values.is_empty() => "1 = 0".to_owned(),
@@ -246,7 +261,12 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
                 names,
             }) => {
                 let table = query.table(projection);
-                format!("{column} IN (SELECT {names} FROM {table} WHERE {matching} = {list})")
+                let (first, more) = list.split_once(", ").unwrap_or((&list, ""));
+                let named = format!("{column} IN (SELECT {names} FROM {table} WHERE {matching} = {first})");
+                match more {
+                    "" => named,
+                    more => format!("({named} OR {column} IN ({more}))"),
+                }
             }
         });
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use projections::{AnyProjection, Column};
 
-use super::generation::{column_names, table_name};
+use super::generation::{indexes, stored, table_name, view_query};
 use super::{Generation, GenerationState};
 
 /// What kind of object it is. Those of a table come after it.
@@ -176,11 +176,12 @@ pub(super) fn known_columns(generation: &Generation) -> Option<&'static [Column]
 }
 
 /// The tables of generations, the indexes and stable views of live ones. `describe` has what a column's definition is in the catalog,
-/// `fixed` what every such table has besides its columns; a definition of a view is brought into the form of [`view_text`].
+/// `other_views` the views beside a projection's own over a table, `fixed` what every such table has besides its columns; a definition of a view is brought into the form of [`view_text`].
 pub(super) fn expect_generations(
     expected: &mut Catalog,
     generations: &[Generation],
     describe: impl Fn(&Column) -> String,
+    other_views: impl Fn(&str, &str) -> Vec<(&'static str, String)>,
     fixed: impl Fn(&str) -> Vec<((ObjectKind, String), Object)>,
 ) {
     for generation in generations {
@@ -204,7 +205,7 @@ pub(super) fn expect_generations(
         let Some(columns) = known_columns(generation) else {
             continue;
         };
-        for column in columns {
+        for column in stored(columns) {
             expect(
                 ObjectKind::Column,
                 format!("{table}.{}", column.name),
@@ -215,14 +216,17 @@ pub(super) fn expect_generations(
         if generation.state != GenerationState::Live {
             continue;
         }
-        for column in columns.iter().filter(|column| column.indexed) {
-            let (name, table) = (column.name, &table);
-            let make = format!("CREATE INDEX {table}_{name} ON {table} ({name}, key)");
-            expect(ObjectKind::Index, format!("{table}_{name}"), None, Some(make));
+        for (name, on) in indexes(generation, columns) {
+            let make = format!("CREATE INDEX {name} ON {on}");
+            expect(ObjectKind::Index, name, None, Some(make));
         }
-        let select = format!("SELECT {}, key, document FROM {table}", column_names(columns));
+        let select = view_query(generation, columns);
         let make = format!("CREATE VIEW {} AS {select}", generation.name);
         expect(ObjectKind::View, generation.name.clone(), Some(select), Some(make));
+        for (name, query) in other_views(&generation.name, &table) {
+            let make = format!("CREATE VIEW {name} AS {query}");
+            expect(ObjectKind::View, name.to_owned(), None, Some(make));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::statements::run;
 use super::values::{DbConnection, DbRow, FOR_UPDATE, moment, stamp};
 use super::{SqlStore, parked, snapshots, steps, tables};
 use crate::clock::now;
-use crate::generation::table_name;
+use crate::generation::{stored, table_name};
 use crate::log::to_i64;
 use crate::{Advance, Difference, Fence, Generation, GenerationState, GenerationStore, StoreError, Switch};
 
@@ -268,8 +268,7 @@ async fn differences(
         return Ok(None);
     }
     let row = |side: &str| {
-        let columns: String = columns
-            .iter()
+        let columns: String = stored(columns)
             .map(|column| format!(", {side}.{}", column.name))
             .collect();
         let array = tables::json_array(&format!("{side}.document{columns}"));

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::values::stamp;
 use super::{SqlStore, tables};
 use crate::clock::now;
-use crate::generation::{column_names, table_name};
+use crate::generation::{stored_names, table_name};
 use crate::log::to_i64;
 use crate::{Generation, StoreError};
 
@@ -19,7 +19,7 @@ pub(crate) async fn copy(
     into: &Generation,
     columns: &'static [Column],
 ) -> Result<(), StoreError> {
-    let names = format!("key, document, {}", column_names(columns));
+    let names = format!("key, document{}", stored_names(columns));
     let chunk = format!(
         "SELECT {names} FROM {} WHERE key > $1 ORDER BY key LIMIT {COPIED_AT_ONCE}",
         table_name(from)

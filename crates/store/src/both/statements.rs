@@ -1,11 +1,12 @@
 //! Statements and parts of them.
 
-use projections::Column;
+use projections::{Column, SqlView};
 use sqlx::AssertSqlSafe;
 
 use super::tables::type_of;
 use super::values::{ANY, DbConnection};
 use crate::StoreError;
+use crate::generation::stored;
 
 /// Runs a statement that is not kept prepared.
 pub(crate) async fn run(connection: &mut DbConnection, sql: String) -> Result<(), StoreError> {
@@ -17,12 +18,24 @@ pub(crate) async fn run(connection: &mut DbConnection, sql: String) -> Result<()
 }
 
 /// The columns of a projection's table, as it is made.
-pub(crate) fn definitions(columns: &[Column]) -> String {
+pub(crate) fn definitions(columns: &'static [Column]) -> String {
     let define = |column: &Column| {
         let needed = if column.nullable { "" } else { " NOT NULL" };
         format!(", {} {}{needed}", column.name, type_of(column.kind))
     };
-    columns.iter().map(define).collect()
+    stored(columns).map(define).collect()
+}
+
+/// The queries of the views beside a projection's own, over a table of its rows.
+pub(crate) fn other_views(
+    projection: &str,
+    table: &str,
+    query: fn(&SqlView) -> &'static str,
+) -> Vec<(&'static str, String)> {
+    let views = projections::views_of(projection);
+    views
+        .map(|view| (view.name, query(view).replace("{table}", table)))
+        .collect()
 }
 
 /// Whether a column has one of the values in the list that is bound to a parameter.

@@ -24,10 +24,16 @@ impl Rows {
         Self(bytes)
     }
 
-    /// A row with a key, a document and the values of its columns.
-    pub(super) fn row(&mut self, key: &str, document: &str, values: &[Value]) {
+    /// A row with a key, a document and the values of so many columns.
+    pub(super) fn row<'v>(
+        &mut self,
+        key: &str,
+        document: &str,
+        columns: usize,
+        values: impl Iterator<Item = &'v Value>,
+    ) {
         // a table has at most 1,600 columns
-        let fields = i16::try_from(2 + values.len()).unwrap_or(i16::MAX);
+        let fields = i16::try_from(2 + columns).unwrap_or(i16::MAX);
         self.0.extend(fields.to_be_bytes());
         self.field(key.as_bytes());
         self.field(document.as_bytes());

@@ -5,6 +5,7 @@ use projections::{Column, Kind};
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection, Row};
 
+use super::statements::other_views;
 use super::{MIGRATIONS, generations};
 use crate::generation::table_name;
 use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
@@ -96,7 +97,8 @@ pub(super) async fn check(pool: &PgPool, expected: &Expected) -> Result<SchemaCh
         Ok(expected) => (expected.clone(), None),
         Err(reason) => (Catalog::new(), Some(reason.clone())),
     };
-    schema::expect_generations(&mut expected, &generations, describe, fixed);
+    let others = |name: &str, table: &str| other_views(name, table, |view| view.postgres);
+    schema::expect_generations(&mut expected, &generations, describe, others, fixed);
     for generation in generations.iter().filter(|known| known.state == GenerationState::Live) {
         if let Some(view) = actual.get_mut(&(ObjectKind::View, generation.name.clone())) {
             let text = view.definition.take().unwrap_or_default();

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Postgres};
 
 use super::session::{LOOKING, SOON, Sessions};
 use super::{PostgresStore, copy, generations, leases};
-use crate::generation::table_name;
+use crate::generation::{stored, table_name};
 use crate::parts::by_size;
 use crate::{Advance, Fence, RowChange, StoreError};
 
@@ -110,7 +110,7 @@ async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advanc
     more += copy_rows(tx, patience, step, &step.written(true)).await?;
     let kept = step.written(false);
     let arrays: String = (3..)
-        .zip(step.columns)
+        .zip(stored(step.columns))
         .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
         .collect();
     let (names, replacing) = (step.names(), step.replacing());
@@ -131,7 +131,7 @@ async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advanc
                     .map(|(_, (document, _))| document.as_str())
                     .collect::<Vec<_>>(),
             );
-        for (index, column) in step.columns.iter().enumerate() {
+        for (index, column) in step.columns.iter().enumerate().filter(|(_, column)| !column.is_key) {
             query = bind_column(query, column, part.iter().map(|(_, (_, row))| row.get(index)))?;
         }
         more += patience.with(query.fetch_one(&mut *tx)).await?;
@@ -164,7 +164,7 @@ async fn copy_rows(
     let mut rows = copy::Rows::begin();
     let mut into = patience.with(tx.copy_in_raw(&sql)).await?;
     for (change, (document, row)) in new {
-        rows.row(&change.key, document, row);
+        rows.row(&change.key, document, stored(step.columns).count(), step.values(row));
         if rows.bytes().len() >= PIECE {
             patience.with(into.send(rows.bytes())).await?;
             rows.clear();

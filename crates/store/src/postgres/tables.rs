@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use projections::{Column, Kind};
+use projections::{Column, Kind, SqlView};
 use sqlx::postgres::PgPool;
 use sqlx::{Acquire, AssertSqlSafe};
 
-use super::statements::{definitions, run};
+use super::statements::{definitions, other_views, run};
 use super::values::DbConnection;
-use crate::generation::{column_names, table_name};
+use crate::generation::{indexes, table_name, view_query};
 use crate::{Generation, GenerationState, StoreError};
 
 /// How long a lock on a view or a table is waited for.
@@ -70,14 +70,8 @@ async fn make_indexes(
     generation: &Generation,
     columns: &'static [Column],
 ) -> Result<(), StoreError> {
-    let table = table_name(generation);
-    for column in columns.iter().filter(|column| column.indexed) {
-        let name = column.name;
-        run(
-            connection,
-            format!("CREATE INDEX IF NOT EXISTS {table}_{name} ON {table} ({name}, key)"),
-        )
-        .await?;
+    for (name, on) in indexes(generation, columns) {
+        run(connection, format!("CREATE INDEX IF NOT EXISTS {name} ON {on}")).await?;
     }
     Ok(())
 }
@@ -111,26 +105,29 @@ pub(super) fn type_of(kind: Kind) -> &'static str {
     }
 }
 
-/// Points the stable view at a generation's table. A view whose columns stay the same is replaced in place, so that
-/// nobody who reads it notices; otherwise it is made anew.
+/// Points the stable views at a generation's table.
 pub(super) async fn point_view(
     tx: &mut DbConnection,
     generation: &Generation,
     columns: &'static [Column],
 ) -> Result<(), StoreError> {
-    let view = &generation.name;
-    let select = format!(
-        "SELECT {}, key, document FROM {}",
-        column_names(columns),
-        table_name(generation)
-    );
+    make_view(tx, &generation.name, view_query(generation, columns)).await?;
+    let query = |view: &SqlView| view.postgres;
+    for (name, query) in other_views(&generation.name, &table_name(generation), query) {
+        make_view(tx, name, query).await?;
+    }
+    Ok(())
+}
+
+/// A view whose columns stay the same is replaced in place, so that nobody who reads it notices; otherwise it is made anew.
+async fn make_view(tx: &mut DbConnection, view: &str, query: String) -> Result<(), StoreError> {
     let mut attempt = tx.begin().await?;
-    match run(&mut attempt, format!("CREATE OR REPLACE VIEW {view} AS {select}")).await {
+    match run(&mut attempt, format!("CREATE OR REPLACE VIEW {view} AS {query}")).await {
         Ok(()) => attempt.commit().await?,
         Err(StoreError::Refused { .. }) => {
             attempt.rollback().await?;
             run(tx, format!("DROP VIEW {view}")).await?;
-            run(tx, format!("CREATE VIEW {view} AS {select}")).await?;
+            run(tx, format!("CREATE VIEW {view} AS {query}")).await?;
         }
         Err(error) => return Err(error),
     }

@@ -4,6 +4,7 @@ use projections::{Column, Kind};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Row};
 
+use super::statements::other_views;
 use super::{MIGRATIONS, generations};
 use crate::generation::table_name;
 use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
@@ -31,7 +32,8 @@ pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> 
         generations => generations?,
     };
     tx.rollback().await?;
-    schema::expect_generations(&mut expected, &generations, describe, fixed);
+    let others = |name: &str, table: &str| other_views(name, table, |view| view.sqlite);
+    schema::expect_generations(&mut expected, &generations, describe, others, fixed);
     for generation in generations.iter().filter(|known| known.state == GenerationState::Live) {
         if let Some(view) = actual.get_mut(&(ObjectKind::View, generation.name.clone())) {
             let made = format!("CREATE VIEW {} AS ", generation.name);

@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::values::{chunks, tuples};
 use super::{SqliteStore, generations, leases, rows::bind};
-use crate::generation::table_name;
+use crate::generation::{stored, table_name};
 use crate::{Advance, Fence, StoreError};
 
 pub(super) async fn advance(store: &SqliteStore, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError> {
@@ -50,14 +50,14 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
                 });
                 more -= known.fetch_one(&mut *tx).await?;
             }
-            let values = tuples(chunk.len(), 2 + step.columns.len());
+            let values = tuples(chunk.len(), 2 + stored(step.columns).count());
             // new rows need not be undone without the whole step; what is written over can be nothing else
             let or_fail = if new { " OR FAIL" } else { "" };
             let sql = format!("INSERT{or_fail} INTO {table} (key, document{names}) VALUES {values}{over}");
             let mut query = sqlx::query(AssertSqlSafe(sql));
             for (change, (document, row)) in chunk {
                 query = query.bind(change.key.as_str()).bind(document.as_str());
-                query = row.iter().fold(query, bind);
+                query = step.values(row).fold(query, bind);
             }
             query.execute(&mut *tx).await?;
         }

@@ -1,12 +1,12 @@
 //! The projections' tables and views on SQLite. What PostgreSQL needs locks for, SQLite's one writer does: nothing.
 
-use projections::{Column, Kind};
+use projections::{Column, Kind, SqlView};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
 
-use super::statements::{definitions, run};
+use super::statements::{definitions, other_views, run};
 use super::values::{DbConnection, chunks};
-use crate::generation::{column_names, table_name};
+use crate::generation::{indexes, table_name, view_query};
 use crate::{Generation, StoreError};
 
 pub(super) async fn lock(_: &mut DbConnection, _: &str) -> Result<(), StoreError> {
@@ -50,12 +50,8 @@ pub(super) async fn make(
         format!("CREATE TABLE {table} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT"),
     )
     .await?;
-    for column in columns.iter().filter(|column| column.indexed) {
-        run(
-            tx,
-            format!("CREATE INDEX {table}_{0} ON {table} ({0}, key)", column.name),
-        )
-        .await?;
+    for (name, on) in indexes(generation, columns) {
+        run(tx, format!("CREATE INDEX {name} ON {on}")).await?;
     }
     Ok(())
 }
@@ -67,22 +63,20 @@ pub(super) fn type_of(kind: Kind) -> &'static str {
     }
 }
 
-/// Points the stable view at a generation's table.
+/// Points the stable views at a generation's table.
 pub(super) async fn point_view(
     tx: &mut DbConnection,
     generation: &Generation,
     columns: &'static [Column],
 ) -> Result<(), StoreError> {
-    let (view, table) = (&generation.name, table_name(generation));
-    run(tx, format!("DROP VIEW IF EXISTS {view}")).await?;
-    run(
-        tx,
-        format!(
-            "CREATE VIEW {view} AS SELECT {}, key, document FROM {table}",
-            column_names(columns)
-        ),
-    )
-    .await
+    let query = |view: &SqlView| view.sqlite;
+    let others = other_views(&generation.name, &table_name(generation), query);
+    let own = (generation.name.as_str(), view_query(generation, columns));
+    for (view, query) in others.into_iter().chain([own]) {
+        run(tx, format!("DROP VIEW IF EXISTS {view}")).await?;
+        run(tx, format!("CREATE VIEW {view} AS {query}")).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn documents(
