@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Not;
 
 use aggregates::{
-    AssignedDomain, AssignmentFailed, AssignmentFailure, Domain, EventId, MailboxId, MailboxesAssigned, OrderId,
+    AssignedDomain, AssignmentFailed, AssignmentFailure, EventId, MailboxId, MailboxesAssigned,
     Recorded, Source, SubscriptionId,
 };
 use jiff::Timestamp;
