@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Not;
 
 use aggregates::{
-    AssignedDomain, AssignmentFailed, AssignmentFailure, EventId, MailboxId, MailboxesAssigned,
-    Recorded, Source, SubscriptionId,
+    AssignedDomain, AssignmentFailed, AssignmentFailure, EventId, MailboxId, MailboxesAssigned, Recorded, Source,
+    SubscriptionId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

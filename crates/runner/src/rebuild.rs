@@ -17,6 +17,8 @@ use super::step::{Limits, Step, Stepped, Target, advance, fold, reached};
 use store::tasks;
 use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 
+/// Events of the first step: so few that it soon shows how fast it goes.
+const FIRST_STEP: usize = 5_000;
 /// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
 const HELD_PAUSE: Duration = Duration::from_secs(2);
 /// How often a check follows live rows that move on.
@@ -116,6 +118,7 @@ pub(super) async fn rebuild_by(
     }
     let mut pace = Pace::begin(&**store).await?;
     let mut pages: Option<Pages> = None;
+    let mut is_first = true;
     // the step that is folded and not written yet; the targets are moved on by it
     let mut under_way: Option<Step> = None;
     loop {
@@ -159,7 +162,14 @@ pub(super) async fn rebuild_by(
                 return Ok(Ok(None));
             }
             let pages = pages.get_or_insert_with(|| Pages::ahead(store, reached(&targets), limits.page));
-            let folded = fold(&**store, &targets, pages, limits, &before);
+            let events = if is_first {
+                FIRST_STEP.min(limits.events)
+            } else {
+                limits.events
+            };
+            is_first = false;
+            let limits = Limits { events, ..*limits };
+            let folded = fold(&**store, &targets, pages, &limits, &before);
             // what is folded when it is cut short would not be written any more
             Ok(shutdown.run_until_cancelled(folded).await.unwrap_or(Ok(None)))
         };

@@ -157,6 +157,7 @@ async fn play(database: &Database, plan: &Plan, sent_at: &HashMap<EventId, Times
         own.iter_mut().for_each(|row| without_arrival(row, &log));
         rows.insert(projection.name(), own);
     }
+    rows.insert("order_domains", raw.order_domains().await);
     rows
 }
 

@@ -122,6 +122,29 @@ impl Raw {
         rows
     }
 
+    /// The rows of the view `order_domains`: `{"key": "<order>/<domain>", column…}`.
+    pub async fn order_domains(&self) -> Vec<Value> {
+        let build = match self {
+            Self::Sqlite(_) => "json_object",
+            Self::Postgres(_) => "json_build_object",
+        };
+        let columns = [
+            "order_id",
+            "domain",
+            "user_id",
+            "service_provider",
+            "status",
+            "subscription_id",
+            "mailbox_count",
+            "reason",
+        ];
+        let fields: String = columns.iter().map(|column| format!(", '{column}', {column}")).collect();
+        let key = "order_id || '/' || domain";
+        let sql = format!("SELECT CAST({build}('key', {key}{fields}) AS text) FROM order_domains ORDER BY {key}");
+        let rows = self.texts(&sql).await;
+        rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect()
+    }
+
     /// Every row of every table, as text, bytes as hexadecimal digits.
     pub async fn dump(&self) -> String {
         let Self::Postgres(_) = self else {
