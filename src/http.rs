@@ -76,6 +76,8 @@ use accept::Offers;
 pub use health::Probe;
 pub use problem::Problem;
 pub use server::{Limits, Peer, serve};
+pub(crate) use subjects::Subject;
+pub(crate) use tokens::Token;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::Alerts;
@@ -182,7 +184,7 @@ fn routes(
         .merge(tiles::router())
         .merge(health::router())
         .split_for_parts();
-    openapi::add_refusals(&mut document);
+    openapi::complete(&mut document);
     (router, document)
 }
 

@@ -19,15 +19,13 @@ use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
-use super::extract::{DomainName, Limit, Path, Query, Words};
-use super::list::{Conditions, Page};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
+use super::extract::{DomainName, NoParameters, Paging, Path, Query, Words};
+use super::list::{Conditions, Page, ascending};
+use super::reading::{Answer, Reading, Wanted};
 use super::renewals::Subscription;
 use super::{App, Problem};
 use aggregates::visible::is_blank;
 use ledger::OpenError;
-use store::SortOrder;
 
 /// What is read here.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
@@ -54,17 +52,6 @@ struct Filter {
     /// The subscription that pays for the mailboxes.
     #[param(value_type = Option<String>)]
     subscription_id: Option<SubscriptionId>,
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// See [`When`].
-    #[param(ignore)]
-    as_of: Option<AsOf>,
-    /// See [`When`].
-    #[param(ignore)]
-    at_least: Option<u64>,
 }
 
 /// A domain that was assigned mailboxes.
@@ -110,43 +97,27 @@ impl Domain {
 
 /// Domains, by name.
 #[utoipa::path(
-    get,
-    path = "/api/v1/domains",
-    operation_id = "listDomains",
-    tag = "domains",
-    params(Filter, When, AtLeast),
+    get, path = "/api/v1/domains", operation_id = "listDomains", tag = "domains",
+    params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
     responses(
-        (
-            status = 200,
-            body = Page<Domain>,
-            description = "A page of domains.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        Refusals
+        (status = 200, body = Page<Domain>, description = "A page of domains.")
     )
 )]
 async fn list(
     scope: Scope<Read>,
     State(app): State<Arc<App>>,
+    wanted: Wanted,
+    page: Paging,
     Query(filter): Query<Filter>,
-    header: AtLeast,
 ) -> Result<Answer<Page<Domain>>, Problem> {
-    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, page.after()).await?;
     let conditions = Conditions::default()
         .equal("user_id", filter.user_id.map(String::from))
         .equal("order_id", filter.order_id.map(String::from))
         .in_any_case("service_provider", filter.provider)
         .equal("subscription_id", filter.subscription_id.map(String::from));
-    let by_name = SortOrder {
-        column: "key",
-        descending: false,
-    };
-    let rows = reading
-        .rows::<Mailboxes>(conditions, by_name, filter.limit, after)
-        .await?;
+    let rows = reading.rows::<Mailboxes>(conditions, ascending("key"), &page).await?;
     let items: Vec<DomainItem<'_>> = rows.rows.iter().filter_map(|(key, view)| view.item(key)).collect();
     let subscriptions = subscriptions(&reading, &items).await?;
     let erasures = Erasures::of(&*app.store, items.iter().map(|item| item.user_id)).await?;
@@ -236,31 +207,21 @@ struct PersonalMailbox {
 
 /// The mailboxes of a domain, with names and addresses.
 #[utoipa::path(
-    get,
-    path = "/api/v1/domains/{domain}/mailboxes",
-    operation_id = "listMailboxes",
-    tag = "domains",
-    params(("domain" = String, Path, description = "The domain, in any case."), When, AtLeast),
+    get, path = "/api/v1/domains/{domain}/mailboxes", operation_id = "listMailboxes", tag = "domains",
+    params(("domain" = String, Path, description = "The domain, in any case."), Wanted),
     security(("bearer" = ["read"])),
     responses(
-        (
-            status = 200,
-            body = DomainMailboxes,
-            description = "The domain's mailboxes.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such domain."),
-        Refusals
+        (status = 200, body = DomainMailboxes, description = "The domain's mailboxes."),
+        (status = 404, description = "No such domain.")
     )
 )]
 async fn mailboxes(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(DomainName(domain)): Path<DomainName>,
-    Query(state): Query<OneState>,
-    header: AtLeast,
+    wanted: Wanted,
+    _: Query<NoParameters>,
 ) -> Result<Answer<DomainMailboxes>, Problem> {
-    let wanted = Wanted::new(state.as_of, state.at_least, header)?;
     let reading = Reading::of_keys(&app, &DOMAIN_VIEWS, wanted).await?;
     let view = reading.row::<Mailboxes>(domain.as_str()).await?;
     let item = view.as_ref().and_then(|view| view.item(domain.as_str()));

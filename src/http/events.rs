@@ -12,8 +12,7 @@ use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
 use super::documents;
-use super::extract::{Limit, Number, Query};
-use super::problem::Refusals;
+use super::extract::{Limit, Number, Query, taken};
 use super::{App, Problem};
 use crate::access::Read;
 use crate::feed::{self, CloudEvent};
@@ -38,21 +37,6 @@ struct Parameters {
     /// How many items at most.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<Limit>,
-    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
-    #[param(value_type = Option<String>)]
-    r#type: Option<EventTypes>,
-    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
-    #[param(value_type = Option<String>)]
-    category: Option<KnownCategory>,
-    /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
-    #[param(value_type = Option<String>)]
-    stream: Option<StreamId>,
-    /// Only events that are about this user, by the `userId` of an order.
-    #[param(value_type = Option<String>)]
-    subject: Option<SubjectId>,
-    /// As this named consumer: what its filter lets pass, after its checkpoint unless `after` is given.
-    #[param(value_type = Option<String>)]
-    consumer: Option<ConsumerName>,
 }
 
 /// Stored event types, separated by commas.
@@ -88,13 +72,28 @@ pub(super) fn known_types(types: &[String]) -> Result<(), String> {
 }
 
 /// Who reads what: a filter of the call's own, or a named consumer with its filter.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Choice {
-    pub(super) types: Option<EventTypes>,
-    pub(super) category: Option<KnownCategory>,
-    pub(super) stream: Option<StreamId>,
-    pub(super) subject: Option<SubjectId>,
-    pub(super) consumer: Option<ConsumerName>,
+    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
+    #[param(value_type = Option<String>)]
+    r#type: Option<EventTypes>,
+    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
+    #[param(value_type = Option<String>)]
+    category: Option<KnownCategory>,
+    /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
+    #[param(value_type = Option<String>)]
+    stream: Option<StreamId>,
+    /// Only events that are about this user, by the `userId` of an order.
+    #[param(value_type = Option<String>)]
+    subject: Option<SubjectId>,
+    /// As this named consumer: what its filter lets pass, after its checkpoint unless a position is given.
+    #[param(value_type = Option<String>)]
+    consumer: Option<ConsumerName>,
 }
+
+taken!(Choice: "type", "category", "stream", "subject", "consumer");
 
 /// What is read, from where.
 pub(super) struct Chosen {
@@ -107,7 +106,7 @@ impl Choice {
     /// Looks up the consumer, which is noted as seen. `after` goes before its checkpoint.
     pub(super) async fn resolve(self, store: &dyn Store, after: Option<u64>) -> Result<Chosen, Problem> {
         let own = EventFilter {
-            types: self.types.map(|types| types.0).unwrap_or_default(),
+            types: self.r#type.map(|types| types.0).unwrap_or_default(),
             category: self.category.map(|category| category.0),
             stream: self.stream,
             subject: self.subject,
@@ -185,40 +184,21 @@ struct FeedPage {
 /// To follow it, ask with the `position` of the page before as `after`, at once while `next` is not null, from time to
 /// time when it is. Positions have no gaps and what was read once never changes, so nothing is missed or seen twice.
 #[utoipa::path(
-    get,
-    path = "/api/v1/events",
-    operation_id = "listEvents",
-    tag = "events",
-    params(Parameters),
+    get, path = "/api/v1/events", operation_id = "listEvents", tag = "events",
+    params(Parameters, Choice),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = FeedPage, description = "A page of the feed."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
-        Refusals
+        (status = 404, description = "No such consumer.")
     )
 )]
 async fn feed(
     scope: Scope<Audit>,
     State(app): State<Arc<App>>,
-    Query(parameters): Query<Parameters>,
+    choice: Choice,
+    Query(Parameters { after, limit }): Query<Parameters>,
 ) -> Result<Json<FeedPage>, Problem> {
-    let Parameters {
-        after,
-        limit,
-        r#type: types,
-        category,
-        stream,
-        subject,
-        consumer,
-    } = parameters;
     let limit = limit.unwrap_or_default().get();
-    let choice = Choice {
-        types,
-        category,
-        stream,
-        subject,
-        consumer,
-    };
     let chosen = choice.resolve(&*app.store, after.map(|after| after.0)).await?;
     let head = app.store.head().await?.position;
     app.journal.read(scope.caller(), Read::Feed(chosen.after)).await?;

@@ -68,10 +68,7 @@ struct Ready {
 
 /// Whether the process is up.
 #[utoipa::path(
-    get,
-    path = "/healthz",
-    operation_id = "healthz",
-    tag = "health",
+    get, path = "/healthz", operation_id = "healthz", tag = "health",
     responses((status = 200, body = Up, description = "It is."))
 )]
 async fn healthz() -> Json<Up> {
@@ -81,20 +78,12 @@ async fn healthz() -> Json<Up> {
 /// Whether the service can do its work: a webhook that came in now would be recorded, and every projection keeps up. What
 /// somebody should look at meanwhile stands in `alerts`.
 #[utoipa::path(
-    get,
-    path = "/readyz",
-    operation_id = "readyz",
-    tag = "health",
+    get, path = "/readyz", operation_id = "readyz", tag = "health",
     responses(
         (status = 200, body = Ready, description = "It is ready."),
-        (
-            status = 503,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The store is away or takes no writes, or this process does not have the current master key, or webhooks could not be recorded a moment ago, or no process folds the projections, or a table, a key or a trigger of the database is missing or disabled, or a projection \
+        (status = 503, description = "The store is away or takes no writes, or this process does not have the current master key, or webhooks could not be recorded a moment ago, or no process folds the projections, or a table, a key or a trigger of the database is missing or disabled, or a projection \
                            fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows it, has parked rows; \
-                           the detail says which."
-        )
+                           the detail says which.")
     )
 )]
 async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
@@ -248,10 +237,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Opti
 
 /// Metrics in Prometheus' text format.
 #[utoipa::path(
-    get,
-    path = "/metrics",
-    operation_id = "metrics",
-    tag = "health",
+    get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, body = String, content_type = "text/plain", description = "All metrics."))
 )]
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

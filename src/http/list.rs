@@ -14,7 +14,7 @@ use projections::{Kind, Projection, Value};
 use serde::Serialize;
 
 use super::Problem;
-use super::extract::Words;
+use super::extract::{TimeParameter, Words};
 use store::{Comparison, Condition, GenerationState, RowQuery, SortOrder, Store, StoreError, StoredRow};
 
 /// A page of a list.
@@ -70,6 +70,15 @@ impl Conditions {
         self
     }
 
+    /// Adds that the column's time is in a range, as far as that has ends.
+    pub(super) fn between(self, column: &'static str, from: Option<TimeParameter>, to: Option<TimeParameter>) -> Self {
+        self.and(column, Comparison::AtLeast, from.map(|from| from.0)).and(
+            column,
+            Comparison::LessThan,
+            to.map(|to| to.0),
+        )
+    }
+
     /// Adds that the column has this value, if there is one.
     pub(super) fn equal(self, column: &'static str, value: Option<impl Into<Value>>) -> Self {
         self.and(column, Comparison::Equal, value)
@@ -84,6 +93,22 @@ fn cases(word: &str) -> Vec<Value> {
     let capital = first.unwrap_or_default() + letters.as_str();
     let cases = BTreeSet::from([word.to_owned(), word.to_uppercase(), capital, lower]);
     cases.into_iter().map(Value::Text).collect()
+}
+
+/// By a column, the least first.
+pub(super) fn ascending(column: &'static str) -> SortOrder {
+    SortOrder {
+        column,
+        descending: false,
+    }
+}
+
+/// By a column, the greatest first.
+pub(super) fn descending(column: &'static str) -> SortOrder {
+    SortOrder {
+        column,
+        descending: true,
+    }
 }
 
 /// A query of the projection `P`.
@@ -179,7 +204,8 @@ pub(super) fn key_in(cursor: &str, list: &str) -> Result<String, Problem> {
         .ok_or_else(not_a_cursor)
 }
 
-fn not_a_cursor() -> Problem {
+/// A cursor is not one of the list's.
+pub(super) fn not_a_cursor() -> Problem {
     Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
 }
 

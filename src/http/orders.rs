@@ -5,7 +5,6 @@ use std::sync::Arc;
 use aggregates::{OrderId, StreamId, UserId};
 use axum::extract::State;
 use jiff::Timestamp;
-use projections::DomainStatus;
 use projections::Projection;
 use projections::order_domains::OrderDomains;
 use projections::orders::{OrderItem, OrderStatus, Orders};
@@ -17,14 +16,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
+use super::documents;
 use super::erased::Erasures;
-use super::extract::{DomainName, Limit, Number, Path, Query, Words, one_of};
-use super::list::{Conditions, Page};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
+use super::extract::{DomainName, Limit, NoParameters, Number, Paging, Path, Query, Words, one_of};
+use super::list::{Conditions, Page, descending};
+use super::reading::{Answer, Reading, Wanted};
 use super::{App, Problem};
 use crate::access;
-use store::{Comparison, EventFilter, EventQuery, NamedBy, SortOrder, StoreError, StoredEvent};
+use store::{Comparison, EventFilter, EventQuery, NamedBy, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -33,15 +32,11 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(timeline))
 }
 
-fn statuses() -> Object {
+pub(super) fn statuses() -> Object {
     one_of(
         "`fulfilled` if every domain that is known got mailboxes, `failed` if none did, `partial` if some did.",
         &["pending", "fulfilled", "partial", "failed"],
     )
-}
-
-fn domain_statuses() -> Object {
-    one_of("What became of the domain.", &["assigned", "failed", "pending"])
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -60,117 +55,43 @@ struct Filter {
     /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// See [`When`].
-    #[param(ignore)]
-    as_of: Option<AsOf>,
-    /// See [`When`].
-    #[param(ignore)]
-    at_least: Option<u64>,
 }
 
-/// An order.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
+/// An order, and whether its user was erased since.
+#[derive(Serialize)]
 struct Order {
-    /// The order.
-    order_id: String,
-    /// Who ordered.
-    user_id: Option<String>,
-    /// Google, Microsoft, …, as the provider writes it.
-    service_provider: Option<String>,
-    /// What became of it.
-    #[schema(schema_with = statuses)]
-    status: OrderStatus,
-    /// Why it failed as a whole.
-    reason: Option<String>,
-    /// Its domains, by name.
-    domains: Vec<OrderDomain>,
-    /// When the first of its webhooks was recorded.
-    first_recorded_at: Option<Timestamp>,
-    /// When the last of its webhooks was recorded.
-    last_recorded_at: Option<Timestamp>,
-    /// The position of the first of its webhooks.
-    first_position: Option<u64>,
-    /// Whether its user was erased since: what was personal about it can no longer be opened.
+    #[serde(flatten)]
+    item: OrderItem,
     erased: bool,
-}
-
-/// A domain of an order.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct OrderDomain {
-    /// The domain.
-    domain: String,
-    /// What became of it.
-    #[schema(schema_with = domain_statuses)]
-    status: DomainStatus,
-    /// The subscription that pays for its mailboxes.
-    subscription_id: Option<String>,
-    /// How many mailboxes it got.
-    mailbox_count: usize,
-    /// Why it failed, while it stands as failed.
-    reason: Option<String>,
 }
 
 impl Order {
     fn new(item: OrderItem, erasures: &Erasures) -> Self {
         let erased = erasures.since(item.user_id.as_ref(), item.first_position);
-        let domains = item.domains.into_iter().map(|domain| OrderDomain {
-            domain: domain.domain.into(),
-            status: domain.status,
-            subscription_id: domain.subscription_id.map(Into::into),
-            mailbox_count: domain.mailbox_count,
-            reason: domain.reason,
-        });
-        Self {
-            order_id: item.order_id,
-            user_id: item.user_id.map(Into::into),
-            service_provider: item.service_provider.map(|provider| provider.0),
-            status: item.status,
-            reason: item.reason,
-            domains: domains.collect(),
-            first_recorded_at: item.first_recorded_at,
-            last_recorded_at: item.last_recorded_at,
-            first_position: item.first_position.map(|position| position.0),
-            erased,
-        }
+        Self { item, erased }
     }
 }
 
 /// Orders, newest first.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders",
-    operation_id = "listOrders",
-    tag = "orders",
-    params(Filter, When, AtLeast),
+    get, path = "/api/v1/orders", operation_id = "listOrders", tag = "orders",
+    params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
     responses(
-        (
-            status = 200,
-            body = Page<Order>,
-            description = "A page of orders.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        Refusals
+        (status = 200, body = Page<documents::Order>, description = "A page of orders.")
     )
 )]
 async fn list(
     scope: Scope<Read>,
     State(app): State<Arc<App>>,
+    wanted: Wanted,
+    page: Paging,
     Query(filter): Query<Filter>,
-    header: AtLeast,
 ) -> Result<Answer<Page<Order>>, Problem> {
-    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let (views, after) = ([Orders::NAME, OrderDomains::NAME], filter.after.as_deref());
+    let views = [Orders::NAME, OrderDomains::NAME];
     // the second one only serves the search for a domain
     let views = &views[..1 + usize::from(filter.domain.is_some())];
-    let reading = Reading::of_list(&app, scope.caller(), views, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), views, wanted, page.after()).await?;
     let has_domain = Comparison::NamedBy(NamedBy {
         projection: OrderDomains::NAME,
         matching: "domain",
@@ -180,18 +101,9 @@ async fn list(
         .equal("status", filter.status.map(OrderStatus::as_str))
         .equal("user_id", filter.user_id.map(String::from))
         .in_any_case("service_provider", filter.provider)
-        .and(
-            "order_id",
-            has_domain,
-            filter.domain.map(|domain| String::from(domain.0)),
-        );
-    let newest_first = SortOrder {
-        column: "first_position",
-        descending: true,
-    };
-    let rows = reading
-        .rows::<Orders>(conditions, newest_first, filter.limit, after)
-        .await?;
+        .and("order_id", has_domain, filter.domain);
+    let newest_first = descending("first_position");
+    let rows = reading.rows::<Orders>(conditions, newest_first, &page).await?;
     let next = rows.next;
     let items: Vec<OrderItem> = rows.rows.into_iter().map(|(key, view)| view.item(&key)).collect();
     let erasures = Erasures::of(&*app.store, items.iter().map(|item| item.user_id.as_ref())).await?;
@@ -204,31 +116,21 @@ async fn list(
 
 /// One order.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders/{orderId}",
-    operation_id = "getOrder",
-    tag = "orders",
-    params(("orderId" = String, Path, description = "The order."), When, AtLeast),
+    get, path = "/api/v1/orders/{orderId}", operation_id = "getOrder", tag = "orders",
+    params(("orderId" = String, Path, description = "The order."), Wanted),
     security(("bearer" = ["read"])),
     responses(
-        (
-            status = 200,
-            body = Order,
-            description = "The order.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
-        Refusals
+        (status = 200, body = documents::Order, description = "The order."),
+        (status = 404, description = "No such order.")
     )
 )]
 async fn show(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(id): Path<OrderId>,
-    Query(state): Query<OneState>,
-    header: AtLeast,
+    wanted: Wanted,
+    _: Query<NoParameters>,
 ) -> Result<Answer<Order>, Problem> {
-    let wanted = Wanted::new(state.as_of, state.at_least, header)?;
     let reading = Reading::of_keys(&app, &[Orders::NAME], wanted).await?;
     let view = reading.row::<Orders>(id.as_str()).await?;
     let view = reading.found(view, "no such order is known")?;
@@ -292,21 +194,15 @@ impl TryFrom<StoredEvent> for TimelineEvent {
 ///
 /// The first timeline that is read with a token from an address is recorded, once an hour.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders/{orderId}/events",
-    operation_id = "listOrderEvents",
-    tag = "orders",
+    get, path = "/api/v1/orders/{orderId}/events", operation_id = "listOrderEvents", tag = "orders",
     params(("orderId" = String, Path, description = "The order."), TimelinePage),
     security(("bearer" = ["read"])),
     responses(
         (
-            status = 200,
-            body = Page<TimelineEvent>,
-            description = "A page of the order's events.",
+            status = 200, body = Page<TimelineEvent>, description = "A page of the order's events.",
             headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
         ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
-        Refusals
+        (status = 404, description = "No such order.")
     )
 )]
 async fn timeline(

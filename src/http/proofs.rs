@@ -16,7 +16,6 @@ use utoipa_axum::routes;
 use super::auth::{Audit, Scope};
 use super::checkpoints::latest;
 use super::extract::Query;
-use super::problem::Refusals;
 use super::{App, Problem};
 use crate::access::Read;
 use ledger::leaf::Envelope;
@@ -99,16 +98,12 @@ struct ConsistencyProof {
 
 /// Proves that an event is in the log.
 #[utoipa::path(
-    get,
-    path = "/api/v1/proofs/inclusion",
-    operation_id = "proveInclusion",
-    tag = "proofs",
+    get, path = "/api/v1/proofs/inclusion", operation_id = "proveInclusion", tag = "proofs",
     params(InclusionParameters),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = InclusionProof, description = "The proof."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such event."),
-        Refusals
+        (status = 404, description = "No such event.")
     )
 )]
 async fn inclusion(
@@ -144,16 +139,12 @@ async fn inclusion(
 
 /// The proof that an event is under the newest checkpoint, as a file: a C2SP tlog-proof.
 #[utoipa::path(
-    get,
-    path = "/api/v1/proofs/inclusion.tlog-proof",
-    operation_id = "downloadProof",
-    tag = "proofs",
+    get, path = "/api/v1/proofs/inclusion.tlog-proof", operation_id = "downloadProof", tag = "proofs",
     params(FileParameters),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = String, content_type = "text/plain", description = "The proof."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such event."),
-        Refusals
+        (status = 404, description = "No such event.")
     )
 )]
 async fn file(
@@ -176,13 +167,10 @@ async fn file(
 
 /// Proves that one tree is the beginning of another.
 #[utoipa::path(
-    get,
-    path = "/api/v1/proofs/consistency",
-    operation_id = "proveConsistency",
-    tag = "proofs",
+    get, path = "/api/v1/proofs/consistency", operation_id = "proveConsistency", tag = "proofs",
     params(ConsistencyParameters),
     security(("bearer" = ["audit"])),
-    responses((status = 200, body = ConsistencyProof, description = "The proof."), Refusals)
+    responses((status = 200, body = ConsistencyProof, description = "The proof."))
 )]
 async fn consistency(
     scope: Scope<Audit>,
