@@ -16,7 +16,7 @@
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
-//! - `auth`, `erased`, `extract`, `list`, `problem`, `reading`: what the resources share
+//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`: what the resources share
 //! - `accept`: the media types that a caller takes
 //! - `watch`: what is done for every request
 //! - `server`: connections, within their limits
@@ -39,6 +39,7 @@ mod list;
 mod openapi;
 mod orders;
 mod parked;
+mod prelude;
 mod problem;
 mod projections;
 mod proofs;

@@ -1,23 +1,13 @@
 //! `/api/v1/access`: who revealed, erased, exported, rebuilt; when, why, from where; and what was refused.
 
-use std::sync::Arc;
-
 use aggregates::{Action, ActorId, MailboxId, SubjectId};
-use axum::extract::State;
-use jiff::Timestamp;
 use projections::Projection;
 use projections::access::{Access, AccessEntry};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
 use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{DomainName, Paging, Query, TimeParameter, one_of};
-use super::list::{Conditions, Page, descending};
-use super::reading::{Answer, Reading, Wanted};
-use super::{App, Problem};
+use super::extract::one_of;
+use super::prelude::*;
 use crate::access::Read;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {

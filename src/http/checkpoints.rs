@@ -1,21 +1,11 @@
 //! `/checkpoint`, `/api/v1/checkpoints`, `/api/v1/signing-keys`: what the log has signed, and with which keys.
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
-use serde::Serialize;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{NoParameters, Paging, Query};
-use super::list::{Page, not_a_cursor};
-use super::{App, Problem};
+use super::list::{cut, not_a_cursor};
+use super::prelude::*;
 use store::{KeptCheckpoint, Store};
 use tlog::NoteVerifier;
 
@@ -87,9 +77,7 @@ async fn list(
     };
     let limit = page.limit();
     let mut kept = app.store.checkpoints(after, limit + 1).await?;
-    let more = kept.len() > limit as usize;
-    kept.truncate(limit as usize);
-    let last = kept.last().filter(|_| more);
+    let last = cut(&mut kept, limit);
     Ok(Json(Page {
         next: last.map(|last| format!("{}-{}", last.size, last.id)),
         items: kept.into_iter().map(item).collect(),

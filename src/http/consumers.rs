@@ -1,22 +1,10 @@
 //! `/api/v1/consumers`: named consumers of the feed, each with its filter and its checkpoint.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts, Action, ActorId, Position, Refusal};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use serde::Deserialize;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{AnyToken, Audit, Operate, Scope, refused, require};
-use super::documents;
 use super::events::{known_category, known_types, no_such_consumer};
-use super::extract::{Body, NoParameters, Path, Query};
-use super::list::Page;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::{self, Caller};
 use crate::feed::{self, ConsumerStatus};
 use store::{Consumer, ConsumerName, EventFilter, Store};

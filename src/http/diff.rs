@@ -1,24 +1,17 @@
 //! What changed in one row between two moments, and by which events.
 
-use std::sync::Arc;
-
 use aggregates::OrderId;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use projections::orders::Orders;
 use projections::{AnyProjection, Origin, Projection};
-use serde::Deserialize;
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{AnyToken, Denied, Read, Scope, admit};
-use super::documents;
-use super::extract::{NoParameters, Path, Query, Words, taken};
+use super::extract::taken;
+use super::prelude::*;
 use super::projections::named;
-use super::reading::{Answer, AsOf};
+use super::reading::AsOf;
 use super::rows::scope_of;
-use super::{App, Problem};
 use crate::access;
 use runner::Diff;
 

@@ -231,6 +231,28 @@ pub(super) struct CloudEvent {
     schemaversion: u32,
 }
 
+pub(super) fn order_statuses() -> Object {
+    one_of(
+        "`fulfilled` if every domain that is known got mailboxes, `failed` if none did, `partial` if some did.",
+        &["pending", "fulfilled", "partial", "failed"],
+    )
+}
+
+pub(super) fn subscription_statuses() -> Object {
+    one_of(
+        "The state of the subscription.",
+        &[
+            "unknown",
+            "active",
+            "renewing",
+            "renewalFailed",
+            "pastDue",
+            "expired",
+            "cancelled",
+        ],
+    )
+}
+
 fn domain_statuses() -> Object {
     one_of("What became of the domain.", &["assigned", "failed", "pending"])
 }
@@ -246,7 +268,7 @@ pub(super) struct Order {
     /// Google, Microsoft, …, as the provider writes it.
     service_provider: Option<String>,
     /// What became of it.
-    #[schema(schema_with = super::orders::statuses)]
+    #[schema(schema_with = order_statuses)]
     status: projections::orders::OrderStatus,
     /// Why it failed as a whole.
     reason: Option<String>,
@@ -303,7 +325,7 @@ pub(super) struct Renewal {
     /// on that day, negative after it; null while the end is not known.
     days_left: Option<i32>,
     /// Its state.
-    #[schema(schema_with = super::renewals::statuses)]
+    #[schema(schema_with = subscription_statuses)]
     status: projections::SubscriptionStatus,
     /// Whether it renews by itself.
     auto_renew: Option<bool>,

@@ -3,27 +3,17 @@
 //! Views hold no personal data: e-mail addresses and names are opened here, from the event that each mailbox points at.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use aggregates::{MailboxId, OrderId, Position, SubscriptionId, UserId};
-use axum::extract::State;
-use jiff::Timestamp;
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Part, Place};
 use projections::mailboxes::{DomainItem, MailboxItem, Mailboxes};
 use projections::renewals::Renewals;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
-use super::extract::{DomainName, NoParameters, Paging, Path, Query, Words};
-use super::list::{Conditions, Page, ascending};
-use super::reading::{Answer, Reading, Wanted};
+use super::prelude::*;
 use super::renewals::Subscription;
-use super::{App, Problem};
 use aggregates::visible::is_blank;
 use ledger::OpenError;
 

@@ -1,19 +1,10 @@
 //! `/api/v1/events`: the feed page by page, in the ledger's one order, as CloudEvents 1.0.
 
-use std::sync::Arc;
-
 use aggregates::{Event, Position, StreamId, SubjectId};
-use axum::Json;
-use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::documents;
-use super::extract::{Limit, Number, Query, taken};
-use super::{App, Problem};
+use super::extract::taken;
+use super::prelude::*;
 use crate::access::Read;
 use crate::feed::{self, CloudEvent};
 use store::{Category, Consumer, ConsumerName, EventFilter, Store};

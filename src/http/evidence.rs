@@ -1,19 +1,11 @@
 //! `/api/v1/events/{position}/evidence`: the exact webhook that an event was made of, and what its signature says today.
 
-use std::sync::Arc;
-
 use aggregates::{AccessFacts, Action, Position, Refusal};
-use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope, refused, require, require_private};
-use super::documents;
-use super::extract::{Body, NoParameters, Path, Query};
-use super::{App, Problem, reveal};
+use super::prelude::*;
+use super::reveal;
 use crate::access::{self, Reason};
 use ledger::OpenError;
 use ledger::evidence::{self, Evidence, EvidenceError, Finding};

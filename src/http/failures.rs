@@ -1,24 +1,14 @@
 //! `/api/v1/failures`: every failed domain of every failed webhook, and how many there are by reason, day, provider or
 //! domain.
 
-use std::sync::Arc;
-
 use aggregates::UserId;
-use axum::extract::State;
 use projections::Projection;
 use projections::failures::{Failure, Failures};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
 use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::documents;
-use super::extract::{DomainName, Paging, Query, TimeParameter, Words, one_of};
-use super::list::{Conditions, Page, descending};
-use super::reading::{Answer, Reading, Wanted};
-use super::{App, Problem};
+use super::extract::one_of;
+use super::prelude::*;
 use crate::uri::path_segment;
 use store::Count;
 

@@ -1,21 +1,14 @@
 //! `/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running. No token needed: nothing here names a
 //! customer.
 
+use super::prelude::*;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
-use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{App, Problem};
 use crate::duties;
 use crate::feed::{self, ConsumerStatus};
 use runner::Health;

@@ -124,6 +124,14 @@ pub(super) fn query<P: Projection>(conditions: Conditions, order: SortOrder, lim
     }
 }
 
+/// Cuts what was read, which is one item more than asked for if there are more, to a page. Returns the last item if there is a next
+/// page.
+pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> Option<&T> {
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    items.last().filter(|_| more)
+}
+
 /// A page of the rows of `P`: of what the query finds, at most `limit`; the query itself asks for one more.
 pub(super) async fn rows<P: Projection>(
     store: &dyn Store,
@@ -134,10 +142,7 @@ pub(super) async fn rows<P: Projection>(
 ) -> Result<Rows<P::View>, Problem> {
     query.after = after.map(|cursor| decode::<P>(cursor, query.order)).transpose()?;
     let mut rows = store.rows(&query).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| more);
-    let next = last.map(|row| encode(P::NAME, &row.order, &row.key, pin));
+    let next = cut(&mut rows, limit).map(|row| encode(P::NAME, &row.order, &row.key, pin));
     Ok(Rows {
         rows: views::<P>(store, rows).await?,
         next,

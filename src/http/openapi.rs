@@ -1,22 +1,16 @@
 //! `/` and `/openapi.json`: what can be called here.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
 use axum::http::header;
-use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use serde::Serialize;
 
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, Header, Ref, RefOr, Response};
 use utoipa::{OpenApi, PartialSchema};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
+use super::prelude::*;
 use super::problem::PROBLEM_JSON;
-use super::{App, Problem};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(index)).routes(routes!(document))

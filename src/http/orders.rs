@@ -1,27 +1,15 @@
 //! `/api/v1/orders`: what became of each order, and its timeline.
 
-use std::sync::Arc;
-
 use aggregates::{OrderId, StreamId, UserId};
-use axum::extract::State;
-use jiff::Timestamp;
 use projections::Projection;
 use projections::order_domains::OrderDomains;
 use projections::orders::{OrderItem, OrderStatus, Orders};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::IntoParams;
-use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::documents;
 use super::erased::Erasures;
-use super::extract::{DomainName, Limit, NoParameters, Number, Paging, Path, Query, Words, one_of};
-use super::list::{Conditions, Page, descending};
-use super::reading::{Answer, Reading, Wanted};
-use super::{App, Problem};
+use super::list::cut;
+use super::prelude::*;
 use crate::access;
 use store::{Comparison, EventFilter, EventQuery, NamedBy, StoreError, StoredEvent};
 
@@ -32,19 +20,12 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(timeline))
 }
 
-pub(super) fn statuses() -> Object {
-    one_of(
-        "`fulfilled` if every domain that is known got mailboxes, `failed` if none did, `partial` if some did.",
-        &["pending", "fulfilled", "partial", "failed"],
-    )
-}
-
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Filter {
     /// What became of the order.
-    #[param(schema_with = statuses, required = false)]
+    #[param(schema_with = documents::order_statuses, required = false)]
     status: Option<OrderStatus>,
     /// Who ordered.
     #[param(value_type = Option<String>)]
@@ -227,9 +208,7 @@ async fn timeline(
     if events.is_empty() && page.after.is_none() {
         return Err(Problem::not_found("no such order is known").at(head));
     }
-    let more = events.len() > limit as usize;
-    events.truncate(limit as usize);
-    let next = events.last().filter(|_| more).map(|last| last.position.to_string());
+    let next = cut(&mut events, limit).map(|last| last.position.to_string());
     let items = events.into_iter().map(TimelineEvent::try_from);
     let page = Page {
         items: items.collect::<Result<_, _>>()?,

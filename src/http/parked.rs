@@ -1,23 +1,12 @@
 //! `/api/v1/projections/{name}/parked` and `…/retry`: rows that stand still since an event could not be folded into them,
 //! and trying them again.
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use jiff::Timestamp;
 use projections::{AnyProjection, Value};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Operate, Scope};
-use super::extract::{NoParameters, Paging, Path, Query, Words};
-use super::list::{Page, encode, key_in};
+use super::list::{cut, encode, key_in};
+use super::prelude::*;
 use super::projections::named;
-use super::{App, Problem};
 use runner::RunError;
 use store::{Parked, ParkedRow};
 
@@ -74,10 +63,7 @@ async fn list(
         let after = key_in(cursor, &list)?;
         rows.retain(|row| row.parked.key > after);
     }
-    let limit = page.limit() as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| more);
+    let last = cut(&mut rows, page.limit());
     Ok(Json(Page {
         next: last.map(|row| encode(&list, &Value::Text(row.parked.key.clone()), &row.parked.key, None)),
         items: rows.into_iter().map(Standing::from).collect(),

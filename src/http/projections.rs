@@ -1,23 +1,11 @@
 //! `/api/v1/projections`: how the projections are doing, and rebuilding them.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts};
-use axum::Json;
-use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
 use projections::AnyProjection;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Operate, Scope};
-use super::documents;
-use super::extract::{NoParameters, Path, Query};
-use super::list::Page;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Reason;
 use runner::{NotNow, Status};
 

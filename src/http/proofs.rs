@@ -1,22 +1,13 @@
 //! `/api/v1/proofs`: that an event is in the log, and that the log has only grown. The first one that is read with a token from
 //! an address is recorded, once an hour.
 
-use std::sync::Arc;
-
 use aggregates::Position;
-use axum::Json;
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
 use super::checkpoints::latest;
-use super::extract::Query;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Read;
 use ledger::leaf::Envelope;
 use proof::proofs;

@@ -1,43 +1,15 @@
 //! `/api/v1/renewals`: until when each subscription is paid, and how its renewals went.
 
-use std::sync::Arc;
-
 use aggregates::UserId;
-use axum::extract::State;
-use jiff::Timestamp;
 use jiff::tz::Offset;
 use projections::renewals::{NEVER_DUE, RenewalItem, Renewals};
 use projections::{Projection, SubscriptionStatus};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::documents;
-use super::extract::{DomainName, Paging, Query, TimeParameter, one_of};
-use super::list::{Conditions, Page, ascending};
-use super::reading::{Answer, Reading, Wanted};
-use super::{App, Problem};
+use super::prelude::*;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
-}
-
-pub(super) fn statuses() -> Object {
-    one_of(
-        "The state of the subscription.",
-        &[
-            "unknown",
-            "active",
-            "renewing",
-            "renewalFailed",
-            "pastDue",
-            "expired",
-            "cancelled",
-        ],
-    )
 }
 
 /// How a subscription is doing.
@@ -45,7 +17,7 @@ pub(super) fn statuses() -> Object {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Subscription {
     /// Its state.
-    #[schema(schema_with = statuses)]
+    #[schema(schema_with = documents::subscription_statuses)]
     status: SubscriptionStatus,
     /// The last known end of what is paid for.
     expiry_date: Option<Timestamp>,
@@ -80,7 +52,7 @@ struct Filter {
     #[param(value_type = Option<String>, example = "2025-12-01")]
     to: Option<TimeParameter>,
     /// The subscription's state.
-    #[param(schema_with = statuses, required = false)]
+    #[param(schema_with = documents::subscription_statuses, required = false)]
     status: Option<SubscriptionStatus>,
     /// Whose it is.
     #[param(value_type = Option<String>)]

@@ -2,27 +2,19 @@
 //!
 //! What is handed out is recorded before the answer is written, and what is refused is recorded too.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts, Action, MailboxId, OrderId, Refusal};
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Place};
 use projections::mailboxes::Mailboxes;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{AnyToken, refused, require, require_private};
-use super::extract::{DomainName, NoParameters, Path, Query, Sent};
-use super::reading::{AtLeast, Reading, Wanted};
-use super::{App, Problem};
+use super::extract::Sent;
+use super::prelude::*;
+use super::reading::AtLeast;
 use crate::access::{Caller, Reason, Scope};
 use ledger::OpenError;
 use ledger::reveal::{self, Credentials, Places};

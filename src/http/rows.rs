@@ -1,14 +1,11 @@
 //! `/api/v1/projections/{name}/rows`: the rows of every projection, by any of its declared columns. A projection gets its
 //! route and its part of the document by being registered.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
 use projections::access::Access;
 use projections::{AnyProjection, Column, Folded, Kind, Projection, Value};
-use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, Paths};
 use utoipa::openapi::schema::{
@@ -20,10 +17,8 @@ use utoipa::{IntoParams, openapi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::auth::{AnyToken, Denied, admit};
-use super::extract::{Paging, Query, TimeParameter};
-use super::list::{Page, ascending, encode, key_in, unreadable};
-use super::reading::{Answer, Reading, Wanted};
-use super::{App, Problem};
+use super::list::{cut, encode, key_in, unreadable};
+use super::prelude::*;
 use crate::access::{Caller, Read, Scope};
 use store::{Comparison, Condition, RowQuery, StoreError, StoredRow};
 
@@ -81,10 +76,7 @@ async fn rows(
         Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => return Err(unreadable(store, name, projection.version(), error).await),
     };
-    let more = found.len() > page.limit() as usize;
-    found.truncate(page.limit() as usize);
-    let last = found.last().filter(|_| more);
-    let next = last.map(|row| encode(&list, &row.order, &row.key, reading.pin()));
+    let next = cut(&mut found, page.limit()).map(|row| encode(&list, &row.order, &row.key, reading.pin()));
     let items: Result<Vec<Item>, StoreError> = found.into_iter().map(|row| item(projection, row)).collect();
     match items {
         Ok(items) => Ok(reading.answer(Page { items, next })),

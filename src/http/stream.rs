@@ -4,28 +4,20 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aggregates::{ActorId, Position};
-use axum::extract::State;
 use axum::http::{HeaderMap, header};
-use axum::response::IntoResponse;
 use axum::response::sse::{self, Sse};
 use futures_util::StreamExt;
 use futures_util::stream::{iter, unfold};
-use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
 use super::events::{Choice, Chosen};
-use super::extract::{Number, Query};
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::{Authority, Permit, Read, TokenError};
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
 use store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};

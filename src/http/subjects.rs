@@ -1,20 +1,9 @@
 //! `/api/v1/subjects`: whom the ledger can still open, erasing them, and keeping them from being erased.
 
-use std::sync::Arc;
-
 use aggregates::{AccessFacts, Action, Refusal, SubjectId};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Erase, Scope};
-use super::extract::{Body, Limit, NoParameters, Path, Query};
-use super::list::Page;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Reason;
 use ledger::erasure::{EffectError, ErasureError};
 use store::SubjectState;

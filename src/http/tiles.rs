@@ -1,16 +1,9 @@
 //! `/tile/…`: the Merkle tree as static resources, <https://c2sp.org/tlog-tiles>.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{NoParameters, Path, Query};
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Read;
 use ledger::leaf::leaf_of_row;
 use store::{Store, StoreError};

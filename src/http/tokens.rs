@@ -1,21 +1,10 @@
 //! `/api/v1/tokens`: making, listing and revoking API tokens.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts, Action, Refusal, TokenId};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Admin, Scope, refused, require_private};
-use super::extract::{Body, NoParameters, Path, Query, TimeParameter};
-use super::list::Page;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::{self, Scopes, TokenName, new_token};
 use secret::Wiped;
 use store::StoredToken;

@@ -1,25 +1,17 @@
 //! `POST /webhooks/{source}`: a webhook comes in, and is answered once it is durable.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use aggregates::{Position, StreamId};
-use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::IntoResponse;
 use http_body_util::BodyExt;
-use serde::Serialize;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::documents;
-use super::extract::Path;
+use super::prelude::*;
 use super::problem::POSITION;
 use super::server::Cut;
-use super::{App, Problem};
 use ledger::content::MAX_BODY;
 use ledger::ingest::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, screen};
 use ledger::ingest::{CONTENT_ENCODING, IngestError};
