@@ -170,9 +170,7 @@ impl From<AccessEntry> for Entry {
     get, path = "/api/v1/access", operation_id = "listAccess", tag = "access",
     params(Filter, Paging, Wanted),
     security(("bearer" = ["audit"])),
-    responses(
-        (status = 200, body = Page<Entry>, description = "A page of the access log.")
-    )
+    responses((status = 200, body = Page<Entry>, description = "A page of the access log."))
 )]
 async fn list(
     scope: Scope<Audit>,

@@ -90,9 +90,7 @@ impl Domain {
     get, path = "/api/v1/domains", operation_id = "listDomains", tag = "domains",
     params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
-    responses(
-        (status = 200, body = Page<Domain>, description = "A page of domains.")
-    )
+    responses((status = 200, body = Page<Domain>, description = "A page of domains."))
 )]
 async fn list(
     scope: Scope<Read>,

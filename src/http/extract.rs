@@ -503,6 +503,38 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn extractors_share_a_query_and_an_unknown_parameter_is_told_of_all() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Own {
+            key: Option<String>,
+        }
+        async fn read(query: &str) -> Result<(Option<u32>, Option<String>, Option<String>), String> {
+            let told = |problem: Problem| serde_json::json!(problem)["detail"].to_string();
+            let request = Request::get(format!("/?{query}")).body(axum::body::Body::empty());
+            let (mut parts, _) = request.expect("a request").into_parts();
+            let page = Paging::from_request_parts(&mut parts, &()).await.map_err(told)?;
+            let Query(own) = Query::<Own>::from_request_parts(&mut parts, &()).await.map_err(told)?;
+            Ok((page.limit.map(Limit::get), page.after, own.key))
+        }
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(read("").await, Ok((None, None, None)));
+        assert_eq!(
+            read("key=a%26b&limi%74=7&after=x+y").await,
+            Ok((Some(7), text("x y"), text("a&b")))
+        );
+        for (query, words) in [
+            ("limit=7&kye=a", "`kye` is unknown; known are `key`, `limit`, `after`"),
+            ("limit=7&limit=8", "`limit` is given twice"),
+            ("key=a&key=b", "`key` is given twice"),
+            ("limit=501", "limit: has to be a whole number from 1 to 500"),
+        ] {
+            let told = read(query).await.expect_err(query);
+            assert!(told.contains(words), "{told}");
+        }
+    }
+
     #[test]
     fn a_limit_is_from_1_to_500() {
         assert_eq!(Limit::default().get(), 50);

@@ -58,9 +58,7 @@ impl Order {
     get, path = "/api/v1/orders", operation_id = "listOrders", tag = "orders",
     params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
-    responses(
-        (status = 200, body = Page<documents::Order>, description = "A page of orders.")
-    )
+    responses((status = 200, body = Page<documents::Order>, description = "A page of orders."))
 )]
 async fn list(
     scope: Scope<Read>,

@@ -91,9 +91,7 @@ fn days_between(now: Timestamp, end: Timestamp) -> i32 {
     get, path = "/api/v1/renewals", operation_id = "listRenewals", tag = "renewals",
     params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
-    responses(
-        (status = 200, body = Page<documents::Renewal>, description = "A page of subscriptions.")
-    )
+    responses((status = 200, body = Page<documents::Renewal>, description = "A page of subscriptions."))
 )]
 async fn list(
     scope: Scope<Read>,
