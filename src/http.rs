@@ -16,7 +16,7 @@
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for whoever keeps the service running
 //! - `openapi`: the document of all this
-//! - `auth`, `erased`, `extract`, `list`, `problem`, `reading`: what the resources share
+//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`: what the resources share
 //! - `accept`: the media types that a caller takes
 //! - `watch`: what is done for every request
 //! - `server`: connections, within their limits
@@ -39,6 +39,7 @@ mod list;
 mod openapi;
 mod orders;
 mod parked;
+mod prelude;
 mod problem;
 mod projections;
 mod proofs;
@@ -77,6 +78,8 @@ use accept::Offers;
 pub use health::Probe;
 pub use problem::Problem;
 pub use server::{Limits, Peer, serve};
+pub(crate) use subjects::Subject;
+pub(crate) use tokens::Token;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::Alerts;
@@ -183,7 +186,7 @@ fn routes(
         .merge(tiles::router())
         .merge(health::router())
         .split_for_parts();
-    openapi::add_refusals(&mut document);
+    openapi::complete(&mut document);
     (router, document)
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::output;
-use crate::settings::{EffectiveSetting, Settings};
+use crate::settings::{self, EffectiveSetting, Settings};
 
 /// The arguments of `warmledger config`.
 #[derive(Args)]
@@ -14,11 +14,15 @@ Secrets are never shown: only whether they are set, or which file they are read 
 
 Examples:
   warmledger config
+  warmledger config --example > warmledger.toml
   WARMLEDGER_LISTEN=0.0.0.0:80 warmledger config --json | jq '.[] | select(.origin != \"default\")'")]
 pub struct ConfigArgs {
     /// Print a JSON array of {key, value, origin, from} instead of a table
     #[arg(long)]
     pub json: bool,
+    /// Print a settings file that says what every setting does, all of them commented out
+    #[arg(long, conflicts_with = "json")]
+    pub example: bool,
 }
 
 /// Prints the settings in effect.
@@ -27,7 +31,9 @@ pub struct ConfigArgs {
 /// If stdout can't be written.
 pub async fn run(args: ConfigArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let rows = settings.effective();
-    if args.json {
+    if args.example {
+        output::print(&settings::example())?
+    } else if args.json {
         output::print_json(&rows)?
     } else {
         output::print(&table(&rows))?

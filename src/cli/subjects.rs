@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use aggregates::{AccessFacts, Action, Refusal, SubjectId};
 use clap::{Args, Subcommand};
-use serde::Serialize;
 
 use super::output::{self, ListArgs};
 use crate::access::{Caller, Journal, Reason};
+use crate::http::Subject;
 use crate::service::{Core, open_store};
 use crate::settings::Settings;
 use ledger::erasure::ErasureError;
@@ -96,7 +96,7 @@ pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitC
             let store = open_store(&settings, Mode::ReadOnly).await?;
             let found = store.subjects(std::slice::from_ref(&subject)).await?.pop();
             let state = found.ok_or(ErasureError::Unknown)?;
-            output::print_json(&Shown::from(&state))?;
+            output::print_json(&Subject::from(&state))?;
         }
         SubjectsCommand::Erase { subject, reason } => {
             let core = Core::open(&settings, Mode::Existing).await?;
@@ -153,7 +153,7 @@ async fn list(settings: &Settings, args: ListArgs) -> anyhow::Result<()> {
     }
     let at = |position: Option<u64>| position.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let heading = ["subject", "key", "held at position", "erased at position"];
-    args.print(states.iter().map(Shown::from).collect(), heading, |shown| {
+    args.print(states.iter().map(Subject::from).collect(), heading, |shown| {
         let key = if shown.has_key { "yes" } else { "no" };
         [
             shown.subject.clone(),
@@ -162,27 +162,6 @@ async fn list(settings: &Settings, args: ListArgs) -> anyhow::Result<()> {
             at(shown.erased_at_position),
         ]
     })
-}
-
-/// A subject as it is printed.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    subject: String,
-    has_key: bool,
-    held_at_position: Option<u64>,
-    erased_at_position: Option<u64>,
-}
-
-impl From<&SubjectState> for Shown {
-    fn from(state: &SubjectState) -> Self {
-        Self {
-            subject: state.subject.to_string(),
-            has_key: state.has_key,
-            held_at_position: state.held_at.map(|position| position.0),
-            erased_at_position: state.erased_at.map(|position| position.0),
-        }
-    }
 }
 
 fn subject(text: &str) -> Result<SubjectId, String> {

@@ -8,11 +8,11 @@ use clap::{Args, Subcommand};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
-use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::output::{self, ListArgs};
 use crate::access::{Caller, Scope, Scopes, TokenName, facts_of, new_token};
+use crate::http::Token;
 use crate::service::open_store;
 use crate::settings::Settings;
 use ledger::record_access;
@@ -110,7 +110,7 @@ async fn create(
     record_access(store, AccessEvent::TokenCreated(facts)).await?;
     store.create_token(&stored).await?;
     if json {
-        let mut printed = described(&stored);
+        let mut printed = json!(Token::from(&stored));
         printed["token"] = json!(token.expose());
         return output::print_json(&printed);
     }
@@ -125,31 +125,22 @@ fn list(tokens: Vec<StoredToken>, args: ListArgs) -> anyhow::Result<()> {
     let now = clock::now();
     let at = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
     let heading = ["id", "name", "scopes", "state", "created", "expires", "last used"];
-    args.print(tokens.into_iter().map(Listed).collect(), heading, |Listed(token)| {
+    args.print(tokens.iter().map(Token::from).collect(), heading, |token| {
         let state = match (token.revoked_at, token.expires_at) {
             (Some(_), _) => "revoked",
             (None, Some(expiry)) if expiry <= now => "expired",
             _ => "good",
         };
         [
-            token.id.to_string(),
+            token.id.clone(),
             token.name.clone(),
-            token.scopes.names().join(","),
+            token.scopes.join(","),
             state.to_owned(),
             token.created_at.to_string(),
             at(token.expires_at),
             at(token.last_used_at),
         ]
     })
-}
-
-/// A token as it is printed, without its hash.
-struct Listed(StoredToken);
-
-impl Serialize for Listed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        described(&self.0).serialize(serializer)
-    }
 }
 
 async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {
@@ -198,13 +189,6 @@ async fn was_created(store: &dyn Store, id: &TokenId) -> anyhow::Result<bool> {
         let Some(last) = page.last() else { return Ok(false) };
         query.after = last.position;
     }
-}
-
-fn described(token: &StoredToken) -> serde_json::Value {
-    json!({
-        "id": token.id, "name": token.name, "scopes": token.scopes.names(), "createdAt": token.created_at,
-        "expiresAt": token.expires_at, "lastUsedAt": token.last_used_at, "revokedAt": token.revoked_at,
-    })
 }
 
 /// Never quotes the text: somebody may give the token itself.

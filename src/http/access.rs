@@ -1,26 +1,14 @@
 //! `/api/v1/access`: who revealed, erased, exported, rebuilt; when, why, from where; and what was refused.
 
-use std::sync::Arc;
-
 use aggregates::{Action, ActorId, MailboxId, SubjectId};
-use axum::extract::State;
-use jiff::Timestamp;
 use projections::Projection;
 use projections::access::{Access, AccessEntry};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
 use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{DomainName, Limit, Query, TimeParameter, one_of};
-use super::list::{Conditions, Page};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
-use super::{App, Problem};
+use super::extract::one_of;
+use super::prelude::*;
 use crate::access::Read;
-use store::{Comparison, SortOrder};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
@@ -79,17 +67,6 @@ struct Filter {
     /// Only what was done before then: an RFC 3339 time, or a date (its start in UTC).
     #[param(value_type = Option<String>, example = "2025-11-01")]
     to: Option<TimeParameter>,
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// See [`When`].
-    #[param(ignore)]
-    as_of: Option<AsOf>,
-    /// See [`When`].
-    #[param(ignore)]
-    at_least: Option<u64>,
 }
 
 /// One thing that somebody did, or asked for in vain. What does not apply is null.
@@ -190,47 +167,30 @@ impl From<AccessEntry> for Entry {
 ///
 /// Who saw a mailbox's password: `?mailbox=<mailboxId>&action=reveal&outcome=granted`.
 #[utoipa::path(
-    get,
-    path = "/api/v1/access",
-    operation_id = "listAccess",
-    tag = "access",
-    params(Filter, When, AtLeast),
+    get, path = "/api/v1/access", operation_id = "listAccess", tag = "access",
+    params(Filter, Paging, Wanted),
     security(("bearer" = ["audit"])),
-    responses(
-        (
-            status = 200,
-            body = Page<Entry>,
-            description = "A page of the access log.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        Refusals
-    )
+    responses((status = 200, body = Page<Entry>, description = "A page of the access log."))
 )]
 async fn list(
     scope: Scope<Audit>,
     State(app): State<Arc<App>>,
+    wanted: Wanted,
+    page: Paging,
     Query(filter): Query<Filter>,
-    header: AtLeast,
 ) -> Result<Answer<Page<Entry>>, Problem> {
     app.journal.read(scope.caller(), Read::AccessLog).await?;
     let conditions = Conditions::default()
-        .and("recorded_at", Comparison::AtLeast, filter.from.map(|from| from.0))
-        .and("recorded_at", Comparison::LessThan, filter.to.map(|to| to.0))
+        .between("recorded_at", filter.from, filter.to)
         .equal("actor", filter.actor.map(String::from))
-        .equal("action", filter.action.map(|action| action.as_str().to_owned()))
-        .equal("outcome", filter.outcome.map(|outcome| outcome.as_str().to_owned()))
+        .equal("action", filter.action.map(Action::as_str))
+        .equal("outcome", filter.outcome.map(Outcome::as_str))
         .equal("mailbox_id", filter.mailbox.map(String::from))
         .equal("subject", filter.subject.map(String::from))
-        .equal("domain", filter.domain.map(|domain| String::from(domain.0)));
-    let newest_first = SortOrder {
-        column: "position",
-        descending: true,
-    };
-    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, scope.caller(), &[Access::NAME], wanted, after).await?;
+        .equal("domain", filter.domain);
+    let reading = Reading::of_list(&app, scope.caller(), &[Access::NAME], wanted, page.after()).await?;
     let rows = reading
-        .rows::<Access>(conditions, newest_first, filter.limit, after)
+        .rows::<Access>(conditions, descending("position"), &page)
         .await?;
     let entries = rows.rows.into_iter().filter_map(|(_, view)| view);
     Ok(reading.answer(Page {

@@ -184,6 +184,20 @@ pub(super) fn require_private(caller: &Caller, what: &str) -> Result<(), Problem
     ))
 }
 
+/// Records that something was refused. Returns the problem to answer with.
+pub(super) async fn refused(
+    app: &App,
+    action: Action,
+    refusal: Refusal,
+    facts: AccessFacts,
+    problem: Problem,
+) -> Problem {
+    match app.journal.refused(action, refusal, facts).await {
+        Ok(()) => problem,
+        Err(error) => error.into(),
+    }
+}
+
 /// Records that a call was refused for its token.
 async fn record_refusal(caller: &Caller, refusal: Refusal, parts: &mut Parts, app: &App) -> Result<(), Problem> {
     let Some(route) = parts.extensions.get::<MatchedPath>() else {

@@ -1,22 +1,11 @@
 //! `/checkpoint`, `/api/v1/checkpoints`, `/api/v1/signing-keys`: what the log has signed, and with which keys.
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{Limit, NoParameters, Query};
-use super::list::Page;
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::list::{cut, not_a_cursor};
+use super::prelude::*;
 use store::{KeptCheckpoint, Store};
 use tlog::NoteVerifier;
 
@@ -37,15 +26,9 @@ pub(super) async fn latest(store: &dyn Store) -> Result<KeptCheckpoint, Problem>
 
 /// The newest signed checkpoint: a C2SP tlog-checkpoint.
 #[utoipa::path(
-    get,
-    path = "/checkpoint",
-    operation_id = "getCheckpoint",
-    tag = "proofs",
+    get, path = "/checkpoint", operation_id = "getCheckpoint", tag = "proofs",
     security(("bearer" = ["audit"])),
-    responses(
-        (status = 200, body = String, content_type = "text/plain", description = "The signed note."),
-        Refusals
-    )
+    responses((status = 200, body = String, content_type = "text/plain", description = "The signed note."))
 )]
 async fn newest(
     _: Scope<Audit>,
@@ -75,43 +58,26 @@ struct CheckpointItem {
     note: String,
 }
 
-#[derive(Deserialize, utoipa::IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Parameters {
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// At most so many, 1 to 500.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-}
-
 /// Every checkpoint that the log has signed, by the number of events that it covers.
 #[utoipa::path(
-    get,
-    path = "/api/v1/checkpoints",
-    operation_id = "listCheckpoints",
-    tag = "proofs",
-    params(Parameters),
+    get, path = "/api/v1/checkpoints", operation_id = "listCheckpoints", tag = "proofs",
+    params(Paging),
     security(("bearer" = ["audit"])),
-    responses((status = 200, body = Page<CheckpointItem>, description = "A page of checkpoints."), Refusals)
+    responses((status = 200, body = Page<CheckpointItem>, description = "A page of checkpoints."))
 )]
 async fn list(
     _: Scope<Audit>,
     State(app): State<Arc<App>>,
-    Query(Parameters { after, limit }): Query<Parameters>,
+    page: Paging,
+    _: Query<NoParameters>,
 ) -> Result<Json<Page<CheckpointItem>>, Problem> {
-    let after = match &after {
+    let after = match page.after() {
         None => (0, i64::MIN),
-        Some(cursor) => read(cursor).ok_or_else(|| {
-            Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
-        })?,
+        Some(cursor) => read(cursor).ok_or_else(not_a_cursor)?,
     };
-    let limit = limit.unwrap_or_default().get();
+    let limit = page.limit();
     let mut kept = app.store.checkpoints(after, limit + 1).await?;
-    let more = kept.len() > limit as usize;
-    kept.truncate(limit as usize);
-    let last = kept.last().filter(|_| more);
+    let last = cut(&mut kept, limit);
     Ok(Json(Page {
         next: last.map(|last| format!("{}-{}", last.size, last.id)),
         items: kept.into_iter().map(item).collect(),
@@ -149,12 +115,9 @@ struct SigningKey {
 
 /// The public keys that the log has signed with, oldest first; all on one page.
 #[utoipa::path(
-    get,
-    path = "/api/v1/signing-keys",
-    operation_id = "listSigningKeys",
-    tag = "proofs",
+    get, path = "/api/v1/signing-keys", operation_id = "listSigningKeys", tag = "proofs",
     security(("bearer" = ["audit"])),
-    responses((status = 200, body = Page<SigningKey>, description = "The keys."), Refusals)
+    responses((status = 200, body = Page<SigningKey>, description = "The keys."))
 )]
 async fn keys(
     _: Scope<Audit>,

@@ -1,23 +1,10 @@
 //! `/api/v1/consumers`: named consumers of the feed, each with its filter and its checkpoint.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts, Action, ActorId, Position, Refusal};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use serde::Deserialize;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::auth::{AnyToken, Audit, Operate, Scope, require};
-use super::documents;
+use super::auth::{AnyToken, Audit, Operate, Scope, refused, require};
 use super::events::{known_category, known_types, no_such_consumer};
-use super::extract::{Body, NoParameters, Path, Query};
-use super::list::Page;
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::{self, Caller};
 use crate::feed::{self, ConsumerStatus};
 use store::{Consumer, ConsumerName, EventFilter, Store};
@@ -33,12 +20,9 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 ///
 /// `nats` is the relay's.
 #[utoipa::path(
-    get,
-    path = "/api/v1/consumers",
-    operation_id = "listConsumers",
-    tag = "consumers",
+    get, path = "/api/v1/consumers", operation_id = "listConsumers", tag = "consumers",
     security(("bearer" = ["operate"])),
-    responses((status = 200, body = Page<documents::ConsumerStatus>, description = "All consumers."), Refusals)
+    responses((status = 200, body = Page<documents::ConsumerStatus>, description = "All consumers."))
 )]
 async fn list(
     _: Scope<Operate>,
@@ -53,16 +37,12 @@ async fn list(
 
 /// How one consumer is doing.
 #[utoipa::path(
-    get,
-    path = "/api/v1/consumers/{name}",
-    operation_id = "getConsumer",
-    tag = "consumers",
+    get, path = "/api/v1/consumers/{name}", operation_id = "getConsumer", tag = "consumers",
     params(("name" = String, Path, description = "The consumer.")),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = documents::ConsumerStatus, description = "The consumer."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
-        Refusals
+        (status = 404, description = "No such consumer.")
     )
 )]
 async fn show(
@@ -95,24 +75,15 @@ struct ConsumerRequest {
 /// `consumers_per_token` says; only that token, and one with the scope `operate`, may change it. What changes something is recorded,
 /// unless its owner only moves the checkpoint on.
 #[utoipa::path(
-    put,
-    path = "/api/v1/consumers/{name}",
-    operation_id = "putConsumer",
-    tag = "consumers",
+    put, path = "/api/v1/consumers/{name}", operation_id = "putConsumer", tag = "consumers",
     params(("name" = String, Path, description = "The consumer.")),
     request_body = ConsumerRequest,
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = documents::ConsumerStatus, description = "It was there, and is as wanted now."),
         (status = 201, body = documents::ConsumerStatus, description = "It is new."),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The checkpoint would move back without `rewind`, or the name is the relay's."
-        ),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not JSON."),
-        Refusals
+        (status = 409, description = "The checkpoint would move back without `rewind`, or the name is the relay's."),
+        (status = 415, description = "Not JSON.")
     )
 )]
 async fn put(
@@ -179,16 +150,12 @@ async fn put(
 /// Forgets a consumer and its checkpoint, which is recorded. Its owner may do so with the scope `audit`. If the relay runs, its `nats`
 /// is made anew.
 #[utoipa::path(
-    delete,
-    path = "/api/v1/consumers/{name}",
-    operation_id = "deleteConsumer",
-    tag = "consumers",
+    delete, path = "/api/v1/consumers/{name}", operation_id = "deleteConsumer", tag = "consumers",
     params(("name" = String, Path, description = "The consumer.")),
     security(("bearer" = ["operate"])),
     responses(
         (status = 204, description = "It is gone."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
-        Refusals
+        (status = 404, description = "No such consumer.")
     )
 )]
 async fn delete(
@@ -203,10 +170,7 @@ async fn delete(
         && let Err(problem) = require(&caller, access::Scope::Operate)
     {
         let facts = facts(&caller, &name);
-        app.journal
-            .refused(Action::DeleteConsumer, Refusal::Scope, facts)
-            .await?;
-        return Err(problem);
+        return Err(refused(&app, Action::DeleteConsumer, Refusal::Scope, facts, problem).await);
     }
     consumer.ok_or_else(no_such_consumer)?;
     app.journal
@@ -231,24 +195,15 @@ struct CommitRequest {
 
 /// Moves a consumer's checkpoint. What it has read and not committed, it gets again after a restart: at least once.
 #[utoipa::path(
-    post,
-    path = "/api/v1/consumers/{name}/checkpoint",
-    operation_id = "commitCheckpoint",
-    tag = "consumers",
+    post, path = "/api/v1/consumers/{name}/checkpoint", operation_id = "commitCheckpoint", tag = "consumers",
     params(("name" = String, Path, description = "The consumer.")),
     request_body = CommitRequest,
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = documents::ConsumerStatus, description = "It is stored."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "It would move back without `rewind`, or the consumer is the relay's."
-        ),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not JSON."),
-        Refusals
+        (status = 404, description = "No such consumer."),
+        (status = 409, description = "It would move back without `rewind`, or the consumer is the relay's."),
+        (status = 415, description = "Not JSON.")
     )
 )]
 async fn checkpoint(
@@ -280,9 +235,9 @@ async fn may_change(app: &App, caller: &Caller, consumer: &Consumer, action: Act
         return Ok(());
     }
     let facts = facts(caller, &consumer.name);
-    app.journal.refused(action, Refusal::Scope, facts).await?;
     let detail = "the consumer belongs to another token; choose another name, or use a token with the scope `operate`";
-    Err(Problem::new(StatusCode::FORBIDDEN, detail))
+    let problem = Problem::new(StatusCode::FORBIDDEN, detail);
+    Err(refused(app, action, Refusal::Scope, facts, problem).await)
 }
 
 /// Whether the caller may make one more.

@@ -1,25 +1,17 @@
 //! What changed in one row between two moments, and by which events.
 
-use std::sync::Arc;
-
 use aggregates::OrderId;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use projections::orders::Orders;
 use projections::{AnyProjection, Origin, Projection};
-use serde::Deserialize;
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{AnyToken, Denied, Read, Scope, admit};
-use super::documents;
-use super::extract::{Path, Query, Words};
-use super::problem::Refusals;
+use super::extract::taken;
+use super::prelude::*;
 use super::projections::named;
-use super::reading::{Answer, AsOf};
+use super::reading::AsOf;
 use super::rows::scope_of;
-use super::{App, Problem};
 use crate::access;
 use runner::Diff;
 
@@ -52,48 +44,9 @@ struct Row {
     /// The row's key, e.g. an order's id for `orders`, a domain for `mailboxes`, a subscription's id for `renewals`.
     #[param(value_type = String)]
     key: Words,
-    /// The moment before the changes: a position, an RFC 3339 time, or a date (its start in UTC). Without it all
-    /// changes since the first event.
-    #[param(value_type = Option<String>, example = "2025-11-01")]
-    from: Option<AsOf>,
-    /// The moment after them. Without it all changes until now.
-    #[param(value_type = Option<String>, example = "2025-12-01")]
-    to: Option<AsOf>,
 }
 
-/// What changed in one row of a projection after `from` and up to `to`, field by field, and by which events. For a row of
-/// `access` the token needs the scope `audit` as well.
-#[utoipa::path(
-    get,
-    path = "/api/v1/projections/{name}/diff",
-    operation_id = "diffRow",
-    tag = "projections",
-    params(("name" = String, Path, description = "The projection."), Row),
-    security(("bearer" = ["read"])),
-    responses(
-        (
-            status = 200,
-            body = documents::Diff,
-            description = "What changed; nothing, where no event in between changed the row.",
-            headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
-        ),
-        (
-            status = 404,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "No such projection, or no such row until then."
-        ),
-        Refusals
-    )
-)]
-async fn row(
-    Readable(projection, _token): Readable,
-    State(app): State<Arc<App>>,
-    Query(row): Query<Row>,
-) -> Result<Answer<Diff>, Problem> {
-    between(&app, projection, &row.key.0, row.from, row.to).await
-}
-
+/// Between which moments.
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
@@ -107,45 +60,59 @@ struct Moments {
     to: Option<AsOf>,
 }
 
+taken!(Moments: "from", "to");
+
+/// What changed in one row of a projection after `from` and up to `to`, field by field, and by which events. For a row of
+/// `access` the token needs the scope `audit` as well.
+#[utoipa::path(
+    get, path = "/api/v1/projections/{name}/diff", operation_id = "diffRow", tag = "projections",
+    params(("name" = String, Path, description = "The projection."), Row, Moments),
+    security(("bearer" = ["read"])),
+    responses(
+        (
+            status = 200, body = documents::Diff, description = "What changed; nothing, where no event in between changed the row.",
+            headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
+        ),
+        (status = 404, description = "No such projection, or no such row until then.")
+    )
+)]
+async fn row(
+    Readable(projection, _token): Readable,
+    State(app): State<Arc<App>>,
+    moments: Moments,
+    Query(row): Query<Row>,
+) -> Result<Answer<Diff>, Problem> {
+    between(&app, projection, &row.key.0, moments).await
+}
+
 /// What changed in an order after `from` and up to `to`, field by field, and by which events.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders/{orderId}/diff",
-    operation_id = "diffOrder",
-    tag = "orders",
+    get, path = "/api/v1/orders/{orderId}/diff", operation_id = "diffOrder", tag = "orders",
     params(("orderId" = String, Path, description = "The order."), Moments),
     security(("bearer" = ["read"])),
     responses(
         (
-            status = 200,
-            body = documents::Diff,
-            description = "What changed; nothing, where no event in between changed the order.",
+            status = 200, body = documents::Diff, description = "What changed; nothing, where no event in between changed the order.",
             headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
         ),
-        (
-            status = 404,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "No such order until then."
-        ),
-        Refusals
+        (status = 404, description = "No such order until then.")
     )
 )]
 async fn order(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(id): Path<OrderId>,
-    Query(moments): Query<Moments>,
+    moments: Moments,
+    _: Query<NoParameters>,
 ) -> Result<Answer<Diff>, Problem> {
-    between(&app, named(Orders::NAME)?, id.as_str(), moments.from, moments.to).await
+    between(&app, named(Orders::NAME)?, id.as_str(), moments).await
 }
 
 async fn between(
     app: &App,
     projection: &'static dyn AnyProjection,
     key: &str,
-    from: Option<AsOf>,
-    to: Option<AsOf>,
+    Moments { from, to }: Moments,
 ) -> Result<Answer<Diff>, Problem> {
     let name = projection.name();
     let to = match to {

@@ -8,6 +8,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::Object;
+
+use super::extract::one_of;
 
 /// What became of a webhook.
 #[derive(Serialize, ToSchema)]
@@ -226,4 +229,164 @@ pub(super) struct CloudEvent {
     version: u32,
     /// Extension: the version of the shape of `data`.
     schemaversion: u32,
+}
+
+pub(super) fn order_statuses() -> Object {
+    one_of(
+        "`fulfilled` if every domain that is known got mailboxes, `failed` if none did, `partial` if some did.",
+        &["pending", "fulfilled", "partial", "failed"],
+    )
+}
+
+pub(super) fn subscription_statuses() -> Object {
+    one_of(
+        "The state of the subscription.",
+        &[
+            "unknown",
+            "active",
+            "renewing",
+            "renewalFailed",
+            "pastDue",
+            "expired",
+            "cancelled",
+        ],
+    )
+}
+
+fn domain_statuses() -> Object {
+    one_of("What became of the domain.", &["assigned", "failed", "pending"])
+}
+
+/// An order.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Order {
+    /// The order.
+    order_id: String,
+    /// Who ordered.
+    user_id: Option<String>,
+    /// Google, Microsoft, …, as the provider writes it.
+    service_provider: Option<String>,
+    /// What became of it.
+    #[schema(schema_with = order_statuses)]
+    status: projections::orders::OrderStatus,
+    /// Why it failed as a whole.
+    reason: Option<String>,
+    /// Its domains, by name.
+    domains: Vec<OrderDomain>,
+    /// When the first of its webhooks was recorded.
+    first_recorded_at: Option<Timestamp>,
+    /// When the last of its webhooks was recorded.
+    last_recorded_at: Option<Timestamp>,
+    /// The position of the first of its webhooks.
+    first_position: Option<u64>,
+    /// Whether its user was erased since: what was personal about it can no longer be opened.
+    erased: bool,
+}
+
+/// A domain of an order.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OrderDomain {
+    /// The domain.
+    domain: String,
+    /// What became of it.
+    #[schema(schema_with = domain_statuses)]
+    status: projections::DomainStatus,
+    /// The subscription that pays for its mailboxes.
+    subscription_id: Option<String>,
+    /// How many mailboxes it got.
+    mailbox_count: usize,
+    /// Why it failed, while it stands as failed.
+    reason: Option<String>,
+}
+
+/// A subscription and its renewals.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Renewal {
+    /// The subscription.
+    subscription_id: String,
+    /// What it is for.
+    domain: Option<String>,
+    /// The order that opened it.
+    order_id: Option<String>,
+    /// Whose it is.
+    user_id: Option<String>,
+    /// Google, Microsoft, …, as the provider writes it.
+    service_provider: Option<String>,
+    /// How many mailboxes it holds.
+    mailbox_count: u32,
+    /// The last known end of what is paid for.
+    expiry_date: Option<Timestamp>,
+    /// Whether that is up to date: not if it was renewed since by an event that did not say until when.
+    expiry_known: bool,
+    /// From today (of an answer as of an earlier moment: from that day) to the day on which it runs out, both in UTC: 0
+    /// on that day, negative after it; null while the end is not known.
+    days_left: Option<i32>,
+    /// Its state.
+    #[schema(schema_with = subscription_statuses)]
+    status: projections::SubscriptionStatus,
+    /// Whether it renews by itself.
+    auto_renew: Option<bool>,
+    /// When it was last renewed.
+    last_renewal: Option<Timestamp>,
+    /// How many renewals were reported.
+    renewals: u32,
+    /// How many failed renewals were reported.
+    failures: u32,
+    /// Why the newest failure came about.
+    last_failure_reason: Option<String>,
+}
+
+/// One failed domain of one failed webhook.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Failure {
+    /// The order.
+    order_id: String,
+    /// Where the order is to be found.
+    order_url: String,
+    /// The domain; null if the order failed as a whole.
+    domain: Option<String>,
+    /// The provider's words.
+    reason: Option<String>,
+    /// Google, Microsoft, …, as the provider writes it.
+    service_provider: Option<String>,
+    /// Who ordered.
+    user_id: Option<String>,
+    /// The position of the event.
+    position: u64,
+    /// Where the event is to be found, with the scope `audit`.
+    event_url: String,
+    /// The sender's id of the event.
+    event_id: String,
+    /// Who sent it.
+    source: String,
+    /// When the provider sent it; when it was recorded, where the sender did not say.
+    happened_at: Timestamp,
+    /// When it was recorded.
+    recorded_at: Timestamp,
+    /// The day on which it happened, UTC.
+    #[schema(value_type = String, format = Date)]
+    day: jiff::civil::Date,
+}
+
+/// How many failures share a value.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FailureCount {
+    /// The value; null where the failures have none.
+    value: Option<String>,
+    /// How many failures.
+    count: i64,
+}
+
+/// A row, or a count with `groupBy`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum FailureItem {
+    /// Without `groupBy`.
+    Row(Box<Failure>),
+    /// With `groupBy`.
+    Count(FailureCount),
 }

@@ -3,33 +3,21 @@
 //! Views hold no personal data: e-mail addresses and names are opened here, from the event that each mailbox points at.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use aggregates::{MailboxId, OrderId, Position, SubscriptionId, UserId};
-use axum::extract::State;
-use jiff::Timestamp;
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Part, Place};
 use projections::mailboxes::{DomainItem, MailboxItem, Mailboxes};
 use projections::orders::Orders;
 use projections::renewals::Renewals;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
-use super::extract::{DomainName, Limit, Path, Query, Words};
-use super::list::{Conditions, Page};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
+use super::prelude::*;
 use super::related;
 use super::renewals::Subscription;
-use super::{App, Problem};
 use aggregates::visible::is_blank;
 use ledger::OpenError;
-use store::SortOrder;
 
 /// What is read here.
 const VIEWS: [&str; 3] = [Mailboxes::NAME, Renewals::NAME, Orders::NAME];
@@ -56,17 +44,6 @@ struct Filter {
     /// The subscription that pays for the mailboxes.
     #[param(value_type = Option<String>)]
     subscription_id: Option<SubscriptionId>,
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// See [`When`].
-    #[param(ignore)]
-    as_of: Option<AsOf>,
-    /// See [`When`].
-    #[param(ignore)]
-    at_least: Option<u64>,
 }
 
 /// A domain that was assigned mailboxes.
@@ -112,31 +89,19 @@ impl Domain {
 
 /// Domains, by name.
 #[utoipa::path(
-    get,
-    path = "/api/v1/domains",
-    operation_id = "listDomains",
-    tag = "domains",
-    params(Filter, When, AtLeast),
+    get, path = "/api/v1/domains", operation_id = "listDomains", tag = "domains",
+    params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
-    responses(
-        (
-            status = 200,
-            body = Page<Domain>,
-            description = "A page of domains.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        Refusals
-    )
+    responses((status = 200, body = Page<Domain>, description = "A page of domains."))
 )]
 async fn list(
     scope: Scope<Read>,
     State(app): State<Arc<App>>,
+    wanted: Wanted,
+    page: Paging,
     Query(filter): Query<Filter>,
-    header: AtLeast,
 ) -> Result<Answer<Page<Domain>>, Problem> {
-    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, page.after()).await?;
     let of_order = match &filter.order_id {
         Some(id) => Some(related::domains_of(&reading, std::slice::from_ref(id)).await?),
         None => None,
@@ -152,13 +117,7 @@ async fn list(
         .in_any_case("service_provider", filter.provider)
         .equal("subscription_id", filter.subscription_id.map(String::from))
         .also(paid);
-    let by_name = SortOrder {
-        column: "key",
-        descending: false,
-    };
-    let rows = reading
-        .rows::<Mailboxes>(conditions, by_name, filter.limit, after)
-        .await?;
+    let rows = reading.rows::<Mailboxes>(conditions, ascending("key"), &page).await?;
     let items: Vec<DomainItem<'_>> = rows.rows.iter().filter_map(|(key, view)| view.item(key)).collect();
     let subscriptions = subscriptions(&reading, &items).await?;
     let erasures = Erasures::of(&*app.store, items.iter().map(|item| item.user_id)).await?;
@@ -248,31 +207,21 @@ struct PersonalMailbox {
 
 /// The mailboxes of a domain, with names and addresses.
 #[utoipa::path(
-    get,
-    path = "/api/v1/domains/{domain}/mailboxes",
-    operation_id = "listMailboxes",
-    tag = "domains",
-    params(("domain" = String, Path, description = "The domain, in any case."), When, AtLeast),
+    get, path = "/api/v1/domains/{domain}/mailboxes", operation_id = "listMailboxes", tag = "domains",
+    params(("domain" = String, Path, description = "The domain, in any case."), Wanted),
     security(("bearer" = ["read"])),
     responses(
-        (
-            status = 200,
-            body = DomainMailboxes,
-            description = "The domain's mailboxes.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such domain."),
-        Refusals
+        (status = 200, body = DomainMailboxes, description = "The domain's mailboxes."),
+        (status = 404, description = "No such domain.")
     )
 )]
 async fn mailboxes(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(DomainName(domain)): Path<DomainName>,
-    Query(state): Query<OneState>,
-    header: AtLeast,
+    wanted: Wanted,
+    _: Query<NoParameters>,
 ) -> Result<Answer<DomainMailboxes>, Problem> {
-    let wanted = Wanted::new(state.as_of, state.at_least, header)?;
     let reading = Reading::of_keys(&app, &DOMAIN_VIEWS, wanted).await?;
     let view = reading.row::<Mailboxes>(domain.as_str()).await?;
     let item = view.as_ref().and_then(|view| view.item(domain.as_str()));

@@ -1,20 +1,10 @@
 //! `/api/v1/events`: the feed page by page, in the ledger's one order, as CloudEvents 1.0.
 
-use std::sync::Arc;
-
 use aggregates::{Event, Position, StreamId, SubjectId};
-use axum::Json;
-use axum::extract::State;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::documents;
-use super::extract::{Limit, Number, Query};
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::extract::taken;
+use super::prelude::*;
 use crate::access::Read;
 use crate::feed::{self, CloudEvent};
 use store::{Category, Consumer, ConsumerName, EventFilter, Store};
@@ -38,21 +28,6 @@ struct Parameters {
     /// How many items at most.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<Limit>,
-    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
-    #[param(value_type = Option<String>)]
-    r#type: Option<EventTypes>,
-    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
-    #[param(value_type = Option<String>)]
-    category: Option<KnownCategory>,
-    /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
-    #[param(value_type = Option<String>)]
-    stream: Option<StreamId>,
-    /// Only events that are about this user, by the `userId` of an order.
-    #[param(value_type = Option<String>)]
-    subject: Option<SubjectId>,
-    /// As this named consumer: what its filter lets pass, after its checkpoint unless `after` is given.
-    #[param(value_type = Option<String>)]
-    consumer: Option<ConsumerName>,
 }
 
 /// Stored event types, separated by commas.
@@ -88,13 +63,28 @@ pub(super) fn known_types(types: &[String]) -> Result<(), String> {
 }
 
 /// Who reads what: a filter of the call's own, or a named consumer with its filter.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Choice {
-    pub(super) types: Option<EventTypes>,
-    pub(super) category: Option<KnownCategory>,
-    pub(super) stream: Option<StreamId>,
-    pub(super) subject: Option<SubjectId>,
-    pub(super) consumer: Option<ConsumerName>,
+    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
+    #[param(value_type = Option<String>)]
+    r#type: Option<EventTypes>,
+    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
+    #[param(value_type = Option<String>)]
+    category: Option<KnownCategory>,
+    /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
+    #[param(value_type = Option<String>)]
+    stream: Option<StreamId>,
+    /// Only events that are about this user, by the `userId` of an order.
+    #[param(value_type = Option<String>)]
+    subject: Option<SubjectId>,
+    /// As this named consumer: what its filter lets pass, after its checkpoint unless a position is given.
+    #[param(value_type = Option<String>)]
+    consumer: Option<ConsumerName>,
 }
+
+taken!(Choice: "type", "category", "stream", "subject", "consumer");
 
 /// What is read, from where.
 pub(super) struct Chosen {
@@ -107,7 +97,7 @@ impl Choice {
     /// Looks up the consumer, which is noted as seen. `after` goes before its checkpoint.
     pub(super) async fn resolve(self, store: &dyn Store, after: Option<u64>) -> Result<Chosen, Problem> {
         let own = EventFilter {
-            types: self.types.map(|types| types.0).unwrap_or_default(),
+            types: self.r#type.map(|types| types.0).unwrap_or_default(),
             category: self.category.map(|category| category.0),
             stream: self.stream,
             subject: self.subject,
@@ -185,40 +175,21 @@ struct FeedPage {
 /// To follow it, ask with the `position` of the page before as `after`, at once while `next` is not null, from time to
 /// time when it is. Positions have no gaps and what was read once never changes, so nothing is missed or seen twice.
 #[utoipa::path(
-    get,
-    path = "/api/v1/events",
-    operation_id = "listEvents",
-    tag = "events",
-    params(Parameters),
+    get, path = "/api/v1/events", operation_id = "listEvents", tag = "events",
+    params(Parameters, Choice),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = FeedPage, description = "A page of the feed."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
-        Refusals
+        (status = 404, description = "No such consumer.")
     )
 )]
 async fn feed(
     scope: Scope<Audit>,
     State(app): State<Arc<App>>,
-    Query(parameters): Query<Parameters>,
+    choice: Choice,
+    Query(Parameters { after, limit }): Query<Parameters>,
 ) -> Result<Json<FeedPage>, Problem> {
-    let Parameters {
-        after,
-        limit,
-        r#type: types,
-        category,
-        stream,
-        subject,
-        consumer,
-    } = parameters;
     let limit = limit.unwrap_or_default().get();
-    let choice = Choice {
-        types,
-        category,
-        stream,
-        subject,
-        consumer,
-    };
     let chosen = choice.resolve(&*app.store, after.map(|after| after.0)).await?;
     let head = app.store.head().await?.position;
     app.journal.read(scope.caller(), Read::Feed(chosen.after)).await?;

@@ -1,20 +1,11 @@
 //! `/api/v1/events/{position}/evidence`: the exact webhook that an event was made of, and what its signature says today.
 
-use std::sync::Arc;
-
 use aggregates::{AccessFacts, Action, Position, Refusal};
-use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::Response;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::auth::{Audit, Scope};
-use super::documents;
-use super::extract::{Body, NoParameters, Path, Query};
-use super::problem::Refusals;
-use super::{App, Problem, reveal};
+use super::auth::{Audit, Scope, refused, require, require_private};
+use super::prelude::*;
+use super::reveal;
 use crate::access::{self, Reason};
 use ledger::OpenError;
 use ledger::evidence::{self, Evidence, EvidenceError, Finding};
@@ -67,28 +58,14 @@ struct Written<'a> {
 /// Recorded, with the reason, before it is answered. The signature is checked with the keys that are configured today: it
 /// tells which of them gives it, and under which scheme. How long ago it was made does not matter.
 #[utoipa::path(
-    post,
-    path = "/api/v1/events/{position}/evidence",
-    operation_id = "openEvidence",
-    tag = "events",
+    post, path = "/api/v1/events/{position}/evidence", operation_id = "openEvidence", tag = "events",
     params(("position" = u64, Path, description = "The event's position.")),
     request_body = EvidenceRequest,
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = OpenedEvidence, description = "The original."),
-        (
-            status = 404,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "No such event, or one that was not made of a webhook."
-        ),
-        (
-            status = 410,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "It was erased, or deleted behind the service's back: the detail says which."
-        ),
-        Refusals
+        (status = 404, description = "No such event, or one that was not made of a webhook."),
+        (status = 410, description = "It was erased, or deleted behind the service's back: the detail says which.")
     )
 )]
 async fn open(
@@ -107,17 +84,13 @@ async fn open(
         reason: Reason::given(&request.reason).ok().map(String::from),
         ..caller.facts()
     };
-    let refuse = async |refusal: Refusal, problem: Problem| -> Problem {
-        match app.journal.refused(Action::OpenEvidence, refusal, facts.clone()).await {
-            Ok(()) => problem,
-            Err(error) => error.into(),
-        }
-    };
+    let refuse =
+        |refusal: Refusal, problem: Problem| refused(&app, Action::OpenEvidence, refusal, facts.clone(), problem);
     if request.include_body {
-        if let Err(problem) = super::auth::require(caller, access::Scope::RevealBulk) {
+        if let Err(problem) = require(caller, access::Scope::RevealBulk) {
             return Err(refuse(Refusal::Scope, problem).await);
         }
-        if let Err(problem) = super::auth::require_private(caller, "the body is handed out") {
+        if let Err(problem) = require_private(caller, "the body is handed out") {
             return Err(refuse(Refusal::PlainHttp, problem).await);
         }
         if let Err(over) = app.reveals.take(&caller.actor().id, 1) {

@@ -9,15 +9,17 @@ use axum::Json;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use projections::Value;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
+use utoipa::IntoParams;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 
 use super::auth::{Denied, believed};
@@ -59,24 +61,113 @@ fn parameter(parts: &Parts) -> Option<&str> {
     rest.split_once('}').map(|(name, _)| name)
 }
 
-/// The query's parameters. `T` denies unknown fields, so that a misspelt parameter is not passed over in silence.
+/// The query's parameters but for those that extractors before it have taken. `T` denies unknown fields, so that a misspelt
+/// parameter is not passed over in silence.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        axum::extract::Query::try_from_uri(&parts.uri)
-            .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|rejection| {
-                let text = rejection.body_text();
-                let cause = text
-                    .strip_prefix("Failed to deserialize query string: ")
-                    .unwrap_or(&text);
-                Problem::bad_request(format!("the query parameter {}", in_our_words(cause)))
-            })
+        let Taken { names, rest } = Taken::of(parts);
+        read_query(&rest, &names).map(Self)
     }
 }
+
+/// What extractors have taken of a query, and what they have left.
+#[derive(Clone)]
+struct Taken {
+    names: Vec<&'static str>,
+    rest: String,
+}
+
+impl Taken {
+    fn of(parts: &Parts) -> Self {
+        let taken = parts.extensions.get::<Self>().cloned();
+        taken.unwrap_or_else(|| Self {
+            names: Vec::new(),
+            rest: parts.uri.query().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
+/// Takes the parameters of these names out of a query: what many calls take, each reads by an extractor that stands before the one
+/// of the call's own.
+pub(super) fn take<T: DeserializeOwned>(parts: &mut Parts, names: &[&'static str]) -> Result<T, Problem> {
+    let taken = Taken::of(parts);
+    let is_own = |pair: &&str| {
+        let name = url::form_urlencoded::parse(pair.as_bytes()).next();
+        name.is_some_and(|(name, _)| names.contains(&&*name))
+    };
+    let (own, rest): (Vec<&str>, Vec<&str>) = taken.rest.split('&').partition(is_own);
+    let value = read_query(&own.join("&"), &[]);
+    let rest = rest.join("&");
+    let names = [&taken.names[..], names].concat();
+    parts.extensions.insert(Taken { names, rest });
+    value
+}
+
+/// Makes what several calls have in their queries an extractor, which stands before the [`Query`] of a call.
+macro_rules! taken {
+    ($type:ty: $($name:literal),+) => {
+        impl<S: Send + Sync> axum::extract::FromRequestParts<S> for $type {
+            type Rejection = $crate::http::Problem;
+
+            async fn from_request_parts(parts: &mut axum::http::request::Parts, _: &S) -> Result<Self, Self::Rejection> {
+                $crate::http::extract::take(parts, &[$($name),+])
+            }
+        }
+    };
+}
+pub(super) use taken;
+
+/// Reads the parameters of a query; `beside` are those that go with them.
+fn read_query<T: DeserializeOwned>(query: &str, beside: &[&str]) -> Result<T, Problem> {
+    let uri = Uri::builder().path_and_query(format!("/?{query}")).build();
+    // it is part of one
+    let uri = uri.map_err(|_| Problem::internal())?;
+    let axum::extract::Query(value) = axum::extract::Query::try_from_uri(&uri).map_err(|rejection| {
+        let text = rejection.body_text();
+        let cause = text
+            .strip_prefix("Failed to deserialize query string: ")
+            .unwrap_or(&text);
+        let mut told = in_our_words(cause);
+        let beside: Vec<String> = beside.iter().map(|name| format!("`{name}`")).collect();
+        if !beside.is_empty() && told.contains("is unknown; known are ") {
+            told = format!("{told}, {}", beside.join(", "));
+        } else if let (Some(unknown), false) = (told.strip_suffix(": there are none here"), beside.is_empty()) {
+            told = format!("{unknown}; known are {}", beside.join(", "));
+        }
+        Problem::bad_request(format!("the query parameter {told}"))
+    })?;
+    Ok(value)
+}
+
+/// Which page of a list is wanted. It stands before the [`Query`] of a call.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Paging {
+    /// How many items at most.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
+    pub(super) limit: Option<Limit>,
+    /// The `next` of the page before.
+    pub(super) after: Option<String>,
+}
+
+impl Paging {
+    /// How many items at most.
+    pub(super) fn limit(&self) -> u32 {
+        self.limit.unwrap_or_default().get()
+    }
+
+    /// The cursor of the page before.
+    pub(super) fn after(&self) -> Option<&str> {
+        self.after.as_deref()
+    }
+}
+
+taken!(Paging: "limit", "after");
 
 /// A JSON body. `T` denies unknown fields.
 pub(super) struct Body<T>(pub(super) T);
@@ -307,6 +398,12 @@ impl TryFrom<String> for DomainName {
     }
 }
 
+impl From<DomainName> for Value {
+    fn from(name: DomainName) -> Self {
+        Self::Text(name.0.into())
+    }
+}
+
 /// Any words, to be compared with what the provider wrote.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
@@ -321,6 +418,12 @@ impl TryFrom<String> for Words {
             text if text.contains('\0') => Err("holds a character that is not allowed"),
             text => Ok(Self(text)),
         }
+    }
+}
+
+impl From<Words> for Value {
+    fn from(words: Words) -> Self {
+        Self::Text(words.0)
     }
 }
 
@@ -397,6 +500,38 @@ mod tests {
             ),
         ] {
             assert_eq!(in_our_words(theirs), ours);
+        }
+    }
+
+    #[tokio::test]
+    async fn extractors_share_a_query_and_an_unknown_parameter_is_told_of_all() {
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Own {
+            key: Option<String>,
+        }
+        async fn read(query: &str) -> Result<(Option<u32>, Option<String>, Option<String>), String> {
+            let told = |problem: Problem| serde_json::json!(problem)["detail"].to_string();
+            let request = Request::get(format!("/?{query}")).body(axum::body::Body::empty());
+            let (mut parts, _) = request.expect("a request").into_parts();
+            let page = Paging::from_request_parts(&mut parts, &()).await.map_err(told)?;
+            let Query(own) = Query::<Own>::from_request_parts(&mut parts, &()).await.map_err(told)?;
+            Ok((page.limit.map(Limit::get), page.after, own.key))
+        }
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(read("").await, Ok((None, None, None)));
+        assert_eq!(
+            read("key=a%26b&limi%74=7&after=x+y").await,
+            Ok((Some(7), text("x y"), text("a&b")))
+        );
+        for (query, words) in [
+            ("limit=7&kye=a", "`kye` is unknown; known are `key`, `limit`, `after`"),
+            ("limit=7&limit=8", "`limit` is given twice"),
+            ("key=a&key=b", "`key` is given twice"),
+            ("limit=501", "limit: has to be a whole number from 1 to 500"),
+        ] {
+            let told = read(query).await.expect_err(query);
+            assert!(told.contains(words), "{told}");
         }
     }
 

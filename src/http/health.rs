@@ -1,21 +1,14 @@
 //! `/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running. No token needed: nothing here names a
 //! customer.
 
+use super::prelude::*;
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
-use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::{App, Problem};
 use crate::duties;
 use crate::feed::{self, ConsumerStatus};
 use runner::Health;
@@ -68,10 +61,7 @@ struct Ready {
 
 /// Whether the process is up.
 #[utoipa::path(
-    get,
-    path = "/healthz",
-    operation_id = "healthz",
-    tag = "health",
+    get, path = "/healthz", operation_id = "healthz", tag = "health",
     responses((status = 200, body = Up, description = "It is."))
 )]
 async fn healthz() -> Json<Up> {
@@ -81,20 +71,12 @@ async fn healthz() -> Json<Up> {
 /// Whether the service can do its work: a webhook that came in now would be recorded, and every projection keeps up. What
 /// somebody should look at meanwhile stands in `alerts`.
 #[utoipa::path(
-    get,
-    path = "/readyz",
-    operation_id = "readyz",
-    tag = "health",
+    get, path = "/readyz", operation_id = "readyz", tag = "health",
     responses(
         (status = 200, body = Ready, description = "It is ready."),
-        (
-            status = 503,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The store is away or takes no writes, or this process does not have the current master key, or webhooks could not be recorded a moment ago, or no process folds the projections, or a table, a key or a trigger of the database is missing or disabled, or a projection \
+        (status = 503, description = "The store is away or takes no writes, or this process does not have the current master key, or webhooks could not be recorded a moment ago, or no process folds the projections, or a table, a key or a trigger of the database is missing or disabled, or a projection \
                            fails, lags beyond its limit, or, unless the setting `ready_with_parked` allows it, has parked rows; \
-                           the detail says which."
-        )
+                           the detail says which.")
     )
 )]
 async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
@@ -248,10 +230,7 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Opti
 
 /// Metrics in Prometheus' text format.
 #[utoipa::path(
-    get,
-    path = "/metrics",
-    operation_id = "metrics",
-    tag = "health",
+    get, path = "/metrics", operation_id = "metrics", tag = "health",
     responses((status = 200, body = String, content_type = "text/plain", description = "All metrics."))
 )]
 async fn metrics(State(app): State<Arc<App>>) -> impl IntoResponse {

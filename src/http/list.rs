@@ -14,7 +14,7 @@ use projections::{Kind, Projection, Value};
 use serde::Serialize;
 
 use super::Problem;
-use super::extract::Words;
+use super::extract::{TimeParameter, Words};
 use store::{Comparison, Condition, GenerationState, RowQuery, SortOrder, Store, StoreError, StoredRow};
 
 /// A page of a list.
@@ -76,6 +76,15 @@ impl Conditions {
         self
     }
 
+    /// Adds that the column's time is in a range, as far as that has ends.
+    pub(super) fn between(self, column: &'static str, from: Option<TimeParameter>, to: Option<TimeParameter>) -> Self {
+        self.and(column, Comparison::AtLeast, from.map(|from| from.0)).and(
+            column,
+            Comparison::LessThan,
+            to.map(|to| to.0),
+        )
+    }
+
     /// Adds that the column has this value, if there is one.
     pub(super) fn equal(self, column: &'static str, value: Option<impl Into<Value>>) -> Self {
         self.and(column, Comparison::Equal, value)
@@ -92,6 +101,22 @@ fn cases(word: &str) -> Vec<Value> {
     cases.into_iter().map(Value::Text).collect()
 }
 
+/// By a column, the least first.
+pub(super) fn ascending(column: &'static str) -> SortOrder {
+    SortOrder {
+        column,
+        descending: false,
+    }
+}
+
+/// By a column, the greatest first.
+pub(super) fn descending(column: &'static str) -> SortOrder {
+    SortOrder {
+        column,
+        descending: true,
+    }
+}
+
 /// A query of the projection `P`.
 pub(super) fn query<P: Projection>(conditions: Conditions, order: SortOrder, limit: u32) -> RowQuery {
     RowQuery {
@@ -105,6 +130,14 @@ pub(super) fn query<P: Projection>(conditions: Conditions, order: SortOrder, lim
     }
 }
 
+/// Cuts what was read, which is one item more than asked for if there are more, to a page. Returns the last item if there is a next
+/// page.
+pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> Option<&T> {
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    items.last().filter(|_| more)
+}
+
 /// A page of the rows of `P`: of what the query finds, at most `limit`; the query itself asks for one more.
 pub(super) async fn rows<P: Projection>(
     store: &dyn Store,
@@ -115,10 +148,7 @@ pub(super) async fn rows<P: Projection>(
 ) -> Result<Rows<P::View>, Problem> {
     query.after = after.map(|cursor| decode::<P>(cursor, query.order)).transpose()?;
     let mut rows = store.rows(&query).await?;
-    let more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let last = rows.last().filter(|_| more);
-    let next = last.map(|row| encode(P::NAME, &row.order, &row.key, pin));
+    let next = cut(&mut rows, limit).map(|row| encode(P::NAME, &row.order, &row.key, pin));
     Ok(Rows {
         rows: views::<P>(store, rows).await?,
         next,
@@ -185,7 +215,8 @@ pub(super) fn key_in(cursor: &str, list: &str) -> Result<String, Problem> {
         .ok_or_else(not_a_cursor)
 }
 
-fn not_a_cursor() -> Problem {
+/// A cursor is not one of the list's.
+pub(super) fn not_a_cursor() -> Problem {
     Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
 }
 

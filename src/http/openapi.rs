@@ -1,19 +1,16 @@
 //! `/` and `/openapi.json`: what can be called here.
 
-use std::sync::Arc;
-
 use axum::body::Bytes;
 use axum::http::header;
-use axum::response::IntoResponse;
 use axum::{Extension, Json};
-use serde::Serialize;
-use utoipa::OpenApi;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::problem::problem;
-use super::{App, Problem};
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Content, Header, Ref, RefOr, Response};
+use utoipa::{OpenApi, PartialSchema};
+
+use super::prelude::*;
+use super::problem::PROBLEM_JSON;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(index)).routes(routes!(document))
@@ -62,50 +59,85 @@ pub(super) fn name_rests(document: &mut utoipa::openapi::OpenApi) {
     document.paths.paths = named.collect();
 }
 
-/// Adds to every call what any call can be refused with, where its own annotation does not say it in other words.
-pub(super) fn add_refusals(document: &mut utoipa::openapi::OpenApi) {
-    let anywhere = [
-        (400, "The request is malformed; the detail names what is wrong."),
-        (408, "The request did not arrive in time."),
-        (500, "Something went wrong here; the service's log says what."),
-        (
-            503,
-            "The service has too much to do, stops, or its store is not available; see `Retry-After`.",
-        ),
-    ];
-    let answered = [(
-        406,
-        "The Accept header takes none of the media types that the call answers with.",
-    )];
-    let with_token = [(
+/// What any call can be refused with.
+const ANYWHERE: &[(u16, &str)] = &[
+    (400, "The request is malformed; the detail names what is wrong."),
+    (408, "The request did not arrive in time."),
+    (500, "Something went wrong here; the service's log says what."),
+    (
+        503,
+        "The service has too much to do, stops, or its store is not available; see `Retry-After`.",
+    ),
+];
+
+/// What any call but a webhook can be refused with.
+const ANSWERED: &[(u16, &str)] = &[(
+    406,
+    "The Accept header takes none of the media types that the call answers with.",
+)];
+
+/// What a call that needs a token can be refused with.
+const WITH_TOKEN: &[(u16, &str)] = &[
+    (400, "A parameter is unknown or has a bad value; the detail names it."),
+    (
+        401,
+        "The bearer token is missing, wrong, revoked or expired; see `WWW-Authenticate`.",
+    ),
+    (
+        403,
+        "The token lacks the scope that the call needs; the detail names it.",
+    ),
+    (
         429,
-        "Too many calls with this token; the detail names the limit and the setting; see `Retry-After`.",
-    )];
-    let with_body = [
-        (413, "The body is too long."),
-        (415, "The content type is not `application/json`."),
-    ];
+        "The token is over one of its limits; the detail names it and its setting, see `Retry-After`.",
+    ),
+    (
+        503,
+        "The store is not available, or what was asked for is not ready yet; see `Retry-After`.",
+    ),
+];
+
+/// What a call with a body can be refused with.
+const WITH_BODY: &[(u16, &str)] = &[
+    (413, "The body is too long."),
+    (415, "The content type is not `application/json`."),
+];
+
+/// Completes every call by what its annotation does not say: what any call can be refused with, that refusals are problems, and
+/// that an answer from views says what it stands for.
+pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
+    let public = SecurityRequirement::default();
     for (path, item) in &mut document.paths.paths {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
         for operation in operations.into_iter().flatten() {
-            let takes_body = operation.request_body.is_some();
+            let webhook = path.starts_with("/webhooks/");
+            let with_token = operation.security.iter().flatten().any(|one| *one != public);
+            let with_body = operation.request_body.is_some();
             let answers = &mut operation.responses.responses;
-            let takes_token = answers.contains_key("403");
-            let mut add = |refusals: &[(u16, &str)]| {
-                for (status, description) in refusals {
-                    let documented = || problem(description).into();
+            for (applies, refusals) in [
+                (with_token, WITH_TOKEN),
+                (true, ANYWHERE),
+                (!webhook, ANSWERED),
+                (with_body, WITH_BODY),
+            ] {
+                for (status, description) in refusals.iter().filter(|_| applies) {
+                    let documented = || Response::new(*description).into();
                     answers.entry(status.to_string()).or_insert_with(documented);
                 }
-            };
-            add(&anywhere);
-            if !path.starts_with("/webhooks/") {
-                add(&answered);
             }
-            if takes_token {
-                add(&with_token);
-            }
-            if takes_body {
-                add(&with_body);
+            let is_moment = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(one) if one.name == "asOf");
+            let of_views = operation.parameters.iter().flatten().any(is_moment);
+            for (status, answer) in answers {
+                let RefOr::T(answer) = answer else { continue };
+                if status.starts_with('2') && of_views {
+                    let mut position = Header::new(u64::schema());
+                    position.description = Some("The position that the answer stands for.".to_owned());
+                    answer.headers.insert("Warmledger-Position".to_owned(), position.into());
+                }
+                if status.starts_with(['4', '5']) && answer.content.is_empty() {
+                    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+                    answer.content.insert(PROBLEM_JSON.to_owned(), content.into());
+                }
             }
         }
     }

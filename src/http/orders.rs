@@ -1,31 +1,18 @@
 //! `/api/v1/orders`: what became of each order, and its timeline.
 
-use std::sync::Arc;
-
 use aggregates::{OrderId, StreamId, UserId};
-use axum::extract::State;
-use jiff::Timestamp;
-use projections::DomainStatus;
 use projections::Projection;
 use projections::failures::Failures;
 use projections::orders::{OrderItem, OrderStatus, Orders};
-use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use utoipa::IntoParams;
-use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
-use super::extract::{DomainName, Limit, Number, Path, Query, Words, one_of};
-use super::list::{Conditions, Page};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, OneState, Reading, Wanted, When};
+use super::list::cut;
+use super::prelude::*;
 use super::related;
-use super::{App, Problem};
 use crate::access;
-use store::{EventFilter, EventQuery, SortOrder, StoreError, StoredEvent};
+use store::{EventFilter, EventQuery, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
@@ -34,23 +21,12 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(timeline))
 }
 
-fn statuses() -> Object {
-    one_of(
-        "`fulfilled` if every domain that is known got mailboxes, `failed` if none did, `partial` if some did.",
-        &["pending", "fulfilled", "partial", "failed"],
-    )
-}
-
-fn domain_statuses() -> Object {
-    one_of("What became of the domain.", &["assigned", "failed", "pending"])
-}
-
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Filter {
     /// What became of the order.
-    #[param(schema_with = statuses, required = false)]
+    #[param(schema_with = documents::order_statuses, required = false)]
     status: Option<OrderStatus>,
     /// Who ordered.
     #[param(value_type = Option<String>)]
@@ -61,117 +37,41 @@ struct Filter {
     /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// See [`When`].
-    #[param(ignore)]
-    as_of: Option<AsOf>,
-    /// See [`When`].
-    #[param(ignore)]
-    at_least: Option<u64>,
 }
 
-/// An order.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
+/// An order, and whether its user was erased since.
+#[derive(Serialize)]
 struct Order {
-    /// The order.
-    order_id: String,
-    /// Who ordered.
-    user_id: Option<String>,
-    /// Google, Microsoft, …, as the provider writes it.
-    service_provider: Option<String>,
-    /// What became of it.
-    #[schema(schema_with = statuses)]
-    status: OrderStatus,
-    /// Why it failed as a whole.
-    reason: Option<String>,
-    /// Its domains, by name.
-    domains: Vec<OrderDomain>,
-    /// When the first of its webhooks was recorded.
-    first_recorded_at: Option<Timestamp>,
-    /// When the last of its webhooks was recorded.
-    last_recorded_at: Option<Timestamp>,
-    /// The position of the first of its webhooks.
-    first_position: Option<u64>,
-    /// Whether its user was erased since: what was personal about it can no longer be opened.
+    #[serde(flatten)]
+    item: OrderItem,
     erased: bool,
-}
-
-/// A domain of an order.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct OrderDomain {
-    /// The domain.
-    domain: String,
-    /// What became of it.
-    #[schema(schema_with = domain_statuses)]
-    status: DomainStatus,
-    /// The subscription that pays for its mailboxes.
-    subscription_id: Option<String>,
-    /// How many mailboxes it got.
-    mailbox_count: usize,
-    /// Why it failed, while it stands as failed.
-    reason: Option<String>,
 }
 
 impl Order {
     fn new(item: OrderItem, erasures: &Erasures) -> Self {
         let erased = erasures.since(item.user_id.as_ref(), item.first_position);
-        let domains = item.domains.into_iter().map(|domain| OrderDomain {
-            domain: domain.domain.into(),
-            status: domain.status,
-            subscription_id: domain.subscription_id.map(Into::into),
-            mailbox_count: domain.mailbox_count,
-            reason: domain.reason,
-        });
-        Self {
-            order_id: item.order_id,
-            user_id: item.user_id.map(Into::into),
-            service_provider: item.service_provider.map(|provider| provider.0),
-            status: item.status,
-            reason: item.reason,
-            domains: domains.collect(),
-            first_recorded_at: item.first_recorded_at,
-            last_recorded_at: item.last_recorded_at,
-            first_position: item.first_position.map(|position| position.0),
-            erased,
-        }
+        Self { item, erased }
     }
 }
 
 /// Orders, newest first.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders",
-    operation_id = "listOrders",
-    tag = "orders",
-    params(Filter, When, AtLeast),
+    get, path = "/api/v1/orders", operation_id = "listOrders", tag = "orders",
+    params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
-    responses(
-        (
-            status = 200,
-            body = Page<Order>,
-            description = "A page of orders.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        Refusals
-    )
+    responses((status = 200, body = Page<documents::Order>, description = "A page of orders."))
 )]
 async fn list(
     scope: Scope<Read>,
     State(app): State<Arc<App>>,
+    wanted: Wanted,
+    page: Paging,
     Query(filter): Query<Filter>,
-    header: AtLeast,
 ) -> Result<Answer<Page<Order>>, Problem> {
-    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let (views, after) = ([Orders::NAME, Failures::NAME], filter.after.as_deref());
+    let views = [Orders::NAME, Failures::NAME];
     // the second one only serves the search for a domain
     let views = &views[..1 + usize::from(filter.domain.is_some())];
-    let reading = Reading::of_list(&app, scope.caller(), views, wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), views, wanted, page.after()).await?;
     let domain = filter.domain.map(|domain| domain.0);
     let has_domain = match &domain {
         Some(domain) => Some(related::orders_with(&*app.store, domain).await?),
@@ -182,13 +82,8 @@ async fn list(
         .equal("user_id", filter.user_id.map(String::from))
         .in_any_case("service_provider", filter.provider)
         .also(has_domain);
-    let newest_first = SortOrder {
-        column: "first_position",
-        descending: true,
-    };
-    let rows = reading
-        .rows::<Orders>(conditions, newest_first, filter.limit, after)
-        .await?;
+    let newest_first = descending("first_position");
+    let rows = reading.rows::<Orders>(conditions, newest_first, &page).await?;
     let next = rows.next;
     let items = rows.rows.into_iter().map(|(key, view)| view.item(&key));
     let has_it = |item: &OrderItem| {
@@ -207,31 +102,21 @@ async fn list(
 
 /// One order.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders/{orderId}",
-    operation_id = "getOrder",
-    tag = "orders",
-    params(("orderId" = String, Path, description = "The order."), When, AtLeast),
+    get, path = "/api/v1/orders/{orderId}", operation_id = "getOrder", tag = "orders",
+    params(("orderId" = String, Path, description = "The order."), Wanted),
     security(("bearer" = ["read"])),
     responses(
-        (
-            status = 200,
-            body = Order,
-            description = "The order.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
-        Refusals
+        (status = 200, body = documents::Order, description = "The order."),
+        (status = 404, description = "No such order.")
     )
 )]
 async fn show(
     _: Scope<Read>,
     State(app): State<Arc<App>>,
     Path(id): Path<OrderId>,
-    Query(state): Query<OneState>,
-    header: AtLeast,
+    wanted: Wanted,
+    _: Query<NoParameters>,
 ) -> Result<Answer<Order>, Problem> {
-    let wanted = Wanted::new(state.as_of, state.at_least, header)?;
     let reading = Reading::of_keys(&app, &[Orders::NAME], wanted).await?;
     let view = reading.row::<Orders>(id.as_str()).await?;
     let view = reading.found(view, "no such order is known")?;
@@ -295,21 +180,15 @@ impl TryFrom<StoredEvent> for TimelineEvent {
 ///
 /// The first timeline that is read with a token from an address is recorded, once an hour.
 #[utoipa::path(
-    get,
-    path = "/api/v1/orders/{orderId}/events",
-    operation_id = "listOrderEvents",
-    tag = "orders",
+    get, path = "/api/v1/orders/{orderId}/events", operation_id = "listOrderEvents", tag = "orders",
     params(("orderId" = String, Path, description = "The order."), TimelinePage),
     security(("bearer" = ["read"])),
     responses(
         (
-            status = 200,
-            body = Page<TimelineEvent>,
-            description = "A page of the order's events.",
+            status = 200, body = Page<TimelineEvent>, description = "A page of the order's events.",
             headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
         ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such order."),
-        Refusals
+        (status = 404, description = "No such order.")
     )
 )]
 async fn timeline(
@@ -334,9 +213,7 @@ async fn timeline(
     if events.is_empty() && page.after.is_none() {
         return Err(Problem::not_found("no such order is known").at(head));
     }
-    let more = events.len() > limit as usize;
-    events.truncate(limit as usize);
-    let next = events.last().filter(|_| more).map(|last| last.position.to_string());
+    let next = cut(&mut events, limit).map(|last| last.position.to_string());
     let items = events.into_iter().map(TimelineEvent::try_from);
     let page = Page {
         items: items.collect::<Result<_, _>>()?,

@@ -1,40 +1,17 @@
 //! `/api/v1/projections/{name}/parked` and `…/retry`: rows that stand still since an event could not be folded into them,
 //! and trying them again.
 
-use std::sync::Arc;
-
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use jiff::Timestamp;
 use projections::{AnyProjection, Value};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Operate, Scope};
-use super::extract::{Limit, Path, Query, Words};
-use super::list::{Page, encode, key_in};
-use super::problem::Refusals;
+use super::list::{cut, encode, key_in};
+use super::prelude::*;
 use super::projections::named;
-use super::{App, Problem};
 use runner::RunError;
 use store::{Parked, ParkedRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(retry))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Paging {
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
 }
 
 /// A row that stands still.
@@ -64,35 +41,29 @@ impl From<ParkedRow> for Standing {
 /// The rows of a projection that stand still since an event could not be folded into them, by key. Everything else goes
 /// on, and nothing is skipped: a retry folds the row from all of its events.
 #[utoipa::path(
-    get,
-    path = "/api/v1/projections/{name}/parked",
-    operation_id = "listParkedRows",
-    tag = "projections",
+    get, path = "/api/v1/projections/{name}/parked", operation_id = "listParkedRows", tag = "projections",
     params(("name" = String, Path, description = "The projection."), Paging),
     security(("bearer" = ["operate"])),
     responses(
         (status = 200, body = Page<Standing>, description = "A page of parked rows."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such projection."),
-        Refusals
+        (status = 404, description = "No such projection.")
     )
 )]
 async fn list(
     _: Scope<Operate>,
     State(app): State<Arc<App>>,
     Path(name): Path<String>,
-    Query(paging): Query<Paging>,
+    page: Paging,
+    _: Query<NoParameters>,
 ) -> Result<Json<Page<Standing>>, Problem> {
     let projection = named(&name)?;
     let list = format!("{}/parked", projection.name());
     let mut rows = runner::parked(&*app.store, Some(projection.name())).await?;
-    if let Some(cursor) = &paging.after {
+    if let Some(cursor) = page.after() {
         let after = key_in(cursor, &list)?;
         rows.retain(|row| row.parked.key > after);
     }
-    let limit = paging.limit.unwrap_or_default().get() as usize;
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let last = rows.last().filter(|_| more);
+    let last = cut(&mut rows, page.limit());
     Ok(Json(Page {
         next: last.map(|row| encode(&list, &Value::Text(row.parked.key.clone()), &row.parked.key, None)),
         items: rows.into_iter().map(Standing::from).collect(),
@@ -141,27 +112,13 @@ impl From<Parked> for StillParked {
 /// Folds parked rows anew from all of their events, one after the other; answered when it is done. Whichever process
 /// keeps the views up to date, any of them takes this call. For very many rows a rebuild is faster.
 #[utoipa::path(
-    post,
-    path = "/api/v1/projections/{name}/retry",
-    operation_id = "retryParkedRows",
-    tag = "projections",
+    post, path = "/api/v1/projections/{name}/retry", operation_id = "retryParkedRows", tag = "projections",
     params(("name" = String, Path, description = "The projection."), Which),
     security(("bearer" = ["operate"])),
     responses(
         (status = 200, body = RetryOutcome, description = "They were tried; what still fails stays parked."),
-        (
-            status = 404,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "No such projection, or no parked row with this key."
-        ),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The rows are of another version, or move on too fast: rebuild the projection instead."
-        ),
-        Refusals
+        (status = 404, description = "No such projection, or no parked row with this key."),
+        (status = 409, description = "The rows are of another version, or move on too fast: rebuild the projection instead.")
     )
 )]
 async fn retry(

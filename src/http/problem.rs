@@ -1,12 +1,9 @@
 //! Errors as `application/problem+json` (RFC 9457).
 
-use std::collections::BTreeMap;
-
 use aggregates::Position;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use utoipa::openapi::{Content, Ref, RefOr, Response as Documented, ResponseBuilder};
 
 use crate::access::{JournalError, OverLimit};
 use ledger::{OpenError, RecordError};
@@ -202,41 +199,4 @@ impl From<OpenError> for Problem {
             }
         }
     }
-}
-
-/// What any call that needs a token may be refused with, for the document.
-pub(super) struct Refusals;
-
-impl utoipa::IntoResponses for Refusals {
-    fn responses() -> BTreeMap<String, RefOr<Documented>> {
-        let refusals = [
-            (400, "A parameter is unknown or has a bad value; the detail names it."),
-            (
-                401,
-                "The bearer token is missing, wrong, revoked or expired; see `WWW-Authenticate`.",
-            ),
-            (
-                403,
-                "The token lacks the scope that the call needs; the detail names it.",
-            ),
-            (
-                429,
-                "The token is over one of its limits; the detail names it and its setting, see `Retry-After`.",
-            ),
-            (500, "Something went wrong here; the service's log says what."),
-            (
-                503,
-                "The store is not available, or what was asked for is not ready yet; see `Retry-After`.",
-            ),
-        ];
-        let documented = refusals.map(|(status, description)| (status.to_string(), problem(description).into()));
-        documented.into()
-    }
-}
-
-/// A response that is a problem, for the document.
-pub(super) fn problem(description: &str) -> Documented {
-    let content = Content::new(Some(Ref::from_schema_name("Problem")));
-    let response = ResponseBuilder::new().description(description);
-    response.content(PROBLEM_JSON, content).build()
 }

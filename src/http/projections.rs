@@ -1,24 +1,11 @@
 //! `/api/v1/projections`: how the projections are doing, and rebuilding them.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts};
-use axum::Json;
-use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
 use projections::AnyProjection;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Operate, Scope};
-use super::documents;
-use super::extract::{NoParameters, Path, Query};
-use super::list::Page;
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Reason;
 use runner::{NotNow, Status};
 
@@ -36,12 +23,9 @@ pub(super) fn named(name: &str) -> Result<&'static dyn AnyProjection, Problem> {
 
 /// How every projection is doing; all on one page.
 #[utoipa::path(
-    get,
-    path = "/api/v1/projections",
-    operation_id = "listProjections",
-    tag = "projections",
+    get, path = "/api/v1/projections", operation_id = "listProjections", tag = "projections",
     security(("bearer" = ["operate"])),
-    responses((status = 200, body = Page<documents::ProjectionStatus>, description = "All projections."), Refusals)
+    responses((status = 200, body = Page<documents::ProjectionStatus>, description = "All projections."))
 )]
 async fn list(
     _: Scope<Operate>,
@@ -77,22 +61,13 @@ struct Why {
 /// Begins to rebuild a projection from all events, beside the rows that are read meanwhile; they are switched at once
 /// when it has caught up. One at a time; on SQLite, webhooks that come in meanwhile go first.
 #[utoipa::path(
-    post,
-    path = "/api/v1/projections/{name}/rebuild",
-    operation_id = "rebuildProjection",
-    tag = "projections",
+    post, path = "/api/v1/projections/{name}/rebuild", operation_id = "rebuildProjection", tag = "projections",
     params(("name" = String, Path, description = "The projection."), Why),
     security(("bearer" = ["operate"])),
     responses(
         (status = 202, body = Begun, description = "It has begun; `Location` tells where to look."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such projection."),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "It or another projection is being rebuilt: there is one rebuild at a time."
-        ),
-        Refusals
+        (status = 404, description = "No such projection."),
+        (status = 409, description = "It or another projection is being rebuilt: there is one rebuild at a time.")
     )
 )]
 async fn rebuild(

@@ -1,23 +1,13 @@
 //! `/api/v1/proofs`: that an event is in the log, and that the log has only grown. The first one that is read with a token from
 //! an address is recorded, once an hour.
 
-use std::sync::Arc;
-
 use aggregates::Position;
-use axum::Json;
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
 use base64::{Engine, prelude::BASE64_STANDARD};
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
 use super::checkpoints::latest;
-use super::extract::Query;
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Read;
 use ledger::leaf::Envelope;
 use proof::proofs;
@@ -99,16 +89,12 @@ struct ConsistencyProof {
 
 /// Proves that an event is in the log.
 #[utoipa::path(
-    get,
-    path = "/api/v1/proofs/inclusion",
-    operation_id = "proveInclusion",
-    tag = "proofs",
+    get, path = "/api/v1/proofs/inclusion", operation_id = "proveInclusion", tag = "proofs",
     params(InclusionParameters),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = InclusionProof, description = "The proof."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such event."),
-        Refusals
+        (status = 404, description = "No such event.")
     )
 )]
 async fn inclusion(
@@ -144,16 +130,12 @@ async fn inclusion(
 
 /// The proof that an event is under the newest checkpoint, as a file: a C2SP tlog-proof.
 #[utoipa::path(
-    get,
-    path = "/api/v1/proofs/inclusion.tlog-proof",
-    operation_id = "downloadProof",
-    tag = "proofs",
+    get, path = "/api/v1/proofs/inclusion.tlog-proof", operation_id = "downloadProof", tag = "proofs",
     params(FileParameters),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = String, content_type = "text/plain", description = "The proof."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such event."),
-        Refusals
+        (status = 404, description = "No such event.")
     )
 )]
 async fn file(
@@ -176,13 +158,10 @@ async fn file(
 
 /// Proves that one tree is the beginning of another.
 #[utoipa::path(
-    get,
-    path = "/api/v1/proofs/consistency",
-    operation_id = "proveConsistency",
-    tag = "proofs",
+    get, path = "/api/v1/proofs/consistency", operation_id = "proveConsistency", tag = "proofs",
     params(ConsistencyParameters),
     security(("bearer" = ["audit"])),
-    responses((status = 200, body = ConsistencyProof, description = "The proof."), Refusals)
+    responses((status = 200, body = ConsistencyProof, description = "The proof."))
 )]
 async fn consistency(
     scope: Scope<Audit>,

@@ -18,9 +18,10 @@ use projections::{AnyProjection, Projection};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::list::Pin;
-use super::list::{self, Conditions};
+use super::extract::{Paging, take};
+use super::list::{self, Conditions, Pin, ascending};
 use super::problem::POSITION;
 use super::{App, Problem};
 use crate::access::Caller;
@@ -60,29 +61,18 @@ impl AsOf {
     }
 }
 
-/// Which state of the views is asked for, for the document: the parameters themselves stand in each call's own.
-#[derive(IntoParams)]
+/// Which state of the views is asked for, in the query.
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code, reason = "only its description is used")]
-pub(super) struct When {
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct When {
     /// The answer as it stood then: after the event at a position, or after all that was recorded until an RFC 3339
     /// time or the start of a day (UTC). A moment to come is refused.
-    #[param(rename = "asOf", value_type = Option<String>, example = "2025-11-01T00:00:00Z")]
-    as_of: Option<String>,
+    #[param(value_type = Option<String>, example = "2025-11-01T00:00:00Z")]
+    as_of: Option<AsOf>,
     /// The position that the answer has to include, e.g. that of a webhook's receipt: waited for, at most 5 seconds.
     /// Not together with `asOf`.
-    #[param(rename = "atLeast")]
     at_least: Option<u64>,
-}
-
-/// Which state of the views is asked for, where a call has no other parameters.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(super) struct OneState {
-    /// See [`When`].
-    pub(super) as_of: Option<AsOf>,
-    /// See [`When`].
-    pub(super) at_least: Option<u64>,
 }
 
 /// The header that asks for the same as `atLeast`. Beside `asOf` it says nothing.
@@ -110,10 +100,27 @@ impl<S: Send + Sync> FromRequestParts<S> for AtLeast {
     }
 }
 
-/// Which state of the views a request asks for.
+/// Which state of the views a request asks for. It stands before the [`Query`](super::extract::Query) of a call.
 pub(super) struct Wanted {
     as_of: Option<AsOf>,
     at_least: Option<Position>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Wanted {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let header = AtLeast::from_request_parts(parts, state).await?;
+        let When { as_of, at_least } = take(parts, &["asOf", "atLeast"])?;
+        Self::new(as_of, at_least, header)
+    }
+}
+
+impl IntoParams for Wanted {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let query = When::into_params(|| Some(ParameterIn::Query));
+        [query, AtLeast::into_params(|| Some(ParameterIn::Header))].concat()
+    }
 }
 
 impl Wanted {
@@ -271,13 +278,12 @@ impl<'a> Reading<'a> {
         &self,
         conditions: Conditions,
         order: SortOrder,
-        limit: Option<super::extract::Limit>,
-        after: Option<&str>,
+        page: &Paging,
     ) -> Result<list::Rows<P::View>, Problem> {
-        let limit = limit.unwrap_or_default().get();
+        let limit = page.limit();
         // one more than asked for tells whether there is a next page
         let query = self.query::<P>(conditions, order, limit + 1);
-        list::rows::<P>(&*self.app.store, query, limit, after, self.pin()).await
+        list::rows::<P>(&*self.app.store, query, limit, page.after(), self.pin()).await
     }
 
     /// How many rows of `P` there are for each value of a column.
@@ -331,13 +337,9 @@ impl<'a> Reading<'a> {
             }
             return Ok(views);
         }
-        let by_key = SortOrder {
-            column: "key",
-            descending: false,
-        };
         // never more than a page names
         let limit = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-        let mut query = self.query::<P>(Conditions::default(), by_key, limit);
+        let mut query = self.query::<P>(Conditions::default(), ascending("key"), limit);
         query.conditions.push(Condition {
             column: "key",
             comparison: Comparison::OneOf,

@@ -1,44 +1,15 @@
 //! `/api/v1/renewals`: until when each subscription is paid, and how its renewals went.
 
-use std::sync::Arc;
-
 use aggregates::UserId;
-use axum::extract::State;
-use jiff::Timestamp;
 use jiff::tz::Offset;
 use projections::renewals::{NEVER_DUE, RenewalItem, Renewals};
 use projections::{Projection, SubscriptionStatus};
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa::openapi::schema::Object;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Read, Scope};
-use super::extract::{DomainName, Limit, Query, TimeParameter, one_of};
-use super::list::{Conditions, Page};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted, When};
-use super::{App, Problem};
-use store::{Comparison, SortOrder};
+use super::prelude::*;
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
-}
-
-fn statuses() -> Object {
-    one_of(
-        "The state of the subscription.",
-        &[
-            "unknown",
-            "active",
-            "renewing",
-            "renewalFailed",
-            "pastDue",
-            "expired",
-            "cancelled",
-        ],
-    )
 }
 
 /// How a subscription is doing.
@@ -46,7 +17,7 @@ fn statuses() -> Object {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Subscription {
     /// Its state.
-    #[schema(schema_with = statuses)]
+    #[schema(schema_with = documents::subscription_statuses)]
     status: SubscriptionStatus,
     /// The last known end of what is paid for.
     expiry_date: Option<Timestamp>,
@@ -81,7 +52,7 @@ struct Filter {
     #[param(value_type = Option<String>, example = "2025-12-01")]
     to: Option<TimeParameter>,
     /// The subscription's state.
-    #[param(schema_with = statuses, required = false)]
+    #[param(schema_with = documents::subscription_statuses, required = false)]
     status: Option<SubscriptionStatus>,
     /// Whose it is.
     #[param(value_type = Option<String>)]
@@ -89,77 +60,22 @@ struct Filter {
     /// What it is for.
     #[param(value_type = Option<String>)]
     domain: Option<DomainName>,
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before.
-    after: Option<String>,
-    /// See [`When`].
-    #[param(ignore)]
-    as_of: Option<AsOf>,
-    /// See [`When`].
-    #[param(ignore)]
-    at_least: Option<u64>,
 }
 
-/// A subscription and its renewals.
-#[derive(Serialize, utoipa::ToSchema)]
+/// A subscription and its renewals, and how long it lasts.
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewal {
-    /// The subscription.
-    subscription_id: String,
-    /// What it is for.
-    domain: Option<String>,
-    /// The order that opened it.
-    order_id: Option<String>,
-    /// Whose it is.
-    user_id: Option<String>,
-    /// Google, Microsoft, …, as the provider writes it.
-    service_provider: Option<String>,
-    /// How many mailboxes it holds.
-    mailbox_count: u32,
-    /// The last known end of what is paid for.
-    expiry_date: Option<Timestamp>,
-    /// Whether that is up to date: not if it was renewed since by an event that did not say until when.
-    expiry_known: bool,
-    /// From today (of an answer as of an earlier moment: from that day) to the day on which it runs out, both in UTC: 0
-    /// on that day, negative after it; null while the end is not known.
+    #[serde(flatten)]
+    item: RenewalItem,
     days_left: Option<i32>,
-    /// Its state.
-    #[schema(schema_with = statuses)]
-    status: SubscriptionStatus,
-    /// Whether it renews by itself.
-    auto_renew: Option<bool>,
-    /// When it was last renewed.
-    last_renewal: Option<Timestamp>,
-    /// How many renewals were reported.
-    renewals: u32,
-    /// How many failed renewals were reported.
-    failures: u32,
-    /// Why the newest failure came about.
-    last_failure_reason: Option<String>,
 }
 
 impl Renewal {
     fn new(item: RenewalItem, now: Timestamp) -> Self {
         let end = item.expiry_date.filter(|_| item.expiry_known);
-        Self {
-            days_left: end.map(|end| days_between(now, end)),
-            subscription_id: item.subscription_id,
-            domain: item.domain.map(Into::into),
-            order_id: item.order_id.map(Into::into),
-            user_id: item.user_id.map(Into::into),
-            service_provider: item.service_provider.map(|provider| provider.0),
-            mailbox_count: item.mailbox_count,
-            expiry_date: item.expiry_date,
-            expiry_known: item.expiry_known,
-            status: item.status,
-            auto_renew: item.auto_renew,
-            last_renewal: item.last_renewal,
-            renewals: item.renewals,
-            failures: item.failures,
-            last_failure_reason: item.last_failure_reason,
-        }
+        let days_left = end.map(|end| days_between(now, end));
+        Self { item, days_left }
     }
 }
 
@@ -172,50 +88,30 @@ fn days_between(now: Timestamp, end: Timestamp) -> i32 {
 
 /// Subscriptions, soonest due first; those whose end was never known come last.
 #[utoipa::path(
-    get,
-    path = "/api/v1/renewals",
-    operation_id = "listRenewals",
-    tag = "renewals",
-    params(Filter, When, AtLeast),
+    get, path = "/api/v1/renewals", operation_id = "listRenewals", tag = "renewals",
+    params(Filter, Paging, Wanted),
     security(("bearer" = ["read"])),
-    responses(
-        (
-            status = 200,
-            body = Page<Renewal>,
-            description = "A page of subscriptions.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
-        ),
-        Refusals
-    )
+    responses((status = 200, body = Page<documents::Renewal>, description = "A page of subscriptions."))
 )]
 async fn list(
     scope: Scope<Read>,
     State(app): State<Arc<App>>,
+    wanted: Wanted,
+    page: Paging,
     Query(filter): Query<Filter>,
-    header: AtLeast,
 ) -> Result<Answer<Page<Renewal>>, Problem> {
-    let wanted = Wanted::new(filter.as_of, filter.at_least, header)?;
-    let after = filter.after.as_deref();
-    let reading = Reading::of_list(&app, scope.caller(), &[Renewals::NAME], wanted, after).await?;
+    let reading = Reading::of_list(&app, scope.caller(), &[Renewals::NAME], wanted, page.after()).await?;
     // a range leaves out those that stand at the very end for want of a date
-    let end = match (&filter.from, filter.to) {
-        (_, Some(TimeParameter(to))) => Some(to.min(NEVER_DUE)),
-        (Some(_), None) => Some(NEVER_DUE),
-        (None, None) => None,
-    };
+    let end = filter
+        .to
+        .map(|to| to.0.min(NEVER_DUE))
+        .or(filter.from.map(|_| NEVER_DUE));
     let conditions = Conditions::default()
-        .and("due", Comparison::AtLeast, filter.from.map(|from| from.0))
-        .and("due", Comparison::LessThan, end)
+        .between("due", filter.from, end.map(TimeParameter))
         .equal("status", filter.status)
         .equal("user_id", filter.user_id.map(String::from))
-        .equal("domain", filter.domain.map(|domain| String::from(domain.0)));
-    let soonest_first = SortOrder {
-        column: "due",
-        descending: false,
-    };
-    let rows = reading
-        .rows::<Renewals>(conditions, soonest_first, filter.limit, after)
-        .await?;
+        .equal("domain", filter.domain);
+    let rows = reading.rows::<Renewals>(conditions, ascending("due"), &page).await?;
     let now = reading.time();
     Ok(reading.answer(rows.into_page(|(key, view)| Renewal::new(view.item(&key), now))))
 }

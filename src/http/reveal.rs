@@ -2,28 +2,19 @@
 //!
 //! What is handed out is recorded before the answer is written, and what is refused is recorded too.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts, Action, MailboxId, OrderId, Refusal};
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Place};
 use projections::mailboxes::Mailboxes;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::auth::{AnyToken, require, require_private};
-use super::extract::{DomainName, NoParameters, Path, Query, Sent};
-use super::problem::Refusals;
-use super::reading::{AtLeast, Reading, Wanted};
-use super::{App, Problem};
+use super::auth::{AnyToken, refused, require, require_private};
+use super::extract::Sent;
+use super::prelude::*;
+use super::reading::AtLeast;
 use crate::access::{Caller, Reason, Scope};
 use ledger::OpenError;
 use ledger::reveal::{self, Credentials, Places};
@@ -96,30 +87,17 @@ struct RevealedDomain {
 /// Recorded, with the reason, before it is answered; refusals are recorded too. Only over HTTPS, or over loopback where
 /// `reveal_over_loopback` allows it.
 #[utoipa::path(
-    post,
-    path = "/api/v1/mailboxes/{mailboxId}/credentials/reveal",
-    operation_id = "revealCredentials",
-    tag = "credentials",
+    post, path = "/api/v1/mailboxes/{mailboxId}/credentials/reveal",
+    operation_id = "revealCredentials", tag = "credentials",
     params(("mailboxId" = String, Path, description = "The mailbox."), AtLeast),
     request_body = RevealRequest,
     security(("bearer" = ["reveal"])),
     responses(
         (status = 200, body = Revealed, description = "The credentials."),
-        (
-            status = 403,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The token lacks the scope `reveal`, or the call came over plain HTTP."
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such mailbox."),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "They were erased."),
-        (
-            status = 429,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "More mailboxes a minute than a token may see (`reveals_per_minute`), or over another of its limits; see `Retry-After`."
-        ),
-        Refusals
+        (status = 403, description = "The token lacks the scope `reveal`, or the call came over plain HTTP."),
+        (status = 404, description = "No such mailbox."),
+        (status = 410, description = "They were erased."),
+        (status = 429, description = "More mailboxes a minute than a token may see (`reveals_per_minute`), or over another of its limits; see `Retry-After`.")
     )
 )]
 async fn mailbox(
@@ -154,30 +132,17 @@ async fn mailbox(
 ///
 /// As for a single mailbox; each mailbox is recorded by an event of its own.
 #[utoipa::path(
-    post,
-    path = "/api/v1/domains/{domain}/credentials/reveal",
-    operation_id = "revealDomainCredentials",
-    tag = "credentials",
+    post, path = "/api/v1/domains/{domain}/credentials/reveal",
+    operation_id = "revealDomainCredentials", tag = "credentials",
     params(("domain" = String, Path, description = "The domain, in any case."), AtLeast),
     request_body = RevealRequest,
     security(("bearer" = ["reveal-bulk"])),
     responses(
         (status = 200, body = RevealedDomain, description = "The credentials."),
-        (
-            status = 403,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The token lacks the scope `reveal-bulk`, or the call came over plain HTTP."
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such domain."),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "They were erased."),
-        (
-            status = 429,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "More mailboxes a minute than a token may see (`reveals_per_minute`), or over another of its limits; see `Retry-After`."
-        ),
-        Refusals
+        (status = 403, description = "The token lacks the scope `reveal-bulk`, or the call came over plain HTTP."),
+        (status = 404, description = "No such domain."),
+        (status = 410, description = "They were erased."),
+        (status = 429, description = "More mailboxes a minute than a token may see (`reveals_per_minute`), or over another of its limits; see `Retry-After`.")
     )
 )]
 async fn domain(
@@ -257,15 +222,7 @@ impl<'a> Attempt<'a> {
 
     /// Records that it is refused; gives the problem to answer with.
     async fn refuse(&self, refusal: Refusal, problem: Problem) -> Problem {
-        match self
-            .app
-            .journal
-            .refused(Action::Reveal, refusal, self.facts.clone())
-            .await
-        {
-            Ok(()) => problem,
-            Err(error) => error.into(),
-        }
+        refused(self.app, Action::Reveal, refusal, self.facts.clone(), problem).await
     }
 
     /// Checks everything that does not depend on whose credentials they are.

@@ -1,34 +1,26 @@
 //! `/api/v1/projections/{name}/rows`: the rows of every projection, by any of its declared columns. A projection gets its
 //! route and its part of the document by being registered.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
+use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
 use projections::access::Access;
 use projections::{AnyProjection, Column, Folded, Kind, Projection, Value};
-use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::openapi::path::{OperationBuilder, ParameterBuilder, ParameterIn, Paths};
 use utoipa::openapi::schema::{
     ArrayBuilder, KnownFormat, Object, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, ResponsesBuilder,
-};
-use utoipa::{IntoParams, IntoResponses, openapi};
+use utoipa::openapi::{ContentBuilder, HttpMethod, Ref, RefOr, Required, ResponseBuilder, ResponsesBuilder};
+use utoipa::{IntoParams, openapi};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use super::auth::{AnyToken, Denied, admit};
-use super::extract::{Limit, Query, TimeParameter};
-use super::list::{Page, encode, key_in, unreadable};
-use super::problem::Refusals;
-use super::reading::{Answer, AsOf, AtLeast, Reading, Wanted as State, When};
-use super::{App, Problem};
+use super::list::{cut, encode, key_in, unreadable};
+use super::prelude::*;
 use crate::access::{Caller, Read, Scope};
-use store::{Comparison, Condition, RowQuery, SortOrder, StoreError, StoredRow};
+use store::{Comparison, Condition, RowQuery, StoreError, StoredRow};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     let all = projections::all().iter();
@@ -54,42 +46,29 @@ struct Item {
     document: Box<RawValue>,
 }
 
-/// What a call asks for.
-#[derive(Debug)]
-struct Wanted {
-    conditions: Vec<Condition>,
-    limit: u32,
-    after: Option<String>,
-    as_of: Option<AsOf>,
-    at_least: Option<u64>,
-}
-
 /// The rows of one projection, in the order of their keys.
 async fn rows(
     projection: &'static dyn AnyProjection,
     app: Arc<App>,
     caller: &Caller,
-    header: AtLeast,
-    parameters: Vec<(String, String)>,
+    parts: &mut Parts,
 ) -> Result<Answer<Page<Item>>, Problem> {
     let (name, store) = (projection.name(), &*app.store);
     let list = format!("{name}/rows");
-    let wanted = wanted(projection, parameters)?;
-    let cursor = wanted.after.as_deref();
-    let after = cursor.map(|cursor| key_in(cursor, &list)).transpose()?;
-    let state = State::new(wanted.as_of, wanted.at_least, header)?;
-    let reading = Reading::of_list(&app, caller, &[name], state, cursor).await?;
+    let wanted = Wanted::from_request_parts(parts, &app).await?;
+    let page = Paging::from_request_parts(parts, &app).await?;
+    let Query(columns) = Query::from_request_parts(parts, &app).await?;
+    let conditions = conditions(projection, columns)?;
+    let after = page.after().map(|cursor| key_in(cursor, &list)).transpose()?;
+    let reading = Reading::of_list(&app, caller, &[name], wanted, page.after()).await?;
     let query = RowQuery {
         projection: name,
         columns: projection.columns(),
-        conditions: wanted.conditions,
-        order: SortOrder {
-            column: "key",
-            descending: false,
-        },
+        conditions,
+        order: ascending("key"),
         after: after.map(|key| (Value::Text(key.clone()), key)),
         // one more than asked for tells whether there is a next page
-        limit: wanted.limit + 1,
+        limit: page.limit() + 1,
         generations: reading.generations(),
     };
     let mut found = match store.rows(&query).await {
@@ -97,10 +76,7 @@ async fn rows(
         Err(error) if error.is_transient() => return Err(error.into()),
         Err(error) => return Err(unreadable(store, name, projection.version(), error).await),
     };
-    let more = found.len() > wanted.limit as usize;
-    found.truncate(wanted.limit as usize);
-    let last = found.last().filter(|_| more);
-    let next = last.map(|row| encode(&list, &row.order, &row.key, reading.pin()));
+    let next = cut(&mut found, page.limit()).map(|row| encode(&list, &row.order, &row.key, reading.pin()));
     let items: Result<Vec<Item>, StoreError> = found.into_iter().map(|row| item(projection, row)).collect();
     match items {
         Ok(items) => Ok(reading.answer(Page { items, next })),
@@ -125,49 +101,30 @@ fn item(projection: &dyn AnyProjection, row: StoredRow) -> Result<Item, StoreErr
     })
 }
 
-/// Reads the parameters. Each stands once: a column of the projection, `limit` or `after`.
-fn wanted(projection: &dyn AnyProjection, parameters: Vec<(String, String)>) -> Result<Wanted, Problem> {
-    let mut wanted = Wanted {
-        conditions: Vec::new(),
-        limit: Limit::default().get(),
-        after: None,
-        as_of: None,
-        at_least: None,
-    };
-    let mut seen = BTreeSet::new();
+/// Reads the columns. Each stands once.
+fn conditions(projection: &dyn AnyProjection, parameters: Vec<(String, String)>) -> Result<Vec<Condition>, Problem> {
+    let mut conditions: Vec<Condition> = Vec::new();
     for (name, text) in parameters {
         let refuse = |problem: &str| Problem::bad_request(format!("query parameter {name}: {problem}"));
-        if name == "limit" {
-            wanted.limit = Limit::try_from(text)
-                .map(Limit::get)
-                .map_err(|problem| refuse(&problem))?;
-        } else if name == "after" {
-            wanted.after = Some(text);
-        } else if name == "asOf" {
-            wanted.as_of = Some(AsOf::try_from(text).map_err(|problem| refuse(&problem))?);
-        } else if name == "atLeast" {
-            wanted.at_least = Some(text.parse().map_err(|_| refuse("is not a position"))?);
-        } else {
-            let columns = projection.columns().iter();
-            let Some(column) = columns.clone().find(|column| column.name == name) else {
-                let names: Vec<_> = columns.map(|column| column.name).collect();
-                return Err(Problem::bad_request(format!(
-                    "query parameter {name:?}: {} has no such column; it has {}, and beside these there are limit, after, asOf and atLeast",
-                    projection.name(),
-                    names.join(", ")
-                )));
-            };
-            wanted.conditions.push(Condition {
-                column: column.name,
-                comparison: Comparison::Equal,
-                values: vec![value(column.kind, text).map_err(|problem| refuse(&problem))?],
-            });
+        let mut columns = projection.columns().iter();
+        let Some(column) = columns.find(|column| column.name == name) else {
+            let names: Vec<_> = projection.columns().iter().map(|column| column.name).collect();
+            return Err(Problem::bad_request(format!(
+                "query parameter {name:?}: {} has no such column; it has {}, and beside these there are limit, after, asOf and atLeast",
+                projection.name(),
+                names.join(", ")
+            )));
+        };
+        if conditions.iter().any(|known| known.column == column.name) {
+            return Err(refuse("stands twice"));
         }
-        if !seen.insert(name.clone()) {
-            return Err(Problem::bad_request(format!("query parameter {name}: stands twice")));
-        }
+        conditions.push(Condition {
+            column: column.name,
+            comparison: Comparison::Equal,
+            values: vec![value(column.kind, text).map_err(|problem| refuse(&problem))?],
+        });
     }
-    Ok(wanted)
+    Ok(conditions)
 }
 
 /// Reads a value of a column.
@@ -196,10 +153,7 @@ fn value(kind: Kind, text: String) -> Result<Value, String> {
 fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>> {
     let name = projection.name();
     let scope = scope_of(projection);
-    let handler = move |mut parts: Parts,
-                        axum::extract::State(app): axum::extract::State<Arc<App>>,
-                        header: AtLeast,
-                        Query(parameters): Query<Vec<(String, String)>>| async move {
+    let handler = move |mut parts: Parts, State(app): State<Arc<App>>| async move {
         let AnyToken(caller, _permit) = admit(&mut parts, &app, scope).await?;
         if projection.name() == Access::NAME {
             app.journal
@@ -207,7 +161,7 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
                 .await
                 .map_err(Problem::from)?;
         }
-        Ok::<_, Denied>(rows(projection, app, &caller, header, parameters).await?)
+        Ok::<_, Denied>(rows(projection, app, &caller, &mut parts).await?)
     };
     let row = format!("{}Row", camel(name));
     let mut operation = OperationBuilder::new()
@@ -222,20 +176,9 @@ fn route(projection: &'static dyn AnyProjection) -> UtoipaMethodRouter<Arc<App>>
         let description = format!("Only rows with this {}.", column.name);
         operation = operation.parameter(parameter(column.name, &description, object(column.kind).build().into()));
     }
-    let limit = object(Kind::Integer)
-        .minimum(Some(1))
-        .maximum(Some(500))
-        .default(Some(Limit::default().get().into()));
-    let after = object(Kind::Text);
     let operation = operation
-        .parameter(parameter("limit", "How many items at most.", limit.build().into()))
-        .parameter(parameter(
-            "after",
-            "The `next` of the page before.",
-            after.build().into(),
-        ))
-        .parameters(Some(When::into_params(|| Some(ParameterIn::Query))))
-        .parameters(Some(AtLeast::into_params(|| Some(ParameterIn::Header))))
+        .parameters(Some(Paging::into_params(|| Some(ParameterIn::Query))))
+        .parameters(Some(Wanted::into_params(|| None)))
         .responses(responses(&row));
     let mut paths = Paths::new();
     paths.add_path_operation(
@@ -268,15 +211,9 @@ fn responses(row: &str) -> openapi::Responses {
         .required("items")
         .required("next");
     let content = ContentBuilder::new().schema(Some(Schema::from(page))).build();
-    let position = HeaderBuilder::new()
-        .schema(Some(object(Kind::Integer)))
-        .description(Some("The position that the answer stands for."));
-    let ok = ResponseBuilder::new()
-        .description("A page of rows.")
-        .header("Warmledger-Position", position.build());
+    let ok = ResponseBuilder::new().description("A page of rows.");
     ResponsesBuilder::new()
         .response("200", ok.content("application/json", content))
-        .responses_from_iter(Refusals::responses())
         .build()
 }
 
@@ -344,10 +281,10 @@ fn camel(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn parse(parameters: &[(&str, &str)]) -> Result<Wanted, Problem> {
+    fn parse(parameters: &[(&str, &str)]) -> Result<Vec<Condition>, Problem> {
         let projection = projections::by_name("monthly_mailboxes").expect("it is registered");
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        wanted(projection, parameters.iter().map(owned).collect())
+        conditions(projection, parameters.iter().map(owned).collect())
     }
 
     fn refusal(parameters: &[(&str, &str)]) -> String {
@@ -357,34 +294,21 @@ mod tests {
 
     #[test]
     fn every_column_is_read_by_its_kind() {
-        let wanted = parse(&[("month", "2026-03-01"), ("mailboxes", "3"), ("limit", "7")]).expect("good");
-        let values: Vec<_> = wanted
-            .conditions
-            .into_iter()
-            .flat_map(|condition| condition.values)
-            .collect();
+        let conditions = parse(&[("month", "2026-03-01"), ("mailboxes", "3")]).expect("good");
+        let values: Vec<_> = conditions.into_iter().flat_map(|condition| condition.values).collect();
         assert_eq!(values, [Value::Date(jiff::civil::date(2026, 3, 1)), Value::Integer(3)]);
-        assert_eq!(wanted.limit, 7);
     }
 
     #[test]
     fn what_is_wrong_is_named() {
-        let unknown = refusal(&[("months", "2026-03-01")]);
-        assert!(
-            unknown.contains("it has service_provider, month, webhooks"),
-            "{unknown}"
-        );
         for (parameters, expected) in [
-            ([("month", "March"), ("limit", "1")], "month: has to be a date"),
             (
-                [("mailboxes", "3.5"), ("limit", "1")],
-                "mailboxes: has to be a whole number",
+                vec![("months", "2026-03-01")],
+                "it has service_provider, month, webhooks",
             ),
-            (
-                [("limit", "501"), ("mailboxes", "3")],
-                "limit: has to be a whole number from 1 to 500",
-            ),
-            ([("mailboxes", "3"), ("mailboxes", "4")], "mailboxes: stands twice"),
+            (vec![("month", "March")], "month: has to be a date"),
+            (vec![("mailboxes", "3.5")], "mailboxes: has to be a whole number"),
+            (vec![("mailboxes", "3"), ("mailboxes", "4")], "mailboxes: stands twice"),
         ] {
             let refused = refusal(&parameters);
             assert!(refused.contains(expected), "{refused}");

@@ -3,30 +3,21 @@
 //! Source of the format: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::future::pending;
-use std::sync::Arc;
 use std::time::Duration;
 
-use aggregates::{ActorId, Position, StreamId, SubjectId};
-use axum::body::{Body, Bytes};
-use axum::extract::State;
+use aggregates::{ActorId, Position};
 use axum::http::{HeaderMap, header};
-use axum::response::IntoResponse;
-use futures_util::stream::unfold;
-use serde::Deserialize;
+use axum::response::sse::{self, Sse};
+use futures_util::StreamExt;
+use futures_util::stream::{iter, unfold};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::events::{Choice, Chosen, EventTypes, KnownCategory};
-use super::extract::{Number, Query};
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::events::{Choice, Chosen};
+use super::prelude::*;
 use crate::access::{Authority, Permit, Read, TokenError};
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
 use store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
@@ -41,8 +32,8 @@ const WINDOW: u64 = 10_000;
 const SPACING: Duration = Duration::from_millis(50);
 /// While a filter leaves out one event after the other, the reader is told so often how far it has come.
 const PROGRESS: Duration = Duration::from_secs(1);
-/// How soon a reader is to connect again, in milliseconds.
-const RETRY_MS: u32 = 1_000;
+/// How soon a reader is to connect again.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(stream))
@@ -55,21 +46,6 @@ struct Parameters {
     /// Only events after this position, unless there is a `Last-Event-ID`.
     #[param(value_type = Option<u64>)]
     after: Option<Number>,
-    /// Only events of these types, separated by commas, e.g. `MailboxesAssigned`.
-    #[param(value_type = Option<String>)]
-    r#type: Option<EventTypes>,
-    /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
-    #[param(value_type = Option<String>)]
-    category: Option<KnownCategory>,
-    /// Only events of this stream, e.g. `order-WR3N4JEW3D76N6KGRQSG36SSHBXK`.
-    #[param(value_type = Option<String>)]
-    stream: Option<StreamId>,
-    /// Only events that are about this user, by the `userId` of an order.
-    #[param(value_type = Option<String>)]
-    subject: Option<SubjectId>,
-    /// As this named consumer: what its filter lets pass, after its checkpoint unless a position is given.
-    #[param(value_type = Option<String>)]
-    consumer: Option<ConsumerName>,
 }
 
 /// The feed as it happens: all events after a position, then each as it is recorded, until the reader goes or the
@@ -87,48 +63,25 @@ struct Parameters {
 /// After the time of `heartbeat_seconds` without an event a comment and an `id` are sent. A slow reader is read for
 /// slowly; it holds up nobody else. Commits of a named consumer's checkpoint are its own to make.
 #[utoipa::path(
-    get,
-    path = "/api/v1/events/stream",
-    operation_id = "streamEvents",
-    tag = "events",
+    get, path = "/api/v1/events/stream", operation_id = "streamEvents", tag = "events",
     params(
-        Parameters,
+        Parameters, Choice,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last `id` that was received; goes before `after`.")
     ),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = String, content_type = "text/event-stream", description = "The stream."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such consumer."),
-        (
-            status = 429,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The token has `streams_per_token` streams open; see `Retry-After`."
-        ),
-        Refusals
+        (status = 404, description = "No such consumer."),
+        (status = 429, description = "The token has `streams_per_token` streams open; see `Retry-After`.")
     )
 )]
 async fn stream(
     scope: Scope<Audit>,
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Query(parameters): Query<Parameters>,
+    choice: Choice,
+    Query(Parameters { after }): Query<Parameters>,
 ) -> Result<impl IntoResponse, Problem> {
-    let Parameters {
-        after,
-        r#type: types,
-        category,
-        stream,
-        subject,
-        consumer,
-    } = parameters;
-    let choice = Choice {
-        types,
-        category,
-        stream,
-        subject,
-        consumer,
-    };
     let after = last_event_id(&headers)?.or(after.map(|after| after.0));
     let Chosen {
         filter,
@@ -158,19 +111,19 @@ async fn stream(
         next_read: Instant::now(),
         _open: open,
     };
-    let body = unfold(follower, |mut follower| async move {
-        let chunk = follower.next().await.unwrap_or_else(|error| {
+    let pages = unfold(follower, |mut follower| async move {
+        let page = follower.next().await.unwrap_or_else(|error| {
             tracing::warn!(%error, "an event stream is ended; its reader can resume");
             None
         })?;
-        Some((Ok::<_, Infallible>(chunk), follower))
+        Some((iter(page.into_iter().map(Ok::<_, Infallible>)), follower))
     });
     let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
+        (header::CACHE_CONTROL.as_str(), "no-store"),
         // a proxy is not to wait until it has a bufferful
         ("x-accel-buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(body)))
+    Ok((headers, Sse::new(pages.flatten())))
 }
 
 /// The position that the reader has come to. An empty header is none.
@@ -243,10 +196,10 @@ struct Follower {
 
 impl Follower {
     /// What to send next; none at the end.
-    async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
+    async fn next(&mut self) -> Result<Option<Vec<sse::Event>>, StoreError> {
         if !self.begun {
             self.begun = true;
-            return Ok(Some(self.chunk(format!("retry: {RETRY_MS}\nid: {}\n\n", self.cursor))));
+            return Ok(Some(self.reached(sse::Event::default().retry(RETRY))));
         }
         if self.ended {
             return Ok(None);
@@ -269,20 +222,20 @@ impl Follower {
             biased;
             () = shutdown.cancelled() => return Ok(None),
             error = ended => Err(error),
-            chunk = self.events_or_heartbeat() => Ok(chunk?),
+            events = self.events_or_heartbeat() => Ok(events?),
         };
         self.authority = authority;
         Ok(match next {
-            Ok(chunk) => chunk,
+            Ok(events) => events,
             Err(TokenError::Store(error)) => return Err(error),
             Err(error) => {
                 self.ended = true;
-                Some(self.chunk(format!(": {error}\n\n")))
+                Some(vec![sse::Event::default().comment(error.to_string())])
             }
         })
     }
 
-    async fn events_or_heartbeat(&mut self) -> Result<Option<Bytes>, StoreError> {
+    async fn events_or_heartbeat(&mut self) -> Result<Option<Vec<sse::Event>>, StoreError> {
         loop {
             let head = *self.head.borrow_and_update();
             if self.cursor < head {
@@ -295,10 +248,11 @@ impl Follower {
                 }
                 if !page.events.is_empty() {
                     self.note_seen().await?;
-                    return Ok(Some(self.chunk(blocks(page.events)?)));
+                    self.sent = Instant::now();
+                    return page.events.into_iter().map(event).collect::<Result<_, _>>().map(Some);
                 }
                 if self.sent.elapsed() >= PROGRESS {
-                    return Ok(Some(self.chunk(format!("id: {}\n\n", self.cursor))));
+                    return Ok(Some(self.reached(sse::Event::default())));
                 }
                 continue;
             }
@@ -308,15 +262,16 @@ impl Follower {
                 },
                 () = sleep_until(self.sent + self.heartbeat) => {
                     self.note_seen().await?;
-                    return Ok(Some(self.chunk(format!(": heartbeat\nid: {}\n\n", self.cursor))));
+                    return Ok(Some(self.reached(sse::Event::default().comment("heartbeat"))));
                 }
             }
         }
     }
 
-    fn chunk(&mut self, text: String) -> Bytes {
+    /// Tells how far the reader has come, without an event.
+    fn reached(&mut self, event: sse::Event) -> Vec<sse::Event> {
         self.sent = Instant::now();
-        text.into()
+        vec![event.id(self.cursor.to_string())]
     }
 
     async fn note_seen(&mut self) -> Result<(), StoreError> {
@@ -330,17 +285,10 @@ impl Follower {
     }
 }
 
-/// Events as blocks of a stream.
-fn blocks(events: Vec<StoredEvent>) -> Result<String, StoreError> {
-    let mut text = String::new();
-    for event in events {
-        // writing to a String cannot fail
-        let _ = write!(text, "id: {}\nevent: {}\n", event.position, event.type_name);
-        // the facts are one line; were they several, each would need its own field
-        for line in CloudEvent::try_from(event)?.to_json()?.lines() {
-            let _ = writeln!(text, "data: {line}");
-        }
-        text.push('\n');
-    }
-    Ok(text)
+/// An event as it is sent.
+fn event(event: StoredEvent) -> Result<sse::Event, StoreError> {
+    let sent = sse::Event::default()
+        .id(event.position.to_string())
+        .event(&event.type_name);
+    Ok(sent.data(CloudEvent::try_from(event)?.to_json()?))
 }

@@ -1,21 +1,9 @@
 //! `/api/v1/subjects`: whom the ledger can still open, erasing them, and keeping them from being erased.
 
-use std::sync::Arc;
-
 use aggregates::{AccessFacts, Action, Refusal, SubjectId};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Erase, Scope};
-use super::extract::{Body, Limit, NoParameters, Path, Query};
-use super::list::Page;
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Reason;
 use ledger::erasure::{EffectError, ErasureError};
 use store::SubjectState;
@@ -31,15 +19,15 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 /// A subject: a user, or `~` and a stream's name for what came in before its user was known.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Subject {
+pub(crate) struct Subject {
     /// The user's id.
-    subject: String,
+    pub(crate) subject: String,
     /// Whether anything of it can be opened.
-    has_key: bool,
+    pub(crate) has_key: bool,
     /// The position of the event that put it under legal hold; null if it is not.
-    held_at_position: Option<u64>,
+    pub(crate) held_at_position: Option<u64>,
     /// The position of the event that erased it last: nothing up to there can be opened. Null if it was never erased.
-    erased_at_position: Option<u64>,
+    pub(crate) erased_at_position: Option<u64>,
 }
 
 impl From<&SubjectState> for Subject {
@@ -67,13 +55,10 @@ struct Parameters {
 
 /// Subjects, by name.
 #[utoipa::path(
-    get,
-    path = "/api/v1/subjects",
-    operation_id = "listSubjects",
-    tag = "subjects",
+    get, path = "/api/v1/subjects", operation_id = "listSubjects", tag = "subjects",
     params(Parameters),
     security(("bearer" = ["audit"])),
-    responses((status = 200, body = Page<Subject>, description = "A page of subjects."), Refusals)
+    responses((status = 200, body = Page<Subject>, description = "A page of subjects."))
 )]
 async fn list(
     _: Scope<Audit>,
@@ -91,16 +76,12 @@ async fn list(
 
 /// One subject.
 #[utoipa::path(
-    get,
-    path = "/api/v1/subjects/{userId}",
-    operation_id = "getSubject",
-    tag = "subjects",
+    get, path = "/api/v1/subjects/{userId}", operation_id = "getSubject", tag = "subjects",
     params(("userId" = String, Path, description = "The user.")),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = Subject, description = "The subject."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such subject."),
-        Refusals
+        (status = 404, description = "No such subject.")
     )
 )]
 async fn show(
@@ -137,23 +118,14 @@ struct Erased {
 /// When this is answered, the data key is destroyed and this process has forgotten it; others forget it within a second.
 /// The events stay, with their ids, domains and dates. There is no way back.
 #[utoipa::path(
-    delete,
-    path = "/api/v1/subjects/{userId}",
-    operation_id = "eraseSubject",
-    tag = "subjects",
+    delete, path = "/api/v1/subjects/{userId}", operation_id = "eraseSubject", tag = "subjects",
     params(("userId" = String, Path, description = "The user.")),
     request_body = Why,
     security(("bearer" = ["erase"])),
     responses(
         (status = 202, body = Erased, description = "The user is erased."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such subject."),
-        (
-            status = 409,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The user is under legal hold; the detail names the event."
-        ),
-        Refusals
+        (status = 404, description = "No such subject."),
+        (status = 409, description = "The user is under legal hold; the detail names the event.")
     )
 )]
 async fn erase(
@@ -192,14 +164,11 @@ struct Recorded {
 
 /// Puts a user under legal hold: they cannot be erased until they are released. One who is, stays so.
 #[utoipa::path(
-    post,
-    path = "/api/v1/subjects/{userId}/hold",
-    operation_id = "holdSubject",
-    tag = "subjects",
+    post, path = "/api/v1/subjects/{userId}/hold", operation_id = "holdSubject", tag = "subjects",
     params(("userId" = String, Path, description = "The user; need not be known yet.")),
     request_body = Why,
     security(("bearer" = ["erase"])),
-    responses((status = 200, body = Recorded, description = "The user is under legal hold."), Refusals)
+    responses((status = 200, body = Recorded, description = "The user is under legal hold."))
 )]
 async fn hold(
     scope: Scope<Erase>,
@@ -216,17 +185,13 @@ async fn hold(
 
 /// Lifts a legal hold.
 #[utoipa::path(
-    post,
-    path = "/api/v1/subjects/{userId}/release",
-    operation_id = "releaseSubject",
-    tag = "subjects",
+    post, path = "/api/v1/subjects/{userId}/release", operation_id = "releaseSubject", tag = "subjects",
     params(("userId" = String, Path, description = "The user.")),
     request_body = Why,
     security(("bearer" = ["erase"])),
     responses(
         (status = 200, body = Recorded, description = "The user is released."),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "There is no hold."),
-        Refusals
+        (status = 409, description = "There is no hold.")
     )
 )]
 async fn release(

@@ -1,17 +1,9 @@
 //! `/tile/…`: the Merkle tree as static resources, <https://c2sp.org/tlog-tiles>.
 
-use std::sync::Arc;
-
-use axum::extract::State;
 use axum::http::header;
-use axum::response::IntoResponse;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::auth::{Audit, Scope};
-use super::extract::{NoParameters, Path, Query};
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::prelude::*;
 use crate::access::Read;
 use ledger::leaf::leaf_of_row;
 use store::{Store, StoreError};
@@ -49,10 +41,7 @@ async fn cells(store: &dyn Store, level: u8, tile: &Tile) -> Result<std::ops::Ra
 ///
 /// At level 0 are the hashes of the events' leaves, above it the roots of full tiles of the level below.
 #[utoipa::path(
-    get,
-    path = "/tile/{level}/{*tile}",
-    operation_id = "getTile",
-    tag = "proofs",
+    get, path = "/tile/{level}/{*tile}", operation_id = "getTile", tag = "proofs",
     params(
         ("level" = u8, Path, description = "The level, 0 to 63."),
         ("tile" = String, Path, description = "The tile's number, e.g. `x001/x234/067`, with `.p/<width>` if it is not full.")
@@ -60,8 +49,7 @@ async fn cells(store: &dyn Store, level: u8, tile: &Tile) -> Result<std::ops::Ra
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = String, content_type = "application/octet-stream", description = "The hashes."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such tile."),
-        Refusals
+        (status = 404, description = "No such tile.")
     )
 )]
 async fn hashes(
@@ -90,16 +78,12 @@ async fn hashes(
 /// for a leaf of more than 65,535 bytes: a bundle that holds one is not found, and
 /// `/api/v1/proofs/inclusion` has each of its leaves.
 #[utoipa::path(
-    get,
-    path = "/tile/entries/{*tile}",
-    operation_id = "getEntryBundle",
-    tag = "proofs",
+    get, path = "/tile/entries/{*tile}", operation_id = "getEntryBundle", tag = "proofs",
     params(("tile" = String, Path, description = "The bundle's number, as of a tile.")),
     security(("bearer" = ["audit"])),
     responses(
         (status = 200, body = String, content_type = "application/octet-stream", description = "The leaves."),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such bundle."),
-        Refusals
+        (status = 404, description = "No such bundle.")
     )
 )]
 async fn entries(

@@ -1,22 +1,10 @@
 //! `/api/v1/tokens`: making, listing and revoking API tokens.
 
-use std::sync::Arc;
-
 use aggregates::{AccessEvent, AccessFacts, Action, Refusal, TokenId};
-use axum::Json;
-use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::auth::{Admin, Scope, require_private};
-use super::extract::{Body, NoParameters, Path, Query, TimeParameter};
-use super::list::Page;
-use super::problem::Refusals;
-use super::{App, Problem};
+use super::auth::{Admin, Scope, refused, require_private};
+use super::prelude::*;
 use crate::access::{self, Scopes, TokenName, new_token};
 use secret::Wiped;
 use store::StoredToken;
@@ -31,21 +19,21 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 /// A token, without the token.
 #[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct Token {
+pub(crate) struct Token {
     /// Its id: the actor in the access log.
-    id: String,
+    pub(crate) id: String,
     /// What its maker calls it.
-    name: String,
+    pub(crate) name: String,
     /// What it may do.
-    scopes: Vec<String>,
+    pub(crate) scopes: Vec<String>,
     /// When it was made.
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// From when on it is no longer good.
-    expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// When it was last used, to ten minutes.
-    last_used_at: Option<Timestamp>,
+    pub(crate) last_used_at: Option<Timestamp>,
     /// Since when it is revoked.
-    revoked_at: Option<Timestamp>,
+    pub(crate) revoked_at: Option<Timestamp>,
 }
 
 impl From<&StoredToken> for Token {
@@ -64,12 +52,9 @@ impl From<&StoredToken> for Token {
 
 /// All tokens, those that are no longer good included; all on one page. The admin token of the settings is not among them.
 #[utoipa::path(
-    get,
-    path = "/api/v1/tokens",
-    operation_id = "listTokens",
-    tag = "tokens",
+    get, path = "/api/v1/tokens", operation_id = "listTokens", tag = "tokens",
     security(("bearer" = ["admin"])),
-    responses((status = 200, body = Page<Token>, description = "All tokens."), Refusals)
+    responses((status = 200, body = Page<Token>, description = "All tokens."))
 )]
 async fn list(
     _: Scope<Admin>,
@@ -110,21 +95,12 @@ struct CreatedToken {
 /// Makes a token. The answer is the only place where it can ever be read, so it is given over HTTPS only, or over
 /// loopback where `reveal_over_loopback` allows it.
 #[utoipa::path(
-    post,
-    path = "/api/v1/tokens",
-    operation_id = "createToken",
-    tag = "tokens",
+    post, path = "/api/v1/tokens", operation_id = "createToken", tag = "tokens",
     request_body = TokenRequest,
     security(("bearer" = ["admin"])),
     responses(
         (status = 201, body = CreatedToken, description = "The token."),
-        Refusals,
-        (
-            status = 403,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The token lacks the scope `admin`, or the call came over plain HTTP."
-        )
+        (status = 403, description = "The token lacks the scope `admin`, or the call came over plain HTTP.")
     )
 )]
 async fn create(
@@ -135,10 +111,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     if let Err(problem) = require_private(scope.caller(), "tokens are handed out") {
         let facts = scope.caller().facts();
-        app.journal
-            .refused(Action::CreateToken, Refusal::PlainHttp, facts)
-            .await?;
-        return Err(problem);
+        return Err(refused(&app, Action::CreateToken, Refusal::PlainHttp, facts, problem).await);
     }
     let scopes: Result<Scopes, String> = wanted.scopes.iter().map(|name| name.parse::<access::Scope>()).collect();
     let scopes = scopes.map_err(|problem| Problem::bad_request(format!("scopes: {problem}")))?;
@@ -170,21 +143,12 @@ async fn create(
 
 /// Revokes a token: within some seconds no process takes it any more.
 #[utoipa::path(
-    delete,
-    path = "/api/v1/tokens/{id}",
-    operation_id = "revokeToken",
-    tag = "tokens",
+    delete, path = "/api/v1/tokens/{id}", operation_id = "revokeToken", tag = "tokens",
     params(("id" = String, Path, description = "The token's id, e.g. `tok_0123456789abcdef`.")),
     security(("bearer" = ["admin"])),
     responses(
         (status = 204, description = "It is revoked."),
-        (
-            status = 404,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "No such token, or it was revoked before."
-        ),
-        Refusals
+        (status = 404, description = "No such token, or it was revoked before.")
     )
 )]
 async fn revoke(

@@ -1,25 +1,17 @@
 //! `POST /webhooks/{source}`: a webhook comes in, and is answered once it is durable.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use aggregates::{Position, StreamId};
-use axum::Json;
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::IntoResponse;
 use http_body_util::BodyExt;
-use serde::Serialize;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
-use super::documents;
-use super::extract::Path;
+use super::prelude::*;
 use super::problem::POSITION;
 use super::server::Cut;
-use super::{App, Problem};
 use ledger::content::MAX_BODY;
 use ledger::ingest::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, screen};
 use ledger::ingest::{CONTENT_ENCODING, IngestError};
@@ -51,10 +43,7 @@ pub(super) struct Received {
 /// with 200, since sending it again would not help. What was refused or answered with 5xx was not kept and may be sent
 /// again: it is recorded once.
 #[utoipa::path(
-    post,
-    path = "/webhooks/{source}",
-    operation_id = "receiveWebhook",
-    tag = "webhooks",
+    post, path = "/webhooks/{source}", operation_id = "receiveWebhook", tag = "webhooks",
     params(
         ("source" = String, Path, description = "The sender: `coldmailreseller`, or one of the configured sources."),
         (
@@ -69,55 +58,18 @@ pub(super) struct Received {
     security(()),
     responses(
         (
-            status = 200,
-            body = Received,
-            description = "It is durable.",
+            status = 200, body = Received, description = "It is durable.",
             headers(("Warmledger-Position" = u64, description = "The event's position."))
         ),
-        (
-            status = 400,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The body ended early, or there is not one `Host` header."
-        ),
-        (
-            status = 401,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The signature is missing, wrong or stale. Told before the body is read where the headers say so."
-        ),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such source."),
-        (
-            status = 408,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The body did not arrive within 10 s."
-        ),
-        (
-            status = 413,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "Over 1 MiB, as it comes or inflated."
-        ),
-        (
-            status = 415,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "Authentic and not JSON, or compressed with something else than gzip."
-        ),
-        (
-            status = 500,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "It could not be recorded; the service's log says why."
-        ),
-        (
-            status = 503,
-            body = Problem,
-            content_type = "application/problem+json",
-            description = "The queue is full, too many bytes are under way, the store is away, or this process lacks a master \
-                           key; see `Retry-After`."
-        )
+        (status = 400, description = "The body ended early, or there is not one `Host` header."),
+        (status = 401, description = "The signature is missing, wrong or stale. Told before the body is read where the headers say so."),
+        (status = 404, description = "No such source."),
+        (status = 408, description = "The body did not arrive within 10 s."),
+        (status = 413, description = "Over 1 MiB, as it comes or inflated."),
+        (status = 415, description = "Authentic and not JSON, or compressed with something else than gzip."),
+        (status = 500, description = "It could not be recorded; the service's log says why."),
+        (status = 503, description = "The queue is full, too many bytes are under way, the store is away, or this process lacks a master \
+                           key; see `Retry-After`.")
     )
 )]
 async fn receive(
@@ -264,22 +216,16 @@ fn refusal(source: &str, error: IngestError) -> Problem {
             count("unavailable");
             match error {
                 RecordError::QueueFull | RecordError::Contended => {
-                    let detail = "too many webhooks are waiting; send it again later";
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
+                    Problem::unavailable("too many webhooks are waiting; send it again later").retry_after(1)
                 }
-                RecordError::Closed => {
-                    let detail = "the service is shutting down; send it again later";
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
-                }
+                RecordError::Closed => Problem::unavailable("the service is shutting down; send it again later"),
                 RecordError::Store(error) if error.is_transient() => {
-                    let detail = "the store is not available; send it again later";
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
+                    Problem::unavailable("the store is not available; send it again later")
                 }
-                error if error.lacks_key() => {
-                    // the log has it, once
-                    let detail = "a master key is missing in this process, as /readyz tells; send it again later";
-                    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
-                }
+                // the log has it, once
+                error if error.lacks_key() => Problem::unavailable(
+                    "a master key is missing in this process, as /readyz tells; send it again later",
+                ),
                 error => {
                     tracing::error!(source, %error, "a webhook could not be recorded");
                     let detail =

@@ -1,4 +1,4 @@
-//! The known keys, and how a wrong one is explained.
+//! What a setting is, which there are, and how a wrong key is explained.
 
 use super::error::{Origin, SettingProblem};
 use store::nearest::nearest;
@@ -9,131 +9,203 @@ pub(super) const ENV_PREFIX: &str = "WARMLEDGER_";
 /// The table of further senders.
 pub(super) const SOURCES: &str = "sources";
 
-/// What a value must be written as in a settings file.
+/// What a value is, and so how it is written and shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Text in quotes.
     Text,
+    /// A whole number.
     Number,
+    /// `true` or `false`.
     Flag,
+    /// A secret text.
+    Secret,
+    /// Secret texts, separated by commas.
+    Secrets,
+    /// A URL that may hold a password.
+    Url,
 }
 
-/// The keys at the top level.
-pub(super) const KEYS: [(&str, Kind); 44] = [
-    ("database_url", Kind::Text),
-    ("database_url_file", Kind::Text),
-    ("listen", Kind::Text),
-    ("data_dir", Kind::Text),
-    ("webhook_key", Kind::Text),
-    ("webhook_key_file", Kind::Text),
-    ("signature", Kind::Text),
-    ("master_key_file", Kind::Text),
-    ("master_key", Kind::Text),
-    ("transit_url", Kind::Text),
-    ("transit_key", Kind::Text),
-    ("transit_mount", Kind::Text),
-    ("transit_token", Kind::Text),
-    ("transit_token_file", Kind::Text),
-    ("ledger_signing_key", Kind::Text),
-    ("ledger_signing_key_file", Kind::Text),
-    ("transit_root_certificate", Kind::Text),
-    ("transit_client_certificate", Kind::Text),
-    ("transit_client_key", Kind::Text),
-    ("erasure_journal", Kind::Text),
-    ("admin_token", Kind::Text),
-    ("admin_token_file", Kind::Text),
-    ("nats_url", Kind::Text),
-    ("nats_url_file", Kind::Text),
-    ("nats_root_certificate", Kind::Text),
-    ("nats_client_certificate", Kind::Text),
-    ("nats_client_key", Kind::Text),
-    ("log", Kind::Text),
-    ("log_format", Kind::Text),
-    ("queue_capacity", Kind::Number),
-    ("max_connections", Kind::Number),
-    ("body_budget_bytes", Kind::Number),
-    ("streams_per_token", Kind::Number),
-    ("lag_limit_seconds", Kind::Number),
-    ("ready_with_parked", Kind::Flag),
-    ("heartbeat_seconds", Kind::Number),
-    ("trusted_proxies", Kind::Text),
-    ("reveal_over_loopback", Kind::Flag),
-    ("reveals_per_minute", Kind::Number),
-    ("events_per_minute", Kind::Number),
-    ("calls_per_token", Kind::Number),
-    ("consumers_per_token", Kind::Number),
-    ("moments_per_minute", Kind::Number),
-    ("checkpoint_origin", Kind::Text),
-];
+impl Kind {
+    /// Whether a value may have to be kept secret.
+    pub(super) fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::Secrets | Self::Url)
+    }
+}
+
+/// What counts where nothing is set.
+pub(super) enum Unset {
+    /// This value.
+    Value(&'static str),
+    /// A file in the data directory, behind what a URL has in front of a path.
+    InDataDir(&'static str, &'static str),
+    /// A file in the data directory that is made at the first start, and an example.
+    Generated(&'static str, &'static str),
+    /// Nothing, and an example.
+    Nothing(&'static str),
+}
+
+/// One setting.
+pub(super) struct Setting {
+    /// Its key in a file.
+    pub(super) key: &'static str,
+    /// What its value is.
+    pub(super) kind: Kind,
+    /// What counts where it is not set.
+    pub(super) unset: Unset,
+    /// The setting without which this one means nothing.
+    pub(super) of: Option<&'static str>,
+    /// What it does, line by line.
+    pub(super) doc: &'static [&'static str],
+}
 
 /// The keys of one `[sources.NAME]` table.
-pub(super) const SOURCE_KEYS: [(&str, Kind); 3] = [
-    ("webhook_key", Kind::Text),
+const SOURCE_KEYS: [(&str, Kind); 3] = [
+    ("webhook_key", Kind::Secrets),
     ("webhook_key_file", Kind::Text),
     ("signature", Kind::Text),
 ];
 
-/// The secrets that may stand in a file which `KEY_file` names, beside those of the master key, whose files are looked at again.
-pub(super) const SECRETS: [&str; 5] = [
-    "database_url",
-    "webhook_key",
-    "ledger_signing_key",
-    "admin_token",
-    "nats_url",
-];
+impl Setting {
+    /// What stands for it in the example: its default, or a value such as it may have.
+    fn example(&self) -> String {
+        let value = match self.unset {
+            Unset::Value(value) | Unset::Generated(_, value) | Unset::Nothing(value) => value.to_owned(),
+            Unset::InDataDir(prefix, file) => format!("{prefix}./warmledger-data/{file}"),
+        };
+        match self.kind {
+            Kind::Number | Kind::Flag => value,
+            _ => format!("{value:?}"),
+        }
+    }
+}
 
 /// The key that names the file of a secret.
 pub(super) fn file_key(key: &str) -> String {
     format!("{key}_file")
 }
 
-/// How the value at this path is written.
-///
-/// # Errors
-/// A [`SettingProblem`] that suggests the nearest known key, or lists them, when nothing has this path.
-pub(super) fn kind_of(path: &[String], origin: &Origin) -> Result<Kind, SettingProblem> {
-    let find = |keys: &[(&str, Kind)], name: &str| keys.iter().find(|(key, _)| *key == name).map(|(_, kind)| *kind);
-    let known = match path {
-        [key] => find(&KEYS, key),
-        [table, _, key] if table == SOURCES => find(&SOURCE_KEYS, key),
-        _ => None,
-    };
-    known.ok_or_else(|| SettingProblem {
-        key: path.join("."),
-        origin: origin.clone(),
-        problem: unknown(path, origin),
-    })
-}
-
-fn unknown(path: &[String], origin: &Origin) -> String {
-    let names = |keys: &[(&'static str, Kind)]| keys.iter().map(|(key, _)| *key).collect::<Vec<_>>();
-    let (parent, wrong, known) = match path {
-        [table] if table == SOURCES => return "must be tables: [sources.NAME]".to_owned(),
-        [table, _] if table == SOURCES => {
-            return "must be a table with the keys webhook_key and signature".to_owned();
-        }
-        [table, _, .., key] if table == SOURCES => (&path[..path.len() - 1], key.as_str(), names(&SOURCE_KEYS)),
-        [key, _, ..] if KEYS.iter().any(|(known, _)| known == key) => return format!("`{key}` has no keys below it"),
-        [first, ..] => (&path[..0], first.as_str(), [names(&KEYS), vec![SOURCES]].concat()),
-        [] => (path, "", names(&KEYS)),
-    };
-    let spell = |key: &str| {
-        let full = [parent.join("."), key.to_owned()].join(".");
-        let full = full.trim_start_matches('.');
-        match origin {
-            Origin::Environment(_) => variable(full),
-            _ => full.to_owned(),
-        }
-    };
-    match nearest(wrong, &known) {
-        Some(key) => format!("is unknown; did you mean `{}`?", spell(key)),
-        None => format!(
-            "is unknown; known are {}",
-            known.into_iter().map(spell).collect::<Vec<_>>().join(", ")
-        ),
-    }
-}
-
 /// The environment variable of a key's path.
-pub(super) fn variable(path: &str) -> String {
+fn variable(path: &str) -> String {
     format!("{ENV_PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+/// All settings at the top level, in the order in which they are shown.
+#[derive(Clone, Copy)]
+pub(super) struct Table(pub(super) &'static [Setting]);
+
+impl Table {
+    /// All of them.
+    pub(super) fn iter(self) -> impl Iterator<Item = &'static Setting> {
+        self.0.iter()
+    }
+
+    /// Those that mean nothing without this one.
+    pub(super) fn parts_of(self, key: &'static str) -> impl Iterator<Item = &'static Setting> {
+        self.iter().filter(move |setting| setting.of == Some(key))
+    }
+
+    /// What counts where one is not set.
+    pub(super) fn unset(self, key: &str) -> Option<&'static Unset> {
+        let declared = self.iter().find(|setting| setting.key == key);
+        declared.map(|setting| &setting.unset)
+    }
+
+    /// The key that names the file which a secret stands in. Those of the master key are settings of their own: their files are
+    /// looked at again and again.
+    pub(super) fn file_key(self, setting: &Setting) -> Option<String> {
+        let key = file_key(setting.key);
+        (setting.kind.is_secret() && self.iter().all(|other| other.key != key)).then_some(key)
+    }
+
+    /// All keys.
+    fn keys(self) -> impl Iterator<Item = (String, Kind)> {
+        self.iter().flat_map(move |setting| {
+            let file = self.file_key(setting).map(|key| (key, Kind::Text));
+            [(setting.key.to_owned(), setting.kind)].into_iter().chain(file)
+        })
+    }
+
+    /// How the value at this path is written.
+    ///
+    /// # Errors
+    /// A [`SettingProblem`] that suggests the nearest known key, or lists them, when nothing has this path.
+    pub(super) fn kind_of(self, path: &[String], origin: &Origin) -> Result<Kind, SettingProblem> {
+        let known = match path {
+            [key] => self.keys().find(|(known, _)| known == key).map(|(_, kind)| kind),
+            [table, _, key] if table == SOURCES => SOURCE_KEYS.iter().find(|known| known.0 == key).map(|known| known.1),
+            _ => None,
+        };
+        known.ok_or_else(|| SettingProblem {
+            key: path.join("."),
+            origin: origin.clone(),
+            problem: self.unknown(path, origin),
+        })
+    }
+
+    fn unknown(self, path: &[String], origin: &Origin) -> String {
+        let own = || self.keys().map(|(key, _)| key).collect::<Vec<_>>();
+        let (parent, wrong, known) = match path {
+            [table] if table == SOURCES => return "must be tables: [sources.NAME]".to_owned(),
+            [table, _] if table == SOURCES => {
+                return "must be a table with the keys webhook_key and signature".to_owned();
+            }
+            [table, _, .., key] if table == SOURCES => {
+                let known = SOURCE_KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
+                (&path[..path.len() - 1], key.as_str(), known)
+            }
+            [key, _, ..] if own().contains(key) => return format!("`{key}` has no keys below it"),
+            [first, ..] => (&path[..0], first.as_str(), [own(), vec![SOURCES.to_owned()]].concat()),
+            [] => (path, "", own()),
+        };
+        let spell = |key: &str| {
+            let full = [parent.join("."), key.to_owned()].join(".");
+            let full = full.trim_start_matches('.');
+            match origin {
+                Origin::Environment(_) => variable(full),
+                _ => full.to_owned(),
+            }
+        };
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        match nearest(wrong, &known) {
+            Some(key) => format!("is unknown; did you mean `{}`?", spell(key)),
+            None => format!(
+                "is unknown; known are {}",
+                known.into_iter().map(spell).collect::<Vec<_>>().join(", ")
+            ),
+        }
+    }
+
+    /// The text of `warmledger.example.toml`: every setting, as a comment, so that a copy of it changes nothing.
+    pub(super) fn example(self) -> String {
+        let mut text = "\
+# Every setting of warmledger with its default. Copy this file to `warmledger.toml` in the working directory, or name
+# another with --config FILE, and uncomment what you change. `warmledger config --example` prints it.
+#
+# Environment variables override this file: WARMLEDGER_ + the key, with `__` between levels, e.g. WARMLEDGER_LISTEN or
+# WARMLEDGER_SOURCES__SANDBOX__WEBHOOK_KEY. Flags override both. `warmledger config` prints what is in effect, and why.
+# A file that holds a secret is readable by nobody but its owner and the groups of this process: mode 0600, or 0440 where an
+# orchestrator mounts it.
+#
+# Each secret can stand in a file of its own: KEY_file names it, e.g. WARMLEDGER_ADMIN_TOKEN_FILE. Of KEY and KEY_file the one
+# that is set in the higher layer wins. These files are read at the start; master_key_file and transit_token_file again and again.
+"
+        .to_owned();
+        for setting in self.iter() {
+            if !setting.doc.is_empty() {
+                text.push('\n');
+            }
+            text.extend(setting.doc.iter().map(|line| format!("#{line}\n")));
+            text += &format!("# {} = {}\n", setting.key, setting.example());
+            if let Some(key) = self.file_key(setting) {
+                text += &format!("# {key} = \"/run/secrets/{}\"\n", setting.key.replace('_', "-"));
+            }
+        }
+        text + "
+# Another sender, received at /webhooks/NAME, with keys of its own. The signature defaults to the one above.
+# [sources.sandbox]
+# webhook_key = \"the sandbox's API key\"  # or webhook_key_file
+# signature = \"timestamp.body\"
+"
+    }
 }

@@ -4,12 +4,10 @@ use std::path::PathBuf;
 
 use reqwest::Url;
 
-use super::reader::EntryReader;
+use super::read::EntryReader;
 use super::values;
 use sealing::KeyMaterial;
 use vault::{TransitSettings, TransitToken};
-
-const DEFAULT_MOUNT: &str = "transit";
 
 /// The settings of the master key. Holds secrets: no `Debug`.
 #[derive(Clone)]
@@ -22,32 +20,21 @@ pub enum MasterKeySettings {
     Transit(PathBuf, Box<TransitSettings>),
 }
 
-/// The keys that say how a transit engine is reached.
-const TRANSIT: [&str; 8] = [
-    "transit_url",
-    "transit_key",
-    "transit_mount",
-    "transit_token",
-    "transit_token_file",
-    "transit_root_certificate",
-    "transit_client_certificate",
-    "transit_client_key",
-];
-
 /// Reads all of them. What contradicts itself is a problem that names both keys.
-pub(super) fn read(reader: &mut EntryReader, default_file: PathBuf) -> MasterKeySettings {
-    let file = reader
-        .get("master_key_file", values::parse_path)
-        .unwrap_or(default_file);
+pub(super) fn read(reader: &mut EntryReader) -> MasterKeySettings {
+    let file = reader.within("master_key_file", values::parse_path, PathBuf::from);
+    // there is a problem already where none can be read
+    let file = file.unwrap_or_default();
     let given = reader.get("master_key", parse_keys);
     let url = reader.get("transit_url", parse_url);
     let key = reader.get("transit_key", parse_name);
-    let mount = reader.get("transit_mount", parse_mount);
+    let mount = reader.or("transit_mount", parse_mount);
     let token = reader.get("transit_token", values::parse_token);
     let token_file = reader.get("transit_token_file", values::parse_path);
     let certificates = reader.certificates("transit");
     if reader.is_set("master_key") {
-        for other in ["master_key_file"].into_iter().chain(TRANSIT) {
+        let others = ["master_key_file", "transit_url"].into_iter();
+        for other in others.chain(reader.table.parts_of("transit_url").map(|part| part.key)) {
             reader.refuse(
                 other,
                 "cannot be set beside master_key: the master key comes from one place",
@@ -55,10 +42,8 @@ pub(super) fn read(reader: &mut EntryReader, default_file: PathBuf) -> MasterKey
         }
         return MasterKeySettings::Given(given.unwrap_or_default());
     }
+    reader.refuse_parts_without("transit_url");
     if !reader.is_set("transit_url") {
-        for other in TRANSIT {
-            reader.refuse(other, "means nothing without transit_url");
-        }
         return MasterKeySettings::File(file);
     }
     if reader.is_set("transit_token") {
@@ -70,19 +55,16 @@ pub(super) fn read(reader: &mut EntryReader, default_file: PathBuf) -> MasterKey
         reader.refuse("transit_url", "needs transit_key, the name of the key");
     }
     let token = token.map(TransitToken::Given).or(token_file.map(TransitToken::File));
-    match (url, key, token) {
-        (Some(url), Some(key), Some(token)) => {
-            let mount = mount.unwrap_or_else(|| DEFAULT_MOUNT.to_owned());
-            MasterKeySettings::Transit(
-                file,
-                Box::new(TransitSettings {
-                    url,
-                    mount,
-                    key,
-                    token,
-                    certificates,
-                }),
-            )
+    match (url, key, mount, token) {
+        (Some(url), Some(key), Some(mount), Some(token)) => {
+            let transit = TransitSettings {
+                url,
+                mount,
+                key,
+                token,
+                certificates,
+            };
+            MasterKeySettings::Transit(file, Box::new(transit))
         }
         // there is a problem already, so this is not used
         _ => MasterKeySettings::File(file),
@@ -141,7 +123,7 @@ fn parse_mount(text: &str) -> Result<String, String> {
     let named = trimmed.split('/').map(parse_name).collect::<Result<Vec<_>, _>>();
     named
         .map(|names| names.join("/"))
-        .map_err(|_| format!("{text:?} is not the path of an engine, such as {DEFAULT_MOUNT}"))
+        .map_err(|_| format!("{text:?} is not the path of an engine, such as transit"))
 }
 
 #[cfg(test)]

@@ -1,39 +1,165 @@
-//! From merged entries to typed settings. Every problem is collected, so that one start shows them all.
+//! From merged entries to typed settings: each value by its type, and every problem with its key and where it was set.
 
-use std::{
-    collections::BTreeMap,
-    num::{NonZeroU32, NonZeroUsize},
-    path::PathBuf,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use aggregates::Source;
+use tls::Certificates;
 
+use super::error::{Origin, SettingProblem};
+use super::keys::{SOURCES, Table, Unset, file_key};
+use super::layers::{Entries, Entry};
+use super::{NatsUrl, SourceSettings, secret_files, values};
 use ledger::ingest::signature::Scheme;
-
-use super::{
-    DatabaseUrl, NatsUrl, Settings, SettingsError, SourceSettings,
-    error::{Origin, SettingProblem},
-    keys::SOURCES,
-    layers::Entries,
-    master,
-    reader::EntryReader,
-    secret_files, values,
-};
 
 /// The source whose keys are those at the top level.
 const MAIN_SOURCE: &str = "coldmailreseller";
 
+/// Merged entries that are read one by one, and the problems that were found.
+pub(super) struct EntryReader {
+    pub(super) values: BTreeMap<String, Entry>,
+    /// The files that secrets were read from, by their keys.
+    pub(super) files: BTreeMap<String, PathBuf>,
+    pub(super) problems: Vec<SettingProblem>,
+    /// All settings that there are.
+    pub(super) table: Table,
+    sources: BTreeSet<String>,
+}
+
 impl EntryReader {
+    /// Reads the files that secrets stand in.
+    pub(super) fn new(mut entries: Entries, table: Table) -> Self {
+        let files = secret_files::read(&mut entries, table);
+        Self {
+            values: entries.values,
+            files,
+            problems: entries.problems,
+            table,
+            sources: entries.sources,
+        }
+    }
+
+    /// Whether a key is set, be it good or not.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.values.contains_key(key)
+    }
+
+    /// The value of a key, if it is set and good.
+    pub(super) fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let entry = self.values.get(key)?;
+        match parse(entry.text.expose()) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                let origin = entry.origin.clone();
+                let key = match self.files.contains_key(key) {
+                    true => file_key(key),
+                    false => key.to_owned(),
+                };
+                self.problems.push(SettingProblem { key, origin, problem });
+                None
+            }
+        }
+    }
+
+    /// The value of a key, or its default; none if it is not good.
+    pub(super) fn or<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match self.table.unset(key) {
+            Some(Unset::Value(default)) if !self.is_set(key) => parse(default).ok(),
+            _ => self.get(key, parse),
+        }
+    }
+
+    /// The value of a key, or its default in the data directory; none if it is not good.
+    pub(super) fn within<T>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+        make: impl FnOnce(PathBuf) -> T,
+    ) -> Option<T> {
+        match self.table.unset(key) {
+            Some(Unset::InDataDir(_, file)) if !self.is_set(key) => {
+                let dir = self.values.get("data_dir").map(|entry| entry.text.expose().into());
+                // one that is not good is a problem already
+                let dir = dir.or_else(|| self.or("data_dir", values::parse_path));
+                dir.map(|dir: PathBuf| make(dir.join(file)))
+            }
+            _ => self.get(key, parse),
+        }
+    }
+
+    /// Adds a problem of a key, if it is set.
+    pub(super) fn refuse(&mut self, key: &str, problem: &str) {
+        if let Some(entry) = self.values.get(key) {
+            self.problems.push(SettingProblem {
+                key: key.to_owned(),
+                origin: entry.origin.clone(),
+                problem: problem.to_owned(),
+            });
+        }
+    }
+
+    /// Refuses what means nothing without a setting, unless that is set.
+    pub(super) fn refuse_parts_without(&mut self, key: &'static str) {
+        if !self.is_set(key) {
+            for part in self.table.parts_of(key) {
+                self.refuse(part.key, &format!("means nothing without {key}"));
+            }
+        }
+    }
+
+    /// The settings `NAME_root_certificate`, `NAME_client_certificate` and `NAME_client_key`.
+    pub(super) fn certificates(&mut self, name: &str) -> Certificates {
+        let [root, certificate, key] =
+            ["root_certificate", "client_certificate", "client_key"].map(|key| format!("{name}_{key}"));
+        for (one, other) in [(&certificate, &key), (&key, &certificate)] {
+            if !self.is_set(other) {
+                self.refuse(one, &format!("needs {other} too"));
+            }
+        }
+        let client = self
+            .get(&certificate, values::parse_path)
+            .zip(self.get(&key, values::parse_path));
+        Certificates {
+            root: self.get(&root, values::parse_path),
+            client,
+        }
+    }
+
+    /// The NATS server, with the certificates that belong to it.
+    pub(super) fn nats(&mut self) -> Option<NatsUrl> {
+        let certificates = self.certificates("nats");
+        self.refuse_parts_without("nats_url");
+        let url = self.get("nats_url", NatsUrl::parse)?;
+        if url.address.starts_with("nats://") {
+            for part in self.table.parts_of("nats_url") {
+                self.refuse(part.key, "means nothing with nats://; write tls:// in nats_url");
+            }
+        }
+        Some(NatsUrl { certificates, ..url })
+    }
+
+    /// The further senders; their signatures cover what the main source's do, unless they say otherwise.
+    pub(super) fn sources(&mut self, file: &Origin) -> BTreeMap<Source, SourceSettings> {
+        // one that is not good is a problem already
+        let signature = self.values.get("signature");
+        let signature = signature
+            .and_then(|entry| entry.text.expose().parse().ok())
+            .unwrap_or_default();
+        let names = std::mem::take(&mut self.sources);
+        names
+            .iter()
+            .filter_map(|name| self.source(name, file, signature))
+            .collect()
+    }
+
     fn source(&mut self, name: &str, file: &Origin, fallback: Scheme) -> Option<(Source, SourceSettings)> {
         let table = format!("{SOURCES}.{name}");
         let prefix = format!("{table}.");
         let set_by = self.values.iter().find(|(key, _)| key.starts_with(&prefix));
         let origin = set_by.map_or_else(|| file.clone(), |(_, entry)| entry.origin.clone());
-        let webhook_key = self.get(&format!("{table}.webhook_key"), values::parse_keys);
-        let signature = self
-            .get(&format!("{table}.signature"), values::scheme)
-            .unwrap_or(fallback);
+        let key = format!("{table}.webhook_key");
+        let webhook_key = self.get(&key, values::parse_keys);
+        let signature = self.get(&format!("{table}.signature"), values::scheme);
         let mut refuse = |key: String, problem: &str| {
             self.problems.push(SettingProblem {
                 key,
@@ -52,173 +178,23 @@ impl EntryReader {
         let source = Source::parse(name).ok().filter(|_| name.chars().all(plain));
         if source.is_none() {
             refuse(
-                table.clone(),
+                table,
                 "is not a source's name; allowed are a-z, 0-9, - and _, at most 128 of them",
             );
         }
         // one whose file cannot be read has a problem already
-        let has_key = self.values.contains_key(&format!("{table}.webhook_key"));
-        if !has_key
-            && !self
-                .problems
-                .iter()
-                .any(|known| known.key == format!("{table}.webhook_key_file"))
-        {
+        let file = file_key(&key);
+        if !self.is_set(&key) && self.problems.iter().all(|known| known.key != file) {
             self.problems.push(SettingProblem {
-                key: format!("{table}.webhook_key"),
+                key,
                 origin,
                 problem: "is missing; a source needs a key of its own".to_owned(),
             });
         }
-        Some((
-            source?,
-            SourceSettings {
-                webhook_key: webhook_key?,
-                signature,
-            },
-        ))
+        let settings = SourceSettings {
+            webhook_key: webhook_key?,
+            signature: signature.unwrap_or(fallback),
+        };
+        Some((source?, settings))
     }
-}
-
-/// Reads the settings; `file` is where a `[sources.NAME]` table without keys must come from.
-pub(super) fn read(entries: Entries, file: Origin) -> Result<Settings, SettingsError> {
-    let Entries {
-        values: mut set,
-        sources: names,
-        mut problems,
-    } = entries;
-    let files = secret_files::read(&mut set, &names, &mut problems);
-    let mut reader = EntryReader {
-        values: set,
-        files,
-        problems,
-    };
-    let data_dir = reader
-        .get("data_dir", values::parse_path)
-        .unwrap_or_else(|| PathBuf::from(super::DEFAULT_DATA_DIR));
-    let database_url = reader
-        .get("database_url", DatabaseUrl::parse)
-        .unwrap_or_else(|| DatabaseUrl::Sqlite(data_dir.join("warmledger.db")));
-    let master_key = master::read(&mut reader, data_dir.join("master.key"));
-    let signature = reader.get("signature", values::scheme).unwrap_or_default();
-    let mut sources = BTreeMap::new();
-    for name in &names {
-        sources.extend(reader.source(name, &file, signature));
-    }
-    let settings = Settings {
-        database_url,
-        master_key,
-        erasure_journal: reader
-            .get("erasure_journal", values::parse_path)
-            .unwrap_or_else(|| data_dir.join(super::ERASURE_JOURNAL)),
-        signature,
-        sources,
-        listen: reader
-            .get("listen", values::parse_address)
-            .unwrap_or(super::DEFAULT_LISTEN),
-        webhook_key: reader.get("webhook_key", values::parse_keys),
-        ledger_signing_key: reader.get("ledger_signing_key", values::parse_seeds),
-        admin_token: reader.get("admin_token", values::parse_token),
-        nats_url: nats(&mut reader),
-        log: reader
-            .get("log", values::parse_filter)
-            .unwrap_or_else(|| super::DEFAULT_LOG.to_owned()),
-        log_format: reader.get("log_format", str::parse).unwrap_or_default(),
-        queue_capacity: reader
-            .get("queue_capacity", |text| count(text, 1, 1_000_000))
-            .unwrap_or(super::DEFAULT_QUEUE_CAPACITY),
-        max_connections: reader
-            .get("max_connections", |text| count(text, 16, 1_000_000))
-            .unwrap_or(super::DEFAULT_MAX_CONNECTIONS),
-        // two bodies of 1 MiB at least
-        body_budget_bytes: reader
-            .get("body_budget_bytes", |text| count(text, 2 << 20, 1 << 40))
-            .unwrap_or(super::DEFAULT_BODY_BUDGET),
-        streams_per_token: reader
-            .get("streams_per_token", limit)
-            .unwrap_or(super::DEFAULT_STREAMS_PER_TOKEN),
-        lag_limit: reader
-            .get("lag_limit_seconds", |text| {
-                values::parse_number(text, 1, 86_400).map(Duration::from_secs)
-            })
-            .unwrap_or(super::DEFAULT_LAG_LIMIT),
-        ready_with_parked: reader
-            .get("ready_with_parked", values::parse_flag)
-            .unwrap_or(super::DEFAULT_READY_WITH_PARKED),
-        heartbeat: reader
-            .get("heartbeat_seconds", |text| {
-                values::parse_number(text, 1, 300).map(Duration::from_secs)
-            })
-            .unwrap_or(super::DEFAULT_HEARTBEAT),
-        trusted_proxies: reader
-            .get("trusted_proxies", values::parse_networks)
-            .unwrap_or_default(),
-        reveal_over_loopback: reader
-            .get("reveal_over_loopback", values::parse_flag)
-            .unwrap_or_default(),
-        reveals_per_minute: reader
-            .get("reveals_per_minute", limit)
-            .unwrap_or(super::DEFAULT_REVEALS_PER_MINUTE),
-        events_per_minute: reader
-            .get("events_per_minute", limit)
-            .unwrap_or(super::DEFAULT_EVENTS_PER_MINUTE),
-        calls_per_token: reader
-            .get("calls_per_token", limit)
-            .unwrap_or(super::DEFAULT_CALLS_PER_TOKEN),
-        consumers_per_token: reader
-            .get("consumers_per_token", limit)
-            .unwrap_or(super::DEFAULT_CONSUMERS_PER_TOKEN),
-        moments_per_minute: reader
-            .get("moments_per_minute", limit)
-            .unwrap_or(super::DEFAULT_MOMENTS_PER_MINUTE),
-        checkpoint_origin: reader.get("checkpoint_origin", values::parse_origin),
-        data_dir,
-        origins: reader
-            .values
-            .into_iter()
-            .map(|(key, entry)| (key, entry.origin))
-            .collect(),
-        secret_files: reader.files,
-    };
-    if reader.problems.is_empty() {
-        Ok(settings)
-    } else {
-        Err(SettingsError::Invalid(reader.problems))
-    }
-}
-
-fn nats(reader: &mut EntryReader) -> Option<NatsUrl> {
-    let certificates = reader.certificates("nats");
-    if !reader.is_set("nats_url") {
-        for key in ["root_certificate", "client_certificate", "client_key"] {
-            reader.refuse(&format!("nats_{key}"), "means nothing without nats_url");
-        }
-    }
-    let url = reader.get("nats_url", NatsUrl::parse)?;
-    if url.address.starts_with("nats://") {
-        for key in ["root_certificate", "client_certificate", "client_key"] {
-            reader.refuse(
-                &format!("nats_{key}"),
-                "means nothing with nats://; write tls:// in nats_url",
-            );
-        }
-    }
-    Some(NatsUrl { certificates, ..url })
-}
-
-/// A limit for each token.
-fn limit(text: &str) -> Result<NonZeroU32, String> {
-    let number = values::parse_number(text, 1, 100_000)?;
-    u32::try_from(number)
-        .ok()
-        .and_then(NonZeroU32::new)
-        .ok_or_else(|| format!("{text:?} is not allowed"))
-}
-
-fn count(text: &str, least: u64, most: u64) -> Result<NonZeroUsize, String> {
-    let number = values::parse_number(text, least, most)?;
-    usize::try_from(number)
-        .ok()
-        .and_then(NonZeroUsize::new)
-        .ok_or_else(|| format!("{text:?} is not allowed"))
 }

@@ -1,24 +1,25 @@
 //! Secrets that stand in files of their own, as an orchestrator mounts them: `KEY_file` names the file that holds what `KEY` would
 //! be. Both are one setting: the higher layer wins, and both in one layer contradict each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 
 use super::error::{Origin, SettingProblem};
-use super::keys::{SECRETS, SOURCES, file_key};
-use super::layers::Entry;
+use super::keys::{SOURCES, Table, file_key};
+use super::layers::{Entries, Entry};
 use super::values;
-use secret::data_dir;
+use secret::{Secret, data_dir};
 
 /// Puts the text of each named file in the place of its setting. Returns which file each came from.
-pub(super) fn read(
-    values: &mut BTreeMap<String, Entry>,
-    sources: &BTreeSet<String>,
-    problems: &mut Vec<SettingProblem>,
-) -> BTreeMap<String, PathBuf> {
-    let own = SECRETS.iter().map(|key| (*key).to_owned());
-    let of_sources = sources.iter().map(|name| format!("{SOURCES}.{name}.webhook_key"));
+pub(super) fn read(entries: &mut Entries, table: Table) -> BTreeMap<String, PathBuf> {
+    let values = &mut entries.values;
+    let own = table.iter().filter(|setting| table.file_key(setting).is_some());
+    let own = own.map(|setting| setting.key.to_owned());
+    let of_sources = entries
+        .sources
+        .iter()
+        .map(|name| format!("{SOURCES}.{name}.webhook_key"));
     let mut files = BTreeMap::new();
     for key in own.chain(of_sources) {
         let named_by = file_key(&key);
@@ -29,7 +30,7 @@ pub(super) fn read(
         let read = match set.map(|set| set.cmp(&rank(&origin))) {
             Some(std::cmp::Ordering::Greater) => continue,
             Some(std::cmp::Ordering::Equal) => Err(format!("cannot be set beside {key}")),
-            Some(std::cmp::Ordering::Less) | None => of_file(&text),
+            Some(std::cmp::Ordering::Less) | None => of_file(text.expose()),
         };
         match read {
             Ok((path, text)) => {
@@ -39,7 +40,7 @@ pub(super) fn read(
             Err(problem) => {
                 // what a lower layer says is not meant either
                 values.remove(&key);
-                problems.push(SettingProblem {
+                entries.problems.push(SettingProblem {
                     key: named_by,
                     origin,
                     problem,
@@ -50,10 +51,10 @@ pub(super) fn read(
     files
 }
 
-fn of_file(path: &str) -> Result<(PathBuf, String), String> {
+fn of_file(path: &str) -> Result<(PathBuf, Secret<String>), String> {
     let path = values::parse_path(path)?;
     match data_dir::read_secret_file(&path) {
-        Ok(text) => Ok((path, text.to_string())),
+        Ok(text) => Ok((path, Secret::new(text.to_string()))),
         Err(error) => {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             Err(format!("{error}{cause}"))

@@ -1,9 +1,9 @@
 //! The types of single settings and how each is read from text.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    str::FromStr,
-};
+use std::net::{IpAddr, SocketAddr};
+use std::num::{NonZeroU32, NonZeroU64};
+use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
@@ -123,13 +123,25 @@ pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
         .collect()
 }
 
-pub(super) fn parse_number(text: &str, least: u64, most: u64) -> Result<u64, String> {
-    match text.trim().parse() {
-        Ok(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(format!(
-            "{text:?} is not allowed; allowed is a whole number from {least} to {most}"
-        )),
+/// A whole number in a range above 0.
+pub(super) fn number<T: TryFrom<NonZeroU64>>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> {
+    move |text: &str| {
+        let number = text.trim().parse::<NonZeroU64>().ok();
+        let number = number.filter(|number| (least..=most).contains(&number.get()));
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| format!("{text:?} is not allowed; allowed is a whole number from {least} to {most}"))
     }
+}
+
+/// So many seconds, one at least.
+pub(super) fn seconds(most: u64) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text: &str| number(1, most)(text).map(Duration::from_secs)
+}
+
+/// A limit for each token.
+pub(super) fn limit(text: &str) -> Result<NonZeroU32, String> {
+    number(1, 100_000)(text)
 }
 
 pub(super) fn parse_flag(text: &str) -> Result<bool, String> {

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use aggregates::Position;
+use jiff::Timestamp;
 use projections::AnyProjection;
-use store::{Generation, GenerationState, Store, StoreError, clock};
+use store::{EventQuery, Generation, GenerationState, Store, StoreError, clock};
 
 use super::rates::Rates;
-use super::status::lag_seconds;
+
+/// So many steps back of the log's time are looked at, the newest ones.
+const STEPS: u32 = 100;
 
 /// For how long the oldest event has waited that is not in every view yet. A view that stands still, since it cannot be folded or
 /// its rows are those of another version, does not count: to wait for it would help nobody.
@@ -40,4 +44,37 @@ pub(super) fn next_look(lag: Duration) -> Instant {
     const OFTEN: Duration = Duration::from_millis(200);
     const SELDOM: Duration = Duration::from_secs(1);
     Instant::now() + if lag > OFTEN { OFTEN } else { SELDOM }
+}
+
+/// For how long the oldest event after a position has waited, in seconds.
+///
+/// # Errors
+/// [`StoreError`] if the store cannot tell.
+pub async fn lag_seconds(
+    store: &dyn Store,
+    position: Position,
+    head: Position,
+    now: Timestamp,
+) -> Result<f64, StoreError> {
+    if position >= head {
+        return Ok(0.0);
+    }
+    let next = store
+        .events(&EventQuery {
+            after: position,
+            limit: 1,
+            ..EventQuery::default()
+        })
+        .await?;
+    let Some(next) = next.first() else { return Ok(0.0) };
+    let waited = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
+    if !clock::is_ahead(next.recorded_at, now) {
+        return Ok(waited(next.recorded_at));
+    }
+    // recorded by a clock that ran ahead: it has waited at least since that was set right
+    let steps = store.clock_steps(head, STEPS).await?;
+    let set_right = steps
+        .into_iter()
+        .rfind(|step| step.position > next.position && !clock::is_ahead(step.to, now));
+    Ok(set_right.map_or(0.0, |step| waited(step.to)))
 }

@@ -40,11 +40,11 @@ use aggregates::Position;
 pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of, orders_by};
 pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
+pub use lag::lag_seconds;
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
 pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};
 pub use snapshots::Snapshots;
-pub use status::lag_seconds;
 pub use status::{Health, Status, statuses, statuses_with_rates};
 pub use step::Limits;
 

@@ -4,16 +4,13 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use aggregates::Position;
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::LiveRunner;
+use super::lag::lag_seconds;
 use super::rates::Rates;
 use store::clock;
-use store::{EventQuery, Generation, GenerationState, ParkedCount, Store, StoreError};
-
-/// So many steps back of the log's time are looked at, the newest ones.
-const STEPS: u32 = 100;
+use store::{Generation, GenerationState, ParkedCount, Store, StoreError};
 
 /// How a projection is doing.
 #[derive(Clone, Debug, Serialize)]
@@ -192,37 +189,4 @@ fn count_parked(parked: &[ParkedCount], live: Option<&Generation>) -> u64 {
         live.is_some_and(|live| (&live.name, live.generation) == (&count.name, count.generation))
     };
     parked.iter().find(of_live).map_or(0, |count| count.rows)
-}
-
-/// For how long the oldest event after a position has waited, in seconds.
-///
-/// # Errors
-/// [`StoreError`] if the store cannot tell.
-pub async fn lag_seconds(
-    store: &dyn Store,
-    position: Position,
-    head: Position,
-    now: Timestamp,
-) -> Result<f64, StoreError> {
-    if position >= head {
-        return Ok(0.0);
-    }
-    let next = store
-        .events(&EventQuery {
-            after: position,
-            limit: 1,
-            ..EventQuery::default()
-        })
-        .await?;
-    let Some(next) = next.first() else { return Ok(0.0) };
-    let waited = |since: Timestamp| now.duration_since(since).as_secs_f64().max(0.0);
-    if !clock::is_ahead(next.recorded_at, now) {
-        return Ok(waited(next.recorded_at));
-    }
-    // recorded by a clock that ran ahead: it has waited at least since that was set right
-    let steps = store.clock_steps(head, STEPS).await?;
-    let set_right = steps
-        .into_iter()
-        .rfind(|step| step.position > next.position && !clock::is_ahead(step.to, now));
-    Ok(set_right.map_or(0.0, |step| waited(step.to)))
 }

@@ -142,7 +142,7 @@ async fn what_is_not_there_is_a_problem(database: Database) {
         request.bearer_auth(&service.token).send()
     };
     let response = call(Method::POST, "/api/v1/projections/nothing/rebuild").await.unwrap();
-    assert!(problem(response, 404).await.contains("order_domains"));
+    assert!(problem(response, 404).await.contains("mailboxes"));
     let response = call(Method::DELETE, "/api/v1/orders").await.unwrap();
     assert_eq!(response.headers()["allow"], "GET,HEAD");
     problem(response, 405).await;

@@ -261,6 +261,10 @@ async fn differences(
     limit: u32,
 ) -> Result<Option<Vec<Difference>>, StoreError> {
     let mut tx = store.begin_to_read().await?;
+    // before anything is read: the table of a generation that is dropped and made anew in between would be found empty
+    for generation in [live, rebuilt] {
+        tables::hold(&mut tx, &table_name(generation)).await?;
+    }
     let sql = "SELECT count(DISTINCT position) FROM projection_generations WHERE name = $1 AND generation IN ($2, $3)";
     let query = sqlx::query_scalar::<_, i64>(sql).bind(&live.name);
     let query = query.bind(live.generation).bind(rebuilt.generation);

@@ -19,6 +19,11 @@ pub(super) async fn lock(tx: &mut DbConnection, table: &str) -> Result<(), Store
     run(tx, format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await
 }
 
+/// Keeps others from dropping a table until the transaction ends. Takes no snapshot.
+pub(super) async fn hold(tx: &mut DbConnection, table: &str) -> Result<(), StoreError> {
+    run(tx, format!("LOCK TABLE {table} IN ACCESS SHARE MODE")).await
+}
+
 /// Keeps others from appending until the transaction ends.
 pub(super) async fn hold_head(tx: &mut DbConnection) -> Result<(), StoreError> {
     run(tx, "SELECT FROM head FOR UPDATE".to_owned()).await

@@ -13,6 +13,10 @@ pub(super) async fn lock(_: &mut DbConnection, _: &str) -> Result<(), StoreError
     Ok(())
 }
 
+pub(super) async fn hold(_: &mut DbConnection, _: &str) -> Result<(), StoreError> {
+    Ok(())
+}
+
 pub(super) async fn hold_head(_: &mut DbConnection) -> Result<(), StoreError> {
     Ok(())
 }
