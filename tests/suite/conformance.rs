@@ -5,7 +5,7 @@
 //! - `cancelled`: appends that are cancelled on the server
 //! - `processes`: two processes on one database
 //! - `batches`: webhooks of one batch and lost answers
-//! - `lanes`: batches under way at once
+//! - `in_flight`: one batch in flight, the next one on top of it
 //! - `turns`: processes that append at once take turns
 //! - `projections`: rows and checkpoints move together; rebuilds, checks, failures
 //! - `stream_snapshots`: what is kept of long streams
@@ -15,7 +15,7 @@ mod append;
 mod batches;
 mod cancelled;
 mod interleavings;
-mod lanes;
+mod in_flight;
 mod processes;
 pub mod projections;
 mod stream_snapshots;

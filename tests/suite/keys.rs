@@ -203,7 +203,6 @@ async fn a_rotation_that_is_killed_half_way_is_finished_by_the_next_one(database
         recorded_at: head.recorded_at,
         events: &[],
         keys: &keys,
-        behind: false,
     };
     assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     let old = in_use(&*store).await;
@@ -286,7 +285,6 @@ async fn a_key_under_an_old_master_key_does_not_come_in(database: Database) {
     let head = store.head().await.unwrap();
     let batch = Batch {
         tree: &grown(&*store, &[]).await,
-        behind: false,
         expected: head,
         recorded_at: head.recorded_at,
         events: &[],

@@ -49,11 +49,11 @@ async fn two_ledgers_in_schemas_of_one_database_do_not_hold_up_each_other() {
             other.stderr
         );
     }
-    // whoever holds the floor of one ledger holds up nobody in the other
-    let held = in_a.floor(Position(0), 10).await.unwrap().unwrap();
-    let other = timeout(Duration::from_secs(1), in_b.floor(Position(0), 10)).await;
-    other.unwrap().unwrap().unwrap().0.leave().await;
-    held.0.leave().await;
+    // whoever holds the append lock of one ledger holds up nobody in the other
+    let held = in_a.append_lock(Position(0), 10).await.unwrap().unwrap();
+    let other = timeout(Duration::from_secs(1), in_b.append_lock(Position(0), 10)).await;
+    other.unwrap().unwrap().unwrap().0.release().await;
+    held.0.release().await;
     first.stop().await;
     second.stop().await;
 }

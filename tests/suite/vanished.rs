@@ -159,7 +159,7 @@ async fn a_database_that_has_vanished_is_away_within_seconds_for_every_call() {
     let error = store.outline().await.err().unwrap();
     assert!(error.is_transient(), "{error}");
     assert!(store.lease(warmledger::store::Duty::Relay).await.is_err());
-    assert!(store.floor(aggregates::Position(0), 10).await.is_err());
+    assert!(store.append_lock(aggregates::Position(0), 10).await.is_err());
     assert!(begun.elapsed() < Duration::from_secs(25), "{:?}", begun.elapsed());
     // and it is closed in time
     tokio::time::timeout(Duration::from_secs(20), store.close())

@@ -93,7 +93,7 @@ pub async fn record_access_as(
     // a tree that lags behind its log is built before anybody has to wait for that
     tree::caught_up(store).await.map_err(unavailable)?;
     for _ in 0..ATTEMPTS {
-        let floor = store.floor(Position(0), 0).await.map_err(unavailable)?;
+        let lock = store.append_lock(Position(0), 0).await.map_err(unavailable)?;
         let (head, frontier) = tree::caught_up(store).await.map_err(unavailable)?;
         let position = Position(head.position.0 + 1);
         let recorded_at = clock::stamp(clock::now(), head.recorded_at);
@@ -106,10 +106,9 @@ pub async fn record_access_as(
             recorded_at,
             events: &events,
             keys: &[],
-            behind: false,
         };
-        let appended = match floor {
-            Some((floor, _)) => floor.append(&batch).await,
+        let appended = match lock {
+            Some((lock, _)) => lock.append(&batch).await,
             None => store.append(&batch).await,
         };
         match appended.map_err(unavailable)? {

@@ -17,7 +17,7 @@
 //! - `snapshot`: what a stream has come to, so that it need not be read from its beginning
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `tree`: the Merkle tree of a log that was written without one
-//! - `flight`: the batch that is on its way to disk, and the one that gathers meanwhile
+//! - `in_flight`: the batch that is on its way to disk, and the one that gathers meanwhile
 //!
 //! and what is read back, or no longer can be
 //! - `reader`: opening the sealed sections of events
@@ -33,7 +33,7 @@ mod cache;
 pub mod content;
 pub mod erasure;
 pub mod evidence;
-mod flight;
+mod in_flight;
 mod incoming;
 pub mod ingest;
 pub mod leaf;

@@ -43,8 +43,8 @@ pub(super) enum Mode {
     /// Trust it: the store's unique keys refuse the batch if it was wrong. Right for almost every batch, and saves
     /// asking.
     Optimistic,
-    /// Ask first.
-    Careful,
+    /// Ask the store first.
+    LookUpFirst,
 }
 
 /// What is to become of one webhook.
@@ -76,10 +76,6 @@ pub(super) struct Plan {
     streams: HashMap<StreamId, StreamState>,
     references: HashMap<Reference, StreamId>,
     ids: HashMap<(Source, EventId), Taken>,
-    /// What its webhooks were traced by.
-    sought: HashSet<Reference>,
-    /// Whether what it says rests on its place in the log: such a plan cannot be moved.
-    placed: bool,
 }
 
 /// Who has taken an event id.
@@ -95,8 +91,8 @@ pub(super) struct Planner<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) vault: &'a Vault,
     pub(super) cache: &'a mut Cache,
-    /// The plans before that are not durable yet, the newest first.
-    pub(super) ahead: &'a [&'a Plan],
+    /// The plan before, if it is not durable yet.
+    pub(super) ahead: Option<&'a Plan>,
     pub(super) mode: Mode,
     /// What the store said about event ids.
     pub(super) recorded: HashMap<(Source, EventId), Seen>,
@@ -113,7 +109,7 @@ impl<'a> Planner<'a> {
         store: &'a dyn Store,
         vault: &'a Vault,
         cache: &'a mut Cache,
-        ahead: &'a [&'a Plan],
+        ahead: Option<&'a Plan>,
         mode: Mode,
     ) -> Self {
         Self {
@@ -163,10 +159,7 @@ impl<'a> Planner<'a> {
     async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
         let (stream, found_by) = match route(incoming) {
             Route::Known(stream) => (stream, None),
-            Route::Traced(trace, waiting) => {
-                plan.sought.extend(trace.references());
-                self.found_or(&trace, waiting, plan)
-            }
+            Route::Traced(trace, waiting) => self.found_or(&trace, waiting, plan),
         };
         let mut state = self.state(&stream, plan);
         // no reference is needed where the stream is found without one
@@ -337,44 +330,7 @@ impl Plan {
             streams: HashMap::new(),
             references: HashMap::new(),
             ids: HashMap::new(),
-            sought: HashSet::new(),
-            placed: false,
         }
-    }
-
-    /// Whether the plan would be the same if it had known of an event that another process has appended.
-    pub(super) fn is_untouched_by(&self, event: &Recorded) -> bool {
-        let Some(facts) = event.order() else {
-            // what people do with subjects and keys
-            return false;
-        };
-        !self.placed
-            && !self.streams.contains_key(&event.stream)
-            && !self.ids.contains_key(&(event.source.clone(), event.event_id.clone()))
-            && !self.new_keys.contains_key(&event.subject)
-            && (self.sought.is_empty()
-                || !Reference::of_event(facts)
-                    .iter()
-                    .any(|found| self.sought.contains(found)))
-    }
-
-    /// Moves the plan behind another head, where the tree has this frontier. All that has come between left it untouched.
-    ///
-    /// # Errors
-    /// [`RecordError::Event`] if an event cannot be written down.
-    pub(super) fn move_behind(&mut self, head: Head, frontier: Frontier) -> Result<(), RecordError> {
-        let by = head.position.0 - self.head.position.0;
-        self.head = head;
-        self.recorded_at = clock::stamp(self.recorded_at, head.recorded_at);
-        self.tree = Growth::on(frontier);
-        for (position, event) in (head.position.0 + 1..).map(Position).zip(&mut self.events) {
-            event.leaf_hash = leaf_hash(event, position, self.recorded_at)?;
-            self.tree.push(event.leaf_hash);
-        }
-        for key in self.new_keys.values_mut() {
-            key.since.0 += by;
-        }
-        Ok(())
     }
 
     /// Adds an event behind those that are planned.
@@ -385,14 +341,13 @@ impl Plan {
     }
 
     /// What the store is to append.
-    pub(super) fn as_batch(&self, behind: bool) -> Batch<'_> {
+    pub(super) fn as_batch(&self) -> Batch<'_> {
         Batch {
             expected: self.head,
             recorded_at: self.recorded_at,
             events: &self.events,
             keys: &self.keys,
             tree: &self.tree,
-            behind,
         }
     }
 

@@ -2,13 +2,11 @@
 //! answers every waiter. While a batch is on its way to disk the next one gathers and is planned, so batches grow with
 //! the load, the store never waits for a plan, and a lone webhook never waits for company.
 //!
-//! Where the store can take in a batch while it flushes the one before, two are under way. A plan that is made meanwhile
-//! counts on those. If one of them is refused or its answer is lost, it and all that counted on it are decided again, one
-//! after the other and with nothing under way.
+//! One append is in flight at a time. The plan that is made meanwhile counts on it. If it is refused or its answer is lost, it and the
+//! next batch are decided again, one after the other and with nothing in flight.
 
 mod others;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,7 +17,7 @@ use others::NEWS;
 
 use super::brake::Brake;
 use super::cache::Cache;
-use super::flight::{Flight, Next, landing};
+use super::in_flight::{InFlight, Next, completion};
 use super::plan::{Mode, Plan, Planned, Planner};
 use super::queue::{BATCH, Pending};
 use super::snapshot::SnapshotWriter;
@@ -30,8 +28,8 @@ use vault::Vault;
 
 /// How often a batch is tried again while the store fails, before it is answered as unavailable.
 const ATTEMPTS: usize = 64;
-/// How many batches are planned carefully after one was refused for something that the caches did not know.
-const CAREFUL_BATCHES: u32 = 16;
+/// How many batches are looked up before they are planned after one was refused for something that the caches did not know.
+const LOOKED_UP_BATCHES: u32 = 16;
 /// Pause before the next attempt after the store failed.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How long a batch is held while the store is away, or while other processes are faster: long enough for a restart of it to go unnoticed, and far less than
@@ -46,12 +44,14 @@ pub(super) struct Writer {
     frontier: Frontier,
     cache: Cache,
     snapshot_writer: SnapshotWriter,
-    careful: u32,
-    crowded: u32,
+    /// How many more batches are looked up in the store before they are planned.
+    looked_up: u32,
+    /// How many more batches are appended under the append lock, since other processes append too.
+    contended: u32,
     /// Subjects of other processes' events whose data keys are not known here.
-    strangers: Vec<SubjectId>,
-    /// Whether the store was away when last tried: then each batch is tried once, so that the queue is answered soon.
-    away: bool,
+    unknown_subjects: Vec<SubjectId>,
+    /// Whether the store was not available when last tried: then each batch is tried once, so that the queue is answered soon.
+    unavailable: bool,
     /// When it was last logged that a master key is missing.
     lacked: Option<Instant>,
     tail: watch::Sender<Position>,
@@ -78,10 +78,10 @@ impl Writer {
             head,
             frontier,
             cache: Cache::new(),
-            careful: 0,
-            crowded: 0,
-            strangers: Vec::new(),
-            away: false,
+            looked_up: 0,
+            contended: 0,
+            unknown_subjects: Vec::new(),
+            unavailable: false,
             lacked: None,
             tail,
             failing,
@@ -92,39 +92,41 @@ impl Writer {
 
     /// Runs until every handle on the queue is dropped and the queue is empty.
     pub(super) async fn run(mut self, mut queue: mpsc::UnboundedReceiver<Pending>) {
-        let mut flights = VecDeque::new();
+        let mut in_flight = None;
         let mut next = Next::default();
         let mut open = true;
         loop {
-            self.depart(&mut flights, &mut next).await;
-            if flights.is_empty() && next.batch.is_empty() && !open {
+            if in_flight.is_none() {
+                in_flight = self.submit(&mut next).await;
+            }
+            if in_flight.is_none() && next.batch.is_empty() && !open {
                 return self.snapshot_writer.finish().await;
             }
             let room = BATCH - next.batch.len();
             let held = !next.batch.is_empty() && Instant::now() < self.not_before;
             tokio::select! {
                 biased;
-                appended = landing(&mut flights), if !flights.is_empty() => {
-                    if let Some(landed) = flights.pop_front() {
-                        self.landed(landed, appended, &mut flights, &mut next).await;
+                appended = completion(&mut in_flight) => {
+                    if let Some(completed) = in_flight.take() {
+                        in_flight = self.completed(completed, appended, &mut next).await;
                     }
                 }
                 received = queue.recv_many(&mut next.batch, room), if open && next.grows && room > 0 => {
                     open = received > 0;
-                    self.extend(&mut next, &plans(&flights)).await;
+                    self.extend(&mut next, in_flight.as_ref().map(InFlight::plan)).await;
                 }
                 () = tokio::time::sleep_until(self.not_before.into()), if held => {}
             }
         }
     }
 
-    /// Plans what `next` has got, as far as that can be told while the plans ahead are under way.
-    async fn extend(&mut self, next: &mut Next, ahead: &[&Plan]) {
+    /// Plans what `next` has got, as far as that can be told while the plan ahead is in flight.
+    async fn extend(&mut self, next: &mut Next, ahead: Option<&Plan>) {
         if !self.plans_ahead() {
             // it is planned by `record`, which asks the store anew at each attempt
             return;
         }
-        let plan = next.plan.get_or_insert_with(|| match ahead.first() {
+        let plan = next.plan.get_or_insert_with(|| match ahead {
             Some(ahead) => Plan::behind(ahead.new_head(), ahead.tree.frontier().clone()),
             None => Plan::behind(self.head, self.frontier.clone()),
         });
@@ -133,80 +135,64 @@ impl Writer {
         next.grows = planner.extend(plan, &mut next.batch).await.unwrap_or(false);
     }
 
-    /// Sends the next batch off, if it may go now.
-    async fn depart(&mut self, flights: &mut VecDeque<Flight>, next: &mut Next) {
-        let may_go = match flights.back() {
-            None => !next.batch.is_empty(),
-            Some(last) => flights.len() < self.store.lanes() && last.leads(next),
-        };
+    /// Submits the next batch, if it may go now; nothing is in flight.
+    async fn submit(&mut self, next: &mut Next) -> Option<InFlight> {
         let now = Instant::now();
-        if !may_go || now < self.not_before {
-            return;
+        if next.batch.is_empty() || now < self.not_before {
+            return None;
         }
         self.not_before = now + self.brake.pause();
         let mut next = std::mem::take(next);
         if !next.grows {
-            // what it waited for has landed
-            self.extend(&mut next, &plans(flights)).await;
+            // what it waited for is completed
+            self.extend(&mut next, None).await;
         }
         match next.plan {
             Some(plan) if next.grows && self.plans_ahead() => {
                 if plan.events.is_empty() {
                     self.finish(next.batch, plan);
-                } else {
-                    let behind = !flights.is_empty();
-                    flights.push_back(Flight::take_off(&self.store, next.batch, plan, behind).await);
+                    return None;
                 }
+                Some(InFlight::submit(&self.store, next.batch, plan).await)
             }
-            _ => self.record(next.batch).await,
+            _ => {
+                self.record(next.batch).await;
+                None
+            }
         }
     }
 
-    /// Settles the first of the flights; if it was not appended, all that counted on it.
-    async fn landed(
+    /// Settles the append that was in flight; if it was refused, the next batch too, which counted on it. What is in flight then.
+    async fn completed(
         &mut self,
-        flight: Flight,
+        completed: InFlight,
         appended: Result<Append, StoreError>,
-        flights: &mut VecDeque<Flight>,
         next: &mut Next,
-    ) {
-        let (mut batch, plan) = flight.into_parts();
+    ) -> Option<InFlight> {
+        let (mut batch, plan) = completed.into_parts();
         if matches!(appended, Ok(Append::Done)) {
-            self.away = false;
+            self.unavailable = false;
             // the store gets its next work before anybody is answered; what was not planned on top of this batch has to wait until
             // it is remembered, lest a key that it destroys seals something
-            if next.is_ready() {
-                self.depart(flights, next).await;
-            }
+            let in_flight = match next.is_ready() {
+                true => self.submit(next).await,
+                false => None,
+            };
             self.finish(batch, plan);
-            return;
-        }
-        let mut undone = Vec::new();
-        while !flights.is_empty() {
-            // appended after all, where only the answer to the one before was lost
-            let appended = landing(flights).await;
-            if let Some(flight) = flights.pop_front() {
-                let (mut batch, plan) = flight.into_parts();
-                if !matches!(appended, Ok(Append::LostRace | Append::Conflict)) {
-                    plan.attempted(&mut batch);
-                }
-                undone.push(batch);
-            }
+            return in_flight;
         }
         if let Err(error) = self.refused(&mut batch, &plan, appended).await {
             tracing::warn!(%error, "a batch was not appended; trying again");
         }
         self.record(batch).await;
-        undone.push(std::mem::take(next).batch);
-        for batch in undone {
-            self.record(batch).await;
-        }
+        self.record(std::mem::take(next).batch).await;
+        None
     }
 
-    /// Whether batches are planned before those ahead of them are durable: not while the store has to be asked first, nor
+    /// Whether a batch is planned before the one ahead of it is durable: not while the store has to be asked first, nor
     /// where other processes append too, since what counts on a batch is mostly refused with it.
     fn plans_ahead(&self) -> bool {
-        self.careful == 0 && self.crowded == 0
+        self.looked_up == 0 && self.contended == 0
     }
 
     /// Records a batch and answers all of it.
@@ -218,20 +204,20 @@ impl Writer {
         loop {
             match self.attempt(&mut batch).await {
                 Ok(Some(plan)) => {
-                    self.away = false;
+                    self.unavailable = false;
                     return self.finish(batch, plan);
                 }
-                // whoever is as fast as others gets its turn before long
+                // a contended writer tries again for five seconds
                 Ok(None) if begun.elapsed() < HELD => {}
                 Ok(None) => break,
                 Err(RecordError::Store(error)) if error.is_transient() => {
-                    if failures == 0 && !self.away {
+                    if failures == 0 && !self.unavailable {
                         tracing::warn!(%error, "the store is not available");
                     }
                     failures += 1;
                     failure = RecordError::Store(error);
-                    if self.away || failures >= ATTEMPTS || begun.elapsed() >= HELD {
-                        self.away = true;
+                    if self.unavailable || failures >= ATTEMPTS || begun.elapsed() >= HELD {
+                        self.unavailable = true;
                         break;
                     }
                     tokio::time::sleep(PAUSE).await;
@@ -278,34 +264,40 @@ impl Writer {
 
     /// Plans and appends once. `None` if another process was faster or knew more: try again.
     async fn attempt(&mut self, batch: &mut [Pending]) -> Result<Option<Plan>, RecordError> {
-        let mut plan = self.plan(batch).await?;
-        if plan.events.is_empty() {
-            return Ok(Some(plan));
-        }
         let store = Arc::clone(&self.store);
-        let floor = match self.crowded {
+        let lock = match self.contended {
             0 => None,
-            _ => store.floor(self.head.position, NEWS).await.map_err(failed)?,
+            _ => store.append_lock(self.head.position, NEWS).await.map_err(failed)?,
         };
-        let appended = match floor {
+        let (plan, appended) = match lock {
             None => {
-                // nobody takes turns here
-                self.crowded = 0;
-                store.append(&plan.as_batch(false)).await
-            }
-            Some((floor, news)) => {
-                self.crowded = self.crowded.saturating_sub(1);
-                let settled = self.settle(&mut plan, batch, news).await;
-                if settled.is_err() || plan.events.is_empty() {
-                    floor.leave().await;
-                    return settled.map(|()| Some(plan));
+                // nobody waits for a lock here
+                self.contended = 0;
+                let plan = self.plan(batch).await?;
+                if plan.events.is_empty() {
+                    return Ok(Some(plan));
                 }
-                floor.append(&plan.as_batch(false)).await
+                let appended = store.append(&plan.as_batch()).await;
+                (plan, appended)
+            }
+            Some((lock, news)) => {
+                self.contended -= 1;
+                let planned = self.plan_under_lock(batch, news).await;
+                match planned {
+                    Ok(plan) if !plan.events.is_empty() => {
+                        let appended = lock.append(&plan.as_batch()).await;
+                        (plan, appended)
+                    }
+                    nothing_to_append => {
+                        lock.release().await;
+                        return nothing_to_append.map(Some);
+                    }
+                }
             }
         };
         match appended {
             Ok(Append::Done) => {
-                self.careful = self.careful.saturating_sub(1);
+                self.looked_up = self.looked_up.saturating_sub(1);
                 Ok(Some(plan))
             }
             refused => {
@@ -317,14 +309,14 @@ impl Writer {
 
     /// Plans a batch behind the head.
     async fn plan(&mut self, batch: &mut [Pending]) -> Result<Plan, RecordError> {
-        let mode = if self.careful > 0 {
-            Mode::Careful
+        let mode = if self.looked_up > 0 {
+            Mode::LookUpFirst
         } else {
             Mode::Optimistic
         };
-        self.meet_strangers().await?;
+        self.fetch_unknown_subjects().await?;
         let mut plan = Plan::behind(self.head, self.frontier.clone());
-        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, &[], mode);
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, None, mode);
         planner.extend(&mut plan, batch).await?;
         Ok(plan)
     }
@@ -340,18 +332,18 @@ impl Writer {
             Ok(refused) => {
                 metrics::counter!("warmledger_batches_retried_total").increment(1);
                 if refused == Append::Conflict {
-                    self.careful = CAREFUL_BATCHES;
+                    self.looked_up = LOOKED_UP_BATCHES;
                     // it may have been a data key under a master key that is not current any more
                     self.vault.follow(&*self.store).await?;
                 } else {
-                    self.careful = self.careful.max(1);
-                    self.crowd();
+                    self.looked_up = self.looked_up.max(1);
+                    self.contend();
                 }
                 self.catch_up().await
             }
             Err(error) => {
                 // the answer may be lost while the commit is not: the next attempt looks the ids up before it writes
-                self.careful = CAREFUL_BATCHES;
+                self.looked_up = LOOKED_UP_BATCHES;
                 plan.attempted(batch);
                 if error.is_transient() {
                     // if this fails too, the error is the same kind, and the attempt is counted
@@ -397,11 +389,6 @@ fn is_of_all(failure: &RecordError) -> bool {
         RecordError::Contended => true,
         _ => false,
     }
-}
-
-/// The plans that are under way, the newest first.
-fn plans(flights: &VecDeque<Flight>) -> Vec<&Plan> {
-    flights.iter().rev().map(Flight::plan).collect()
 }
 
 /// A failure that a whole batch shares.

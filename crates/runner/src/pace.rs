@@ -45,7 +45,7 @@ impl Pace {
     /// [`StoreError`] if the store cannot tell.
     pub(super) async fn of(store: &dyn Store) -> Result<Self, StoreError> {
         Ok(Self {
-            one_writer: store.lanes() < 2,
+            one_writer: store.writers() < 2,
             head: store.head().await?.position,
             grown: None,
             events: FIRST_STEP,

@@ -241,7 +241,7 @@ async fn finish(
 /// them go by themselves. Both are tasks of their own, since there is as much to encode as to fold;
 /// whoever is dropped while it waits may still find a part of it written, as one finds it after a crash.
 async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, StoreError> {
-    let half = match store.lanes() {
+    let half = match store.writers() {
         0 | 1 => 0,
         _ => half_way(steps),
     };
@@ -281,7 +281,7 @@ async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Targ
         Ok::<_, StoreError>((target, switched))
     });
     // what was begun is finished, even if another one fails meanwhile
-    let switched: Vec<_> = switched.buffered(store.lanes().max(1)).collect().await;
+    let switched: Vec<_> = switched.buffered(store.writers().max(1)).collect().await;
     let switched = switched.into_iter().collect::<Result<Vec<(Target, Switch)>, _>>()?;
     let held = switched.iter().any(|(_, switched)| *switched == Switch::Held);
     let behind = switched.into_iter().filter(|(_, switched)| *switched != Switch::Done);

@@ -65,7 +65,7 @@ pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot
 pub use generation::{Advance, Difference, Generation, GenerationState, GenerationStore, RowChange, Switch};
 pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};
 pub use lease::{Fence, Lease, LeaseState, LeaseStore, TERM as LEASE_TERM};
-pub use log::{Append, Batch, Floor, Found, Head, LogStore, Lookup, TakenFloor};
+pub use log::{Append, AppendLock, Batch, Found, Head, Locked, LogStore, Lookup};
 pub use mode::Mode;
 pub use parked::{Parked, ParkedCount, ParkedRow, ParkedStore};
 pub use postgres::PostgresStore;

@@ -36,9 +36,6 @@ pub struct Batch<'a> {
     pub keys: &'a [(SubjectId, Vec<u8>)],
     /// What the events add to the Merkle tree.
     pub tree: &'a Growth,
-    /// Whether the batch that this one counts on is still under way. The store takes this one in after it, or refuses it: the
-    /// tree has to be the one that was counted on, since another process may have brought the head to the same position.
-    pub behind: bool,
 }
 
 /// What became of a batch.
@@ -74,17 +71,17 @@ pub struct Found {
     pub keys: Vec<WrappedKey>,
 }
 
-/// The right to append next, and the events that were asked for.
-pub type TakenFloor<'a> = (Box<dyn Floor + 'a>, Vec<StoredEvent>);
+/// The append lock, and the events that were asked for.
+pub type Locked<'a> = (Box<dyn AppendLock + 'a>, Vec<StoredEvent>);
 
 /// The right to append next. While it is held nobody else appends, so the end of the log stays where it is.
 #[async_trait]
-pub trait Floor: Send {
+pub trait AppendLock: Send {
     /// Appends a batch, or finds that it cannot be, as [`LogStore::append`] does, and gives up the right.
     async fn append(self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError>;
 
     /// Gives it up.
-    async fn leave(self: Box<Self>);
+    async fn release(self: Box<Self>);
 }
 
 /// The part of a [`Store`](super::Store) that is the event log.
@@ -93,18 +90,18 @@ pub trait LogStore: Send + Sync + 'static {
     /// The end of the log.
     async fn head(&self) -> Result<Head, StoreError>;
 
-    /// How much may be written at once: as many batches of events, each behind the one before.
-    fn lanes(&self) -> usize {
+    /// How many transactions may write at once.
+    fn writers(&self) -> usize {
         1
     }
 
-    /// Appends a batch: all of it, durably, or nothing. Batches under way at once are appended in the order of the calls.
+    /// Appends a batch: all of it, durably, or nothing.
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError>;
 
-    /// Waits for the right to append next, while nothing of this process is under way, and reads the events after a position
+    /// Waits for the right to append next, while nothing of this process is in flight, and reads the events after a position
     /// that are there by then, with their leaf hashes, at most `limit`. None where processes do not wait for each other in
     /// the order of asking.
-    async fn floor(&self, _after: Position, _limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
+    async fn append_lock(&self, _after: Position, _limit: u32) -> Result<Option<Locked<'_>>, StoreError> {
         Ok(None)
     }
 

@@ -4,17 +4,17 @@
 //! - `connect`, `servers`, `session`: from the URL to the driver's options; which server takes writes; sessions that vanish, and poolers
 //! - `values`: the driver's types, values as the database has them, and words of its dialect
 //! - `migrate`, `schema`: whether the database is fit for a ledger, and migrations; the objects that are there
-//! - `log`, `append`, `floor`: the event log; appending in turns; the right to append next
+//! - `log`, `append`, `append_lock`: the event log; appending; the right to append next
 //! - `nodes`, `data_keys`: new nodes of the Merkle tree; data keys
 //! - `tables`, `steps`, `copy`, `stream_snapshots`: the projections' tables; moving them on, by COPY; snapshots of streams
 //! - `lease`, `lost`: the table of leases; what this process left open over connections that vanished
 //! - the rest: `both/`
 
 mod append;
+mod append_lock;
 mod connect;
 mod copy;
 mod data_keys;
-mod floor;
 mod lease;
 mod log;
 mod lost;
@@ -52,13 +52,13 @@ use servers::Chosen;
 use PostgresStore as SqlStore;
 
 /// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
-const LANES: u32 = 2;
+const WRITERS: u32 = 2;
 
 /// The store on PostgreSQL.
 pub struct PostgresStore {
     /// For the writer alone, so that readers never make it wait.
     writer: PgPool,
-    turns: append::Turns,
+    connections: append::Connections,
     /// For what goes through whole tables.
     long: PgPool,
     /// For everything else.
@@ -112,7 +112,7 @@ impl PostgresStore {
         first.close().await?;
         let writer = sessions
             .pool(Purpose::Appending)
-            .max_connections(LANES)
+            .max_connections(WRITERS)
             .after_connect(|connection, _| {
                 Box::pin(async {
                     session::prepare(connection, Purpose::Appending).await?;
@@ -135,7 +135,7 @@ impl PostgresStore {
         });
         Ok(Self {
             writer,
-            turns: append::Turns::new(sessions.clone()),
+            connections: append::Connections::new(sessions.clone()),
             pool,
             expected: OnceCell::new(),
             long,
@@ -231,7 +231,7 @@ impl UpkeepStore for PostgresStore {
 
     async fn close(&self) {
         self.leases.close().await;
-        self.turns.close();
+        self.connections.close();
         let pools = [&self.leases.table.pool, &self.long, &self.pool, &self.writer];
         // of a server that has vanished no session says good-bye: they end with the process
         let closed = join_all(pools.map(PgPool::close));

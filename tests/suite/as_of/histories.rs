@@ -134,7 +134,6 @@ async fn feed(from: &dyn Store, into: &dyn Store, events: &[StoredEvent]) {
             events: &events,
             keys: if known { &[] } else { &keys },
             tree: &grown(into, &events).await,
-            behind: false,
         };
         assert_eq!(into.append(&batch).await.unwrap(), Append::Done);
     }

@@ -42,7 +42,6 @@ pub(super) async fn append(
         events,
         keys,
         tree: &grown(store, events).await,
-        behind: false,
     };
     store.append(&batch).await.unwrap()
 }

@@ -53,7 +53,6 @@ pub async fn fill(store: &dyn Store, events: Vec<Recorded>) {
             events: &new,
             keys: &[],
             tree: &grown(store, &new).await,
-            behind: false,
         };
         assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     }

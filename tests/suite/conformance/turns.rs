@@ -1,4 +1,4 @@
-//! Processes that append to one PostgreSQL at once take turns: whoever has the floor goes next, and nobody is left out.
+//! Processes that append to one PostgreSQL at once take turns: the one that holds the append lock goes next, and nobody is left out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use warmledger::ingest::Ingest;
 use warmledger::ingest::signature::{Scheme, Verifier};
 use warmledger::ledger::leaf::Envelope;
 use warmledger::ledger::{Ledger, Outcome, Reader, record_access};
-use warmledger::store::{Append, Batch, Head, NewEvent, Store, StoredEvent, TakenFloor};
+use warmledger::store::{Append, Batch, Head, NewEvent, Store, StoredEvent, Locked};
 use warmledger::tlog::Growth;
 use warmledger::vault::{KeyFile, Vault};
 
@@ -24,20 +24,20 @@ use crate::support::Database;
 use crate::support::faulty::{Fault, FaultyStore};
 use crate::support::log::{all_events, fill_with_leaves, grown, sound_log};
 
-/// Long enough for whoever can get the floor to have it.
+/// Long enough for a process that can get the lock to have it.
 const SOON: Duration = Duration::from_millis(300);
 
-async fn floor(store: &Arc<dyn Store>, after: u64) -> TakenFloor<'_> {
-    let taken = store.floor(Position(after), 10).await.unwrap();
+async fn locked(store: &Arc<dyn Store>, after: u64) -> Locked<'_> {
+    let taken = store.append_lock(Position(after), 10).await.unwrap();
     taken.expect("PostgreSQL lets processes wait for each other")
 }
 
-/// Whether somebody else has the floor now.
+/// Whether somebody else has the lock now.
 async fn is_taken(store: &Arc<dyn Store>) -> bool {
     timeout(SOON, floor(store, 0)).await.is_err()
 }
 
-async fn append(store: &Arc<dyn Store>, (floor, news): TakenFloor<'_>, known: Head, events: &[NewEvent]) -> Append {
+async fn append(store: &Arc<dyn Store>, (lock, news): Locked<'_>, known: Head, events: &[NewEvent]) -> Append {
     let expected = news.last().map_or(known, StoredEvent::head);
     let batch = Batch {
         expected,
@@ -45,23 +45,22 @@ async fn append(store: &Arc<dyn Store>, (floor, news): TakenFloor<'_>, known: He
         events,
         keys: &[],
         tree: &grown(&**store, events).await,
-        behind: false,
     };
-    floor.append(&batch).await.unwrap()
+    lock.append(&batch).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_waits_for_the_floor_learns_what_was_appended_meanwhile() {
+async fn a_process_that_waits_for_the_lock_learns_what_was_appended_meanwhile() {
     let database = Database::postgres().await;
     let (one, other) = (database.store().await, database.store().await);
     let empty = one.head().await.unwrap();
-    let held = floor(&one, 0).await;
+    let held = locked(&one, 0).await;
     assert!(held.1.is_empty());
     let waiting = tokio::spawn({
         let other = Arc::clone(&other);
         async move {
-            let (floor, news) = floor(&other, 0).await;
-            floor.leave().await;
+            let (lock, news) = locked(&other, 0).await;
+            lock.release().await;
             news
         }
     });
@@ -88,7 +87,7 @@ async fn whoever_waits_for_the_floor_learns_what_was_appended_meanwhile() {
     assert_eq!(told(&news), told(&log));
 
     // only what is new is told, and the end of the log is where the last of it stands
-    let (last, news) = floor(&other, 1).await;
+    let (last, news) = locked(&other, 1).await;
     assert_eq!(told(&news), told(&log[1..]));
     let second = [order("order-O1", 3, "E3")];
     assert_eq!(append(&other, (last, news), empty, &second).await, Append::Done);
@@ -96,12 +95,12 @@ async fn whoever_waits_for_the_floor_learns_what_was_appended_meanwhile() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_floor_is_free_again_however_it_was_given_up() {
+async fn a_lock_is_free_again_however_it_was_given_up() {
     let database = Database::postgres().await;
     let (one, other) = (database.store().await, database.store().await);
     let head = one.head().await.unwrap();
     for round in 0..4_u32 {
-        let (held, news) = floor(&one, u64::from(round)).await;
+        let (held, news) = locked(&one, u64::from(round)).await;
         assert!(is_taken(&other).await, "round {round}");
         let event = [order("order-O1", round + 1, &format!("E{round}"))];
         assert_eq!(
@@ -112,22 +111,22 @@ async fn a_floor_is_free_again_however_it_was_given_up() {
     }
     let before = all_events(&*one).await.len();
     // an event id that is there: nothing is written
-    let taken = floor(&one, 0).await;
+    let taken = locked(&one, 0).await;
     assert_eq!(
         append(&one, taken, head, &[order("order-O2", 1, "E1")]).await,
         Append::Conflict
     );
     assert!(!is_taken(&other).await, "after a conflict");
     // a head that is not the end
-    let (held, _) = floor(&one, 4).await;
+    let (held, _) = locked(&one, 4).await;
     assert_eq!(
         append(&one, (held, Vec::new()), head, &[order("order-O3", 1, "E9")]).await,
         Append::LostRace
     );
     assert!(!is_taken(&other).await, "after a lost race");
-    floor(&one, 0).await.0.leave().await;
+    locked(&one, 0).await.0.release().await;
     assert!(!is_taken(&other).await, "after it was left");
-    drop(floor(&one, 0).await);
+    drop(locked(&one, 0).await);
     assert!(!is_taken(&other).await, "after it was dropped");
     assert_eq!(all_events(&*one).await.len(), before);
 }
@@ -137,9 +136,9 @@ async fn a_process_that_stops_in_its_turn_does_not_hold_up_the_others() {
     let database = Database::postgres().await;
     let (stopped, other) = (database.store().await, database.store().await);
     let empty = other.head().await.unwrap();
-    let (late, news) = floor(&stopped, 0).await;
+    let (late, news) = locked(&stopped, 0).await;
     let begun = Instant::now();
-    let taken = timeout(Duration::from_secs(8), floor(&other, 0)).await.unwrap();
+    let taken = timeout(Duration::from_secs(8), locked(&other, 0)).await.unwrap();
     assert!(begun.elapsed() > Duration::from_secs(1), "it had its time");
     assert_eq!(
         append(&other, taken, empty, &[order("order-O1", 1, "E1")]).await,
@@ -154,7 +153,6 @@ async fn a_process_that_stops_in_its_turn_does_not_hold_up_the_others() {
         events: &events,
         keys: &[],
         tree: &grown(&*stopped, &events).await,
-        behind: false,
     };
     let refused = late.append(&batch).await.unwrap_err();
     assert!(refused.is_transient(), "{refused}");
@@ -278,7 +276,7 @@ async fn three_processes_in_each_others_way_record_everything_once_and_a_command
     );
 }
 
-/// Holds the floor by hand, while `begun` sends something that has to wait for it, and appends an event before that.
+/// Holds the lock by hand, while `begun` sends something that has to wait for it, and appends an event before that.
 async fn meanwhile<T>(store: &Arc<dyn Store>, begun: impl Future<Output = T>, event: NewEvent) -> T {
     let head = store.head().await.unwrap();
     let held = floor(store, head.position.0).await;
@@ -305,7 +303,7 @@ async fn placed(store: &Arc<dyn Store>, position: u64) -> StoredEvent {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_waits_is_moved_behind_what_came_in_meanwhile_and_decided_anew_if_that_matters() {
+async fn what_waits_is_decided_behind_what_came_in_meanwhile() {
     let database = Database::postgres().await;
     let (outside, (ingest, _)) = (database.store().await, process(&database).await);
     let record = async |body: String| ingest.record_unsigned(body.as_bytes()).await.unwrap();
@@ -342,7 +340,7 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
     meanwhile(&outside, first, order("order-O1", 1, "X1")).await;
     // while one waits for its turn, two that make the next batch come in, and somebody asks for the turn in between
     let head = outside.head().await.unwrap();
-    let held = floor(&outside, head.position.0).await;
+    let held = locked(&outside, head.position.0).await;
     let plug = begin(renewal("E2", "S2"));
     tokio::time::sleep(SOON).await;
     let mut pair = Vec::new();
@@ -352,7 +350,7 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
     }
     let other = database.store().await;
     let between = tokio::spawn(async move {
-        let (held, news) = floor(&other, 3).await;
+        let (held, news) = locked(&other, 3).await;
         // by now the pair is planned, and waits
         tokio::time::sleep(SOON).await;
         append(&other, (held, news), head, &[order("order-O9", 1, "X9")]).await
@@ -374,7 +372,7 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_has_fallen_far_behind_in_a_crowd_goes_on_at_once() {
+async fn a_process_that_has_fallen_far_behind_where_others_append_goes_on_at_once() {
     let database = Database::postgres().await;
     let (outside, (ingest, _)) = (database.store().await, process(&database).await);
     fill_with_leaves(&*outside, 3).await;

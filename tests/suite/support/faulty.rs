@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use aggregates::{Position, StreamId};
 use async_trait::async_trait;
-use futures_util::future::poll_immediate;
 use tokio::sync::Semaphore;
 use warmledger::store::{
-    Append, Batch, EventQuery, Floor, Found, Head, LogStore, Lookup, Store, StoreError, StoredEvent, StreamSnapshot,
-    TakenFloor, Wraps,
+    Append, AppendLock, Batch, EventQuery, Found, Head, Locked, LogStore, Lookup, Store, StoreError, StoredEvent,
+    StreamSnapshot, Wraps,
 };
 
 /// What happens to one append.
@@ -23,8 +22,6 @@ pub enum Fault {
 /// The real store behind a gate.
 pub struct FaultyStore {
     real: Arc<dyn Store>,
-    lanes: usize,
-    turn: tokio::sync::Mutex<()>,
     gate: Semaphore,
     faults: Mutex<VecDeque<Fault>>,
     batches: Mutex<Vec<usize>>,
@@ -34,15 +31,8 @@ pub struct FaultyStore {
 impl FaultyStore {
     /// A store that lets so many appends pass before it holds them up.
     pub fn new(real: Arc<dyn Store>, appends: usize) -> Arc<Self> {
-        Self::with_lanes(real, appends, 1)
-    }
-
-    /// As [`Self::new`]; so many appends may be under way at once.
-    pub fn with_lanes(real: Arc<dyn Store>, appends: usize, lanes: usize) -> Arc<Self> {
         Arc::new(Self {
             real,
-            lanes,
-            turn: tokio::sync::Mutex::default(),
             gate: Semaphore::new(appends),
             faults: Mutex::default(),
             batches: Mutex::default(),
@@ -75,6 +65,13 @@ impl FaultyStore {
         self.asked.lock().unwrap().extend(names);
     }
 
+    /// Waits at the gate; what happens to the append behind it.
+    async fn pass(&self, batch: &Batch<'_>) -> Option<Fault> {
+        self.batches.lock().unwrap().push(batch.events.len());
+        self.gate.acquire().await.unwrap().forget();
+        self.faults.lock().unwrap().pop_front()
+    }
+
     /// Waits until so many appends have come to the gate.
     pub async fn appends_begun(&self, count: usize) {
         for _ in 0..1_000 {
@@ -91,35 +88,37 @@ fn away() -> StoreError {
     StoreError::Unavailable("on purpose".to_owned())
 }
 
-/// The real floor behind the same gate.
-struct FaultyFloor<'a> {
+/// The real lock behind the same gate.
+struct FaultyLock<'a> {
     store: &'a FaultyStore,
-    real: Box<dyn Floor + 'a>,
+    real: Box<dyn AppendLock + 'a>,
 }
 
 #[async_trait]
-impl Floor for FaultyFloor<'_> {
+impl AppendLock for FaultyLock<'_> {
     async fn append(self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError> {
         let Self { store, real } = *self;
-        store.batches.lock().unwrap().push(batch.events.len());
-        store.gate.acquire().await.unwrap().forget();
-        let fault = store.faults.lock().unwrap().pop_front();
-        match fault {
-            None => real.append(batch).await,
+        match store.pass(batch).await {
             Some(Fault::Unwritten) => {
-                real.leave().await;
+                real.release().await;
                 Err(away())
             }
-            Some(Fault::AnswerLost) => {
-                assert_eq!(real.append(batch).await?, Append::Done);
-                Err(away())
-            }
+            fault => answered(fault, real.append(batch).await),
         }
     }
 
-    async fn leave(self: Box<Self>) {
-        self.real.leave().await;
+    async fn release(self: Box<Self>) {
+        self.real.release().await;
     }
+}
+
+/// What a store answers that has appended.
+fn answered(fault: Option<Fault>, appended: Result<Append, StoreError>) -> Result<Append, StoreError> {
+    if fault.is_none() {
+        return appended;
+    }
+    assert_eq!(appended?, Append::Done);
+    Err(away())
 }
 
 impl Wraps for FaultyStore {
@@ -136,39 +135,22 @@ impl LogStore for FaultyStore {
         self.real.head().await
     }
 
-    fn lanes(&self) -> usize {
-        self.lanes
+    fn writers(&self) -> usize {
+        self.real.writers()
     }
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
-        self.batches.lock().unwrap().push(batch.events.len());
-        let turn = self.turn.lock().await;
-        self.gate.acquire().await.unwrap().forget();
-        let fault = self.faults.lock().unwrap().pop_front();
-        if matches!(fault, Some(Fault::Unwritten)) {
-            return Err(away());
-        }
-        // the real store is called in the order in which this one was
-        let mut append = self.real.append(batch);
-        let mut appended = poll_immediate(&mut append).await;
-        drop(turn);
-        if appended.is_none() {
-            appended = Some(append.await);
-        }
-        match (fault, appended.unwrap()) {
-            (None, appended) => appended,
-            (Some(_), appended) => {
-                assert_eq!(appended?, Append::Done);
-                Err(away())
-            }
+        match self.pass(batch).await {
+            Some(Fault::Unwritten) => Err(away()),
+            fault => answered(fault, self.real.append(batch).await),
         }
     }
 
-    async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
-        let taken = self.real.floor(after, limit).await?;
-        Ok(taken.map(|(real, news)| {
-            let floor: Box<dyn Floor + '_> = Box::new(FaultyFloor { store: self, real });
-            (floor, news)
+    async fn append_lock(&self, after: Position, limit: u32) -> Result<Option<Locked<'_>>, StoreError> {
+        let locked = self.real.append_lock(after, limit).await?;
+        Ok(locked.map(|(real, news)| {
+            let lock: Box<dyn AppendLock + '_> = Box::new(FaultyLock { store: self, real });
+            (lock, news)
         }))
     }
 

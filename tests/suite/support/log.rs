@@ -192,7 +192,6 @@ pub async fn fill_at(store: &dyn Store, count: u64, name: impl Fn(u64) -> String
             events: &events,
             keys: &keys,
             tree: &grown(store, &events).await,
-            behind: false,
         };
         assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
     }

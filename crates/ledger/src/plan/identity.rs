@@ -41,7 +41,6 @@ impl Planner<'_> {
                     return Ok(Known::As(Planned::RepeatOf(taken.event)));
                 }
                 incoming.quarantine(plan.position(taken.event), self.vault.fingerprints())?;
-                plan.placed = true;
                 self.ask_for(incoming).await?;
                 continue;
             }

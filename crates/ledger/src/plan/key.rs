@@ -28,7 +28,7 @@ impl Planner<'_> {
         if let Some(found) = self.vault.key(subject).await.map_err(vault)? {
             return Ok(found.key);
         }
-        if self.mode == Mode::Careful && self.asked.insert(subject.clone()) {
+        if self.mode == Mode::LookUpFirst && self.asked.insert(subject.clone()) {
             let subjects = vec![subject.clone()];
             self.vault.fetch(self.store, subjects).await.map_err(unavailable)?;
             if let Some(found) = self.vault.key(subject).await.map_err(vault)? {

@@ -15,7 +15,7 @@ use store::{Lookup, Reference};
 impl Planner<'_> {
     /// Asks the store, in as few calls as possible, for what the caches don't know and the mode does not take on trust.
     pub(super) async fn prefetch(&mut self, batch: &[Pending], plan: &Plan) -> Result<(), RecordError> {
-        let careful = self.mode == Mode::Careful;
+        let careful = self.mode == Mode::LookUpFirst;
         let mut lookup = Lookup::default();
         let mut streams: HashSet<StreamId> = HashSet::new();
         let mut traced = Vec::new();

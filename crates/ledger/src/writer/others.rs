@@ -6,9 +6,9 @@ use super::super::{RecordError, tree};
 use super::{Pending, Writer, failed};
 use store::{EventQuery, Parts, StoreError, StoredEvent};
 
-/// How many batches more wait for their turn each time that another process has appended in between, and how many at most.
-const CROWDED_BATCHES: u32 = 8;
-const MOST_CROWDED: u32 = 64;
+/// How many batches more are appended under the append lock each time that another process has appended in between, and how many at most.
+const CONTENDED_BATCHES: u32 = 8;
+const MOST_CONTENDED: u32 = 64;
 /// Events of other processes that are read while everybody waits: they fit into what a connection takes in at once.
 pub(super) const NEWS: u32 = 100;
 /// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
@@ -16,34 +16,28 @@ const CATCH_UP: u32 = 1_000;
 const CATCH_UP_ROUNDS: usize = 10;
 
 impl Writer {
-    /// Makes a plan fit for the end of the log, which stays where it is meanwhile: moved there, or made anew if what other
-    /// processes have appended touches it.
-    pub(super) async fn settle(
+    /// Plans a batch behind the end of the log, which stays where it is while the append lock is held. `news` is what other processes have
+    /// appended meanwhile.
+    pub(super) async fn plan_under_lock(
         &mut self,
-        plan: &mut Plan,
         batch: &mut [Pending],
         news: Vec<StoredEvent>,
-    ) -> Result<(), RecordError> {
-        if news.is_empty() {
-            return Ok(());
+    ) -> Result<Plan, RecordError> {
+        if !news.is_empty() {
+            self.contend();
+            let all = news.len() < NEWS as usize;
+            self.hear(news)?;
+            if !all {
+                // nobody has to build a tree that lags: behind such a one nothing is appended, so it was built before
+                self.catch_up().await?;
+            }
         }
-        self.crowd();
-        let all = news.len() < NEWS as usize;
-        let untouched = self.hear(news, Some(plan))?;
-        if !all {
-            // nobody has to build a tree that lags: behind such a one nothing is appended, so it was built before
-            self.catch_up().await?;
-        }
-        if all && untouched {
-            return plan.move_behind(self.head, self.frontier.clone());
-        }
-        *plan = self.plan(batch).await?;
-        Ok(())
+        self.plan(batch).await
     }
 
     /// Another process has appended in between.
-    pub(super) fn crowd(&mut self) {
-        self.crowded = MOST_CROWDED.min(self.crowded + CROWDED_BATCHES);
+    pub(super) fn contend(&mut self) {
+        self.contended = MOST_CONTENDED.min(self.contended + CONTENDED_BATCHES);
     }
 
     /// Takes in what other processes have appended since the head that the caches stand for.
@@ -58,7 +52,7 @@ impl Writer {
             let news = self.store.events(&query).await.map_err(failed)?;
             if !news.is_empty() {
                 let all = news.len() < CATCH_UP as usize;
-                self.hear(news, None)?;
+                self.hear(news)?;
                 if all {
                     return Ok(());
                 }
@@ -78,9 +72,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes in events that other processes have appended right behind the head. Tells whether they leave a plan untouched.
-    fn hear(&mut self, news: Vec<StoredEvent>, plan: Option<&Plan>) -> Result<bool, RecordError> {
-        let mut untouched = true;
+    /// Takes in events that other processes have appended right behind the head.
+    fn hear(&mut self, news: Vec<StoredEvent>) -> Result<(), RecordError> {
         for event in news {
             self.frontier.push(event.leaf().map_err(failed)?, |_| {});
             self.head = event.head();
@@ -92,24 +85,23 @@ impl Writer {
                     return Err(failed(error));
                 }
             };
-            untouched &= plan.is_none_or(|plan| plan.is_untouched_by(&event));
             match event.access().and_then(erased_by) {
                 Some(subject) => self.vault.erase(subject, event.position),
-                None if !self.vault.keyring().contains(&event.subject) => self.strangers.push(event.subject.clone()),
+                None if !self.vault.keyring().contains(&event.subject) => self.unknown_subjects.push(event.subject.clone()),
                 None => {}
             }
             self.cache.observe(event);
         }
         self.tail.send_replace(self.head.position);
-        Ok(untouched)
+        Ok(())
     }
 
     /// Asks for the data keys that other processes have made: their subjects' next events may well come here.
-    pub(super) async fn meet_strangers(&mut self) -> Result<(), RecordError> {
-        if self.strangers.is_empty() {
+    pub(super) async fn fetch_unknown_subjects(&mut self) -> Result<(), RecordError> {
+        if self.unknown_subjects.is_empty() {
             return Ok(());
         }
-        let mut subjects = std::mem::take(&mut self.strangers);
+        let mut subjects = std::mem::take(&mut self.unknown_subjects);
         subjects.sort_unstable();
         subjects.dedup();
         self.vault.fetch(&*self.store, subjects).await.map_err(failed)

@@ -2,19 +2,11 @@
 -- first, which takes a tenth of PostgreSQL's time for a batch of one event. The plans are generic: for a plan of its own PostgreSQL
 -- would count the elements, and plan each batch anew.
 --
--- Appends a batch behind the expected head: all of it or, if the head has moved on, nothing (returns false, or raises
--- serialization_failure or lock_not_available once rows are written).
+-- Appends a batch behind the expected head: all of it or, if the head has moved on, nothing (returns false).
 -- One call is one statement, so one transaction and one round trip. A duplicate raises unique_violation and undoes all.
 -- Row arrays are parallel, as are the three of the tree's new nodes; p_ref_rows holds for each reference the number (from 1) of
 -- its event in the batch. p_frontier is the tree's right edge after the batch.
---
--- p_process is a number of the process's own, and p_turn counts its batches modulo 3. Where p_base is given, the batch of the
--- turn before is under way: then the rows are written first, and the head follows once that batch is committed and the tree's
--- edge is p_base, as it is only if that batch was. A batch holds the lock of its turn until it is committed; the next one waits
--- for it. Never are more than two under way, so three locks do.
 CREATE FUNCTION append_batch(
-    p_process         integer,
-    p_turn            smallint,
     p_expected        bigint,
     p_recorded_at     timestamptz,
     p_streams         text[],
@@ -36,19 +28,15 @@ CREATE FUNCTION append_batch(
     p_frontier        bytea,
     p_node_levels     smallint[],
     p_node_numbers    bigint[],
-    p_node_hashes     bytea[],
-    p_base            bytea
+    p_node_hashes     bytea[]
 ) RETURNS boolean LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(p_process, p_turn);
-    IF p_base IS NULL THEN
-        UPDATE head
-        SET position = p_expected + cardinality(p_streams), recorded_at = p_recorded_at,
-            tree_size = p_expected + cardinality(p_streams), frontier = p_frontier
-        WHERE position = p_expected AND tree_size = p_expected;
-        IF NOT FOUND THEN
-            RETURN false;
-        END IF;
+    UPDATE head
+    SET position = p_expected + cardinality(p_streams), recorded_at = p_recorded_at,
+        tree_size = p_expected + cardinality(p_streams), frontier = p_frontier
+    WHERE position = p_expected AND tree_size = p_expected;
+    IF NOT FOUND THEN
+        RETURN false;
     END IF;
 
     INSERT INTO events (position, stream, version, source, event_id, type, schema_version, recorded_at, subject,
@@ -68,28 +56,6 @@ BEGIN
         INSERT INTO tree_nodes (level, number, hash)
         SELECT p_node_levels[row], p_node_numbers[row], p_node_hashes[row]
         FROM (SELECT generate_series(1, cardinality(p_node_levels)) AS row) AS batch;
-    END IF;
-
-    IF p_base IS NOT NULL THEN
-        FOR attempt IN 1..50 LOOP
-            BEGIN
-                PERFORM pg_advisory_xact_lock_shared(p_process, (p_turn + 2) % 3);
-                EXIT WHEN (SELECT position >= p_expected FROM head);
-                -- on a connection that has just been made, it has not even begun: undoing this block gives it its lock
-                RAISE EXCEPTION USING ERRCODE = 'WL001';
-            EXCEPTION WHEN SQLSTATE 'WL001' THEN
-                PERFORM pg_sleep(0.001);
-            END;
-        END LOOP;
-        -- whoever holds the head now is another process, and may be waiting for these very rows: it goes first
-        PERFORM FROM head FOR NO KEY UPDATE NOWAIT;
-        UPDATE head
-        SET position = p_expected + cardinality(p_streams), recorded_at = p_recorded_at,
-            tree_size = p_expected + cardinality(p_streams), frontier = p_frontier
-        WHERE position = p_expected AND tree_size = p_expected AND frontier = p_base;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the head is not where the batch expects it' USING ERRCODE = 'serialization_failure';
-        END IF;
     END IF;
 
     -- only under the head's lock: a rotation of the master key takes it too, and keys wrapped by the old one come too late then

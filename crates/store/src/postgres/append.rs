@@ -1,4 +1,4 @@
-//! Appending to the log on PostgreSQL, by `append_batch`, and the order of this process's batches.
+//! Appending to the log on PostgreSQL, by `append_batch`.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -7,7 +7,6 @@ use jiff_sqlx::ToSqlx;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnection, PgPool};
 use sqlx::{Arguments, Executor, Postgres, SqlSafeStr};
-use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use super::nodes;
@@ -18,34 +17,28 @@ use sealing::{Sealed, Section};
 
 /// SQLSTATE unique_violation.
 const UNIQUE_VIOLATION: &str = "23505";
-/// SQLSTATEs serialization_failure, deadlock_detected and lock_not_available: another process has the head. A deadlock there is
-/// where two batches of this process are under way and the other process needs the positions of the second.
+/// SQLSTATEs serialization_failure, deadlock_detected and lock_not_available: another process has the head.
 const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 const APPEND: &str =
     "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                                          $21, $22, $23, $24, $25)";
+                                          $21, $22)";
 /// How long an append may take: longer than anything but a lock that somebody holds, or a session that has vanished, and well
 /// under the minute after which the sender of a webhook gives up.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 /// The key that two processes meet in which write behind their own batches.
 const POSITIONS: &str = "events_pkey";
 
-/// The order of this process's batches.
-pub(super) struct Turns {
-    /// A number of the process's own; one that another process has too would only make them wait for each other.
-    process: i32,
-    taken: Mutex<u32>,
-    /// Connections that wait for the next turn: the pool would have each answer once more before it lends it again.
+/// The connections that append.
+pub(super) struct Connections {
+    /// Those that wait for the next batch: the pool would have each answer once more before it lends it again.
     idle: std::sync::Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
     pub(super) sessions: Sessions,
 }
 
-impl Turns {
+impl Connections {
     pub(super) fn new(sessions: Sessions) -> Self {
         Self {
             sessions,
-            process: rand::random(),
-            taken: Mutex::default(),
             idle: std::sync::Mutex::default(),
         }
     }
@@ -59,16 +52,12 @@ impl Turns {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next turn's lock, one of three, and a connection. Turns are taken in the order of the calls, even where one has to
-    /// wait for its connection to be made.
-    pub(super) async fn take(&self, writer: &PgPool) -> Result<(i16, PoolConnection<Postgres>), sqlx::Error> {
-        let mut taken = self.taken.lock().await;
-        let connection = match self.idle_one() {
-            Some(connection) => connection,
-            None => writer.acquire().await?,
-        };
-        *taken = (*taken + 1) % 3;
-        Ok((*taken as i16, connection))
+    /// A connection for a batch.
+    pub(super) async fn take(&self, writer: &PgPool) -> Result<PoolConnection<Postgres>, sqlx::Error> {
+        match self.idle_one() {
+            Some(connection) => Ok(connection),
+            None => writer.acquire().await,
+        }
     }
 
     /// One that waits, unless it may have vanished.
@@ -83,13 +72,9 @@ impl Turns {
         None
     }
 
-    /// Keeps a connection on which nothing is under way any more for the next turn.
+    /// Keeps a connection on which nothing is in flight any more for the next batch.
     pub(super) fn give_back(&self, connection: PoolConnection<Postgres>) {
         self.idle().push((connection, Instant::now()));
-    }
-
-    pub(super) fn process(&self) -> i32 {
-        self.process
     }
 }
 
@@ -99,27 +84,27 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::E
     Ok(())
 }
 
-pub(super) async fn append(writer: &PgPool, turns: &Turns, batch: &Batch<'_>) -> Result<Append, StoreError> {
-    let (turn, mut connection) = turns.take(writer).await?;
+pub(super) async fn append(
+    writer: &PgPool,
+    connections: &Connections,
+    batch: &Batch<'_>,
+) -> Result<Append, StoreError> {
+    let mut connection = connections.take(writer).await?;
     let begun = Instant::now();
-    let appended = append_on(&mut connection, (turns.process, turn), batch).await;
+    let appended = append_on(&mut connection, batch).await;
     if begun.elapsed() >= LONGEST {
-        turns.sessions.distrust();
+        connections.sessions.distrust();
     }
     match appended {
-        Ok(_) => turns.give_back(connection),
+        Ok(_) => connections.give_back(connection),
         // whatever is left of it on the server ends with the session
         Err(_) => connection.close_on_drop(),
     }
     appended
 }
 
-/// Appends over a connection whose turn it is.
-pub(super) async fn append_on(
-    connection: &mut PgConnection,
-    (process, turn): (i32, i16),
-    batch: &Batch<'_>,
-) -> Result<Append, StoreError> {
+/// Appends over a connection.
+pub(super) async fn append_on(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<Append, StoreError> {
     let events = batch.events;
     let sealed = |section: Section| -> Vec<Option<&[u8]>> {
         events
@@ -139,10 +124,8 @@ pub(super) async fn append_on(
     let (node_levels, node_numbers, node_hashes) = nodes::arrays(batch.tree.nodes());
     let mut arguments = PgArguments::default();
     // at once: doubling from nothing would copy everything again and again
-    arguments.reserve(25, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
+    arguments.reserve(22, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
     let append = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
-        .bind(process)
-        .bind(turn)
         .bind(to_i64(batch.expected.position))
         .bind(batch.recorded_at.to_sqlx())
         .bind(text(events, |event| event.stream.as_str()))
@@ -169,8 +152,7 @@ pub(super) async fn append_on(
         .bind(batch.tree.frontier().to_bytes())
         .bind(node_levels)
         .bind(node_numbers)
-        .bind(node_hashes)
-        .bind(batch.behind.then(|| batch.tree.base().to_bytes()));
+        .bind(node_hashes);
     match timeout(LONGEST, append.fetch_one(connection)).await {
         Ok(Ok(true)) => Ok(Append::Done),
         Ok(Ok(false)) => Ok(Append::LostRace),

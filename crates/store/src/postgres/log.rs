@@ -6,10 +6,10 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::columns::position;
 use super::events::{self, PLAIN, event};
-use super::{LANES, PostgresStore, append, data_keys, floor, stream_snapshots};
+use super::{PostgresStore, WRITERS, append, append_lock, data_keys, stream_snapshots};
 use crate::{
-    Append, Batch, EventQuery, Found, Head, LogStore, Lookup, Parts, Reference, StoreError, StoredEvent,
-    StreamSnapshot, TakenFloor,
+    Append, Batch, EventQuery, Found, Head, Locked, LogStore, Lookup, Parts, Reference, StoreError, StoredEvent,
+    StreamSnapshot,
 };
 
 #[async_trait]
@@ -18,16 +18,16 @@ impl LogStore for PostgresStore {
         events::newest(self).await
     }
 
-    fn lanes(&self) -> usize {
-        LANES as usize
+    fn writers(&self) -> usize {
+        WRITERS as usize
     }
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
-        append::append(&self.writer, &self.turns, batch).await
+        append::append(&self.writer, &self.connections, batch).await
     }
 
-    async fn floor(&self, after: Position, limit: u32) -> Result<Option<TakenFloor<'_>>, StoreError> {
-        let (held, events) = floor::take(&self.writer, &self.turns, after, limit).await?;
+    async fn append_lock(&self, after: Position, limit: u32) -> Result<Option<Locked<'_>>, StoreError> {
+        let (held, events) = append_lock::take(&self.writer, &self.connections, after, limit).await?;
         Ok(Some((Box::new(held), events)))
     }
 

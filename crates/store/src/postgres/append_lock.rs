@@ -8,18 +8,17 @@ use sqlx::postgres::{PgPool, PgRow};
 use sqlx::{AssertSqlSafe, Postgres, Row, raw_sql};
 use tokio::time::timeout;
 
-use super::append::{self, LONGEST, Turns};
+use super::append::{self, Connections, LONGEST};
 use super::events::{PLAIN, event};
-use crate::{Append, Batch, Floor, Parts, StoreError, StoredEvent};
+use crate::{Append, AppendLock, Batch, Parts, StoreError, StoredEvent};
 
-/// Who wants the floor waits for the lock of this number and that of the ledger's table `head` in the database (its oid, 32 bits):
+/// A process that wants to append next waits for the lock of this number and that of the ledger's table `head` in the database (its oid, 32 bits):
 /// advisory locks are per database, and there may be a ledger in each of its schemas. "warm" in ASCII.
-const FLOOR: i64 = 0x7761_726d << 32;
+const APPEND_LOCK: i64 = 0x7761_726d << 32;
 
 /// A transaction that holds the head.
 pub(super) struct Held<'a> {
-    turns: &'a Turns,
-    turn: i16,
+    connections: &'a Connections,
     /// None once it is given back.
     connection: Option<PoolConnection<Postgres>>,
 }
@@ -27,18 +26,17 @@ pub(super) struct Held<'a> {
 /// Waits for the lock, and reads what is there then. All in one call: others wait from the moment that the lock is given.
 pub(super) async fn take<'a>(
     writer: &PgPool,
-    turns: &'a Turns,
+    connections: &'a Connections,
     after: Position,
     limit: u32,
 ) -> Result<(Held<'a>, Vec<StoredEvent>), StoreError> {
-    let (turn, connection) = turns.take(writer).await?;
+    let connection = connections.take(writer).await?;
     let mut held = Held {
-        turns,
-        turn,
+        connections,
         connection: Some(connection),
     };
     let sql = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({FLOOR} + 'head'::regclass::oid::bigint); SELECT FROM head FOR NO KEY UPDATE;
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SELECT FROM pg_advisory_xact_lock({APPEND_LOCK} + 'head'::regclass::oid::bigint); SELECT FROM head FOR NO KEY UPDATE;
          SELECT {PLAIN}{} FROM events WHERE position > {} ORDER BY position LIMIT {limit}",
         Parts::Leaves.columns(),
         crate::log::to_i64(after),
@@ -58,7 +56,7 @@ impl Held<'_> {
         match timeout(LONGEST, raw_sql(AssertSqlSafe(sql)).fetch_all(&mut **connection)).await {
             Ok(rows) => Ok(rows?),
             Err(_) => {
-                self.turns.sessions.distrust();
+                self.connections.sessions.distrust();
                 Err(append::too_long())
             }
         }
@@ -66,7 +64,7 @@ impl Held<'_> {
 
     fn give_back(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.turns.give_back(connection);
+            self.connections.give_back(connection);
         }
     }
 }
@@ -81,20 +79,19 @@ impl Drop for Held<'_> {
 }
 
 #[async_trait]
-impl Floor for Held<'_> {
+impl AppendLock for Held<'_> {
     async fn append(mut self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError> {
-        let (process, turn) = (self.turns.process(), self.turn);
         let Some(connection) = &mut self.connection else {
             return Ok(Append::LostRace);
         };
-        let appended = append::append_on(connection, (process, turn), batch).await?;
+        let appended = append::append_on(connection, batch).await?;
         let end = if appended == Append::Done { "COMMIT" } else { "ROLLBACK" };
         self.run(end.to_owned()).await?;
         self.give_back();
         Ok(appended)
     }
 
-    async fn leave(mut self: Box<Self>) {
+    async fn release(mut self: Box<Self>) {
         if self.run("ROLLBACK".to_owned()).await.is_ok() {
             self.give_back();
         }
