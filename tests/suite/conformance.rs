@@ -14,8 +14,8 @@
 mod append;
 mod batches;
 mod cancelled;
-mod interleavings;
 mod in_flight;
+mod interleavings;
 mod processes;
 pub mod projections;
 mod stream_snapshots;

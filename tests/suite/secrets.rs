@@ -49,7 +49,11 @@ fn routes() -> Vec<String> {
     let paths = document["paths"].as_object().unwrap().iter();
     let read = paths.filter(|(_, calls)| calls.get("get").is_some());
     let filled = read.map(|(path, _)| {
-        let name = if path.contains("/consumers/") { "follower" } else { "orders" };
+        let name = if path.contains("/consumers/") {
+            "follower"
+        } else {
+            "orders"
+        };
         let values = [
             ("{orderId}", "O0"),
             ("{domain}", "d0.planted.example"),
@@ -61,8 +65,13 @@ fn routes() -> Vec<String> {
             ("{tile}", "000"),
             ("{source}", "coldmailreseller"),
         ];
-        let filled = values.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
-        assert!(!filled.contains('{'), "{path}: this test has no value for its parameter");
+        let filled = values
+            .iter()
+            .fold(path.clone(), |path, (name, value)| path.replace(name, value));
+        assert!(
+            !filled.contains('{'),
+            "{path}: this test has no value for its parameter"
+        );
         match PARAMETERS.iter().find(|(known, _)| known == path) {
             Some((_, query)) => format!("{filled}?{query}"),
             None => filled,

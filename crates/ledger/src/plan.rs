@@ -16,7 +16,7 @@ mod lookup;
 
 use std::sync::Arc;
 
-use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
+use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Source, StreamId, SubjectId};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};

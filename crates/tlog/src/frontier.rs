@@ -74,7 +74,6 @@ impl Frontier {
 /// A tree that grows: the new frontier, and the nodes that are to be stored with it.
 #[derive(Clone, Debug, Default)]
 pub struct Growth {
-    base: Frontier,
     frontier: Frontier,
     nodes: Vec<TileNode>,
 }
@@ -83,7 +82,6 @@ impl Growth {
     /// Nothing yet, on top of a tree.
     pub fn on(frontier: Frontier) -> Self {
         Self {
-            base: frontier.clone(),
             frontier,
             nodes: Vec::new(),
         }
@@ -93,11 +91,6 @@ impl Growth {
     pub fn push(&mut self, leaf: Hash) {
         let nodes = &mut self.nodes;
         self.frontier.push(leaf, |node| nodes.push(node));
-    }
-
-    /// The tree before it.
-    pub fn base(&self) -> &Frontier {
-        &self.base
     }
 
     /// The tree after it.

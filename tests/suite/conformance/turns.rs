@@ -14,7 +14,7 @@ use warmledger::ingest::Ingest;
 use warmledger::ingest::signature::{Scheme, Verifier};
 use warmledger::ledger::leaf::Envelope;
 use warmledger::ledger::{Ledger, Outcome, Reader, record_access};
-use warmledger::store::{Append, Batch, Head, NewEvent, Store, StoredEvent, Locked};
+use warmledger::store::{Append, Batch, Head, Locked, NewEvent, Store, StoredEvent};
 use warmledger::tlog::Growth;
 use warmledger::vault::{KeyFile, Vault};
 
@@ -34,7 +34,7 @@ async fn locked(store: &Arc<dyn Store>, after: u64) -> Locked<'_> {
 
 /// Whether somebody else has the lock now.
 async fn is_taken(store: &Arc<dyn Store>) -> bool {
-    timeout(SOON, floor(store, 0)).await.is_err()
+    timeout(SOON, locked(store, 0)).await.is_err()
 }
 
 async fn append(store: &Arc<dyn Store>, (lock, news): Locked<'_>, known: Head, events: &[NewEvent]) -> Append {
@@ -279,7 +279,7 @@ async fn three_processes_in_each_others_way_record_everything_once_and_a_command
 /// Holds the lock by hand, while `begun` sends something that has to wait for it, and appends an event before that.
 async fn meanwhile<T>(store: &Arc<dyn Store>, begun: impl Future<Output = T>, event: NewEvent) -> T {
     let head = store.head().await.unwrap();
-    let held = floor(store, head.position.0).await;
+    let held = locked(store, head.position.0).await;
     let (answer, appended) = tokio::join!(begun, async {
         tokio::time::sleep(SOON).await;
         append(store, held, head, &[event]).await

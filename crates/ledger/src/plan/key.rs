@@ -68,6 +68,5 @@ impl Plan {
         self.new_keys.remove(subject);
         let position: Position = self.position(index);
         self.erased.insert(subject.clone(), position);
-        self.placed = true;
     }
 }

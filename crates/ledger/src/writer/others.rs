@@ -87,7 +87,9 @@ impl Writer {
             };
             match event.access().and_then(erased_by) {
                 Some(subject) => self.vault.erase(subject, event.position),
-                None if !self.vault.keyring().contains(&event.subject) => self.unknown_subjects.push(event.subject.clone()),
+                None if !self.vault.keyring().contains(&event.subject) => {
+                    self.unknown_subjects.push(event.subject.clone())
+                }
                 None => {}
             }
             self.cache.observe(event);

@@ -113,13 +113,12 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
     let rows: Vec<(i64, &NewEvent)> = (first..).zip(batch.events).collect();
     let moved = sqlx::query(
         "UPDATE head SET position = ?1, recorded_at = ?2, tree_size = ?1, frontier = ?3
-         WHERE position = ?4 AND tree_size = ?4 AND frontier = coalesce(?5, frontier)",
+         WHERE position = ?4 AND tree_size = ?4",
     )
     .bind(first - 1 + rows.len() as i64)
     .bind(&recorded_at)
     .bind(batch.tree.frontier().to_bytes())
     .bind(first - 1)
-    .bind(batch.behind.then(|| batch.tree.base().to_bytes()))
     .execute(&mut *tx)
     .await?;
     if moved.rows_affected() == 0 {
