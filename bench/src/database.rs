@@ -124,6 +124,20 @@ impl Database {
         })
     }
 
+    /// What all views take on PostgreSQL, as its statistics tell: bytes with their indexes, rows, and entries of indexes.
+    pub(crate) async fn views(&self) -> anyhow::Result<[u64; 3]> {
+        const VIEWS: &str = "
+            SELECT coalesce(sum(pg_total_relation_size(tables.oid)), 0)::bigint, coalesce(sum(tables.reltuples), 0)::bigint,
+                   coalesce(sum((SELECT sum(indexes.reltuples) FROM pg_index JOIN pg_class AS indexes ON indexes.oid = indexrelid
+                                 WHERE indrelid = tables.oid)), 0)::bigint
+            FROM pg_class AS tables JOIN projection_generations ON relname = name || '_g' || generation
+            WHERE state = 'live'";
+        let mut connection = PgConnection::connect(&self.url).await?;
+        let row = sqlx::query(VIEWS).fetch_one(&mut connection).await?;
+        let [bytes, rows, entries]: [i64; 3] = numbers(|index| row.try_get(index))?;
+        Ok([unsigned(bytes)?, unsigned(rows)?, unsigned(entries)?])
+    }
+
     /// Waits until every view is at the end of the log.
     pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
         const BEHIND: &str =

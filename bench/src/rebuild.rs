@@ -59,7 +59,7 @@ pub(crate) async fn findings(options: &Options, orders: &Prepared) -> anyhow::Re
 async fn ledger_findings(options: &Options, postgres: &Prepared, told: Told) -> anyhow::Result<Findings> {
     let title = told.name();
     let explained = match told {
-        Told::Orders => "Every event makes rows of its own, some twelve.",
+        Told::Orders => "Every event makes rows of its own.",
         Told::Renewals => {
             "Orders that were all placed at the beginning, and month by month the renewals of their subscriptions since."
         }
@@ -82,7 +82,17 @@ async fn ledger_findings(options: &Options, postgres: &Prepared, told: Told) -> 
     let [on_postgres, on_sqlite, cqrs] = &passes;
     let rate = |passes: &[(Pass, Memory)]| median(passes.iter().map(|(pass, _)| pass.per_second()));
     let peak = |passes: &[(Pass, Memory)]| median(passes.iter().map(|(_, memory)| memory.peak));
+    let [bytes, view_rows, entries] = postgres.database.views().await?;
+    let each = |all: u64| all as f64 / postgres.events as f64;
     let rows = vec![
+        Row::absolute(
+            format!("views of a ledger of {title}, for each event, PostgreSQL: bytes, indexes included"),
+            each(bytes),
+            "bytes",
+            Goal::None,
+        ),
+        Row::absolute("… rows", each(view_rows), "", Goal::None),
+        Row::absolute("… entries of indexes", each(entries), "", Goal::None),
         Row::absolute(
             format!("rebuild of all projections, ledger of {title}, PostgreSQL"),
             rate(on_postgres),

@@ -36,6 +36,7 @@ mod schema;
 mod secrets;
 mod starvation;
 mod support;
+mod sustained;
 mod takeover;
 mod tls;
 mod tree;
