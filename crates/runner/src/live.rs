@@ -22,7 +22,7 @@ use store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
 const POLL: Duration = Duration::from_millis(250);
 /// Steps of newly appended events begin so far apart at least, and at most: under load each folds many events, which costs
 /// less for each of them, and takes little from the writer. After a quiet time the first one begins at once.
-const SPACING: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(1);
+const SPACING: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(250);
 /// Between them folding rests so many times as long as it has worked.
 const REST: u32 = 4;
 /// Pause after a failure.
