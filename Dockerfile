@@ -7,6 +7,7 @@ RUN apt-get update \
 # The dependencies alone, from empty crates: a layer that is reused until a manifest changes.
 COPY Cargo.toml Cargo.lock ./
 COPY .cargo .cargo
+COPY vendor vendor
 COPY aggregates/Cargo.toml aggregates/
 COPY projections/Cargo.toml projections/
 COPY bench/Cargo.toml bench/

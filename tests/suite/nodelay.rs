@@ -1,0 +1,34 @@
+//! The connection to PostgreSQL does not hold back what it has to send: over TLS a batch is several segments, and with Nagle's algorithm
+//! each batch would wait for a delayed acknowledgement, 40 ms and more.
+
+use std::net::SocketAddr;
+
+use rustix::net::sockopt::tcp_nodelay;
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
+
+use crate::support::Database;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_connection_to_postgresql_does_not_wait_for_acknowledgements() {
+    let database = Database::postgres().await;
+    let store = database.store().await;
+    store.head().await.unwrap();
+    let port = url::Url::parse(&database.url).unwrap().port().unwrap_or(5432);
+    let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+    let mut found = 0;
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let number: i32 = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
+        // what was open while the directory was read may be closed by now
+        let Ok(file) = pidfd_getfd(&own, number, PidfdGetfdFlags::empty()) else {
+            continue;
+        };
+        let peer = rustix::net::getpeername(&file).ok().flatten();
+        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
+        if peer.is_some_and(|peer| peer.port() == port) {
+            assert!(tcp_nodelay(&file).unwrap(), "a connection to port {port} waits");
+            found += 1;
+        }
+    }
+    assert!(found > 0, "no connection to port {port} was found");
+    store.close().await;
+}
