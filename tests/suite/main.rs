@@ -25,7 +25,6 @@ mod keys;
 mod leases;
 mod leaves;
 mod neighbours;
-mod nodelay;
 mod opening;
 mod parked;
 mod postgres_killed;

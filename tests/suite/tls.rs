@@ -1,5 +1,6 @@
 //! Encrypted connections to real servers: PostgreSQL here, NATS and the transit engine in `others`.
 
+mod nodelay;
 mod others;
 
 use std::fs::Permissions;

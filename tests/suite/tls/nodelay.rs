@@ -6,14 +6,15 @@ use std::net::SocketAddr;
 use rustix::net::sockopt::tcp_nodelay;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 
-use crate::support::Database;
+use super::{Authority, Server, open};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_connection_to_postgresql_does_not_wait_for_acknowledgements() {
-    let database = Database::postgres().await;
-    let store = database.store().await;
-    store.head().await.unwrap();
-    let port = url::Url::parse(&database.url).unwrap().port().unwrap_or(5432);
+    let server = Server::start(&Authority::new("a test's authority")).await;
+    let (store, port) = (
+        open(&server.url("localhost", "sslmode=require")).await.unwrap(),
+        server.port,
+    );
     let own = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
     let mut found = 0;
     for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
