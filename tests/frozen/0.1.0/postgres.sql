@@ -13,20 +13,17 @@ SET client_min_messages = warning;
 SET row_security = off;
 
 
-CREATE FUNCTION public.append_batch(p_process integer, p_turn smallint, p_expected bigint, p_recorded_at timestamp with time zone, p_streams text[], p_versions integer[], p_sources text[], p_event_ids text[], p_types text[], p_schema_versions integer[], p_subjects text[], p_facts text[], p_personals bytea[], p_secrets bytea[], p_originals bytea[], p_leaf_hashes bytea[], p_refs bigint[], p_ref_rows integer[], p_key_subjects text[], p_keys bytea[], p_frontier bytea, p_node_levels smallint[], p_node_numbers bigint[], p_node_hashes bytea[], p_base bytea) RETURNS boolean
+CREATE FUNCTION public.append_batch(p_expected bigint, p_recorded_at timestamp with time zone, p_streams text[], p_versions integer[], p_sources text[], p_event_ids text[], p_types text[], p_schema_versions integer[], p_subjects text[], p_facts text[], p_personals bytea[], p_secrets bytea[], p_originals bytea[], p_leaf_hashes bytea[], p_refs bigint[], p_ref_rows integer[], p_key_subjects text[], p_keys bytea[], p_frontier bytea, p_node_levels smallint[], p_node_numbers bigint[], p_node_hashes bytea[]) RETURNS boolean
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(p_process, p_turn);
-    IF p_base IS NULL THEN
-        UPDATE head
-        SET position = p_expected + cardinality(p_streams), recorded_at = p_recorded_at,
-            tree_size = p_expected + cardinality(p_streams), frontier = p_frontier
-        WHERE position = p_expected AND tree_size = p_expected;
-        IF NOT FOUND THEN
-            RETURN false;
-        END IF;
+    UPDATE head
+    SET position = p_expected + cardinality(p_streams), recorded_at = p_recorded_at,
+        tree_size = p_expected + cardinality(p_streams), frontier = p_frontier
+    WHERE position = p_expected AND tree_size = p_expected;
+    IF NOT FOUND THEN
+        RETURN false;
     END IF;
 
     INSERT INTO events (position, stream, version, source, event_id, type, schema_version, recorded_at, subject,
@@ -46,28 +43,6 @@ BEGIN
         INSERT INTO tree_nodes (level, number, hash)
         SELECT p_node_levels[row], p_node_numbers[row], p_node_hashes[row]
         FROM (SELECT generate_series(1, cardinality(p_node_levels)) AS row) AS batch;
-    END IF;
-
-    IF p_base IS NOT NULL THEN
-        FOR attempt IN 1..50 LOOP
-            BEGIN
-                PERFORM pg_advisory_xact_lock_shared(p_process, (p_turn + 2) % 3);
-                EXIT WHEN (SELECT position >= p_expected FROM head);
-                -- on a connection that has just been made, it has not even begun: undoing this block gives it its lock
-                RAISE EXCEPTION USING ERRCODE = 'WL001';
-            EXCEPTION WHEN SQLSTATE 'WL001' THEN
-                PERFORM pg_sleep(0.001);
-            END;
-        END LOOP;
-        -- whoever holds the head now is another process, and may be waiting for these very rows: it goes first
-        PERFORM FROM head FOR NO KEY UPDATE NOWAIT;
-        UPDATE head
-        SET position = p_expected + cardinality(p_streams), recorded_at = p_recorded_at,
-            tree_size = p_expected + cardinality(p_streams), frontier = p_frontier
-        WHERE position = p_expected AND tree_size = p_expected AND frontier = p_base;
-        IF NOT FOUND THEN
-            RAISE EXCEPTION 'the head is not where the batch expects it' USING ERRCODE = 'serialization_failure';
-        END IF;
     END IF;
 
     -- only under the head's lock: a rotation of the master key takes it too, and keys wrapped by the old one come too late then
@@ -219,27 +194,14 @@ CREATE VIEW public.access AS
 
 CREATE TABLE public.accounts_g1 (
     key text NOT NULL COLLATE pg_catalog."C",
-    document text NOT NULL,
-    mailbox_id text NOT NULL COLLATE pg_catalog."C",
-    domain text COLLATE pg_catalog."C",
-    order_id text COLLATE pg_catalog."C",
-    subscription_id text COLLATE pg_catalog."C",
-    has_password boolean NOT NULL,
-    has_app_password boolean NOT NULL,
-    has_authenticator_secret boolean NOT NULL
+    document text NOT NULL
 );
 ALTER TABLE ONLY public.accounts_g1 ALTER COLUMN document SET STATISTICS 0;
 
 
 
 CREATE VIEW public.accounts AS
- SELECT accounts_g1.mailbox_id,
-    accounts_g1.domain,
-    accounts_g1.order_id,
-    accounts_g1.subscription_id,
-    accounts_g1.has_password,
-    accounts_g1.has_app_password,
-    accounts_g1.has_authenticator_secret,
+ SELECT accounts_g1.key AS mailbox_id,
     accounts_g1.key,
     accounts_g1.document
    FROM public.accounts_g1;
@@ -394,7 +356,6 @@ CREATE TABLE public.log_origin (
 CREATE TABLE public.mailboxes_g1 (
     key text NOT NULL COLLATE pg_catalog."C",
     document text NOT NULL,
-    domain text NOT NULL COLLATE pg_catalog."C",
     order_id text NOT NULL COLLATE pg_catalog."C",
     user_id text COLLATE pg_catalog."C",
     service_provider text COLLATE pg_catalog."C",
@@ -409,7 +370,7 @@ ALTER TABLE ONLY public.mailboxes_g1 ALTER COLUMN document SET STATISTICS 0;
 
 
 CREATE VIEW public.mailboxes AS
- SELECT mailboxes_g1.domain,
+ SELECT mailboxes_g1.key AS domain,
     mailboxes_g1.order_id,
     mailboxes_g1.user_id,
     mailboxes_g1.service_provider,
@@ -458,47 +419,9 @@ CREATE VIEW public.monthly_mailboxes AS
 
 
 
-CREATE TABLE public.order_domains_g1 (
-    key text NOT NULL COLLATE pg_catalog."C",
-    document text NOT NULL,
-    order_id text NOT NULL COLLATE pg_catalog."C",
-    domain text NOT NULL COLLATE pg_catalog."C",
-    user_id text COLLATE pg_catalog."C",
-    service_provider text COLLATE pg_catalog."C",
-    status text NOT NULL COLLATE pg_catalog."C",
-    subscription_id text COLLATE pg_catalog."C",
-    mailbox_count bigint NOT NULL,
-    reason text COLLATE pg_catalog."C",
-    first_recorded_at timestamp with time zone NOT NULL,
-    last_recorded_at timestamp with time zone NOT NULL,
-    first_position bigint NOT NULL
-);
-ALTER TABLE ONLY public.order_domains_g1 ALTER COLUMN document SET STATISTICS 0;
-
-
-
-CREATE VIEW public.order_domains AS
- SELECT order_domains_g1.order_id,
-    order_domains_g1.domain,
-    order_domains_g1.user_id,
-    order_domains_g1.service_provider,
-    order_domains_g1.status,
-    order_domains_g1.subscription_id,
-    order_domains_g1.mailbox_count,
-    order_domains_g1.reason,
-    order_domains_g1.first_recorded_at,
-    order_domains_g1.last_recorded_at,
-    order_domains_g1.first_position,
-    order_domains_g1.key,
-    order_domains_g1.document
-   FROM public.order_domains_g1;
-
-
-
 CREATE TABLE public.orders_g1 (
     key text NOT NULL COLLATE pg_catalog."C",
     document text NOT NULL,
-    order_id text NOT NULL COLLATE pg_catalog."C",
     user_id text COLLATE pg_catalog."C",
     service_provider text COLLATE pg_catalog."C",
     status text NOT NULL COLLATE pg_catalog."C",
@@ -515,8 +438,32 @@ ALTER TABLE ONLY public.orders_g1 ALTER COLUMN document SET STATISTICS 0;
 
 
 
+CREATE VIEW public.order_domains AS
+ SELECT orders.key AS order_id,
+    (domain.key COLLATE "C") AS domain,
+    orders.user_id,
+    orders.service_provider,
+        CASE
+            WHEN (domain.value ? 'assigned'::text) THEN 'assigned'::text
+            WHEN (domain.value ? 'failed'::text) THEN 'failed'::text
+            ELSE 'pending'::text
+        END AS status,
+    (domain.value #>> '{subscriptionId,1}'::text[]) AS subscription_id,
+    (COALESCE(jsonb_array_length((domain.value -> 'mailboxes'::text)), 0))::bigint AS mailbox_count,
+        CASE
+            WHEN (NOT (domain.value ? 'assigned'::text)) THEN (domain.value #>> '{reason,1}'::text[])
+            ELSE NULL::text
+        END AS reason,
+    orders.first_recorded_at,
+    orders.last_recorded_at,
+    orders.first_position
+   FROM (public.orders_g1 orders
+     CROSS JOIN LATERAL jsonb_each(((orders.document)::jsonb -> 'domains'::text)) domain(key, value));
+
+
+
 CREATE VIEW public.orders AS
- SELECT orders_g1.order_id,
+ SELECT orders_g1.key AS order_id,
     orders_g1.user_id,
     orders_g1.service_provider,
     orders_g1.status,
@@ -583,7 +530,6 @@ CREATE TABLE public.refs (
 CREATE TABLE public.renewals_g1 (
     key text NOT NULL COLLATE pg_catalog."C",
     document text NOT NULL,
-    subscription_id text NOT NULL COLLATE pg_catalog."C",
     domain text COLLATE pg_catalog."C",
     order_id text COLLATE pg_catalog."C",
     user_id text COLLATE pg_catalog."C",
@@ -606,7 +552,7 @@ ALTER TABLE ONLY public.renewals_g1 ALTER COLUMN document SET STATISTICS 0;
 
 
 CREATE VIEW public.renewals AS
- SELECT renewals_g1.subscription_id,
+ SELECT renewals_g1.key AS subscription_id,
     renewals_g1.domain,
     renewals_g1.order_id,
     renewals_g1.user_id,
@@ -687,109 +633,109 @@ CREATE TABLE public.tree_nodes (
 
 
 
-INSERT INTO public._sqlx_migrations VALUES (1, 'events', '2026-11-30 16:48:53.207181+00', true, '\x5bdb695a907f8e2b3ed2e462111c8b63ff69d11f498b6a60db302c0693c2b03982da9b7c84da5dbbadeee78dc5f7f3a3', 13551264);
-INSERT INTO public._sqlx_migrations VALUES (2, 'refs', '2026-11-30 16:48:53.221406+00', true, '\xbad99391a1e270ce93f743591f9c60bb3f6fee68c0cccf365c91170c6a3634d0aed79765e8998b445c30c8dd18c8fe49', 2485898);
-INSERT INTO public._sqlx_migrations VALUES (3, 'head', '2026-11-30 16:48:53.224421+00', true, '\x04b12e530fce06c8c66404c6f5c10446493df4db78c12a5a5945c698e325492ba077da6a02f0e392112765608104e07e', 3110793);
-INSERT INTO public._sqlx_migrations VALUES (4, 'clock steps', '2026-11-30 16:48:53.228194+00', true, '\xac313df9b29d42b494dd22033d3090d789dd7e749d5798f5872a54b11c1463034670ee17a7cfc901df7cb1cd65085cbb', 3329015);
-INSERT INTO public._sqlx_migrations VALUES (5, 'refuse change of proof', '2026-11-30 16:48:53.231777+00', true, '\x2457bc9d92da22cf0929ecb2229fe594e192ba2a9526d23764298de9a7b263104a4877e582bca3878dca4f1eafb6293f', 959451);
-INSERT INTO public._sqlx_migrations VALUES (6, 'tree nodes', '2026-11-30 16:48:53.232962+00', true, '\xab93f6254ba1ab78043fb11b9c8390a541f0f30def2bffb7fe182ff36ba15d601c1c0a883f9c90c9f659743fd365e9cc', 3069720);
-INSERT INTO public._sqlx_migrations VALUES (7, 'log origin', '2026-11-30 16:48:53.23679+00', true, '\x1ab920d39e9dac58df5723fde723e0e65557f551fc2736edfebff54212b87ba4235ea9072375d26a32ac8c0a52790c3e', 5411551);
-INSERT INTO public._sqlx_migrations VALUES (8, 'signing keys', '2026-11-30 16:48:53.242038+00', true, '\xd374531a9c21ce66b99ff70d9a261259980698173ef6caaa90205757b04560db78924158a5cad3e62de03701a0296260', 4210682);
-INSERT INTO public._sqlx_migrations VALUES (9, 'checkpoints', '2026-11-30 16:48:53.246681+00', true, '\x8a39ec192c82b9fc81b3bcbd6302b1920b07cc1cc311b4e110cb5aa4943172aa9cf36a27720713d2c48855c926b59467', 3719812);
-INSERT INTO public._sqlx_migrations VALUES (10, 'master key', '2026-11-30 16:48:53.250698+00', true, '\x4fc2a192b8e25f2657cf436390159634d26e870962ed0610b15d9a9d5c55074c69a878f056090eb1ef262f0447f27040', 3048745);
-INSERT INTO public._sqlx_migrations VALUES (11, 'data keys', '2026-11-30 16:48:53.253958+00', true, '\x7cf4df9a706c7ee1d5c7fe7da77bd77477614b8be4abe4fe43f5a09835743a07c7b15780e444268adf26611e4f09e0bc', 2272717);
-INSERT INTO public._sqlx_migrations VALUES (12, 'subjects', '2026-11-30 16:48:53.256344+00', true, '\x908f9a7b1dee496f4b2db3525537ea934a018c4b6ebe742a1e4c394e3862b7e7a6dd56e79d89d2ef66b97838a19cf7d9', 2175069);
-INSERT INTO public._sqlx_migrations VALUES (13, 'projection generations', '2026-11-30 16:48:53.258635+00', true, '\x7441606d4bf8b6c1894b6a443c81c9a4d165aa4ba78428520754444f11e63247a1ed081d88bf85295093c16aa4daa59a', 4553751);
-INSERT INTO public._sqlx_migrations VALUES (14, 'parked rows', '2026-11-30 16:48:53.263274+00', true, '\x79928ddb136b1003346abc60bf3af650beb25de20d2addb26d970cdc7b9a28446f4f1a9274fe5e262168bc5ef8040e35', 2450372);
-INSERT INTO public._sqlx_migrations VALUES (15, 'consumers', '2026-11-30 16:48:53.265823+00', true, '\x0ec16159ebdaa9aa4280a50862c1cd2be87ad0a4122d657fb93960b14e002b5c3f3914dc272c3fd454243308ce726781', 1938491);
-INSERT INTO public._sqlx_migrations VALUES (16, 'tokens', '2026-11-30 16:48:53.267849+00', true, '\x659dac5b08e9f636a37e95ed685d55e18f52ac2e1a21d91894a15731e6f8d11b7070bb731df457956e3c99f4972e2c76', 2190768);
-INSERT INTO public._sqlx_migrations VALUES (17, 'leases', '2026-11-30 16:48:53.270135+00', true, '\x38549eab62e82a73348b58d5db8ce75eadce428eaf5e789cc469e9069b6662f9de5f269de2d729ad4374a960af249fb5', 1778545);
-INSERT INTO public._sqlx_migrations VALUES (18, 'processes', '2026-11-30 16:48:53.271999+00', true, '\x548a30a3f2d75256a47936b82eebba45c9242b85f5be133888c35cee1f8dc41145254cecc0ed21fb2a12b0eb649c46b4', 2521191);
-INSERT INTO public._sqlx_migrations VALUES (19, 'stream snapshots', '2026-11-30 16:48:53.274615+00', true, '\x4fcaef91d61343bad9c01bd0780708f13901f59f183a1aae68060b58deb20a68f87821433b74f6b525ab651aaee7bd08', 2121111);
-INSERT INTO public._sqlx_migrations VALUES (20, 'append batch', '2026-11-30 16:48:53.276837+00', true, '\x342fb4670f4ac48daca20b454276c8a4753aa3ae8859d7f7f174b466201995eb76cc874868dfc2cc87347d1bb055bce0', 1186450);
+INSERT INTO public._sqlx_migrations VALUES (1, 'events', '2026-11-30 18:01:32.35255+00', true, '\x5bdb695a907f8e2b3ed2e462111c8b63ff69d11f498b6a60db302c0693c2b03982da9b7c84da5dbbadeee78dc5f7f3a3', 15607463);
+INSERT INTO public._sqlx_migrations VALUES (2, 'refs', '2026-11-30 18:01:32.36878+00', true, '\xbad99391a1e270ce93f743591f9c60bb3f6fee68c0cccf365c91170c6a3634d0aed79765e8998b445c30c8dd18c8fe49', 1441133);
+INSERT INTO public._sqlx_migrations VALUES (3, 'head', '2026-11-30 18:01:32.371103+00', true, '\x04b12e530fce06c8c66404c6f5c10446493df4db78c12a5a5945c698e325492ba077da6a02f0e392112765608104e07e', 6245018);
+INSERT INTO public._sqlx_migrations VALUES (4, 'clock steps', '2026-11-30 18:01:32.377558+00', true, '\xac313df9b29d42b494dd22033d3090d789dd7e749d5798f5872a54b11c1463034670ee17a7cfc901df7cb1cd65085cbb', 5813158);
+INSERT INTO public._sqlx_migrations VALUES (5, 'refuse change of proof', '2026-11-30 18:01:32.383659+00', true, '\x2457bc9d92da22cf0929ecb2229fe594e192ba2a9526d23764298de9a7b263104a4877e582bca3878dca4f1eafb6293f', 752035);
+INSERT INTO public._sqlx_migrations VALUES (6, 'tree nodes', '2026-11-30 18:01:32.384583+00', true, '\xab93f6254ba1ab78043fb11b9c8390a541f0f30def2bffb7fe182ff36ba15d601c1c0a883f9c90c9f659743fd365e9cc', 2027819);
+INSERT INTO public._sqlx_migrations VALUES (7, 'log origin', '2026-11-30 18:01:32.386833+00', true, '\x1ab920d39e9dac58df5723fde723e0e65557f551fc2736edfebff54212b87ba4235ea9072375d26a32ac8c0a52790c3e', 1938366);
+INSERT INTO public._sqlx_migrations VALUES (8, 'signing keys', '2026-11-30 18:01:32.391188+00', true, '\xd374531a9c21ce66b99ff70d9a261259980698173ef6caaa90205757b04560db78924158a5cad3e62de03701a0296260', 12438078);
+INSERT INTO public._sqlx_migrations VALUES (9, 'checkpoints', '2026-11-30 18:01:32.403793+00', true, '\x8a39ec192c82b9fc81b3bcbd6302b1920b07cc1cc311b4e110cb5aa4943172aa9cf36a27720713d2c48855c926b59467', 3124375);
+INSERT INTO public._sqlx_migrations VALUES (10, 'master key', '2026-11-30 18:01:32.407148+00', true, '\x4fc2a192b8e25f2657cf436390159634d26e870962ed0610b15d9a9d5c55074c69a878f056090eb1ef262f0447f27040', 1611041);
+INSERT INTO public._sqlx_migrations VALUES (11, 'data keys', '2026-11-30 18:01:32.409112+00', true, '\x7cf4df9a706c7ee1d5c7fe7da77bd77477614b8be4abe4fe43f5a09835743a07c7b15780e444268adf26611e4f09e0bc', 1705914);
+INSERT INTO public._sqlx_migrations VALUES (12, 'subjects', '2026-11-30 18:01:32.41511+00', true, '\x908f9a7b1dee496f4b2db3525537ea934a018c4b6ebe742a1e4c394e3862b7e7a6dd56e79d89d2ef66b97838a19cf7d9', 6726350);
+INSERT INTO public._sqlx_migrations VALUES (13, 'projection generations', '2026-11-30 18:01:32.417994+00', true, '\x7441606d4bf8b6c1894b6a443c81c9a4d165aa4ba78428520754444f11e63247a1ed081d88bf85295093c16aa4daa59a', 2737433);
+INSERT INTO public._sqlx_migrations VALUES (14, 'parked rows', '2026-11-30 18:01:32.420961+00', true, '\x79928ddb136b1003346abc60bf3af650beb25de20d2addb26d970cdc7b9a28446f4f1a9274fe5e262168bc5ef8040e35', 6190297);
+INSERT INTO public._sqlx_migrations VALUES (15, 'consumers', '2026-11-30 18:01:32.427513+00', true, '\x0ec16159ebdaa9aa4280a50862c1cd2be87ad0a4122d657fb93960b14e002b5c3f3914dc272c3fd454243308ce726781', 1844187);
+INSERT INTO public._sqlx_migrations VALUES (16, 'tokens', '2026-11-30 18:01:32.4295+00', true, '\x659dac5b08e9f636a37e95ed685d55e18f52ac2e1a21d91894a15731e6f8d11b7070bb731df457956e3c99f4972e2c76', 5963399);
+INSERT INTO public._sqlx_migrations VALUES (17, 'leases', '2026-11-30 18:01:32.435635+00', true, '\x38549eab62e82a73348b58d5db8ce75eadce428eaf5e789cc469e9069b6662f9de5f269de2d729ad4374a960af249fb5', 3746899);
+INSERT INTO public._sqlx_migrations VALUES (18, 'processes', '2026-11-30 18:01:32.439581+00', true, '\x548a30a3f2d75256a47936b82eebba45c9242b85f5be133888c35cee1f8dc41145254cecc0ed21fb2a12b0eb649c46b4', 2038621);
+INSERT INTO public._sqlx_migrations VALUES (19, 'stream snapshots', '2026-11-30 18:01:32.441767+00', true, '\x4fcaef91d61343bad9c01bd0780708f13901f59f183a1aae68060b58deb20a68f87821433b74f6b525ab651aaee7bd08', 5433176);
+INSERT INTO public._sqlx_migrations VALUES (20, 'append batch', '2026-11-30 18:01:32.447485+00', true, '\xf72be9c2557e0cf66fd1ccf0a432d8ac3fa5ce17e8662ef6785e268f833adfd6cdf9f2aca4c817a4e82a61e0ca165a36', 1447375);
 
 
 
-INSERT INTO public.access_g1 VALUES ('43c8d19299e0d800df139c447cd01f98', '{"position":8,"recordedAt":"2026-11-30T16:48:53.813561Z","action":"createToken","facts":{"actor":{"id":"cli:root"},"scopes":["read"],"token":{"createdAt":"2026-11-30T16:48:53.809477Z","hash":"83b180ad89473a4efff2dd7e4529d1fdd3a82f0b9405fb41160e7e48f77d9885","name":"reader"},"tokenId":"tok_81ba3a98bda1894a"}}', 8, '2026-11-30 16:48:53.813561+00', 'cli:root', NULL, 'createToken', 'granted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'tok_81ba3a98bda1894a', NULL, NULL, NULL, NULL, NULL);
-INSERT INTO public.access_g1 VALUES ('c28e098d78433b7b06141b10ab6c1612', '{"position":2,"recordedAt":"2026-11-30T16:48:53.751265Z","action":"erase","facts":{"actor":{"id":"admin"},"address":"127.0.0.1","reason":"request 2026-117","subject":"U1"}}', 2, '2026-11-30 16:48:53.751265+00', 'admin', NULL, 'erase', 'granted', NULL, 'request 2026-117', NULL, 'U1', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '127.0.0.1', NULL);
-INSERT INTO public.access_g1 VALUES ('8e9810d86066ddeeb5fa40ce6d9b4616', '{"position":9,"recordedAt":"2026-11-30T16:48:53.909252Z","action":"hold","facts":{"actor":{"id":"cli:root"},"reason":"case-4711:court-order","subject":"U2"}}', 9, '2026-11-30 16:48:53.909252+00', 'cli:root', NULL, 'hold', 'granted', NULL, 'case-4711:court-order', NULL, 'U2', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
-INSERT INTO public.access_g1 VALUES ('436c796034a3c8a0b9a98ec9090e17a0', '{"position":10,"recordedAt":"2026-11-30T16:48:53.954617Z","action":"setConsumer","facts":{"actor":{"id":"admin"},"address":"127.0.0.1","consumer":"billing"}}', 10, '2026-11-30 16:48:53.954617+00', 'admin', NULL, 'setConsumer', 'granted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '127.0.0.1', NULL);
+INSERT INTO public.access_g1 VALUES ('7f3eed8749a5c67443ba1488fe7ea9bf', '{"position":2,"recordedAt":"2026-11-30T18:01:32.927541Z","action":"erase","facts":{"actor":{"id":"admin"},"address":"127.0.0.1","reason":"request 2026-117","subject":"U1"}}', 2, '2026-11-30 18:01:32.927541+00', 'admin', NULL, 'erase', 'granted', NULL, 'request 2026-117', NULL, 'U1', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '127.0.0.1', NULL);
+INSERT INTO public.access_g1 VALUES ('5ab7a76c5e1b90dce440222127561bab', '{"position":8,"recordedAt":"2026-11-30T18:01:33.063699Z","action":"createToken","facts":{"actor":{"id":"cli:root"},"scopes":["read"],"token":{"createdAt":"2026-11-30T18:01:33.045826Z","hash":"c58d0d40f674e7763cac79386de3f3d0e63164b8219deab629a598edbeea6f4f","name":"reader"},"tokenId":"tok_7b90fc9684d0931a"}}', 8, '2026-11-30 18:01:33.063699+00', 'cli:root', NULL, 'createToken', 'granted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'tok_7b90fc9684d0931a', NULL, NULL, NULL, NULL, NULL);
+INSERT INTO public.access_g1 VALUES ('51d71012b0ee9e2a6d4a9e81e5be1f1e', '{"position":9,"recordedAt":"2026-11-30T18:01:33.226534Z","action":"hold","facts":{"actor":{"id":"cli:root"},"reason":"case-4711:court-order","subject":"U2"}}', 9, '2026-11-30 18:01:33.226534+00', 'cli:root', NULL, 'hold', 'granted', NULL, 'case-4711:court-order', NULL, 'U2', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO public.access_g1 VALUES ('7979ed9baf86870d7be77053f7d488bb', '{"position":10,"recordedAt":"2026-11-30T18:01:33.292521Z","action":"setConsumer","facts":{"actor":{"id":"admin"},"address":"127.0.0.1","consumer":"billing"}}', 10, '2026-11-30 18:01:33.292521+00', 'admin', NULL, 'setConsumer', 'granted', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, '127.0.0.1', NULL);
 
 
 
-INSERT INTO public.accounts_g1 VALUES ('ERG9Y480R2M5H7PXCX9XS0K6VY0S', '{"tellings":[{"stamp":["2026-11-30T16:48:53Z",2,4],"position":4,"index":2}],"home":[0,{"domain":"example2.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS"}]}', 'ERG9Y480R2M5H7PXCX9XS0K6VY0S', 'example2.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'EAG9Q69XN0MBS2GF13K2HEYRTQGS', true, true, true);
-INSERT INTO public.accounts_g1 VALUES ('FZHCRVTWEDMP2ZMMRSVZ63F493F1', '{"tellings":[{"stamp":["2026-11-30T16:48:53Z",2,4],"position":4,"index":1}],"home":[0,{"domain":"example.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2"}]}', 'FZHCRVTWEDMP2ZMMRSVZ63F493F1', 'example.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'KX9V77PVMFMZH4PTPF2Y99PKYAT2', true, true, true);
-INSERT INTO public.accounts_g1 VALUES ('LY25R9GK5AHYZ450YPWMNM8K8FXX', '{"tellings":[{"stamp":["2026-11-30T16:48:53Z",2,4],"position":4,"index":0}],"home":[0,{"domain":"example.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2"}]}', 'LY25R9GK5AHYZ450YPWMNM8K8FXX', 'example.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'KX9V77PVMFMZH4PTPF2Y99PKYAT2', true, true, true);
-INSERT INTO public.accounts_g1 VALUES ('M-O1', '{"tellings":[{"stamp":["2026-11-30T16:48:53Z",2,1],"position":1,"index":0,"parts":["password","email"]}],"home":[0,{"domain":"o1.example","orderId":"O1","subscriptionId":"S-O1"}]}', 'M-O1', 'o1.example', 'O1', 'S-O1', true, false, false);
-INSERT INTO public.accounts_g1 VALUES ('M-O2', '{"tellings":[{"stamp":["2026-11-30T16:48:53Z",2,3],"position":3,"index":0,"parts":["password","email"]}],"home":[0,{"domain":"o2.example","orderId":"O2","subscriptionId":"S-O2"}]}', 'M-O2', 'o2.example', 'O2', 'S-O2', true, false, false);
+INSERT INTO public.accounts_g1 VALUES ('ERG9Y480R2M5H7PXCX9XS0K6VY0S', '{"tellings":[{"stamp":["2026-11-30T18:01:32Z",2,4],"index":2}],"home":0}');
+INSERT INTO public.accounts_g1 VALUES ('FZHCRVTWEDMP2ZMMRSVZ63F493F1', '{"tellings":[{"stamp":["2026-11-30T18:01:32Z",2,4],"index":1}],"home":0}');
+INSERT INTO public.accounts_g1 VALUES ('LY25R9GK5AHYZ450YPWMNM8K8FXX', '{"tellings":[{"stamp":["2026-11-30T18:01:32Z",2,4],"index":0}],"home":0}');
+INSERT INTO public.accounts_g1 VALUES ('M-O1', '{"tellings":[{"stamp":["2026-11-30T18:01:32Z",2,1],"index":0,"parts":["password","email"]}],"home":0}');
+INSERT INTO public.accounts_g1 VALUES ('M-O2', '{"tellings":[{"stamp":["2026-11-30T18:01:32Z",2,3],"index":0,"parts":["password","email"]}],"home":0}');
 
 
 
-INSERT INTO public.checkpoints OVERRIDING SYSTEM VALUE VALUES (1, 0, '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'warmledger/14611a272c757192
+INSERT INTO public.checkpoints OVERRIDING SYSTEM VALUE VALUES (1, 0, '\xe3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', 'warmledger/ea984c70f29b2ca8
 0
 47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
 
-— warmledger/14611a272c757192 C9ssf1KpEZ1ZIiVncUia/GErcpYFfHqClotwCKHG0/yO1mu5rmwWaiVHpEs9+MmOBVqglPdSgKl8AK916iNsIowJogo=
-', '2026-11-30 16:48:53.708476+00', 1);
-INSERT INTO public.checkpoints OVERRIDING SYSTEM VALUE VALUES (2, 10, '\x0addf70246998431f54a5c6e0be9dfd3671136a16ccde2b257c86a1799408ce2', 'warmledger/14611a272c757192
+— warmledger/ea984c70f29b2ca8 SRIY0X8pJpOBF3gK6b7Y7PCGuj/UIOxV8hw4Q2cuaegQJvG9Nx/d8k1GlR3shsxPojvIuTbBoFrY16cMpK5kNtJxvQE=
+', '2026-11-30 18:01:32.872137+00', 1);
+INSERT INTO public.checkpoints OVERRIDING SYSTEM VALUE VALUES (2, 10, '\x67c41b853571a5d46043ff453eb26614433cffe2a6715091dd2913298cda4f16', 'warmledger/ea984c70f29b2ca8
 10
-Ct33AkaZhDH1SlxuC+nf02cRNqFszeKyV8hqF5lAjOI=
+Z8QbhTVxpdRgQ/9FPrJmFEM8/+KmcVCR3SkTKYzaTxY=
 
-— warmledger/14611a272c757192 C9ssf30fO/bGEqj42TQFUa0eCpS4L0CBne+ApkgacoM7bH9j+JbsBgIw85ywEJsM36eGM11NSlAWwpKw5/qcJYUfZgg=
-', '2026-11-30 16:48:54.721888+00', 2);
-
-
-
-
-
-
-INSERT INTO public.consumers VALUES ('billing', '{}', 0, '2026-11-30 16:48:53.957803+00', '2026-11-30 16:48:53.957803+00', NULL, 'admin');
-
-
-
-INSERT INTO public.data_keys VALUES ('~fingerprint', '\xbb740cc8ee2751a443f433d3f72baa73b3f1b697b9352b5ce9ac704bb05c66a965ef5900b8bd5567fbd419f9f47a190eb039cb0d59879cbe139a1e23d4704d7e0142287715b5deaf440ae70f9d851afa', '2026-11-30 16:48:53.300331+00');
-INSERT INTO public.data_keys VALUES ('U2', '\xbb740cc8ee2751a44ac5b65b7f29bbf4a590c69f25111ea825efc6f8d326b9d55f373c01dc0e55fab161797d78465e90d2dd3071dd2d142f19d26197821a7bd25d3298ee9500a01e1494991c30a4a7ff', '2026-11-30 16:48:53.757511+00');
-INSERT INTO public.data_keys VALUES ('PWM7Y25RYZ450YNM8K8FX9GK5AHX', '\xbb740cc8ee2751a4c61a18a32d9728a1a4444eb74c8dd0cd60a2ed49d4201483ecd76ca30afcd5a27e6fbfcf43052acd61fdc46b66bdb725858b816bc20f54ceaf8890f2443e06fa181a0e0bc5fa6195', '2026-11-30 16:48:53.760641+00');
-
-
-
-INSERT INTO public.events VALUES (1, 'order-O1', 1, 'coldmailreseller', 'E1', 'MailboxesAssigned', 3, '2026-11-30 16:48:53.730806+00', 'U1', '{"domains":[{"domain":"o1.example","mailboxes":[{"credentials":["password"],"mailboxId":"M-O1","personal":["email"]}],"subscriptionId":"S-O1"}],"orderId":"O1","sentAt":"2026-11-30T16:48:53Z","userId":"U1"}', '\x0001eac2cebe9c0db05679d4a306b981062c77657fc991f8fa68d58d529696a52292bc740bba9a4ce7c5bc9ab2fb84e35250aa85b7290bcc5053406b753da3765d98f5b1ace7103e6348f83a137939e1b4d38d', '\x00c85ff9ef1a32bb917d7df473601f1361ba2091cceaf96be59ec020f670f4e16ef62bd9328f93f03839db1f53e132a370ec1313facd888eb31eb9c4db5321f0ade557929ff7e7930cf0d563d121928e12', '\x0372adc51d0914f5e7d080e1158e79fe7dd08493935f5cad6259193036e007f69cfea093499b9010b23468c6d81a337532b9c6a98334aaf140bdbaf6ddd19bd36da9c50bca4deaa43f9797a266b1c460f7a91a562e6c2d8a1f6dbc57d1b0710848ce8cfe5e8bd70aa40e5b108041a5eb986f1c3b7072e91afc90c6ec9b2fdb1f0d547fcbc3ced6b31484c970a0051569bf37f9756c649f0ce178fa5395dc71c83c67bd0628479c8142821750717f0e9c2751dc741116b85bc5b4bc7e9d1425c462cb43fff3a5df237c50d10dea0d6c1de4cbbd6ae9fe298bc680fe10dbc299a9e96f49df5b3ab078d677bfcfae1479b6b2134a67f846a9cb5a591e42288c6fe46414c0af14566ec3d3c51ff4c695d8c08253a3fc2cfd0933444605da2a07d39bb26babbfbdfd2b9512c5de03741f756393da08d94b', '\x5119d46fafd9bbafd83eaaa79d888e46904ba173e65d4de73b62695eb68d8ae4');
-INSERT INTO public.events VALUES (2, 'access-c28e098d78433b7b06141b10ab6c1612', 1, 'warmledger', 'c28e098d78433b7b06141b10ab6c1612', 'SubjectErased', 1, '2026-11-30 16:48:53.751265+00', 'U1', '{"actor":{"id":"admin"},"address":"127.0.0.1","reason":"request 2026-117","subject":"U1"}', NULL, NULL, NULL, '\x4c6aaf0aecc2a592a019dfdc6ac681360ff854e0dbab572f83aa3575cef19f33');
-INSERT INTO public.events VALUES (3, 'order-O2', 1, 'coldmailreseller', 'E2', 'MailboxesAssigned', 3, '2026-11-30 16:48:53.757511+00', 'U2', '{"domains":[{"domain":"o2.example","mailboxes":[{"credentials":["password"],"mailboxId":"M-O2","personal":["email"]}],"subscriptionId":"S-O2"}],"orderId":"O2","sentAt":"2026-11-30T16:48:53Z","userId":"U2"}', '\x00c3ee14424276896f34fd1816b449fc140feb45122fec6461c8782a5bcd9b96f596339c14becf82f5fd53e6dd8b1a98b161f905a4ec8b41681bb95be68aee01ae98fc9ddfec79fe83a12679d550ef64c8603f', '\x0026d9bcfe71363f34f12aa6ed7e3e70e640a55999611093bd0c8412892befa20f86b3f77732c28e57592f29afc580081e483cb1d3e866d1581aa36033c1cd8cd88610d33b8dd98a77e6d1422ac0fc4f62', '\x03bc458ed07973e2b5f21c6474e9679d1ad4aef5b979532b1b6135204dce24ff1c8c4805a50cdce4faba14221708dc2cbfbcd0c6d8525d596b691c4d6ba97dc7906caa69f31b106c0e46d834b30f00903640d81c819b8a7ba1b5800d99edfe96f3aea4df6ce928270d5a9e66370b3bf4e835c9cb2b56b4fed8377e8f12f93f604797840641cb5f2f07f60996026fe5929421ea4d058d83806e74842130fb81a75967862584912a39fdb0d9d0b1cad687ef2952a265fcb3a8e78ad528903a4b90a0f59b13b511328fb6e85be6c88bae30e0a7a0bc354f9e290712d28f075e0173f2fd54291c82ad6edd4992ae3ba25648c7f402bd657ac8b5ff005f60b50f53c2caca314a0a7ff07f5fdbb25ca265eac7d88cb085c2486b87f52b4d737145582d5c7ebc72bb4c79c9b947e78749c547f8f649f27d50', '\x14d113334d9a87785150d819fb94e77b989c41135fa5095a23cb9fa3535b3fb3');
-INSERT INTO public.events VALUES (4, 'order-WR3N4JEW3D76N6KGRQSG36SSHBXK', 1, 'coldmailreseller', '6SSHBXWR3N4JEKGRQSG3KW3D76N6', 'MailboxesAssigned', 3, '2026-11-30 16:48:53.760641+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"domains":[{"domain":"example.com","mailboxes":[{"expiryDate":"2025-11-27T19:59:17.294Z","isAdmin":true,"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FXX","warmingUpFrom":"2025-09-26T08:53:51.641Z"},{"expiryDate":"2025-11-27T19:59:17.294Z","isAdmin":false,"mailboxId":"FZHCRVTWEDMP2ZMMRSVZ63F493F1","warmingUpFrom":"2025-09-26T09:22:10.123Z"}],"subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2"},{"domain":"example2.com","mailboxes":[{"expiryDate":"2025-11-27T19:59:17.294Z","isAdmin":true,"mailboxId":"ERG9Y480R2M5H7PXCX9XS0K6VY0S","warmingUpFrom":"2025-09-26T15:19:40.22Z"}],"subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS"}],"orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","sentAt":"2026-11-30T16:48:53Z","serviceProvider":"GOOGLE","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', '\x01dff3faab455e660bd30bb1f2afcdbe631c866b1f5dffdc1f25e6b9f5287ca6b4e037297c88ced3ba222040982035ab81fe8254ee98da0e61f930c0a5e19f248c8e50519b554244dd2e0ac17e2804a8544418f74ad893a76238dcd3d2c0d229ba0a299ce0bc33dae4457ff1d2d7fa0a4dad246a5aa374b3342fdc0b2785d7b0cf3a8dc17c7854e40415f10866642e2dc6435bc5e7ed7b2d4161ef8a9aa8e27010e5ac0b49cedf6e62d1a7042bbcdc96cb8520d81d9359403632ae60fa116e76392efde211fc0aa46ee65a3d2606b1ad62b76a926ba4d5da3c5810e2ae6d112b2b9b6bbf09cbbcacc5cfc99e6f0e58e12e27125f1cb5e0739bb601d1d1d0348ba3a32db3d1f582832f98d577b14ab7c5a93b161d491e059f760cf6b1229841639754b4456caf22614a29b71a8c686a2a30eca32a59ca8b9aa85f4a704e89f6535ffd2aae34a7b89cc456eb160b36b17adb0059f624fb27295e7309ce52210dead3909b', '\x00a350d2c7a927a7f83e6c54e5426abd9518b5d84f4b0d4cdd2964d57c10d3aba0d1053479a8f856b356188c506a46900a6b69897d408e3c1b2d50391e3ed73c0b15b68bf45e8003bcea75576ff9b13dfd8129916912d1b612705fd010d4a5a80847394e27a4e6f46438b9801f05ce8bb8eae7315a77d115da1607970c925b2ce4b013c290ca7ff0db455b2604cdfb8d99129983b9d6d6e69c5b8ef25abc8cc57ff2afe222a25419da4524fddad172e5d69a8f9030708cb5db8fd598619dadc92ac074363303f5acf71a4cdcbdbc2ce47a137513b093e27269e70f0eacebabdb6bc242af1d6caed788a08ac917d96ab1d083e6e910', '\x03faedd3c211da34622810b205dbfd47d50ccf8f69456ed5790d7987d3bcbeef214e0df49e610ffb65820a729bbad2a00b14c34074a58d75b585ea258b1e3fca8dca3b46aae5eec303afec156e6234369cb927ee8bc23492b1c986a8a0c8528adde8e55294dd46587c250f94df0f0288efd915d27968ca667fda00f5e8c6d999ee22eaf92ef9e28e9389482fc56747e0eba35d495c496047b005aed8049963e27711f850d47b1578ec64127c69d9ccf5d3198b5b1b755cf1cf48879df7a96eaa83d967e17f91e978b84d280b024946841810afb0dce7a0760485d82dc840bd129e629da313f4c5d78644e7ee5401ceb2501e92a828f68017bb09cb32b00f5dd43badb3b27415f905ff7cff8a3e512f1f91d02f561b2f76a54170f06c67c15142242c3c0094ae21646cbc0899b676381a4e5f352838c4728bb9f603048b7909396ca7d6222aca23490fef065b78c3769b807640bb4377e4508fa9b7021fcd010350b1357efa8db7aaae342bb0d0aa00718e37c5847430a755e4a97d015d50ab1715e02a6763f2ed96e9a8bb5423f5d1bbe72c24bdead3259c59a1c9cb4130a42068b921888d8ff094e56525d47cccf8e031b3d7b8e8a8e60ac569d39143cab7815c4c26e21b2021c2c70e836d188e77ccd694d66f6b9cf3ab2bfe3e43815b64b650b68093a493f3bfca09ae02956a9b8a2edcb153566ee9970a728832f2b978ccfc3f79569d85bf9a12c17961e9e698e0855337566fc9e3d2d2f946f3e90235982070b2ea83ef50b986990bafc98003f5beb779560c01f0a4ab34f5781b2c96d10691a2391131fe518ad0e803daf27289ced6a752571e91b98eccb1fa262fd9c0221e7096e99726c0be778ae52c7e564fcdeafa2a24ece18f9ba3ed57fdfbb00c', '\x08604e726291b6505ebb3a7428ee0620e4a43feaf9af205668bf7ba3d49c89d0');
-INSERT INTO public.events VALUES (5, 'order-NQ682GAVFTMYC2H6C87PPKPG5WXV', 1, 'coldmailreseller', '6SSHBXWR3N4JEKGRQSG3KW3D7DOM', 'WebhookUnrecognised', 1, '2026-11-30 16:48:53.762597+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"domain":"company.com","name":"domain.order.success","orderId":"NQ682GAVFTMYC2H6C87PPKPG5WXV","sentAt":"2026-11-30T16:48:53Z","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', NULL, NULL, '\x036a3cc43d6fb010974ec3b7ed76ee35fe5daeafaed35524d132adf3011772d2f59956ef80a4618a1b568924135cced25d4b38049c5cf6d895dcec64c166cb306ba1f008add9f6250b25eb6feed62e01d7be44be041f1919c5c8bcecd8700186665313ec05858bc7ab1e9dd4becd204b6b1bd5e3a9a3df2cf92bd059eb4db834c136e1dc305064b645b4fd4191b7481c69b11be66c40b15cd58209a556c0360bba21fd5d69f616c2924dc95828163690b4f26985dfb045e006388d812ba72ad28a433406d4570081b70e3495fea9b2d8a2d72ba8e7796d8f47b263e8aa2aef441b0e0f7d402a2ef9b93eb684b8f6e136fa033692ada37d6cf79ed768bc800e46e712d6200ea42cc4db8f45e43e1a2fca39c1f9a3373f0f93ab5a3b07c725ea49fec6f50711d5296f9ef18c85746682ceec4e406910e0df1ccc44e31dd6e25aec86ee96f8fd95f1a75bb3569ea964721292d0e192d14fb5179a53ab815f4fe62711e521bf7303b04cd74854629495e7e8e1156116b3a7f8d3fa7480fc2a89f5d508a9122290b0d0d5a993933416cef12ec0e0fc5be3d638f7fdca4527e1fe83ed733d7969b155fb5bab03f449a16458', '\x55893bd53044ef9244acb523b1f60d5f0b9be410950322e7a12059daa768c700');
-INSERT INTO public.events VALUES (6, 'order-WR3N4JEW3D76N6KGRQSG36SSHBXK', 2, 'coldmailreseller', '7SSHBXWQ3N3JEKHRQ763KW3DREN1', 'SubscriptionRenewing', 1, '2026-11-30 16:48:53.764514+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"autoRenew":true,"domain":"example2.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","periodEnd":"2025-11-27T19:59:17.294Z","periodStart":"2025-10-27T19:59:17.294Z","quantity":1,"sentAt":"2026-11-30T16:48:53Z","serviceProvider":"GOOGLE","subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS","subscriptionStatus":"RENEWING","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', '\x00050a75cd207a49b22a7437ab0e8be0273d005aac5fc5061e6334d60d8339177d98cec6159c217b6338c818184fa323ba3ce219cbb329ba29e06ee2b0f19e853de204eadc0eed0ba485181f', NULL, '\x032efd59e44e361db8b5ef064846937d376cc2d70daffe5818e09bcb322e3173e5abbb0c19dc5b883d1466de5c018e847c2b06138696616c03064fad917289ce677321aafc5807af2a26d33b59a2fd8b66f2621e28f936a1428a6d535a3ac1c7e79873ea0581d5777c882c7dea2ef21702b2e2efc348083cc690d525f4e4c6438aeca5c8f26c160918c86550cd3101acefc2b0035e458fdd3f84a56fabb1d35cfb9b90ecec0e7ff629b324c82d40f5ba58502b5b9912ac45381225d6af96932c34cadab5f6fd69611f4f330ad854cef4022437f4739312c3b890ca4949dd7fd0891a93b285b945f0bc29f2916ab1cdb5b9e1486fb7a345b74059eb747edd115c84ef21984caca2013d41c94953de52c9d50bc4f16e0e205125a6b6d66df762b0c16183f17dda38b9f156d04df3ac71ce2eaf8e9b6e6ceddc69bc07f3fb9e51d96c6b848182d26c837fa3533976116dd35e32e31cd4d4e399f434bddefdf1556126684087ef5d63f5c6c193fedd28965bfebd51cec5e238c50b25e83fac3f206dc83c3c27b1a4811227f1829228691ec5c4e4ce51b2cae6bed82708e722b77d575bf1f90dedbb5fa90f5dc132dcb394ed0de4a611f9c087f29a1a117623d882', '\xbe20ea9dfc787ea560a7185e3acfcccea05a9f78d09ed4ca7258385ab9440490');
-INSERT INTO public.events VALUES (7, 'order-WR3N4JEW3D76N6KGRQSG36SSHBXK', 3, 'coldmailreseller', '6SSHBXWR3N4JEKGRQSG3KW3D7UNK', 'WebhookUnrecognised', 1, '2026-11-30 16:48:53.766993+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"name":"prewarmup.order.refunded","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","sentAt":"2026-11-30T16:48:53Z","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', NULL, NULL, '\x033709199ba748117fecc15165b269ca483b298e7e22d97ca8be0a10336cc5174f316e2cd3093e3e174dcbcd20ce353c297390fa62ac17599e367b555596b336e76d82bea4c6f9797b4340f9c2306ab278663a1f386aac73219f1639ef7ac3bb5a1c97f1097b59dc77d201a64d1b19b2290eb8236fa26e9e52684f346c2a943706e478703e4e84415bc737993328f9bfaae899666c7b221af665c943c5ab4284db5915666c6bffed99473e14f715f92996f859d351e104108f9888878817f16e0f9a0115fb38f0a83bb193325166392f33cda3bf426067e472332758c87c8c5f4ee7a957b9ea6ef431c2f85e3d827b5b6e131a916b8604b24c3705a880d5fd799306f3aee23b450ec190ea2b8c37f1efb981ce5e3ead53436894fd343a96b2482c148d065f7fbecabf6de4b571a5bf0a91903701dafb28bc152fb7785242285686cc9ee6b8a2baa0e3dffd89', '\xb7a5722da4a247f8a37b1f6c40e6738473436cf2fb02263cab889e3b443cce49');
-INSERT INTO public.events VALUES (8, 'access-43c8d19299e0d800df139c447cd01f98', 1, 'warmledger', '43c8d19299e0d800df139c447cd01f98', 'TokenCreated', 1, '2026-11-30 16:48:53.813561+00', '~access-43c8d19299e0d800df139c447cd01f98', '{"actor":{"id":"cli:root"},"scopes":["read"],"token":{"createdAt":"2026-11-30T16:48:53.809477Z","hash":"83b180ad89473a4efff2dd7e4529d1fdd3a82f0b9405fb41160e7e48f77d9885","name":"reader"},"tokenId":"tok_81ba3a98bda1894a"}', NULL, NULL, NULL, '\x9c3899040809a7a7960b736ebb12462060771a1f6e951edbf297131eb0d3c137');
-INSERT INTO public.events VALUES (9, 'access-8e9810d86066ddeeb5fa40ce6d9b4616', 1, 'warmledger', '8e9810d86066ddeeb5fa40ce6d9b4616', 'SubjectHeld', 1, '2026-11-30 16:48:53.909252+00', 'U2', '{"actor":{"id":"cli:root"},"reason":"case-4711:court-order","subject":"U2"}', NULL, NULL, NULL, '\x82405ffe0b05e51ed56ecf93008a6075569067b345003ba4c5e5ce27ebe98e87');
-INSERT INTO public.events VALUES (10, 'access-436c796034a3c8a0b9a98ec9090e17a0', 1, 'warmledger', '436c796034a3c8a0b9a98ec9090e17a0', 'ConsumerSet', 1, '2026-11-30 16:48:53.954617+00', '~access-436c796034a3c8a0b9a98ec9090e17a0', '{"actor":{"id":"admin"},"address":"127.0.0.1","consumer":"billing"}', NULL, NULL, NULL, '\xd0cb70309fb89635b66194871ead87d22ba27fa5565e547115eb24689358190c');
+— warmledger/ea984c70f29b2ca8 SRIY0aCkVlhYSacTuIetJJbq5mn5a9OrAuzcnbjqmwxdxluvb9rNUrRkWVKBJRqSZLjusYXYhyby2Ond8roe6SNGZgY=
+', '2026-11-30 18:01:33.915548+00', 2);
 
 
 
 
 
 
-INSERT INTO public.head VALUES (true, 10, '2026-11-30 16:48:53.954617+00', 10, '\xb06874fbe278cfdafc7af9b2880880994d0e6b42f888067c760bed7dadda1076b787e7f297a40f039b52f240282b1dd94f741a5e2bf8f8f39415140e7e148cc4');
+INSERT INTO public.consumers VALUES ('billing', '{}', 0, '2026-11-30 18:01:33.298602+00', '2026-11-30 18:01:33.298602+00', NULL, 'admin');
 
 
 
-INSERT INTO public.leases VALUES ('projections', '', 1, '2026-11-30 16:48:54.778133+00');
-INSERT INTO public.leases VALUES ('checkpoints', '', 1, '2026-11-30 16:48:54.779728+00');
+INSERT INTO public.data_keys VALUES ('~fingerprint', '\xbb740cc8ee2751a4dcc57b2fc314a8656fc6d5a08196e31cd17ebd990534b04217a8201292e7381d454badda8ae87a141b70d175a9edb2f17f6ff8b034730b25f863b8372deeb55f805d98abd761a827', '2026-11-30 18:01:32.47801+00');
+INSERT INTO public.data_keys VALUES ('U2', '\xbb740cc8ee2751a46584736e329fa06380fe9d9bb01ae3485fd22b4ba25d4318498abefd127de0c2122f2863033f1c1a952392cc284f8e66f6146f9c6985a8eacaca8828b11a9577867442f027ed17d5', '2026-11-30 18:01:32.934893+00');
+INSERT INTO public.data_keys VALUES ('PWM7Y25RYZ450YNM8K8FX9GK5AHX', '\xbb740cc8ee2751a423d1d7cdd8a84e3f1bc7bae512a2761fe5928a13ee6305dec0e32e95eed18cd3e0178c2afa85379196f71c21a474755b32714ca7cc3e2e541428bef0bc35b6aacc9e137950189cfa', '2026-11-30 18:01:32.938087+00');
 
 
 
-INSERT INTO public.log_origin VALUES (true, 'warmledger/14611a272c757192');
+INSERT INTO public.events VALUES (1, 'order-O1', 1, 'coldmailreseller', 'E1', 'MailboxesAssigned', 3, '2026-11-30 18:01:32.909712+00', 'U1', '{"domains":[{"domain":"o1.example","mailboxes":[{"credentials":["password"],"mailboxId":"M-O1","personal":["email"]}],"subscriptionId":"S-O1"}],"orderId":"O1","sentAt":"2026-11-30T18:01:32Z","userId":"U1"}', '\x0008891735cd13ee374bd268b633722bf6567db4f8cc85db9b338fee897e76c21b2f93bd9583e1a6664732517179ba1cc0009559a236111e42db6a7cd8130c65e80892ebca5f65f90f1aacd1093a52644d9b01', '\x00faefd2fb21c6db1037041410e59082ecbe013d42aaed7bb2f54d9a65ea56f96efcfca7b7ce8edfc800ff512d7e086f42039c2e093093ab4c355daa92d31f3bf2fb599afe1bec51ab2e37b8168c11c451', '\x0378e02c2ba469bc2a17fb03d8258fd9e8b2a6c8f2c5ff4cae35845dd2f635b8ce1836a4decec6dc36d25200cc82a2cdc856703064a64d5c40ebae456d11e774b6b487ca99890a707c4cf1cd864365fd02cb95e9c2655a60b73f3db442bc551c56a5b835e62123ef69a13054ec17c7d7ee18d479d72c61a70f892cba09c1f993f9e3a837b9d3fc16a2ebbbd77d31cf1864704e565fe266774a30b295bc50fa15da985b4918e8fa30b6b68e39979117aacf8fe0915d539e92d53056e556aec45f3a7c2e29b470ff5e1786f9c46715bf6539ccd027b4c6bf54641b7d5b692b86550f8ff84583e4afa33eb4ab8f3f1820a42e6dc7605b9c2191c890bf7216371eb8c017d993fee019c1bad37ff4b4d38f6cf39180b2ac1388f0311735e1db441681ec0c8ca2dcafd1827360838827b2e0f1aec5fa', '\xfc4c76fc5ea46c5f4fd43e88b77c15cf59324951f4eed26ac1b9cfa3a85d89a2');
+INSERT INTO public.events VALUES (2, 'access-7f3eed8749a5c67443ba1488fe7ea9bf', 1, 'warmledger', '7f3eed8749a5c67443ba1488fe7ea9bf', 'SubjectErased', 1, '2026-11-30 18:01:32.927541+00', 'U1', '{"actor":{"id":"admin"},"address":"127.0.0.1","reason":"request 2026-117","subject":"U1"}', NULL, NULL, NULL, '\x932f4aa801c6c7e70e6933be11545afb92bd51ba7487dbf302b25f18b740e580');
+INSERT INTO public.events VALUES (3, 'order-O2', 1, 'coldmailreseller', 'E2', 'MailboxesAssigned', 3, '2026-11-30 18:01:32.934893+00', 'U2', '{"domains":[{"domain":"o2.example","mailboxes":[{"credentials":["password"],"mailboxId":"M-O2","personal":["email"]}],"subscriptionId":"S-O2"}],"orderId":"O2","sentAt":"2026-11-30T18:01:32Z","userId":"U2"}', '\x0034b34de36e14750673268986048bb573343a8c324e76e23d4da5ae5a75411cac2fb62ad4a4960d57e1489f07741d3d8f5eed6e9225ba7bac2c111edd42e0f68b60d2c298df9060c02c459dd22d22ff317619', '\x00791ffaa79dcd174ed4605b31b102af2083ae2ac59cb25111cdda5f0f7870668046302b7b5e153d1cba2f07c8c708b7c50efe726de1efa1bbb1412adddf2bb44d2242b6d262821efd7bf9699fe6bbb4a6', '\x03e0bf75e7e124ddc712160a30af8c3b080fad84574bef1695e9cf6fd63841f213683ec03cd09e3ca5e36998dab8be3683d97e3713caad7f6b900531fdb90c16c67ab8e0f77375e566d9f7fc0d95cbbfd9842e7ee8d5cabcc5d2351be7e526cca68b1e9dab6cf60d1d3c41513b8dc7046fe3d063c908cf7b9fdeb528bf12ae8e7d88bf2a1c1714c1b11fab19fffecc0d7ccbaaa713817dff9c28d82432bc3a791823462faa53d9c23346b95b32da3585ea0e3200ac207aba44d89dfe6496558e6a56bc48a72bcfe9e47453ac0ebac748bcdea8816691e06becc8dce4fa3ca649cdb6c66ac5a50ed1c30e877583fe77ab2512927152d3a2e45705b796d2f7ab3d4ba6f9527a261c832665a75ce987552bc3e669195b1a52865f713a214199a3299d7da6d4c4e6136d56727acb25520052522f0b5c4e', '\x885c0970d94dbd0a6f0f4d4749482e1f10377488ef7fe85a1dc3955db81ccba0');
+INSERT INTO public.events VALUES (4, 'order-WR3N4JEW3D76N6KGRQSG36SSHBXK', 1, 'coldmailreseller', '6SSHBXWR3N4JEKGRQSG3KW3D76N6', 'MailboxesAssigned', 3, '2026-11-30 18:01:32.938087+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"domains":[{"domain":"example.com","mailboxes":[{"expiryDate":"2025-11-27T19:59:17.294Z","isAdmin":true,"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FXX","warmingUpFrom":"2025-09-26T08:53:51.641Z"},{"expiryDate":"2025-11-27T19:59:17.294Z","isAdmin":false,"mailboxId":"FZHCRVTWEDMP2ZMMRSVZ63F493F1","warmingUpFrom":"2025-09-26T09:22:10.123Z"}],"subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2"},{"domain":"example2.com","mailboxes":[{"expiryDate":"2025-11-27T19:59:17.294Z","isAdmin":true,"mailboxId":"ERG9Y480R2M5H7PXCX9XS0K6VY0S","warmingUpFrom":"2025-09-26T15:19:40.22Z"}],"subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS"}],"orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","sentAt":"2026-11-30T18:01:32Z","serviceProvider":"GOOGLE","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', '\x01b5d408d7c1e09ef9aa689c80c23a329b31d3fe1010fbad59b2a05743cd31fe129190898e51420145aeff8b457826afa03fae9e54102a062a7eaa0e1a7f50c228a41b6222a7d2f0d794e95966ef9bbc28756a0d564176a7d57489e0409d064169bf33485617486340d0b619c584da09d9750d8d4bdf19d4087a6b0635317fcde5cf9df4ff7ada958befbb4597df2ee919b7c914ca7e4fe4ac4e67be067af10aa42275bb184d492cefc6e3f1ab2a1d6487437aee5d91fc8a1ef396d8fe014bc25d8b609704bab52563e04dee7bd4e2a134b042da0f58fd8b717ca90472e4f6d9b9c942e5525cd19c6e84ad5946c8a99a4b031ed1147ceb103ad4b4e7654b811847337dc69932cf5b7f4b5fc19658389179bca8f2854be81f81148dae302f73a492bd235fc10f547c5403e43f723b6ab9d6b7a1139097f0bebf02179aa54bb6961b7d27d309a5cdfdc72c8289358d6fe64c3e373fe16d41b16ef6774db8d73ba5e262e0', '\x005a1b2629cd9e8654721255291a4c7d2952a92603dfef0777d1b16a2e9d084ed128a7bf2c7813491482b4e319da255af8aaf41043927f275423414f2df2a65c961c7a786534a20c37d5219f8c04884abd27530740351b24740ad744dbf2726563742796ebd7f64acf7a23568c271182538de385fe07764b755a3f520bc82ef19f307828e87e3cd41879f27cab18da4699de208402329eff6ff0a0cfd86c5143635d083521f034b2a150d1d7b4b0ea0baef1dcd1a933a6c6d79b304811f2b3e42d90be2c224f3f800e31f41128448286c3370565342963e306bd34f02deaeed2e7a6e14054b29e5f442173a593e8cf81e0cd1c0cc5', '\x0364460c7cf74f9e1f7d7ecbd1a383dbb0f5f65d22651fb002bdddca5f8e5e8d67209a5526eaaec5ea1f3ae0de52f2beb65b0135b3629dfece8604250479eb6816dc7e008b43bba06e1bbdce014ce2f7ca19a709cbbc859a296fd33728cadabcb04ef1f06e7a5a8ca8eef3a48daa551cd69bedd5bb9d710a18d3e55ad678994f00f6b9f1fe560d80b69d92b0cac1786050437ea6a52b475781d0eb1bebe78d6feaf54ee974365052d1a58fb3c3ac74a34cfb01de19791b66f4bd9f351293a7ed5125d0a54cc71d3f6a32fbf3f4a4117fbec78a3d17e2657103bb302a8ecbcfd51ec360028fa9bdefe4a835ef25c98fc18a05e6487d18a1080f354fb0db9377ea71013176f518fb24c76fc7fe285c1fcd744c948e8735d1ca3a89dbb7322b14b7ce9d0c9f9aa01a2829ba630809a15492e0626ad4df26799064fc0e45709810948e533c984c71da1822ed3ff45965c2cc1ca99dcaa023b8575aecab73f1369c463e0cabb8d17628b2e53109e5e49c14a0b05eeeec1bee18964927bed59de3cc499fcfa589809a7d5eddd75d3ce4e5256bfacdd3bd1c3d303e41fe9149b6c92f8a177051e0a023a0a4f34f6924a375f0d9217ee7cea3a4d00883c2c5adea5f7d910615ec17e57d2b76d6f8664439733d782599b98df8da80cad91c05052383d1fa6618bfacdb69bed6ee0c257b13ab86eb7f90d5935a597d742f7013fdd77260c585060225f12352c426233b2c27b7d61a1475512bc71dd7b00bd6e81a5473b94972e02436eabceb63554bee94f211d2f2160a45589699c921270a538d04727967f0fac0a05624e0e6be37e6fe48daeeffcdf330a5aadcb0cb3673147f21a16a533716fc210e553dbea54e3c78a5b20612eaa79cff36c866431ff4a97db78c9686', '\x2a30880ebdc989ec937bf7dbfd9ec67b66e687e86d76d70539ccd0202c6df232');
+INSERT INTO public.events VALUES (5, 'order-NQ682GAVFTMYC2H6C87PPKPG5WXV', 1, 'coldmailreseller', '6SSHBXWR3N4JEKGRQSG3KW3D7DOM', 'WebhookUnrecognised', 1, '2026-11-30 18:01:32.945473+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"domain":"company.com","name":"domain.order.success","orderId":"NQ682GAVFTMYC2H6C87PPKPG5WXV","sentAt":"2026-11-30T18:01:32Z","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', NULL, NULL, '\x0345696ea3f5a4fd138b89d000dc5eec70fd27240c0707949977b611113d729e9f4536a12647571497257c77befde9af2d4c9586f484e6c7305be2797d24072b2a8c954dd70a140b8b48a57a8aa484c30589561b0309e603dfa78d892a2fbf3efab13d1b8b170b7c49540fe1aa110f2d024c4163533afa1cf9bb7528dc4d8a78f601e9486c237c63c79e4708290df1a1403c105b7410f472cd1c21f63a415253184015d3711b1a6eb66fcde2358c0a66057ba18b3986bb6f1a8051eee331f1035b344cf752e16017e95daf31c996c4f2ebe499a7d1704d2adbb7b44dd37ab45d86ef78a434dd31637be08b1c0f19eb3296752ca9bab689c4a478c55f371bdd4af5b3145f7015374f6e6beda0af70dec97e281d0b7a1aab73d82124f8b3ec9229e129f07283b90bb1aebde3b96065cbbe2bb767542e0890addee0babfb29ce07e74a2889e914b541383030066e10a2dcb423ff5ab5be3993bdaedb3f53bf7640ad7fe3e34a7334fd213ab1b78d75924686a5b59a1be11927a7d87e010b117294b98bcb3fa8bd0a1df8a34ef01c0795815a792376b85625ac4be594e79393ec24af507b444d215546b15c23433bc00fd', '\x0bed06505b68ac77212b727f9e27ceb4f35bfda250c798599b1cb40ebfb3e055');
+INSERT INTO public.events VALUES (6, 'order-WR3N4JEW3D76N6KGRQSG36SSHBXK', 2, 'coldmailreseller', '7SSHBXWQ3N3JEKHRQ763KW3DREN1', 'SubscriptionRenewing', 1, '2026-11-30 18:01:32.955537+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"autoRenew":true,"domain":"example2.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","periodEnd":"2025-11-27T19:59:17.294Z","periodStart":"2025-10-27T19:59:17.294Z","quantity":1,"sentAt":"2026-11-30T18:01:32Z","serviceProvider":"GOOGLE","subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS","subscriptionStatus":"RENEWING","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', '\x004821c06844eee31a0811b16ac0affb505d322cbf42fb471d4ee6f8f230cb9305fbb5326d724f117ed1be3fff9a37fdc66536fdd59c08c091c0f2cd67dce86f86679053cd447d07523da6ee', NULL, '\x03e03fac361f5ab33c70521c6dd3872440badebc76d656a3b7445a3ea4b50ed54010d6acabc01c02b51261838597bd77420d329e5f6b79dc66c331d8dd380ad2c6b9c8e1c1ca436f62a6a911d5329f91e8fd9442119672cfe3a6099b0dc48916e6f476ae353cc2960bf3e4ac4170a17a59e21491b74fb1309d3f2d2a2cc1003c35e345969a501de790bd15f696927a86881e646b23fb6610c3e793fd8e8e3d22ede8f7ba7c6b1069be63ab9cd555818c3dce1bd9837d8d44c7da8de345039311612f0af8cfd8dafdb561a6398a7b1bbf26394ffd3052d0ed02d76494e5ac2a8b32299ae18340c189f66cb5dc6034ca5626264805a123c53b5516927a2bacf8b427d8af51aadad3609f6744077ebc2247ba4a04138b152cd6f9c745814657bc7f8bf2eda8876022822049cb7995f7402d52b713f79a68aef0c548a7311ace31a6b8e262f6345a0a1524d63201d96708a805c29d18589887d172ffa210905b426e7d423b799bb7a8b704fd586f92aa8d549627654ebfd3ccfe3d3d7dd9414cb62ed328402d2a439a4452c7c215b5185c610782cf40f9da8380e5b4667df1fb1bd511dcd20056cbda2d8e46733fabe0196e99c454ef9c0d27c41b56dcfb4323d9f26aff', '\x76372d18cca043743ae366a6c1ab2fe554e57081606f8850779ecea3e66bed0c');
+INSERT INTO public.events VALUES (7, 'order-WR3N4JEW3D76N6KGRQSG36SSHBXK', 3, 'coldmailreseller', '6SSHBXWR3N4JEKGRQSG3KW3D7UNK', 'WebhookUnrecognised', 1, '2026-11-30 18:01:32.965592+00', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', '{"name":"prewarmup.order.refunded","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","sentAt":"2026-11-30T18:01:32Z","userId":"PWM7Y25RYZ450YNM8K8FX9GK5AHX"}', NULL, NULL, '\x03576d6c5c652926e9e9fffd55c3e74c1f73b3a041ebe881f3481c2b59555f06e3a7ff2f4a0ff871147a912053d5b30d4441e5323adccda89f2a3f17d9a61956ff2743508a44d434572c0795e92065fbb2f2a16bdbf180cfc255f3e9d6eb4a3718adc6e7e1014b32db01b0e4904fa1c5258b78223b0e22ac2d2ada8f72a0f1bb17e84270895f92cfbf8698111e19f9bdf7c00f131a9f85de90d0a850914fb9b8e3800b0532e7df2101e8d8e073112cf68705a5fedd6f08c82c0b7273d6be54f7b1cc537624698606c8fa8d8aa86deb292cac540f7c9e1e0a5013c034ba5ed326fe8a29a5d63b65590f53c55d699d4cca66db78abdfae0f987c1b7f694a946a936e96dba4108027189a2f12975ab33aa5a5ed8dd4a87515ba3825fd429ff8439fbdcd8c47f1c4412fba3bdef797615bd03254bf418b2cd39fc6d0949f132cd4e53615878f7d9a4fd66cc4761c', '\x93460fdd70389cad0c8c6369df6bccb016d2e27f187e49bea9a5944ee9b035ac');
+INSERT INTO public.events VALUES (8, 'access-5ab7a76c5e1b90dce440222127561bab', 1, 'warmledger', '5ab7a76c5e1b90dce440222127561bab', 'TokenCreated', 1, '2026-11-30 18:01:33.063699+00', '~access-5ab7a76c5e1b90dce440222127561bab', '{"actor":{"id":"cli:root"},"scopes":["read"],"token":{"createdAt":"2026-11-30T18:01:33.045826Z","hash":"c58d0d40f674e7763cac79386de3f3d0e63164b8219deab629a598edbeea6f4f","name":"reader"},"tokenId":"tok_7b90fc9684d0931a"}', NULL, NULL, NULL, '\x1e434459f63ea08fff5470466f72077f023bcb24662aa789240a5f6fe458a712');
+INSERT INTO public.events VALUES (9, 'access-51d71012b0ee9e2a6d4a9e81e5be1f1e', 1, 'warmledger', '51d71012b0ee9e2a6d4a9e81e5be1f1e', 'SubjectHeld', 1, '2026-11-30 18:01:33.226534+00', 'U2', '{"actor":{"id":"cli:root"},"reason":"case-4711:court-order","subject":"U2"}', NULL, NULL, NULL, '\xda98cf705b58adc93aea93b92e4784c97ebf52ba2bf6eb542c5e4d82da7c362e');
+INSERT INTO public.events VALUES (10, 'access-7979ed9baf86870d7be77053f7d488bb', 1, 'warmledger', '7979ed9baf86870d7be77053f7d488bb', 'ConsumerSet', 1, '2026-11-30 18:01:33.292521+00', '~access-7979ed9baf86870d7be77053f7d488bb', '{"actor":{"id":"admin"},"address":"127.0.0.1","consumer":"billing"}', NULL, NULL, NULL, '\xc6aa52af914dbc00e28a8110d330e2afee890d68ce254fb2a1410679b17e3384');
 
 
 
-INSERT INTO public.mailboxes_g1 VALUES ('example.com', '{"assignments":[{"orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2","newest":["2026-11-30T16:48:53Z",2,4],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FXX","isAdmin":true,"warmingUpFrom":"2025-09-26T08:53:51.641Z","expiryDate":"2025-11-27T19:59:17.294Z","position":4,"index":0}},{"stamp":0,"mailbox":{"mailboxId":"FZHCRVTWEDMP2ZMMRSVZ63F493F1","isAdmin":false,"warmingUpFrom":"2025-09-26T09:22:10.123Z","expiryDate":"2025-11-27T19:59:17.294Z","position":4,"index":1}}]}]}', 'example.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'KX9V77PVMFMZH4PTPF2Y99PKYAT2', 2, '2025-11-27 19:59:17.294+00', '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.760641+00');
-INSERT INTO public.mailboxes_g1 VALUES ('example2.com', '{"assignments":[{"orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS","newest":["2026-11-30T16:48:53Z",2,4],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"ERG9Y480R2M5H7PXCX9XS0K6VY0S","isAdmin":true,"warmingUpFrom":"2025-09-26T15:19:40.22Z","expiryDate":"2025-11-27T19:59:17.294Z","position":4,"index":2}}]}]}', 'example2.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'EAG9Q69XN0MBS2GF13K2HEYRTQGS', 1, '2025-11-27 19:59:17.294+00', '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.760641+00');
-INSERT INTO public.mailboxes_g1 VALUES ('o1.example', '{"assignments":[{"orderId":"O1","subscriptionId":"S-O1","newest":["2026-11-30T16:48:53Z",2,1],"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T16:48:53.730806Z","position":1}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"M-O1","credentials":["password"],"position":1,"index":0}}]}]}', 'o1.example', 'O1', 'U1', NULL, 'S-O1', 1, NULL, '2026-11-30 16:48:53.730806+00', '2026-11-30 16:48:53.730806+00');
-INSERT INTO public.mailboxes_g1 VALUES ('o2.example', '{"assignments":[{"orderId":"O2","subscriptionId":"S-O2","newest":["2026-11-30T16:48:53Z",2,3],"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T16:48:53.757511Z","position":3}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"M-O2","credentials":["password"],"position":3,"index":0}}]}]}', 'o2.example', 'O2', 'U2', NULL, 'S-O2', 1, NULL, '2026-11-30 16:48:53.757511+00', '2026-11-30 16:48:53.757511+00');
 
 
 
-INSERT INTO public.master_key VALUES (true, '\xbb740cc8ee2751a4', '2026-11-30 16:48:53.29555+00');
+INSERT INTO public.head VALUES (true, 10, '2026-11-30 18:01:33.292521+00', 10, '\xbf0bfdd54a5b1ebda845cafcc767e82170bf5413017847591432a04a71bc7a4bd30f3c2e0e7ef5cc879d43304100010c46d154246457d032a38e378d84e4b855');
+
+
+
+INSERT INTO public.leases VALUES ('projections', '', 1, '2026-11-30 18:01:33.950432+00');
+INSERT INTO public.leases VALUES ('checkpoints', '', 1, '2026-11-30 18:01:33.955193+00');
+
+
+
+INSERT INTO public.log_origin VALUES (true, 'warmledger/ea984c70f29b2ca8');
+
+
+
+INSERT INTO public.mailboxes_g1 VALUES ('example.com', '{"assignments":[{"orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"KX9V77PVMFMZH4PTPF2Y99PKYAT2","newest":["2026-11-30T18:01:32Z",2,4],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T18:01:32.938087Z","position":4}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"LY25R9GK5AHYZ450YPWMNM8K8FXX","isAdmin":true,"warmingUpFrom":"2025-09-26T08:53:51.641Z","expiryDate":"2025-11-27T19:59:17.294Z","position":4,"index":0}},{"stamp":0,"mailbox":{"mailboxId":"FZHCRVTWEDMP2ZMMRSVZ63F493F1","isAdmin":false,"warmingUpFrom":"2025-09-26T09:22:10.123Z","expiryDate":"2025-11-27T19:59:17.294Z","position":4,"index":1}}]}]}', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'KX9V77PVMFMZH4PTPF2Y99PKYAT2', 2, '2025-11-27 19:59:17.294+00', '2026-11-30 18:01:32.938087+00', '2026-11-30 18:01:32.938087+00');
+INSERT INTO public.mailboxes_g1 VALUES ('example2.com', '{"assignments":[{"orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK","subscriptionId":"EAG9Q69XN0MBS2GF13K2HEYRTQGS","newest":["2026-11-30T18:01:32Z",2,4],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T18:01:32.938087Z","position":4}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"ERG9Y480R2M5H7PXCX9XS0K6VY0S","isAdmin":true,"warmingUpFrom":"2025-09-26T15:19:40.22Z","expiryDate":"2025-11-27T19:59:17.294Z","position":4,"index":2}}]}]}', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'EAG9Q69XN0MBS2GF13K2HEYRTQGS', 1, '2025-11-27 19:59:17.294+00', '2026-11-30 18:01:32.938087+00', '2026-11-30 18:01:32.938087+00');
+INSERT INTO public.mailboxes_g1 VALUES ('o1.example', '{"assignments":[{"orderId":"O1","subscriptionId":"S-O1","newest":["2026-11-30T18:01:32Z",2,1],"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T18:01:32.909712Z","position":1}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"M-O1","credentials":["password"],"position":1,"index":0}}]}]}', 'O1', 'U1', NULL, 'S-O1', 1, NULL, '2026-11-30 18:01:32.909712+00', '2026-11-30 18:01:32.909712+00');
+INSERT INTO public.mailboxes_g1 VALUES ('o2.example', '{"assignments":[{"orderId":"O2","subscriptionId":"S-O2","newest":["2026-11-30T18:01:32Z",2,3],"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T18:01:32.934893Z","position":3}}},"mailboxes":[{"stamp":0,"mailbox":{"mailboxId":"M-O2","credentials":["password"],"position":3,"index":0}}]}]}', 'O2', 'U2', NULL, 'S-O2', 1, NULL, '2026-11-30 18:01:32.934893+00', '2026-11-30 18:01:32.934893+00');
+
+
+
+INSERT INTO public.master_key VALUES (true, '\xbb740cc8ee2751a4', '2026-11-30 18:01:32.476044+00');
 
 
 
@@ -798,16 +744,9 @@ INSERT INTO public.monthly_mailboxes_g1 VALUES ('UNKNOWN/2026-11', '{"webhooks":
 
 
 
-INSERT INTO public.order_domains_g1 VALUES ('O1/o1.example', '{"outcome":{"assigned":true,"mailboxes":["M-O1"],"subscriptionId":[[null,["2026-11-30T16:48:53Z",2,1]],"S-O1"]},"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T16:48:53.730806Z","position":1}}}}', 'O1', 'o1.example', 'U1', NULL, 'assigned', 'S-O1', 1, NULL, '2026-11-30 16:48:53.730806+00', '2026-11-30 16:48:53.730806+00', 1);
-INSERT INTO public.order_domains_g1 VALUES ('O2/o2.example', '{"outcome":{"assigned":true,"mailboxes":["M-O2"],"subscriptionId":[[null,["2026-11-30T16:48:53Z",2,3]],"S-O2"]},"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T16:48:53.757511Z","position":3}}}}', 'O2', 'o2.example', 'U2', NULL, 'assigned', 'S-O2', 1, NULL, '2026-11-30 16:48:53.757511+00', '2026-11-30 16:48:53.757511+00', 3);
-INSERT INTO public.order_domains_g1 VALUES ('WR3N4JEW3D76N6KGRQSG36SSHBXK/example.com', '{"outcome":{"assigned":true,"mailboxes":["FZHCRVTWEDMP2ZMMRSVZ63F493F1","LY25R9GK5AHYZ450YPWMNM8K8FXX"],"subscriptionId":[["2025-11-27T19:59:17.294Z",["2026-11-30T16:48:53Z",2,4]],"KX9V77PVMFMZH4PTPF2Y99PKYAT2"]},"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4}}}}', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'example.com', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'assigned', 'KX9V77PVMFMZH4PTPF2Y99PKYAT2', 2, NULL, '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.760641+00', 4);
-INSERT INTO public.order_domains_g1 VALUES ('WR3N4JEW3D76N6KGRQSG36SSHBXK/example2.com', '{"outcome":{"assigned":true,"mailboxes":["ERG9Y480R2M5H7PXCX9XS0K6VY0S"],"subscriptionId":[["2025-11-27T19:59:17.294Z",["2026-11-30T16:48:53Z",2,4]],"EAG9Q69XN0MBS2GF13K2HEYRTQGS"]},"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4}}}}', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'example2.com', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'assigned', 'EAG9Q69XN0MBS2GF13K2HEYRTQGS', 1, NULL, '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.760641+00', 4);
-
-
-
-INSERT INTO public.orders_g1 VALUES ('O1', '{"domains":{"o1.example":{"assigned":true,"mailboxes":["M-O1"],"subscriptionId":[[null,["2026-11-30T16:48:53Z",2,1]],"S-O1"]}},"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T16:48:53.730806Z","position":1}}}}', 'O1', 'U1', NULL, 'fulfilled', NULL, 1, 1, 0, 1, '2026-11-30 16:48:53.730806+00', '2026-11-30 16:48:53.730806+00', 1);
-INSERT INTO public.orders_g1 VALUES ('O2', '{"domains":{"o2.example":{"assigned":true,"mailboxes":["M-O2"],"subscriptionId":[[null,["2026-11-30T16:48:53Z",2,3]],"S-O2"]}},"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T16:48:53.757511Z","position":3}}}}', 'O2', 'U2', NULL, 'fulfilled', NULL, 1, 1, 0, 1, '2026-11-30 16:48:53.757511+00', '2026-11-30 16:48:53.757511+00', 3);
-INSERT INTO public.orders_g1 VALUES ('WR3N4JEW3D76N6KGRQSG36SSHBXK', '{"domains":{"example.com":{"assigned":true,"mailboxes":["FZHCRVTWEDMP2ZMMRSVZ63F493F1","LY25R9GK5AHYZ450YPWMNM8K8FXX"],"subscriptionId":[["2025-11-27T19:59:17.294Z",["2026-11-30T16:48:53Z",2,4]],"KX9V77PVMFMZH4PTPF2Y99PKYAT2"]},"example2.com":{"assigned":true,"mailboxes":["ERG9Y480R2M5H7PXCX9XS0K6VY0S"],"subscriptionId":[["2025-11-27T19:59:17.294Z",0],"EAG9Q69XN0MBS2GF13K2HEYRTQGS"]}},"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4}}}}', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'fulfilled', NULL, 2, 2, 0, 3, '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.760641+00', 4);
+INSERT INTO public.orders_g1 VALUES ('O1', '{"domains":{"o1.example":{"assigned":true,"mailboxes":["M-O1"],"subscriptionId":[[null,["2026-11-30T18:01:32Z",2,1]],"S-O1"]}},"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T18:01:32.909712Z","position":1}}}}', 'U1', NULL, 'fulfilled', NULL, 1, 1, 0, 1, '2026-11-30 18:01:32.909712+00', '2026-11-30 18:01:32.909712+00', 1);
+INSERT INTO public.orders_g1 VALUES ('O2', '{"domains":{"o2.example":{"assigned":true,"mailboxes":["M-O2"],"subscriptionId":[[null,["2026-11-30T18:01:32Z",2,3]],"S-O2"]}},"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T18:01:32.934893Z","position":3}}}}', 'U2', NULL, 'fulfilled', NULL, 1, 1, 0, 1, '2026-11-30 18:01:32.934893+00', '2026-11-30 18:01:32.934893+00', 3);
+INSERT INTO public.orders_g1 VALUES ('WR3N4JEW3D76N6KGRQSG36SSHBXK', '{"domains":{"example.com":{"assigned":true,"mailboxes":["FZHCRVTWEDMP2ZMMRSVZ63F493F1","LY25R9GK5AHYZ450YPWMNM8K8FXX"],"subscriptionId":[["2025-11-27T19:59:17.294Z",["2026-11-30T18:01:32Z",2,4]],"KX9V77PVMFMZH4PTPF2Y99PKYAT2"]},"example2.com":{"assigned":true,"mailboxes":["ERG9Y480R2M5H7PXCX9XS0K6VY0S"],"subscriptionId":[["2025-11-27T19:59:17.294Z",0],"EAG9Q69XN0MBS2GF13K2HEYRTQGS"]}},"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T18:01:32.938087Z","position":4}}}}', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 'fulfilled', NULL, 2, 2, 0, 3, '2026-11-30 18:01:32.938087+00', '2026-11-30 18:01:32.938087+00', 4);
 
 
 
@@ -817,14 +756,13 @@ INSERT INTO public.orders_g1 VALUES ('WR3N4JEW3D76N6KGRQSG36SSHBXK', '{"domains"
 
 
 
-INSERT INTO public.projection_generations VALUES ('access', 1, 1, 10, 'live', '2026-11-30 16:48:54.027448+00', 4, false);
-INSERT INTO public.projection_generations VALUES ('accounts', 1, 3, 10, 'live', '2026-11-30 16:48:54.028902+00', 5, false);
-INSERT INTO public.projection_generations VALUES ('failures', 1, 1, 10, 'live', '2026-11-30 16:48:54.029082+00', 0, false);
-INSERT INTO public.projection_generations VALUES ('mailboxes', 1, 4, 10, 'live', '2026-11-30 16:48:54.029223+00', 4, false);
-INSERT INTO public.projection_generations VALUES ('monthly_mailboxes', 1, 1, 10, 'live', '2026-11-30 16:48:54.029362+00', 2, false);
-INSERT INTO public.projection_generations VALUES ('order_domains', 1, 3, 10, 'live', '2026-11-30 16:48:54.02949+00', 4, false);
-INSERT INTO public.projection_generations VALUES ('orders', 1, 3, 10, 'live', '2026-11-30 16:48:54.029629+00', 3, false);
-INSERT INTO public.projection_generations VALUES ('renewals', 1, 4, 10, 'live', '2026-11-30 16:48:54.029757+00', 4, false);
+INSERT INTO public.projection_generations VALUES ('access', 1, 1, 10, 'live', '2026-11-30 18:01:33.407325+00', 4, false);
+INSERT INTO public.projection_generations VALUES ('accounts', 1, 4, 10, 'live', '2026-11-30 18:01:33.409032+00', 5, false);
+INSERT INTO public.projection_generations VALUES ('failures', 1, 1, 10, 'live', '2026-11-30 18:01:33.409293+00', 0, false);
+INSERT INTO public.projection_generations VALUES ('mailboxes', 1, 5, 10, 'live', '2026-11-30 18:01:33.409439+00', 4, false);
+INSERT INTO public.projection_generations VALUES ('monthly_mailboxes', 1, 1, 10, 'live', '2026-11-30 18:01:33.409581+00', 2, false);
+INSERT INTO public.projection_generations VALUES ('orders', 1, 4, 10, 'live', '2026-11-30 18:01:33.409709+00', 3, false);
+INSERT INTO public.projection_generations VALUES ('renewals', 1, 5, 10, 'live', '2026-11-30 18:01:33.409849+00', 4, false);
 
 
 
@@ -839,14 +777,14 @@ INSERT INTO public.refs VALUES (2888023198362931935, 4);
 
 
 
-INSERT INTO public.renewals_g1 VALUES ('EAG9Q69XN0MBS2GF13K2HEYRTQGS', '{"subscription":{"period":["2025-11-27T19:59:17.294Z","renewing"],"autoRenew":[["2026-11-30T16:48:53Z",4,6],true],"quantity":[0,1]},"assignedTo":[["2025-11-27T19:59:17.294Z",["2026-11-30T16:48:53Z",2,4]],{"domain":"example2.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK"}],"mailboxes":["ERG9Y480R2M5H7PXCX9XS0K6VY0S"],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4},"lastAt":"2026-11-30T16:48:53.764514Z"}}}', 'EAG9Q69XN0MBS2GF13K2HEYRTQGS', 'example2.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 1, '2025-11-27 19:59:17.294+00', true, '2025-11-27 19:59:17.294+00', 'renewing', true, NULL, 0, 0, NULL, '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.764514+00');
-INSERT INTO public.renewals_g1 VALUES ('KX9V77PVMFMZH4PTPF2Y99PKYAT2', '{"subscription":{"period":["2025-11-27T19:59:17.294Z","active"]},"assignedTo":[["2025-11-27T19:59:17.294Z",["2026-11-30T16:48:53Z",2,4]],{"domain":"example.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK"}],"mailboxes":["FZHCRVTWEDMP2ZMMRSVZ63F493F1","LY25R9GK5AHYZ450YPWMNM8K8FXX"],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T16:48:53.760641Z","position":4}}}}', 'KX9V77PVMFMZH4PTPF2Y99PKYAT2', 'example.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 2, '2025-11-27 19:59:17.294+00', true, '2025-11-27 19:59:17.294+00', 'active', NULL, NULL, 0, 0, NULL, '2026-11-30 16:48:53.760641+00', '2026-11-30 16:48:53.760641+00');
-INSERT INTO public.renewals_g1 VALUES ('S-O1', '{"subscription":{"undatedActive":true},"assignedTo":[[null,["2026-11-30T16:48:53Z",2,1]],{"domain":"o1.example","orderId":"O1"}],"mailboxes":["M-O1"],"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T16:48:53.730806Z","position":1}}}}', 'S-O1', 'o1.example', 'O1', 'U1', NULL, 1, NULL, false, '9999-12-30 00:00:00+00', 'active', NULL, NULL, 0, 0, NULL, '2026-11-30 16:48:53.730806+00', '2026-11-30 16:48:53.730806+00');
-INSERT INTO public.renewals_g1 VALUES ('S-O2', '{"subscription":{"undatedActive":true},"assignedTo":[[null,["2026-11-30T16:48:53Z",2,3]],{"domain":"o2.example","orderId":"O2"}],"mailboxes":["M-O2"],"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T16:48:53.757511Z","position":3}}}}', 'S-O2', 'o2.example', 'O2', 'U2', NULL, 1, NULL, false, '9999-12-30 00:00:00+00', 'active', NULL, NULL, 0, 0, NULL, '2026-11-30 16:48:53.757511+00', '2026-11-30 16:48:53.757511+00');
+INSERT INTO public.renewals_g1 VALUES ('KX9V77PVMFMZH4PTPF2Y99PKYAT2', '{"subscription":{"period":["2025-11-27T19:59:17.294Z","active"]},"assignedTo":[["2025-11-27T19:59:17.294Z",["2026-11-30T18:01:32Z",2,4]],{"domain":"example.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK"}],"mailboxes":["FZHCRVTWEDMP2ZMMRSVZ63F493F1","LY25R9GK5AHYZ450YPWMNM8K8FXX"],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T18:01:32.938087Z","position":4}}}}', 'example.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 2, '2025-11-27 19:59:17.294+00', true, '2025-11-27 19:59:17.294+00', 'active', NULL, NULL, 0, 0, NULL, '2026-11-30 18:01:32.938087+00', '2026-11-30 18:01:32.938087+00');
+INSERT INTO public.renewals_g1 VALUES ('S-O1', '{"subscription":{"undatedActive":true},"assignedTo":[[null,["2026-11-30T18:01:32Z",2,1]],{"domain":"o1.example","orderId":"O1"}],"mailboxes":["M-O1"],"provenance":{"userId":[0,"U1"],"recorded":{"first":{"at":"2026-11-30T18:01:32.909712Z","position":1}}}}', 'o1.example', 'O1', 'U1', NULL, 1, NULL, false, '9999-12-30 00:00:00+00', 'active', NULL, NULL, 0, 0, NULL, '2026-11-30 18:01:32.909712+00', '2026-11-30 18:01:32.909712+00');
+INSERT INTO public.renewals_g1 VALUES ('S-O2', '{"subscription":{"undatedActive":true},"assignedTo":[[null,["2026-11-30T18:01:32Z",2,3]],{"domain":"o2.example","orderId":"O2"}],"mailboxes":["M-O2"],"provenance":{"userId":[0,"U2"],"recorded":{"first":{"at":"2026-11-30T18:01:32.934893Z","position":3}}}}', 'o2.example', 'O2', 'U2', NULL, 1, NULL, false, '9999-12-30 00:00:00+00', 'active', NULL, NULL, 0, 0, NULL, '2026-11-30 18:01:32.934893+00', '2026-11-30 18:01:32.934893+00');
+INSERT INTO public.renewals_g1 VALUES ('EAG9Q69XN0MBS2GF13K2HEYRTQGS', '{"subscription":{"period":["2025-11-27T19:59:17.294Z","renewing"],"autoRenew":[["2026-11-30T18:01:32Z",4,6],true],"quantity":[0,1]},"assignedTo":[["2025-11-27T19:59:17.294Z",["2026-11-30T18:01:32Z",2,4]],{"domain":"example2.com","orderId":"WR3N4JEW3D76N6KGRQSG36SSHBXK"}],"mailboxes":["ERG9Y480R2M5H7PXCX9XS0K6VY0S"],"provenance":{"userId":[0,"PWM7Y25RYZ450YNM8K8FX9GK5AHX"],"serviceProvider":[0,"GOOGLE"],"recorded":{"first":{"at":"2026-11-30T18:01:32.938087Z","position":4},"lastAt":"2026-11-30T18:01:32.955537Z"}}}', 'example2.com', 'WR3N4JEW3D76N6KGRQSG36SSHBXK', 'PWM7Y25RYZ450YNM8K8FX9GK5AHX', 'GOOGLE', 1, '2025-11-27 19:59:17.294+00', true, '2025-11-27 19:59:17.294+00', 'renewing', true, NULL, 0, 0, NULL, '2026-11-30 18:01:32.938087+00', '2026-11-30 18:01:32.955537+00');
 
 
 
-INSERT INTO public.signing_keys OVERRIDING SYSTEM VALUE VALUES (1, 'warmledger/14611a272c757192+0bdb2c7f+AVaPpVMcfXTScUDRrpZP88Cxn1VvwjqHmyUUlfwbp4Yx', '2026-11-30 16:48:53.706333+00');
+INSERT INTO public.signing_keys OVERRIDING SYSTEM VALUE VALUES (1, 'warmledger/ea984c70f29b2ca8+491218d1+AVaPpVMcfXTScUDRrpZP88Cxn1VvwjqHmyUUlfwbp4Yx', '2026-11-30 18:01:32.8707+00');
 
 
 
@@ -858,7 +796,7 @@ INSERT INTO public.subjects VALUES ('U2', 9, NULL);
 
 
 
-INSERT INTO public.tokens VALUES ('tok_81ba3a98bda1894a', 'reader', 'read', '\x83b180ad89473a4efff2dd7e4529d1fdd3a82f0b9405fb41160e7e48f77d9885', '2026-11-30 16:48:53.809477+00', NULL, NULL, NULL);
+INSERT INTO public.tokens VALUES ('tok_7b90fc9684d0931a', 'reader', 'read', '\xc58d0d40f674e7763cac79386de3f3d0e63164b8219deab629a598edbeea6f4f', '2026-11-30 18:01:33.045826+00', NULL, NULL, NULL);
 
 
 
@@ -963,11 +901,6 @@ ALTER TABLE ONLY public.monthly_mailboxes_g1
 
 
 
-ALTER TABLE ONLY public.order_domains_g1
-    ADD CONSTRAINT order_domains_g1_pkey PRIMARY KEY (key);
-
-
-
 ALTER TABLE ONLY public.orders_g1
     ADD CONSTRAINT orders_g1_pkey PRIMARY KEY (key);
 
@@ -1028,35 +961,35 @@ ALTER TABLE ONLY public.tree_nodes
 
 
 
-CREATE INDEX access_g1_action ON public.access_g1 USING btree (action, key);
+CREATE INDEX access_g1_action ON public.access_g1 USING btree (action);
 
 
 
-CREATE INDEX access_g1_actor ON public.access_g1 USING btree (actor, key);
+CREATE INDEX access_g1_actor ON public.access_g1 USING btree (actor);
 
 
 
-CREATE INDEX access_g1_domain ON public.access_g1 USING btree (domain, key);
+CREATE INDEX access_g1_domain ON public.access_g1 USING btree (domain);
 
 
 
-CREATE INDEX access_g1_mailbox_id ON public.access_g1 USING btree (mailbox_id, key);
+CREATE INDEX access_g1_mailbox_id ON public.access_g1 USING btree (mailbox_id);
 
 
 
-CREATE INDEX access_g1_order_id ON public.access_g1 USING btree (order_id, key);
+CREATE INDEX access_g1_order_id ON public.access_g1 USING btree (order_id);
 
 
 
-CREATE INDEX access_g1_position ON public.access_g1 USING btree ("position", key);
+CREATE INDEX access_g1_position ON public.access_g1 USING btree ("position");
 
 
 
-CREATE INDEX access_g1_recorded_at ON public.access_g1 USING btree (recorded_at, key);
+CREATE INDEX access_g1_recorded_at ON public.access_g1 USING btree (recorded_at);
 
 
 
-CREATE INDEX access_g1_subject ON public.access_g1 USING btree (subject, key);
+CREATE INDEX access_g1_subject ON public.access_g1 USING btree (subject);
 
 
 
@@ -1068,55 +1001,43 @@ CREATE INDEX events_erasures ON public.events USING btree (subject, "position") 
 
 
 
-CREATE INDEX failures_g1_day ON public.failures_g1 USING btree (day, key);
+CREATE INDEX failures_g1_day ON public.failures_g1 USING btree (day);
 
 
 
-CREATE INDEX failures_g1_domain ON public.failures_g1 USING btree (domain, key);
+CREATE INDEX failures_g1_domain ON public.failures_g1 USING btree (domain);
 
 
 
-CREATE INDEX failures_g1_position ON public.failures_g1 USING btree ("position", key);
+CREATE INDEX failures_g1_position ON public.failures_g1 USING btree ("position");
 
 
 
-CREATE INDEX failures_g1_user_id ON public.failures_g1 USING btree (user_id, key);
+CREATE INDEX failures_g1_user_id ON public.failures_g1 USING btree (user_id);
 
 
 
-CREATE INDEX mailboxes_g1_order_id ON public.mailboxes_g1 USING btree (order_id, key);
+CREATE INDEX mailboxes_g1_user_id ON public.mailboxes_g1 USING btree (user_id);
 
 
 
-CREATE INDEX mailboxes_g1_subscription_id ON public.mailboxes_g1 USING btree (subscription_id, key);
+CREATE INDEX monthly_mailboxes_g1_month ON public.monthly_mailboxes_g1 USING btree (month);
 
 
 
-CREATE INDEX mailboxes_g1_user_id ON public.mailboxes_g1 USING btree (user_id, key);
+CREATE INDEX monthly_mailboxes_g1_service_provider ON public.monthly_mailboxes_g1 USING btree (service_provider);
 
 
 
-CREATE INDEX monthly_mailboxes_g1_month ON public.monthly_mailboxes_g1 USING btree (month, key);
+CREATE INDEX orders_g1_first_position ON public.orders_g1 USING btree (first_position);
 
 
 
-CREATE INDEX monthly_mailboxes_g1_service_provider ON public.monthly_mailboxes_g1 USING btree (service_provider, key);
+CREATE INDEX orders_g1_status ON public.orders_g1 USING btree (status) WHERE (status <> 'fulfilled'::text);
 
 
 
-CREATE INDEX order_domains_g1_domain ON public.order_domains_g1 USING btree (domain, key);
-
-
-
-CREATE INDEX orders_g1_first_position ON public.orders_g1 USING btree (first_position, key);
-
-
-
-CREATE INDEX orders_g1_status ON public.orders_g1 USING btree (status, key);
-
-
-
-CREATE INDEX orders_g1_user_id ON public.orders_g1 USING btree (user_id, key);
+CREATE INDEX orders_g1_user_id ON public.orders_g1 USING btree (user_id);
 
 
 
@@ -1132,19 +1053,19 @@ CREATE INDEX refs_ref ON public.refs USING hash (ref);
 
 
 
-CREATE INDEX renewals_g1_domain ON public.renewals_g1 USING btree (domain, key);
+CREATE INDEX renewals_g1_domain ON public.renewals_g1 USING btree (domain);
 
 
 
-CREATE INDEX renewals_g1_due ON public.renewals_g1 USING btree (due, key);
+CREATE INDEX renewals_g1_due ON public.renewals_g1 USING btree (due);
 
 
 
-CREATE INDEX renewals_g1_status ON public.renewals_g1 USING btree (status, key);
+CREATE INDEX renewals_g1_status ON public.renewals_g1 USING btree (status) WHERE (status <> 'active'::text);
 
 
 
-CREATE INDEX renewals_g1_user_id ON public.renewals_g1 USING btree (user_id, key);
+CREATE INDEX renewals_g1_user_id ON public.renewals_g1 USING btree (user_id);
 
 
 

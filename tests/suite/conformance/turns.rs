@@ -23,6 +23,7 @@ use super::batches::{Process, webhook};
 use crate::support::Database;
 use crate::support::faulty::{Fault, FaultyStore};
 use crate::support::log::{all_events, fill_with_leaves, grown, sound_log};
+use crate::support::raw::Raw;
 
 /// Long enough for a process that can get the lock to have it.
 const SOON: Duration = Duration::from_millis(300);
@@ -30,6 +31,21 @@ const SOON: Duration = Duration::from_millis(300);
 async fn locked(store: &Arc<dyn Store>, after: u64) -> Locked<'_> {
     let taken = store.append_lock(Position(after), 10).await.unwrap();
     taken.expect("PostgreSQL lets processes wait for each other")
+}
+
+/// Returns once so many wait for the lock.
+async fn wait_in_line(database: &Database, count: usize) {
+    let raw = Raw::connect(database).await;
+    let waiting = "SELECT CAST(count(*) AS text) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                   WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted";
+    let begun = Instant::now();
+    while raw.texts(waiting).await != [count.to_string()] {
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{count} should wait for the lock"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// Whether somebody else has the lock now.
@@ -342,7 +358,7 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
     let head = outside.head().await.unwrap();
     let held = locked(&outside, head.position.0).await;
     let plug = begin(renewal("E2", "S2"));
-    tokio::time::sleep(SOON).await;
+    wait_in_line(&database, 1).await;
     let mut pair = Vec::new();
     for status in ["ACTIVE", "EXPIRED"] {
         pair.push(begin(webhook("E3", "S2", status)));
@@ -355,7 +371,7 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
         tokio::time::sleep(SOON).await;
         append(&other, (held, news), head, &[order("order-O9", 1, "X9")]).await
     });
-    tokio::time::sleep(SOON).await;
+    wait_in_line(&database, 2).await;
     assert_eq!(
         append(&outside, held, head, &[order("order-O8", 1, "X8")]).await,
         Append::Done
