@@ -115,6 +115,7 @@ async fn no_call_appends_more_than_its_tokens_budget(database: Database) {
     let mut exhausted = Vec::new();
     for (method, path, body) in calls {
         let (id, token) = stored_token(&*store, Scope::ALL).await;
+        let begun = std::time::Instant::now();
         for _ in 0..REFUSALS + BUDGET as usize + 7 {
             let request = call(&service, method.clone(), &path, &token);
             let request = match &body {
@@ -139,7 +140,10 @@ async fn no_call_appends_more_than_its_tokens_budget(database: Database) {
             let facts: Value = serde_json::from_str(&event.facts).unwrap();
             facts["actor"]["id"] == json!(id)
         });
-        let (own, most) = (own.count(), BUDGET as usize + 1 + REFUSALS);
+        // both limits are a minute's: a slow machine gets some of them back meanwhile
+        let a_second = (REFUSALS + BUDGET as usize) as f64 / 60.0;
+        let given_back = (begun.elapsed().as_secs_f64() * a_second).ceil() as usize;
+        let (own, most) = (own.count(), BUDGET as usize + 1 + REFUSALS + given_back);
         assert!(own <= most, "{method} {path} appended {own} events, at most {most}");
     }
     // each of those that append whenever they are called comes to its budget's end
