@@ -1,5 +1,5 @@
 //! The writer waits for views that are late. Without it a load that is more than the machine can fold would leave the views behind by
-//! minutes and more; with it senders wait some milliseconds longer, and the views stay about a second behind.
+//! minutes and more; with it senders wait some milliseconds longer, and the views stay a second or two behind.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Views may be so late before anybody waits for them.
-const FREE: Duration = Duration::from_secs(1);
+const FREE: Duration = Duration::from_millis(500);
 /// Before each batch the writer waits this part of what the views are late beyond that.
 const PART: u32 = 20;
 /// And never longer than this: views that cannot keep up at all do not stop recording.

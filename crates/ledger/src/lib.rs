@@ -257,7 +257,7 @@ impl Ledger {
         self.tail.clone()
     }
 
-    /// Makes the writer wait between its batches while views are later than a second, at most 50 ms each time: so recording and folding
+    /// Makes the writer wait between its batches while views are later than half a second, at most 50 ms each time: so recording and folding
     /// share the machine, however long a load lasts. `lag` is how late they are.
     pub fn keep_pace_with(&self, lag: watch::Receiver<Duration>) {
         self.brake.heed(lag);

@@ -16,6 +16,7 @@
 //! - `rates`: how fast checkpoints move
 //! - `snapshots`: all rows as they stood at an earlier moment
 //! - `status`: how the projections are doing
+//! - `seen`: which rows a generation may have that is filled from its beginning
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod accounts;
@@ -31,6 +32,7 @@ mod parked;
 mod rates;
 mod rebuild;
 mod rebuild_locks;
+mod seen;
 mod snapshots;
 mod status;
 mod step;

@@ -232,10 +232,7 @@ impl LiveRunner {
                     && generation.state == GenerationState::Live
                     && generation.version == projection.version()
                 {
-                    let target = Target {
-                        projection: *projection,
-                        generation,
-                    };
+                    let target = Target::new(*projection, generation);
                     by_position.entry(target.generation.position).or_default().push(target);
                 }
             }

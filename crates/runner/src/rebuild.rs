@@ -110,11 +110,10 @@ pub(super) async fn rebuild_by(
     shutdown: &CancellationToken,
 ) -> Result<(), RunError> {
     let mut targets = Vec::with_capacity(projections.len());
+    let head = store.head().await?.position;
     for projection in projections {
-        targets.push(Target {
-            generation: begin(&**store, *projection, by).await?,
-            projection: *projection,
-        });
+        let generation = begin(&**store, *projection, by).await?;
+        targets.push(Target::to_fill(*projection, generation, head));
     }
     let mut pace = Pace::begin(&**store).await?;
     let mut pages: Option<Pages> = None;
@@ -316,13 +315,16 @@ async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generatio
 /// since a check elsewhere had made it and has dropped it, begins anew.
 async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<Target>, RunError> {
     let mut reloaded = Vec::with_capacity(targets.len());
-    for Target { projection, generation } in targets {
+    for Target {
+        projection, generation, ..
+    } in targets
+    {
         let generation = match current(store, &generation).await? {
             Some(found) => found,
             None => begin(store, projection, by).await?,
         };
         if generation.state == GenerationState::Building {
-            reloaded.push(Target { projection, generation });
+            reloaded.push(Target::new(projection, generation));
         }
     }
     Ok(reloaded)
@@ -368,7 +370,8 @@ pub async fn check(
         if !before.iter().any(same) {
             made = Some(generation.generation);
         }
-        let mut targets = [Target { projection, generation }];
+        let head = store.head().await?.position;
+        let mut targets = [Target::to_fill(projection, generation, head)];
         let result = compare(store, &mut targets, &mut progress, shutdown).await;
         let [Target { generation, .. }] = &targets;
         match result {

@@ -149,7 +149,10 @@ impl Snapshots {
         }
         folded?;
         let mut snapshots = Vec::with_capacity(targets.len());
-        for Target { generation, projection } in targets {
+        for Target {
+            generation, projection, ..
+        } in targets
+        {
             self.store.index_generation(&generation, projection.columns()).await?;
             self.store.set_state(&generation, GenerationState::Snapshot).await?;
             self.keep_the_newest(projection).await?;
@@ -179,7 +182,10 @@ impl Snapshots {
                 .iter()
                 .filter(|kept| is_snapshot_of(kept, projection) && kept.position < position);
             let nearest = before.max_by_key(|kept| kept.position);
-            targets.push(Target { projection, generation });
+            targets.push(match nearest {
+                Some(_) => Target::new(projection, generation),
+                None => Target::to_fill(projection, generation, position),
+            });
             if let (Some(nearest), Some(target)) = (nearest, targets.last_mut()) {
                 if let Err(error) = self.store.copy_snapshot(nearest, &target.generation, columns).await {
                     // it may have been let go meanwhile

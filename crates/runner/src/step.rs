@@ -14,6 +14,7 @@ use projections::{AnyProjection, Folded, Keys, OpenRow};
 use super::RunError;
 use super::as_of::history;
 use super::pages::Pages;
+use super::seen::Seen;
 use store::{Advance, Fence, Generation, Parked, RowChange, Store, StoreError};
 
 /// When a step ends: with the first page of events that goes beyond one of these.
@@ -61,6 +62,28 @@ impl Limits {
 pub(super) struct Target {
     pub(super) projection: &'static dyn AnyProjection,
     pub(super) generation: Generation,
+    /// Which rows it may have, if that is known.
+    seen: Option<Seen>,
+}
+
+impl Target {
+    /// One of whose rows nothing is known.
+    pub(super) fn new(projection: &'static dyn AnyProjection, generation: Generation) -> Self {
+        Self {
+            projection,
+            generation,
+            seen: None,
+        }
+    }
+
+    /// One that is to be filled with the events up to a position, if it is empty.
+    pub(super) fn to_fill(projection: &'static dyn AnyProjection, generation: Generation, head: Position) -> Self {
+        let is_empty = generation.position == Position(0);
+        Self {
+            seen: is_empty.then(|| Seen::none_yet(head)),
+            ..Self::new(projection, generation)
+        }
+    }
 }
 
 /// What a step came to.
@@ -89,7 +112,14 @@ pub(super) struct Step {
 impl Step {
     /// Moves the targets to where they are once it is written.
     pub(super) fn move_on(&self, targets: &mut [Target]) {
-        for Target { generation, .. } in targets {
+        for Target { generation, seen, .. } in targets {
+            let written = self.advances.iter().find(|step| step.from.name == generation.name);
+            if let (Some(seen), Some(step)) = (seen, written) {
+                let changed = step.changes.iter().map(|change| &change.key);
+                // a parked row that is folded again appears without a move of the checkpoint
+                let parked = step.parked.iter().map(|parked| &parked.key);
+                seen.note(generation.position, self.to, changed.chain(parked));
+            }
             generation.position = generation.position.max(self.to);
         }
     }
@@ -296,12 +326,15 @@ impl<'s> Rows<'s> {
 
     /// The stored views of the rows with these keys, in order, that have one; notes which of them are parked.
     async fn look_up(&mut self, store: &dyn Store, keys: &[String]) -> Result<HashMap<String, String>, StoreError> {
-        let generation = &self.target.generation;
+        let Target { generation, seen, .. } = self.target;
         let mut documents = HashMap::new();
+        // a row that is surely not there is not parked either
+        let is_new = |key: &&String| seen.as_ref().is_some_and(|seen| seen.lacks(key, generation.position));
+        let keys: Vec<String> = keys.iter().filter(|key| !is_new(key)).cloned().collect();
         if keys.is_empty() || generation.position == Position(0) {
             return Ok(documents);
         }
-        self.skipped.extend(store.parked_among(generation, keys).await?);
+        self.skipped.extend(store.parked_among(generation, &keys).await?);
         let just_parked = self.before.into_iter().flat_map(|step| &step.parked);
         let asked = |key: &&String| keys.binary_search(key).is_ok();
         self.skipped
