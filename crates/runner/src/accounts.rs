@@ -6,7 +6,7 @@ use projections::accounts::{AccountView, Accounts};
 use projections::{Projection, Verdict};
 
 use super::RunError;
-use super::as_of::referenced;
+use super::history::referenced;
 use store::{Reference, Store, StoreError};
 
 /// The accounts of mailboxes of a domain, as they stood after an event; those that were not known then are left out.

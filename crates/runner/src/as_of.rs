@@ -4,20 +4,18 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str::FromStr;
 
-use aggregates::{OrderId, Position, Recorded, StreamId};
+use aggregates::{Position, Recorded};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use projections::{AnyProjection, Origin};
+use projections::AnyProjection;
 
 use super::RunError;
 use super::erased::ErasedPositions;
+use super::history::history;
 use super::step::fold_row;
 use store::clock;
-use store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
-
-/// Events read at once where the whole log has to be read.
-const PAGE: u32 = 5_000;
+use store::{EventQuery, Store, StoreError, StoredEvent};
 
 /// A moment in the ledger's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,92 +203,4 @@ pub(super) fn steps(
         key: key.to_owned(),
         error,
     })
-}
-
-/// The events that a row rests on up to a position, in their order.
-///
-/// # Errors
-/// [`RunError`] if the store fails.
-pub async fn history(
-    store: &dyn Store,
-    projection: &'static dyn AnyProjection,
-    key: &str,
-    until: Position,
-) -> Result<Vec<Recorded>, RunError> {
-    let touched = |stored: StoredEvent| -> Result<Option<Recorded>, StoreError> {
-        let event = stored.to_recorded()?;
-        let touches = event.position <= until && projection.keys(&event).iter().any(|touched| touched == key);
-        Ok(touches.then_some(event))
-    };
-    let mut events = Vec::new();
-    let streams = match projection.origin(key) {
-        None => Vec::new(),
-        Some(Origin::Log) => {
-            let mut after = Position(0);
-            while after < until {
-                let page = store
-                    .events(&EventQuery {
-                        after,
-                        limit: PAGE,
-                        ..EventQuery::default()
-                    })
-                    .await?;
-                let Some(last) = page.last() else { break };
-                after = last.position;
-                for stored in page {
-                    events.extend(touched(stored)?);
-                }
-            }
-            return Ok(events);
-        }
-        Some(Origin::Order(id)) => vec![StreamId::order(&id)],
-        Some(Origin::Subscription(id)) => {
-            let mut streams = referenced(store, Reference::subscription(&id)).await?;
-            let waiting = StreamId::subscription(&id);
-            if !streams.contains(&waiting) {
-                streams.push(waiting);
-            }
-            streams
-        }
-        Some(Origin::Domain(name)) => referenced(store, Reference::domain(&name)).await?,
-        Some(Origin::Event(source, id)) => {
-            let lookup = Lookup {
-                events: vec![(source, id)],
-                ..Lookup::default()
-            };
-            store
-                .lookup(&lookup)
-                .await?
-                .events
-                .into_iter()
-                .map(|(_, _, _, stream)| stream)
-                .collect()
-        }
-    };
-    for stored in store.streams(&streams).await? {
-        events.extend(touched(stored)?);
-    }
-    Ok(events)
-}
-
-/// The orders in whose streams something is found.
-///
-/// # Errors
-/// [`StoreError`] if the store fails.
-pub async fn orders_by(store: &dyn Store, reference: Reference) -> Result<Vec<OrderId>, StoreError> {
-    let streams = referenced(store, reference).await?;
-    Ok(streams.iter().filter_map(StreamId::as_order).collect())
-}
-
-pub(super) async fn referenced(store: &dyn Store, reference: Reference) -> Result<Vec<StreamId>, StoreError> {
-    let found = store
-        .lookup(&Lookup {
-            references: vec![reference],
-            ..Lookup::default()
-        })
-        .await?;
-    let mut streams: Vec<StreamId> = found.references.into_iter().map(|(_, stream)| stream).collect();
-    streams.sort_unstable();
-    streams.dedup();
-    Ok(streams)
 }

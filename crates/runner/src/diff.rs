@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::RunError;
-use super::as_of::{history, steps};
+use super::as_of::steps;
 use super::erased::ErasedPositions;
+use super::history::history;
 use store::Store;
 
 /// What changed in one row after one position and up to another.

@@ -5,6 +5,7 @@
 //! - `step`: one step, whoever takes it: read events, fold them, write rows and checkpoint in one transaction
 //! - `pages`: the events of a step, read when they are needed or ahead of that
 //! - `as_of`: one row as it stood at an earlier moment
+//! - `history`: the events that a row rests on
 //! - `rebuild_locks`: which projections this process is rebuilding
 //! - `erased`: what is taken back of a row as it stood, since somebody was erased
 //! - `auto_rebuild`: the rebuilds that nobody has to ask for
@@ -24,6 +25,7 @@ mod as_of;
 mod auto_rebuild;
 mod diff;
 mod erased;
+mod history;
 mod lag;
 mod live;
 mod pace;
@@ -39,9 +41,10 @@ mod step;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
-pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, history, instant, item_as_of, orders_by};
+pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, instant, item_as_of};
 pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
+pub use history::{history, orders_by};
 pub use lag::lag_seconds;
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};

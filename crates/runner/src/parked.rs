@@ -4,7 +4,7 @@ use aggregates::{Position, Recorded};
 use projections::AnyProjection;
 
 use super::RunError;
-use super::as_of::history;
+use super::history::history;
 use super::step::{fold_as_far_as_possible, keys};
 use store::{Advance, EventQuery, Generation, GenerationState, Parked, ParkedRow, RowChange, Store, StoreError};
 

@@ -12,7 +12,7 @@ use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys, OpenRow};
 
 use super::RunError;
-use super::as_of::history;
+use super::history::history;
 use super::pages::Pages;
 use super::seen::Seen;
 use store::{Advance, Fence, Generation, Parked, RowChange, Store, StoreError};

@@ -4,7 +4,7 @@ use aggregates::Position;
 use jiff::Timestamp;
 use projections::{Column, Value};
 
-use super::{Fence, Parked, StoreError};
+use super::{Fence, StoreError};
 
 /// The life of one generation of a projection's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -114,6 +114,17 @@ impl RowChange {
     pub fn document(&self) -> Option<&str> {
         self.row.as_ref().map(|(document, _)| document.as_str())
     }
+}
+
+/// A row that stands still.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Its key.
+    pub key: String,
+    /// The event that could not be folded. The row is the fold of those before it.
+    pub position: Position,
+    /// What was wrong.
+    pub error: String,
 }
 
 /// One step of a projection: rows and checkpoint move together.

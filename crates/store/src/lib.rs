@@ -7,6 +7,7 @@
 //! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `generation`, `parked`: the projections' generations, and their rows that stand still
+//! - `head`: the end of the log
 //! - `query`: what can be asked of the event log and of a projection's rows
 //! - `consumer`: a named consumer of the feed
 //! - `token`, `scope`: an API token, and what it may do
@@ -33,6 +34,7 @@ mod duty;
 mod error;
 mod event;
 mod generation;
+mod head;
 mod keys;
 mod lease;
 mod log;
@@ -62,12 +64,13 @@ pub use consumer::{Consumer, ConsumerName, ConsumerStore};
 pub use duty::Duty;
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
-pub use generation::{Advance, Difference, Generation, GenerationState, GenerationStore, RowChange, Switch};
+pub use generation::{Advance, Difference, Generation, GenerationState, GenerationStore, Parked, RowChange, Switch};
+pub use head::Head;
 pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};
 pub use lease::{Fence, Lease, LeaseState, LeaseStore, TERM as LEASE_TERM};
-pub use log::{Append, AppendLock, Batch, Found, Head, Locked, LogStore, Lookup};
+pub use log::{Append, AppendLock, Batch, Found, Locked, LogStore, Lookup};
 pub use mode::Mode;
-pub use parked::{Parked, ParkedCount, ParkedRow, ParkedStore};
+pub use parked::{ParkedCount, ParkedRow, ParkedStore};
 pub use postgres::PostgresStore;
 pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
 pub use query::{

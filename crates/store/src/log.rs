@@ -4,7 +4,7 @@ use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{EventQuery, NewEvent, Reference, StoreError, StoredEvent, StreamSnapshot};
+use super::{EventQuery, Head, NewEvent, Reference, StoreError, StoredEvent, StreamSnapshot};
 use crate::tree::number;
 use sealing::WrappedKey;
 use tlog::Growth;
@@ -12,15 +12,6 @@ use tlog::Growth;
 /// A position as the databases have it. They count in i64 themselves, so none is ever beyond it.
 pub(super) fn to_i64(position: Position) -> i64 {
     number(position.0)
-}
-
-/// The end of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The position of the newest event; 0 while there is none.
-    pub position: Position,
-    /// When that event was recorded.
-    pub recorded_at: Timestamp,
 }
 
 /// Events to append in one atomic step.

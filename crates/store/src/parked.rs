@@ -3,18 +3,7 @@
 use aggregates::Position;
 use jiff::Timestamp;
 
-use super::{Generation, StoreError};
-
-/// A row that stands still.
-#[derive(Clone, Debug)]
-pub struct Parked {
-    /// Its key.
-    pub key: String,
-    /// The event that could not be folded. The row is the fold of those before it.
-    pub position: Position,
-    /// What was wrong.
-    pub error: String,
-}
+use super::{Generation, Parked, StoreError};
 
 /// A row that stands still, as the store has it.
 #[derive(Clone, Debug)]

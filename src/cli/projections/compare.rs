@@ -47,7 +47,9 @@ fn row(text: Option<&str>, columns: &[Column]) -> Value {
         Some(Value::String(document)) => serde_json::from_str(&document).unwrap_or(Value::String(document)),
         other => other.unwrap_or_default(),
     };
-    let names = columns.iter().map(|column| column.name.to_owned());
+    // the key is beside them
+    let names = columns.iter().filter(|column| !column.is_key);
+    let names = names.map(|column| column.name.to_owned());
     json!({"document": document, "columns": names.zip(values).collect::<Map<_, _>>()})
 }
 

@@ -44,7 +44,7 @@ async fn appends_that_are_cancelled_are_done_again_and_leave_no_lock() {
     }
     enough.cancel();
     let mut acknowledged = sending.await.unwrap().unwrap().acknowledgements;
-    assert!(cancelled > 20, "only {cancelled} appends were cancelled");
+    assert!(cancelled > 8, "only {cancelled} appends were cancelled");
     // the service goes on, and takes all that is left
     let summary = send(&child, &remaining(&plan, &acknowledged)).await;
     assert!(summary.complete(), "{summary}");
