@@ -18,7 +18,8 @@ use std::io::Read;
 use anyhow::Context;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 
-const USAGE: &str = "bench-peer append|append-and-fold URL BODIES SENDERS WARM_UP SECONDS | bench-peer replay URL BODIES EVENTS";
+const USAGE: &str =
+    "bench-peer append|append-and-fold URL BODIES SENDERS WARM_UP SECONDS | bench-peer replay URL BODIES EVENTS";
 
 /// Connections to PostgreSQL, as many as the plain service has.
 const CONNECTIONS: u32 = 16;
@@ -44,7 +45,14 @@ async fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
-        [role @ ("append" | "append-and-fold"), url, bodies, senders, warm_up, seconds] => {
+        [
+            role @ ("append" | "append-and-fold"),
+            url,
+            bodies,
+            senders,
+            warm_up,
+            seconds,
+        ] => {
             let pool = connect(url).await?;
             let queries = match role {
                 "append" => Vec::new(),
