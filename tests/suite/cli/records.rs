@@ -242,7 +242,7 @@ async fn projections_are_rebuilt_and_a_row_that_differs_is_reported(database: Da
     assert_eq!(program.run_with("ingest -", &history()).await.code, 0);
     let names = [
         "orders",
-        "order_domains",
+        "accounts",
         "mailboxes",
         "renewals",
         "failures",
