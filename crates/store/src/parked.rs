@@ -1,6 +1,5 @@
 //! Rows that stand still, since an event could not be folded into them.
 
-use aggregates::Position;
 use jiff::Timestamp;
 
 use super::{Generation, Parked, StoreError};
