@@ -8,7 +8,6 @@ use aggregates::{MailboxId, OrderId, Position, SubscriptionId, UserId};
 use projections::Projection;
 use projections::accounts::{AccountView, Accounts, Part, Place};
 use projections::mailboxes::{DomainItem, MailboxItem, Mailboxes};
-use projections::orders::Orders;
 use projections::renewals::Renewals;
 
 use super::auth::{Read, Scope};
@@ -20,7 +19,7 @@ use aggregates::visible::is_blank;
 use ledger::OpenError;
 
 /// What is read here.
-const VIEWS: [&str; 3] = [Mailboxes::NAME, Renewals::NAME, Orders::NAME];
+const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
 /// What is read for one domain.
 const DOMAIN_VIEWS: [&str; 3] = [Mailboxes::NAME, Accounts::NAME, Renewals::NAME];
 
@@ -103,11 +102,11 @@ async fn list(
 ) -> Result<Answer<Page<Domain>>, Problem> {
     let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, page.after()).await?;
     let of_order = match &filter.order_id {
-        Some(id) => Some(related::domains_of(&reading, std::slice::from_ref(id)).await?),
+        Some(id) => related::domains_of(&*app.store, id).await?,
         None => None,
     };
     let paid = match &filter.subscription_id {
-        Some(id) => Some(related::domains_paid_by(&reading, &*app.store, id).await?),
+        Some(id) => related::domains_with(&*app.store, id).await?,
         None => None,
     };
     let conditions = Conditions::default()

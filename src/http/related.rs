@@ -1,12 +1,12 @@
 //! Rows that are found through the ledger's references or through another view: for these no index is kept.
 
+use std::collections::BTreeSet;
+
 use aggregates::{Domain, OrderId, SubscriptionId};
-use projections::orders::Orders;
-use projections::{Projection, Value};
+use projections::Projection;
 use store::{Comparison, Condition, Reference, Store};
 
 use super::Problem;
-use super::reading::Reading;
 
 /// That a row is that of an order which a domain belongs to, or that names it as failed. The rows of orders that had not yet got it, at
 /// an earlier moment, pass too.
@@ -27,31 +27,28 @@ pub(super) async fn orders_with(store: &dyn Store, domain: &Domain) -> Result<Co
     })
 }
 
-/// That a row is that of a domain of one of these orders.
-pub(super) async fn domains_of(reading: &Reading<'_>, orders: &[OrderId]) -> Result<Condition, Problem> {
-    let keys: Vec<&str> = orders.iter().map(OrderId::as_str).collect();
-    let mut values: Vec<Value> = Vec::new();
-    for (key, view) in reading.views::<Orders>(&keys).await? {
-        values.extend(
-            view.item(&key)
-                .domains
-                .into_iter()
-                .map(|domain| domain.domain.as_str().into()),
-        );
-    }
-    Ok(Condition {
-        column: "domain",
-        comparison: Comparison::OneOf,
-        values,
-    })
+/// Domains beyond so many are not listed in a query.
+const LISTED: usize = 1_000;
+
+/// That a row is that of a domain of an order; none where these are too many to list.
+pub(super) async fn domains_of(store: &dyn Store, order: &OrderId) -> Result<Option<Condition>, Problem> {
+    Ok(one_of(runner::domains_of_order(store, order).await?))
 }
 
-/// That a row is that of a domain of an order that a subscription belongs to.
-pub(super) async fn domains_paid_by(
-    reading: &Reading<'_>,
+/// That a row is that of a domain where a subscription is found; none where these are too many to list.
+pub(super) async fn domains_with(
     store: &dyn Store,
     subscription: &SubscriptionId,
-) -> Result<Condition, Problem> {
-    let orders = runner::orders_by(store, Reference::subscription(subscription)).await?;
-    domains_of(reading, &orders).await
+) -> Result<Option<Condition>, Problem> {
+    Ok(one_of(
+        runner::domains_by(store, Reference::subscription(subscription)).await?,
+    ))
+}
+
+fn one_of(domains: BTreeSet<Domain>) -> Option<Condition> {
+    (domains.len() <= LISTED).then(|| Condition {
+        column: "domain",
+        comparison: Comparison::OneOf,
+        values: domains.iter().map(|domain| domain.as_str().into()).collect(),
+    })
 }

@@ -1,6 +1,8 @@
 //! The events that a row rests on, read from where they lie.
 
-use aggregates::{OrderId, Position, Recorded, StreamId};
+use std::collections::BTreeSet;
+
+use aggregates::{Domain, OrderEvent, OrderId, Position, Recorded, StreamId};
 use projections::{AnyProjection, Origin};
 
 use super::RunError;
@@ -82,6 +84,36 @@ pub async fn history(
 pub async fn orders_by(store: &dyn Store, reference: Reference) -> Result<Vec<OrderId>, StoreError> {
     let streams = referenced(store, reference).await?;
     Ok(streams.iter().filter_map(StreamId::as_order).collect())
+}
+
+/// The domains that an order got mailboxes for, by all events of its stream.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub async fn domains_of_order(store: &dyn Store, order: &OrderId) -> Result<BTreeSet<Domain>, StoreError> {
+    domains_in(store, &[StreamId::order(order)]).await
+}
+
+/// The domains that got mailboxes in the streams in which something is found.
+///
+/// # Errors
+/// [`StoreError`] if the store fails.
+pub async fn domains_by(store: &dyn Store, reference: Reference) -> Result<BTreeSet<Domain>, StoreError> {
+    domains_in(store, &referenced(store, reference).await?).await
+}
+
+async fn domains_in(store: &dyn Store, streams: &[StreamId]) -> Result<BTreeSet<Domain>, StoreError> {
+    let mut domains = BTreeSet::new();
+    for stored in store.streams(streams).await? {
+        match stored.to_recorded()?.order() {
+            Some(OrderEvent::MailboxesAssigned(facts)) => {
+                domains.extend(facts.domains.iter().map(|assigned| assigned.domain.clone()));
+            }
+            Some(OrderEvent::MailboxCreated(facts)) => domains.extend(facts.domain.clone()),
+            _ => {}
+        }
+    }
+    Ok(domains)
 }
 
 pub(super) async fn referenced(store: &dyn Store, reference: Reference) -> Result<Vec<StreamId>, StoreError> {

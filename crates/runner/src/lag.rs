@@ -39,7 +39,7 @@ pub(super) async fn of_moving(
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// Whether it is time to look again: often while the views are late, else once a second.
+/// When to look again: soon while the views are late, else in a second.
 pub(super) fn next_look(lag: Duration) -> Instant {
     const OFTEN: Duration = Duration::from_millis(200);
     const SELDOM: Duration = Duration::from_secs(1);

@@ -44,7 +44,7 @@ use aggregates::Position;
 pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, instant, item_as_of};
 pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
-pub use history::{history, orders_by};
+pub use history::{domains_by, domains_of_order, history, orders_by};
 pub use lag::lag_seconds;
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};

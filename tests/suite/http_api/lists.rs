@@ -9,10 +9,29 @@ use crate::on_both_stores;
 use crate::support::{Database, TestService, fixture};
 
 on_both_stores!(
+    a_domain_of_a_mailbox_made_by_itself_is_found_by_its_order_and_subscription,
     filters_narrow_each_list,
     failures_are_counted_by_reason_day_provider_and_domain,
     a_walk_page_by_page_meets_every_item_once_while_others_come_in,
 );
+
+async fn a_domain_of_a_mailbox_made_by_itself_is_found_by_its_order_and_subscription(database: Database) {
+    let service = database.service().await;
+    let created = json!({"event": "mailbox.created", "eventId": "C1", "data": {
+        "mailboxId": "M1", "orderId": "O1", "subscriptionId": "S1", "domain": "alone.com", "email": "a@alone.com",
+    }});
+    service.send(created.to_string()).await;
+    for (filter, count) in [
+        ("orderId=O1", 1),
+        ("subscriptionId=S1", 1),
+        ("orderId=O2", 0),
+        ("subscriptionId=S2", 0),
+    ] {
+        let found = service.get_json(&format!("/api/v1/domains?{filter}&atLeast=1")).await;
+        assert_eq!(found["items"].as_array().unwrap().len(), count, "{filter}: {found}");
+    }
+    service.stop().await;
+}
 
 async fn filters_narrow_each_list(database: Database) {
     let service = with_history(&database).await;
