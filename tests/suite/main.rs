@@ -35,6 +35,7 @@ mod rebuilds;
 mod schema;
 mod secrets;
 mod starvation;
+mod statements;
 mod support;
 mod sustained;
 mod takeover;

@@ -1,10 +1,10 @@
-//! A batch is all or nothing; events never change; lookups use indexes.
+//! A batch is all or nothing; events never change.
 
-use aggregates::{Position, StreamId, SubjectId};
+use aggregates::{Position, SubjectId};
 use jiff::Timestamp;
 use projections::testing::{assigned, failed};
 use warmledger::sealing::Sealed;
-use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store, StreamSnapshot};
+use warmledger::store::{Append, Batch, EventFilter, EventQuery, Head, NewEvent, Store};
 
 use crate::on_both_stores;
 use crate::support::Database;
@@ -17,7 +17,6 @@ on_both_stores!(
     events_cannot_be_changed_removed_or_replaced,
     a_read_event_is_the_one_that_was_written,
     events_of_any_length_are_kept_whole,
-    the_lookups_of_the_ledger_use_indexes,
 );
 
 pub(super) fn order(stream: &str, version: u32, event_id: &str) -> NewEvent {
@@ -289,99 +288,4 @@ async fn a_read_event_is_the_one_that_was_written(database: Database) {
             .len(),
         2
     );
-}
-
-async fn the_lookups_of_the_ledger_use_indexes(database: Database) {
-    let (store, raw) = (database.store().await, Raw::connect(&database).await);
-    for batch in 0..6 {
-        let events: Vec<NewEvent> = (0..500)
-            .map(|number| {
-                order(
-                    &format!("order-{}", batch * 500 + number),
-                    1,
-                    &format!("E{batch}-{number}"),
-                )
-            })
-            .collect();
-        let keys: Vec<_> = (0..500).map(|number| key(&format!("U{batch}-{number}"))).collect();
-        let head = store.head().await.unwrap();
-        assert_eq!(append(&*store, head, &events, &keys).await, Append::Done);
-    }
-    let snapshots = (0..500).map(|number| StreamSnapshot {
-        stream: StreamId::parse(&format!("order-{number}")).unwrap(),
-        version: 1,
-        state: vec![0; 200],
-    });
-    store.keep_snapshots(&snapshots.collect::<Vec<_>>()).await.unwrap();
-    raw.execute("ANALYZE").await;
-    let lists = [
-        (
-            "('coldmailreseller', 'E1-1'), ('coldmailreseller', 'E2-2')",
-            "(source, event_id)",
-        ),
-        ("'order-3', 'order-4'", "stream"),
-        ("1, 2, 3", "position"),
-    ];
-    let mut queries: Vec<String> = vec![
-        // the feed, the runner, catching up
-        "SELECT * FROM events WHERE position > 1500 ORDER BY position LIMIT 100".to_owned(),
-        "SELECT * FROM events WHERE position > 0 AND stream = 'order-3' ORDER BY position LIMIT 100".to_owned(),
-        "SELECT position, stream FROM events WHERE source = 'coldmailreseller' AND event_id = 'E1-1'".to_owned(),
-        "SELECT ref, stream FROM refs JOIN events USING (position) WHERE ref IN (1, 2) ORDER BY position".to_owned(),
-        "SELECT wrapped FROM data_keys WHERE subject IN ('U1-1', 'U2-2')".to_owned(),
-    ];
-    for (list, columns) in lists.iter().skip(usize::from(!database.is_postgres())) {
-        queries.push(format!(
-            "SELECT * FROM events WHERE {columns} IN ({list}) ORDER BY position"
-        ));
-    }
-    if database.is_postgres() {
-        queries.push(
-            "SELECT position FROM events WHERE (source, event_id) IN
-             (SELECT * FROM unnest('{coldmailreseller,coldmailreseller}'::text[], '{E1-1,E2-2}'::text[]))"
-                .to_owned(),
-        );
-        let names: Vec<String> = (0..500).map(|number| format!("order-{number}")).collect();
-        queries.push(format!(
-            "SELECT found.* FROM (SELECT DISTINCT name FROM unnest('{{{}}}'::text[]) AS named (name)) AS wanted
-             CROSS JOIN LATERAL (SELECT position FROM events WHERE stream = wanted.name OFFSET 0) AS found
-             ORDER BY position",
-            names.join(",")
-        ));
-        queries.push(format!(
-            "SELECT found.* FROM (SELECT DISTINCT name FROM unnest('{{{}}}'::text[]) AS named (name)) AS wanted
-             LEFT JOIN LATERAL (
-                 SELECT version, state FROM stream_snapshots AS snapshot
-                 WHERE stream = wanted.name
-                   AND EXISTS (SELECT FROM events WHERE stream = snapshot.stream AND version = snapshot.version)
-                 OFFSET 0
-             ) AS kept ON true
-             CROSS JOIN LATERAL (
-                 SELECT position FROM events WHERE stream = wanted.name AND version >= coalesce(kept.version, 1) OFFSET 0
-             ) AS found
-             ORDER BY position",
-            names.join(",")
-        ));
-    } else {
-        queries.push(
-            "WITH wanted (name) AS (VALUES ('order-3'), ('order-4')) SELECT events.position FROM wanted
-             LEFT JOIN stream_snapshots AS kept ON kept.stream = wanted.name
-              AND EXISTS (SELECT 1 FROM events WHERE stream = kept.stream AND version = kept.version)
-             CROSS JOIN events ON events.stream = wanted.name AND events.version >= coalesce(kept.version, 1)
-             ORDER BY events.position"
-                .to_owned(),
-        );
-    }
-    for query in queries {
-        let plan = raw.plan(&query).await;
-        let scans = [
-            "Seq Scan",
-            "SCAN events",
-            "SCAN refs",
-            "SCAN data_keys",
-            "SCAN kept",
-            "SCAN stream_snapshots",
-        ];
-        assert!(!scans.iter().any(|scan| plan.contains(scan)), "{query}\n{plan}");
-    }
 }

@@ -77,17 +77,28 @@ impl Raw {
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// How the database would execute a query, in one line.
+    /// How the database would execute a statement whatever its parameters are, in one line.
     pub async fn plan(&self, sql: &str) -> String {
-        match self {
+        let pool = match self {
             Self::Sqlite(pool) => {
                 let sql = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
                 let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(sql).fetch_all(pool).await.unwrap();
                 let details: Vec<String> = steps.into_iter().map(|(_, _, _, detail)| detail).collect();
-                details.join("; ")
+                return details.join("; ");
             }
-            Self::Postgres(_) => self.texts(&format!("EXPLAIN {sql}")).await.join("; "),
-        }
+            Self::Postgres(pool) => pool,
+        };
+        self.execute(&format!("SET plan_cache_mode = force_generic_plan; PREPARE planned AS {sql}"))
+            .await;
+        let count = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'planned'";
+        let count: i32 = sqlx::query_scalar(count).fetch_one(pool).await.unwrap();
+        let values = match count {
+            0 => String::new(),
+            count => format!("({})", vec!["NULL"; count as usize].join(", ")),
+        };
+        let plan = self.texts(&format!("EXPLAIN EXECUTE planned{values}")).await.join("; ");
+        self.execute("DEALLOCATE planned").await;
+        plan
     }
 
     /// The rows of a projection as its readers see them: `{"key", "document", column…}`, by key.

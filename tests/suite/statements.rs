@@ -1,0 +1,109 @@
+//! The statements that a service runs in production, as the driver logs them: none of them reads a table of the log from one end to
+//! the other, whether the database has statistics of it or not.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use warmledger::data_dir::SecretFile;
+use warmledger::simulate::{self, Options, Pace, Plan};
+
+use crate::crash::caught_up;
+use crate::on_both_stores;
+use crate::secrets::routes;
+use crate::support::Database;
+use crate::support::api::Client;
+use crate::support::child::ChildService;
+use crate::support::raw::Raw;
+
+on_both_stores!(no_statement_of_a_service_reads_a_whole_table_of_the_log);
+
+/// The tables that grow with the log. The views are not among them: a list without a filter reads as many rows as it shows.
+const TABLES: [&str; 5] = ["events", "refs", "data_keys", "tree_nodes", "stream_snapshots"];
+/// Enough for a planner to prefer an index, where there is a fit one.
+const ORDERS: usize = 1_000;
+
+async fn no_statement_of_a_service_reads_a_whole_table_of_the_log(database: Database) {
+    let raw = Raw::connect(&database).await;
+    let mut logged = String::new();
+    // the second one begins with nothing in its caches, on a ledger that is there
+    for seed in 0..2 {
+        let arguments = ["--log", "info,sqlx::query=debug", "--log-format", "json"];
+        let mut child = ChildService::start_with(&database, &arguments).await;
+        let plan = Plan::new(&Options {
+            renewals: true,
+            seed,
+            ..Options::new(ORDERS, Timestamp::now())
+        });
+        let mut sender = child.sender();
+        sender.concurrency = 16;
+        sender.pace = Pace::Flood;
+        simulate::run(&plan, &sender, CancellationToken::new()).await.unwrap();
+        let store = database.store().await;
+        caught_up(&*store).await;
+        store.close().await;
+        let token = SecretFile::AdminToken.path(database.dir.path());
+        let token = std::fs::read_to_string(token).unwrap();
+        for route in routes() {
+            let url = format!("{}{route}", child.base);
+            let answer = Client::new().get(&url).bearer_auth(token.trim()).send().await.unwrap();
+            assert!(!answer.status().is_server_error(), "{url}: {}", answer.status());
+        }
+        assert!(child.terminate().await.success());
+        logged += &child.log();
+    }
+    let statements = statements(&logged);
+    let asked = statements.iter().filter(|sql| reads(sql).next().is_some()).count();
+    assert!(asked > 20, "only {asked} of {} statements read the log", statements.len());
+
+    let mut whole = Vec::new();
+    for statistics in [false, true] {
+        if statistics {
+            raw.execute("ANALYZE").await;
+        }
+        for sql in &statements {
+            for table in reads(sql) {
+                let plan = raw.plan(sql).await;
+                if scans(&plan, table) {
+                    whole.push(format!("statistics: {statistics}\n{sql}\n{plan}"));
+                }
+            }
+        }
+    }
+    assert!(whole.is_empty(), "{}", whole.join("\n\n"));
+}
+
+/// The statements that a log in JSON tells of, each once.
+fn statements(log: &str) -> BTreeSet<String> {
+    let mut statements = BTreeSet::new();
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        if line["target"] != "sqlx::query" {
+            continue;
+        }
+        let fields = &line["fields"];
+        // a short one is its own summary
+        let told = [&fields["db.statement"], &fields["summary"]];
+        let told = told.iter().filter_map(|told| told.as_str());
+        let sql = told.map(str::trim).find(|sql| !sql.is_empty()).unwrap();
+        let one_line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+        // several may go to PostgreSQL in one call
+        statements.extend(one_line.split(';').map(|part| part.trim().to_owned()));
+    }
+    statements
+}
+
+/// The tables of the log that a statement names which can be explained.
+fn reads(sql: &str) -> impl Iterator<Item = &'static str> {
+    let is_query = ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
+    let words: BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let named = TABLES.map(|table| words.contains(table).then_some(table));
+    named.into_iter().flatten().filter(move |_| is_query)
+}
+
+/// Whether a plan reads all of a table.
+fn scans(plan: &str, table: &str) -> bool {
+    let whole = [format!("Seq Scan on {table}"), format!("SCAN {table}")];
+    whole.iter().any(|whole| plan.contains(whole))
+}
