@@ -88,8 +88,10 @@ impl Raw {
             }
             Self::Postgres(pool) => pool,
         };
-        self.execute(&format!("SET plan_cache_mode = force_generic_plan; PREPARE planned AS {sql}"))
-            .await;
+        self.execute(&format!(
+            "SET plan_cache_mode = force_generic_plan; PREPARE planned AS {sql}"
+        ))
+        .await;
         let count = "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'planned'";
         let count: i32 = sqlx::query_scalar(count).fetch_one(pool).await.unwrap();
         let values = match count {
