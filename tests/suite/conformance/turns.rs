@@ -376,8 +376,9 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
         append(&outside, held, head, &[order("order-O8", 1, "X8")]).await,
         Append::Done
     );
-    assert_eq!(between.await.unwrap(), Append::Done);
-    assert_eq!(plug.await.unwrap().position, Position(4));
+    // those who wait get their turns in the order of asking
+    let (between, plug) = (between.await.unwrap(), plug.await.unwrap());
+    assert_eq!((between, plug.position), (Append::Done, Position(4)));
     let [recorded, quarantined] = [pair.remove(0).await.unwrap(), pair.remove(0).await.unwrap()];
     assert_eq!((recorded.outcome, recorded.position), (Outcome::Recorded, Position(6)));
     assert_eq!(
