@@ -1,5 +1,5 @@
-//! The statements that a service runs in production, as the driver logs them: none of them reads a table of the log from one end to
-//! the other, whether the database has statistics of it or not.
+//! The statements of a service in production, as the driver logs them: none scans a whole table of the log, with or
+//! without statistics.
 
 use std::collections::BTreeSet;
 
@@ -19,15 +19,15 @@ use crate::support::raw::Raw;
 
 on_both_stores!(no_statement_of_a_service_reads_a_whole_table_of_the_log);
 
-/// The tables that grow with the log. The views are not among them: a list without a filter reads as many rows as it shows.
+/// The tables that grow with the log. Views are left out: a list without a filter reads as many rows as it shows.
 const TABLES: [&str; 5] = ["events", "refs", "data_keys", "tree_nodes", "stream_snapshots"];
-/// Enough for a planner to prefer an index, where there is a fit one.
+/// Enough rows for a planner to prefer a suitable index.
 const ORDERS: usize = 1_000;
 
 async fn no_statement_of_a_service_reads_a_whole_table_of_the_log(database: Database) {
     let raw = Raw::connect(&database).await;
     let mut logged = String::new();
-    // the second one begins with nothing in its caches, on a ledger that is there
+    // the second run begins with empty caches, on an existing ledger
     for seed in 0..2 {
         let arguments = ["--log", "info,sqlx::query=debug", "--log-format", "json"];
         let mut child = ChildService::start_with(&database, &arguments).await;
@@ -74,7 +74,7 @@ async fn no_statement_of_a_service_reads_a_whole_table_of_the_log(database: Data
     assert!(whole.is_empty(), "{}", whole.join("\n\n"));
 }
 
-/// The statements that a log in JSON tells of, each once.
+/// The statements in a JSON log, each once.
 fn statements(log: &str) -> BTreeSet<String> {
     let mut statements = BTreeSet::new();
     for line in log.lines() {
@@ -88,13 +88,13 @@ fn statements(log: &str) -> BTreeSet<String> {
         let told = told.iter().filter_map(|told| told.as_str());
         let sql = told.map(str::trim).find(|sql| !sql.is_empty()).unwrap();
         let one_line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        // several may go to PostgreSQL in one call
+        // one call may send several to PostgreSQL
         statements.extend(one_line.split(';').map(|part| part.trim().to_owned()));
     }
     statements
 }
 
-/// The tables of the log that a statement names which can be explained.
+/// The log's tables that a statement names, if it can be explained.
 fn reads(sql: &str) -> impl Iterator<Item = &'static str> {
     let is_query = ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
     let words: BTreeSet<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
@@ -102,7 +102,7 @@ fn reads(sql: &str) -> impl Iterator<Item = &'static str> {
     named.into_iter().flatten().filter(move |_| is_query)
 }
 
-/// Whether a plan reads all of a table.
+/// Whether a plan scans a whole table.
 fn scans(plan: &str, table: &str) -> bool {
     let whole = [format!("Seq Scan on {table}"), format!("SCAN {table}")];
     whole.iter().any(|whole| plan.contains(whole))
