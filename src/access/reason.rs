@@ -19,7 +19,7 @@ impl Reason {
     /// Parses a mandatory reason, of at least 10 visible characters. White space at both ends is dropped.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message about the problem.
     pub fn demanded(text: &str) -> Result<Self, String> {
         let reason = Self::bounded(text)?;
         match visible(&reason.0) {
@@ -33,7 +33,7 @@ impl Reason {
     /// Parses an optional reason.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message about the problem.
     pub fn given(text: &str) -> Result<Self, String> {
         let reason = Self::bounded(text)?;
         match visible(&reason.0) {

@@ -35,7 +35,7 @@ pub struct Identity {
     pub token: Option<TokenHash>,
 }
 
-/// Why a token is invalid. All texts but the last may be shown to the caller: they reveal nothing about the token.
+/// Why a token is invalid. All texts but the last may be shown: the caller holds the token and learns nothing else.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// There is no such token.

@@ -56,7 +56,7 @@ pub struct SettingProblem {
     pub key: String,
     /// Where it was set.
     pub origin: Origin,
-    /// What is wrong, and what is allowed.
+    /// The problem, and the allowed values.
     pub problem: String,
 }
 

@@ -26,7 +26,7 @@ impl NatsUrl {
     /// Parses a NATS server's URL.
     ///
     /// # Errors
-    /// What is wrong and what is allowed, without the text itself.
+    /// A message about the problem and the allowed forms, without the text itself.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text)
             .ok()

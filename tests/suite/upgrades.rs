@@ -1,4 +1,5 @@
-//! The ledgers of released versions, frozen as SQL text under `tests/frozen/`: this version opens, migrates, verifies and rebuilds them.
+//! The ledgers of released versions, frozen as SQL text under `tests/frozen/`: this version opens, migrates, verifies
+//! and rebuilds them.
 
 use std::fs;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use ledger::ingest::signature::SIGNATURE_HEADER;
 
 /// Lines queued between reader and recorder.
 const WAITING: usize = 16;
-/// The longest line, in bytes: a body of 1 MiB of which every character is escaped, and its headers.
+/// The longest line, in bytes: a body of 1 MiB with every character escaped, and its headers.
 const MAX_LINE: u64 = 8 * 1024 * 1024;
 
 /// One line. No `Debug`: it holds credentials.
