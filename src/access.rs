@@ -1,15 +1,15 @@
-//! Who may do what, and what is kept of it.
+//! Access: authorisation, limits, and recording.
 //!
 //! Layout
 //! - `token`: making tokens
-//! - `tokens`: whose token it is; known for some seconds
-//! - `authority`: whether a token under which something goes on for long is still good
-//! - `caller`: who calls, from where and how
-//! - `forwarded`: the headers in which proxies say whom they forward for
-//! - `proxies`: what is to be believed of a proxy's headers
-//! - `limits`: how much somebody may do
-//! - `reason`: why, in their own words
-//! - `journal`: what somebody did becomes an event
+//! - `tokens`: looking up tokens, with a cache of some seconds
+//! - `authority`: rechecking the token of a long-running call
+//! - `caller`: the caller, their address and their connection
+//! - `forwarded`: parsing the headers in which proxies name clients
+//! - `proxies`: which proxies' headers are trusted
+//! - `limits`: limits per caller
+//! - `reason`: the caller's reason, in their own words
+//! - `journal`: recording accesses as events
 
 mod authority;
 mod caller;

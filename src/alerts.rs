@@ -1,6 +1,6 @@
-//! What somebody has to know of, though every request may still be answered: a trigger, a key or a table that the ledger rests on is
-//! missing or disabled, a view says something else, or a clock was wrong. Each is logged when it comes and when it goes, counted in
-//! `/metrics`, and named by `/readyz`.
+//! Alerts, while requests may still be answered: a trigger, a key or a table of the ledger is missing or disabled, a
+//! view was redefined, or a clock was wrong. Each is logged when it starts and ends, counted in `/metrics`, and listed
+//! by `/readyz`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use tokio_util::sync::CancellationToken;
 use store::clock;
 use store::{Store, StoreError};
 
-/// Between two looks.
+/// Between two checks.
 const PAUSE: Duration = Duration::from_secs(10);
-/// A generation of rows may come or go just now: what differs counts if it does so still after this.
+/// A generation's table may be created or dropped during a check: a fault counts if it persists after this.
 const SETTLING: Duration = Duration::from_millis(500);
-/// How long a jump of this host's clock is told of.
+/// How long a jump of this host's clock is reported.
 const REMEMBERED: Duration = Duration::from_secs(3_600);
 
-/// What somebody has to know of.
+/// The current alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Alerts {
-    /// What the ledger needs to keep what it promises: without it the service is not ready.
+    /// Faults that break the ledger's guarantees: with one, the service is not ready.
     pub grave: BTreeSet<String>,
     /// The rest.
     pub others: BTreeSet<String>,
@@ -37,18 +37,18 @@ impl Alerts {
     }
 }
 
-/// Looks for what somebody has to know of.
+/// Checks for alerts.
 pub struct AlertWatch {
     store: Arc<dyn Store>,
     alerts: watch::Sender<Alerts>,
-    /// What this host's clock and its running time said at the last look.
+    /// The host's clock and the monotonic clock at the last check.
     looked: (Timestamp, Instant),
-    /// When its clock jumped last, and how that is told.
+    /// When the clock last jumped, and the alert about it.
     jumped: Option<(Instant, String)>,
 }
 
 impl AlertWatch {
-    /// Looks for the first time.
+    /// Runs the first check.
     pub async fn begin(store: Arc<dyn Store>) -> Self {
         let mut begun = Self {
             store,
@@ -66,12 +66,12 @@ impl AlertWatch {
         }
     }
 
-    /// What was seen at the last look.
+    /// The alerts of the last check.
     pub fn alerts(&self) -> watch::Receiver<Alerts> {
         self.alerts.subscribe()
     }
 
-    /// Looks again and again, until `shutdown`.
+    /// Checks repeatedly until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(sleep(PAUSE)).await.is_some() {
             shutdown.run_until_cancelled(self.try_look()).await;
@@ -134,7 +134,7 @@ impl AlertWatch {
         let latest = step.map_or(head.recorded_at, |step| step.from.max(head.recorded_at));
         let ahead = latest.duration_since(now).as_secs_f64().max(0.0);
         metrics::gauge!("warmledger_clock_ahead_seconds").set(ahead);
-        // by its own running time this host's clock should say about this
+        // the time that this host's clock should show, by the monotonic clock
         let passed = SignedDuration::try_from(running.duration_since(self.looked.1)).unwrap_or_default();
         let jump = now.duration_since(self.looked.0).saturating_sub(passed);
         if jump.abs() > clock::TOLERANCE {

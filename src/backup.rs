@@ -12,29 +12,29 @@ use tokio_util::sync::CancellationToken;
 use proof::verify::{self, Options, Report, VerifyError};
 use store::{Mode, SqliteStore, Store, StoreError, copy_sqlite};
 
-/// What a backup holds.
+/// A finished backup.
 pub struct Backup {
-    /// What the check of the copy found: its end, its root, and nothing wrong.
+    /// The verification of the copy: its head, its root, and no findings.
     pub report: Report,
     /// The size of the file, in bytes.
     pub bytes: u64,
 }
 
-/// Why there is no backup.
+/// Why the backup failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
-    /// There is something in its place.
+    /// The file exists already.
     #[error("{} exists already: name another file", .0.display())]
     Exists(PathBuf),
-    /// The system refused.
+    /// An I/O error.
     #[error("cannot write {}", path.display())]
     Io {
-        /// The file, or the directory that it is in.
+        /// The file, or its directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
-    /// The database could not be copied, or the copy not be read.
+    /// The database could not be copied, or the copy could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The copy could not be checked.
@@ -43,18 +43,18 @@ pub enum BackupError {
     /// The copy lacks events that were recorded before it was begun.
     #[error("the copy ends at position {copied}, but the ledger was at {before} already: it is not kept")]
     Short {
-        /// Where the copy ends.
+        /// The last position of the copy.
         copied: u64,
-        /// Where the ledger was.
+        /// The head of the ledger before copying.
         before: u64,
     },
-    /// Something is wrong with the ledger, and so with its copy.
+    /// The ledger is unsound, and so is its copy.
     #[error("the copy does not hold what was signed, and is not kept: {0}; run `warmledger verify --full`")]
     Unsound(String),
 }
 
-/// Copies the database at `source` to `out`: mode 0600, on disk for good, and compared with the checkpoints that were signed
-/// (those in it, and `kept`: a name and a note each).
+/// Copies the database at `source` to `out`: mode 0600, synced to disk, and checked against the signed checkpoints in
+/// it and `kept`, which are pairs of name and note.
 ///
 /// # Errors
 /// [`BackupError`]; there is no file at `out` then, unless it was there before.
@@ -80,7 +80,7 @@ pub async fn to_file(
     remove_abandoned(directory, &name);
     let unfinished = Unfinished(directory.join(format!(".{name}.{:016x}", rand::random::<u64>())));
     let path = unfinished.0.as_path();
-    // private from the first byte on; SQLite takes a file that is empty
+    // create it as private; SQLite accepts an empty file
     let mut private = OpenOptions::new();
     private.write(true).create_new(true).mode(0o600);
     private.open(path).map_err(io(path))?;
@@ -107,7 +107,7 @@ pub async fn to_file(
     let file = File::open(path).map_err(io(path))?;
     file.sync_all().map_err(io(path))?;
     let bytes = file.metadata().map_err(io(path))?.len();
-    // unlike a rename, a link takes nobody's place
+    // a link, as a rename would overwrite an existing file
     match fs::hard_link(path, out) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(BackupError::Exists(out.to_owned())),
         linked => linked.map_err(io(out))?,
@@ -119,7 +119,7 @@ pub async fn to_file(
     Ok(Backup { report, bytes })
 }
 
-/// Files that backups of this name have left behind which were killed: none takes so long.
+/// Removes files of this name that killed backups have left behind: no backup takes so long.
 fn remove_abandoned(directory: &Path, name: &str) {
     const ABANDONED_AFTER: Duration = Duration::from_hours(24);
     let start = format!(".{name}.");
@@ -129,7 +129,7 @@ fn remove_abandoned(directory: &Path, name: &str) {
         let is_random = random.bytes().all(|digit| digit.is_ascii_hexdigit());
         (is_random && ENDS.contains(&end)).then_some(())
     };
-    // what cannot be looked at stays
+    // files whose metadata can't be read stay
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let age = entry.metadata().and_then(|data| data.modified()).ok();
         let age = age.and_then(|modified| modified.elapsed().ok());
@@ -143,10 +143,10 @@ fn remove_abandoned(directory: &Path, name: &str) {
     }
 }
 
-/// What SQLite puts beside a database, and nothing.
+/// The suffixes of a database's files.
 const ENDS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 
-/// A file that goes when it is dropped, and what SQLite puts beside it.
+/// A temporary database that is removed on drop, with its side files.
 struct Unfinished(PathBuf);
 
 impl Drop for Unfinished {

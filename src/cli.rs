@@ -1,7 +1,7 @@
 //! The command line: one file per command, each with its arguments and its `run`.
 //!
-//! People read stderr, programs read stdout. Exit codes: 0 done, 1 the check failed, 2 wrong use or configuration, or
-//! anything else that kept the command from being done.
+//! Messages go to stderr, data to stdout. Exit codes: 0 done, 1 the check failed, 2 wrong use or configuration, or any
+//! other error.
 
 pub mod backup;
 pub mod config;
@@ -132,7 +132,7 @@ impl Cli {
             Command::Serve(_) | Command::Migrate(_) | Command::Config(_)
         );
         if !serves && *settings.origin("log") == Origin::Default {
-            // what these commands have to tell, they print
+            // these commands print their results
             "warn".clone_into(&mut settings.log);
         }
         Ok(settings)
@@ -155,8 +155,8 @@ impl Cli {
     }
 }
 
-/// Records what somebody has read or checked, before or after; where the database takes no writes, says on stderr that it is not
-/// recorded: whoever can run a command can read such a copy without us.
+/// Records that the caller has read or checked the ledger. If the database is read-only, warns on stderr instead: a
+/// caller with such a copy can read it without this program.
 ///
 /// # Errors
 /// If the ledger takes events and this one could not be recorded.
@@ -170,10 +170,10 @@ async fn record_reading(store: &dyn Store, event: AccessEvent, what: &str) -> Re
     }
 }
 
-/// Runs one command, in a box: or the program would be compiled anew from all that the command calls.
+/// Runs one command. Boxed, or this function would be compiled again with every change of a command.
 ///
 /// # Errors
-/// What [`report`] tells of.
+/// Any error of the command; [`report`] prints it.
 pub fn run(cli: Cli) -> Pin<Box<dyn Future<Output = anyhow::Result<ExitCode>>>> {
     Box::pin(dispatch(cli))
 }
@@ -203,7 +203,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
 
 /// Prints an error and its causes on stderr and gives the exit code for it.
 pub fn report(error: &anyhow::Error) -> ExitCode {
-    // `{:#}` is the whole chain on one line, without a backtrace.
+    // `{:#}` prints the whole chain on one line, without a backtrace
     eprintln!("error: {error:#}");
     ExitCode::from(ERROR)
 }

@@ -1,4 +1,4 @@
-//! Watches that some process has each duty that one process does for all, and says so while none has.
+//! Watches that some process holds each duty, and logs duties that are vacant.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use store::{Duty, LeaseState, Store};
 
-/// How often the leases are looked at.
+/// How often the leases are read.
 const POLL: Duration = Duration::from_secs(1);
-/// How long the database may take to tell.
+/// Time-out for the database.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Nobody has a duty for so long at most where there is a process that can: they look once a second.
+/// The longest normal vacancy: processes that can take the duty try once a second.
 const VACANT_FOR: Duration = Duration::from_secs(4);
-/// How often it is said again.
+/// How often a vacancy is logged again.
 const SAID_AGAIN: Duration = Duration::from_secs(60);
 
-/// What is not done while nobody has the duty.
+/// The work that is not done while the duty is vacant.
 pub fn work(duty: Duty) -> &'static str {
     match duty {
         Duty::Projections => "folds the projections",
@@ -29,13 +29,13 @@ pub fn work(duty: Duty) -> &'static str {
     }
 }
 
-/// A duty that nobody has.
+/// A vacant duty.
 struct Vacancy {
     since: Instant,
     said: Option<Instant>,
 }
 
-/// Watches these duties until `shutdown`. The receiver has those that nobody has had for some seconds.
+/// Watches these duties until `shutdown`. The receiver has those that were vacant for some seconds.
 pub fn watch(
     store: Arc<dyn Store>,
     duties: Vec<Duty>,
@@ -45,7 +45,7 @@ pub fn watch(
     let task = async move {
         let mut vacancies: HashMap<Duty, Vacancy> = HashMap::new();
         while shutdown.run_until_cancelled(sleep(POLL)).await.is_some() {
-            // while the store is away nobody can tell, and others say that it is
+            // while the store is unavailable the leases are unknown, and others report the store
             if let Ok(Ok(leases)) = timeout(PATIENCE, store.leases()).await {
                 let long = duties.iter().filter(|duty| look(**duty, &leases, &mut vacancies));
                 sender.send_replace(long.copied().collect());
@@ -55,7 +55,7 @@ pub fn watch(
     (receiver, task)
 }
 
-/// Whether nobody has had a duty for some seconds.
+/// Whether a duty was vacant for some seconds.
 fn look(duty: Duty, leases: &[LeaseState], vacancies: &mut HashMap<Duty, Vacancy>) -> bool {
     let lease = leases.iter().find(|lease| lease.duty == duty.as_str());
     let gauge = metrics::gauge!("warmledger_duty_vacant_seconds", "duty" => duty.as_str());

@@ -1,10 +1,10 @@
-//! The feed: all events in the ledger's one order, as they leave the process.
+//! The feed: all events in log order, as published to readers.
 //!
 //! Layout
-//! - `cloud_event`: an event as the outside sees it
-//! - `consumers`: how the named consumers are doing
-//! - `head`: waking whoever waits for events, of this process and of others
-//! - `page`: reading on from a position, also past events that a filter leaves out
+//! - `cloud_event`: an event as CloudEvents 1.0
+//! - `consumers`: the status of named consumers
+//! - `head`: waking readers when any process appends events
+//! - `page`: reading on from a position, past events that a filter skips
 
 mod cloud_event;
 mod consumers;

@@ -1,24 +1,24 @@
 //! The HTTP side. One file a resource: router, types and handlers, top to bottom.
 //!
 //! Layout
-//! - `webhooks`: the way in
-//! - `orders`, `domains`, `renewals`, `failures`: what the projections tell
+//! - `webhooks`: receives webhooks
+//! - `orders`, `domains`, `renewals`, `failures`: views of the projections
 //! - `diff`: what changed between two moments, and by which events
-//! - `documents`: how the API document describes what lower layers make
+//! - `documents`: schemas for the types of lower layers, for the API document
 //! - `reveal`: handing out credentials
-//! - `access`: who did what
+//! - `access`: the access log
 //! - `tokens`: API tokens
-//! - `subjects`: erasing users, and keeping them from being erased
+//! - `subjects`: erasing users, and legal holds
 //! - `evidence`: the webhook that an event was made of
-//! - `events`, `stream`: the feed of all events, page by page and as it happens
-//! - `consumers`: who reads the feed, and how far
-//! - `checkpoints`, `tiles`, `proofs`: that the log is what it was
+//! - `events`, `stream`: the feed of all events, by page and as server-sent events
+//! - `consumers`: the feed's consumers and their checkpoints
+//! - `checkpoints`, `tiles`, `proofs`: proofs that the log was not changed
 //! - `rows`: the rows of every projection, by any of their columns
-//! - `projections`, `parked`, `health`: for whoever keeps the service running
-//! - `openapi`: the document of all this
-//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`: what the resources share
-//! - `accept`: the media types that a caller takes
-//! - `watch`: what is done for every request
+//! - `projections`, `parked`, `health`: for operators
+//! - `openapi`: the OpenAPI document
+//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`: shared by the resources
+//! - `accept`: the `Accept` header
+//! - `watch`: request ids, logging, metrics and response headers
 //! - `server`: connections, within their limits
 
 mod accept;
@@ -91,7 +91,7 @@ use ledger::{Ledger, Reader};
 use runner::{LiveRunner, Snapshots};
 use store::{Duty, Store};
 
-/// What the handlers work with.
+/// State shared by the handlers.
 pub struct App {
     /// The store.
     pub store: Arc<dyn Store>,
@@ -99,53 +99,53 @@ pub struct App {
     pub reader: Reader,
     /// The ledger's writer.
     pub ledger: Ledger,
-    /// The way in, by the name of the source.
+    /// Receives webhooks, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
     /// Erases, holds and releases subjects.
     pub erasures: Erasures,
-    /// The end of the log, as far as this process knows.
+    /// The head of the log, as far as this process knows.
     pub head: Receiver<Position>,
     /// How long an event stream may be silent.
     pub heartbeat: Duration,
     /// How many named consumers one token may have.
     pub consumers_per_token: NonZeroU32,
-    /// Held by whoever makes a named consumer.
+    /// Lock held while a named consumer is created.
     pub consumers: Mutex<()>,
     /// The projections' runner.
     pub live: LiveRunner,
     /// Rows as of earlier moments.
     pub snapshots: Snapshots,
-    /// How many such moments one token may have folded.
+    /// Limits how many moments one token may have folded.
     pub moments: Limiter<ActorId>,
-    /// Whose tokens are whose.
+    /// Looks up tokens.
     pub tokens: Arc<Tokens>,
-    /// Records what people do.
+    /// Records accesses in the log.
     pub journal: Journal,
-    /// The proxies whose word counts.
+    /// The proxies whose forwarding headers are trusted.
     pub proxies: Arc<TrustedProxies>,
     /// The open event streams of each token.
     pub streams: UnderWay<ActorId>,
     /// Room for event streams of all tokens together.
     pub stream_room: Arc<Semaphore>,
-    /// Of how many mailboxes one token may see the credentials.
+    /// Limits how many mailboxes' credentials one token may reveal.
     pub reveals: Limiter<ActorId>,
-    /// Each token's calls that are under way.
+    /// Each token's calls in progress.
     pub calls: UnderWay<ActorId>,
     /// How far a projection may lag before the service is not ready.
     pub lag_limit: Duration,
-    /// Whether the service is ready while rows of a projection stand still.
+    /// Whether the service is ready while rows of a projection are parked.
     pub ready_with_parked: bool,
-    /// Whether the store takes writes, as last found.
+    /// Whether the store takes writes, as last probed.
     pub probe: Probe,
-    /// Why no checkpoint is signed, while that is so.
+    /// Why no checkpoint is signed, if so.
     pub barred: Receiver<Option<String>>,
-    /// Why erasures of other processes do not enter this one's journal, while that is so.
+    /// Why erasures by other processes do not enter this process's journal, if so.
     pub erasures_not_followed: Receiver<Option<String>>,
-    /// How this process stands among the others.
+    /// The leases of this process and of the others.
     pub standing: Receiver<Standing>,
-    /// What somebody has to know of.
+    /// Alerts.
     pub alerts: Receiver<Alerts>,
-    /// What nobody has done for some seconds that one process does for all.
+    /// Duties that no process has held for some seconds.
     pub vacant: Receiver<Vec<Duty>>,
     /// Metrics.
     pub metrics: Metrics,
@@ -155,7 +155,7 @@ pub struct App {
     pub tasks: TaskTracker,
 }
 
-/// The routes with their document; `guard` is what stands before those of the API.
+/// The routes with their document; `guard` wraps the API's routes.
 fn routes(
     guard: impl FnOnce(OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>>,
 ) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
@@ -190,7 +190,7 @@ fn routes(
     (router, document)
 }
 
-/// The OpenAPI document as JSON: what `/openapi.json` answers.
+/// The OpenAPI document as JSON, as `/openapi.json` answers it.
 ///
 /// # Errors
 /// If it cannot be written as JSON.
@@ -217,7 +217,7 @@ pub fn router(app: App) -> serde_json::Result<Router> {
     Ok(router
         .fallback(no_such_path)
         .method_not_allowed_fallback(other_method)
-        // one layer of all: each is a boxed service more for every request
+        // one layer of all: each layer costs one more boxed service per request
         .layer((
             from_fn(move |request: Request, next: Next| {
                 let (proxies, offers) = (Arc::clone(&proxies), Arc::clone(&offers));
@@ -229,7 +229,7 @@ pub fn router(app: App) -> serde_json::Result<Router> {
         .with_state(app))
 }
 
-/// What is answered before the database is there. One answer a connection: the next one is for the service.
+/// Answers until the database is available. One answer a connection, so that the next one reaches the service.
 pub fn waiting_router() -> Router {
     let one_only = from_fn(async |request: Request, next: Next| {
         let mut response = next.run(request).await;

@@ -1,22 +1,23 @@
-//! The service: what is reached over HTTP and from the command line, wired together.
+//! The service: the HTTP API and the command line, wired together.
 //!
-//! The way of a webhook: [`http`] takes it and checks its signature by [`ledger::ingest`], [`ledger`] seals it, puts it in order and
-//! has [`store`] append it, then it is answered; [`runner`] folds it into the views that [`http`] and [`cli`] read.
+//! A webhook's path: [`http`] receives it and checks its signature by [`ledger::ingest`], [`ledger`] seals it, orders
+//! it and has [`store`] append it, then it is answered; [`runner`] folds it into the views that [`http`] and [`cli`]
+//! read.
 //!
 //! Layout, from the outside in
 //! - `cli`: the commands, one file each
-//! - `http`: the API, one file a resource; the server that lets nobody starve it
+//! - `http`: the API, one file per resource; the server with its limits
 //! - `service`: everything wired together; `serve`, `demo` and tests start the same
 //! - `settings`: from file, environment and flags to types
-//! - `access`: who may do what, from where, how much, and what is kept of it
-//! - `feed`: the events as the outside sees them; `relay` publishes them to NATS JetStream
-//! - `processes`: who else runs on this ledger, and what is missing here; `duties`: whether somebody does what one does for all
-//! - `alerts`: what somebody has to know of
+//! - `access`: authorisation, limits, and recording of accesses
+//! - `feed`: the events as published to readers; `relay` publishes them to NATS JetStream
+//! - `processes`: the processes on this ledger, and secrets missing in this one; `duties`: watches for vacant duties
+//! - `alerts`: checks for alerts
 //! - `backup`: a copy of a ledger on SQLite, while the service runs
-//! - `logging`, `metrics`: what the service tells of itself
+//! - `logging`, `metrics`: logs and metrics of the service
 //! - `uri`: parts of URIs
 //!
-//! What all of it stands on are the crates beside: `tests/layers.rs` has their order.
+//! The crates below this one: `tests/layers.rs` has their order.
 
 pub mod access;
 pub mod alerts;

@@ -14,21 +14,22 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::settings::{LogFormat, Settings};
 
-/// Lines from one place in the code are written so often in [`WINDOW`]; what is more is counted.
+/// The most lines from one place in the code per [`WINDOW`]; further ones are only counted.
 const LINES: u64 = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 
-/// Starts logging as the settings say. To be called once, before anything else runs. `serves`: what others do makes lines,
-/// so they are sampled; within a runtime.
+/// Starts logging by the settings. Call it once, before anything else runs. `serves`: callers cause lines, so they are
+/// sampled; this needs a runtime.
 ///
 /// # Errors
-/// If the filter is wrong (loaded settings have it checked already), or if logging was started before.
+/// If the filter is invalid (loaded settings have checked it already), or if logging was started before.
 pub fn start(settings: &Settings, serves: bool) -> anyhow::Result<()> {
-    // what PostgreSQL remarks on repeated migrations is no news, and the relay itself tells of its connection; a filter that names the target has its own way
+    // mute PostgreSQL's notices about repeated migrations, and the NATS client, as the relay logs its connection; a
+    // filter that names these targets overrides this
     let log = with_crates(&settings.log);
     let filter = EnvFilter::try_new(format!("sqlx::postgres::notice=warn,async_nats=off,{log}"))
         .with_context(|| format!("setting `log` ({}) is not a tracing filter", settings.origin("log")))?;
-    // https://no-color.org: colours only for people, and only if they don't mind.
+    // https://no-color.org
     let ansi = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let sampled = serves.then(Sampled::default);
     if let Some(sampled) = sampled.clone() {
@@ -42,10 +43,10 @@ pub fn start(settings: &Settings, serves: bool) -> anyhow::Result<()> {
     .map_err(|error| anyhow!("logging can't be started: {error}"))
 }
 
-/// The crates of this program beside `warmledger` that log.
+/// The crates of this program other than `warmledger` that log.
 const CRATES: [&str; 5] = ["ledger", "proof", "runner", "store", "vault"];
 
-/// A filter in which what is said of `warmledger` is said of its crates too: where the code stands is no matter of whoever filters.
+/// Applies directives for `warmledger` to its crates too: users need not know the crates.
 fn with_crates(filter: &str) -> String {
     let mut directives: Vec<String> = Vec::new();
     for directive in filter.split(',') {
@@ -64,14 +65,14 @@ fn with_crates(filter: &str) -> String {
     directives.join(",")
 }
 
-/// Whether `::store=debug` or `::store::lease` is of the crate `store`.
+/// Whether `::store=debug` or `::store::lease` names the crate `store`.
 fn is_of(module: &str, name: &str) -> bool {
     let rest = module.strip_prefix("::").and_then(|module| module.strip_prefix(name));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['=', ':']))
 }
 
-/// Leaves out lines that come too often from one place, so that nobody fills the disk from outside. Only those of the level
-/// INFO and above: who asks for DEBUG wants all.
+/// Drops lines that come too often from one place, so that callers cannot fill the disk. Only for INFO and above: DEBUG
+/// is never sampled.
 #[derive(Clone, Default)]
 struct Sampled(Arc<Mutex<HashMap<Identifier, Place>>>);
 
@@ -84,7 +85,7 @@ struct Place {
 }
 
 impl Sampled {
-    /// Whether a line is written. There are as many places as the program has.
+    /// Whether to write a line. The map is bounded by the number of places in the code.
     fn takes(&self, metadata: &'static Metadata<'static>, now: Instant) -> bool {
         if *metadata.level() > Level::INFO {
             return true;
@@ -105,7 +106,7 @@ impl Sampled {
         takes
     }
 
-    /// What was left out since it was last asked: where, and how many lines.
+    /// The dropped lines since the last call: where, and how many.
     fn left_out(&self) -> Vec<(&'static Metadata<'static>, u64)> {
         let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let left_out = places
@@ -114,7 +115,7 @@ impl Sampled {
         left_out.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Tells of them, for as long as the process runs.
+    /// Logs the counts of dropped lines, for ever.
     async fn tell(self) {
         loop {
             tokio::time::sleep(WINDOW).await;
@@ -169,7 +170,7 @@ mod tests {
             with_crates("warmledger::store::lease=trace,warmledger::http=off,warmledgers=off"),
             "store::lease=trace,warmledger::store::lease=trace,warmledger::http=off,warmledgers=off"
         );
-        // every crate that logs is listed
+        // every crate that logs has to be listed
         for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/crates")).unwrap() {
             let path = entry.unwrap().path();
             let manifest = std::fs::read_to_string(path.join("Cargo.toml")).unwrap();
@@ -205,7 +206,7 @@ mod tests {
         assert_eq!(left_out.len(), 1);
         assert_eq!(left_out[0].1, 980);
         assert_eq!(sampled.left_out().len(), 0);
-        // the next window has lines again
+        // the next window allows lines again
         let (metadata, _) = left_out[0];
         assert!(sampled.takes(metadata, Instant::now() + WINDOW));
     }

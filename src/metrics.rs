@@ -6,7 +6,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-/// How often what was measured is added up.
+/// How often measurements are aggregated.
 const ADDED_UP: Duration = Duration::from_secs(5);
 
 /// The process's metrics; clones share them.
@@ -14,10 +14,10 @@ const ADDED_UP: Duration = Duration::from_secs(5);
 pub struct Metrics(PrometheusHandle);
 
 impl Metrics {
-    /// Installs the recorder for the whole process. Once a process.
+    /// Installs the recorder for the whole process, once.
     ///
     /// # Errors
-    /// If one is installed already, or the buckets are refused.
+    /// If one is installed already, or the buckets are invalid.
     pub fn install() -> anyhow::Result<Self> {
         let seconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0];
         let sizes = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
@@ -28,13 +28,13 @@ impl Metrics {
         Ok(Self(handle))
     }
 
-    /// Metrics that nobody installed: for tests that start several services in one process.
+    /// Metrics without a global recorder: for tests that start several services in one process.
     pub fn detached() -> Self {
         Self(PrometheusBuilder::new().build_recorder().handle())
     }
 
-    /// Adds up what was measured, until `shutdown`. Each duration that was measured since is kept by itself, so a service that nobody asks for its
-    /// metrics would need ever more memory.
+    /// Aggregates measurements until `shutdown`. The recorder keeps each duration until then, so the memory of a
+    /// service whose metrics are never read would grow without bound.
     pub async fn keep_up(self, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(sleep(ADDED_UP)).await.is_some() {
             self.0.run_upkeep();
@@ -72,7 +72,7 @@ mod tests {
             sleep(ADDED_UP + Duration::from_secs(1)).await;
             before.get_or_insert_with(resident_kilobytes);
         }
-        // 64 MB, were each kept
+        // 64 MB, if each were kept
         let grown = resident_kilobytes().saturating_sub(before.unwrap());
         assert!(grown < 24_000, "{grown} kB");
         let text = recorder.handle().render();

@@ -1,10 +1,10 @@
-//! The processes of the service on one ledger: each says every two seconds that it is there and what it holds, looks at what
-//! the others hold, and tells what it is missing that another one has.
+//! The processes of the service on one ledger: each stores every two seconds that it runs and which secrets it holds,
+//! reads the others' rows, and reports secrets that it lacks and another process holds.
 //!
-//! It also is where a process takes up keys that were put into its files, and finds out that another master key has become the
-//! current one, without waiting for a webhook that needs it.
+//! Also picks up keys that were put into this process's files, and a change of the current master key, without waiting
+//! for a webhook that needs it.
 //!
-//! - `differences`: what another process holds that is missing here
+//! - `differences`: secrets that another process holds and this one lacks
 
 mod differences;
 
@@ -25,31 +25,31 @@ use secret::{Secret, Wiped};
 use store::{Holds, Process, Store, StoreError};
 use vault::Vault;
 
-/// How long the place of the master keys, or the store, may take to answer: a process that waits longer would count as gone.
+/// Time-out for the source of the master keys, and for the store: a process that waits longer would count as gone.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How this process stands among the others.
+/// This process compared with the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// Why this process cannot take in everything, while it does not have the current master key.
+    /// Why this process cannot record everything, while it lacks the current master key.
     pub barred: Option<String>,
-    /// What is missing here.
+    /// Secrets that this process lacks.
     pub differences: Vec<Difference>,
 }
 
-/// This process among the others.
+/// Registers this process among the others.
 pub struct Registry {
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
     signing: SigningKeys,
     own: Process,
     standing: watch::Sender<Standing>,
-    /// Whether the store was away, or the keys could not be read, at the last beat: said once.
+    /// Whether the store or the keys could not be read at the last beat: logged once.
     troubled: bool,
 }
 
 impl Registry {
-    /// A process with these settings, this admin token, and these keys of its main source.
+    /// A process with these settings, this admin token, and these webhook keys of its main source.
     pub fn new(
         store: Arc<dyn Store>,
         vault: Arc<Vault>,
@@ -93,17 +93,17 @@ impl Registry {
         }
     }
 
-    /// How this process stands among the others, as of the last beat.
+    /// The comparison with the other processes, as of the last beat.
     pub fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.subscribe()
     }
 
-    /// Says every two seconds that this process is there, until `shutdown`.
+    /// Stores every two seconds that this process runs, until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
         while shutdown.run_until_cancelled(sleep(BEAT)).await.is_some() {
             self.beat().await;
         }
-        // if it cannot be said, the others notice by themselves
+        // if this fails, the others notice by the missing beats
         match timeout(PATIENCE, self.store.process_ended(&self.own.id)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "the other processes could not be told that this one ends"),
@@ -111,7 +111,7 @@ impl Registry {
         }
     }
 
-    /// Takes up what was put into this process's files, says that it is there, and looks at the others.
+    /// Picks up keys from this process's files, stores that it runs, and reads the others.
     pub async fn beat(&mut self) {
         let taken_up = timeout(PATIENCE, self.vault.masters().keep_up()).await;
         let mut trouble = match taken_up {
@@ -135,7 +135,7 @@ impl Registry {
     }
 
     async fn meet(&mut self) -> Result<Standing, StoreError> {
-        // the store says which master key is current; if this process does not have it, that is what is to be told
+        // the store has the current master key; a process that lacks it reports that
         if let Some(current) = self.store.master_key().await? {
             let wraps = self.vault.masters().wrap_under(current).await;
             let barred = wraps.err().map(|error| error.to_string());
@@ -150,7 +150,7 @@ impl Registry {
         Ok(Standing::default())
     }
 
-    /// Tells what has changed.
+    /// Stores the comparison, and logs changes.
     fn take(&self, standing: Standing) {
         let before = self.standing.borrow().clone();
         match (&before.barred, &standing.barred) {
@@ -183,7 +183,7 @@ impl Registry {
     }
 }
 
-/// Says nothing about the secret to whoever does not have the ledger's keys.
+/// A keyed hash: it reveals nothing about the secret without the ledger's keys.
 fn fingerprint(vault: &Vault, kind: &str, secret: &Secret<String>) -> String {
     let text = Wiped::new(format!("warmledger {kind} v1\n{}", secret.expose()));
     vault.fingerprints().of(text.as_bytes()).to_string()

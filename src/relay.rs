@@ -1,13 +1,13 @@
 //! The relay: publishes the feed to NATS JetStream, each event once and in order.
 //!
 //! Layout
-//! - `stream`: the JetStream stream: connecting, where it stands, publishing to it
+//! - `stream`: the JetStream stream: connecting, its last message, publishing
 //!
-//! The stream itself tells where to go on: its last message names its event. So a NATS that was killed and lost what it
-//! had acknowledged gets that again, and what was acknowledged without our hearing of it is not sent twice, however long
-//! ago that was. Every message says which sequence number it follows: one that would come out of order, be it from a
-//! broken pipeline or from a process that only believes to hold the lease, is refused by NATS. The message id, by which
-//! JetStream drops repeats within its duplicate window, is there for streams that others have written to.
+//! The stream's last message names its event, and so where to resume. A NATS that was killed and lost acknowledged
+//! messages gets them again; messages that were stored without our seeing the acknowledgement are not sent twice,
+//! however long ago that was. Every message names the sequence number it follows, so NATS refuses one out of order, be
+//! it from a broken pipeline or from a process that has lost the lease without noticing. JetStream drops repeats by
+//! message id within its duplicate window; that is for streams that others have written to.
 
 mod stream;
 
@@ -25,17 +25,17 @@ use crate::settings::NatsUrl;
 use store::{ConsumerName, Duty, EventFilter, Fence, Lease, Store, StoreError};
 use stream::{Ack, Last, Stream, message_id};
 
-/// Messages on their way at once.
+/// Messages in flight.
 const WINDOW: usize = 256;
-/// Pause before trying again, and between two looks at whether another process has gone.
+/// Pause before retrying to publish or to take the lease.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Under load the checkpoint is stored so often.
+/// How often the checkpoint is stored under load.
 const COMMIT_EVERY: Duration = Duration::from_millis(250);
 
-/// Why publishing stopped, until the next try.
+/// Why publishing stopped, until the next retry.
 #[derive(Debug, thiserror::Error)]
 enum RelayError {
-    /// NATS cannot be reached, or does not do as it is told.
+    /// NATS cannot be reached, or reports an error.
     #[error("{0}")]
     Nats(String),
     /// The connection was lost.
@@ -44,7 +44,7 @@ enum RelayError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The checkpoint is not where it was: another process publishes, or the consumer was deleted.
+    /// The checkpoint was moved: another process publishes, or the consumer was deleted.
     #[error("the checkpoint was moved by somebody else")]
     Moved,
     /// The lease is gone.
@@ -61,7 +61,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// A relay to the server at `url`; `head` tells of new events.
+    /// A relay to the server at `url`; `head` reports new events.
     pub fn new(store: Arc<dyn Store>, url: NatsUrl, head: watch::Receiver<Position>) -> Self {
         Self {
             store,
@@ -71,8 +71,8 @@ impl Relay {
         }
     }
 
-    /// Publishes until `shutdown`, while no other process on the same database does. What is on its way at the end is
-    /// found by whoever goes on.
+    /// Publishes until `shutdown`, while this process holds the lease. The next process finds messages that were in
+    /// flight at the end.
     pub async fn run(mut self, shutdown: CancellationToken) {
         connected(false);
         tokio::select! {
@@ -87,7 +87,7 @@ impl Relay {
         loop {
             let Err(error) = self.lead(&mut down).await;
             connected(false);
-            // said once, however often it is tried
+            // logged once per outage
             if !down {
                 tracing::warn!(%error, url = %self.url, "events are not published to NATS; trying again");
             }
@@ -112,7 +112,7 @@ impl Relay {
         self.publish(&stream, from, &mut *lease).await
     }
 
-    /// The position to go on after, where the stored checkpoint is put too.
+    /// The position to resume after. Sets the stored checkpoint to it.
     async fn resume(&self, stream: &Stream, fence: Fence) -> Result<Position, RelayError> {
         let checkpoint = match self.store.consumer(&self.consumer).await? {
             Some(consumer) => consumer.position,
@@ -165,7 +165,7 @@ impl Relay {
         let mut ticks = 0_u32;
         loop {
             let head = *self.head.borrow_and_update();
-            // refilled by halves, so that the store is asked for many events at once
+            // refilled by halves, so that one query reads many events
             if sent < head && on_their_way.len() <= WINDOW / 2 {
                 let room = u32::try_from(WINDOW - on_their_way.len()).unwrap_or(1);
                 let page = feed::page(&*self.store, &everything, sent, head, room).await?;
@@ -208,7 +208,7 @@ impl Relay {
     }
 }
 
-/// The position that is acknowledged next; never, while nothing is on its way.
+/// The next acknowledged position; pending while no message is in flight.
 async fn first(on_their_way: &mut VecDeque<(Position, Ack)>) -> Result<Position, RelayError> {
     let Some((position, ack)) = on_their_way.front_mut() else {
         return std::future::pending().await;

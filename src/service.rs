@@ -1,7 +1,7 @@
 //! The running service: everything wired together, as `serve`, `demo` and the tests start it.
 //!
 //! Layout
-//! - `waiting`: the service before its database is there
+//! - `waiting`: the service before its database is available
 
 mod waiting;
 
@@ -40,10 +40,10 @@ use secret::data_dir;
 use store::{Duty, Mode, Store, StoreError};
 use vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
-/// The source whose settings stand at the top level.
+/// The source with the settings of the top level.
 pub const MAIN_SOURCE: &str = "coldmailreseller";
 
-/// Everything below HTTP: the store, the vault, the ledger's writer and the way in for each source.
+/// Everything below HTTP: the store, the vault, the ledger's writer and the ingest of each source.
 pub struct Core {
     /// The store.
     pub store: Arc<dyn Store>,
@@ -51,21 +51,21 @@ pub struct Core {
     pub vault: Arc<Vault>,
     /// The ledger's writer.
     pub ledger: Ledger,
-    /// The way in, by the name of the source.
+    /// Receives webhooks, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
     /// Erases, holds and releases subjects.
     pub erasures: Erasures,
-    /// What the service runs with.
+    /// The service's secrets.
     pub secrets: ServiceSecrets,
-    /// The end of the log before journal and ledger were compared: later erasures are not in the journal yet.
+    /// The head before journal and ledger were compared: later erasures are not in the journal yet.
     compared: Position,
     writer: JoinHandle<()>,
     signer: CheckpointSigner,
 }
 
 impl Core {
-    /// Opens store and vault and starts the writer. What is missing in the data directory is made; a ledger is only where it is
-    /// opened for that.
+    /// Opens store and vault and starts the writer. Missing files of the data directory are created; a ledger only in
+    /// [`Mode::Migrate`].
     ///
     /// # Errors
     /// If the data directory, a key or the store cannot be used.
@@ -73,7 +73,7 @@ impl Core {
         Self::on(open_store(settings, mode).await?, settings).await
     }
 
-    /// The same on a store that is open.
+    /// The same on an open store.
     async fn on(store: Arc<dyn Store>, settings: &Settings) -> anyhow::Result<Self> {
         data_dir::create_dir(&settings.data_dir)?;
         let vault = Arc::new(
@@ -121,7 +121,7 @@ impl Core {
         })
     }
 
-    /// Lets go of the writer, waits until everything that it accepted is answered, and signs a checkpoint over it.
+    /// Drops the ledger's handles, waits until the writer has answered its queue, and signs a checkpoint.
     pub async fn close(self) {
         let Self {
             store,
@@ -141,7 +141,7 @@ impl Core {
     }
 }
 
-/// What there is for all connections together.
+/// The limits of all connections together.
 fn limits(settings: &Settings) -> Limits {
     let limits = Limits {
         connections: settings.max_connections,
@@ -150,7 +150,7 @@ fn limits(settings: &Settings) -> Limits {
     limits.within_descriptors()
 }
 
-/// First of all: where the address is taken, nothing is made.
+/// Comes first: if the address is taken, nothing is created.
 async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
     let bound = TcpListener::bind(settings.listen).await;
     bound.with_context(|| format!("cannot listen on {}", settings.listen))
@@ -159,11 +159,11 @@ async fn bind(settings: &Settings) -> anyhow::Result<TcpListener> {
 /// Opens the store of the settings.
 ///
 /// # Errors
-/// If it cannot be reached, or is not fit for what it is opened for.
+/// If it cannot be reached, or does not fit the mode.
 pub async fn open_store(settings: &Settings, mode: Mode) -> anyhow::Result<Arc<dyn Store>> {
     let url = &settings.database_url;
     if mode == Mode::Migrate {
-        // SQLite's file may be in there
+        // the SQLite file may be in this directory
         data_dir::create_dir(&settings.data_dir)?;
     }
     store::open(url, mode).await.map_err(|error| match error {
@@ -175,10 +175,10 @@ pub async fn open_store(settings: &Settings, mode: Mode) -> anyhow::Result<Arc<d
     })
 }
 
-/// Where the master keys come from.
+/// The source of the master keys.
 ///
 /// # Errors
-/// If there can be no client of the transit engine.
+/// If the client of the transit engine cannot be made.
 pub fn master_keys(settings: &Settings) -> anyhow::Result<Arc<dyn MasterKeySource>> {
     Ok(match &settings.master_key {
         MasterKeySettings::File(path) => Arc::new(KeyFile::plain(path)),
@@ -199,7 +199,7 @@ pub struct Service {
     runner: JoinHandle<()>,
     writer: JoinHandle<()>,
     signer: JoinHandle<()>,
-    /// Cancelled when the last event is appended.
+    /// Cancelled once the last event is appended.
     written: CancellationToken,
     store: Arc<dyn Store>,
 }
@@ -215,11 +215,11 @@ impl Service {
         Self::start_on(listener, store, settings, metrics).await
     }
 
-    /// The same; while PostgreSQL is not up, or takes no writes, it waits, says so, and answers `/healthz` meanwhile. None if `stop`
-    /// came first.
+    /// The same; while PostgreSQL is down or read-only, it retries, logs that, and answers `/healthz` meanwhile. None
+    /// if `stop` came first.
     ///
     /// # Errors
-    /// As [`Self::start`], but for a database that may be there later.
+    /// As [`Self::start`], except for a database that may become available.
     pub async fn start_when_there(
         settings: &Settings,
         metrics: Metrics,
@@ -233,7 +233,7 @@ impl Service {
         }
     }
 
-    /// In a box: or whatever crate starts a service would compile all of it anew.
+    /// Boxed, or each crate that starts a service would compile all of it again.
     fn start_on(
         listener: TcpListener,
         store: Arc<dyn Store>,
@@ -269,7 +269,7 @@ impl Service {
             &secrets.admin_token,
             &secrets.webhook_keys,
         );
-        // before it serves: a rotation that begins now has to count on it
+        // before it serves: a key rotation that begins now has to see this process
         registry.beat().await;
         let shutdown = CancellationToken::new();
         let live = LiveRunner::new(Arc::clone(&store));
@@ -309,7 +309,7 @@ impl Service {
         tasks.spawn(watching);
         let journal = Journal::new(ledger.clone(), settings.events_per_minute);
         let limits = limits(settings);
-        // the other half is for webhooks and all else that ends
+        // event streams get half; webhooks and other calls get the rest
         let half = limits.connections.get() / 2;
         let app = App {
             reader: Reader::new(Arc::clone(&store), vault),
@@ -374,12 +374,12 @@ impl Service {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The secret files that this start made.
+    /// The secret files that this start created.
     pub fn created(&self) -> &[PathBuf] {
         &self.created
     }
@@ -387,10 +387,10 @@ impl Service {
     /// Stops accepting, answers everything that was accepted, and ends.
     ///
     /// # Errors
-    /// If the server had failed.
+    /// If the server failed.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.shutdown.cancel();
-        // the router holds the ledger's handles: once the server is gone, the writer empties its queue and ends
+        // the router holds the ledger's handles: once the server has ended, the writer empties its queue and ends
         let served = self.server.await;
         self.writer.await.context("the ledger's writer failed")?;
         self.written.cancel();

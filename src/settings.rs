@@ -1,15 +1,15 @@
 //! Settings: `warmledger.toml`, overridden by the environment, overridden by flags.
 //!
-//! Anything unknown or wrong is an error that says which key, where it was set and what is allowed, and never the value
-//! of a secret.
+//! An unknown key or bad value is an error that names the key, where it was set and what is allowed, and never a
+//! secret's value.
 //!
 //! - `declared`: every setting, declared once
-//! - `keys`: what a setting is, the keys, and the suggestion for a misspelt one
+//! - `keys`: the declaration of a setting, the keys, and the suggestion for a misspelt one
 //! - `layers`: the merge, which remembers where each value came from
 //! - `read`, `values`, `url`, `master`: text to types
-//! - `secret_files`: secrets that stand in files of their own
-//! - `service_secrets`: what a service needs, or else the data directory has
-//! - `effective`: the way back, masked
+//! - `secret_files`: secrets in files of their own
+//! - `service_secrets`: the secrets of a service, from the settings or the data directory
+//! - `effective`: the settings in effect, masked
 
 mod declared;
 mod effective;
@@ -48,10 +48,10 @@ use secret::Secret;
 pub use store::postgres_url::{Host, PostgresUrl, Server, SessionAttrs, SslMode, Tls};
 pub use store::url::DatabaseUrl;
 
-/// The settings file that is read, if it is there, when no other is named.
+/// The settings file that is read, if it exists, when no other is named.
 pub const DEFAULT_FILE: &str = "warmledger.toml";
 
-/// What the command line set. It may hold a database password: no `Debug`.
+/// The flags of the command line. They may hold a database password: no `Debug`.
 #[derive(Clone, Default)]
 pub struct Flags {
     /// `--config`: the settings file, which must then exist.
@@ -69,7 +69,7 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The flags that set something: flag, key, text.
+    /// The flags that are given: flag, key, text.
     fn set(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
         [
             ("--data-dir", "data_dir", self.data_dir.as_deref()),
@@ -90,7 +90,7 @@ impl Flags {
 /// One `[sources.NAME]` table. Holds secrets: no `Debug`.
 #[derive(Clone)]
 pub struct SourceSettings {
-    /// The keys under which this source signs, at least one, all accepted.
+    /// The keys that this source may sign with, at least one.
     pub webhook_key: Vec<Secret<String>>,
     /// What this source's signatures cover; the main source's scheme unless set.
     pub signature: Scheme,
@@ -148,12 +148,12 @@ impl Settings {
         self.entries.get(key).map_or(&Origin::Default, |entry| &entry.origin)
     }
 
-    /// Settings for play: nothing that the file or the environment says about real data is kept, so that a demo started
-    /// in a production directory can't write into its ledger. What a flag said stays. `fresh_dir` is the data directory
-    /// unless a flag named one.
+    /// Settings for a demo: the file's and the environment's values about real data are dropped, so that a demo started
+    /// in a production directory can't write into its ledger. Flags stay. `fresh_dir` makes the data directory unless a
+    /// flag names one.
     ///
     /// # Errors
-    /// If there is no fresh directory.
+    /// If the fresh directory can't be made.
     pub fn isolated(mut self, fresh_dir: impl FnOnce() -> std::io::Result<PathBuf>) -> std::io::Result<Self> {
         self.entries.retain(|key, entry| {
             matches!(entry.origin, Origin::Flag(_)) || matches!(key.as_str(), "listen" | "log" | "log_format")

@@ -2,10 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// All but unreserved characters (RFC 3986 §2.3).
+/// All but the unreserved characters (RFC 3986 §2.3).
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// An id as one segment of a path.
+/// An id as a path segment.
 pub(crate) fn path_segment(id: &str) -> String {
     utf8_percent_encode(id, RESERVED).to_string()
 }

@@ -1,13 +1,13 @@
-//! The house keeps its shape: crates build on those below them only, and no modules import each other in a circle.
+//! Crates depend on lower ones only, and modules do not import each other in a circle.
 //!
-//! What is read is text: `use` declarations and paths. Rust lets modules of one crate import each other as they like, so the
-//! compiler tells of neither.
+//! Reads `use` declarations and paths as text. Rust allows modules of one crate to import each other, so the compiler
+//! reports neither.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The crates, from the ground up. Each may use those before it.
+/// The crates, lowest first. Each may use those before it.
 const LAYERS: [(&str, &str); 14] = [
     ("aggregates", "aggregates"),
     ("projections", "projections"),
@@ -81,7 +81,7 @@ fn a_circle_is_found() {
     let circles = house.circles();
     assert_eq!(circles.len(), 1, "{circles:?}");
     assert!(circles[0].contains('a') && circles[0].contains('b'), "{circles:?}");
-    // a child may use what its parent has, and the parent its children
+    // a child may use its parent's items, and the parent its children's
     let family = [("", "mod a;\nuse a::A;"), ("a", "use super::B;\nuse super::*;")];
     let family = House::new(family.map(|(path, text)| (path.to_owned(), text.to_owned())));
     assert!(family.circles().is_empty());
@@ -96,9 +96,9 @@ struct House {
 
 #[derive(Default)]
 struct Module {
-    /// What it names of its own crate, as paths from the crate's root.
+    /// The items of its own crate that it names, as paths from the crate's root.
     names: BTreeSet<ModulePath>,
-    /// What it hands on: the name here, and where it is from.
+    /// Its re-exports: the name here, and the original path.
     hands_on: BTreeMap<String, ModulePath>,
 }
 
@@ -126,7 +126,7 @@ impl House {
         }
     }
 
-    /// The module that a path leads to, past what is handed on.
+    /// The module of a path, with re-exports resolved.
     fn find(&self, path: &[String], hops: usize) -> Option<ModulePath> {
         (0..=path.len()).rev().find_map(|length| {
             let module = self.modules.get(&path[..length])?;
@@ -138,7 +138,7 @@ impl House {
         })
     }
 
-    /// Among the children of one module: which of them, with all below it, imports which.
+    /// Imports between the children of one module, each with all its descendants.
     fn imports(&self) -> BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> {
         let mut imports: BTreeMap<ModulePath, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
         for (path, module) in &self.modules {
@@ -197,7 +197,7 @@ fn collect(directory: &Path, path: &mut ModulePath, files: &mut Vec<(String, Str
             path.pop();
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
             let is_root = path.is_empty() && matches!(name.as_str(), "lib" | "main");
-            // of a package with both, the program is one more module of it
+            // in a package with both, the program counts as one more module
             let both = is_root && name == "main" && directory.join("lib.rs").exists();
             let own = if is_root && !both { None } else { Some(name) };
             let module: Vec<&str> = path.iter().map(String::as_str).chain(own.as_deref()).collect();
@@ -206,7 +206,7 @@ fn collect(directory: &Path, path: &mut ModulePath, files: &mut Vec<(String, Str
     }
 }
 
-/// The text in front of the tests, without comments.
+/// The text before the tests, without comments.
 fn without_tests_and_comments(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
     let lines = text[..end]
@@ -261,7 +261,7 @@ fn look(module: &[String], text: &str, known: &BTreeSet<&ModulePath>) -> Module 
     found
 }
 
-/// The trees of the `use` declarations, and whether each hands on.
+/// The trees of the `use` declarations, and whether each is a re-export.
 fn declarations(text: &str) -> Vec<(bool, &str)> {
     let mut found = Vec::new();
     let mut rest = text;

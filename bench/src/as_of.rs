@@ -1,4 +1,4 @@
-//! Reads at size: the views of a large ledger are read as they are and as of earlier moments, one call at a time.
+//! Reads on a large ledger: current views and earlier moments, one call at a time.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -144,7 +144,7 @@ async fn many(client: &mut Client, title: &'static str, paths: impl Iterator<Ite
     Ok(Calls { title, times })
 }
 
-/// Makes a call that may be told to come later.
+/// Makes a call, and retries while the answer is 503.
 async fn once(client: &mut Client, title: &'static str, path: String) -> anyhow::Result<Calls> {
     note(format_args!("  {title}"));
     let times = vec![client.until_there(&path, PAUSE).await?];

@@ -1,5 +1,5 @@
-//! Batches grow with the load, and one sender does not wait for company: one service, with 1, 4, 16 and 64 senders in
-//! turns, and what its metrics say of its batches.
+//! Batches grow with the load, and a single sender does not wait for a batch: one service, with 1, 4, 16 and 64 senders
+//! in turns, and its metrics of batches.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ const SENDERS: [usize; 4] = [1, 4, 16, 64];
 /// More webhooks than any machine records in a second.
 const PER_SECOND: f64 = 28_000.0;
 
-/// How many batches there were so far, and how many webhooks in them.
+/// The number of batches so far, and of webhooks in them.
 #[derive(Clone, Copy)]
 struct Batches {
     batches: f64,

@@ -1,4 +1,4 @@
-//! The processes that are measured: this program, started by itself in one of its [roles](crate::role), or a peer.
+//! The measured processes: this program, started by itself in one of its [roles](crate::role), or a peer.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use warmledger::settings::{Flags, Settings};
 
 use crate::payloads;
 
-/// The first argument of a program that was started by itself.
+/// The first argument of this program as a child process.
 pub(crate) const CHILD: &str = "child";
 
-/// The settings of our service: production's, but for the key and a free port.
+/// The settings of our service: production's, except for the key and a free port.
 pub(crate) fn settings(database_url: &str, data_dir: &Path) -> anyhow::Result<Settings> {
     let mut settings = Settings::from_flags(&Flags {
         database_url: Some(Secret::new(database_url.to_owned())),
@@ -28,13 +28,13 @@ pub(crate) fn settings(database_url: &str, data_dir: &Path) -> anyhow::Result<Se
     Ok(settings)
 }
 
-/// Tells the parent where to connect.
+/// Prints the address for the parent.
 pub(crate) fn announce(address: SocketAddr) -> anyhow::Result<()> {
     use std::io::Write;
     Ok(writeln!(std::io::stdout(), "{address}")?)
 }
 
-/// Tells the parent a result, and waits until it has looked at this process.
+/// Prints a result for the parent, and waits until the parent has read this process's memory.
 pub(crate) async fn report(result: &impl serde::Serialize) -> anyhow::Result<()> {
     use std::io::Write;
     writeln!(std::io::stdout(), "{}", serde_json::to_string(result)?)?;
@@ -45,7 +45,7 @@ pub(crate) async fn report(result: &impl serde::Serialize) -> anyhow::Result<()>
 /// Waits until the parent closes our stdin, on purpose or by dying.
 pub(crate) async fn parent_gone() {
     let mut nothing = Vec::new();
-    // an error means the same as the end
+    // an error counts as the end
     let _ = tokio::io::stdin().read_to_end(&mut nothing).await;
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts this program in one of its roles. Its log goes to a file in `dir`.
+    /// Starts this program in one of its roles. Logs to a file in `dir`.
     pub(crate) fn start(role: &str, arguments: &[String], dir: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args([CHILD, role]).args(arguments);
@@ -69,7 +69,7 @@ impl Server {
         Self::start("service", &ours(database_url, dir), dir)
     }
 
-    /// Starts any program.
+    /// Starts a program.
     pub(crate) fn spawn(mut command: Command, dir: &Path) -> anyhow::Result<Self> {
         let path = dir.join("server.log");
         let log = std::fs::File::create(&path)?;
@@ -87,7 +87,7 @@ impl Server {
         })
     }
 
-    /// The next line that it prints.
+    /// The next line of its stdout.
     pub(crate) async fn line(&mut self) -> anyhow::Result<String> {
         let line = self.stdout.next_line().await?;
         line.with_context(|| {
@@ -96,7 +96,7 @@ impl Server {
         })
     }
 
-    /// The address that it announces.
+    /// The address that it prints.
     pub(crate) async fn address(&mut self) -> anyhow::Result<SocketAddr> {
         Ok(self.line().await?.parse()?)
     }
@@ -111,7 +111,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Ends it and waits.
+    /// Stops it and waits for its end.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         drop(self.child.stdin.take());
         let status = self.child.wait().await?;
@@ -120,7 +120,7 @@ impl Server {
     }
 }
 
-/// The arguments that all of our roles take.
+/// The arguments of all our roles.
 pub(crate) fn ours(database_url: &str, data_dir: &Path) -> Vec<String> {
     vec![
         format!("--database-url={database_url}"),

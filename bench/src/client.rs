@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use crate::load;
 
-/// An answer that is told to come later is waited for so long.
+/// How long to retry a call that is answered 503.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) struct Client {
@@ -31,7 +31,7 @@ impl Client {
         })
     }
 
-    /// The body of an answer; an error if it is not answered 200.
+    /// The body of an answer; an error if the status is not 200.
     async fn call(&mut self, path: &str) -> anyhow::Result<&[u8]> {
         let Self { host, token, .. } = self;
         let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n");
@@ -39,7 +39,7 @@ impl Client {
         load::read_answer(&mut self.stream, &mut self.answer).await
     }
 
-    /// How long a call takes that is answered with an object.
+    /// The latency of a call that answers with an object.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<Duration> {
         let sent = Instant::now();
         let body = self.call(path).await?;
@@ -51,7 +51,7 @@ impl Client {
         Ok(String::from_utf8(self.call(path).await?.to_vec())?)
     }
 
-    /// Calls until the answer is there, as a client does that is told to come again.
+    /// Retries until the answer is ready, as a client does after a 503.
     pub(crate) async fn until_there(&mut self, path: &str, pause: Duration) -> anyhow::Result<Duration> {
         let begun = Instant::now();
         loop {

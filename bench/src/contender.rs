@@ -1,4 +1,4 @@
-//! Who is measured.
+//! The contenders.
 
 use serde::Serialize;
 
@@ -46,7 +46,7 @@ impl Contender {
         Self::PostgresEsView,
     ];
 
-    /// As the table calls it.
+    /// The name in the table.
     pub(crate) fn title(self) -> &'static str {
         match self {
             Self::Plain => "plain axum + INSERT, PostgreSQL",
@@ -63,8 +63,8 @@ impl Contender {
         }
     }
 
-    /// Whether it is measured: the services with any number of senders, the rest with the most only; a short run leaves out what has no
-    /// goal there.
+    /// Whether it is measured: services with any number of senders, the rest with the most only; a short run leaves out
+    /// contenders without a goal.
     pub(crate) fn takes_part(self, most_senders: bool, quick: bool) -> bool {
         match self {
             Self::Plain | Self::HttpPostgres => true,
@@ -86,12 +86,12 @@ impl Contender {
         )
     }
 
-    /// Whether it is one of the plain services.
+    /// Whether it is a plain service.
     pub(crate) fn is_plain(self) -> bool {
         matches!(self, Self::Plain | Self::PlainDefault | Self::PlainTogether)
     }
 
-    /// Whether projections are folded beside it.
+    /// Whether projections are folded meanwhile.
     pub(crate) fn folds(self) -> bool {
         self.over_http() && !self.is_plain()
     }

@@ -1,13 +1,13 @@
-//! CPU time of processes, from Linux's `/proc`. Where there is none, nothing is known.
+//! CPU time of processes, from Linux's `/proc`. Without it, the times are 0.
 
 use std::fs;
 
 use serde::Serialize;
 
-/// Ticks a second in `/proc/*/stat`: USER_HZ, 100 on every Linux architecture that we know of.
+/// Ticks a second in `/proc/*/stat`: USER_HZ, 100 on every Linux architecture we know of.
 const TICKS: f64 = 100.0;
 
-/// Seconds of CPU so far, by who used them.
+/// Seconds of CPU so far, by process.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(crate) struct Cpu {
     /// The load generator.
@@ -28,7 +28,7 @@ impl Cpu {
         }
     }
 
-    /// What was used between two moments, in microseconds per webhook.
+    /// The use between two moments, in microseconds per webhook.
     pub(crate) fn per_webhook(self, before: Self, webhooks: u64) -> Self {
         let per = |after: f64, before: f64| (after - before) * 1e6 / webhooks.max(1) as f64;
         Self {
@@ -42,14 +42,14 @@ impl Cpu {
 /// User and system time of a process: fields 14 and 15 of its `stat`, see proc(5).
 fn seconds(process: u32) -> Option<f64> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    // the second field is a name in brackets that may hold anything
+    // the second field is a name in brackets, which may hold anything
     let (_, rest) = stat.rsplit_once(')')?;
     let mut fields = rest.split_whitespace().skip(11);
     let mut ticks = || fields.next()?.parse::<f64>().ok();
     Some((ticks()? + ticks()?) / TICKS)
 }
 
-/// A backend's title names its database: `postgres: USER DATABASE CLIENT STATE`.
+/// The time of a database's backends, whose titles name it: `postgres: USER DATABASE CLIENT STATE`.
 fn backends(database: &str) -> f64 {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes

@@ -1,4 +1,4 @@
-//! Databases that live for one round, and what is checked in them at its end.
+//! Databases of one round, and the checks at its end.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::folding::Watcher;
 
-/// A fresh database with a directory beside it, both gone when it is dropped.
+/// A fresh database with a directory, both removed on drop.
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) dir: TempDir,
@@ -18,7 +18,7 @@ pub(crate) struct Database {
     postgres: Option<(String, String)>,
 }
 
-/// What a database holds after a round.
+/// The contents of a database after a round.
 pub(crate) struct Contents {
     pub(crate) rows: u64,
     /// Bytes on disk: tables, indexes, TOAST.
@@ -60,12 +60,12 @@ impl Database {
         })
     }
 
-    /// PostgreSQL's name of it.
+    /// The database's name on PostgreSQL.
     pub(crate) fn name(&self) -> Option<&str> {
         self.postgres.as_ref().map(|(_, name)| name.as_str())
     }
 
-    /// Somebody who looks how far the views are.
+    /// A connection that reads the progress of the views.
     pub(crate) async fn watcher(&self) -> anyhow::Result<Watcher> {
         match self.postgres {
             Some(_) => Watcher::postgres(&self.url).await,
@@ -73,7 +73,7 @@ impl Database {
         }
     }
 
-    /// Counts the rows of a peer's one table.
+    /// Counts the rows of a peer's table.
     pub(crate) async fn contents_of(&self, table: &str) -> anyhow::Result<Contents> {
         let mut connection = PgConnection::connect(&self.url).await?;
         let sql = format!("SELECT count(*), pg_total_relation_size('{table}') FROM {table}");
@@ -84,8 +84,8 @@ impl Database {
         })
     }
 
-    /// Counts the ledger's events and checks that they stand at 1, 2, 3, … without gaps, up to the head. The bytes are
-    /// those of events, references and data keys: what a webhook costs for ever. Projections can be thrown away.
+    /// Counts the ledger's events and checks that their positions are 1, 2, 3, … up to the head. The bytes are those of
+    /// events, references and data keys: the permanent cost of a webhook. Projections can be dropped.
     pub(crate) async fn ledger_contents(&self) -> anyhow::Result<Contents> {
         const COUNTS: &str = "SELECT count(*), coalesce(min(position), 1), coalesce(max(position), 0),
                 (SELECT position FROM head)
@@ -124,7 +124,7 @@ impl Database {
         })
     }
 
-    /// What all views take on PostgreSQL, as its statistics tell: bytes with their indexes, rows, and entries of indexes.
+    /// The size of all views on PostgreSQL, by its statistics: bytes with indexes, rows, and index entries.
     pub(crate) async fn views(&self) -> anyhow::Result<[u64; 3]> {
         const VIEWS: &str = "
             SELECT coalesce(sum(pg_total_relation_size(tables.oid)), 0)::bigint, coalesce(sum(tables.reltuples), 0)::bigint,
@@ -138,7 +138,7 @@ impl Database {
         Ok([unsigned(bytes)?, unsigned(rows)?, unsigned(entries)?])
     }
 
-    /// Waits until every view is at the end of the log.
+    /// Waits until every view has reached the head.
     pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
         const BEHIND: &str =
             "SELECT (SELECT position FROM head) - min(position) FROM projection_generations WHERE state = 'live'";
@@ -152,7 +152,7 @@ impl Database {
         }
     }
 
-    /// Does what PostgreSQL does by and by where a table grows slowly: statistics, and the marks of pages that all may see.
+    /// Does what autovacuum does on a slowly growing table: updates statistics and the visibility map.
     pub(crate) async fn settle(&self) -> anyhow::Result<()> {
         if self.postgres.is_some() {
             let mut connection = PgConnection::connect(&self.url).await?;
@@ -166,7 +166,7 @@ impl Database {
         Ok(PathBuf::from(path))
     }
 
-    /// Drops it. The drop of the value does the same where this was not reached.
+    /// Drops the database now. Otherwise it is dropped with this value.
     pub(crate) async fn drop_now(mut self) -> anyhow::Result<()> {
         if let Some((server, name)) = self.postgres.take() {
             drop_postgres(&server, &name).await?;
@@ -180,7 +180,7 @@ impl Drop for Database {
         let Some((server, name)) = self.postgres.take() else {
             return;
         };
-        // a runtime may be ending here, so the work is done on one of its own
+        // a runtime may be ending here, so use a new one
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(drop_postgres(&server, &name))

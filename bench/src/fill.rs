@@ -1,4 +1,4 @@
-//! A process that fills a ledger without HTTP, as fast as it goes, and signs a checkpoint now and then.
+//! A process that fills a ledger without HTTP, as fast as possible, and signs checkpoints from time to time.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -18,8 +18,8 @@ use crate::payloads::{Payloads, Told};
 
 /// Enough for large batches.
 const SENDERS: usize = 512;
-/// Webhooks that are signed at a time. Of orders, these are those of one plan: many, since domains are unique within a plan, and so
-/// nearly unique in the ledger.
+/// Webhooks signed at a time. For orders, they are those of one plan: many, since domains are unique within a plan, and
+/// so nearly unique in the ledger.
 const PART: u64 = 50_000;
 pub(crate) const SEED: u64 = 7_000_000;
 
@@ -39,14 +39,14 @@ pub(crate) struct FillArgs {
     more: u64,
 }
 
-/// Records so many webhooks, and prints how many there are from time to time.
+/// Records this many webhooks, and prints their number from time to time.
 pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
     let settings = child::settings(&args.database_url, &args.data_dir)?;
     let mut core = Core::open(&settings, Mode::Migrate).await?;
     let signer = CheckpointSigner::open(Arc::clone(&core.store), args.data_dir, None).await?;
     let ingest = Arc::new(core.ingests.remove(MAIN_SOURCE).context("there is no main source")?);
     let (made, mut parts_made) = mpsc::channel(1);
-    // the next part is drawn up while one is recorded
+    // the next part is generated while one is recorded
     tokio::task::spawn_blocking(move || {
         parts(args.told, args.events, args.more).try_for_each(|part| made.blocking_send(part))
     });
@@ -66,7 +66,7 @@ pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All webhooks, each part signed when it is asked for.
+/// All webhooks; each part is signed when it is requested.
 fn parts(told: Told, events: u64, more: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
     match told {
         Told::Orders => Box::new(

@@ -1,4 +1,4 @@
-//! How far the views are while webhooks are recorded, as anybody sees it who looks into the database.
+//! The progress of the views while webhooks are recorded, read from the database.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,9 +10,9 @@ use sqlx::{Connection, PgConnection, Row, SqliteConnection};
 
 use crate::load::Window;
 
-/// How often it is looked.
+/// The interval between two reads.
 const LOOK: Duration = Duration::from_millis(500);
-/// Views that have not caught up after so long have stopped.
+/// Time-out for the views to catch up.
 const LIMIT: Duration = Duration::from_secs(600);
 
 const POSTGRES: &str = "
@@ -24,30 +24,30 @@ const SQLITE: &str = "
            coalesce((SELECT (julianday('now') - julianday(recorded_at)) * 86400.0 FROM events WHERE position = views.folded + 1), 0.0)
     FROM head, (SELECT coalesce(min(position), 0) AS folded FROM projection_generations WHERE state = 'live') AS views";
 
-/// What became of the views in a round.
+/// The progress of the views in a round.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Folding {
-    /// Events that were folded into all views, a second, within the window.
+    /// Events folded into all views, per second, within the window.
     pub(crate) per_second: f64,
-    /// The longest that an event waited for its views within the window, in seconds.
+    /// The longest wait of an event for its views within the window, in seconds.
     pub(crate) most_seconds: f64,
-    /// Events that the views were behind when the load ended.
+    /// The lag of the views, in events, when the load ended.
     pub(crate) lag: u64,
-    /// How long it took then until they had caught up, in seconds.
+    /// How long the views took to catch up then, in seconds.
     pub(crate) caught_up_after: f64,
 }
 
-/// Where the views are at a moment.
+/// The progress of the views at a moment.
 #[derive(Clone, Copy)]
 struct Look {
     head: i64,
     folded: i64,
-    /// How long the oldest event has waited that is not in all views.
+    /// How long the oldest event that is not in all views has waited.
     seconds: f64,
 }
 
-/// Somebody who looks.
+/// A connection that reads the progress of the views.
 pub(crate) enum Watcher {
     Postgres(PgConnection),
     Sqlite(SqliteConnection),
@@ -77,7 +77,7 @@ impl Watcher {
         Ok(Look { head, folded, seconds })
     }
 
-    /// Looks from the beginning of the window to its end, and then until all is folded.
+    /// Reads from the beginning of the window to its end, and then until all events are folded.
     pub(crate) async fn watch(mut self, window: Window) -> anyhow::Result<Folding> {
         tokio::time::sleep_until(window.from.into()).await;
         let first = self.look().await?;

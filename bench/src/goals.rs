@@ -1,13 +1,13 @@
-//! The table: what is to be reached, what was, and by how much.
+//! The table: each goal, its figure, and their ratio.
 
 use std::fmt::Write;
 
-/// What a figure, or its ratio to another, has to be.
+/// The goal of a figure, or of its ratio to another.
 #[derive(Clone, Copy)]
 pub(crate) enum Goal {
     AtLeast(f64),
     AtMost(f64),
-    /// It is only shown.
+    /// No goal: the figure is only shown.
     None,
 }
 
@@ -69,7 +69,7 @@ impl Row {
     }
 }
 
-/// What a part has found: its lines of the table, and the details below it.
+/// The results of a part: its lines of the table, and the details below it.
 #[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) rows: Vec<Row>,
@@ -105,7 +105,7 @@ pub(crate) fn table(rows: &[Row]) -> String {
     text
 }
 
-/// The middle one; the mean of the two in the middle of an even number.
+/// The median; of an even number of values, the mean of the middle two.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
     values.sort_by(f64::total_cmp);
@@ -117,7 +117,7 @@ pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     }
 }
 
-/// Three digits at least, none that says nothing.
+/// Two decimals without trailing zeros; none from 100 on.
 fn number(value: f64) -> String {
     match value.abs() {
         large if large >= 1000.0 => grouped(value),

@@ -1,4 +1,4 @@
-//! Ingest into a large ledger against a small one: the same load on both, in turns.
+//! Ingest into a large ledger and a small one: the same load on both, in turns.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -20,12 +20,12 @@ const SENDERS: usize = 64;
 /// More webhooks than any machine records in a second.
 const PER_SECOND: f64 = 28_000.0;
 
-/// A ledger that is served.
+/// A ledger with a service.
 struct Served {
     ledger: Prepared,
     server: Server,
     address: SocketAddr,
-    /// What is sent in each round.
+    /// The load of each round.
     loads: Box<dyn Iterator<Item = Arc<Payloads>> + Send>,
     rounds: Vec<LoadOutcome>,
 }
@@ -63,7 +63,7 @@ impl Served {
             self.ledger.events, outcome.per_second
         ));
         self.rounds.push(outcome);
-        // the other one is not to be disturbed by its folding
+        // its folding must not disturb the other one's round
         self.ledger.database.caught_up().await
     }
 

@@ -1,4 +1,4 @@
-//! Our ledger without HTTP: signed webhooks go through the way in of the main source, as the HTTP handler puts them.
+//! Our ledger without HTTP: signed webhooks go to the main source's ingest, as the HTTP handler passes them on.
 
 use std::path::PathBuf;
 use std::sync::Arc;

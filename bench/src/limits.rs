@@ -1,4 +1,4 @@
-//! What nobody who is durable gets past on this machine: the disk, reading the log, the hash of a leaf.
+//! The machine's limits for any durable ledger: the disk, reading the log, hashing a leaf.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -13,15 +13,15 @@ use crate::goals::{Findings, median};
 use crate::options::Options;
 use crate::prepared::Prepared;
 
-/// How long the disk is written to in each round.
+/// How long each round writes to the disk.
 const WRITTEN: Duration = Duration::from_secs(1);
 /// A page of PostgreSQL's WAL.
 const PAGE: [u8; 8192] = [7; 8192];
-/// A leaf's entry is about as long.
+/// About the length of a leaf's entry.
 const ENTRY: [u8; 1024] = [7; 1024];
 const LEAVES: u32 = 1_000_000;
 
-/// What a rebuild reads of an event.
+/// The columns of events that a rebuild reads.
 const COPY: &str = "COPY (SELECT position, stream, version, source, event_id, type, schema_version, recorded_at, subject, \
                     facts FROM events ORDER BY position) TO STDOUT (FORMAT binary)";
 

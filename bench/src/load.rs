@@ -1,5 +1,5 @@
-//! The load: senders in a closed loop, each with one request under way on a connection of its own. Written by hand on a
-//! socket, since it shares the cores with what it measures.
+//! The load: senders in a closed loop, each with one request in flight on its own connection. Written by hand on a
+//! socket, since it shares the cores with the measured service.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use tokio::net::TcpStream;
 
 use crate::payloads::Payloads;
 
-/// When a round counts.
+/// When answers count.
 #[derive(Clone, Copy)]
 pub(crate) struct Window {
-    /// What is answered before does not count.
+    /// Earlier answers do not count.
     pub(crate) from: Instant,
-    /// Nothing is sent from here on.
+    /// No request is sent from here on.
     pub(crate) to: Instant,
 }
 
@@ -31,17 +31,17 @@ impl Window {
     }
 }
 
-/// What senders have seen.
+/// The answers that senders got.
 #[derive(Default)]
 pub(crate) struct Tally {
-    /// Everything that was recorded, warm-up and tail included; repeats are not.
+    /// All recorded webhooks, warm-up and tail included, repeats excluded.
     acknowledged: u64,
-    /// Those answered within the window.
+    /// Of answers within the window.
     latencies: Vec<Duration>,
 }
 
 impl Tally {
-    /// Notes an answer, and whether it says that the webhook was recorded.
+    /// Counts an answer, and whether it says that the webhook was recorded.
     pub(crate) fn add(&mut self, window: Window, (sent, answered): (Instant, Instant), recorded: bool) {
         self.acknowledged += u64::from(recorded);
         if (window.from..window.to).contains(&answered) {
@@ -76,7 +76,7 @@ impl Tally {
     }
 }
 
-/// What a round of load came to.
+/// The result of a round of load.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct LoadOutcome {
     pub(crate) per_second: f64,
@@ -86,8 +86,8 @@ pub(crate) struct LoadOutcome {
     pub(crate) acknowledged: u64,
 }
 
-/// Sends to servers, an equal share to each, until the window closes. Every answer has to be 200 and say that the webhook
-/// was recorded, or that it was before if it was.
+/// Sends to the servers, an equal share each, until the window closes. Every answer has to be 200 and say that the
+/// webhook was recorded, or that it is a duplicate if it is one.
 pub(crate) async fn over_http(
     addresses: &[SocketAddr],
     senders: usize,
@@ -136,7 +136,7 @@ const RECORDED: &[u8] = br#""status":"recorded""#;
 const DUPLICATE: &[u8] = br#""status":"duplicate""#;
 const OK: &[u8] = b"HTTP/1.1 200 ";
 
-/// Reads one answer and returns its body. Both servers say how long it is.
+/// Reads one answer and returns its body. Both servers send its length.
 pub(crate) async fn read_answer<'a>(stream: &mut TcpStream, answer: &'a mut Vec<u8>) -> anyhow::Result<&'a [u8]> {
     answer.clear();
     loop {

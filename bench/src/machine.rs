@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! The machine and software of a run.
 
 use std::fmt;
 use std::process::Command;
@@ -14,16 +14,16 @@ pub(crate) struct Machine {
     pub(crate) date: String,
     pub(crate) cores: usize,
     pub(crate) cpu: String,
-    /// The load average over a minute before the run: what else was going on.
+    /// The load average over a minute before the run, from other programs.
     pub(crate) load_average: String,
     pub(crate) postgres: String,
-    /// The settings that durability rests on.
+    /// The settings that affect durability.
     pub(crate) durability: String,
     pub(crate) rustc: String,
 }
 
 impl Machine {
-    /// Asks the system and the database server.
+    /// Reads them from the system and the database server.
     pub(crate) async fn ask(postgres_url: &str) -> anyhow::Result<Self> {
         let mut connection = PgConnection::connect(postgres_url).await?;
         let (version, fsync, synchronous): (String, String, String) = sqlx::query_as(

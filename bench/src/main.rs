@@ -1,17 +1,18 @@
-//! Everything that warmledger promises of its speed, measured beside peers on the same machine, in interleaved rounds.
+//! Measures warmledger's performance goals beside peers on the same machine, in interleaved rounds.
 //!
 //! Layout
 //! - `options`: what to measure; `run`: the parts, one after the other; `goals`: the table
-//! - `rounds`, `round`: ingest; `contender`: who is measured; `report`: what it came to
+//! - `rounds`, `round`: ingest; `contender`: the contenders; `report`: the results
 //! - `batching`, `rebuild`, `limits`, `verify`, `as_of`, `start_up`, `growth`: the other parts
-//! - `prepared`: a ledger of a size for them; `fill`: how it gets there
-//! - `child`: the processes that are measured, `role`: what they are; `pass`: one rebuild; `plain`: the peer; `ledger`: our ledger without HTTP; `peer`: postgres-es
-//! - `load`: the closed loop of senders; `payloads`: what they send; `client`: a caller of the API
-//! - `database`: throwaway databases, and what is checked in them afterwards; `folding`: how far the views are meanwhile
-//! - `cpu`, `memory`, `machine`: what was used, and on what; `progress`: what is going on
+//! - `prepared`: a ledger of a given size for them; `fill`: filling it
+//! - `child`: the measured processes, `role`: their roles; `pass`: one rebuild; `plain`: the peer; `ledger`: our ledger
+//!   without HTTP; `peer`: postgres-es
+//! - `load`: the closed loop of senders; `payloads`: the webhooks; `client`: a caller of the API
+//! - `database`: throwaway databases and their checks; `folding`: the progress of the views
+//! - `cpu`, `memory`, `machine`: resources used, and the machine; `progress`: progress messages
 //!
-//! Everything that is measured runs in a process of its own, so that the generator's CPU is counted apart and all contend
-//! for the same cores.
+//! Every measured program runs in a process of its own, so that the generator's CPU is counted separately, and all
+//! compete for the same cores.
 
 mod as_of;
 mod batching;
@@ -67,7 +68,7 @@ struct Cli {
     options: Options,
 }
 
-/// The allocator of the program that is measured; the plain service gets it too.
+/// The allocator of warmledger; the plain service gets it too.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -75,12 +76,12 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().peekable();
     let program = arguments.next();
     if arguments.peek().is_some_and(|first| first == CHILD) {
-        // what is measured gets the runtime that the service has
+        // measured roles get the runtime of the service
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         return runtime.block_on(Child::parse_from(arguments).run());
     }
     let cli = Cli::parse_from(program.into_iter().chain(arguments));
-    // the generator is one thread, so as to take little from what it measures
+    // the generator is one thread, so as to take little CPU from the measured processes
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         tokio::select! {

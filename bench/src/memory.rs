@@ -1,8 +1,8 @@
-//! Memory of processes, from Linux's `/proc`. Where there is none, nothing is known.
+//! Memory of processes, from Linux's `/proc`. Without it, the values are unknown.
 
 const MEGABYTE: f64 = 1e6;
 
-/// Megabytes that a process has in memory now, and the most that it ever had.
+/// A process's resident memory now and at its peak, in megabytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
     pub(crate) now: f64,

@@ -130,12 +130,12 @@ impl Options {
         self.scaled(self.calls, 2_000, 200)
     }
 
-    /// The most senders of the ingest.
+    /// The most senders of the ingest rounds.
     pub(crate) fn most_senders(&self) -> usize {
         self.senders.iter().copied().max().unwrap_or_default()
     }
 
-    /// Who takes turns with so many senders.
+    /// The contenders with this many senders.
     pub(crate) fn contenders(&self, senders: usize) -> Vec<Contender> {
         let most = senders == self.most_senders();
         let wanted = |contender: &Contender| match self.only.as_slice() {
@@ -145,11 +145,11 @@ impl Options {
         Contender::ALL.into_iter().filter(wanted).collect()
     }
 
-    /// Where SQLite's files and the data directories are put.
+    /// The directory of SQLite's files and the data directories.
     pub(crate) fn dir(&self) -> anyhow::Result<PathBuf> {
         match &self.dir {
             Some(dir) => Ok(dir.clone()),
-            // a temporary directory may be in memory, where nothing is durable
+            // not the temporary directory: it may be in memory, where writes are not durable
             None => Ok(std::env::current_exe()?
                 .parent()
                 .map_or_else(|| PathBuf::from("."), PathBuf::from)),

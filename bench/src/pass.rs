@@ -6,7 +6,7 @@ use crate::child::{Server, ours};
 use crate::database::Database;
 use crate::memory::Memory;
 
-/// So many events, folded or replayed in so many seconds.
+/// Events folded or replayed, and the time it took.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Pass {
     pub(crate) events: u64,

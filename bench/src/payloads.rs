@@ -1,4 +1,4 @@
-//! What is sent: orders that succeed, each with an id of its own.
+//! The webhooks: orders that succeed, each with an id of its own.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::Write;
@@ -13,25 +13,25 @@ use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, 
 use warmledger::secret::Secret;
 use warmledger::simulate::{Options, Plan, Scenario};
 
-/// The key under which everything is signed.
+/// The signing key of all webhooks.
 const KEY: &str = "a key for benchmarks only";
 
-/// Orders of one plan. Its customers order about five times each, so plans of one size keep the share of new customers
-/// the same however many webhooks a round takes.
+/// Orders per plan. Its customers order about five times each, so a fixed plan size keeps the share of new customers
+/// the same however many webhooks a round sends.
 const PLAN: usize = 2_500;
 
-/// A mixed load goes by the place of a webhook among so many: one repeats an earlier one, so many are about orders that
-/// are known, the rest bring new ones.
+/// A mixed load goes by groups of `MIX` webhooks: one repeats an earlier one, `KNOWN` are about known orders, the rest
+/// bring new orders.
 const MIX: usize = 20;
 const KNOWN: usize = 4;
-/// So many new orders come first, and a repeat comes so long after the webhook that it repeats: it is answered by then.
+/// New orders at the beginning, and the distance of a repeat from its original, which is answered by then.
 const AHEAD: usize = 1_000;
 
-/// The life of a ledger that is told in renewals, in months.
+/// The length of a ledger of renewals, in months.
 const MONTHS: u32 = 24;
-/// When it begins: 2024-01-01T00:00:00Z.
+/// Its beginning: 2024-01-01T00:00:00Z.
 const BEGINNING: Timestamp = Timestamp::constant(1_704_067_200, 0);
-/// An order of such a ledger leads to more webhooks than this, on average.
+/// The least number of webhooks per order of such a ledger, on average.
 const AN_ORDER: usize = 80;
 const FEWEST: usize = 10;
 
@@ -60,28 +60,28 @@ pub(crate) struct Signed {
     pub(crate) body: String,
     pub(crate) signature: String,
     pub(crate) timestamp: String,
-    /// Whether it was sent before.
+    /// Whether it repeats an earlier one.
     pub(crate) repeat: bool,
 }
 
-/// Webhooks that are handed out once each.
+/// Webhooks, each handed out once.
 pub(crate) struct Payloads {
     signed: Vec<Signed>,
     next: AtomicUsize,
 }
 
-/// The key under which everything is signed.
+/// The signing key of all webhooks.
 pub(crate) fn key() -> Secret<String> {
     Secret::new(KEY.to_owned())
 }
 
 impl Payloads {
-    /// Webhooks signed now: they are good for five minutes. The same seed gives the same ones.
+    /// Webhooks signed now: they are valid for five minutes. The same seed gives the same ones.
     pub(crate) fn new(count: usize, seed: u64) -> Arc<Self> {
         Self::of_plans(PLAN, count, seed)
     }
 
-    /// Webhooks of plans of so many orders. Domains are unique within a plan.
+    /// Webhooks of plans of this many orders. Domains are unique within a plan.
     pub(crate) fn of_plans(orders: usize, count: usize, seed: u64) -> Arc<Self> {
         let sign = signer();
         let mut bodies = VecDeque::new();
@@ -92,7 +92,7 @@ impl Payloads {
         Self::from_signed(bodies.into_iter().take(count).map(sign))
     }
 
-    /// As [`Self::new`], but 5 % repeat an earlier webhook, and 20 % are about an order that is known: renewals of its
+    /// As [`Self::new`], but 5 % repeat an earlier webhook, and 20 % are about a known order: renewals of its
     /// subscriptions, and further assignments.
     pub(crate) fn mixed(count: usize, seed: u64) -> Arc<Self> {
         let sign = signer();
@@ -130,8 +130,8 @@ impl Payloads {
         Self::from_signed(signed)
     }
 
-    /// A reseller whose orders all were placed at the beginning, and their renewals since, told in so many webhooks: those in the range, in
-    /// parts of so many, each signed when it is asked for. The same count and seed give the same ones.
+    /// A reseller whose orders were all placed at the beginning, and their renewals since, in `count` webhooks: those
+    /// in the range, in parts that are signed when requested. The same count and seed give the same ones.
     pub(crate) fn renewals(
         count: usize,
         range: Range<usize>,
@@ -167,7 +167,7 @@ impl Payloads {
         file.flush()
     }
 
-    /// The next one that nobody has sent yet.
+    /// The next unsent webhook.
     pub(crate) fn take(&self) -> Option<&Signed> {
         self.signed.get(self.next.fetch_add(1, Ordering::Relaxed))
     }
@@ -179,7 +179,7 @@ impl Payloads {
     }
 }
 
-/// A plan that follows from the seed and a number.
+/// A plan, determined by the seed and a number.
 fn plan(orders: usize, scenario: Scenario, renewals: bool, seed: u64, part: u64) -> Plan {
     Plan::new(&Options {
         scenario,
@@ -189,7 +189,7 @@ fn plan(orders: usize, scenario: Scenario, renewals: bool, seed: u64, part: u64)
     })
 }
 
-/// Signs bodies as of now.
+/// Signs bodies with the current time.
 fn signer() -> impl Fn(String) -> Signed {
     let timestamp = Timestamp::now().as_second().to_string();
     let key = key();
@@ -202,7 +202,7 @@ fn signer() -> impl Fn(String) -> Signed {
 }
 
 impl Signed {
-    /// A header's value, by its name in lower case.
+    /// A header's value, by its lower-case name.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         match name {
             "content-type" => Some("application/json"),

@@ -1,4 +1,4 @@
-//! postgres-es: a program of its own in `bench/peer`, since it needs another sqlx than we do.
+//! postgres-es: a program of its own in `bench/peer`, since it needs another version of sqlx.
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +13,11 @@ use crate::pass::Pass;
 use crate::payloads::{Payloads, Told};
 use crate::progress::note;
 
-/// Different events among those that are replayed.
+/// Distinct events among the replayed ones.
 const DIFFERENT: usize = 2_500;
 const SEED: u64 = 0;
 
-/// Builds it beside this program, unless that is done; takes a minute the first time.
+/// Builds it beside this program, if necessary; takes a minute the first time.
 pub(crate) async fn build() -> anyhow::Result<()> {
     note("building the peer (postgres-es)");
     let mut cargo = Command::new("cargo");
@@ -34,7 +34,7 @@ pub(crate) async fn build() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts a run of appends, with a view that is folded or without. It prints a line when it begins, and its outcome.
+/// Starts a run of appends, with or without a view. It prints a line when it begins, and its result.
 pub(crate) fn append(
     database: &Database,
     senders: usize,
@@ -55,7 +55,7 @@ pub(crate) fn append(
     Server::spawn(command, database.dir.path())
 }
 
-/// Events that cqrs-es replays.
+/// A replay by cqrs-es.
 pub(crate) struct Replay {
     database: Database,
     events: u64,
@@ -72,7 +72,7 @@ impl Replay {
         Ok(Self { database, events })
     }
 
-    /// Replays all of them once; the first time, they are written before.
+    /// Replays all of them once; the first call writes them before.
     pub(crate) async fn measure(&self) -> anyhow::Result<(Pass, Memory)> {
         let mut command = command("replay", &self.database, &bodies(&self.database))?;
         command.arg(self.events.to_string());

@@ -1,8 +1,7 @@
-//! The peer: what a good engineer writes in an afternoon. It checks the signature as we do, reads the JSON, and inserts
-//! one row per request; the answer follows the commit.
+//! The peer: a plain service that a good engineer writes in an afternoon. It checks the signature as we do, parses the
+//! JSON, and inserts one row per request; the answer follows the commit.
 //!
-//! The same service with `--together` shows what there is to gain by sharing commits, and by nothing else: what waits is
-//! inserted by one statement.
+//! With `--together` it shows the gain of shared commits alone: one statement inserts all queued webhooks.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -35,9 +34,9 @@ const INSERT_TOGETHER: &str = "INSERT INTO webhooks (event_id, order_id, type, b
     FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS batch (event_id, order_id, type, body)
     ON CONFLICT DO NOTHING RETURNING event_id";
 
-/// The most webhooks that are inserted by one statement.
+/// The most webhooks per statement.
 const BATCH: usize = 512;
-/// Statements under way at a time.
+/// Concurrent statements.
 const LANES: usize = 2;
 
 #[derive(Args)]
@@ -55,11 +54,11 @@ pub(crate) struct PlainArgs {
 struct App {
     verifier: Verifier,
     pool: PgPool,
-    /// Where what is inserted together waits.
+    /// The queue of webhooks that are inserted together.
     queue: Option<mpsc::UnboundedSender<Waiting>>,
 }
 
-/// A webhook that is inserted with others.
+/// A queued webhook.
 struct Waiting {
     event_id: String,
     order_id: String,
@@ -68,7 +67,7 @@ struct Waiting {
     answer: oneshot::Sender<Result<bool, String>>,
 }
 
-/// What it reads from a webhook. The rest is left to PostgreSQL, which is the cheapest way for it.
+/// The fields that it parses. PostgreSQL stores the rest, which is cheapest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Webhook<'a> {
@@ -89,7 +88,7 @@ struct Received {
     status: &'static str,
 }
 
-/// Serves until the parent is gone.
+/// Serves until the parent has ended.
 pub(crate) async fn run(args: PlainArgs) -> anyhow::Result<()> {
     let options = match args.pool {
         None => PgPoolOptions::new(),
@@ -159,7 +158,7 @@ async fn receive(
     Ok(Json(Received { status }))
 }
 
-/// Whether it was new.
+/// Returns whether it was new.
 async fn insert(pool: &PgPool, webhook: &Webhook<'_>, text: &str) -> sqlx::Result<bool> {
     let inserted = sqlx::query(INSERT)
         .bind(webhook.event_id)
@@ -171,7 +170,7 @@ async fn insert(pool: &PgPool, webhook: &Webhook<'_>, text: &str) -> sqlx::Resul
     Ok(inserted.rows_affected() > 0)
 }
 
-/// Inserts whatever waits as soon as a lane is free.
+/// Inserts all queued webhooks whenever a lane is free.
 async fn insert_together(pool: PgPool, mut queue: mpsc::UnboundedReceiver<Waiting>) {
     let lanes = Arc::new(Semaphore::new(LANES));
     while let Ok(lane) = Arc::clone(&lanes).acquire_owned().await {
@@ -185,7 +184,7 @@ async fn insert_together(pool: PgPool, mut queue: mpsc::UnboundedReceiver<Waitin
             drop(lane);
             for waiting in batch {
                 let is_new = new.clone().map(|new| new.contains(&waiting.event_id));
-                // whoever asked may have gone
+                // the caller may have disconnected
                 let _ = waiting.answer.send(is_new);
             }
         });

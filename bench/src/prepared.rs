@@ -1,4 +1,4 @@
-//! A ledger of a size, with its views folded, as a service leaves it that was stopped.
+//! A ledger of a given size with folded views, as a stopped service leaves it.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::pass;
 use crate::payloads::Told;
 use crate::progress::note;
 
-/// A ledger at rest.
+/// A ledger without a running service.
 pub(crate) struct Prepared {
     pub(crate) database: Database,
     pub(crate) events: u64,
@@ -20,7 +20,7 @@ impl Prepared {
         Self::with_more(database, events, told, 0).await
     }
 
-    /// The same, where so many more webhooks are planned and not sent yet.
+    /// The same, with `more` webhooks planned that are not sent yet.
     pub(crate) async fn with_more(database: Database, events: u64, told: Told, more: u64) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let dir = database.dir.path();

@@ -1,8 +1,8 @@
-//! What is going on, on stderr.
+//! Progress messages on stderr.
 
 use std::io::Write;
 
-/// Tells it; nobody may be there to read.
+/// Prints a message; stderr may be closed.
 pub(crate) fn note(text: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

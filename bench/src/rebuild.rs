@@ -45,7 +45,7 @@ pub(crate) async fn run(args: RebuildArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rebuilds the ledger of orders that is there and one of renewals, each beside one on SQLite, in turns with the peer.
+/// Rebuilds the given ledger of orders and a new one of renewals, each also on SQLite, in turns with the peer.
 pub(crate) async fn findings(options: &Options, orders: &Prepared) -> anyhow::Result<Findings> {
     let mut findings = ledger_findings(options, orders, Told::Orders).await?;
     note("rebuild: a ledger of renewals");

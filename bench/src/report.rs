@@ -1,4 +1,4 @@
-//! What the rounds came to: medians, and ratios to the plain service of the same run.
+//! The results of the rounds: medians, and ratios to the plain service of the same run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use crate::folding::Folding;
 use crate::goals::{Findings, Goal, Row, median};
 use crate::round::{Results, Round};
 
-/// A round as it is finished.
+/// The line of a finished round.
 pub(crate) fn line(round: &Round) -> String {
     format!(
         "{:>3} senders  {:<37} {:>7.0}/s  p50 {:>6.2} ms  p99 {:>6.2} ms{}",
@@ -26,7 +26,7 @@ pub(crate) fn line(round: &Round) -> String {
 
 type Groups<'a> = BTreeMap<(usize, Contender), Vec<&'a Round>>;
 
-/// The lines of the table, and everything that was measured.
+/// The lines of the table, and all measurements.
 pub(crate) fn findings(results: &Results) -> Findings {
     let mut groups = Groups::new();
     for round in &results.rounds {
@@ -152,10 +152,10 @@ fn rows(groups: &Groups<'_>) -> Vec<Row> {
     rows
 }
 
-/// How far the views may be behind for a rate to be one that lasts, in seconds.
+/// The largest lag of the views, in seconds, at which a rate counts as sustained.
 const SUSTAINED: f64 = 2.0;
 
-/// The rate with the most senders, if the views kept up: recording waits for them where they would not.
+/// The rate with the most senders, if the views kept up: recording slows down for them otherwise.
 fn sustained(groups: &Groups<'_>, most: usize, contender: Contender, store: &str) -> Vec<Row> {
     let rounds = groups.get(&(most, contender)).map(Vec::as_slice).unwrap_or_default();
     let folded: Vec<&Folding> = rounds.iter().filter_map(|round| round.folding.as_ref()).collect();

@@ -1,4 +1,4 @@
-//! What this program is when it has started itself.
+//! The roles of this program as a child process.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ struct ServiceArgs {
     data_dir: PathBuf,
 }
 
-/// Our service, as `warmledger serve` starts it, until the parent is gone.
+/// Our service, as `warmledger serve` starts it, until the parent has ended.
 async fn service(args: ServiceArgs) -> anyhow::Result<()> {
     let settings = settings(&args.database_url, &args.data_dir)?;
     warmledger::logging::start(&settings, false)?;

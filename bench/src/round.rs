@@ -1,4 +1,4 @@
-//! What a round of ingest came to, and all of them.
+//! The results of a round of ingest, and of all rounds.
 
 use serde::Serialize;
 
@@ -18,13 +18,13 @@ pub(crate) struct Round {
     pub(crate) outcome: LoadOutcome,
     /// Bytes on disk per webhook.
     pub(crate) bytes: f64,
-    /// What became of the views meanwhile, where there are some that are folded beside.
+    /// The progress of the views meanwhile, if it has views.
     pub(crate) folding: Option<Folding>,
     /// Microseconds per webhook.
     pub(crate) cpu: Cpu,
 }
 
-/// Everything that a run has measured.
+/// All measurements of a run.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Results {

@@ -1,4 +1,4 @@
-//! The rounds: contenders take turns, so that whatever else happens on the machine happens to all of them.
+//! The rounds: contenders take turns, so that other load on the machine affects all of them.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::progress::note;
 use crate::round::{Results, Round};
 use crate::{peer, report};
 
-/// Webhooks that are made ready for each second of a round; more than any contender takes.
+/// Webhooks prepared for each second of a round; more than any contender records.
 const PER_SECOND: [(usize, usize); 3] = [(1, 4_000), (16, 20_000), (usize::MAX, 28_000)];
 
 /// Runs all rounds.
@@ -111,7 +111,7 @@ async fn measure(
             Contender::PostgresEsView => peer::append(database, senders, &payloads(), true, options)?,
             _ => ledger_alone(options, senders, webhooks, seed, database)?,
         }];
-        // it tells when it begins
+        // it prints a line when it begins
         servers[0].line().await?;
         let used = used(&servers, database);
         let window = Window::starting_now(warm_up, seconds);
@@ -158,7 +158,7 @@ async fn between(window: Window, used: &impl Fn() -> Cpu) -> (Cpu, Cpu) {
     (before, used())
 }
 
-/// Starts the servers of a contender; and where they listen.
+/// Starts the servers of a contender; returns their addresses too.
 async fn serving(
     options: &Options,
     contender: Contender,

@@ -1,4 +1,4 @@
-//! All parts, one after the other, and what they came to.
+//! Runs all parts, one after the other, and reports the results.
 
 use std::io::Write;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::prepared::Prepared;
 use crate::progress::note;
 use crate::{as_of, batching, growth, limits, peer, rebuild, rounds, start_up, verify};
 
-/// No part takes longer, or something is wrong.
+/// Time-out for each part.
 const LIMIT: Duration = Duration::from_secs(3 * 60 * 60);
 
-/// Measures what is wanted, prints the table and the details, and keeps them if that is wanted.
+/// Measures the chosen parts, prints the table and the details, and saves them if requested.
 pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let machine = Machine::ask(&options.postgres_url)
         .await
@@ -47,7 +47,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What needs a large ledger shares one. What adds events to it comes last.
+/// The parts that need a large ledger share one. Those that add events come last.
 async fn on_one_ledger(options: &Options) -> anyhow::Result<Findings> {
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
     let ledger = Prepared::new(database, options.events(), Told::Orders).await?;

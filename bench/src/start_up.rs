@@ -1,4 +1,4 @@
-//! Starting on a large ledger, and the memory that the service takes: idle, and under load.
+//! Starting on a large ledger, and the service's memory: idle, and under load.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -16,9 +16,9 @@ use crate::progress::note;
 const SENDERS: usize = 64;
 /// More webhooks than any machine records in a second.
 const PER_SECOND: f64 = 28_000.0;
-/// After so long without work a service is idle.
+/// How long a service without work takes to be idle.
 const QUIET: Duration = Duration::from_secs(2);
-/// Between two looks whether it is ready.
+/// Between two checks for readiness.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// One start.
@@ -87,7 +87,7 @@ async fn measure(options: &Options, ledger: &Prepared, number: u64) -> anyhow::R
     let window = Window::starting_now(options.warm_up(), options.seconds());
     load::over_http(&[address], SENDERS, &payloads, window).await?;
     let under_load = Memory::of(server.id()).peak;
-    // the next start is to find nothing to fold
+    // the next start must have no events to fold
     ledger.database.caught_up().await?;
     server.stop().await?;
     Ok(Start {

@@ -1,4 +1,4 @@
-//! Checking a large ledger, quick and full.
+//! Verifying a large ledger, quick and full.
 
 use std::fmt::Write;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! The token under which something goes on for long, such as an open event stream: asked for again and again, so that nothing
-//! outlives it.
+//! The token of a long-running call, such as an event stream: rechecked regularly, so that the call does not outlive
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{TokenError, TokenHash, Tokens};
 
-/// How often it is asked for. With [`FRESH`] a stream ends well within two seconds after a revocation in any process.
+/// How often it is rechecked. With [`FRESH`] a stream ends well within two seconds after a revocation in any process.
 const ASKED_EVERY: Duration = Duration::from_millis(750);
-/// How old an answer may be that another stream of the same token has had.
+/// The largest age of another stream's check of the same token that is reused.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// The authority of a token that may end.
+/// The authority of a token that may expire or be revoked.
 pub struct Authority {
     tokens: Arc<Tokens>,
     token: TokenHash,
@@ -21,7 +21,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// That of a token which was good a moment ago.
+    /// For a token that was just checked.
     pub fn new(tokens: Arc<Tokens>, token: TokenHash) -> Self {
         Self {
             tokens,
@@ -30,10 +30,10 @@ impl Authority {
         }
     }
 
-    /// Whether it still stands, asked for if it is time to.
+    /// Checks the token, if a check is due.
     ///
     /// # Errors
-    /// [`TokenError`] if the token is no longer good, or nobody can tell.
+    /// [`TokenError`] if the token is no longer valid, or the store cannot be read.
     pub async fn stands(&mut self) -> Result<(), TokenError> {
         if Instant::now() < self.next {
             return Ok(());
@@ -43,7 +43,7 @@ impl Authority {
         Ok(())
     }
 
-    /// Waits until it has ended. Dropping the future loses nothing.
+    /// Waits until the token has ended. Dropping the future loses nothing.
     pub async fn ended(&mut self) -> TokenError {
         loop {
             sleep_until(self.next).await;

@@ -1,4 +1,4 @@
-//! Who calls, from where and how.
+//! The caller, their address and their connection.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,17 +7,17 @@ use aggregates::{AccessFacts, Actor};
 
 use super::{Identity, Scope, Scopes, TokenHash};
 
-/// The most characters that are kept of what a caller calls its program.
+/// The most characters of a `User-Agent` that are recorded.
 const MAX_USER_AGENT_CHARS: usize = 200;
 
-/// Where a call came from. Its text stands in access events for ever.
+/// Where a call came from. Its text is part of access events, which are kept for ever.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    /// From here: the peer, or whom trusted proxies name.
+    /// This address: the peer, or the client that trusted proxies name.
     Known(IpAddr),
-    /// Trusted proxies forwarded it, and this is all that the last one of them, with this address, says.
+    /// Forwarded by trusted proxies; only this text of the last one, with this address, is known.
     Untold(String, IpAddr),
-    /// Somebody forwarded it who is no trusted proxy.
+    /// Forwarded by a proxy that is not trusted.
     Forwarder(IpAddr),
 }
 
@@ -31,16 +31,16 @@ impl fmt::Display for Address {
     }
 }
 
-/// Which way a call came: whether somebody could read the answer on its way back.
+/// How a call came, which decides whether others could read the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Over HTTPS, says a trusted proxy.
+    /// Over HTTPS, according to a trusted proxy.
     Https,
     /// Within this machine, where the setting `reveal_over_loopback` allows it.
     Loopback,
-    /// Over loopback, where the setting does not: a proxy on this machine may have forwarded it from anywhere.
+    /// Over loopback without the setting: a proxy on this machine may have forwarded it from anywhere.
     LoopbackNotAllowed,
-    /// Through this trusted proxy, which does not say that it came over HTTPS.
+    /// Through this trusted proxy, which does not report HTTPS.
     PlainToProxy(IpAddr),
     /// Through this proxy, which is not trusted.
     UntrustedProxy(IpAddr),
@@ -49,12 +49,12 @@ pub enum Way {
 }
 
 impl Way {
-    /// Whether nobody on the way could read the answer.
+    /// Whether no one on the way could read the answer.
     pub fn is_private(self) -> bool {
         matches!(self, Self::Https | Self::Loopback)
     }
 
-    /// Why it is not private, and what to do.
+    /// Why it is not private, and the remedy.
     pub fn explained(self) -> String {
         const NAME_IT: &str = "name it in the setting trusted_proxies and let it send X-Forwarded-Proto";
         match self {
@@ -78,18 +78,18 @@ impl Way {
     }
 }
 
-/// How a call came in.
+/// The connection of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// Where it came from: the peer's address, or what a trusted proxy says.
+    /// Where it came from: the peer's address, or the one that a trusted proxy names.
     pub address: Address,
-    /// Whether somebody on the way could read it.
+    /// How it came, and so whether others could read it.
     pub way: Way,
-    /// What the caller calls its program.
+    /// The caller's `User-Agent`.
     pub user_agent: Option<String>,
 }
 
-/// Somebody with a good token, or on the command line.
+/// A caller with a valid token, or on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     actor: Actor,
@@ -99,7 +99,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Over HTTP.
+    /// A caller over HTTP.
     pub fn http(identity: Identity, connection: Connection) -> Self {
         Self {
             actor: identity.actor,
@@ -109,7 +109,7 @@ impl Caller {
         }
     }
 
-    /// The user of the system who runs this program. Whoever reaches the database so may do everything.
+    /// The system user who runs this program. With access to the database they may do everything.
     pub fn cli() -> Self {
         let user = whoami::username().unwrap_or_else(|_| "unknown".to_owned());
         Self {
@@ -120,27 +120,27 @@ impl Caller {
         }
     }
 
-    /// Who it is.
+    /// The actor that events name.
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// Whether they may.
+    /// Whether the caller has the scope.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(scope)
     }
 
-    /// The token they called with, where it may be revoked or expire.
+    /// The caller's token, if it can be revoked or expire.
     pub fn token(&self) -> Option<TokenHash> {
         self.token
     }
 
-    /// How the call came in; none on the command line.
+    /// The connection; none on the command line.
     pub fn connection(&self) -> Option<&Connection> {
         self.connection.as_ref()
     }
 
-    /// What an event tells of the caller.
+    /// Facts about the caller, for an access event.
     pub fn facts(&self) -> AccessFacts {
         let connection = self.connection.as_ref();
         AccessFacts {

@@ -1,4 +1,4 @@
-//! The headers in which proxies say whom they forward for: `X-Forwarded-For` as proxies write it, with ports, brackets and
+//! Parses the headers in which proxies name clients: `X-Forwarded-For` as proxies write it, with ports, brackets and
 //! quotes, and `Forwarded` (RFC 7239).
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// One node on the way of a request, as a proxy names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Node {
-    /// An address; a port beside it is left out.
+    /// An address; its port is dropped.
     Address(IpAddr),
     /// A proxy's own name for a node (`_…`, RFC 7239 §6.3), or `unknown` (§6.2).
     Name(String),
@@ -14,11 +14,11 @@ pub(super) enum Node {
     Unreadable,
 }
 
-/// The longest name of a node that is kept.
+/// The longest name of a node.
 const MAX_NAME: usize = 64;
 
 impl Node {
-    /// Reads a node: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::9`, `[2001:db8::9]:443`, `_hidden`, `unknown`; quoted or not.
+    /// A node: `192.0.2.7`, `192.0.2.7:4711`, `2001:db8::9`, `[2001:db8::9]:443`, `_hidden`, `unknown`; quoted or not.
     fn parse(text: &str) -> Self {
         let Some(text) = unquoted(text.trim()) else {
             return Self::Unreadable;
@@ -34,7 +34,7 @@ impl Node {
                 Some(port) => (host, Some(port)),
                 None => return Self::Unreadable,
             },
-            // more than one colon is an IPv6 address, which was read above
+            // more than one colon is an IPv6 address, which was parsed above
             None => match text.split_once(':') {
                 Some((host, port)) => (host, Some(port)),
                 None => (text, None),
@@ -55,7 +55,7 @@ impl Node {
     }
 }
 
-/// The zone of a link-local address (RFC 4007 §11) means something on its own machine only.
+/// Drops the zone of a link-local address (RFC 4007 §11), which only its own machine knows.
 fn without_zone(text: &str) -> &str {
     text.split_once('%').map_or(text, |(address, _)| address)
 }
@@ -76,8 +76,8 @@ fn is_hidden(text: &str) -> bool {
     name.is_some_and(|name| !name.is_empty() && text.len() <= MAX_NAME && name.bytes().all(plain))
 }
 
-/// The nodes of an `X-Forwarded-For`, the nearest last. `for=` before a node, as in `Forwarded`, is left out. A comma ends a
-/// node even behind a quote that a caller left open: what the proxy has added is read all the same.
+/// The nodes of an `X-Forwarded-For`, the nearest last. `for=` before a node, as in `Forwarded`, is dropped. A comma
+/// ends a node even after an unclosed quote of the caller's, so that the proxy's own node is parsed.
 pub(super) fn nodes(list: &str) -> Vec<Node> {
     let bare = |part: &str| {
         let part = part.trim();
@@ -93,15 +93,15 @@ pub(super) fn nodes(list: &str) -> Vec<Node> {
 /// One proxy's element of a `Forwarded` header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Element {
-    /// Whom it forwards for; none if it does not say.
+    /// The client it forwards for; none if absent.
     pub(super) node: Option<Node>,
-    /// By which scheme the request came to it.
+    /// The scheme of the request to it.
     pub(super) scheme: Option<String>,
 }
 
 /// The elements of a `Forwarded` header, the nearest proxy's last (RFC 7239 §4).
 pub(super) fn elements(list: &str) -> Vec<Element> {
-    // empty ones count for nothing (RFC 9110 §5.6.1.2)
+    // empty elements are ignored (RFC 9110 §5.6.1.2)
     let parts = split(list, ',').filter(|part| !part.trim().is_empty());
     parts.map(element).collect()
 }
@@ -127,7 +127,7 @@ fn element(text: &str) -> Element {
             },
             _ => false,
         };
-        // each parameter stands once (§4)
+        // each parameter may occur once (§4)
         if taken {
             return unreadable();
         }
@@ -152,7 +152,7 @@ fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A token, or a quoted string without its quotes (RFC 9110 §5.6.4); none if the quotes do not fit.
+/// A token, or a quoted string without its quotes (RFC 9110 §5.6.4); none if the quotes do not match.
 fn unquoted(text: &str) -> Option<String> {
     let Some(rest) = text.strip_prefix('"') else {
         return (!text.contains('"')).then(|| text.to_owned());
@@ -214,7 +214,7 @@ mod tests {
             [address("192.0.2.7"), address("2001:db8::9")]
         );
         assert_eq!(nodes(" , "), []);
-        // the caller's own quote does not swallow what the proxy adds
+        // the caller's own quote does not swallow the proxy's node
         assert_eq!(nodes("\", 192.0.2.7"), [Node::Unreadable, address("192.0.2.7")]);
     }
 

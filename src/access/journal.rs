@@ -1,4 +1,4 @@
-//! What somebody did becomes an event of the ledger, before they get what they asked for.
+//! Records accesses as events of the ledger, before the caller gets the answer.
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,28 +11,28 @@ use lru::LruCache;
 use super::{Caller, Limiter, OverLimit};
 use ledger::{Ledger, RecordError};
 
-// the unwraps of constants are done by the compiler
+// the compiler evaluates the unwraps of these constants
 
-/// Refusals of one action to one actor that are recorded in a minute: a program that goes wild is to fill no ledger, and
-/// what it does is not to hide another thing that it tries.
+/// Refusals recorded per minute for one actor and action: a runaway program must not fill the ledger, nor hide its
+/// attempts at another action.
 const REFUSALS: NonZeroU32 = NonZeroU32::new(30).unwrap();
-/// A token's reads from one address within so long are one session.
+/// How long a token's reads from one address count as one session.
 const SESSION: Duration = Duration::from_secs(3600);
-/// How many sessions are remembered.
+/// The most sessions remembered.
 const SESSIONS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// Of how many actors and actions it is remembered how many refusals were passed over.
+/// The most pairs of actor and action whose skipped refusals are counted.
 const PASSED_OVER: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
-/// Who was refused what.
+/// A refused actor and action.
 type Refused = (ActorId, Action);
-/// A token, an address, and what is read.
+/// Token, address, and the kind of read.
 type Session = (ActorId, Option<String>, Option<Action>);
 
-/// Why something was not recorded, and so is not to be done.
+/// Why an access was not recorded, and so must not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The actor has had as many events recorded as they may.
+    /// The actor's budget of events is used up.
     #[error(transparent)]
     Over(#[from] OverLimit),
     /// It could not be recorded.
@@ -40,19 +40,19 @@ pub enum JournalError {
     Record(#[from] RecordError),
 }
 
-/// Records what people do, within a budget of each: an event is kept for ever.
+/// Records accesses, within a budget per actor, as events are kept for ever.
 pub struct Journal {
     ledger: Ledger,
     events: Limiter<ActorId>,
     refusals: Limiter<Refused>,
-    /// How many were not recorded since the last one that was.
+    /// Refusals not recorded since the last recorded one.
     passed_over: Mutex<LruCache<Refused, u64>>,
-    /// Since when.
+    /// Sessions by their start.
     sessions: Mutex<LruCache<Session, Instant>>,
 }
 
 impl Journal {
-    /// In this ledger, so many events a minute for each actor.
+    /// For this ledger, with a budget of events per minute for each actor.
     pub fn new(ledger: Ledger, events_per_minute: NonZeroU32) -> Self {
         Self {
             ledger,
@@ -63,11 +63,11 @@ impl Journal {
         }
     }
 
-    /// Takes so many events out of an actor's budget, for what is recorded elsewhere. That there are not so many left is recorded
-    /// as a refusal.
+    /// Takes events out of an actor's budget that are recorded elsewhere. Exceeding the budget is recorded as a
+    /// refusal.
     ///
     /// # Errors
-    /// [`JournalError`]: then what was asked for is not to be done.
+    /// [`JournalError`]: then the access must not happen.
     pub async fn admit(
         &self,
         actor: &Actor,
@@ -78,7 +78,7 @@ impl Journal {
         let Err(over) = self.events.take(&actor.id, many) else {
             return Ok(());
         };
-        // of what was not done only who asked for it, and about what
+        // a refusal records only the actor and the target
         let facts = AccessFacts {
             credentials: Vec::new(),
             token: None,
@@ -91,7 +91,7 @@ impl Journal {
     /// Records an event; returns its position once it is durable.
     ///
     /// # Errors
-    /// [`JournalError`]: then what was asked for is not to be done.
+    /// [`JournalError`]: then the access must not happen.
     pub async fn record(&self, event: AccessEvent) -> Result<Position, JournalError> {
         let positions = self.record_all(vec![event]).await?;
         Ok(positions.into_iter().next().unwrap_or_default())
@@ -100,7 +100,7 @@ impl Journal {
     /// Records events of one actor in one batch, or none of them; returns their positions once all are durable.
     ///
     /// # Errors
-    /// [`JournalError`]: then what was asked for is not to be done.
+    /// [`JournalError`]: then the access must not happen.
     pub async fn record_all(&self, events: Vec<AccessEvent>) -> Result<Vec<Position>, JournalError> {
         if let Some(first) = events.first()
             && let Some(action) = first.action()
@@ -117,8 +117,8 @@ impl Journal {
         Ok(self.ledger.record_access(event).await?.position)
     }
 
-    /// Records that something was refused. Beyond 30 a minute of one action to one actor it is only counted: in a metric, and
-    /// in the next one that is recorded.
+    /// Records a refusal. Beyond 30 a minute for one action and actor, refusals are only counted: in a metric, and in
+    /// the next recorded one.
     ///
     /// # Errors
     /// [`RecordError`]
@@ -149,11 +149,10 @@ impl Journal {
         self.passed_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records that something of the ledger is read, if this is the first time of this token and address within an hour, as
-    /// far as this process knows.
+    /// Records a read, if it is the first by this token and address within an hour, as far as this process knows.
     ///
     /// # Errors
-    /// [`JournalError`]: then it is not to be shown.
+    /// [`JournalError`]: then the answer must not be sent.
     pub async fn read(&self, caller: &Caller, what: Read) -> Result<(), JournalError> {
         let event = what.event(caller.facts());
         let session = {
@@ -169,7 +168,7 @@ impl Journal {
         }
         let recorded = self.record(event).await;
         if recorded.is_err() {
-            // nobody has read anything, and the next attempt has to be recorded
+            // nothing was shown, so the next attempt has to be recorded
             let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
             sessions.pop(&session);
         }
@@ -177,10 +176,10 @@ impl Journal {
     }
 }
 
-/// What of the ledger is read, and recorded once a session.
+/// The kinds of reads that are recorded once per session.
 #[derive(Clone, Copy, Debug)]
 pub enum Read {
-    /// The feed, from behind this position on.
+    /// The feed, after this position.
     Feed(Position),
     /// Timelines of orders.
     Timelines,
@@ -191,7 +190,7 @@ pub enum Read {
 }
 
 impl Read {
-    /// The event that says so.
+    /// The event that records the read.
     pub fn event(self, facts: AccessFacts) -> AccessEvent {
         match self {
             Self::Feed(after) => AccessEvent::AuditFeedRead(AccessFacts {

@@ -1,4 +1,4 @@
-//! How much somebody may do: the generic cell rate algorithm, for each key and within one process; and calls under way.
+//! Limits per key within one process: rates, by the generic cell rate algorithm, and concurrent calls.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,19 +10,19 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// Above so many keys, those that have not been heard of for long are forgotten.
+/// With more keys than this, long unused ones are dropped.
 const FORGET_ABOVE: usize = 1_000;
 
-/// A limit that was reached: what is counted, how many of it are allowed, and which setting says so.
+/// A limit that was reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OverLimit {
-    /// What is counted, as in "30 mailboxes revealed a minute".
+    /// The unit, as in "30 mailboxes revealed a minute".
     pub what: &'static str,
-    /// How many are allowed.
+    /// The allowed number.
     pub limit: u32,
-    /// The setting that says so.
+    /// The setting that defines it.
     pub setting: &'static str,
-    /// How many were asked for.
+    /// The requested number.
     pub wanted: u32,
     /// How long to wait; none if the call asks for more than the limit ever allows.
     pub wait: Option<Duration>,
@@ -50,7 +50,7 @@ impl fmt::Display for OverLimit {
 
 impl std::error::Error for OverLimit {}
 
-/// A limit for each key: an actor, or an actor and what they do.
+/// A rate limit for each key: an actor, or an actor and an action.
 pub struct Limiter<K: Clone + Hash + Eq> {
     limiter: DefaultKeyedRateLimiter<K>,
     clock: DefaultClock,
@@ -60,7 +60,7 @@ pub struct Limiter<K: Clone + Hash + Eq> {
 }
 
 impl<K: Clone + Hash + Eq> Limiter<K> {
-    /// So many a minute, all at once if one likes. `what` is counted, `setting` says how many.
+    /// Allows `limit` a minute, in bursts of as many. `what` is the unit, `setting` defines the limit.
     pub fn per_minute(limit: NonZeroU32, what: &'static str, setting: &'static str) -> Self {
         Self {
             limiter: RateLimiter::keyed(Quota::per_minute(limit)),
@@ -71,10 +71,10 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
         }
     }
 
-    /// Takes so many of what the key may have; none of them if they are not all there.
+    /// Takes this many from the key's limit, or none.
     ///
     /// # Errors
-    /// [`OverLimit`] if that is more than is left.
+    /// [`OverLimit`] if fewer are left.
     pub fn take(&self, key: &K, many: u32) -> Result<(), OverLimit> {
         let Some(cells) = NonZeroU32::new(many) else {
             return Ok(());
@@ -89,17 +89,17 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
         }
     }
 
-    /// Takes so many beside the one that the same call has taken already: what has to be waited for is both.
+    /// Takes this many in addition to the one that the same call has taken already: the wait is for both.
     ///
     /// # Errors
-    /// [`OverLimit`] if that is more than is left.
+    /// [`OverLimit`] if fewer are left.
     pub fn take_besides(&self, key: &K, many: u32) -> Result<(), OverLimit> {
         let all = many.saturating_add(1);
         if all > self.limit.get() {
             return Err(self.over(all, None));
         }
         self.take(key, many).map_err(|over| {
-            // the call is made anew, and takes the first one again
+            // the retried call takes the first one again
             let first = Duration::from_secs(60) / self.limit.get();
             self.over(all, over.wait.map(|wait| wait + first))
         })
@@ -116,7 +116,7 @@ impl<K: Clone + Hash + Eq> Limiter<K> {
     }
 }
 
-/// How many calls, or streams, of each key are under way; clones share the count.
+/// Counts the concurrent calls, or streams, of each key; clones share the count.
 #[derive(Clone)]
 pub struct UnderWay<K: Clone + Hash + Eq> {
     counts: Arc<Mutex<HashMap<K, u32>>>,
@@ -125,14 +125,14 @@ pub struct UnderWay<K: Clone + Hash + Eq> {
     setting: &'static str,
 }
 
-/// One call that is under way, until it is dropped.
+/// A call in progress; it ends when this is dropped.
 pub struct Permit<K: Clone + Hash + Eq> {
     counts: UnderWay<K>,
     key: K,
 }
 
 impl<K: Clone + Hash + Eq> UnderWay<K> {
-    /// At most so many of each key at the same time. `what` is counted, `setting` says how many.
+    /// At most `limit` of each key at the same time. `what` is the unit, `setting` defines the limit.
     pub fn at_most(limit: NonZeroU32, what: &'static str, setting: &'static str) -> Self {
         Self {
             counts: Arc::default(),
@@ -145,7 +145,7 @@ impl<K: Clone + Hash + Eq> UnderWay<K> {
     /// Begins one more.
     ///
     /// # Errors
-    /// [`OverLimit`] if there are as many already.
+    /// [`OverLimit`] if the limit is reached.
     pub fn begin(&self, key: &K) -> Result<Permit<K>, OverLimit> {
         let mut counts = self.counts();
         let count = counts.entry(key.clone()).or_default();
@@ -166,7 +166,7 @@ impl<K: Clone + Hash + Eq> UnderWay<K> {
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<K, u32>> {
-        // every change is one step, so a panic elsewhere leaves the counts right
+        // every change is one step, so the counts are right even after a panic elsewhere
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(limiter.take_besides(&"one", 2), Ok(()));
         let over = limiter.take_besides(&"one", 2).expect_err("only one is left");
         assert_eq!(over.wanted, 3);
-        // one more than is missing, for the first of the next call
+        // one more than is missing, for the first one of the retried call
         let wait = over.wait.unwrap();
         assert!(
             wait > Duration::from_secs(25) && wait <= Duration::from_secs(30),

@@ -1,4 +1,4 @@
-//! What is to be believed of a proxy's headers: nothing, unless the proxy is among those that the settings name.
+//! Which proxy headers are trusted: only those of proxies in the settings.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use ipnet::IpNet;
 use super::forwarded::{self, Node};
 use super::{Address, Connection, Way};
 
-/// The header in which proxies say whom they forward for, the nearest last.
+/// The header in which proxies list clients, the nearest last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
-/// The header in which they say by which scheme it came to them.
+/// The header with the scheme of the request to the proxy.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
-/// The header in which they say both (RFC 7239).
+/// The header with both (RFC 7239).
 const FORWARDED: &str = "forwarded";
-/// Any of these says that the call is forwarded.
+/// Any of these marks a forwarded call.
 const FORWARDING: [&str; 8] = [
     FORWARDED_FOR,
     FORWARDED_PROTO,
@@ -24,10 +24,10 @@ const FORWARDING: [&str; 8] = [
     "true-client-ip",
     "via",
 ];
-/// The header in which callers say which program they are.
+/// The header with the caller's program.
 const USER_AGENT: &str = "user-agent";
 
-/// The proxies that are believed, and whether this machine itself is.
+/// The trusted proxies, and whether this machine itself is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -35,7 +35,7 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Those in these networks. `over_loopback`: calls over loopback that nobody has forwarded are private.
+    /// Trusts these networks. `over_loopback`: calls over loopback without forwarding headers are private.
     pub fn new(networks: Vec<IpNet>, over_loopback: bool) -> Self {
         Self {
             networks,
@@ -47,21 +47,21 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// How a call came in from this peer. `header` gives a header's value by its name in lower case; of several headers of
-    /// one name, the values joined by commas.
+    /// How a call came in from this peer. `header` returns a header's value by its lower-case name; values of repeated
+    /// headers are joined by commas.
     pub fn connection(&self, peer: IpAddr, header: impl Fn(&str) -> Option<String>) -> Connection {
         let peer = peer.to_canonical();
         let forwards = FORWARDING.iter().any(|name| header(name).is_some());
         let (address, way) = if self.trusts(peer) {
             let (address, way) = self.told(peer, header(FORWARDED_FOR), header(FORWARDED), header(FORWARDED_PROTO));
-            // it says that it forwards, and not for whom: that is not a call of its own
+            // a trusted proxy that forwards without naming the client: not a call of its own
             let address = match address {
                 None if forwards => Address::Untold("not told".to_owned(), peer),
                 address => address.unwrap_or(Address::Known(peer)),
             };
             (address, way)
         } else if forwards {
-            // its word counts for nothing, but it is not where the call came from
+            // its headers are not trusted, but the call was not made by the peer either
             (Address::Forwarder(peer), Way::UntrustedProxy(peer))
         } else {
             let way = match (peer.is_loopback(), self.over_loopback) {
@@ -78,13 +78,13 @@ impl TrustedProxies {
         }
     }
 
-    /// Whether a trusted proxy says that a call came over HTTPS.
+    /// Whether a trusted proxy reports that the call came over HTTPS.
     pub fn say_https(&self, peer: IpAddr, header: impl Fn(&str) -> Option<String>) -> bool {
         self.trusts(peer.to_canonical()) && self.connection(peer, header).way == Way::Https
     }
 
-    /// What a trusted proxy says: no address if it names nobody. Many proxies write headers of one kind and pass the caller's own
-    /// of the other kind on, so where there are both, both have to say the same.
+    /// The client and scheme that a trusted proxy reports; no address if it names none. Many proxies write one kind of
+    /// header and pass on the caller's own of the other kind, so if both are present, they have to agree.
     fn told(
         &self,
         proxy: IpAddr,
@@ -108,7 +108,7 @@ impl TrustedProxies {
         let of_list = forwarded_for
             .as_deref()
             .map(|list| self.client(proxy, forwarded::nodes(list)));
-        // one that names nobody tells something else, such as the scheme
+        // without any node the header reports other things, such as the scheme
         let elements = elements.filter(|all| all.is_empty() || all.iter().any(|element| element.node.is_some()));
         let of_elements = elements.map(|all| {
             let nodes = all.into_iter().map(|element| element.node.unwrap_or(Node::Unreadable));
@@ -121,7 +121,7 @@ impl TrustedProxies {
         (address, way)
     }
 
-    /// The last node that is not a trusted proxy: what stands before it, anybody can have written.
+    /// The last node that is not a trusted proxy: anyone can have written the nodes before it.
     fn client(&self, mut proxy: IpAddr, nodes: Vec<Node>) -> Address {
         let unreadable = |proxy| Address::Untold("unreadable".to_owned(), proxy);
         if nodes.is_empty() {
@@ -257,7 +257,7 @@ mod tests {
             of(&[list, ("forwarded", "for=192.0.2.7;proto=https")]),
             known("192.0.2.7", true)
         );
-        // the caller's own, passed on
+        // the caller's own header, passed on
         let (http, https) = (
             ("x-forwarded-proto", "http"),
             ("forwarded", "for=198.51.100.1;proto=https"),

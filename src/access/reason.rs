@@ -1,25 +1,25 @@
-//! Why somebody does something, in their own words.
+//! The caller's reason, in their own words.
 
 use serde::{Deserialize, Deserializer};
 
 use aggregates::visible::is_invisible;
 
-/// The fewest visible characters of a reason where one is demanded: enough for a ticket's number or a few words.
+/// The fewest visible characters of a mandatory reason: enough for a ticket's number or a few words.
 const LEAST: usize = 10;
-/// The most characters.
+/// The most characters of a reason.
 const MOST: usize = 500;
 
-/// A reason: at least 10 visible characters where one is demanded, at least one where it need not be given; at most 500
-/// characters, none of them a control character but line breaks. It is read as one that is demanded.
+/// A reason: at least 10 visible characters if mandatory, at least one if optional; at most 500 characters, without
+/// control characters other than line breaks. Deserialised as mandatory.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Reason(String);
 
 impl Reason {
-    /// A reason of at least 10 visible characters. White space at both ends is dropped.
+    /// Parses a mandatory reason, of at least 10 visible characters. White space at both ends is dropped.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message about the problem.
     pub fn demanded(text: &str) -> Result<Self, String> {
         let reason = Self::bounded(text)?;
         match visible(&reason.0) {
@@ -30,10 +30,10 @@ impl Reason {
         }
     }
 
-    /// A reason that was given though none is needed.
+    /// Parses an optional reason.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A message about the problem.
     pub fn given(text: &str) -> Result<Self, String> {
         let reason = Self::bounded(text)?;
         match visible(&reason.0) {
@@ -42,7 +42,7 @@ impl Reason {
         }
     }
 
-    /// Reads a reason that need not be given, for serde.
+    /// Deserialises an optional reason.
     ///
     /// # Errors
     /// As [`given`](Self::given).
@@ -54,7 +54,7 @@ impl Reason {
 
     fn bounded(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        // neither do they turn the direction of what stands beside them
+        // marks of direction would reorder the text around the reason
         let plain =
             |c: char| (!c.is_control() || c == '\n') && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if text.chars().count() > MOST || !text.chars().all(plain) {
@@ -66,7 +66,7 @@ impl Reason {
     }
 }
 
-/// How many characters of a text can be seen; white space between two words counts as one.
+/// The number of visible characters; white space between two words counts as one.
 fn visible(text: &str) -> usize {
     let words = text.split_whitespace();
     let lengths = words.map(|word| word.chars().filter(|c| !is_invisible(*c)).count());

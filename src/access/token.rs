@@ -12,7 +12,7 @@ use store::{Scopes, StoredToken, TOKEN_PREFIX, TokenHash};
 /// The most characters of a token's name.
 const MAX_NAME_CHARS: usize = 100;
 
-/// What is recorded of a token that is made: all that its row says at first.
+/// The facts of a token's creation: all columns of its first row.
 pub fn facts_of(token: &StoredToken, facts: AccessFacts) -> AccessFacts {
     AccessFacts {
         scopes: token.scopes.names(),
@@ -27,7 +27,7 @@ pub fn facts_of(token: &StoredToken, facts: AccessFacts) -> AccessFacts {
     }
 }
 
-/// What a token is called: 1 to 100 characters, none of them a control character.
+/// A token's name: 1 to 100 characters, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
 pub struct TokenName(String);
@@ -61,7 +61,7 @@ impl std::str::FromStr for TokenName {
     }
 }
 
-/// Makes a token: what is handed to whoever will use it, once, and what is to be stored.
+/// Makes a token: the plaintext, which is shown once, and the row to store.
 pub fn new_token(
     name: &TokenName,
     scopes: Scopes,

@@ -1,5 +1,5 @@
-//! Whose token it is. What the store says is believed for some seconds, so that a revocation is felt soon in every
-//! process and no call waits for a query that the one before has made.
+//! Looks up tokens. Rows are cached for some seconds, so that a revocation takes effect soon in every process and most
+//! calls need no query.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,25 +17,25 @@ use secret::Secret;
 use store::clock;
 use store::{Store, StoreError, StoredToken};
 
-/// For how long the store's word is believed.
+/// How long a cached row is used.
 pub(crate) const BELIEVED: Duration = Duration::from_secs(2);
-/// How many tokens are remembered. Checked by the compiler: a zero would not build.
+/// The most cached tokens. Checked by the compiler: a zero would not build.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-/// When a token was last used is noted this coarsely.
+/// The least time between two updates of a token's last use.
 const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(10);
 
-/// Who holds a token, and what they may do.
+/// The owner of a token, and their scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who it is.
+    /// The actor that events name.
     pub actor: Actor,
     /// What they may do.
     pub scopes: Scopes,
-    /// The token, which may be revoked or expire; none for the admin's of the settings.
+    /// The token, if it can be revoked or expire; none for the admin token of the settings.
     pub token: Option<TokenHash>,
 }
 
-/// Why a token is no good. The text of all but the last is safe to tell: whoever holds the token knows as much.
+/// Why a token is invalid. All texts but the last may be shown: the caller holds the token and learns nothing else.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// There is no such token.
@@ -44,10 +44,10 @@ pub enum TokenError {
     /// It was revoked.
     #[error("the token was revoked")]
     Revoked(Actor),
-    /// It was good until then.
+    /// It expired at this time.
     #[error("the token expired at {0}")]
     Expired(Timestamp, Actor),
-    /// The store could not tell.
+    /// The store could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -57,14 +57,14 @@ type Known = (Instant, Option<Arc<StoredToken>>);
 /// All tokens: the admin's from the settings, and those in the store.
 pub struct Tokens {
     store: Arc<dyn Store>,
-    /// SHA-256 of the token that may do everything.
+    /// SHA-256 of the admin token, which has all scopes.
     admin: [u8; 32],
     known: Mutex<LruCache<TokenHash, Known>>,
     tasks: TaskTracker,
 }
 
 impl Tokens {
-    /// The tokens of a store, and the admin's. That a token was used is noted by `tasks`.
+    /// The tokens of a store, and the admin token. `tasks` runs the updates of a token's last use.
     pub fn new(store: Arc<dyn Store>, admin: &Secret<String>, tasks: TaskTracker) -> Self {
         Self {
             store,
@@ -74,12 +74,12 @@ impl Tokens {
         }
     }
 
-    /// Whose token it is.
+    /// The owner of a token.
     ///
     /// # Errors
-    /// [`TokenError`] if it is nobody's, or no longer good.
+    /// [`TokenError`] if the token is unknown or no longer valid.
     pub async fn identify(&self, token: &str) -> Result<Identity, TokenError> {
-        // hashes are compared in constant time: neither the length nor a common start of the token shows
+        // hashes are compared in constant time, so that timing reveals neither length nor prefix of the token
         if bool::from(Sha256::digest(token).ct_eq(&self.admin)) {
             return Ok(Identity {
                 actor: Actor::admin(),
@@ -92,7 +92,7 @@ impl Tokens {
         judge(hash, stored)
     }
 
-    /// Whether a token is still good, by a word of the store that is no older than `fresh`.
+    /// Checks that a token is still valid, by a row no older than `fresh`.
     ///
     /// # Errors
     /// As [`Self::identify`].
@@ -120,12 +120,12 @@ impl Tokens {
         Ok(found)
     }
 
-    /// Forgets what is remembered: a token was revoked here.
+    /// Clears the cache, as a token was revoked in this process.
     pub fn forget(&self) {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Notes that it was used, unless that was noted lately.
+    /// Stores the token's last use, unless that was done lately.
     fn note_used(&self, token: &StoredToken) {
         let now = clock::now();
         let lately = |at: Timestamp| now.duration_since(at) < NOTED_EVERY;
@@ -141,7 +141,7 @@ impl Tokens {
     }
 }
 
-/// Whose token it is by what the store says of it.
+/// The owner of a token, by its row.
 fn judge(hash: TokenHash, stored: Option<Arc<StoredToken>>) -> Result<Identity, TokenError> {
     let stored = stored.ok_or(TokenError::Unknown)?;
     let actor = Actor::token(&stored.id, &stored.name);

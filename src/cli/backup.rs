@@ -36,7 +36,7 @@ pub struct BackupArgs {
     pub json: bool,
 }
 
-/// What was written.
+/// The backup, as it is printed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
@@ -47,14 +47,14 @@ struct Written {
     /// The root of the tree over its events, in hex.
     root: String,
     seconds: f64,
-    /// What a restore needs besides, to be kept somewhere else.
+    /// Files and settings that a restore also needs, to be kept elsewhere.
     keep_apart: Vec<String>,
 }
 
 /// Writes the copy.
 ///
 /// # Errors
-/// If the ledger is on PostgreSQL, or the copy can't be written or is not what it should be.
+/// If the ledger is on PostgreSQL, or the copy can't be written or fails its check.
 pub async fn run(args: BackupArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let DatabaseUrl::Sqlite(path) = &settings.database_url else {
         bail!(
@@ -93,7 +93,7 @@ pub async fn run(args: BackupArgs, settings: Settings) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// The files and settings that are no part of the database.
+/// The files and settings outside of the database.
 fn keep_apart(settings: &Settings) -> Vec<String> {
     let file = |file: SecretFile| file.path(&settings.data_dir).display().to_string();
     let journal = settings.erasure_journal.display();

@@ -31,11 +31,11 @@ use simulate::{Options, Pace, Plan, SendOptions};
 use store::clock;
 use store::{Mode, Store};
 
-/// How likely a webhook is delivered twice.
+/// The share of webhooks that are delivered twice.
 const DUPLICATES: f64 = 0.05;
-/// The file by which a data directory is known as a demo's.
+/// The file that marks a data directory as a demo's.
 const MARK: &str = "demo.txt";
-/// How long the views may take to show what was played.
+/// Time-out for the projections to fold all that was played.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// The arguments of `warmledger demo`. `--data-dir` is global.
@@ -65,7 +65,7 @@ pub struct DemoArgs {
     pub listen: Option<String>,
 }
 
-/// Serves a fresh ledger and plays into it, then goes on serving until it is told to stop.
+/// Serves a fresh ledger, plays webhooks into it, then serves until it is stopped.
 ///
 /// # Errors
 /// If the service can't start, or can't go on.
@@ -104,14 +104,14 @@ pub async fn run(args: DemoArgs, settings: Settings) -> anyhow::Result<ExitCode>
     Ok(ExitCode::SUCCESS)
 }
 
-/// Plays the hour and tells what came of it.
+/// Plays the hour and prints the results.
 async fn play(args: &DemoArgs, settings: &Settings, base: &Url, stop: &CancellationToken) -> anyhow::Result<()> {
     let store = open_store(settings, Mode::Existing).await?;
     let head = store.head().await?.position;
     let plan = Plan::new(&Options {
         renewals: true,
         duplicates: DUPLICATES,
-        // a ledger that has seen a demo already gets other orders: the same ones would be taken for forgeries
+        // a ledger with an earlier demo needs other orders: the same ones would count as forgeries
         seed: args.seed.wrapping_add(head.0),
         ..Options::new(usize::try_from(args.orders)?, clock::now())
     });
@@ -183,7 +183,7 @@ fn is_taken(address: SocketAddr) -> bool {
     matches!(TcpListener::bind(address), Err(error) if error.kind() == ErrorKind::AddrInUse)
 }
 
-/// Marks the data directory as a demo's; refuses one that holds something which no demo has made.
+/// Marks the data directory as a demo's; refuses one with files that no demo has made.
 fn claim(dir: &Path) -> anyhow::Result<()> {
     let mark = dir.join(MARK);
     let is_empty = match dir.read_dir() {
@@ -209,7 +209,7 @@ fn claim(dir: &Path) -> anyhow::Result<()> {
 /// A new private directory for temporary files.
 fn fresh_dir() -> io::Result<PathBuf> {
     let dir = std::env::temp_dir().join(format!("warmledger-demo-{:016x}", rand::random::<u64>()));
-    // Not recursive: a directory that somebody else put there first is an error.
+    // not recursive: a directory that exists already is an error
     DirBuilder::new().mode(0o700).create(&dir)?;
     Ok(dir)
 }

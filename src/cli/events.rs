@@ -131,9 +131,9 @@ impl FilterArgs {
     }
 }
 
-/// Events read from the store at once.
+/// Events per read.
 const PAGE: u32 = 500;
-/// How often a follower asks for more.
+/// How often `--follow` polls for more.
 const POLL: Duration = Duration::from_millis(250);
 
 /// Prints events.
@@ -181,8 +181,8 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Records that events behind a position are read. Whoever runs a command can read the database without one, so a ledger
-/// that takes no events, as a copy that is read-only, is read all the same.
+/// Records that events after a position are read. A caller who can run this can read the database directly, so a ledger
+/// that takes no events, such as a read-only copy, is read all the same.
 async fn recorded(store: &dyn Store, after: Position) {
     let event = Read::Feed(after).event(Caller::cli().facts());
     let what = "that events were read";
@@ -191,7 +191,7 @@ async fn recorded(store: &dyn Store, after: Position) {
     }
 }
 
-/// Prints the events that pass, on from a position.
+/// Prints the events that match, from a position on.
 struct EventReader<'s> {
     store: &'s dyn Store,
     filter: EventFilter,
@@ -209,7 +209,7 @@ impl<'s> EventReader<'s> {
         }
     }
 
-    /// Prints events up to a position, at most `limit`. Tells whether anybody still reads.
+    /// Prints events up to a position, at most `limit`. Returns whether stdout still has a reader.
     async fn print(&mut self, until: Position, limit: u64, stop: &CancellationToken) -> anyhow::Result<bool> {
         let mut left = limit;
         while left > 0 && self.after < until && !stop.is_cancelled() {
@@ -227,7 +227,7 @@ impl<'s> EventReader<'s> {
         Ok(true)
     }
 
-    /// Prints events as they are recorded. A store that is away for a while is waited for.
+    /// Prints events as they are recorded. Retries while the store is unavailable.
     async fn follow(&mut self, stop: &CancellationToken) -> anyhow::Result<()> {
         while !stop.is_cancelled() {
             match self.print_new(stop).await {
@@ -250,7 +250,7 @@ impl<'s> EventReader<'s> {
         self.print(head, u64::MAX, stop).await
     }
 
-    /// Nothing found may be the truth, or a misspelt type.
+    /// Warns about unknown types: an empty result may be due to a misspelt one.
     fn hint_at_types(&self) {
         let known = Event::type_names;
         let unknown = self
@@ -293,7 +293,7 @@ async fn show(store: &dyn Store, position: Position) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An event as it is printed. What is sealed stays sealed.
+/// An event as it is printed. Sealed sections stay sealed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'e> {
@@ -314,7 +314,7 @@ struct Line<'e> {
     leaf_hash: Option<String>,
 }
 
-/// What can be said of a sealed section without a key.
+/// The size and hash of a sealed section, which need no key.
 #[derive(Serialize)]
 struct SealedSize {
     bytes: usize,

@@ -48,7 +48,7 @@ pub struct ExportArgs {
 /// Writes a bundle.
 ///
 /// # Errors
-/// If the ledger can't be read, the range holds no event or is not under a checkpoint yet, or a file can't be written.
+/// If the ledger can't be read, no checkpoint covers the range yet, the range is empty, or a file can't be written.
 pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let stop = interrupt::token()?;
     let store = open_store(&settings, Mode::ReadOnly).await?;
@@ -58,7 +58,7 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
     let first = match args.from {
         None => 1,
         Some(Moment::Position(position)) => position.0.max(1),
-        // the first one that was not recorded before
+        // the first event recorded at this time or later
         Some(Moment::Time(time)) => {
             let before = time.saturating_sub(SignedDuration::from_micros(1))?;
             position(&*store, Moment::Time(before)).await?.0 + 1
@@ -89,7 +89,7 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
         ..Caller::cli().facts()
     };
     export::prepare(&args.out)?;
-    // before anything leaves
+    // recorded before any data is written
     super::record_reading(&*store, AccessEvent::Exported(facts), "that the bundle was written").await?;
     let count = last + 1 - first;
     let mut meter = Meter::events("export");

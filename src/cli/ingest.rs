@@ -50,9 +50,9 @@ pub struct IngestArgs {
     pub json: bool,
 }
 
-/// Deliveries that are being recorded at once: enough to fill the writer's batches, few enough for any memory.
+/// Deliveries in flight: enough to fill the writer's batches, few enough for any memory.
 const IN_FLIGHT: usize = 128;
-/// Pause before a delivery that found the queue full is offered again.
+/// Pause before retrying a delivery when the queue was full.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Records the deliveries and prints how many were new, known already, quarantined and refused.
@@ -87,7 +87,7 @@ pub async fn run(args: IngestArgs, settings: Settings) -> anyhow::Result<ExitCod
     } else {
         eprint!("{summary}");
     }
-    // after a failure of the store there is nothing that waiting for the writer could save
+    // after a failure of the store, waiting for the writer would save nothing
     ended?;
     core.close().await;
     if summary.interrupted {
@@ -110,7 +110,7 @@ async fn record_all(
     let mut more = true;
     while more || !in_flight.is_empty() {
         tokio::select! {
-            // what is read is offered to the ledger before more is read, so that the order of the lines is kept
+            // offer each line before reading the next, so that their order is kept
             biased;
             Some((place, result)) = in_flight.next() => tally.add(place, result)?,
             () = stop.cancelled(), if more => {
@@ -164,17 +164,17 @@ async fn record(ingest: &Ingest, delivery: &Delivery, unsigned: bool) -> Result<
     }
 }
 
-/// Counts while it goes on.
+/// Running counts.
 struct Tally {
     summary: Summary,
     meter: Meter,
 }
 
 impl Tally {
-    /// Takes in what became of a line.
+    /// Counts the result of a line.
     ///
     /// # Errors
-    /// If the ledger can't be written: the other lines would fare no better.
+    /// If the ledger can't be written: the other lines would fail too.
     fn add(&mut self, place: String, result: Result<Receipt, NotRecorded>) -> anyhow::Result<()> {
         let reason = match result {
             Ok(receipt) => {
@@ -210,21 +210,21 @@ impl Tally {
     }
 }
 
-/// How it went. Its `Display` is for people, its JSON for programs.
+/// The result. Its `Display` is for people, its JSON for programs.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Summary {
-    /// Lines read, but for empty ones.
+    /// Non-empty lines read.
     lines: u64,
     /// New events.
     recorded: u64,
-    /// Recorded before.
+    /// Recorded earlier.
     duplicates: u64,
-    /// Kept as quarantined events.
+    /// Recorded as quarantined events.
     quarantined: u64,
-    /// Not authentic; not kept.
+    /// Not authentic; not recorded.
     refused: u64,
-    /// No deliveries; not kept.
+    /// Not a delivery; not recorded.
     unreadable: u64,
     /// Whether it was stopped before the end.
     interrupted: bool,

@@ -5,10 +5,10 @@ use std::io;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What a shell reports of a program that Ctrl-C has ended.
+/// Exit code of a program ended by Ctrl-C, as shells report it.
 const INTERRUPTED: i32 = 130;
 
-/// A token that Ctrl-C or SIGTERM cancels. The second one ends the process at once, for whoever can't wait.
+/// A token that Ctrl-C or SIGTERM cancels. A second signal ends the process at once.
 ///
 /// # Errors
 /// If the system refuses the handlers.

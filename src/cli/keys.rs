@@ -133,7 +133,7 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
 struct Listed {
     id: String,
     current: bool,
-    /// Whether it is where master keys come from.
+    /// Whether the source of master keys has it.
     present: bool,
     data_keys: u64,
 }
@@ -180,7 +180,7 @@ async fn status(store: &dyn Store, vault: &Vault) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// What an event tells of something that is done with a key here.
+/// Facts of an access event about a key.
 fn about(key: impl ToString, reason: Option<Reason>) -> AccessFacts {
     AccessFacts {
         key: Some(key.to_string()),
@@ -202,7 +202,7 @@ async fn add(store: &dyn Store, vault: &Vault, reason: Option<Reason>) -> anyhow
     Ok(())
 }
 
-/// Its name is known only once it is made; a key that no event tells of does not stay.
+/// The key's name is known only once it is made; if recording fails, the key is removed again.
 async fn record_added(
     store: &dyn Store,
     vault: &Vault,
@@ -216,7 +216,7 @@ async fn record_added(
     Ok(())
 }
 
-/// Recorded first: a key that signs without an event that tells of it would be what an intruder's looks like.
+/// Recorded first: a signing key without an event would look like an intruder's.
 async fn rotate_signing(
     store: &dyn Store,
     settings: &Settings,
@@ -270,7 +270,7 @@ async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>, r
     let to = rotation.to();
     let facts = about(to, reason);
     let (before, newest) = rotations(&**store).await?;
-    // one event for each rotation, however often it is interrupted and taken up again
+    // one event per rotation, however often it is interrupted and resumed
     if newest.as_deref() != Some(to.to_string().as_str()) {
         let event_id = EventId::parse(&format!("rotation-{to}-{before}"))?;
         record_access_as(&**store, event_id, AccessEvent::KeysRotated(facts)).await?;
@@ -296,7 +296,7 @@ async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>, r
     Ok(())
 }
 
-/// How many rotations were recorded, and which master key the newest was to.
+/// The number of recorded rotations, and the newest one's master key.
 async fn rotations(store: &dyn Store) -> anyhow::Result<(u64, Option<String>)> {
     const PAGE: u32 = 1_000;
     let mut query = EventQuery {

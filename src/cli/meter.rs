@@ -1,10 +1,10 @@
-//! How far a long command is: a bar on a terminal, a plain line every few seconds elsewhere. On stderr.
+//! Progress of a long command, on stderr: a bar on a terminal, otherwise a plain line every few seconds.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 
-/// How often the bar moves; drawing it for every event would cost more than the event.
+/// How often the bar is redrawn; drawing it for every event would cost more than the event.
 const REDRAW: Duration = Duration::from_millis(100);
 /// How often a plain line is printed.
 const PLAIN: Duration = Duration::from_secs(5);
@@ -14,7 +14,7 @@ const KEYS: &str = "{prefix} {bar:32} {pos}/{len} keys  {msg}";
 const BYTES: &str = "{prefix} {bar:32} {bytes}/{total_bytes}  {msg}";
 const ENDLESS: &str = "{prefix} {spinner} {bytes}  {msg}";
 
-/// What is counted.
+/// The unit of the count.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Events,
@@ -23,24 +23,24 @@ enum Unit {
 }
 
 impl Unit {
-    /// What a rate is of.
+    /// The unit of the rate.
     fn rated(self) -> &'static str {
         match self {
             Self::Keys => "keys",
-            // bytes are read, and the events in them are what matters
+            // bytes are read, but the rate counts the events in them
             Self::Events | Self::Bytes => "events",
         }
     }
 }
 
-/// Shows how far a command is.
+/// Shows the progress of a command.
 pub(super) struct Meter {
     unit: Unit,
     label: String,
     bar: ProgressBar,
     begun: Instant,
     shown: Instant,
-    /// Where it stood when it was first told; work that is resumed doesn't begin at 0.
+    /// The first reported count; resumed work doesn't begin at 0.
     first: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ impl Meter {
         Self::new(Unit::Keys, label.into(), KEYS, ProgressBar::new(0))
     }
 
-    /// Counts bytes, of so many if that is known.
+    /// Counts bytes; `total` if it is known.
     pub(super) fn bytes(label: impl Into<String>, total: Option<u64>) -> Self {
         match total {
             Some(total) => Self::new(Unit::Bytes, label.into(), BYTES, ProgressBar::new(total)),
@@ -64,7 +64,7 @@ impl Meter {
     }
 
     fn new(unit: Unit, label: String, template: &str, bar: ProgressBar) -> Self {
-        // The templates are constants, and a test sets them up.
+        // cannot fail: the templates are constants, and a test builds them
         bar.set_style(ProgressStyle::with_template(template).expect("the template is well formed"));
         bar.set_prefix(label.clone());
         let now = Instant::now();
@@ -78,18 +78,18 @@ impl Meter {
         }
     }
 
-    /// So many keys of so many are done.
+    /// Sets the count of keys.
     pub(super) fn keys_at(&mut self, done: u64, total: u64) {
         self.events_at(done, total);
     }
 
-    /// So many events of so many are done.
+    /// Sets the count of events.
     pub(super) fn events_at(&mut self, done: u64, total: u64) {
         let first = *self.first.get_or_insert(done);
         self.show(done, Some(total), done.saturating_sub(first));
     }
 
-    /// So many bytes are read, and so many events were in them.
+    /// Sets the count of bytes read, and of the events in them.
     pub(super) fn bytes_at(&mut self, done: u64, events: u64) {
         self.show(done, self.bar.length(), events);
     }
@@ -128,7 +128,7 @@ impl Meter {
         self.bar.suspend(|| eprintln!("{text}"));
     }
 
-    /// How long it has been counting.
+    /// Time since the start.
     pub(super) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
@@ -140,7 +140,7 @@ impl Drop for Meter {
     }
 }
 
-/// Events or keys a second, and the time that is left if it goes on like this.
+/// Events or keys a second, and the estimated time left.
 fn pace(elapsed: Duration, events: u64, noun: &str, progressed: u64, left: Option<u64>) -> String {
     let elapsed = elapsed.as_secs_f64().max(1e-3);
     let rate = format!("{:.0} {noun}/s", events as f64 / elapsed);

@@ -1,4 +1,4 @@
-//! What commands print on stdout.
+//! Output of commands on stdout.
 
 use std::io::{self, ErrorKind, Write};
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub struct ListArgs {
 }
 
 impl ListArgs {
-    /// How many items at most.
+    /// The most items.
     pub fn limit(self) -> usize {
         self.limit
             .map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
@@ -46,35 +46,35 @@ impl ListArgs {
     }
 }
 
-/// Reads a number, for clap.
+/// Parses a number, for clap.
 ///
 /// # Errors
-/// In words that say what is wanted, if it is none.
+/// A message for the user.
 pub fn number(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "a number from 0 on is wanted".to_owned())
 }
 
-/// Reads a number that is not 0, for clap.
+/// Parses a number that is not 0, for clap.
 ///
 /// # Errors
-/// In words that say what is wanted, if it is none.
+/// A message for the user.
 pub fn at_least_one<T: FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| "a number from 1 on is wanted".to_owned())
 }
 
-/// Reads a time, for clap.
+/// Parses a time, for clap.
 ///
 /// # Errors
-/// In words that say what is wanted, if it is none.
+/// A message for the user.
 pub fn time(text: &str) -> Result<Timestamp, String> {
     let wanted = "a time as RFC 3339 has it is wanted, e.g. 2026-03-01T12:00:00Z";
     text.parse().map_err(|_| wanted.to_owned())
 }
 
-/// Reads the position of an event, for clap.
+/// Parses a position, for clap.
 ///
 /// # Errors
-/// In words that say what is wanted, if it is none.
+/// A message for the user.
 pub fn position(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| {
         "a position is wanted: a number from 0 on, and not an event's id; `warmledger events list` prints both of every event"
@@ -82,10 +82,10 @@ pub fn position(text: &str) -> Result<u64, String> {
     })
 }
 
-/// Reads the position of an event that there may be, for clap.
+/// Parses an event's position, which is at least 1, for clap.
 ///
 /// # Errors
-/// In words that say what is wanted, if it is none.
+/// A message for the user.
 pub fn position_of_an_event(text: &str) -> Result<u64, String> {
     match position(text)? {
         0 => Err("the first event is at position 1".to_owned()),
@@ -93,7 +93,7 @@ pub fn position_of_an_event(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Prints text on stdout. A reader that has gone away (`… | head`) is no error.
+/// Prints text on stdout. A closed pipe (`… | head`) is no error.
 ///
 /// # Errors
 /// If stdout can't be written for another reason.
@@ -101,7 +101,7 @@ pub fn print(text: &str) -> io::Result<()> {
     is_read(text).map(drop)
 }
 
-/// Prints text on stdout and tells whether anybody still reads it: if not, there is no use in going on.
+/// Prints text on stdout. Returns `false` if the pipe is closed: then the command can stop.
 ///
 /// # Errors
 /// If stdout can't be written for another reason.
@@ -113,14 +113,14 @@ pub fn is_read(text: &str) -> io::Result<bool> {
     }
 }
 
-/// Returns once the reader of stdout has gone away; never, if stdout is not a pipe or a socket.
+/// Returns once the reader of stdout has closed the pipe; never, if stdout is not a pipe or a socket.
 pub async fn reader_gone() {
     #[allow(
         deprecated,
         reason = "unsound for descriptors that are closed meanwhile, which stdout's is not"
     )]
     let stdout = AsyncFd::with_interest(io::stdout(), Interest::ERROR);
-    // files can't be watched, and need not be
+    // files can't be polled, and need not be
     if let Ok(stdout) = stdout
         && stdout.ready(Interest::ERROR).await.is_ok()
     {
@@ -129,7 +129,7 @@ pub async fn reader_gone() {
     std::future::pending().await
 }
 
-/// Prints a value as one line of JSON and tells whether anybody still reads it.
+/// Prints a value as one line of JSON. Returns `false` if the pipe is closed.
 ///
 /// # Errors
 /// If it can't be serialised, or stdout can't be written.

@@ -24,7 +24,7 @@ use moments::{AsOfArgs, DiffArgs};
 use runner::{LISTED, Progress, Status};
 use store::{Mode, Store};
 
-/// For how long the rates are measured.
+/// How long the rates are measured.
 const MEASURED: Duration = Duration::from_secs(1);
 
 /// The arguments of `warmledger projections`.
@@ -166,7 +166,7 @@ pub async fn run(args: ProjectionsArgs, settings: Settings) -> anyhow::Result<Ex
     Ok(ExitCode::SUCCESS)
 }
 
-/// The projection of the name; all of them without one.
+/// The projection of this name; all without one.
 fn chosen(name: Option<&str>) -> anyhow::Result<Vec<&'static dyn AnyProjection>> {
     match name {
         Some(name) => one(name).map(|found| vec![found]),
@@ -249,7 +249,7 @@ fn print_statuses(statuses: &[Status], json: bool) -> anyhow::Result<()> {
     Ok(output::print(&output::table(heading, &rows))?)
 }
 
-/// What an event tells of something that is done with a projection here.
+/// Facts of an access event about a projection.
 fn about(projection: &dyn AnyProjection) -> AccessFacts {
     AccessFacts {
         projection: Some(projection.name().to_owned()),
@@ -257,7 +257,7 @@ fn about(projection: &dyn AnyProjection) -> AccessFacts {
     }
 }
 
-/// A rebuild of these, for people.
+/// A label for the rebuild of these projections.
 fn label(projections: &[&'static dyn AnyProjection]) -> String {
     match projections {
         [one] => one.name().to_owned(),
@@ -287,7 +287,7 @@ async fn rebuild(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a check found, as `--json` prints it, one projection a line.
+/// The result of a check, as `--json` prints it, one projection a line.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Found {

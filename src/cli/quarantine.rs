@@ -71,7 +71,7 @@ Examples:
     },
 }
 
-/// Webhooks read at once.
+/// Webhooks per read.
 const PAGE: u32 = 200;
 
 /// Lists or replays quarantined webhooks.
@@ -178,7 +178,7 @@ async fn replay_all(core: &Core, facts: &AccessFacts) -> anyhow::Result<usize> {
     }
 }
 
-/// Tells how many could not be used.
+/// Returns how many are still unusable.
 async fn replay(core: &Core, positions: impl Iterator<Item = Position>, facts: &AccessFacts) -> anyhow::Result<usize> {
     let reader = Reader::new(Arc::clone(&core.store), Arc::clone(&core.vault));
     let mut unusable = 0;
@@ -203,7 +203,7 @@ async fn replay(core: &Core, positions: impl Iterator<Item = Position>, facts: &
     Ok(unusable)
 }
 
-/// What has become of one.
+/// The result of replaying a webhook.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Line<'d> {

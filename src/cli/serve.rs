@@ -28,7 +28,7 @@ pub struct ServeArgs {
     pub listen: Option<String>,
 }
 
-/// Runs the service until it is told to stop.
+/// Runs the service until it is stopped.
 ///
 /// # Errors
 /// If it can't start, or can't go on.
@@ -44,7 +44,7 @@ pub async fn run(_args: ServeArgs, settings: Settings) -> anyhow::Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tells where the service listens, what it keeps where, and which secret files it has just made.
+/// Logs the listening address, the locations of its files, and new secret files.
 fn announce(settings: &Settings, service: &Service) {
     for path in service.created() {
         tracing::info!("made {} (mode 0600): keep it safe, and back it up", path.display());

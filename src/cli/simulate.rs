@@ -83,7 +83,7 @@ pub struct SimulateArgs {
     pub json: bool,
 }
 
-/// What is sent to, when the URL names no path.
+/// The path that is used when the URL has none.
 const MAIN_PATH: &str = "/webhooks/coldmailreseller";
 
 /// Sends the webhooks and prints the summary.
@@ -136,7 +136,7 @@ pub async fn run(args: SimulateArgs, settings: Settings) -> anyhow::Result<ExitC
     })
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Report<'s> {
@@ -146,14 +146,14 @@ struct Report<'s> {
     summary: &'s Summary,
 }
 
-/// Seed and base time. The dates in the webhooks are relative to the base time, so with a seed it is the day's beginning:
-/// then the same command sends the same webhooks all day.
+/// Seed and base time. The dates in the webhooks are relative to the base time, so with a seed it is the start of the
+/// day: then the same command sends the same webhooks all day.
 fn made_from(seed: Option<u64>, base_time: Option<Timestamp>, now: Timestamp) -> (u64, Timestamp) {
     let usual = match seed {
         Some(_) => Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(86_400)).unwrap_or(now),
         None => Timestamp::from_second(now.as_second()).unwrap_or(now),
     };
-    // at most 32 bits, so that JSON readers that keep numbers as floating point show it whole
+    // at most 32 bits, so that JSON readers with floating-point numbers don't round it
     (
         seed.unwrap_or_else(|| rand::random::<u32>().into()),
         base_time.unwrap_or(usual),
@@ -161,7 +161,7 @@ fn made_from(seed: Option<u64>, base_time: Option<Timestamp>, now: Timestamp) ->
 }
 
 fn receiver(text: &str) -> anyhow::Result<Url> {
-    // the text is not shown: it may hold a password
+    // the text is not printed: it may hold a password
     let mut url = Url::parse(text).map_err(|error| anyhow!("--url: {error}; such as http://127.0.0.1:8080"))?;
     if url.cannot_be_a_base() || !url.has_host() {
         bail!("--url names no host; such as http://127.0.0.1:8080");
@@ -178,7 +178,7 @@ fn receiver(text: &str) -> anyhow::Result<Url> {
     Ok(url)
 }
 
-/// The settings of the further source that the URL leads to, if it leads to one.
+/// The settings of the further source that the URL names, if it names one.
 fn source_of<'s>(url: &Url, settings: &'s Settings) -> Option<&'s SourceSettings> {
     let (_, name) = url.path().rsplit_once("/webhooks/")?;
     settings.sources.get(&Source::parse(name).ok()?)

@@ -82,7 +82,7 @@ Example:
     },
 }
 
-/// Subjects read at once.
+/// Subjects per read.
 const PAGE: u32 = 500;
 
 /// Erases, holds, releases or lists subjects.

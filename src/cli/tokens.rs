@@ -154,7 +154,7 @@ async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {
     }
     let at = clock::now();
     let facts = AccessFacts {
-        // without a row there is no time in it, and nobody is to look for one
+        // without a row, no time is stored that `verify` would look for
         revoked_at: token.map(|_| at),
         token_id: Some(id.clone()),
         ..Caller::cli().facts()
@@ -168,7 +168,7 @@ async fn revoke(store: &dyn Store, id: &TokenId) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the log tells of a token's making: its row may have been removed, or never been written.
+/// Whether the log has the token's creation: its row may have been removed, or never written.
 async fn was_created(store: &dyn Store, id: &TokenId) -> anyhow::Result<bool> {
     let mut query = EventQuery {
         limit: 1_000,
@@ -191,7 +191,7 @@ async fn was_created(store: &dyn Store, id: &TokenId) -> anyhow::Result<bool> {
     }
 }
 
-/// Never quotes the text: somebody may give the token itself.
+/// Never quotes the text: the user may have passed the token itself.
 fn token_id(text: &str) -> anyhow::Result<TokenId> {
     if TokenHash::of(text).is_some() {
         anyhow::bail!("that is a token, and its id is wanted: `warmledger tokens list` shows the ids");

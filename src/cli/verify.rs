@@ -52,7 +52,7 @@ pub struct VerifyArgs {
 /// Checks the ledger.
 ///
 /// # Errors
-/// If the ledger can't be read, or a file is no checkpoint.
+/// If the ledger can't be read, or a file is not a checkpoint.
 pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let mut kept = Vec::new();
     for path in &args.checkpoint {
@@ -77,14 +77,14 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
     let report = verify::verify_with(store, &options, masters, progress, &stop).await?;
     let elapsed = meter.elapsed();
     drop(meter);
-    // an event behind what was found would cover it up: it moves the head, and the next check would take that for sound
+    // not after a failure: an event moves the head, and so the next check would find the ledger sound
     if report.is_sound() {
         let facts = AccessFacts {
             passed: Some(true),
             last_position: Some(Position(report.head)),
             ..Caller::cli().facts()
         };
-        // the verdict counts even where nothing can be written, as on a copy
+        // the verdict counts even where the database takes no writes, as on a copy
         let what = "that the ledger was checked";
         if let Err(error) = super::record_reading(&*recorder, AccessEvent::Verified(facts), what).await {
             eprintln!("warning: {what} could not be recorded in it: {error}");
@@ -116,7 +116,7 @@ pub async fn run(args: VerifyArgs, settings: Settings) -> anyhow::Result<ExitCod
     })
 }
 
-/// Where the service has its master keys.
+/// The source of the master keys, as the service has it.
 fn masters(settings: &Settings) -> Option<Arc<dyn MasterKeySource>> {
     match service::master_keys(settings) {
         Ok(source) => Some(source),

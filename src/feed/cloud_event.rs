@@ -1,4 +1,4 @@
-//! An event as the outside sees it: CloudEvents 1.0, the plain facts, nothing that is sealed.
+//! An event as CloudEvents 1.0: the plain facts, no sealed sections.
 
 use aggregates::Source;
 use jiff::Timestamp;
@@ -8,41 +8,41 @@ use serde_json::value::RawValue;
 use crate::uri::path_segment;
 use store::{StoreError, StoredEvent};
 
-/// Where what the ledger tells of itself can be looked up.
+/// The source of the ledger's own events: the access log.
 const OWN_SOURCE: &str = "/api/v1/access";
 
-/// An event in the JSON format of CloudEvents 1.0. Nothing that is sealed is in it.
+/// An event in the JSON format of CloudEvents 1.0, without sealed sections.
 #[derive(Serialize)]
 pub struct CloudEvent {
     /// The version of CloudEvents.
     specversion: &'static str,
     /// The sender's id of the event; unique together with `source`.
     id: String,
-    /// Where it came in: `/webhooks/<source>`, or `/api/v1/access` for what somebody did with the ledger; a URI reference
-    /// relative to this service.
+    /// The event's origin: `/webhooks/<source>`, or `/api/v1/access` for access events; a URI reference relative to
+    /// this service.
     source: String,
-    /// What happened, as it is stored.
+    /// The stored event type.
     r#type: String,
     /// When it was recorded.
     time: Timestamp,
     /// Its stream.
     subject: String,
-    /// Of `data`.
+    /// The media type of `data`.
     datacontenttype: &'static str,
-    /// The plain facts, byte for byte as they are stored.
+    /// The plain facts, byte for byte as stored.
     data: Box<RawValue>,
-    /// Extension: its place in the ledger, 1, 2, 3, … without gaps.
+    /// Extension: its position in the log, 1, 2, 3, … without gaps.
     position: u64,
     /// Extension: its stream, as in `subject`.
     stream: String,
-    /// Extension: its place in the stream, 1, 2, 3, …
+    /// Extension: its version in the stream, 1, 2, 3, …
     version: u32,
-    /// Extension: the version of the shape of `data`.
+    /// Extension: the schema version of `data`.
     schemaversion: u32,
 }
 
 impl CloudEvent {
-    /// The event as one JSON text.
+    /// The event as JSON.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if it cannot be written.
@@ -51,8 +51,8 @@ impl CloudEvent {
             .map_err(|error| StoreError::Corrupt(format!("the event at position {}: {error}", self.position)))
     }
 
-    /// The event without its data, for whoever takes no message so large: `dataref` says where it is, relative to this
-    /// service, for scope `audit`.
+    /// The event without its data, for readers with a limit on message size: `dataref` names where to read it, relative
+    /// to this service, with scope `audit`.
     ///
     /// Source: the CloudEvents extension "Dataref (Claim Check Pattern)",
     /// <https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/dataref.md>.

@@ -1,4 +1,4 @@
-//! How the named consumers are doing.
+//! The status of named consumers.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -11,41 +11,41 @@ use runner::lag_seconds;
 use store::clock;
 use store::{Consumer, ConsumerName, EventFilter, Head, Store, StoreError};
 
-/// The most consumers that metrics name.
+/// The most consumers in metrics.
 const SHOWN: usize = 50;
 
-/// A consumer that reads on and on is noted as seen so often, and not with each page: a note is a write.
+/// How often a reading consumer is stored as seen. Not with each page, as it is a write.
 pub const SEEN_EVERY: Duration = Duration::from_secs(10);
 
-/// How a named consumer is doing.
+/// The status of a named consumer.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConsumerStatus {
     /// Its name.
     pub name: ConsumerName,
-    /// What it reads; without any condition, everything.
+    /// The events it reads; without conditions, all.
     pub filter: EventFilter,
-    /// Its checkpoint: it is done with everything up to this position.
+    /// Its checkpoint: it has processed everything up to this position.
     pub position: u64,
-    /// Whose it is: a token's id, or `admin`. Only they, and tokens with the scope `operate`, may change it. Null of one that was made
-    /// before this was kept, which anybody may change, and of the relay's.
+    /// Its owner: a token's id, or `admin`. Only the owner and tokens with the scope `operate` may change it. Null for
+    /// the relay's, and for consumers older than this field, which any token may change.
     pub owner: Option<ActorId>,
-    /// How many events have been recorded after its checkpoint, whether its filter lets them pass or not.
+    /// The number of events after its checkpoint, whether they match its filter or not.
     pub lag: u64,
-    /// For how many seconds the oldest of them has waited.
+    /// How long the oldest of them has waited, in seconds.
     pub lag_seconds: f64,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When its filter or its checkpoint was last set.
     pub updated_at: Timestamp,
-    /// When it last read or committed, to some seconds. The relay's: when NATS last had everything that it was sent.
+    /// When it last read or committed, to some seconds. For the relay: when NATS last had every event sent.
     pub last_seen_at: Option<Timestamp>,
 }
 
-/// How every consumer is doing, by name.
+/// The status of every consumer, by name.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store cannot be read.
 pub async fn statuses(store: &dyn Store) -> Result<Vec<ConsumerStatus>, StoreError> {
     let (consumers, head) = (store.consumers().await?, store.head().await?);
     let mut statuses = Vec::with_capacity(consumers.len());
@@ -55,11 +55,11 @@ pub async fn statuses(store: &dyn Store) -> Result<Vec<ConsumerStatus>, StoreErr
     Ok(statuses)
 }
 
-/// How those are doing that are behind furthest, at most 50, and how many there are of all: what metrics tell, so that they
-/// stay small however many consumers there are.
+/// The status of the consumers with the most lag, at most 50, and the number of all consumers. Metrics use it, so that
+/// they stay small.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store cannot be read.
 pub async fn furthest_behind(store: &dyn Store) -> Result<(Vec<ConsumerStatus>, usize), StoreError> {
     let (mut consumers, head) = (store.consumers().await?, store.head().await?);
     let count = consumers.len();
@@ -73,10 +73,10 @@ pub async fn furthest_behind(store: &dyn Store) -> Result<(Vec<ConsumerStatus>, 
     Ok((statuses, count))
 }
 
-/// How one consumer is doing; none if there is no such consumer.
+/// The status of one consumer; none if it does not exist.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store cannot be read.
 pub async fn status(store: &dyn Store, name: &ConsumerName) -> Result<Option<ConsumerStatus>, StoreError> {
     let (consumer, head) = (store.consumer(name).await?, store.head().await?);
     match consumer {
@@ -99,10 +99,10 @@ async fn of(store: &dyn Store, consumer: Consumer, head: Head) -> Result<Consume
     })
 }
 
-/// Notes that a consumer is reading, unless that was noted within [`SEEN_EVERY`].
+/// Stores that a consumer is reading, unless that was stored within [`SEEN_EVERY`].
 ///
 /// # Errors
-/// [`StoreError`] if it cannot be noted.
+/// [`StoreError`] if it cannot be stored.
 pub async fn note_seen(store: &dyn Store, consumer: &Consumer) -> Result<(), StoreError> {
     let noted = |at: Timestamp| clock::now().duration_since(at).unsigned_abs() < SEEN_EVERY;
     if consumer.seen_at.is_some_and(noted) {
@@ -111,8 +111,8 @@ pub async fn note_seen(store: &dyn Store, consumer: &Consumer) -> Result<(), Sto
     store.consumer_seen(&consumer.name).await
 }
 
-/// The consumers' lag in Prometheus' text format, and how many there are. Written out afresh each time, so that nothing is left of a consumer
-/// that another process has deleted.
+/// The consumers' lag in Prometheus' text format, and their number. Written afresh each time, so that a consumer
+/// deleted by another process disappears.
 pub fn prometheus_text(statuses: &[ConsumerStatus], count: usize) -> String {
     let mut text = format!("# TYPE warmledger_consumers gauge\nwarmledger_consumers {count}\n");
     let mut gauge = |name: &str, value: &dyn Fn(&ConsumerStatus) -> f64| {

@@ -1,4 +1,4 @@
-//! Waking whoever waits for events: at once for those of this process, soon for those of others.
+//! Wakes readers when events are appended: at once for this process, soon for other processes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use store::Store;
 
-/// How soon events of other processes are noticed.
+/// How often the store is polled for events of other processes.
 const POLL: Duration = Duration::from_millis(250);
 
-/// The end of the log as this process knows it, and the task that keeps it up to date until `shutdown`. However many
-/// wait, the store is asked once each quarter of a second, and not at all while nobody does.
+/// The head of the log as this process knows it, and the task that updates it until `shutdown`. However many readers
+/// wait, the store is polled once per 250 ms; without readers, not at all.
 ///
-/// `tail` tells what this process appends.
+/// `tail` has the positions that this process appends.
 pub fn watch_head(
     store: Arc<dyn Store>,
     mut tail: watch::Receiver<Position>,
@@ -37,10 +37,10 @@ pub fn watch_head(
                 () = shutdown.cancelled() => return,
                 changed = tail.changed(), if appends => match changed {
                     Ok(()) => moved(&sender, *tail.borrow_and_update()),
-                    // the ledger has ended: only other processes append now
+                    // this process's writer has ended: only others append now
                     Err(_) => appends = false,
                 },
-                // one receiver is the service's own, from which those who wait take theirs
+                // the service holds one receiver itself; readers clone it
                 () = tokio::time::sleep(POLL) => if sender.receiver_count() > 1 {
                     match store.head().await {
                         Ok(head) => {

@@ -1,20 +1,20 @@
-//! Reading on from a position, also past events that a filter leaves out.
+//! Reading on from a position, past events that a filter skips.
 
 use aggregates::Position;
 
 use store::{EventFilter, EventQuery, Parts, Store, StoreError, StoredEvent};
 
-/// Events in a row, and how far they reach.
+/// Consecutive events of the feed, and the position they reach.
 pub struct Page {
-    /// The events that pass.
+    /// The events that match.
     pub events: Vec<StoredEvent>,
-    /// Where to go on from: whatever passes up to here is in the page. Past the last event of the page where the filter
-    /// leaves out those behind it, so that they are not looked at again.
+    /// Where to read on: all matches up to here are in the page. Beyond the last event of the page if the filter skips
+    /// those after it, so that they are not scanned again.
     pub position: Position,
 }
 
-/// The events that pass after `after` and up to `until`, at most `limit`. `until` must not be behind the end of the log:
-/// nothing may come in up to there any more.
+/// The matching events after `after` and up to `until`, at most `limit`. `until` must not exceed the head: no event may
+/// be appended up to it later.
 ///
 /// # Errors
 /// [`StoreError`] if they cannot be read.

@@ -1,5 +1,4 @@
-//! The `Accept` header (RFC 9110 §12.5.1): a caller who takes none of the media types that a call answers with is told so, and
-//! does not get another one.
+//! The `Accept` header (RFC 9110 §12.5.1): a call that can answer with none of the accepted media types is refused.
 
 use std::collections::HashMap;
 
@@ -10,12 +9,13 @@ use utoipa::openapi::{OpenApi, RefOr};
 
 use super::Problem;
 
-/// The media types that each call answers with, by method and route, as the document has them.
+/// The media types that each call answers with, by method and route, from the OpenAPI document.
 #[derive(Default)]
 pub(super) struct Offers(HashMap<(Method, String), Vec<String>>);
 
 impl Offers {
-    /// Those of a document whose paths are the routes'. Whatever a webhook's sender takes, the webhook is recorded.
+    /// From a document with the routes as its paths. Webhooks are left out, so as to be recorded whatever their sender
+    /// accepts.
     pub(super) fn of(document: &OpenApi) -> Self {
         let mut offers = HashMap::new();
         for (path, item) in &document.paths.paths {
@@ -35,7 +35,7 @@ impl Offers {
         Self(offers)
     }
 
-    /// What is wrong with a request that takes nothing of what its call answers with.
+    /// Why a request is refused that accepts none of its call's media types.
     pub(super) fn refuse(&self, request: &Request) -> Option<Problem> {
         let mut accepted = request.headers().get_all(header::ACCEPT).iter().peekable();
         accepted.peek()?;
@@ -63,7 +63,7 @@ impl Offers {
     }
 }
 
-/// The media types of an operation's good answers.
+/// The media types of an operation's successful answers.
 fn offered(operation: &Operation) -> Vec<String> {
     let answers = operation.responses.responses.iter();
     let good = answers.filter(|(status, _)| status.starts_with('2'));
@@ -74,7 +74,7 @@ fn offered(operation: &Operation) -> Vec<String> {
     contents.flatten().collect()
 }
 
-/// Whether a range of an Accept header, such as `text/*;q=0.5`, takes a media type.
+/// Whether a range of an Accept header, such as `text/*;q=0.5`, covers a media type.
 fn takes(range: &str, media: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
     let range = parts.next().unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Who may call: `Authorization: Bearer <token>`, one scope a route.
+//! Authentication and authorisation: `Authorization: Bearer <token>`, one scope per route.
 //!
-//! A route names its scope by its first parameter, e.g. `_: Scope<Read>`; [`AnyToken`] is for those that decide by
-//! themselves.
+//! A route names its scope by its first parameter, e.g. `_: Scope<Read>`. Routes that check scopes by themselves take
+//! [`AnyToken`].
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -35,19 +35,19 @@ macro_rules! needed {
 }
 
 needed! {
-    /// Reading what the projections tell.
+    /// Reading views.
     Read,
     /// Reading the events themselves.
     Audit,
-    /// Erasing subjects, and keeping them from being erased.
+    /// Erasing subjects, and legal holds.
     Erase,
-    /// Looking after the service.
+    /// Operating the service.
     Operate,
     /// Making and revoking tokens.
     Admin,
 }
 
-/// The caller may do what the scope `S` allows. While it is there, the call counts among those of its token that are under way.
+/// A caller with the scope `S`. Until it is dropped, the call counts among its token's calls in progress.
 pub(super) struct Scope<S> {
     caller: Caller,
     _permit: Permit<ActorId>,
@@ -55,13 +55,13 @@ pub(super) struct Scope<S> {
 }
 
 impl<S> Scope<S> {
-    /// Who it is.
+    /// The caller.
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
     }
 }
 
-/// The caller has a good token, of whatever scopes. See [`Scope`] for the permit.
+/// A caller with a valid token of any scopes. See [`Scope`] for the permit.
 pub(super) struct AnyToken(pub(super) Caller, pub(super) Permit<ActorId>);
 
 impl<S: Needed> FromRequestParts<Arc<App>> for Scope<S> {
@@ -77,7 +77,7 @@ impl<S: Needed> FromRequestParts<Arc<App>> for Scope<S> {
     }
 }
 
-/// Who calls, if they may do what the scope allows. That they may not is recorded.
+/// The caller, if they have the scope. A refusal is recorded.
 pub(super) async fn admit(parts: &mut Parts, app: &Arc<App>, scope: access::Scope) -> Result<AnyToken, Denied> {
     let AnyToken(caller, permit) = AnyToken::from_request_parts(parts, app).await?;
     if let Err(problem) = require(&caller, scope) {
@@ -97,7 +97,7 @@ impl FromRequestParts<Arc<App>> for AnyToken {
     }
 }
 
-/// Who calls. That the token is no longer good is recorded.
+/// The caller. A revoked or expired token is recorded.
 async fn identified(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, Denied> {
     let refuse = |detail: &str| Denied::Unauthenticated(detail.to_owned());
     let mut headers = parts.headers.get_all(header::AUTHORIZATION).iter();
@@ -113,7 +113,7 @@ async fn identified(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, Denied>
     let detail = error.to_string();
     let (refusal, actor) = match error {
         TokenError::Store(error) => return Err(Denied::Refused(error.into())),
-        // anybody can send what is no token: that is not recorded
+        // anybody can send an unknown token, so that is not recorded
         TokenError::Unknown => return Err(Denied::Unauthenticated(detail)),
         TokenError::Revoked(actor) => (Refusal::Revoked, actor),
         TokenError::Expired(_, actor) => (Refusal::Expired, actor),
@@ -131,7 +131,7 @@ async fn identified(parts: &mut Parts, app: &Arc<App>) -> Result<Caller, Denied>
     Err(Denied::Unauthenticated(detail))
 }
 
-/// Asks again for a token that has been believed for longer than a token may be, `since` then: no call outlives its token, however
+/// Checks the token again if the last check, at `since`, is older than `BELIEVED`: no call outlives its token, however
 /// long its body takes to arrive or its answer to be made.
 pub(super) async fn believed(since: Instant, parts: &mut Parts, app: &Arc<App>) -> Result<(), Denied> {
     if since.elapsed() < BELIEVED {
@@ -140,14 +140,14 @@ pub(super) async fn believed(since: Instant, parts: &mut Parts, app: &Arc<App>) 
     identified(parts, app).await.map(drop)
 }
 
-/// Hands out no answer that took longer than its token lasted.
+/// Withholds an answer if the token has ended meanwhile.
 pub(super) async fn answer_while_good(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let (parts, body) = request.into_parts();
     let mut kept = parts.clone();
     let response = next.run(Request::from_parts(parts, body)).await;
     if response.status() == StatusCode::UNAUTHORIZED {
-        // refused for its token already, and recorded
+        // the token was refused already, and that is recorded
         return response;
     }
     match believed(begun, &mut kept, &app).await {
@@ -156,7 +156,7 @@ pub(super) async fn answer_while_good(State(app): State<Arc<App>>, request: Requ
     }
 }
 
-/// Whether the caller may.
+/// Checks that the caller has the scope.
 ///
 /// # Errors
 /// A [`Problem`] that names the scope.
@@ -168,10 +168,10 @@ pub(super) fn require(caller: &Caller, scope: access::Scope) -> Result<(), Probl
     Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
-/// Whether nobody on the way could read the answer.
+/// Checks that the connection is private: that no one on the way could read the answer.
 ///
 /// # Errors
-/// A [`Problem`] that says so of `what`, and what to do.
+/// A [`Problem`] that names `what` and the remedy.
 pub(super) fn require_private(caller: &Caller, what: &str) -> Result<(), Problem> {
     let way = caller.connection().map(|connection| connection.way);
     if way.is_some_and(Way::is_private) {
@@ -184,7 +184,7 @@ pub(super) fn require_private(caller: &Caller, what: &str) -> Result<(), Problem
     ))
 }
 
-/// Records that something was refused. Returns the problem to answer with.
+/// Records a refusal. Returns the problem to answer with.
 pub(super) async fn refused(
     app: &App,
     action: Action,
@@ -211,7 +211,7 @@ async fn record_refusal(caller: &Caller, refusal: Refusal, parts: &mut Parts, ap
     if let Ok(about) = RawPathParams::from_request_parts(parts, &()).await {
         for (name, value) in &about {
             match name {
-                // whoever is not known stays unnamed: the path may hold anything, and this is kept for ever
+                // an unknown user stays unnamed: the path may hold anything, and the record is kept for ever
                 "userId" => {
                     if let Ok(subject) = SubjectId::parse(value) {
                         facts.subject = app.erasures.state(&subject).await?.map(|known| known.subject);
@@ -231,7 +231,7 @@ async fn record_refusal(caller: &Caller, refusal: Refusal, parts: &mut Parts, ap
     Ok(())
 }
 
-/// What a call of a route asks for.
+/// The action that a call of a route asks for.
 fn asked_for(method: &Method, route: &str) -> Action {
     let any_of = |paths: &[&str]| paths.iter().any(|path| route.starts_with(path));
     match (method.as_str(), route) {
@@ -270,7 +270,7 @@ fn asked_for(method: &Method, route: &str) -> Action {
 
 fn connection(parts: &Parts, app: &App) -> Connection {
     let peer = parts.extensions.get::<ConnectInfo<Peer>>();
-    // every connection has its peer; without one nothing would be taken for private
+    // every connection has its peer; without one no connection would count as private
     let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.0.ip());
     let connection = app.proxies.connection(peer, |name| joined(&parts.headers, name));
     if let Way::UntrustedProxy(proxy) = connection.way
@@ -281,7 +281,7 @@ fn connection(parts: &Parts, app: &App) -> Connection {
     connection
 }
 
-/// The values of all headers of a name. Bytes that are no text make it unreadable, not absent.
+/// The values of all headers of a name, joined. Bytes that are not UTF-8 make the value unreadable, not absent.
 pub(super) fn joined(headers: &HeaderMap, name: &str) -> Option<String> {
     let values = headers.get_all(name).iter();
     let values: Vec<_> = values.map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
@@ -295,11 +295,11 @@ fn bearer(value: &str) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Why a call is not let in.
+/// Why a call is refused.
 pub(super) enum Denied {
-    /// No token, or not a good one.
+    /// The token is missing or invalid.
     Unauthenticated(String),
-    /// The token may not do this, or cannot be looked up now.
+    /// The token lacks the scope, or cannot be looked up now.
     Refused(Problem),
 }
 

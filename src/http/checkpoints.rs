@@ -1,4 +1,4 @@
-//! `/checkpoint`, `/api/v1/checkpoints`, `/api/v1/signing-keys`: what the log has signed, and with which keys.
+//! `/checkpoint`, `/api/v1/checkpoints`, `/api/v1/signing-keys`: signed checkpoints, and the keys that signed them.
 
 use axum::http::header;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -9,7 +9,7 @@ use super::prelude::*;
 use store::{KeptCheckpoint, Store};
 use tlog::NoteVerifier;
 
-/// What answers to `/api/…` are not: the checkpoint may be kept for a moment by the caller, and by nobody else.
+/// Apart from the `/api/…` routes: the caller may cache the checkpoint for a moment; shared caches may not.
 pub(super) fn log_router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(newest))
 }
@@ -18,7 +18,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(keys))
 }
 
-/// The checkpoint that was signed last.
+/// The newest signed checkpoint.
 pub(super) async fn latest(store: &dyn Store) -> Result<KeptCheckpoint, Problem> {
     let none = || Problem::unavailable("no checkpoint is signed yet").retry_after(1);
     store.latest_checkpoint().await?.ok_or_else(none)

@@ -113,17 +113,17 @@ async fn put(
             None
         }
         None => {
-            // one at a time in this process: two are not to be counted as one
+            // lock: two at once in this process would be counted as one
             let making = app.consumers.lock().await;
             may_have_one_more(&app, owner).await?;
             Some(making)
         }
     };
-    // what is refused for its position is not recorded as done
+    // check before recording: a refused position is not recorded as set
     if let (Some(position), Some(before)) = (wanted.position, &before) {
         not_back(before, position, wanted.rewind)?;
     }
-    // its owner's checkpoint that moves on is a commit: recorded, it would be the next event that its reader commits
+    // its owner's forward commit is not recorded: the record would be the next event for its reader to commit
     let moves_on = before.as_ref().is_some_and(|before| {
         before.owner.as_ref() == Some(owner)
             && before.filter == wanted.filter
@@ -134,7 +134,7 @@ async fn put(
             .record(AccessEvent::ConsumerSet(facts(caller, &name)))
             .await?;
     }
-    // the checkpoint first: if it is refused, the filter stays as it is too
+    // the checkpoint first: if it is refused, the filter does not change either
     if let (Some(position), Some(_)) = (wanted.position, before) {
         commit(&*app.store, &name, position, wanted.rewind).await?;
     }
@@ -228,7 +228,7 @@ fn facts(caller: &Caller, name: &ConsumerName) -> AccessFacts {
     }
 }
 
-/// Whether the consumer is the caller's to change. That it is not is recorded.
+/// Checks that the caller may change the consumer. A refusal is recorded.
 async fn may_change(app: &App, caller: &Caller, consumer: &Consumer, action: Action) -> Result<(), Problem> {
     let theirs = consumer.owner.as_ref().is_none_or(|owner| *owner == caller.actor().id);
     if theirs || caller.may(access::Scope::Operate) {
@@ -240,7 +240,7 @@ async fn may_change(app: &App, caller: &Caller, consumer: &Consumer, action: Act
     Err(refused(app, action, Refusal::Scope, facts, problem).await)
 }
 
-/// Whether the caller may make one more.
+/// Checks that the owner may have one more consumer.
 async fn may_have_one_more(app: &App, owner: &ActorId) -> Result<(), Problem> {
     let consumers = app.store.consumers().await?;
     let own = consumers

@@ -19,10 +19,10 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(row)).routes(routes!(order))
 }
 
-/// The most events that are read for one answer, where any event may be about the row.
+/// The most events that one answer reads where any event may affect the row.
 const MOST_READ: u64 = 10_000;
 
-/// The projection that a path names, if the caller may read its rows. That is decided before anything else is looked at.
+/// The projection named in the path, if the caller may read its rows. Checked before any other parameter.
 struct Readable(&'static dyn AnyProjection, AnyToken);
 
 impl FromRequestParts<Arc<App>> for Readable {

@@ -1,5 +1,5 @@
-//! How the API document describes what lower layers make. The layers know nothing of it: a test holds every answer of the service
-//! against the document, and so these descriptions against what is sent.
+//! Schemas for the types of lower layers, which do not depend on the API document. A test validates every answer of the
+//! service against the document, and so these schemas too.
 #![expect(dead_code, reason = "they are described, and never made")]
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
-//! `/api/v1/domains`: which mailboxes each domain has.
+//! `/api/v1/domains`: the mailboxes of each domain.
 //!
-//! Views hold no personal data: e-mail addresses and names are opened here, from the event that each mailbox points at.
+//! Views hold no personal data: e-mail addresses and names are opened here, from the events that the rows refer to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,9 +18,9 @@ use super::renewals::Subscription;
 use aggregates::visible::is_blank;
 use ledger::OpenError;
 
-/// What is read here.
+/// The views read for a list.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
-/// What is read for one domain.
+/// The views read for one domain.
 const DOMAIN_VIEWS: [&str; 3] = [Mailboxes::NAME, Accounts::NAME, Renewals::NAME];
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -190,7 +190,7 @@ struct Mailbox {
     erased: bool,
 }
 
-/// What ingest seals as personal of an assignment, as far as it is shown.
+/// The personal section of an assignment, as far as it is shown.
 #[derive(Deserialize)]
 struct Personal {
     mailboxes: Vec<PersonalMailbox>,
@@ -230,7 +230,7 @@ async fn mailboxes(
     let personal = open(&app, &places).await?;
     let mailboxes = item.mailboxes.iter().zip(&places).map(|(mailbox, places)| {
         let own = |places: &[Place], pick: fn(&PersonalMailbox) -> &Option<String>| {
-            // what is behind an erased place is older than what was erased
+            // places are newest first: those after an erased one are older, so stop there
             let told = places.iter().map_while(|place| match personal.get(&place.position)? {
                 Opened::Personal(section) => Some((section.as_ref(), place.index)),
                 Opened::Erased => None,
@@ -260,7 +260,7 @@ async fn mailboxes(
     }))
 }
 
-/// Where what is shown of a mailbox is, of each part the newest first: the first that is not blank counts.
+/// Where the fields of a mailbox are stored, the newest place first; the first non-blank value counts.
 struct Places {
     email: Vec<Place>,
     first_name: Vec<Place>,
@@ -269,7 +269,7 @@ struct Places {
 }
 
 impl Places {
-    /// All in the event that brought the mailbox.
+    /// All in the event that first named the mailbox.
     fn of_mention(mailbox: &MailboxItem<'_>) -> Self {
         let place = vec![Place {
             position: mailbox.position,
@@ -303,7 +303,7 @@ impl Places {
     }
 }
 
-/// The places of a domain's mailboxes: where a mailbox was changed since, those of the newer events.
+/// The places of a domain's mailboxes; of a mailbox that was changed later, those of the newer events.
 async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Places>, Problem> {
     let ids: Vec<&MailboxId> = item.mailboxes.iter().filter_map(|mailbox| mailbox.mailbox_id).collect();
     let accounts = reading.accounts(item.domain, &ids).await?;
@@ -320,15 +320,15 @@ async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Plac
     Ok(places.collect())
 }
 
-/// What is personal in an event.
+/// The personal section of an event.
 enum Opened {
-    /// This; nothing in an event that only brought credentials.
+    /// The section; none in an event that only brought credentials.
     Personal(Option<Personal>),
-    /// It was erased, and the event's credentials with it.
+    /// The section was erased, and the event's credentials with it.
     Erased,
 }
 
-/// Opens what is personal in the events that the mailboxes point at.
+/// Opens the personal sections of the events that the mailboxes refer to.
 async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Opened>, Problem> {
     let positions: BTreeSet<Position> = places
         .iter()

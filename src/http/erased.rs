@@ -1,5 +1,5 @@
-//! Whether the users that an answer names were erased since. Asked of the store for each answer, whatever moment the answer
-//! is about: an erasure is true of all of them at once.
+//! Whether the users named in an answer were erased since. Read from the store for each answer, also as of an earlier
+//! moment: an erasure applies to all moments.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,11 +7,11 @@ use aggregates::{Position, SubjectId, UserId};
 
 use store::{Store, StoreError};
 
-/// When users were erased last.
+/// When users were last erased.
 pub(super) struct Erasures(HashMap<SubjectId, Position>);
 
 impl Erasures {
-    /// Those of these users.
+    /// The erasures of these users.
     pub(super) async fn of<'u>(
         store: &dyn Store,
         users: impl Iterator<Item = Option<&'u UserId>>,
@@ -26,7 +26,7 @@ impl Erasures {
         Ok(Self(erased.collect()))
     }
 
-    /// Whether a user was erased at or behind a position.
+    /// Whether a user was erased at or after a position.
     pub(super) fn since(&self, user: Option<&UserId>, position: Option<Position>) -> bool {
         let erased = user.and_then(|user| self.0.get(&SubjectId::user(user)));
         erased.is_some_and(|erased| position.is_none_or(|position| position <= *erased))

@@ -1,4 +1,4 @@
-//! `/api/v1/events`: the feed page by page, in the ledger's one order, as CloudEvents 1.0.
+//! `/api/v1/events`: the feed by page, in log order, as CloudEvents 1.0.
 
 use aggregates::{Event, Position, StreamId, SubjectId};
 
@@ -13,8 +13,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(feed))
 }
 
-/// Positions that one page of a filter looks through at most: there is no index on types and subjects, which every
-/// webhook would pay for, and a page is to be there within a moment however rare what is looked for.
+/// The most positions that one page of a filter scans. Types and subjects have no index, which every webhook would pay
+/// for; this bounds the time of a page when matches are rare.
 const LOOKED_THROUGH: u64 = 50_000;
 
 #[derive(Deserialize, IntoParams)]
@@ -45,7 +45,7 @@ impl TryFrom<String> for EventTypes {
     }
 }
 
-/// Whether the program writes events of all these types; what it writes, if not.
+/// Checks that all these types exist; the error lists those that do.
 pub(super) fn known_types(types: &[String]) -> Result<(), String> {
     let names: Vec<&str> = Event::type_names().collect();
     if types.len() > names.len() {
@@ -86,7 +86,7 @@ pub(super) struct Choice {
 
 taken!(Choice: "type", "category", "stream", "subject", "consumer");
 
-/// What is read, from where.
+/// What to read, and from where.
 pub(super) struct Chosen {
     pub(super) filter: EventFilter,
     pub(super) after: Position,
@@ -94,7 +94,7 @@ pub(super) struct Chosen {
 }
 
 impl Choice {
-    /// Looks up the consumer, which is noted as seen. `after` goes before its checkpoint.
+    /// Looks up the consumer and records that it was seen. `after` overrides its checkpoint.
     pub(super) async fn resolve(self, store: &dyn Store, after: Option<u64>) -> Result<Chosen, Problem> {
         let own = EventFilter {
             types: self.r#type.map(|types| types.0).unwrap_or_default(),
@@ -130,7 +130,7 @@ pub(super) fn no_such_consumer() -> Problem {
     Problem::not_found("there is no such consumer; PUT /api/v1/consumers/{name} makes one")
 }
 
-/// A category of streams that there are.
+/// The category of streams that exist.
 #[derive(Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct KnownCategory(pub(super) Category);
@@ -145,7 +145,7 @@ impl TryFrom<String> for KnownCategory {
     }
 }
 
-/// Whether there are streams of the category; what there is, if not.
+/// Checks that the category exists; the error lists those that do.
 pub(super) fn known_category(category: &Category) -> Result<(), String> {
     if StreamId::CATEGORIES.contains(&category.as_str()) {
         Ok(())
@@ -204,7 +204,7 @@ async fn feed(
     }))
 }
 
-/// How far one page looks.
+/// The last position that one page scans.
 fn until(filter: &EventFilter, after: Position, head: Position) -> Position {
     // streams have an index
     if filter.stream.is_some() || *filter == EventFilter::default() {

@@ -1,4 +1,4 @@
-//! `/api/v1/events/{position}/evidence`: the exact webhook that an event was made of, and what its signature says today.
+//! `/api/v1/events/{position}/evidence`: the exact webhook behind an event, and whether its signature verifies today.
 
 use aggregates::{AccessFacts, Action, Position, Refusal};
 use axum::response::Response;
@@ -129,7 +129,7 @@ async fn open(
         body_base64: body.as_ref().map(|text| text.as_str()),
         recorded_at_position,
     };
-    // with room for all of it at once: growing would leave copies behind
+    // full capacity at once: growing would leave unwiped copies behind
     let room = body.as_ref().map_or(0, |text| text.len()) + 64 * 1024;
     let mut bytes = Wiped::new(Vec::with_capacity(room));
     serde_json::to_writer(&mut *bytes, &written).map_err(|_| Problem::internal())?;

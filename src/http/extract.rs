@@ -1,4 +1,4 @@
-//! What comes in with a request, parsed at the edge. Whatever cannot be read is a [`Problem`] that names it.
+//! Request extractors, which parse at the edge. An input that cannot be read is a [`Problem`] that names it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -25,7 +25,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
 use super::auth::{Denied, believed};
 use super::{App, Problem};
 
-/// The parameters in a path.
+/// Path parameters.
 pub(super) struct Path<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
@@ -61,8 +61,8 @@ fn parameter(parts: &Parts) -> Option<&str> {
     rest.split_once('}').map(|(name, _)| name)
 }
 
-/// The query's parameters but for those that extractors before it have taken. `T` denies unknown fields, so that a misspelt
-/// parameter is not passed over in silence.
+/// The query's parameters that earlier extractors have not taken. `T` denies unknown fields, so a misspelt parameter is
+/// refused.
 pub(super) struct Query<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -74,7 +74,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// What extractors have taken of a query, and what they have left.
+/// The parameters that extractors have taken from a query, and the rest of it.
 #[derive(Clone)]
 struct Taken {
     names: Vec<&'static str>,
@@ -91,8 +91,7 @@ impl Taken {
     }
 }
 
-/// Takes the parameters of these names out of a query: what many calls take, each reads by an extractor that stands before the one
-/// of the call's own.
+/// Takes the named parameters out of a query. Extractors of shared parameters come before the call's own [`Query`].
 pub(super) fn take<T: DeserializeOwned>(parts: &mut Parts, names: &[&'static str]) -> Result<T, Problem> {
     let taken = Taken::of(parts);
     let is_own = |pair: &&str| {
@@ -107,7 +106,7 @@ pub(super) fn take<T: DeserializeOwned>(parts: &mut Parts, names: &[&'static str
     value
 }
 
-/// Makes what several calls have in their queries an extractor, which stands before the [`Query`] of a call.
+/// Makes an extractor of query parameters that several calls share. It comes before the [`Query`] of a call.
 macro_rules! taken {
     ($type:ty: $($name:literal),+) => {
         impl<S: Send + Sync> axum::extract::FromRequestParts<S> for $type {
@@ -121,10 +120,10 @@ macro_rules! taken {
 }
 pub(super) use taken;
 
-/// Reads the parameters of a query; `beside` are those that go with them.
+/// Parses the parameters of a query; an error about an unknown one also lists `beside`.
 fn read_query<T: DeserializeOwned>(query: &str, beside: &[&str]) -> Result<T, Problem> {
     let uri = Uri::builder().path_and_query(format!("/?{query}")).build();
-    // it is part of one
+    // cannot fail: the query is part of a URI
     let uri = uri.map_err(|_| Problem::internal())?;
     let axum::extract::Query(value) = axum::extract::Query::try_from_uri(&uri).map_err(|rejection| {
         let text = rejection.body_text();
@@ -156,7 +155,7 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// How many items at most.
+    /// The most items on a page.
     pub(super) fn limit(&self) -> u32 {
         self.limit.unwrap_or_default().get()
     }
@@ -182,7 +181,7 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Body<T> {
     }
 }
 
-/// A JSON body, or what is wrong with it. Whoever took long to send it has to have a good token still.
+/// A JSON body, or why it was refused. After a slow body the token is checked again.
 pub(super) struct Sent<T>(pub(super) Result<Json<T>, JsonRejection>);
 
 impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Sent<T> {
@@ -198,7 +197,7 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<App>> for Sent<T> {
     }
 }
 
-/// What is written as a JSON object. A list of the fields' values in their order, which serde takes for one too, is refused.
+/// A JSON object. An array of the fields' values, which serde accepts too, is refused.
 struct OnlyObject<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for OnlyObject<T> {
@@ -221,10 +220,10 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OnlyObject<T> {
     }
 }
 
-/// A body that could not be read. One that is JSON of another shape is a bad request like any other.
+/// A body that could not be read. JSON of another shape is a bad request.
 pub(super) fn refused_body(rejection: JsonRejection) -> Problem {
     let text = rejection.body_text();
-    // what stands before the first colon are the library's words
+    // the library puts its own words before the first colon
     let cause = in_our_words(text.split_once(": ").map_or(text.as_str(), |(_, cause)| cause));
     match rejection {
         JsonRejection::MissingJsonContentType(_) => {
@@ -242,10 +241,10 @@ pub(super) fn refused_body(rejection: JsonRejection) -> Problem {
     }
 }
 
-/// What a parameter that has to be a number is told if it is none.
+/// The error for a parameter that is not a number.
 const NO_NUMBER: &str = "has to be a number from 0 on: a position is one, an event's id is not";
 
-/// A library's reasons for refusing a number, as a person would give them; any other as it is.
+/// Rewords a library's reasons for refusing a number; others are unchanged.
 fn in_our_words(cause: &str) -> String {
     const REASONS: [&str; 3] = [
         "invalid digit found in string",
@@ -273,14 +272,14 @@ fn in_our_words(cause: &str) -> String {
     })
 }
 
-/// What a library says of a name, put as a person would; none if it is something else.
+/// Rewords a library's message about a field name; none for other messages.
 fn named(cause: &str) -> Option<String> {
-    // in front may stand the path to it, behind it the place
+    // the path may precede the name, and the place follow it
     let (path, cause) = match cause.split_once(": ") {
         Some((path, rest)) if !path.contains(' ') => (format!("{path}: "), rest),
         _ => (String::new(), cause),
     };
-    // names are found without a line and a column
+    // a name is found without line and column
     let cause = cause.split_once(" at line ").map_or(cause, |(cause, _)| cause);
     let after = |start: &str| {
         let (name, rest) = cause.strip_prefix(start)?.split_once('`')?;
@@ -301,7 +300,7 @@ fn named(cause: &str) -> Option<String> {
     } else {
         return None;
     };
-    // of an unknown or repeated name the path ends in it
+    // the path to an unknown or repeated name already ends in it
     match path.strip_suffix(": ") {
         Some(path) if told.starts_with(&format!("`{path}`")) => Some(told),
         _ => Some(format!("{path}{told}")),
@@ -313,7 +312,7 @@ fn named(cause: &str) -> Option<String> {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoParameters {}
 
-/// How many items at most: 1 to 500.
+/// The most items on a page: 1 to 500.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Limit(u32);
@@ -358,7 +357,7 @@ impl TryFrom<String> for Number {
     }
 }
 
-/// A time, or the start of a day in UTC. From the year 0 to 9999: what both stores can compare.
+/// A time, or the start of a day in UTC. Years 0 to 9999: what both stores can compare.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct TimeParameter(pub(super) Timestamp);
@@ -370,7 +369,7 @@ impl TryFrom<String> for TimeParameter {
         let in_range = |year| (0..=9999).contains(&year);
         let day = || {
             let day = text.parse::<Date>().ok().filter(|_| text.len() == "2025-01-31".len())?;
-            // the very last days of the calendar, which people write for "ever", are beyond the last timestamp
+            // the last days of the calendar, which people write for "ever", are beyond the last timestamp
             let start = Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX);
             in_range(day.year()).then_some(start)
         };
@@ -385,7 +384,7 @@ impl TryFrom<String> for TimeParameter {
     }
 }
 
-/// A domain's name as people write it.
+/// A domain name, normalised.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct DomainName(pub(super) Domain);
@@ -404,7 +403,7 @@ impl From<DomainName> for Value {
     }
 }
 
-/// Any words, to be compared with what the provider wrote.
+/// Text to be compared with the provider's.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub(super) struct Words(pub(super) String);
@@ -427,8 +426,8 @@ impl From<Words> for Value {
     }
 }
 
-/// The schema of a word out of a list, for the document. It brings its own description, since a field's own is left out
-/// of the document where its schema is given by hand.
+/// The schema of an enumerated word, for the document. It carries the description, since utoipa drops a field's own
+/// where its schema is given by hand.
 pub(super) fn one_of(description: &str, words: &[&'static str]) -> Object {
     ObjectBuilder::new()
         .description(Some(description))

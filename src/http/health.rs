@@ -1,5 +1,4 @@
-//! `/healthz`, `/readyz`, `/metrics`: for whoever keeps the service running. No token needed: nothing here names a
-//! customer.
+//! `/healthz`, `/readyz`, `/metrics`: for operators. They need no token: no answer names a customer.
 
 use super::prelude::*;
 use std::collections::BTreeSet;
@@ -14,9 +13,9 @@ use crate::feed::{self, ConsumerStatus};
 use runner::Health;
 use store::{Duty, Store, StoreError};
 
-/// So many things that are wrong are named.
+/// The most complaints that are listed.
 const NAMED: usize = 5;
-/// A store that takes longer to tell how it is doing counts as away.
+/// Time-out for the store's answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -26,7 +25,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(metrics))
 }
 
-/// What is told without a store.
+/// Answers without a store.
 pub(super) fn alone() -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(healthz))
 }
@@ -91,7 +90,7 @@ async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     }))
 }
 
-/// How the projections are doing; or why the service is not ready.
+/// The projections' health, or why the service is not ready.
 async fn ready(app: &App) -> Result<Vec<Health>, String> {
     if !app.ledger.is_running() {
         return Err("the ledger takes no webhooks; the log says why".to_owned());
@@ -138,7 +137,7 @@ async fn ready(app: &App) -> Result<Vec<Health>, String> {
             }
         })
         .collect();
-    // what else nobody does is an alert: webhooks are taken all the same
+    // other vacant duties are alerts: webhooks are recorded all the same
     if app.vacant.borrow().contains(&Duty::Projections) {
         let work = duties::work(Duty::Projections);
         return Err(format!("no process {work}"));
@@ -149,7 +148,7 @@ async fn ready(app: &App) -> Result<Vec<Health>, String> {
     }
 }
 
-/// What somebody has to look at, though webhooks are recorded.
+/// Alerts, while webhooks are recorded.
 fn alerts(app: &App) -> BTreeSet<String> {
     let mut alerts = app.alerts.borrow().others.clone();
     let barred = app.barred.borrow().clone();
@@ -163,12 +162,12 @@ fn alerts(app: &App) -> BTreeSet<String> {
 
 const AWAY: &str = "the store is not available";
 
-/// Whether the store takes writes. It is tried at most once a second, however many ask.
+/// Whether the store takes writes. Probed at most once a second for all callers.
 #[derive(Default)]
 pub struct Probe(Mutex<Option<(Instant, Result<(), &'static str>)>>);
 
 impl Probe {
-    /// Between two trials.
+    /// Between two probes.
     const PAUSE: Duration = Duration::from_secs(1);
 
     async fn check(&self, store: &dyn Store) -> Result<(), &'static str> {
@@ -203,17 +202,17 @@ impl Probe {
     }
 }
 
-/// How the projections are doing; none, and logged, if the store does not tell in time.
+/// The projections' health; none, and logged, if the store does not answer in time.
 async fn health(app: &App) -> Option<Vec<Health>> {
     in_time(app.live.health()).await
 }
 
-/// How the feed's consumers are doing; none, and logged, if the store does not tell in time.
+/// The status of the feed's consumers; none, and logged, if the store does not answer in time.
 async fn consumers(app: &App) -> Option<(Vec<ConsumerStatus>, usize)> {
     in_time(feed::furthest_behind(&*app.store)).await
 }
 
-/// What the store answers; none, and logged, if it does not in time.
+/// The store's answer; none, and logged, if it fails or does not come in time.
 async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Option<T> {
     match timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => Some(answer),

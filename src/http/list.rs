@@ -1,8 +1,8 @@
 //! Lists: `{"items": […], "next": "<cursor>"|null}`.
 //!
-//! A cursor is the place of the last item in the list's order, so what comes in between two pages neither repeats nor
-//! hides an item. That of an answer as of an earlier moment says so too: its pages belong together. Callers are to
-//! treat it as opaque.
+//! A cursor is the place of the last item in the list's order, so items that are added between two pages neither repeat
+//! nor hide one. A cursor of an answer as of an earlier moment pins that moment for the next pages. Callers treat
+//! cursors as opaque.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ impl<V> Rows<V> {
 pub(super) struct Conditions(Vec<Condition>);
 
 impl Conditions {
-    /// Adds one if there is a value.
+    /// Adds a condition if there is a value.
     pub(super) fn and(mut self, column: &'static str, comparison: Comparison, value: Option<impl Into<Value>>) -> Self {
         let condition = |value: Value| Condition {
             column,
@@ -60,13 +60,13 @@ impl Conditions {
         self
     }
 
-    /// Adds one if it is there.
+    /// Adds the condition if there is one.
     pub(super) fn also(mut self, condition: Option<Condition>) -> Self {
         self.0.extend(condition);
         self
     }
 
-    /// Adds that the column has this word, if there is one, as it is usually written in small or in capital letters.
+    /// Adds that the column equals the word, if there is one, in its usual spellings of upper and lower case.
     pub(super) fn in_any_case(mut self, column: &'static str, word: Option<Words>) -> Self {
         self.0.extend(word.map(|word| Condition {
             column,
@@ -76,7 +76,7 @@ impl Conditions {
         self
     }
 
-    /// Adds that the column's time is in a range, as far as that has ends.
+    /// Adds that the column's time is in a range; either end may be open.
     pub(super) fn between(self, column: &'static str, from: Option<TimeParameter>, to: Option<TimeParameter>) -> Self {
         self.and(column, Comparison::AtLeast, from.map(|from| from.0)).and(
             column,
@@ -85,13 +85,13 @@ impl Conditions {
         )
     }
 
-    /// Adds that the column has this value, if there is one.
+    /// Adds that the column equals the value, if there is one.
     pub(super) fn equal(self, column: &'static str, value: Option<impl Into<Value>>) -> Self {
         self.and(column, Comparison::Equal, value)
     }
 }
 
-/// A word as people write it: as it is given, in capitals, in small letters, and with a capital in front. An index serves all.
+/// A word as given, in capitals, in lower case, and capitalised. Equality can use an index.
 fn cases(word: &str) -> Vec<Value> {
     let lower = word.to_lowercase();
     let mut letters = lower.chars();
@@ -101,7 +101,7 @@ fn cases(word: &str) -> Vec<Value> {
     cases.into_iter().map(Value::Text).collect()
 }
 
-/// By a column, the least first.
+/// Sorts by a column, the least first.
 pub(super) fn ascending(column: &'static str) -> SortOrder {
     SortOrder {
         column,
@@ -109,7 +109,7 @@ pub(super) fn ascending(column: &'static str) -> SortOrder {
     }
 }
 
-/// By a column, the greatest first.
+/// Sorts by a column, the greatest first.
 pub(super) fn descending(column: &'static str) -> SortOrder {
     SortOrder {
         column,
@@ -130,15 +130,15 @@ pub(super) fn query<P: Projection>(conditions: Conditions, order: SortOrder, lim
     }
 }
 
-/// Cuts what was read, which is one item more than asked for if there are more, to a page. Returns the last item if there is a next
-/// page.
+/// Truncates the items to a page. The query has read one item more than `limit` if there is a next page; the last item
+/// of this page is returned then.
 pub(super) fn cut<T>(items: &mut Vec<T>, limit: u32) -> Option<&T> {
     let more = items.len() > limit as usize;
     items.truncate(limit as usize);
     items.last().filter(|_| more)
 }
 
-/// A page of the rows of `P`: of what the query finds, at most `limit`; the query itself asks for one more.
+/// A page of the rows of `P`, at most `limit`; the query itself asks for one more.
 pub(super) async fn rows<P: Projection>(
     store: &dyn Store,
     mut query: RowQuery,
@@ -155,7 +155,7 @@ pub(super) async fn rows<P: Projection>(
     })
 }
 
-/// Reads the views of rows.
+/// Parses the views of rows.
 pub(super) async fn views<P: Projection>(
     store: &dyn Store,
     rows: Vec<StoredRow>,
@@ -169,7 +169,7 @@ pub(super) async fn views<P: Projection>(
     Err(unreadable(store, P::NAME, P::VERSION, error).await)
 }
 
-/// Why the rows of a projection cannot be read: most likely another version has made them.
+/// Why the rows of a projection cannot be read: most likely another version has written them.
 pub(super) async fn unreadable(store: &dyn Store, name: &str, version: u32, error: StoreError) -> Problem {
     let generations = match store.generations().await {
         Ok(generations) => generations,
@@ -186,16 +186,16 @@ pub(super) async fn unreadable(store: &dyn Store, name: &str, version: u32, erro
     error.into()
 }
 
-/// The cursor of a place in a list: the value of the order's column, the key, and what the answer stood for.
+/// A cursor: the value of the order's column, the key, and the pin.
 pub(super) fn encode(list: &str, order: &Value, key: &str, pin: Option<Pin>) -> String {
     let cursor: Cursor = (list.to_owned(), order.to_json(), key.to_owned(), pin);
     BASE64_URL_SAFE_NO_PAD.encode(serde_json::json!(cursor).to_string())
 }
 
-/// What a cursor says of the answer that it belongs to: the moment asked for, and the position that it stood for.
+/// Pins an answer as of an earlier moment: the moment asked for, and its position.
 pub(super) type Pin = (String, u64);
 
-/// The list, the value of its order's column, the key, and what the answer stood for.
+/// The list, the value of its order's column, the key, and the pin.
 type Cursor = (String, serde_json::Value, String, Option<Pin>);
 
 fn parse(cursor: &str) -> Option<Cursor> {
@@ -203,19 +203,19 @@ fn parse(cursor: &str) -> Option<Cursor> {
     serde_json::from_slice(&bytes).ok()
 }
 
-/// What a cursor says of the answer as of an earlier moment that it belongs to.
+/// The pin in a cursor, if its answer was as of an earlier moment.
 pub(super) fn pin(cursor: &str) -> Option<Pin> {
     parse(cursor)?.3
 }
 
-/// The key in a cursor of a list that is in the order of its keys.
+/// The key in a cursor of a list that is sorted by key.
 pub(super) fn key_in(cursor: &str, list: &str) -> Result<String, Problem> {
     place(cursor, list, Kind::Text)
         .map(|(_, key)| key)
         .ok_or_else(not_a_cursor)
 }
 
-/// A cursor is not one of the list's.
+/// The cursor is not one of this list.
 pub(super) fn not_a_cursor() -> Problem {
     Problem::bad_request("query parameter after: is not a cursor that this list has given out as `next`")
 }
@@ -232,7 +232,7 @@ fn place(cursor: &str, list: &str, kind: Kind) -> Option<(Value, String)> {
         Kind::Text => Value::Text(value.as_str()?.to_owned()),
         Kind::Integer => Value::Integer(value.as_i64()?),
         Kind::Timestamp => {
-            // the range that every store takes
+            // the range that both stores support
             let moment: Timestamp = value.as_str()?.parse().ok()?;
             (0..=9999)
                 .contains(&Offset::UTC.to_datetime(moment).year())

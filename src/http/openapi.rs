@@ -1,4 +1,4 @@
-//! `/` and `/openapi.json`: what can be called here.
+//! `/` and `/openapi.json`: the API document.
 
 use axum::body::Bytes;
 use axum::http::header;
@@ -35,7 +35,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 )]
 struct Api;
 
-/// How callers show who they are.
+/// How callers authenticate.
 struct Bearer;
 
 impl utoipa::Modify for Bearer {
@@ -52,14 +52,14 @@ pub(super) fn base() -> utoipa::openapi::OpenApi {
     Api::openapi()
 }
 
-/// Names parameters that stand for the rest of a path as others are named: the document knows no `{*rest}`.
+/// Renames rest parameters as OpenAPI needs them: it has no `{*rest}`.
 pub(super) fn name_rests(document: &mut utoipa::openapi::OpenApi) {
     let paths = std::mem::take(&mut document.paths.paths);
     let named = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item));
     document.paths.paths = named.collect();
 }
 
-/// What any call can be refused with.
+/// Errors of any call.
 const ANYWHERE: &[(u16, &str)] = &[
     (400, "The request is malformed; the detail names what is wrong."),
     (408, "The request did not arrive in time."),
@@ -70,13 +70,13 @@ const ANYWHERE: &[(u16, &str)] = &[
     ),
 ];
 
-/// What any call but a webhook can be refused with.
+/// Errors of any call but a webhook.
 const ANSWERED: &[(u16, &str)] = &[(
     406,
     "The Accept header takes none of the media types that the call answers with.",
 )];
 
-/// What a call that needs a token can be refused with.
+/// Errors of a call that needs a token.
 const WITH_TOKEN: &[(u16, &str)] = &[
     (400, "A parameter is unknown or has a bad value; the detail names it."),
     (
@@ -97,14 +97,14 @@ const WITH_TOKEN: &[(u16, &str)] = &[
     ),
 ];
 
-/// What a call with a body can be refused with.
+/// Errors of a call with a body.
 const WITH_BODY: &[(u16, &str)] = &[
     (413, "The body is too long."),
     (415, "The content type is not `application/json`."),
 ];
 
-/// Completes every call by what its annotation does not say: what any call can be refused with, that refusals are problems, and
-/// that an answer from views says what it stands for.
+/// Adds to every call what its annotation leaves out: common errors, the problem schema of errors, and the position
+/// header of answers from views.
 pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
     let public = SecurityRequirement::default();
     for (path, item) in &mut document.paths.paths {

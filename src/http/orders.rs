@@ -1,4 +1,4 @@
-//! `/api/v1/orders`: what became of each order, and its timeline.
+//! `/api/v1/orders`: the state of each order, and its timeline.
 
 use aggregates::{OrderId, StreamId, UserId};
 use projections::Projection;
@@ -69,7 +69,7 @@ async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<Order>>, Problem> {
     let views = [Orders::NAME, Failures::NAME];
-    // the second one only serves the search for a domain
+    // the second view serves the search for a domain only
     let views = &views[..1 + usize::from(filter.domain.is_some())];
     let reading = Reading::of_list(&app, scope.caller(), views, wanted, page.after()).await?;
     let domain = filter.domain.map(|domain| domain.0);

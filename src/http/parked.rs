@@ -1,5 +1,5 @@
-//! `/api/v1/projections/{name}/parked` and `…/retry`: rows that stand still since an event could not be folded into them,
-//! and trying them again.
+//! `/api/v1/projections/{name}/parked` and `…/retry`: rows parked since an event could not be folded into them, and
+//! retrying them.
 
 use projections::{AnyProjection, Value};
 

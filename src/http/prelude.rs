@@ -1,4 +1,4 @@
-//! What nearly every resource uses.
+//! Imports of nearly every resource.
 
 pub(super) use std::sync::Arc;
 

@@ -10,7 +10,7 @@ use ledger::{OpenError, RecordError};
 use runner::RunError;
 use store::StoreError;
 
-/// The position that an answer stands for; of a request, the one that the answer has to include.
+/// The position of an answer's views; in a request, the position that the answer has to include.
 pub(super) const POSITION: HeaderName = HeaderName::from_static("warmledger-position");
 
 /// The media type of every error.
@@ -33,12 +33,12 @@ pub struct Problem {
     told: bool,
 }
 
-/// The log has told of this answer already: an extension of the response.
+/// Response extension: this answer has been logged already.
 #[derive(Clone, Copy)]
 pub(super) struct Told;
 
 impl Problem {
-    /// A problem with this status; its title is the status's own.
+    /// A problem with this status and its standard title.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         let title = status.canonical_reason().unwrap_or("Error");
         Self {
@@ -51,7 +51,7 @@ impl Problem {
         }
     }
 
-    /// A line in the log tells of it: it needs no other.
+    /// Marks it as logged already: it needs no other line.
     pub(super) fn told(mut self) -> Self {
         self.told = true;
         self
@@ -62,39 +62,39 @@ impl Problem {
         self.status == status.as_u16()
     }
 
-    /// The position of the views that it stands for.
+    /// Sets the position of the answer's views.
     pub(super) fn at(mut self, position: Position) -> Self {
         self.position = Some(position);
         self
     }
 
-    /// Tells the sender after how many seconds to try again.
+    /// Sets after how many seconds the sender may retry.
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
         self
     }
 
-    /// The request says something wrong.
+    /// The request is malformed.
     pub(super) fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// There is no such thing.
+    /// Not found.
     pub(super) fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// It passes: the same call may succeed in some seconds.
+    /// A transient error: the same call may succeed in some seconds.
     pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(5)
     }
 
-    /// This process does not have a master key that it needs; /readyz and the log say which.
+    /// This process lacks a master key that it needs; /readyz and the log say which.
     fn lacks_key() -> Self {
         Self::unavailable("a master key is missing in this process; try again later, or ask another process")
     }
 
-    /// Something is wrong here; the cause is in the log and nowhere else.
+    /// An internal error; only the log has the cause.
     pub(super) fn internal() -> Self {
         let detail = "something went wrong here; the service's log says what";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, detail)

@@ -1,4 +1,4 @@
-//! `/api/v1/projections`: how the projections are doing, and rebuilding them.
+//! `/api/v1/projections`: the status of the projections, and rebuilding them.
 
 use aggregates::{AccessEvent, AccessFacts};
 use axum::http::{StatusCode, header};

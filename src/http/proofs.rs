@@ -1,5 +1,5 @@
-//! `/api/v1/proofs`: that an event is in the log, and that the log has only grown. The first one that is read with a token from
-//! an address is recorded, once an hour.
+//! `/api/v1/proofs`: inclusion and consistency proofs. The first proof read with a token from an address is recorded,
+//! once an hour.
 
 use aggregates::Position;
 use axum::http::header;
@@ -194,7 +194,7 @@ async fn consistency(
     }))
 }
 
-/// The newest checkpoint, if it covers an event that there is.
+/// The newest checkpoint, if it covers the position of an event.
 async fn covering(store: &dyn Store, position: u64) -> Result<KeptCheckpoint, Problem> {
     let checkpoint = latest(store).await?;
     if (1..=checkpoint.size).contains(&position) {
@@ -209,7 +209,7 @@ async fn covering(store: &dyn Store, position: u64) -> Result<KeptCheckpoint, Pr
     .retry_after(1))
 }
 
-/// Whether there is an event at the position, and the log has so many events.
+/// Checks that the position is within `size`, and `size` within the log.
 async fn within(store: &dyn Store, name: &str, position: u64, size: u64) -> Result<(), Problem> {
     let events = store.tree().await?.frontier.size();
     if size > events {
@@ -225,7 +225,7 @@ async fn within(store: &dyn Store, name: &str, position: u64, size: u64) -> Resu
     Ok(())
 }
 
-/// The checkpoint over just so many events, if one was signed.
+/// The checkpoint of exactly this size, if one was signed.
 async fn signed(store: &dyn Store, size: u64) -> Result<Option<KeptCheckpoint>, Problem> {
     let next = store.checkpoints((size.saturating_sub(1), i64::MAX), 1).await?;
     Ok(next.into_iter().find(|checkpoint| checkpoint.size == size))

@@ -1,8 +1,8 @@
-//! Which state of the views an answer stands for: as they are now, not older than a position, or as of an earlier
-//! moment. Every answer says so in the header `Warmledger-Position`.
+//! The state of the views that an answer shows: the current one, one not older than a position, or one as of an earlier
+//! moment. Every answer has its position in the header `Warmledger-Position`.
 //!
 //! Views follow the log, so the position is read before the rows: an answer holds everything up to it, and may hold
-//! what came in while it was read. As of an earlier moment it holds exactly what was recorded until then.
+//! events recorded while it was read. As of an earlier moment it holds exactly what was recorded until then.
 
 use std::time::Duration;
 
@@ -31,9 +31,9 @@ use store::{Comparison, Condition, Generation, GenerationState, RowQuery, SortOr
 
 /// How long a caller waits for views to reach a position.
 const WAIT: Duration = Duration::from_secs(5);
-/// How soon it is noticed what another process has folded.
+/// How often to check what another process has folded.
 const POLL: Duration = Duration::from_millis(100);
-/// How long a caller waits for the rows as of an earlier moment, which are folded on whether he waits or not.
+/// How long a caller waits for the rows as of an earlier moment. Folding continues after the time-out.
 const FOLD_WAIT: Duration = Duration::from_secs(10);
 
 /// A moment in a query.
@@ -51,7 +51,7 @@ impl TryFrom<String> for AsOf {
 }
 
 impl AsOf {
-    /// The moment's place in the log; `parameter` names it where it has none.
+    /// The moment's place in the log; an error names the `parameter`.
     pub(super) async fn instant(self, app: &App, parameter: &str) -> Result<AsOfPoint, Problem> {
         let instant = runner::instant(&*app.store, self.0).await;
         instant.map_err(|error| match error {
@@ -100,7 +100,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AtLeast {
     }
 }
 
-/// Which state of the views a request asks for. It stands before the [`Query`](super::extract::Query) of a call.
+/// The state of the views that a request asks for. It comes before the [`Query`](super::extract::Query) of a call.
 pub(super) struct Wanted {
     as_of: Option<AsOf>,
     at_least: Option<Position>,
@@ -138,20 +138,20 @@ impl Wanted {
     }
 }
 
-/// The views in the state that an answer stands for.
+/// The views in one state.
 pub(super) struct Reading<'a> {
     app: &'a App,
     state: State,
 }
 
 enum State {
-    /// As they are, and at least up to this position.
+    /// The current rows, at least up to this position.
     Live(Position),
     /// As of a moment.
     AsOf {
         moment: Moment,
         instant: AsOfPoint,
-        /// The rows of all keys, where a list is read; single keys are folded from their own events.
+        /// The rows of all keys, for a list; single keys are folded from their own events.
         snapshots: Vec<Generation>,
     },
 }
@@ -170,8 +170,8 @@ impl<'a> Reading<'a> {
         Ok(Self { app, state })
     }
 
-    /// A list of these views' rows, from the beginning or behind a cursor. A moment that has to be folded for it counts among the
-    /// caller's.
+    /// A list of these views' rows, from the beginning or after a cursor. A moment that has to be folded for it counts
+    /// against the caller's limit.
     pub(super) async fn of_list(
         app: &'a App,
         caller: &Caller,
@@ -191,7 +191,7 @@ impl<'a> Reading<'a> {
         let moment = as_of.0;
         let mut instant = as_of.instant(app, "asOf").await?;
         if after.is_some() {
-            // what was being written when the first page was read may count as recorded by now
+            // a batch that was being written when the first page was read may be recorded by now
             match pin {
                 Some((pinned, position)) if pinned == moment.to_string() && position <= instant.position.0 => {
                     instant.position = Position(position);
@@ -225,7 +225,7 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The position that the answer stands for.
+    /// The position of the answer.
     fn position(&self) -> Position {
         match &self.state {
             State::Live(position) => *position,
@@ -233,7 +233,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The time that the answer stands for.
+    /// The time of the answer.
     pub(super) fn time(&self) -> Timestamp {
         match &self.state {
             State::Live(_) => clock::now(),
@@ -241,7 +241,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// What cursors have to say of this answer; nothing where it shows the views as they are.
+    /// The pin for cursors of this answer; none for the current views.
     pub(super) fn pin(&self) -> Option<Pin> {
         match &self.state {
             State::Live(_) => None,
@@ -249,12 +249,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The answer, which says what it stands for.
+    /// The answer, with its position.
     pub(super) fn answer<T>(&self, body: T) -> Answer<T> {
         Answer::new(self.position(), body)
     }
 
-    /// What was found; if it is none, a 404 that says what it stands for.
+    /// The value, or a 404 with the answer's position.
     pub(super) fn found<T>(&self, found: Option<T>, detail: &str) -> Result<T, Problem> {
         found.ok_or_else(|| Problem::not_found(detail).at(self.position()))
     }
@@ -265,7 +265,7 @@ impl<'a> Reading<'a> {
         query
     }
 
-    /// Whose rows a list has to be read from; none stands for the live ones.
+    /// The generations that a list reads; empty for the live ones.
     pub(super) fn generations(&self) -> Vec<Generation> {
         match &self.state {
             State::Live(_) => Vec::new(),
@@ -281,7 +281,7 @@ impl<'a> Reading<'a> {
         page: &Paging,
     ) -> Result<list::Rows<P::View>, Problem> {
         let limit = page.limit();
-        // one more than asked for tells whether there is a next page
+        // one more than the limit shows whether there is a next page
         let query = self.query::<P>(conditions, order, limit + 1);
         list::rows::<P>(&*self.app.store, query, limit, page.after(), self.pin()).await
     }
@@ -297,7 +297,7 @@ impl<'a> Reading<'a> {
         Ok(self.app.store.counts(&query, column).await?)
     }
 
-    /// The accounts of mailboxes of a domain; those that are not there are left out.
+    /// The accounts of mailboxes of a domain; missing ones are left out.
     pub(super) async fn accounts(
         &self,
         domain: &str,
@@ -320,7 +320,7 @@ impl<'a> Reading<'a> {
         Ok(found.map(|(_, view)| view))
     }
 
-    /// The views of some keys; those that are not there are left out.
+    /// The views of some keys; missing ones are left out.
     pub(super) async fn views<P: Projection>(&self, keys: &[&str]) -> Result<Vec<(String, P::View)>, Problem> {
         let store = &*self.app.store;
         if let State::AsOf { instant, snapshots, .. } = &self.state
@@ -337,7 +337,7 @@ impl<'a> Reading<'a> {
             }
             return Ok(views);
         }
-        // never more than a page names
+        // never more than the keys of one page
         let limit = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         let mut query = self.query::<P>(Conditions::default(), ascending("key"), limit);
         query.conditions.push(Condition {
@@ -349,7 +349,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// How far the live rows of all these views are, once they have reached `wanted`.
+/// The position of the live rows of all these views, once they have reached `wanted`.
 async fn reached(app: &App, names: &[&str], wanted: Option<Position>) -> Result<Position, Problem> {
     let mut position = live_position(app, names).await?;
     let Some(wanted) = wanted.filter(|wanted| *wanted > position) else {
@@ -398,14 +398,14 @@ async fn live_position(app: &App, names: &[&str]) -> Result<Position, Problem> {
     Ok(names.iter().map(position).min().unwrap_or_default())
 }
 
-/// An answer that says what it stands for.
+/// An answer with its position.
 pub(super) struct Answer<T> {
     position: Position,
     body: T,
 }
 
 impl<T> Answer<T> {
-    /// An answer that stands for this position.
+    /// An answer at this position.
     pub(super) fn new(position: Position, body: T) -> Self {
         Self { position, body }
     }

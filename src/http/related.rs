@@ -1,4 +1,4 @@
-//! Rows that are found through the ledger's references or through another view: for these no index is kept.
+//! Rows found through the log's references or another view, without an index of their own.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +8,8 @@ use store::{Comparison, Condition, Reference, Store};
 
 use super::Problem;
 
-/// That a row is that of an order which a domain belongs to, or that names it as failed. The rows of orders that had not yet got it, at
-/// an earlier moment, pass too.
+/// Condition for rows of orders that the domain was assigned to or failed for. As of an earlier moment, orders that
+/// were assigned it later pass too.
 pub(super) async fn orders_with(store: &dyn Store, domain: &Domain) -> Result<Condition, Problem> {
     let failed = store::NamedBy {
         projection: projections::failures::Failures::NAME,
@@ -27,15 +27,15 @@ pub(super) async fn orders_with(store: &dyn Store, domain: &Domain) -> Result<Co
     })
 }
 
-/// Domains beyond so many are not listed in a query.
+/// The most domains that a query lists.
 const LISTED: usize = 1_000;
 
-/// That a row is that of a domain of an order; none where these are too many to list.
+/// Condition for rows of an order's domains; none if they are too many to list.
 pub(super) async fn domains_of(store: &dyn Store, order: &OrderId) -> Result<Option<Condition>, Problem> {
     Ok(one_of(runner::domains_of_order(store, order).await?))
 }
 
-/// That a row is that of a domain where a subscription is found; none where these are too many to list.
+/// Condition for rows of domains with the subscription; none if they are too many to list.
 pub(super) async fn domains_with(
     store: &dyn Store,
     subscription: &SubscriptionId,

@@ -1,4 +1,4 @@
-//! `/api/v1/renewals`: until when each subscription is paid, and how its renewals went.
+//! `/api/v1/renewals`: until when each subscription is paid, and the results of its renewals.
 
 use aggregates::UserId;
 use jiff::tz::Offset;
@@ -62,7 +62,7 @@ struct Filter {
     domain: Option<DomainName>,
 }
 
-/// A subscription and its renewals, and how long it lasts.
+/// A subscription and its renewals, and the days it has left.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Renewal {
@@ -101,7 +101,7 @@ async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<Renewal>>, Problem> {
     let reading = Reading::of_list(&app, scope.caller(), &[Renewals::NAME], wanted, page.after()).await?;
-    // a range leaves out those that stand at the very end for want of a date
+    // a range leaves out rows without a date, which sort to the very end
     let end = filter
         .to
         .map(|to| to.0.min(NEVER_DUE))

@@ -1,6 +1,6 @@
-//! Handing out credentials: of one mailbox, or of all mailboxes of a domain. The only place where they leave the ledger.
+//! Handing out credentials, of one mailbox or of all mailboxes of a domain. They leave the ledger only here.
 //!
-//! What is handed out is recorded before the answer is written, and what is refused is recorded too.
+//! A reveal is recorded before its answer is written; refusals are recorded too.
 
 use aggregates::{AccessEvent, AccessFacts, Action, MailboxId, OrderId, Refusal};
 use axum::body::Bytes;
@@ -201,14 +201,14 @@ async fn domain(
     Ok(json(bytes))
 }
 
-/// Somebody asks for credentials.
+/// A request for credentials.
 struct Attempt<'a> {
     app: &'a App,
     caller: Caller,
     facts: AccessFacts,
 }
 
-/// What is asked for.
+/// A mailbox whose credentials are asked for.
 struct Target {
     id: Option<MailboxId>,
     places: Places,
@@ -220,19 +220,19 @@ impl<'a> Attempt<'a> {
         Self { app, caller, facts }
     }
 
-    /// Records that it is refused; gives the problem to answer with.
+    /// Records the refusal; returns the problem to answer with.
     async fn refuse(&self, refusal: Refusal, problem: Problem) -> Problem {
         refused(self.app, Action::Reveal, refusal, self.facts.clone(), problem).await
     }
 
-    /// Checks everything that does not depend on whose credentials they are.
+    /// Checks everything that does not depend on the mailbox.
     async fn begin(
         &mut self,
         scope: Scope,
         request: Result<Json<RevealRequest>, JsonRejection>,
     ) -> Result<RevealRequest, Problem> {
         if let Ok(Json(request)) = &request {
-            // whatever it is refused for, what it was asked for is kept
+            // recorded with whatever refusal follows
             self.facts.reason = Reason::given(&request.reason).ok().map(String::from);
         }
         if let Err(problem) = require(&self.caller, scope) {
@@ -258,7 +258,7 @@ impl<'a> Attempt<'a> {
         Ok(request)
     }
 
-    /// Counts the mailboxes beside the one that the call itself counts as.
+    /// Counts the mailboxes other than the one that the call itself counts as.
     async fn count_others(&self, mailboxes: usize) -> Result<(), Problem> {
         match others_within_rate(self.app, &self.caller, mailboxes) {
             Ok(()) => Ok(()),
@@ -266,14 +266,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The views as they stand with everything that is recorded by now: a password that was replaced is not handed out.
+    /// The views with every event recorded by now: a replaced password is not handed out.
     async fn reading(&self, views: &[&str], header: AtLeast) -> Result<Reading<'a>, Problem> {
         let head = self.app.store.head().await?.position;
         let wanted = Wanted::new(None, Some(head.0), header)?;
         Reading::of_keys(self.app, views, wanted).await
     }
 
-    /// Opens the credentials; that there are none left is recorded.
+    /// Opens the credentials; a refusal for an erasure is recorded.
     async fn open(&self, places: &[Places]) -> Result<Vec<Credentials>, Problem> {
         match reveal::open(&*self.app.store, &self.app.reader, places).await {
             Ok(opened) => Ok(opened),
@@ -282,7 +282,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Opens the credentials, records that they are handed out, and writes one JSON object for each mailbox.
+    /// Opens the credentials, records the reveal, and writes one JSON object for each mailbox.
     async fn hand_out(&mut self, targets: &[Target], seed: bool) -> Result<Vec<Wiped<Vec<u8>>>, Problem> {
         let places: Vec<Places> = targets.iter().map(|target| target.places.clone()).collect();
         let opened = self.open(&places).await?;
@@ -294,9 +294,9 @@ impl<'a> Attempt<'a> {
                 ..self.facts.clone()
             })
         });
-        // all in one batch, and all durable before anything is written
+        // all in one batch, and durable before anything is written
         let positions = self.app.journal.record_all(records.collect()).await?;
-        // whoever appends has seen all that was appended before: what another process erased meanwhile opens no more
+        // an append sees all earlier ones: what another process has erased meanwhile opens no more
         let opened = self.open(&places).await?;
         let written = targets.iter().zip(&opened).zip(positions);
         written
@@ -305,13 +305,13 @@ impl<'a> Attempt<'a> {
     }
 }
 
-/// Counts the mailboxes of an answer among the token's reveals, but for the one that the call has counted as already.
+/// Counts the mailboxes of an answer against the token's reveals, except for the one that the call already counted.
 pub(super) fn others_within_rate(app: &App, caller: &Caller, mailboxes: usize) -> Result<(), Problem> {
     let others = u32::try_from(mailboxes.saturating_sub(1)).unwrap_or(u32::MAX);
     Ok(app.reveals.take_besides(&caller.actor().id, others)?)
 }
 
-/// The credentials in plaintext, on their way to whoever asked for them.
+/// The credentials in plaintext, on their way to the caller.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
@@ -359,7 +359,7 @@ fn write(
         &credentials.app_password,
         &credentials.authenticator_secret,
     ];
-    // escaped at its worst; growing would leave copies behind
+    // all of it escaped in the worst case; growing would leave unwiped copies behind
     let longest = secrets
         .into_iter()
         .flatten()

@@ -1,5 +1,5 @@
-//! `/api/v1/projections/{name}/rows`: the rows of every projection, by any of its declared columns. A projection gets its
-//! route and its part of the document by being registered.
+//! `/api/v1/projections/{name}/rows`: the rows of every projection, by any of its declared columns. A registered
+//! projection gets its route and its part of the document here.
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -29,7 +29,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     })
 }
 
-/// Which scope the rows of a projection need: the access log is not for everybody who may look at orders.
+/// The scope that a projection's rows need: the access log needs more than orders do.
 pub(super) fn scope_of(projection: &dyn AnyProjection) -> Scope {
     if projection.name() == Access::NAME {
         Scope::Audit
@@ -46,7 +46,7 @@ struct Item {
     document: Box<RawValue>,
 }
 
-/// The rows of one projection, in the order of their keys.
+/// A page of the rows of one projection, sorted by key.
 async fn rows(
     projection: &'static dyn AnyProjection,
     app: Arc<App>,
@@ -67,7 +67,7 @@ async fn rows(
         conditions,
         order: ascending("key"),
         after: after.map(|key| (Value::Text(key.clone()), key)),
-        // one more than asked for tells whether there is a next page
+        // one more than the limit shows whether there is a next page
         limit: page.limit() + 1,
         generations: reading.generations(),
     };
@@ -84,7 +84,7 @@ async fn rows(
     }
 }
 
-/// A row with its columns, which follow from the document.
+/// A row with its columns, which are derived from the document.
 fn item(projection: &dyn AnyProjection, row: StoredRow) -> Result<Item, StoreError> {
     let corrupt = |error: String| StoreError::Corrupt(format!("a row of {}: {error}", projection.name()));
     let folded = projection.fold(&row.key, Some(&row.document), &[]);
@@ -101,7 +101,7 @@ fn item(projection: &dyn AnyProjection, row: StoredRow) -> Result<Item, StoreErr
     })
 }
 
-/// Reads the columns. Each stands once.
+/// Parses column conditions. Each column may occur once.
 fn conditions(projection: &dyn AnyProjection, parameters: Vec<(String, String)>) -> Result<Vec<Condition>, Problem> {
     let mut conditions: Vec<Condition> = Vec::new();
     for (name, text) in parameters {
@@ -127,7 +127,7 @@ fn conditions(projection: &dyn AnyProjection, parameters: Vec<(String, String)>)
     Ok(conditions)
 }
 
-/// Reads a value of a column.
+/// Parses a value of a column.
 fn value(kind: Kind, text: String) -> Result<Value, String> {
     match kind {
         Kind::Text if text.contains('\0') => Err("holds a character that is not allowed".to_owned()),

@@ -1,8 +1,8 @@
-//! Serving connections, so that nobody who holds some open can keep others out: how many there are, how long each may take
-//! for what, and how many bytes of bodies are under way.
+//! Serving connections within limits, so that a caller who holds some open cannot keep others out: the number of
+//! connections, the time-outs of each step, and the bytes of request bodies in memory.
 //!
 //! Layout
-//! - `seat`: what each connection is doing, and which one has to go when there are too many
+//! - `seat`: the state of each connection, and which one is closed when there are too many
 //! - `line`: a connection's bytes, with time-outs
 //! - `body`: a request's body, with a time-out and within the budget
 
@@ -38,24 +38,24 @@ pub(super) use body::{Cut, Fate};
 use line::Line;
 use seat::{Seat, Seats, Taken};
 
-/// What was begun gets so long to end when the service stops; then its connection is cut. Container engines kill after ten
-/// seconds, and the writer has to end within them too.
+/// How long connections may take to finish when the service stops, before they are cut. Container engines kill after
+/// ten seconds, and the writer has to end within them too.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// Descriptors that are kept for the database, files and the relay.
+/// File descriptors kept for the database, files and the relay.
 const RESERVED_DESCRIPTORS: u64 = 128;
-/// After a connection could not be accepted for want of descriptors or memory.
+/// Pause after a failed accept for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The other end of a connection.
+/// The address of a connection's other end.
 #[derive(Clone, Copy, Debug)]
 pub struct Peer(pub SocketAddr);
 
-/// What there is for all connections together.
+/// Limits for all connections together.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How many connections there may be.
+    /// The most connections.
     pub connections: NonZeroUsize,
-    /// How many bytes of requests may be under way.
+    /// The most bytes of requests held in memory.
     pub body_bytes: NonZeroUsize,
 }
 
@@ -79,7 +79,7 @@ impl Limits {
     }
 }
 
-/// Serves until `shutdown`; then ends each connection after what it is about, or cuts it after five seconds.
+/// Serves until `shutdown`; then each connection may finish its request, and is cut after five seconds.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: CancellationToken) {
     let seats = Seats::new(limits.connections.get(), limits.body_bytes.get());
     let connections = TaskTracker::new();
@@ -121,7 +121,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
 }
 
 async fn pause_after(error: io::Error) {
-    // the other end has gone already
+    // the other end has closed it already
     if matches!(
         error.kind(),
         ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
@@ -141,7 +141,7 @@ async fn hold(stream: TcpStream, peer: SocketAddr, router: Router, seat: Arc<Sea
     let service = service_fn(|request| answer(router.clone(), peer, Arc::clone(&seat), request));
     let io = TokioIo::new(Line::new(stream, Arc::clone(&seat)));
     let mut server = http1::Builder::new();
-    // `Line` knows more of what is waited for
+    // `Line` has the time-outs, as it knows more about the state
     server.header_read_timeout(None);
     let mut connection = pin!(server.serve_connection(io, service));
     let ended = tokio::select! {
@@ -169,7 +169,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     seat.begin(&request);
-    // what has arrived is held until the answer is there
+    // received bytes count until the answer is ready
     let held = Arc::new(Held::new(Arc::clone(&seat)));
     let mut request = request.map(|body| Body::new(Arriving::new(body, Arc::clone(&held))));
     request.extensions_mut().insert(ConnectInfo(Peer(peer)));

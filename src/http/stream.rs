@@ -1,6 +1,6 @@
-//! `/api/v1/events/stream`: the feed as it happens, by server-sent events.
+//! `/api/v1/events/stream`: the feed as server-sent events.
 //!
-//! Source of the format: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
+//! Format: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -22,17 +22,17 @@ use crate::access::{Authority, Permit, Read, TokenError};
 use crate::feed::{self, CloudEvent, SEEN_EVERY};
 use store::{ConsumerName, EventFilter, Store, StoreError, StoredEvent};
 
-/// The header that a reader resumes by.
+/// The header by which a reader resumes.
 const LAST_EVENT_ID: &str = "last-event-id";
-/// Events read at once: what one reader costs in memory.
+/// Events per read: what one reader costs in memory.
 const PAGE: u32 = 100;
-/// Positions that a filter looks through at once.
+/// Positions that a filter scans per read.
 const WINDOW: u64 = 10_000;
-/// Reads of newly recorded events begin so far apart: under load each gets several.
+/// The least time between two reads of new events: under load each read gets several.
 const SPACING: Duration = Duration::from_millis(50);
-/// While a filter leaves out one event after the other, the reader is told so often how far it has come.
+/// How often a reader gets its position while its filter skips events.
 const PROGRESS: Duration = Duration::from_secs(1);
-/// How soon a reader is to connect again.
+/// After how long a reader reconnects.
 const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
@@ -120,13 +120,13 @@ async fn stream(
     });
     let headers = [
         (header::CACHE_CONTROL.as_str(), "no-store"),
-        // a proxy is not to wait until it has a bufferful
+        // stops proxies from buffering the stream
         ("x-accel-buffering", "no"),
     ];
     Ok((headers, Sse::new(pages.flatten())))
 }
 
-/// The position that the reader has come to. An empty header is none.
+/// The reader's position. An empty header counts as absent.
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(LAST_EVENT_ID).filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -136,13 +136,13 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     position.map(Some).ok_or_else(refusal)
 }
 
-/// The token that the stream is read by, which it may not outlive.
+/// The stream's token; the stream ends with it.
 fn authority<S>(scope: &Scope<S>, app: &App) -> Option<Authority> {
     let token = scope.caller().token()?;
     Some(Authority::new(Arc::clone(&app.tokens), token))
 }
 
-/// One more stream of a token, if there may be one more now.
+/// Opens one more stream of a token, within its limit.
 fn open(app: &App, id: &ActorId) -> Result<Open, Problem> {
     let permit = app.streams.begin(id)?;
     let room = Arc::clone(&app.stream_room).try_acquire_owned().map_err(|_| {
@@ -153,7 +153,7 @@ fn open(app: &App, id: &ActorId) -> Result<Open, Problem> {
     Ok(Open::new(permit, room))
 }
 
-/// Counts the open streams, in a metric.
+/// An open stream, counted in a metric.
 struct Open {
     _permit: Permit<ActorId>,
     _room: OwnedSemaphorePermit,
@@ -175,7 +175,7 @@ impl Drop for Open {
     }
 }
 
-/// One reader's place in the feed. It reads a page when the connection has room for more, and nothing ahead.
+/// One reader's position in the feed. It reads a page when the connection has room for more, and never ahead.
 struct Follower {
     store: Arc<dyn Store>,
     head: watch::Receiver<Position>,
@@ -184,9 +184,9 @@ struct Follower {
     filter: EventFilter,
     cursor: Position,
     consumer: Option<(ConsumerName, Instant)>,
-    /// The token that it is read by; none for the admin's of the settings, which lasts as long as the service.
+    /// The stream's token; none for the admin token of the settings, which does not expire.
     authority: Option<Authority>,
-    /// Whether the token has ended, and that was told.
+    /// Whether the token has ended, and the reader was told so.
     ended: bool,
     begun: bool,
     sent: Instant,
@@ -195,7 +195,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// What to send next; none at the end.
+    /// The events to send next; none at the end.
     async fn next(&mut self) -> Result<Option<Vec<sse::Event>>, StoreError> {
         if !self.begun {
             self.begun = true;
@@ -206,7 +206,7 @@ impl Follower {
         }
         let shutdown = self.shutdown.clone();
         let mut authority = self.authority.take();
-        // a reader that takes little is looked after only now: nothing more is read for it before its token is
+        // a slow reader is checked only now: its token is checked before the next read
         let stands = match &mut authority {
             Some(authority) => authority.stands().await,
             None => Ok(()),
@@ -268,7 +268,7 @@ impl Follower {
         }
     }
 
-    /// Tells how far the reader has come, without an event.
+    /// Sends the reader's position without an event.
     fn reached(&mut self, event: sse::Event) -> Vec<sse::Event> {
         self.sent = Instant::now();
         vec![event.id(self.cursor.to_string())]
@@ -285,7 +285,7 @@ impl Follower {
     }
 }
 
-/// An event as it is sent.
+/// An event in the stream's format.
 fn event(event: StoredEvent) -> Result<sse::Event, StoreError> {
     let sent = sse::Event::default()
         .id(event.position.to_string())

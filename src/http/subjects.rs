@@ -1,4 +1,4 @@
-//! `/api/v1/subjects`: whom the ledger can still open, erasing them, and keeping them from being erased.
+//! `/api/v1/subjects`: subjects with data keys, erasing them, and legal holds.
 
 use aggregates::{AccessFacts, Action, Refusal, SubjectId};
 
@@ -137,7 +137,7 @@ async fn erase(
 ) -> Result<(StatusCode, Json<Erased>), Problem> {
     let facts = facts(&scope, &subject, why);
     admit(&app, &facts, Action::Erase).await?;
-    // a caller who hangs up is not to stop half way
+    // the erasure must finish even if the caller hangs up
     let (erasures, whom, by) = (app.erasures.clone(), subject, facts.clone());
     let work = app.tasks.spawn(async move { erasures.erase(&whom, &by).await });
     let erased = match work.await {
@@ -207,8 +207,8 @@ async fn release(
     Ok(Json(Recorded { position }))
 }
 
-/// Takes the event out of the caller's budget, which is recorded past the journal. A refusal does not name the subject: the path may
-/// hold anything, and this is kept for ever.
+/// Counts the event against the caller's budget, as it is recorded past the journal. A refusal does not name the
+/// subject: the path may hold anything, and the record is kept for ever.
 async fn admit(app: &App, facts: &AccessFacts, action: Action) -> Result<(), Problem> {
     let about_nobody = AccessFacts {
         subject: None,

@@ -13,7 +13,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(entries)).routes(routes!(hashes))
 }
 
-/// What a tile was never changes: the caller, who had to show a token, may keep it for ever.
+/// A tile never changes, so a caller with a token may cache it for ever.
 fn forever(bytes: Vec<u8>) -> impl IntoResponse {
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream"),
@@ -26,7 +26,7 @@ fn no_such_tile() -> Problem {
     Problem::not_found("there is no such tile: GET /checkpoint tells how many events the tree has")
 }
 
-/// The numbers of the cells of a tile that the tree has.
+/// The cells of a tile that the tree has by now.
 async fn cells(store: &dyn Store, level: u8, tile: &Tile) -> Result<std::ops::Range<u64>, Problem> {
     let size = store.tree().await?.frontier.size();
     let row = size
@@ -59,7 +59,7 @@ async fn hashes(
     _: Query<NoParameters>,
 ) -> Result<impl IntoResponse, Problem> {
     let number = level.parse::<u8>().ok();
-    // one way to write it only
+    // only one way to write a level is accepted
     let level = number
         .filter(|number| *number < 64 && number.to_string() == level)
         .ok_or_else(no_such_tile)?;

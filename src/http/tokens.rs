@@ -126,7 +126,7 @@ async fn create(
     let facts = access::facts_of(&stored, scope.caller().facts());
     app.journal.record(AccessEvent::TokenCreated(facts)).await?;
     app.store.create_token(&stored).await?;
-    /// The token in plaintext, on its way to whoever asked for it.
+    /// The token in plaintext, on its way to the caller.
     #[derive(Serialize)]
     struct Written<'a> {
         token: &'a str,

@@ -1,7 +1,7 @@
-//! Every request: its id, one log line, its metrics, the headers that every answer has; and what becomes of a handler that
+//! For every request: its id, one log line, its metrics, the headers of every answer; and the answer when a handler
 //! panics.
 //!
-//! What is logged is the route's pattern, never the path or the query, which may hold ids and tokens.
+//! The route's pattern is logged, never the path or the query, which may hold ids and tokens.
 
 use std::any::Any;
 use std::time::Instant;
@@ -19,12 +19,12 @@ use super::server::{Fate, Peer};
 use super::{Problem, auth};
 use crate::access::TrustedProxies;
 
-/// Taken from the caller if it makes sense, and sent back with every response.
+/// The request id: the caller's, if valid, or a new one. Sent back with every response.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// The longest id that is taken from a caller.
+/// The longest id accepted from a caller.
 const MAX_ID: usize = 128;
 
-/// Browsers are to come back over HTTPS for a year (RFC 6797).
+/// Browsers use HTTPS for a year (RFC 6797).
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Wraps a request.
@@ -46,7 +46,7 @@ pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, request: Re
         Ok(()) => next.run(request).instrument(span.clone()).await,
         Err(problem) => problem.into_response(),
     };
-    // whatever was made of a body of which the rest did not come
+    // a cut body overrides the handler's answer
     if let Some(cut) = fate.and_then(|fate| fate.cut()) {
         response = Problem::from(cut).into_response();
     }
@@ -66,7 +66,7 @@ pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, request: Re
     let headers = response.headers_mut();
     headers.insert(REQUEST_ID, id);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // answers hold names and addresses: nobody on the way may keep them, unless one says otherwise
+    // answers hold names and addresses: nothing on the way may cache them, unless the answer allows it
     let no_store = || HeaderValue::from_static("no-store");
     headers.entry(header::CACHE_CONTROL).or_insert_with(no_store);
     if https {
@@ -75,8 +75,8 @@ pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, request: Re
     response
 }
 
-/// Whether a request names its host once (RFC 9112 §3.2): where it does not, two programs on the way may take it for two
-/// hosts.
+/// Checks that a request has one Host header (RFC 9112 §3.2): with more, two programs on the way may route it to
+/// different hosts.
 fn has_one_host(request: &Request) -> Result<(), Problem> {
     let hosts = request.headers().get_all(header::HOST).iter().count();
     match (request.version(), hosts) {
@@ -93,7 +93,7 @@ fn request_id(request: &Request) -> HeaderValue {
     };
     let fresh = || {
         let id = hex::encode(rand::random::<[u8; 12]>());
-        // hexadecimal digits are a header's value always
+        // hexadecimal digits are always a valid header value
         HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
     };
     request
@@ -104,7 +104,7 @@ fn request_id(request: &Request) -> HeaderValue {
         .unwrap_or_else(fresh)
 }
 
-/// A method may be any word: those that are not in use would make metrics without end.
+/// A known method's name. A method may be any word, so others would create metrics without bound.
 fn known(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -118,7 +118,7 @@ fn known(method: &Method) -> &'static str {
     }
 }
 
-/// The answer of a handler that panicked. The panic's own words stay in the log: they may hold anything.
+/// The answer when a handler panicked. The panic's message stays in the log: it may hold anything.
 pub(super) fn panicked(_: Box<dyn Any + Send + 'static>) -> Response {
     tracing::error!("a handler panicked");
     Problem::internal().into_response()

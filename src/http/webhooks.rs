@@ -1,4 +1,4 @@
-//! `POST /webhooks/{source}`: a webhook comes in, and is answered once it is durable.
+//! `POST /webhooks/{source}`: receives a webhook, and answers once it is durable.
 
 use std::borrow::Cow;
 
@@ -88,7 +88,7 @@ async fn receive(
         _ => headers.get(name).and_then(|value| value.to_str().ok()),
     };
     let refused = |error| refusal(&source, error);
-    // nobody's body is read who shows no signature
+    // without a signature the body is not read
     let screened = screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), clock::now());
     let screened = screened.map_err(|refusal| refused(refusal.into()))?;
     if let Some(coding) = header(CONTENT_ENCODING).filter(|coding| !is_taken(coding)) {
@@ -130,12 +130,12 @@ async fn receive(
     Ok((position, Json(received)))
 }
 
-/// Counts what became of a webhook.
+/// Counts a webhook by its outcome.
 fn count(outcome: &'static str) {
     metrics::counter!("warmledger_webhooks_total", "outcome" => outcome).increment(1);
 }
 
-/// Every signature that was sent, separated by commas.
+/// Every signature header, joined by commas.
 fn signatures(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     let mut values = headers
         .get_all(SIGNATURE_HEADER)
@@ -146,11 +146,11 @@ fn signatures(headers: &HeaderMap) -> Option<Cow<'_, str>> {
     Some(all)
 }
 
-/// All of a body. It is copied as it arrives: small pieces are not kept, each with what surrounds it. One that is not much too
-/// long is read to its end, so that its sender is there for the answer.
+/// The whole body, copied as it arrives, since kept frames would keep their buffers alive. A body up to twice the limit
+/// is read to its end, so that its sender is still there for the answer.
 async fn read(mut body: Body) -> Result<Wiped<Vec<u8>>, Problem> {
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    // bytes that are only announced take no memory
+    // announced bytes allocate no memory
     let mut bytes = Wiped::new(Vec::with_capacity(told.min(16 * 1024)));
     let mut length = if told > 2 * MAX_BODY { told } else { 0 };
     while length <= 2 * MAX_BODY
@@ -175,13 +175,13 @@ async fn read(mut body: Body) -> Result<Wiped<Vec<u8>>, Problem> {
     Ok(bytes)
 }
 
-/// Whether a body that is encoded so is taken. What is inflated is told by the body itself.
+/// Whether a content coding is supported. The body itself shows whether it is compressed.
 fn is_taken(coding: &str) -> bool {
     let known = ["gzip", "x-gzip", "identity", ""];
     known.iter().any(|known| coding.trim().eq_ignore_ascii_case(known))
 }
 
-/// Whether a content type is JSON, or says nothing.
+/// Whether a content type is JSON, or absent.
 fn is_json(content_type: &str) -> bool {
     let kind = content_type
         .split(';')
@@ -196,7 +196,7 @@ fn is_json(content_type: &str) -> bool {
     }
 }
 
-/// A webhook that is not taken for what it is rather than for who sent it: counted, and explained in the log.
+/// A webhook refused for its form, not its sender: counted, and explained in the log.
 fn unusable(source: &str, status: StatusCode, detail: impl Into<String>) -> Problem {
     let detail = detail.into();
     count("unusable");
@@ -222,7 +222,7 @@ fn refusal(source: &str, error: IngestError) -> Problem {
                 RecordError::Store(error) if error.is_transient() => {
                     Problem::unavailable("the store is not available; send it again later")
                 }
-                // the log has it, once
+                // logged once already
                 error if error.lacks_key() => Problem::unavailable(
                     "a master key is missing in this process, as /readyz tells; send it again later",
                 ),

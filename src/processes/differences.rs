@@ -1,9 +1,9 @@
-//! What another process holds that is missing here. Each process tells it of itself: the one that has less is the one that
-//! does not do what the others do.
+//! Secrets that another process holds and this one lacks. Each process reports its own: the one that holds less is the
+//! one that behaves differently.
 
 use store::{Process, SeenProcess};
 
-/// A kind of thing that all processes should have alike.
+/// A secret that all processes should share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Thing {
     /// The newest master key.
@@ -12,7 +12,7 @@ pub enum Thing {
     SigningKey,
     /// The admin token.
     AdminToken,
-    /// The keys of webhooks.
+    /// The webhook keys.
     WebhookKey,
 }
 
@@ -31,16 +31,16 @@ impl Thing {
     }
 }
 
-/// Something that is missing in this process.
+/// A secret that this process lacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// What kind.
     pub thing: Thing,
-    /// What exactly, and what to do. Names hosts, and nothing secret.
+    /// Which one, and the remedy. Names hosts, and no secret.
     pub detail: String,
 }
 
-/// What `own` is missing; `signs` is the public half of the key that signs checkpoints, in hex.
+/// What `own` lacks; `signs` is the public half of the key that signs checkpoints, in hex.
 pub(super) fn of(own: &Process, seen: &[SeenProcess], signs: Option<&str>) -> Vec<Difference> {
     let mut found: Vec<Difference> = Vec::new();
     let mut tell = |thing: Thing, detail: String| {

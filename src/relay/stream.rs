@@ -21,54 +21,53 @@ use tls::{Certificates, Names};
 
 /// The stream's name.
 const NAME: &str = "WARMLEDGER";
-/// What every subject begins with.
+/// The first word of every subject.
 const SUBJECT: &str = "warmledger";
 /// The header that names an event's position.
 const POSITION: &str = "Warmledger-Position";
-/// The header of a message that holds its event without data, since NATS takes none so large: the size of the whole, in
-/// bytes.
+/// The header of an event without data, as NATS accepts no message so large: the size of the whole event, in bytes.
 const DATA_OMITTED: &str = "Warmledger-Data-Omitted";
-/// What to mend where TLS fails.
+/// The settings named in TLS errors.
 const NAMES: Names = Names {
     root: "nats_root_certificate",
     client: "nats_client_certificate and nats_client_key",
 };
-/// For how long JetStream knows a message id.
+/// How long JetStream remembers a message id.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
-/// How long connecting and each answer may take.
+/// Time-out for connecting and for each answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// An acknowledgement that is awaited.
+/// A pending acknowledgement.
 pub(super) type Ack = Pin<Box<dyn Future<Output = Result<(), RelayError>> + Send>>;
 
 /// The last message of the stream.
 pub(super) enum Last {
-    /// There never was one.
+    /// The stream never had a message.
     Nothing,
     /// An event.
     Event {
-        /// Its position, as the message says.
+        /// Its position, from the message's header.
         position: Position,
         /// The message id.
         id: String,
     },
-    /// A message that names no position.
+    /// A message without a position.
     Unknown,
-    /// It was removed, by age or by hand.
+    /// The message was removed, by age or by hand.
     Removed,
 }
 
-/// A connection, and the stream as it was found.
+/// A connection, and the state of the stream when it was made.
 pub(super) struct Stream {
     context: Context,
     stream: jetstream::stream::Stream,
     lost: CancellationToken,
-    /// The largest message that NATS takes, headers included, in bytes.
+    /// The largest message that NATS accepts, headers included, in bytes.
     largest: usize,
 }
 
 impl Stream {
-    /// Connects; makes the stream if there is none, and takes it as it is if there is one.
+    /// Connects; creates the stream if it does not exist, and uses an existing one as it is.
     pub(super) async fn connect(url: &NatsUrl) -> Result<Self, RelayError> {
         let lost = CancellationToken::new();
         let told = lost.clone();
@@ -76,7 +75,7 @@ impl Stream {
             .name("warmledger")
             .connection_timeout(PATIENCE)
             .request_timeout(Some(PATIENCE))
-            // a connection that is lost is given up: whoever makes the next one looks first where the stream stands
+            // no reconnect: a new connection first reads the stream's last message
             .max_reconnects(1)
             .event_callback(move |event| {
                 if matches!(event, Event::Disconnected | Event::Closed) {
@@ -120,7 +119,7 @@ impl Stream {
         })
     }
 
-    /// The sequence number of the last message, as the connection found it; 0 if there never was one.
+    /// The sequence number of the last message when the connection was made; 0 if there never was one.
     pub(super) fn last_sequence(&self) -> u64 {
         self.stream.cached_info().state.last_sequence
     }
@@ -150,9 +149,9 @@ impl Stream {
         })
     }
 
-    /// Sends an event, to be stored right behind the message with the number `after` or not at all. What comes back is
-    /// the acknowledgement, to be awaited. An event that is larger than NATS takes goes without its data, so that those
-    /// behind it are not held up.
+    /// Sends an event, to be stored right after the message with the sequence number `after`, or not at all. Returns
+    /// the pending acknowledgement. An event larger than NATS accepts is sent without its data, so that it does not
+    /// block the next ones.
     pub(super) async fn publish(&self, event: StoredEvent, after: u64) -> Result<Ack, RelayError> {
         let (subject, id, position) = (subject(&event), message_id(&event), event.position.to_string());
         let event = CloudEvent::try_from(event)?;
@@ -191,18 +190,18 @@ impl Stream {
     }
 }
 
-/// The message id of an event: its own is unique only within its source.
+/// The message id of an event: an event id is unique only within its source.
 pub(super) fn message_id(event: &StoredEvent) -> String {
     format!("{}/{}", event.source, event.event_id)
 }
 
-/// What headers take in a message, in bytes: the version line, `name: value` lines, an empty line.
+/// The size of headers in a message, in bytes: the version line, `name: value` lines, an empty line.
 fn size(headers: &[(HeaderName, String)]) -> usize {
     let line = |(name, value): &(HeaderName, String)| AsRef::<str>::as_ref(name).len() + 2 + value.len() + 2;
     "NATS/1.0\r\n".len() + headers.iter().map(line).sum::<usize>() + 2
 }
 
-/// `warmledger.<category>.<type>`. What NATS does not take in a subject's word becomes `_`.
+/// `warmledger.<category>.<type>`. Characters that NATS does not allow in a subject's word become `_`.
 fn subject(event: &StoredEvent) -> String {
     let word = |text: &str| text.replace(|c: char| !(c.is_ascii_alphanumeric() || c == '_'), "_");
     format!("{SUBJECT}.{}.{}", word(event.stream.category()), word(&event.type_name))

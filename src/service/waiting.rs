@@ -1,4 +1,4 @@
-//! The service before its database, or the transit engine of its master keys, is there: it waits, and says so to whoever asks.
+//! Waits until the database, or the transit engine of the master keys, is available; logs that, and answers `/healthz`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use secret::data_dir;
 use store::{Mode, Store, StoreError};
 use vault::{OpenVaultError, TransitError, Vault, VaultError};
 
-/// The pause before the second attempt; each one after that is twice as long, up to the longest.
+/// The pause before the second attempt; it doubles with each attempt, up to `LONGEST`.
 const SHORTEST: Duration = Duration::from_millis(250);
-/// The longest pause between two attempts: so long may the service take to notice that the database is there.
+/// The longest pause between two attempts, and so the longest delay until the database is noticed.
 const LONGEST: Duration = Duration::from_secs(4);
-/// How often it is said that it is still waited for.
+/// How often the wait is logged again.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
-/// Opens the store, once it is there; none if `stop` came first. Gives back the listener, on which it has answered meanwhile.
+/// Opens the store once it is available; none if `stop` came first. Returns the listener, which it has used meanwhile.
 pub(super) async fn open_store(
     listener: TcpListener,
     settings: &Settings,
@@ -62,11 +62,11 @@ async fn retry(settings: &Settings, address: SocketAddr) -> anyhow::Result<Arc<d
     }
 }
 
-/// The store, and whether the master keys can be read: a transit engine may not be up yet either.
+/// Opens the store, and checks that the master keys can be read: a transit engine may be down too.
 async fn open(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
     let store = super::open_store(settings, Mode::Migrate).await?;
     if let MasterKeySettings::Transit(..) = settings.master_key {
-        // as it is opened once more to serve: what is made here stays
+        // the service opens it again, so files created here stay
         data_dir::create_dir(&settings.data_dir)?;
         if let Err(error) = Vault::open(super::master_keys(settings)?, &*store).await {
             store.close().await;
@@ -86,7 +86,7 @@ fn tell(error: &anyhow::Error, address: SocketAddr) {
     );
 }
 
-/// Whether the database may be there, and take writes, later. A file is there or it is not.
+/// Whether the database may become available or writable. A missing file will not.
 fn may_pass(settings: &Settings, error: &anyhow::Error) -> bool {
     if let Some(OpenVaultError::Vault(VaultError::Transit(error))) = error.downcast_ref::<OpenVaultError>() {
         return matches!(error, TransitError::Away { .. });
@@ -95,7 +95,7 @@ fn may_pass(settings: &Settings, error: &anyhow::Error) -> bool {
     passes && matches!(settings.database_url, DatabaseUrl::Postgres(_))
 }
 
-/// The listener twice: whoever connects is taken by either.
+/// The listener twice: either one accepts connections.
 fn shared(listener: TcpListener) -> std::io::Result<(TcpListener, TcpListener)> {
     let listener = listener.into_std()?;
     let other = listener.try_clone()?;

@@ -10,12 +10,12 @@ use super::{Origin, Settings};
 use secret::data_dir::others_who_read;
 use store::postgres_url::MASK;
 
-/// One setting as it is in effect. A secret shows only whether it is set, or which file it comes from.
+/// One setting in effect. A secret shows only whether it is set, or which file it comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EffectiveSetting {
     /// The key's path, e.g. `listen` or `sources.sandbox.signature`.
     pub key: String,
-    /// The value, masked; `None` if it is not set and needs not be.
+    /// The value, masked; `None` if it is optional and not set.
     pub value: Option<String>,
     /// `default`, `file`, `environment` or `flag`.
     pub origin: &'static str,
@@ -24,7 +24,7 @@ pub struct EffectiveSetting {
 }
 
 impl Settings {
-    /// The settings file, if secrets stand in it that others can read; and who can.
+    /// The settings file, if it holds secrets that others can read; and who can.
     pub fn exposed_file(&self) -> Option<(&Path, String)> {
         let secret = |setting: &&Setting| match setting.kind {
             Kind::Url => self.url(setting.key).is_some_and(|url| url.contains(MASK)),
@@ -38,8 +38,8 @@ impl Settings {
         })
     }
 
-    /// Every setting in effect with its origin, secrets masked, in the order of `warmledger.example.toml`. Of the parts of another
-    /// setting, those that count.
+    /// Every setting in effect with its origin, secrets masked, in the order of `warmledger.example.toml`. Parts of
+    /// another setting are left out where they have no effect.
     pub fn effective(&self) -> Vec<EffectiveSetting> {
         let is_set = |key: &str| self.entries.contains_key(key);
         let counts = |setting: &&Setting| match (setting.of, &setting.unset) {

@@ -1,11 +1,11 @@
-//! What can be wrong with settings, and where each value came from.
+//! Errors of settings, and the origin of each value.
 
 use std::{fmt, path::PathBuf};
 
 /// Where a setting's value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nothing set it.
+    /// No layer set it.
     Default,
     /// The settings file of this path.
     File(PathBuf),
@@ -56,11 +56,11 @@ pub struct SettingProblem {
     pub key: String,
     /// Where it was set.
     pub origin: Origin,
-    /// What is wrong, and what is allowed.
+    /// The problem, and the allowed values.
     pub problem: String,
 }
 
-/// Why there are no settings.
+/// Why the settings can't be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     /// The settings file can't be read.
@@ -83,7 +83,7 @@ pub enum SettingsError {
         /// What the parser expected.
         message: String,
     },
-    /// Unknown keys and bad values, all that were found (at least one).
+    /// Unknown keys and bad values, all of them (at least one).
     #[error("{}", list(.0))]
     Invalid(Vec<SettingProblem>),
 }

@@ -1,15 +1,15 @@
-//! What a setting is, which there are, and how a wrong key is explained.
+//! The declaration of a setting, the table of all, and errors about wrong keys.
 
 use super::error::{Origin, SettingProblem};
 use store::nearest::nearest;
 
-/// What the environment's variables start with.
+/// The prefix of environment variables.
 pub(super) const ENV_PREFIX: &str = "WARMLEDGER_";
 
 /// The table of further senders.
 pub(super) const SOURCES: &str = "sources";
 
-/// What a value is, and so how it is written and shown.
+/// The kind of a value: how it is written and shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Text in quotes.
@@ -33,15 +33,15 @@ impl Kind {
     }
 }
 
-/// What counts where nothing is set.
+/// The default of a setting.
 pub(super) enum Unset {
     /// This value.
     Value(&'static str),
-    /// A file in the data directory, behind what a URL has in front of a path.
+    /// A file in the data directory, after a URL's prefix.
     InDataDir(&'static str, &'static str),
-    /// A file in the data directory that is made at the first start, and an example.
+    /// A file in the data directory that is made at the first start; and an example.
     Generated(&'static str, &'static str),
-    /// Nothing, and an example.
+    /// None; and an example.
     Nothing(&'static str),
 }
 
@@ -49,13 +49,13 @@ pub(super) enum Unset {
 pub(super) struct Setting {
     /// Its key in a file.
     pub(super) key: &'static str,
-    /// What its value is.
+    /// The kind of its value.
     pub(super) kind: Kind,
-    /// What counts where it is not set.
+    /// Its default.
     pub(super) unset: Unset,
-    /// The setting without which this one means nothing.
+    /// The setting that this one is a part of.
     pub(super) of: Option<&'static str>,
-    /// What it does, line by line.
+    /// Its description, line by line.
     pub(super) doc: &'static [&'static str],
 }
 
@@ -67,7 +67,7 @@ const SOURCE_KEYS: [(&str, Kind); 3] = [
 ];
 
 impl Setting {
-    /// What stands for it in the example: its default, or a value such as it may have.
+    /// Its value in the example file: its default, or a sample.
     fn example(&self) -> String {
         let value = match self.unset {
             Unset::Value(value) | Unset::Generated(_, value) | Unset::Nothing(value) => value.to_owned(),
@@ -80,12 +80,12 @@ impl Setting {
     }
 }
 
-/// The key that names the file of a secret.
+/// The key for the file of a secret.
 pub(super) fn file_key(key: &str) -> String {
     format!("{key}_file")
 }
 
-/// The environment variable of a key's path.
+/// The environment variable of a key path.
 fn variable(path: &str) -> String {
     format!("{ENV_PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
@@ -100,19 +100,19 @@ impl Table {
         self.0.iter()
     }
 
-    /// Those that mean nothing without this one.
+    /// The parts of this setting.
     pub(super) fn parts_of(self, key: &'static str) -> impl Iterator<Item = &'static Setting> {
         self.iter().filter(move |setting| setting.of == Some(key))
     }
 
-    /// What counts where one is not set.
+    /// The default of a setting.
     pub(super) fn unset(self, key: &str) -> Option<&'static Unset> {
         let declared = self.iter().find(|setting| setting.key == key);
         declared.map(|setting| &setting.unset)
     }
 
-    /// The key that names the file which a secret stands in. Those of the master key are settings of their own: their files are
-    /// looked at again and again.
+    /// The key for the file of a secret. The master key's are settings of their own, as their files are read
+    /// repeatedly.
     pub(super) fn file_key(self, setting: &Setting) -> Option<String> {
         let key = file_key(setting.key);
         (setting.kind.is_secret() && self.iter().all(|other| other.key != key)).then_some(key)
@@ -126,7 +126,7 @@ impl Table {
         })
     }
 
-    /// How the value at this path is written.
+    /// The kind of the value at this path.
     ///
     /// # Errors
     /// A [`SettingProblem`] that suggests the nearest known key, or lists them, when nothing has this path.

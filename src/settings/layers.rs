@@ -1,4 +1,4 @@
-//! File below environment below flags, merged into flat entries that know where they came from.
+//! Merges file, environment and flags, the highest layer last, into flat entries with their origins.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
-/// One set value, as text whatever it was written as. It may be a secret: no `Debug`.
+/// One set value, as text whatever its type was. It may be a secret: no `Debug`.
 #[derive(Clone)]
 pub(super) struct Entry {
     pub(super) text: Secret<String>,
     pub(super) origin: Origin,
 }
 
-/// All that was set, by key path.
+/// All set values, by key path.
 #[derive(Default)]
 pub(super) struct Entries {
     pub(super) values: BTreeMap<String, Entry>,
-    /// The names of the `[sources.NAME]` tables, the empty ones too.
+    /// The names of the `[sources.NAME]` tables, including empty ones.
     pub(super) sources: BTreeSet<String>,
     pub(super) problems: Vec<SettingProblem>,
 }
 
-/// Merges the layers. Unknown keys and values of a wrong type come back as problems among the entries.
+/// Merges the layers. Unknown keys and wrong types are returned as problems in the entries.
 pub(super) fn merge(
     file: Option<File>,
     environment: HashMap<String, String>,
@@ -53,7 +53,7 @@ pub(super) fn merge(
     Ok(entries)
 }
 
-/// A syntax error does not show the line that it is in.
+/// A syntax error does not quote its line.
 fn parse(file: &File) -> Result<Table, SettingsError> {
     file.text.parse().map_err(|error: toml::de::Error| {
         let end = error.span().map_or(0, |span| span.start);
@@ -73,7 +73,7 @@ impl Entries {
         self.values.insert(key, Entry { text, origin });
     }
 
-    /// One that is empty sets nothing.
+    /// An empty variable sets nothing.
     fn variable(&mut self, name: String, text: String, known: Known) {
         let Some(rest) = name.strip_prefix(ENV_PREFIX) else {
             return;
@@ -122,7 +122,7 @@ impl Entries {
     }
 }
 
-/// Text stays text; a number, or true and false, may be written as either.
+/// Text is unchanged; a number or a boolean may be written either way.
 fn text_of(value: Value, kind: Kind, path: &[String], origin: &Origin) -> Result<String, SettingProblem> {
     let found = match value {
         Value::String(text) => return Ok(text),

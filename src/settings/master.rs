@@ -1,4 +1,4 @@
-//! Where the master key comes from: a file, the settings themselves, or a file whose keys a transit engine has sealed.
+//! The source of the master key: a file, the settings themselves, or a file whose keys a transit engine has sealed.
 
 use std::path::PathBuf;
 
@@ -12,18 +12,18 @@ use vault::{TransitSettings, TransitToken};
 /// The settings of the master key. Holds secrets: no `Debug`.
 #[derive(Clone)]
 pub enum MasterKeySettings {
-    /// They stand in this file.
+    /// In this file.
     File(PathBuf),
-    /// They stand in the setting, the newest first.
+    /// In the setting, the newest first.
     Given(Vec<KeyMaterial>),
-    /// They stand in this file, sealed by a transit engine.
+    /// In this file, sealed by a transit engine.
     Transit(PathBuf, Box<TransitSettings>),
 }
 
-/// Reads all of them. What contradicts itself is a problem that names both keys.
+/// Reads all of them. A contradiction is a problem that names both keys.
 pub(super) fn read(reader: &mut EntryReader) -> MasterKeySettings {
     let file = reader.within("master_key_file", values::parse_path, PathBuf::from);
-    // there is a problem already where none can be read
+    // an unreadable one is a problem already
     let file = file.unwrap_or_default();
     let given = reader.get("master_key", parse_keys);
     let url = reader.get("transit_url", parse_url);
@@ -66,7 +66,7 @@ pub(super) fn read(reader: &mut EntryReader) -> MasterKeySettings {
             };
             MasterKeySettings::Transit(file, Box::new(transit))
         }
-        // there is a problem already, so this is not used
+        // there is a problem already, so this value is not used
         _ => MasterKeySettings::File(file),
     }
 }
@@ -79,7 +79,7 @@ fn parse_keys(text: &str) -> Result<Vec<KeyMaterial>, String> {
          separated by commas, the newest first"
             .to_owned()
     })?;
-    // an older one may stay until it is rotated away
+    // only the newest is checked: an older one may stay until it is rotated away
     match keys.first() {
         Some(newest) if newest.is_zero() => Err("is nothing but zeros, which anybody can guess; make a key with \
              `openssl rand -hex 32` and put it first, then run `warmledger keys rotate` if the ledger has keys under the old one"
@@ -101,7 +101,7 @@ fn parse_url(text: &str) -> Result<Url, String> {
         {
             Ok(url)
         }
-        // it may hold a password
+        // not quoted: it may hold a password
         _ => Err(format!("is not a server's address; {allowed}")),
     }
 }

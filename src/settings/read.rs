@@ -1,4 +1,4 @@
-//! From merged entries to typed settings: each value by its type, and every problem with its key and where it was set.
+//! From merged entries to typed settings. Every problem has its key and where it was set.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -12,22 +12,22 @@ use super::layers::{Entries, Entry};
 use super::{NatsUrl, SourceSettings, secret_files, values};
 use ledger::ingest::signature::Scheme;
 
-/// The source whose keys are those at the top level.
+/// The source with the keys of the top level.
 const MAIN_SOURCE: &str = "coldmailreseller";
 
-/// Merged entries that are read one by one, and the problems that were found.
+/// Reads merged entries one by one, and collects problems.
 pub(super) struct EntryReader {
     pub(super) values: BTreeMap<String, Entry>,
     /// The files that secrets were read from, by their keys.
     pub(super) files: BTreeMap<String, PathBuf>,
     pub(super) problems: Vec<SettingProblem>,
-    /// All settings that there are.
+    /// All declared settings.
     pub(super) table: Table,
     sources: BTreeSet<String>,
 }
 
 impl EntryReader {
-    /// Reads the files that secrets stand in.
+    /// Reads the files of secrets.
     pub(super) fn new(mut entries: Entries, table: Table) -> Self {
         let files = secret_files::read(&mut entries, table);
         Self {
@@ -39,12 +39,12 @@ impl EntryReader {
         }
     }
 
-    /// Whether a key is set, be it good or not.
+    /// Whether a key is set, valid or not.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.values.contains_key(key)
     }
 
-    /// The value of a key, if it is set and good.
+    /// The value of a key, if it is set and valid.
     pub(super) fn get<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let entry = self.values.get(key)?;
         match parse(entry.text.expose()) {
@@ -61,7 +61,7 @@ impl EntryReader {
         }
     }
 
-    /// The value of a key, or its default; none if it is not good.
+    /// The value of a key, or its default; none if it is invalid.
     pub(super) fn or<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         match self.table.unset(key) {
             Some(Unset::Value(default)) if !self.is_set(key) => parse(default).ok(),
@@ -69,7 +69,7 @@ impl EntryReader {
         }
     }
 
-    /// The value of a key, or its default in the data directory; none if it is not good.
+    /// The value of a key, or its default in the data directory; none if it is invalid.
     pub(super) fn within<T>(
         &mut self,
         key: &str,
@@ -79,7 +79,7 @@ impl EntryReader {
         match self.table.unset(key) {
             Some(Unset::InDataDir(_, file)) if !self.is_set(key) => {
                 let dir = self.values.get("data_dir").map(|entry| entry.text.expose().into());
-                // one that is not good is a problem already
+                // an invalid one is a problem already
                 let dir = dir.or_else(|| self.or("data_dir", values::parse_path));
                 dir.map(|dir: PathBuf| make(dir.join(file)))
             }
@@ -98,7 +98,7 @@ impl EntryReader {
         }
     }
 
-    /// Refuses what means nothing without a setting, unless that is set.
+    /// Refuses the parts of a setting, unless it is set.
     pub(super) fn refuse_parts_without(&mut self, key: &'static str) {
         if !self.is_set(key) {
             for part in self.table.parts_of(key) {
@@ -138,9 +138,9 @@ impl EntryReader {
         Some(NatsUrl { certificates, ..url })
     }
 
-    /// The further senders; their signatures cover what the main source's do, unless they say otherwise.
+    /// The further sources; their signature scheme defaults to the main source's.
     pub(super) fn sources(&mut self, file: &Origin) -> BTreeMap<Source, SourceSettings> {
-        // one that is not good is a problem already
+        // an invalid one is a problem already
         let signature = self.values.get("signature");
         let signature = signature
             .and_then(|entry| entry.text.expose().parse().ok())
@@ -182,7 +182,7 @@ impl EntryReader {
                 "is not a source's name; allowed are a-z, 0-9, - and _, at most 128 of them",
             );
         }
-        // one whose file cannot be read has a problem already
+        // an unreadable file is a problem already
         let file = file_key(&key);
         if !self.is_set(&key) && self.problems.iter().all(|known| known.key != file) {
             self.problems.push(SettingProblem {

@@ -1,5 +1,5 @@
-//! Secrets that stand in files of their own, as an orchestrator mounts them: `KEY_file` names the file that holds what `KEY` would
-//! be. Both are one setting: the higher layer wins, and both in one layer contradict each other.
+//! Secrets in files of their own, as an orchestrator mounts them: `KEY_file` names the file with the value of `KEY`.
+//! Both are one setting: the higher layer wins, and both in one layer are a contradiction.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,7 +11,7 @@ use super::layers::{Entries, Entry};
 use super::values;
 use secret::{Secret, data_dir};
 
-/// Puts the text of each named file in the place of its setting. Returns which file each came from.
+/// Sets each setting to the text of its named file. Returns the files by key.
 pub(super) fn read(entries: &mut Entries, table: Table) -> BTreeMap<String, PathBuf> {
     let values = &mut entries.values;
     let own = table.iter().filter(|setting| table.file_key(setting).is_some());
@@ -38,7 +38,7 @@ pub(super) fn read(entries: &mut Entries, table: Table) -> BTreeMap<String, Path
                 files.insert(key, path);
             }
             Err(problem) => {
-                // what a lower layer says is not meant either
+                // a lower layer's value must not apply instead
                 values.remove(&key);
                 entries.problems.push(SettingProblem {
                     key: named_by,

@@ -1,4 +1,4 @@
-//! The secrets that a running service needs: from the settings, or else from the data directory.
+//! The secrets of a running service, from the settings or the data directory.
 
 use std::path::{Path, PathBuf};
 
@@ -7,18 +7,18 @@ use secret::{Secret, long_enough};
 
 use super::{Settings, parse_keys};
 
-/// The secrets that a running service needs, from the settings or from the data directory.
+/// The secrets of a running service, from the settings or the data directory.
 pub struct ServiceSecrets {
     /// The main source's keys, at least one.
     pub webhook_keys: Vec<Secret<String>>,
-    /// The token that may do everything.
+    /// The admin token, which has all scopes.
     pub admin_token: Secret<String>,
-    /// The files that this call created, to be shown to the operator.
+    /// The files that this call created, for the operator.
     pub created: Vec<PathBuf>,
 }
 
 impl ServiceSecrets {
-    /// Takes what is set from the settings and the rest from the data directory, where whatever is missing is made.
+    /// Takes secrets from the settings, and the rest from the data directory, where missing ones are created.
     ///
     /// # Errors
     /// [`DataDirError`] if the directory can't be used, or a file is readable by others or malformed.
@@ -28,7 +28,7 @@ impl ServiceSecrets {
         let mut created = Vec::new();
         let mut read = |file| read_or_create(dir, file, &mut created);
         if settings.ledger_signing_key.is_none() {
-            // read again whenever it signs, as it may be rotated
+            // only checked here: it is read at each signing, as it may be rotated
             read(SecretFile::LedgerSigningKey)?;
             read_seed(&SecretFile::LedgerSigningKey.path(dir))?;
         }
@@ -60,7 +60,7 @@ impl ServiceSecrets {
     }
 }
 
-/// The keys in a data directory's `webhook.key`, without making any: what a simulator on the same machine signs with.
+/// The keys in a data directory's `webhook.key`, without creating any: a simulator on the same machine signs with them.
 ///
 /// # Errors
 /// [`DataDirError`] if the file is missing, readable by others or malformed.

@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use super::keys::Unset;
 use super::*;
 
-/// A text that must never turn up in an error or in the effective settings.
+/// A text that must never appear in an error or in the effective settings.
 const PLANTED: &str = "hunter2-hunter2-hunter2";
 
 fn load(file: Option<&str>, environment: &[(&str, &str)], flags: &Flags) -> Result<Settings, String> {

@@ -1,4 +1,4 @@
-//! The URL of a NATS server, which may hold a password: shown masked.
+//! The URL of a NATS server, shown without its password.
 
 use std::fmt;
 
@@ -9,31 +9,30 @@ use secret::Secret;
 use store::postgres_url::MASK;
 use tls::Certificates;
 
-/// A NATS server, `nats://…` or `tls://…`, parsed once. `Display` and `Debug` mask whatever stands before the `@`: it may be
-/// a token.
+/// A NATS server, `nats://…` or `tls://…`. `Display` and `Debug` mask everything before the `@`: it may be a token.
 #[derive(Clone)]
 pub struct NatsUrl {
     /// Scheme, host and port, without credentials.
     pub address: String,
-    /// The user's name, or without a password a token.
+    /// The user name, or a token if there is no password.
     pub user: Option<Secret<String>>,
     /// The user's password.
     pub password: Option<Secret<String>>,
-    /// Who is believed, and who this client is, where the connection is encrypted.
+    /// Trusted roots and the client's certificate, for an encrypted connection.
     pub certificates: Certificates,
 }
 
 impl NatsUrl {
-    /// Reads a NATS server's URL.
+    /// Parses a NATS server's URL.
     ///
     /// # Errors
-    /// What is wrong and what is allowed, without the text itself.
+    /// A message about the problem and the allowed forms, without the text itself.
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = Url::parse(text)
             .ok()
             .filter(|url| matches!(url.scheme(), "nats" | "tls") && url.has_host())
             .ok_or("is not a NATS server; allowed are nats://HOST:4222 and tls://HOST:4222")?;
-        // a path that is more than `/`, and an `@` in what follows the host, are a password that ended early
+        // a path other than `/`, or an `@` after the host, means that a password ended early
         if !matches!(url.path(), "" | "/")
             || url.query().is_some()
             || url.fragment().is_some()

@@ -1,4 +1,4 @@
-//! The types of single settings and how each is read from text.
+//! The types of single settings, and their parsers.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroU64};
@@ -12,7 +12,7 @@ use ledger::ingest::signature::Scheme;
 use secret::{Secret, Wiped};
 use store::nearest::nearest;
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -39,7 +39,7 @@ impl FromStr for LogFormat {
     }
 }
 
-/// Reads the name of a signature scheme.
+/// Parses the name of a signature scheme.
 pub(super) fn scheme(text: &str) -> Result<Scheme, String> {
     named(text, Scheme::ALL, Scheme::as_str)
 }
@@ -55,7 +55,7 @@ fn named<T: Copy, const N: usize>(text: &str, all: [T; N], name: impl Fn(T) -> &
     })
 }
 
-/// Reads keys separated by commas; white space around each is dropped.
+/// Parses keys separated by commas; white space around each is dropped.
 ///
 /// # Errors
 /// If there is none, an empty one between two commas, or one that is too short. Never quotes the text.
@@ -68,7 +68,7 @@ pub fn parse_keys(text: &str) -> Result<Vec<Secret<String>>, String> {
         .collect()
 }
 
-/// Reads the seeds of Ed25519 keys, separated by commas. Never quotes the text.
+/// Parses the seeds of Ed25519 keys, separated by commas. Never quotes the text.
 pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
     let seed = |text: &str| {
         let mut seed = Wiped::new([0; 32]);
@@ -87,7 +87,7 @@ pub(super) fn parse_seeds(text: &str) -> Result<Vec<Secret<[u8; 32]>>, String> {
     text.split(',').map(seed).collect()
 }
 
-/// Reads a bearer token.
+/// Parses a bearer token.
 ///
 /// # Errors
 /// If it could not be sent in an HTTP header, or is too short. Never quotes the text.
@@ -107,7 +107,7 @@ pub(super) fn parse_address(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-/// Reads addresses and networks separated by commas; an empty text is none.
+/// Parses addresses and networks separated by commas; an empty text is an empty list.
 pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
     let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
     parts
@@ -123,7 +123,7 @@ pub(super) fn parse_networks(text: &str) -> Result<Vec<IpNet>, String> {
         .collect()
 }
 
-/// A whole number in a range above 0.
+/// A whole number in a range, at least 1.
 pub(super) fn number<T: TryFrom<NonZeroU64>>(least: u64, most: u64) -> impl Fn(&str) -> Result<T, String> {
     move |text: &str| {
         let number = text.trim().parse::<NonZeroU64>().ok();
@@ -134,7 +134,7 @@ pub(super) fn number<T: TryFrom<NonZeroU64>>(least: u64, most: u64) -> impl Fn(&
     }
 }
 
-/// So many seconds, one at least.
+/// A number of seconds, at least one.
 pub(super) fn seconds(most: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text: &str| number(1, most)(text).map(Duration::from_secs)
 }
@@ -165,7 +165,7 @@ pub(super) fn parse_path(text: &str) -> Result<std::path::PathBuf, String> {
     }
 }
 
-/// Checks a tracing filter, also for a misspelt level: as a filter that would be a module's name and silence the rest.
+/// Checks a tracing filter, also for a misspelt level, which would count as a module's name and silence all others.
 pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     const ALLOWED: &str = "allowed is a tracing filter, such as info or warn,warmledger=debug";

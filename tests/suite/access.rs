@@ -1,13 +1,13 @@
-//! Who may do what, and what is kept of it, on both stores.
+//! Authorisation, and the record of accesses, on both stores.
 //!
 //! Layout
-//! - `recording`: what somebody did becomes a durable event among those of the webhooks
+//! - `recording`: an access becomes a durable event among those of the webhooks
 //! - `tokens`: tokens and scopes, over HTTP and in the stores
 //! - `reveal`: handing out credentials
-//! - `newest`: which of several credentials, names and addresses is the newest, and what is not told at all
+//! - `newest`: which of several credentials, names and addresses is the newest, and which are ignored
 //! - `proxies`: calls through proxies
-//! - `journal`: what is recorded of reading, rebuilding and commands, and the access log
-//! - `budgets`: how much one token may have recorded, revealed and under way, and that nothing outlives it
+//! - `journal`: the record of reads, rebuilds and commands, and the access log
+//! - `budgets`: limits per token on events, reveals and concurrent calls, and that no call outlives its token
 
 mod budgets;
 mod journal;
@@ -46,7 +46,7 @@ async fn token(service: &TestService, name: &str, scopes: &[&str]) -> (String, S
     (text(&made["about"]["id"]), text(&made["token"]))
 }
 
-/// The access log as it stands with everything that is recorded by now, newest first; but for that it is read here.
+/// The access log with every event recorded by now, newest first; without the reads of the log itself.
 async fn log(service: &TestService, query: &str) -> Vec<Value> {
     let status = service.get_json("/api/v1/projections").await["items"][0].clone();
     let head = status["position"].as_u64().unwrap() + status["lag"].as_u64().unwrap();

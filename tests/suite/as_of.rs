@@ -1,10 +1,10 @@
-//! Answers as of an earlier moment equal those of a ledger that was never told more.
+//! Answers as of an earlier moment equal those of a ledger that has no later events.
 //!
-//! - `bounded`: how many moments are kept and folded
+//! - `bounded`: limits on the moments that are folded and stored
 //! - `diffs`: what changed between two moments, and by which events
 //! - `histories`: any history, cut anywhere, over HTTP
-//! - `pages`: the pages of one answer, and what is refused
-//! - `waiting`: answers that include what was just recorded
+//! - `pages`: the pages of one answer, and refusals
+//! - `waiting`: answers that include the newest events
 
 mod bounded;
 mod diffs;
@@ -30,7 +30,7 @@ on_both_stores!(
     a_time_stands_for_the_last_event_recorded_until_then,
 );
 
-/// Records a shuffled plan through the ledger, and gives everything recorded.
+/// Records a shuffled plan through the ledger, and returns the events.
 async fn record(core: &Core, seed: u64) -> Vec<Recorded> {
     let plan = Plan::new(&Options {
         scenario: Scenario::Mix,
@@ -62,7 +62,7 @@ async fn a_row_as_of_a_position_is_the_row_of_a_ledger_that_ends_there(database:
     );
     for projection in projections::all() {
         let keys: BTreeSet<String> = events.iter().flat_map(|event| projection.keys(event)).collect();
-        // nobody has done anything with this ledger
+        // this ledger has no access events
         let is_access = projection.name() == "access";
         assert_eq!(keys.is_empty(), is_access, "{} has no rows", projection.name());
         for until in [0, 1, events.len() / 3, events.len() / 2, events.len() - 1, events.len()] {

@@ -1,4 +1,4 @@
-//! `warmledger backup`: a copy that ends under load, is whole, and holds no key.
+//! `warmledger backup`: the copy finishes under load, is complete, and holds no key.
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use crate::cli::program::Program;
 use crate::support::Database;
 use crate::support::child::ChildService;
 
-/// Webhooks a second meanwhile.
+/// Webhooks a second during the backup.
 const RATE: f64 = 60.0;
-/// How long the copy of 100 MB may take, on a machine that does much else; alone it takes a second or two.
+/// Time-out for the copy of 100 MB on a busy machine; alone it takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(50);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_large_ledger_is_copied_under_load_and_the_copy_holds() {
     let database = Database::sqlite();
     let store = database.store().await;
-    // rows that are as good as others for whoever copies, and that nobody reads
+    // rows to copy that no one reads
     database
         .execute(
             "INSERT INTO stream_snapshots (stream, version, state) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \

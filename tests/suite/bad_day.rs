@@ -1,6 +1,6 @@
-//! A bad day: two hosts with data directories of their own on one PostgreSQL, under load. Keys are rotated, a link vanishes without a
-//! word, the database fails over to its standby, and each process is killed. Nothing acknowledged is lost, and within seconds after
-//! each somebody records, folds and signs.
+//! A bad day: two hosts with their own data directories on one PostgreSQL, under load. Keys are rotated, a link
+//! vanishes without notice, the database fails over to its standby, and each process is killed. No acknowledged webhook
+//! is lost, and within seconds after each event a process records, folds and signs.
 
 use std::time::{Duration, Instant};
 
@@ -22,11 +22,11 @@ use crate::vanished::goes_on;
 
 /// Webhooks a second for each process.
 const RATE: f64 = 40.0;
-/// So soon the service goes on, whatever happened.
+/// Time-out for the service to resume after each event.
 const BOUND: Duration = Duration::from_secs(10);
 const KEYS: [&str; 4] = ["master.key", "webhook.key", "admin.token", "ledger-signing.key"];
 
-/// What each process is sent while something happens, and what was acknowledged so far.
+/// The load of each process, and the webhooks acknowledged so far.
 struct Load {
     plan: Plan,
     acknowledged: Vec<(EventId, Position)>,
@@ -44,7 +44,7 @@ impl Load {
         }
     }
 
-    /// Sends what is left, every other webhook to each process.
+    /// Sends the remaining webhooks, every other one to each process.
     fn begin(&mut self, children: &[ChildService; 2]) {
         self.enough = CancellationToken::new();
         let rest = remaining(&self.plan, &self.acknowledged);
@@ -71,7 +71,7 @@ impl Load {
     }
 }
 
-/// The command is refused while the other host lacks the new key, and does its work once the file is there.
+/// The command is refused while the other host lacks the new key, and succeeds once the file is there.
 async fn rotate(command: &str, file: &str, from: &Database, to: &Database) {
     let program = Program::new(from);
     let refused = program.run(command).await;
@@ -85,7 +85,7 @@ async fn rotate(command: &str, file: &str, from: &Database, to: &Database) {
 async fn two_hosts_survive_rotations_a_vanished_link_a_failover_and_kills_under_load() {
     let mut primary = Cluster::start().await;
     let standby = primary.standby().await;
-    // a commit is one only once the standby has it, too
+    // commits wait for the standby
     primary.set("synchronous_standby_names = '*'").await;
     let links = [
         Link::to(&Database::at(primary.url())).await,
@@ -98,7 +98,7 @@ async fn two_hosts_survive_rotations_a_vanished_link_a_failover_and_kills_under_
         port(&links[0]),
         port(&links[1])
     ));
-    // the far one first, so that it has the duties when its link vanishes
+    // the far one first, so that it holds the duties when its link vanishes
     let first = ChildService::start(&far).await;
     ready(&first).await;
     near.take_over(&far, &KEYS);

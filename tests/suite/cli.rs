@@ -1,4 +1,4 @@
-//! The program as people run it: the real binary, its exit codes, and what it prints where.
+//! The real binary: its exit codes, stdout and stderr.
 //!
 //! Layout
 //! - `program`: running the binary

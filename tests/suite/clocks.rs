@@ -1,4 +1,4 @@
-//! Clocks that run ahead and are set right.
+//! Clocks that run ahead and are set back.
 
 use aggregates::Position;
 use jiff::{SignedDuration, Timestamp};
@@ -46,14 +46,14 @@ async fn a_clock_that_ran_a_day_ahead_does_not_bind_the_ledger_for_a_day(databas
             event.recorded_at
         );
     }
-    // everything that was recorded until now is there now
+    // as of now, every event recorded so far is included
     let found = instant(&*store, Moment::Time(now)).await.unwrap();
     assert_eq!(found.position, Position(last));
     let as_of = service.get_json(&format!("/api/v1/orders?asOf={now}")).await;
     let live = service.get_json("/api/v1/orders").await;
     let count = |page: &serde_json::Value| page["items"].as_array().unwrap().len();
     assert_eq!((count(&as_of), count(&live)), (3, 3), "{as_of}");
-    // events that are still to come and not folded wait since the clock was set right, not since never
+    // the lag of unfolded events with future times counts from the clock's correction
     let lag = warmledger::runner::lag_seconds(
         &*store,
         Position(1),
@@ -93,7 +93,7 @@ async fn a_moment_is_found_whatever_steps_the_time_has(database: Database) {
     let store = database.store().await;
     let start: Timestamp = "2026-02-01T00:00:00Z".parse().unwrap();
     let at = |minutes: i64| start + SignedDuration::from_mins(minutes);
-    // two of each: forward, back, on from there, back a little, far ahead, and back behind where the step before it led
+    // two of each: forward, back, on from there, back a little, far ahead, and back before the previous step's time
     let minutes = [0, 10, 20, 500, 501, 30, 40, 300, 35, 36, 900, 20, 25];
     let mut stamped = Vec::new();
     for minute in minutes {

@@ -1,4 +1,4 @@
-//! Ends that nobody planned: the process killed under load, the database's connections cut, a stop in the middle.
+//! Unplanned ends: the process killed under load, the database's connections cut, a stop in the middle.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ pub async fn head(store: &dyn Store) -> u64 {
     store.head().await.unwrap().position.0
 }
 
-/// Waits until the log has grown by so many events.
+/// Waits until the log has grown by this many events.
 async fn grown(store: &dyn Store, by: u64) {
     let (from, begun) = (head(store).await, Instant::now());
     while head(store).await < from + by && begun.elapsed() < Duration::from_secs(20) {
@@ -52,7 +52,7 @@ pub async fn send(child: &ChildService, plan: &Plan) -> Summary {
         .unwrap()
 }
 
-/// What is not acknowledged yet, and some of what is, as a provider sends again that did not get an answer.
+/// The unacknowledged webhooks, and some acknowledged ones, as a provider resends without an answer.
 pub fn remaining(plan: &Plan, acknowledged: &[(EventId, Position)]) -> Plan {
     let acknowledged: HashSet<&EventId> = acknowledged.iter().map(|(event_id, _)| event_id).collect();
     let mut rest = plan.clone();
@@ -61,7 +61,7 @@ pub fn remaining(plan: &Plan, acknowledged: &[(EventId, Position)]) -> Plan {
     rest
 }
 
-/// Everything acknowledged stands where the answer said, the log is sound, and the live rows are those of a rebuild.
+/// Every acknowledged webhook is at its answered position, the log is sound, and the live rows equal a rebuild's.
 pub async fn holds(store: &dyn Store, plan: &Plan, acknowledged: &[(EventId, Position)]) {
     let log = sound_log(store).await;
     let positions = positions(&log);
@@ -98,7 +98,7 @@ async fn nothing_acknowledged_is_lost_when_the_process_is_killed_under_load(data
         let summary = sending.await.unwrap().unwrap();
         cut_off += summary.given_up;
         acknowledged.extend(summary.acknowledgements);
-        // also right after a crash, before anything is repaired by a restart
+        // right after a crash, before a restart repairs anything
         let positions = positions(&sound_log(&*store).await);
         assert!(
             acknowledged
@@ -168,7 +168,7 @@ mod postgres_only {
         let sending = tokio::spawn(async move { simulate::run(&rest, &options, CancellationToken::new()).await });
         let mut cut = 0;
         while !sending.is_finished() {
-            // in turn: whoever is appending right now, and everybody
+            // in turn: the appending session, or all sessions
             let whom = if cut % 3 == 2 {
                 "true"
             } else {

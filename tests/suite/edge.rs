@@ -1,4 +1,4 @@
-//! The HTTP edge of the way in: what is refused, with which status and which words, and that nothing of it is kept.
+//! The HTTP edge of ingest: refusals with their status and detail, and that refused webhooks leave nothing behind.
 
 use std::io::Write;
 
@@ -63,7 +63,7 @@ async fn a_flood_on_a_store_that_is_held_up_is_told_to_come_back(database: Datab
         .service_with(|settings| settings.queue_capacity = 1.try_into().unwrap())
         .await;
     let raw = Raw::connect(&database).await;
-    // whoever appends has to wait for this transaction
+    // appends have to wait for this transaction
     raw.execute(if database.is_postgres() {
         "BEGIN; SELECT * FROM head FOR UPDATE"
     } else {
@@ -341,7 +341,7 @@ async fn a_body_of_exactly_one_mebibyte_is_taken_and_an_authentic_one_without_a_
         let response = request.header(TIMESTAMP_HEADER, &now).body(body).send().await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{content_type}");
         if status == 415 {
-            // it says that nothing else is wrong
+            // the detail says that nothing else is wrong
             assert!(problem(response).await.1.starts_with("the signature is right, but"));
         }
     }
@@ -362,7 +362,7 @@ async fn a_body_of_exactly_one_mebibyte_is_taken_and_an_authentic_one_without_a_
     service.stop().await;
 }
 
-/// What the event at a position was made of: the exact bytes, and what is told of them.
+/// The original of the event at a position: the exact bytes, and the finding.
 async fn evidence(service: &TestService, position: &Value) -> (Vec<u8>, Value) {
     let answer = service
         .client
@@ -403,7 +403,7 @@ async fn a_compressed_webhook_is_what_it_inflates_to_whichever_of_both_is_signed
     assert_eq!(body, gzip(&plain), "what is signed is kept");
     assert_eq!(finding["headers"]["content-encoding"], "gzip");
     assert_eq!(finding["signature"]["result"], "valid", "{finding}");
-    // the same, as it is
+    // the same, uncompressed
     assert_eq!(send("", &plain, plain.clone()).await.1["status"], "duplicate");
     // signed, then compressed on the way
     let (status, second) = send("gzip", &other, gzip(&other)).await;
@@ -417,7 +417,7 @@ async fn a_compressed_webhook_is_what_it_inflates_to_whichever_of_both_is_signed
         "duplicate"
     );
 
-    // bounded, whichever is signed
+    // the size is limited, whichever form is signed
     let bomb = gzip(&vec![b' '; MIB + 1]);
     for signed in [&bomb, &vec![b' '; MIB + 1]] {
         let (status, answer) = send("gzip", signed, bomb.clone()).await;
@@ -431,7 +431,7 @@ async fn a_compressed_webhook_is_what_it_inflates_to_whichever_of_both_is_signed
     cut.truncate(cut.len() - 3);
     let (status, answer) = send("gzip", &cut, cut.clone()).await;
     assert_eq!((status, &answer["status"]), (200, &json!("quarantined")));
-    // not authentic either way
+    // the signature matches neither form
     let (status, _) = send("gzip", b"other", gzip(&plain)).await;
     assert_eq!(status, 401);
     let store = database.store().await;

@@ -1,4 +1,4 @@
-//! Erasing subjects: what was recorded of them can be opened by nobody any more, in no process, and not from a backup.
+//! Erasing subjects: no process can open their sealed sections any more, nor can a backup.
 
 mod backup;
 mod effect;
@@ -43,7 +43,7 @@ pub async fn call(service: &TestService, method: Method, path: &str) -> (u16, Va
     (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
 }
 
-/// Erases a user; it has to work.
+/// Erases a user; fails the test unless the call succeeds.
 pub async fn erase(service: &TestService, user: &str) -> Value {
     let (status, answer) = call(service, Method::DELETE, &format!("/api/v1/subjects/{user}")).await;
     assert_eq!(status, 202, "{answer}");
@@ -100,7 +100,7 @@ async fn an_erased_user_is_shown_to_nobody_and_every_proof_stays_valid(database:
         assert_eq!(list["items"][0]["erased"], true, "{path}: {list}");
     }
 
-    // a repeat counts as one though nothing can be compared, and other content under the same id too
+    // a repeat still counts as one though the original can't be compared, and so does other content with the same id
     let repeat = service.send(body).await;
     assert_eq!(
         (&repeat["status"], &repeat["position"]),
@@ -158,7 +158,7 @@ async fn what_comes_in_after_an_erasure_is_recorded_under_a_new_key(database: Da
     };
     check(&service).await;
     service.stop().await;
-    // with nothing in memory
+    // with empty caches
     let service = database.service().await;
     check(&service).await;
     assert_eq!(erase(&service, "U1").await["subjects"], json!(["U1"]));
@@ -199,7 +199,7 @@ async fn another_process_hands_out_nothing_behind_an_erasure(database: Database)
         let new = one.send(assignment(&format!("E{round}"), "U1", &order, "secret")).await;
         other.caught_up(&*store, new["position"].as_u64().unwrap()).await;
         let path = format!("/api/v1/mailboxes/M-{order}/credentials/reveal");
-        // it has the key in memory
+        // its cache has the key
         assert_eq!(call(&other, Method::POST, &path).await.0, 200);
         let erased = erase(&one, "U1").await["position"].as_u64().unwrap();
         let (status, answer) = call(&other, Method::POST, &path).await;
@@ -248,7 +248,7 @@ async fn erased_credentials_are_there_as_of_no_moment(database: Database) {
         .collect();
     let (no, yes) = (json!(false), json!(true));
     assert_eq!(shown, [(&no, &no), (&yes, &yes)], "{by_http}");
-    // what was told stays told
+    // the row still lists which parts each event brought
     let rows = service
         .get_json("/api/v1/projections/accounts/rows?mailbox_id=M-O1&atLeast=1")
         .await;

@@ -1,4 +1,4 @@
-//! Evidence: the exact webhook behind an event, its signature checked again, and who looked.
+//! Evidence: the exact webhook behind an event, its signature checked again, and the record of the read.
 
 use crate::support::api::Client;
 use base64::Engine;
@@ -31,7 +31,7 @@ async fn open(service: &TestService, token: &str, position: &Value, body: bool) 
 }
 
 async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: Database) {
-    // white space that no JSON writer would make again
+    // white space that no JSON writer would reproduce
     let mut body = fixture("prewarmup.order.success.json");
     body.extend_from_slice(b"\n  \t\n");
     let first = database.service().await;
@@ -76,7 +76,7 @@ async fn an_original_is_opened_byte_for_byte_and_its_signature_holds(database: D
         "{}",
         event.facts
     );
-    // that event itself was not made of a webhook
+    // that event itself has no webhook
     assert_eq!(
         open(&service, &service.token, &found["recordedAtPosition"], false)
             .await
@@ -155,7 +155,7 @@ async fn a_repeat_of_what_was_altered_or_taken_away_is_kept(database: Database) 
     for (sealed, seen) in [("leaf_hash", 500), ("NULL", 410)] {
         raw.execute(&format!("UPDATE events SET original = {sealed} WHERE {id}"))
             .await;
-        // nothing in memory says that it is a repeat
+        // an empty cache: the repeat has to be found in the store
         let service = database.service().await;
         let kept = service.send(format!(" {body}")).await;
         assert_eq!(
@@ -186,7 +186,7 @@ async fn the_body_takes_more_than_the_right_to_audit(database: Database) {
     let one_at_a_time = token("audit,reveal").await;
     assert_eq!(open(&service, &read, &position, false).await.0, 403);
     assert_eq!(open(&service, &audit, &position, false).await.0, 200);
-    // a webhook tells of all mailboxes of an order
+    // a webhook holds all mailboxes of an order
     for token in [&audit, &one_at_a_time] {
         let (status, refused) = open(&service, token, &position, true).await;
         assert!(

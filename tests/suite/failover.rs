@@ -1,5 +1,5 @@
-//! PostgreSQL fails over to its standby under load: the service, which was never restarted, goes on by itself, and nothing
-//! acknowledged is lost.
+//! PostgreSQL fails over to its standby under load: the service recovers without a restart, and no acknowledged webhook
+//! is lost.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,7 @@ const BOUND: Duration = Duration::from_secs(10);
 async fn nothing_is_lost_and_the_service_goes_on_when_postgresql_fails_over() {
     let mut primary = Cluster::start().await;
     let standby = primary.standby().await;
-    // a commit is one only once the standby has it, too
+    // commits wait for the standby
     primary.set("synchronous_standby_names = '*'").await;
     let database = Database::at(primary.url_with(&standby));
     let mut children = [

@@ -1,8 +1,8 @@
 //! The feed for consumers outside the process, on both stores.
 //!
-//! - `stream`: the feed as it happens
+//! - `stream`: the feed as server-sent events
 //! - `relay`: NATS JetStream
-//! - `examples`: the examples of consumers
+//! - `examples`: the example consumers
 //! - `consumers`: named consumers and their checkpoints
 
 mod consumers;

@@ -1,12 +1,12 @@
 //! The HTTP API: every route against the provider's own examples, on both stores.
 //!
-//! - `views`: what each route answers
+//! - `views`: the answers of each route
 //! - `lists`: filters, counts and pages
-//! - `refusals`: each kind of error, and who may call
+//! - `refusals`: each kind of error, and authorisation
 //! - `rows`: the rows of every projection, by any column
 //! - `operations`: health, metrics, rebuilds, erasure
-//! - `walk`: every call once with wrong input, and what a person reads then
-//! - `document`: the API held against its own OpenAPI document
+//! - `walk`: every call once with wrong input, and the error texts
+//! - `document`: the API validated against its own OpenAPI document
 
 mod document;
 mod lists;
@@ -27,7 +27,7 @@ const USER: &str = "PWM7Y25RYZ450YNM8K8FX9GK5AHX";
 const PAID: &str = "KX9V77PVMFMZH4PTPF2Y99PKYAT2";
 const PAST_DUE: &str = "EAG9Q69XN0MBS2GF13K2HEYRTQGS";
 
-/// What the history is made of, in the order of the positions 1, 2, 3, …
+/// The webhooks of the history, in the order of the positions 1, 2, 3, …
 const HISTORY: [&str; 7] = [
     "prewarmup.order.success.json",
     "prewarmup.order.failed.json",
@@ -136,7 +136,7 @@ async fn with_history(database: &Database) -> TestService {
     service
 }
 
-/// What an answer says; of an event stream, which has no end, its beginning and the first events.
+/// The text of an answer; of an event stream, which has no end, its beginning and the first events.
 async fn text(mut response: Response) -> String {
     if response.headers()["content-type"] != "text/event-stream" {
         return response.text().await.unwrap();
@@ -152,7 +152,7 @@ async fn caught_up(database: &Database, service: &TestService, position: u64) {
     service.caught_up(&*database.store().await, position).await;
 }
 
-/// Takes fields out of an object that are another time each run; each has to be a time.
+/// Removes fields from an object that hold a different time in each run; each has to be a time.
 fn without_times(mut object: Value, fields: &[&str]) -> Value {
     for field in fields {
         let time = object.as_object_mut().unwrap().remove(*field);

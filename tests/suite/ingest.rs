@@ -1,4 +1,4 @@
-//! Webhooks over HTTP: what is recorded, what is a duplicate, what is quarantined, what is refused.
+//! Webhooks over HTTP: recorded, duplicate, quarantined or refused.
 
 use crate::on_both_stores;
 use crate::support::{Database, fixture};
@@ -21,10 +21,10 @@ async fn a_webhook_is_recorded_once_and_its_repeat_is_a_duplicate(database: Data
     assert_eq!(again["position"], 1);
     service.stop().await;
 
-    // all is in the database file: nothing is left in a log beside it
+    // the database file is complete: no write-ahead log is left beside it
     assert!(!database.dir.path().join("warmledger.db-wal").exists());
 
-    // a restarted service has nothing in memory, and knows all the same
+    // a restarted service has an empty cache, and finds the duplicate all the same
     let service = database.service().await;
     let again = service.send(fixture("prewarmup.order.success.json")).await;
     assert_eq!(again["status"], "duplicate");
@@ -43,7 +43,7 @@ async fn an_event_id_with_other_content_is_quarantined(database: Database) {
     let again = service.send(other).await;
     assert_eq!(again["status"], "duplicate");
     assert_eq!(again["position"], 2);
-    // the same content in another spelling is a true repeat
+    // the same content in another spelling is a repeat
     let compact = serde_json::from_str::<serde_json::Value>(&body).unwrap().to_string();
     let repeat = service.send(compact).await;
     assert_eq!(repeat["status"], "duplicate");

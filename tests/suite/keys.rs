@@ -1,4 +1,4 @@
-//! The master key: where it comes from, and wrapping everything under another one while the service goes on.
+//! The master key: its sources, and a rotation while the service runs.
 
 mod sources;
 
@@ -30,7 +30,7 @@ async fn email(service: &TestService, order: &str) -> Value {
     shown["mailboxes"][0]["email"].clone()
 }
 
-/// The master keys that wrap something.
+/// The master keys that wrap data keys.
 async fn in_use(store: &dyn Store) -> Vec<MasterKeyId> {
     store
         .key_counts()
@@ -134,7 +134,7 @@ async fn an_interrupted_rotation_is_taken_up_again(database: Database) {
         Rotation::begin(&vault, &*store, Reach::Everybody).await,
         Err(RotationError::Busy)
     ));
-    // it ends here, with one key wrapped anew: that of a user who comes in
+    // it stops here, with one new wrapping: the key of a new user
     drop(rotation);
     service.send(assignment("E5", "U5", "O5", "secret")).await;
     let mut ids = in_use(&*store).await;
@@ -152,7 +152,7 @@ async fn an_interrupted_rotation_is_taken_up_again(database: Database) {
     assert_eq!(program.run(&format!("keys retire {}", old[0])).await.code, 2);
     let mut finished = false;
     for _ in 0..50 {
-        // PostgreSQL takes a moment to notice that the lease was given back
+        // PostgreSQL takes a moment to notice that the lease was released
         let ended = program.run("keys rotate").await;
         finished = ended.code == 0;
         if finished {
@@ -209,7 +209,7 @@ async fn a_rotation_that_is_killed_half_way_is_finished_by_the_next_one(database
 
     let program = Program::new(&database);
     let rotation = program.start("keys rotate --reason yearly");
-    // half way: keys are wrapped by both
+    // half way: both master keys wrap data keys
     while in_use(&*store).await.len() < 2 {
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
@@ -222,14 +222,14 @@ async fn a_rotation_that_is_killed_half_way_is_finished_by_the_next_one(database
         "{counts:?}"
     );
     assert_eq!(program.run("keys status").await.code, 1);
-    // a service that starts in between opens what is under either
+    // a service that starts in between opens keys under either
     let service = database.service().await;
     service.caught_up(&*store, store.head().await.unwrap().position.0).await;
     for n in 0..3 {
         assert_eq!(email(&service, &format!("o{n}")).await, format!("box@O{n}.example"));
     }
 
-    // the lease of the killed one lasts for some seconds more, which are waited for
+    // the killed process's lease lasts some seconds more, and the command waits
     let ended = program.run("keys rotate").await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(
@@ -291,7 +291,7 @@ async fn a_key_under_an_old_master_key_does_not_come_in(database: Database) {
         keys: &[(subject, wrapped)],
     };
     assert_eq!(store.append(&batch).await.unwrap(), Append::Conflict);
-    // two steps, as of many keys
+    // two steps, as for many keys
     assert_eq!(store.keys_not_under(rotation.to(), None, 1).await.unwrap().len(), 1);
     let mut told = Vec::new();
     let rotated = rotation.run(|done, total| told.push((done, total))).await.unwrap();

@@ -1,4 +1,4 @@
-//! Several processes on one database: one of them has each duty, and another takes over when it goes, however it goes.
+//! Several processes on one database: one of them holds each duty, and another takes over, however it ends.
 
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ async fn another_process_takes_over_when_the_first_one_stops(database: Database)
     let store = database.store().await;
     let first = database.service().await;
     let second = database.service().await;
-    // whoever folds, what either takes in is folded
+    // whichever process folds, webhooks of both are folded
     first.send(fixture("prewarmup.order.success.json")).await;
     second.send(fixture("prewarmup.order.failed.json")).await;
     second.caught_up(&*store, 2).await;
@@ -56,7 +56,7 @@ async fn another_process_takes_over_when_the_first_one_stops(database: Database)
     second.stop().await;
 }
 
-/// Somebody who is no longer there has the lease, until so many seconds from now.
+/// An ended process holds the lease for this many more seconds.
 async fn left_behind(database: &Database, seconds: i64) {
     let until = if database.is_postgres() {
         format!("clock_timestamp() + interval '{seconds} s'")
@@ -67,7 +67,7 @@ async fn left_behind(database: &Database, seconds: i64) {
     database.execute(&sql).await;
 }
 
-/// Takes the lease as soon as it can be had.
+/// Takes the lease as soon as it is free.
 async fn take(store: &dyn Store, within: Duration) -> (Box<dyn Lease>, Duration) {
     let begun = Instant::now();
     loop {
@@ -150,7 +150,7 @@ async fn what_is_written_by_one_who_was_overtaken_is_refused(database: Database)
     assert!(commit(fence, 1).await.unwrap());
     store.rewrap(&[], Some(fence)).await.unwrap();
 
-    // it did not renew it in time
+    // the lease was not renewed in time
     let past = if database.is_postgres() {
         "clock_timestamp()"
     } else {
@@ -172,7 +172,7 @@ async fn what_is_written_by_one_who_was_overtaken_is_refused(database: Database)
     refused(sign(fence, 2).await.unwrap_err());
     refused(commit(fence, 2).await.unwrap_err());
     refused(store.rewrap(&[], Some(fence)).await.unwrap_err());
-    // and it learns of it
+    // and the holder notices
     let begun = Instant::now();
     while held.is_held().await {
         assert!(begun.elapsed() < Duration::from_secs(5));
@@ -182,7 +182,7 @@ async fn what_is_written_by_one_who_was_overtaken_is_refused(database: Database)
     assert!(step(taken.fence(), 3).await.unwrap());
     assert_eq!(store.latest_checkpoint().await.unwrap().unwrap().size, 1);
     assert_eq!(store.consumer(&consumer).await.unwrap().unwrap().position, Position(1));
-    // what is done under no lease is not refused
+    // a write without a fence is not refused
     store.rewrap(&[], None).await.unwrap();
 }
 
@@ -197,7 +197,7 @@ async fn nobody_who_folds_is_said_and_makes_the_service_unready(database: Databa
         assert!(begun.elapsed() < Duration::from_secs(20), "{}", child.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // from now on nobody can have the lease
+    // from now on no process can take the lease
     let raw = Raw::connect(&database).await;
     raw.execute(if database.is_postgres() {
         "CREATE FUNCTION keep_out() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -231,7 +231,7 @@ async fn nobody_who_folds_is_said_and_makes_the_service_unready(database: Databa
         1,
         "it is said once"
     );
-    // and it goes on as soon as somebody can
+    // and it resumes as soon as the lease can be taken
     raw.execute(if database.is_postgres() {
         "DROP TRIGGER keep_out ON leases"
     } else {

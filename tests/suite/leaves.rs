@@ -1,4 +1,4 @@
-//! The canonical leaf of an event is what an independent program makes of it, and what is stored is its hash.
+//! The canonical leaf of an event equals an independent program's, and its hash is stored.
 
 use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId};
 use serde_json::Value;
@@ -25,7 +25,7 @@ fn leaves_are_those_of_an_independent_program() {
             Some(Sealed::from_bytes(hex::decode(bytes).unwrap()))
         };
         let schema_version = u32::try_from(number("schemaVersion")).unwrap();
-        // sorted by key, which is the form in which the ledger stores them
+        // sorted by key, as the ledger stores them
         let facts = envelope["facts"].to_string();
         let event = OrderEvent::from_stored(&text("type"), schema_version, &facts).unwrap();
         if schema_version == event.schema_version() {

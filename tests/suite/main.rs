@@ -1,7 +1,7 @@
 //! The whole service under test: the production builder, real stores, real HTTP.
 //!
-//! Every promise is tried on both stores. PostgreSQL is found through `WARMLEDGER_TEST_POSTGRES_URL`, which `./test`
-//! sets; each test makes a database of its own on that server and drops it.
+//! Every guarantee is tested on both stores. PostgreSQL is found through `WARMLEDGER_TEST_POSTGRES_URL`, which `./test`
+//! sets; each test creates its own database on that server and drops it.
 
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]

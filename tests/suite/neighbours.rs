@@ -1,4 +1,4 @@
-//! More than one ledger in a database, and poolers before it.
+//! Several ledgers in one database, and poolers in front of it.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ async fn two_ledgers_in_schemas_of_one_database_do_not_hold_up_each_other() {
             other.stderr
         );
     }
-    // whoever holds the append lock of one ledger holds up nobody in the other
+    // the append lock of one ledger does not block the other
     let held = in_a.append_lock(Position(0), 10).await.unwrap().unwrap();
     let other = timeout(Duration::from_secs(1), in_b.append_lock(Position(0), 10)).await;
     other.unwrap().unwrap().unwrap().0.release().await;
@@ -67,7 +67,7 @@ async fn a_pooler_in_session_mode_serves() {
     first.send(fixture("prewarmup.order.success.json")).await;
     first.caught_up(&*store, 1).await;
     first.signed(&*store, 1).await;
-    // what a process leaves in a session is not found by the next one that has it
+    // the next user of a pooled session finds no state of the previous process
     first.stop().await;
     let second = pooled.service().await;
     second.send(fixture("prewarmup.order.failed.json")).await;
@@ -96,7 +96,7 @@ async fn a_pooler_that_shares_sessions_is_refused_with_the_reason() {
         );
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
-    // nothing was made there
+    // nothing was created there
     let raw = crate::support::raw::Raw::connect(&database).await;
     assert!(
         raw.texts("SELECT relname::text FROM pg_class WHERE relname = 'events'")

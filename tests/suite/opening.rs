@@ -1,8 +1,8 @@
-//! What each command takes a database for: which of them make a ledger, which need one, and which only read it.
+//! How each command opens a database: which commands create a ledger, which need one, and which only read it.
 //!
 //! Layout
-//! - `fitness`: databases that are not fit for a ledger, or of another version
-//! - `reading`: ledgers that can only be read
+//! - `fitness`: unsuitable databases, and ledgers of another version
+//! - `reading`: read-only ledgers
 
 mod fitness;
 mod reading;
@@ -51,7 +51,7 @@ async fn where_there_is_no_ledger_every_command_says_so_and_makes_none(database:
     let path = database.dir.path().join("warmledger.db");
     for made in [false, true] {
         if made && !database.is_postgres() {
-            // somebody has made the file, and nothing in it
+            // an existing, empty file
             std::fs::write(&path, "").unwrap();
         }
         for args in COMMANDS {

@@ -1,4 +1,4 @@
-//! A row that cannot be folded stands still, tells so, and is mended by a retry; everything else goes on.
+//! A row that cannot be folded is parked and reported, and a retry repairs it; all other rows are folded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ on_both_stores!(
 
 const ORDER: &str = "PARTIALW3D76N6KGRQSG36SSHBXK";
 
-/// A service in which the row of an order is parked by its second event.
+/// A service in which an order's row is parked at its second event.
 async fn with_parked_row(database: &Database, service: &TestService) -> Arc<dyn Store> {
     let store = database.store().await;
     service.send(fixture("partial-failure.1.success.json")).await;
@@ -75,7 +75,7 @@ async fn a_row_that_cannot_be_folded_is_parked_and_mended_by_a_retry(database: D
         parked[0].parked.error
     );
 
-    // folded anew from its events, it is as if nothing had been wrong
+    // folded anew from its events, the row is as if nothing had failed
     let projection = by_name("orders").unwrap();
     let retried = retry(&*store, projection, None).await.unwrap();
     assert_eq!((retried.mended, retried.parked.len()), (vec![ORDER.to_owned()], 0));
@@ -88,7 +88,7 @@ async fn a_row_that_cannot_be_folded_is_parked_and_mended_by_a_retry(database: D
 
 async fn parked_rows_are_listed_and_mended_over_http(database: Database) {
     let service = database.service().await;
-    // has not the lease, and takes the calls all the same
+    // without the lease; it takes the calls all the same
     let other = database.service().await;
     let store = with_parked_row(&database, &service).await;
     let page = other.get_json("/api/v1/projections/orders/parked").await;
@@ -175,10 +175,10 @@ async fn a_service_with_parked_rows_is_ready_as_it_is_set(database: Database) {
     strict.stop().await;
 }
 
-/// Counts the webhooks of each order; as long as it is broken, it panics over a failure.
+/// Counts the webhooks of each order; while it is broken, it panics on a failure.
 struct Counts {
     broken: Arc<AtomicBool>,
-    /// How many events were folded, over and over ones included.
+    /// The number of folded events, repeated folds included.
     folded: Arc<AtomicUsize>,
 }
 
@@ -291,7 +291,7 @@ async fn a_fold_that_panics_parks_its_row_alone_and_is_mended_after_a_fix(databa
         documents.into_iter().map(|(_, document)| document).collect::<Vec<_>>()
     };
     assert_eq!(live().await.position, Position(3), "everything else goes on");
-    // the row is the fold of what came before the event, though one step read both
+    // the row has the events before the failing one, though one step read both
     assert_eq!(documents().await, ["1", "1"]);
     let parked = runner::parked(&*store, Some("counts")).await.unwrap();
     assert_eq!((parked.len(), parked[0].parked.position), (1, Position(2)));
@@ -302,7 +302,7 @@ async fn a_fold_that_panics_parks_its_row_alone_and_is_mended_after_a_fix(databa
     assert_eq!((retried.mended.len(), retried.parked.len()), (0, 1));
     assert_eq!(retried.parked[0].position, Position(2));
     assert_eq!(runner::parked(&*store, Some("counts")).await.unwrap().len(), 1);
-    // a rebuild comes upon the same, and gives the same
+    // a rebuild fails at the same event, and gives the same rows
     assert_eq!(check(&*store, counts).await.differences.len(), 0);
 
     counts.broken.store(false, Ordering::SeqCst);
@@ -332,7 +332,7 @@ async fn a_fold_that_panics_late_in_a_rebuild_parks_its_row_as_it_was_before(dat
     let generations = store.generations().await.unwrap();
     let live = generations.iter().find(|found| found.name == "counts").unwrap();
     assert_eq!(live.position, Position(20_001));
-    // only the row in question is folded again, twice
+    // only the parked row is folded again, twice
     let folded = counts.folded.load(Ordering::SeqCst);
     assert!((20_000..21_000).contains(&folded), "{folded}");
     let documents = async || {
@@ -358,7 +358,7 @@ async fn a_row_that_is_mended_in_the_middle_of_a_step_misses_no_event(database: 
     let orders = by_name("orders").unwrap();
     let generations = store.generations().await.unwrap();
     let live = generations.iter().find(|found| found.name == "orders").unwrap();
-    // what a process makes that has read the parked rows before the retry
+    // a step of a process that read the parked rows before the retry
     let step = Advance {
         from: live.clone(),
         columns: orders.columns(),

@@ -1,5 +1,5 @@
-//! PostgreSQL itself is killed under load and started again: nothing acknowledged is lost, and the service, which was
-//! never restarted, goes on by itself.
+//! PostgreSQL itself is killed under load and restarted: no acknowledged webhook is lost, and the service recovers
+//! without a restart.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use crate::support::child::ChildService;
 use crate::support::cluster::Cluster;
 
 const KILLS: usize = 3;
-/// Much longer than it takes.
+/// Time-out, much longer than it takes.
 const BOUND: Duration = Duration::from_secs(20);
 
 /// Waits until the service says that it is ready.
@@ -61,7 +61,7 @@ async fn nothing_is_lost_and_the_service_goes_on_when_postgresql_is_killed() {
         longest = longest.max(back.elapsed());
         enough.cancel();
         let summary = sending.await.unwrap().unwrap();
-        // what came in meanwhile either waited for the store or was sent back
+        // webhooks sent meanwhile either waited for the store or were refused
         let waited = summary.p99 > Some(Duration::from_millis(100));
         assert!(waited || summary.given_up > 0, "the kill came under load: {summary}");
         acknowledged.extend(summary.acknowledgements);

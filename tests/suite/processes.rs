@@ -1,4 +1,4 @@
-//! Several hosts on one ledger, each with files of its own: what one of them has made and another is missing.
+//! Several hosts on one ledger, each with its own files: secrets that one of them has and another lacks.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ fn other_host(database: &Database, files: &[&str]) -> Database {
     other
 }
 
-/// Sends a signed webhook to a service that runs as a process of its own.
+/// Sends a signed webhook to a service in a separate process.
 async fn send(service: &ChildService, body: String) -> Response {
     let timestamp = Timestamp::now().as_second().to_string();
     let signature = sign(&service.key, Scheme::TimestampDotBody, &timestamp, body.as_bytes());
@@ -52,7 +52,7 @@ async fn send(service: &ChildService, body: String) -> Response {
         .unwrap()
 }
 
-/// What `/readyz` says, once it says it with this status.
+/// The body of `/readyz`, once its status is this one.
 async fn ready(base: &str, status: StatusCode) -> Value {
     let begun = Instant::now();
     loop {
@@ -102,7 +102,7 @@ async fn a_rotation_names_the_host_that_lacks_the_new_key_and_goes_on_once_it_ha
     let events = all_events(&*store).await;
     let told = |kind: &str| events.iter().filter(|event| event.type_name == kind).count();
     assert_eq!((told("MasterKeyAdded"), told("KeysRotated")), (1, 1));
-    // a process that has ended is not waited for
+    // it does not wait for a process that has ended
     there.stop().await;
     let again = program.run("keys rotate").await;
     assert_eq!(again.code, 0, "{}", again.stderr);
@@ -119,7 +119,7 @@ async fn a_process_that_lacks_the_current_master_key_says_so_and_recovers(databa
     assert_eq!(rotated.code, 0, "{}", rotated.stderr);
     let new = store.master_key().await.unwrap().unwrap();
 
-    // at once, before anything tells it
+    // at once, before any notification
     for n in 0..20 {
         let refused = send(
             &there,
@@ -165,7 +165,7 @@ async fn a_process_that_lacks_the_current_master_key_says_so_and_recovers(databa
     assert!(there.terminate().await.success());
 }
 
-/// What `/readyz` tells that is missing, once it tells of all these.
+/// The missing secrets that `/readyz` reports, once it reports all these.
 async fn differing(base: &str, things: &[&str]) -> String {
     let begun = Instant::now();
     loop {
@@ -191,7 +191,7 @@ async fn a_process_tells_what_it_is_missing(database: Database) {
             .await
             .contains("warmledger_process_differs{thing=\"signing_key\"}")
     );
-    // neither here nor in the table stands what anybody could try guesses on
+    // neither this answer nor the table allows guessing a secret
     let kept = format!("{:?}", store.processes().await.unwrap());
     for service in [&first, &second] {
         use sha2::{Digest, Sha256};
@@ -240,7 +240,7 @@ async fn a_process_is_listed_while_it_is_heard_of(database: Database) {
         .execute("UPDATE processes SET seen_at = '2026-01-01T00:00:00.000Z' WHERE id = 'b'")
         .await;
     assert_eq!(ids().await, ["c1"]);
-    // what was not heard of for a day is forgotten
+    // a process not seen for a day is removed
     store.process_seen(&process("c")).await.unwrap();
     store.process_seen(&process("b")).await.unwrap();
     assert_eq!(ids().await, ["c2", "b1"]);
@@ -300,7 +300,7 @@ async fn a_process_that_lacks_the_signing_key_leaves_signing_to_another(database
     let there = database.service().await;
     let store = database.store().await;
     there.send(assignment("E1", "U1", "O1", "secret")).await;
-    // it has the lease
+    // it holds the lease
     there.signed(&*store, 1).await;
     let elsewhere = other_host(&database, &SECRETS);
     let here = elsewhere.service().await;
@@ -342,11 +342,11 @@ async fn what_another_host_signs_is_kept_in_mind_here(database: Database) {
     here.stop().await;
     there.stop().await;
 
-    // the host that signed is gone, and the database was replaced by an older copy
+    // the signing host is gone, and the database was replaced by an older copy
     backup.take_over(&elsewhere, &SECRETS);
     backup.take_over(&elsewhere, &["checkpoint.latest"]);
     let service = backup.service().await;
-    // webhooks can be recorded all the same, so it is an alert
+    // webhooks are still recorded, so it is an alert
     let begun = Instant::now();
     loop {
         let told = ready(&service.base, StatusCode::OK).await["alerts"].to_string();

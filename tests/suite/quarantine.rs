@@ -1,4 +1,4 @@
-//! Quarantined webhooks: what is kept of them, and reading them again once they can be understood.
+//! Quarantined webhooks: their originals, and replaying them once this version understands them.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::support::{Database, fixture};
 
 on_both_stores!(quarantined_webhooks_are_listed_and_replayed_once);
 
-/// Records a good webhook as an older version would have that did not understand it.
+/// Records a valid webhook as an older version would have that did not understand it.
 async fn quarantine(database: &Database, body: Vec<u8>) -> u64 {
     let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let fingerprint = core.vault.fingerprints().of(&body);
@@ -107,7 +107,7 @@ async fn quarantined_webhooks_are_listed_and_replayed_once(database: Database) {
     assert_eq!(program.run(&format!("quarantine replay {broken}")).await.code, 1);
     assert_eq!(program.run("quarantine replay 999").await.code, 2);
     assert_eq!(program.run(&format!("quarantine replay {now_at}")).await.code, 2);
-    // a repeat of the provider's is one
+    // the provider's repeat counts as a duplicate
     let repeat = service.send(fixture("prewarmup.order.success.json")).await;
     assert_eq!(
         (&repeat["status"], &repeat["position"]),

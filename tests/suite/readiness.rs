@@ -1,4 +1,4 @@
-//! `/readyz` tells whether a webhook would be recorded.
+//! `/readyz` reports whether a webhook would be recorded.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,10 +13,10 @@ use crate::support::{Database, TestService, fixture};
 
 on_both_stores!(a_service_whose_writes_wait_is_not_ready);
 
-/// From a change to an answer that tells of it: a second between two trials, three of patience, and a busy machine.
+/// Time-out for an answer to reflect a change: a second between probes, a time-out of 3 s, and a busy machine.
 const BOUND: Duration = Duration::from_secs(15);
 
-/// Asks until the status is as expected; the detail.
+/// Polls until the status is as expected; returns the detail.
 async fn until(base: &str, status: u16) -> String {
     let (client, begun) = (reqwest::Client::new(), Instant::now());
     loop {
@@ -69,7 +69,7 @@ async fn a_service_on_a_read_only_server_is_not_ready_and_is_again_when_that_pas
         (refused.status().as_u16(), &refused.headers()["retry-after"]),
         (503, &"5".parse().unwrap())
     );
-    // what is there can be read
+    // existing rows can be read
     assert_eq!(service.get("/api/v1/orders").await.status(), 200);
     let metrics = service.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("warmledger_takes_webhooks 0"), "{metrics}");
@@ -82,7 +82,7 @@ async fn a_service_on_a_read_only_server_is_not_ready_and_is_again_when_that_pas
     service.stop().await;
 }
 
-/// A file that may not grow is what a full disk is to whoever writes.
+/// A limit on the file's size acts like a full disk.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_on_a_full_disk_is_not_ready_and_is_again_when_that_passes() {
     let database = Database::sqlite();

@@ -1,4 +1,4 @@
-//! Rebuilds under readers and writers: nobody notices, nothing is lost, and one that was killed leaves nothing behind.
+//! Rebuilds under readers and writers: readers see no change, no event is lost, a killed rebuild leaves nothing behind.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ on_both_stores!(
     a_reader_with_an_open_transaction_holds_up_a_switch_and_nobody_else,
 );
 
-/// For how long webhooks come in at least.
+/// The least time that webhooks come in.
 const LOAD: Duration = Duration::from_secs(10);
 
-/// Reads answers over HTTP until `stop` is set; they may only ever grow. Tells how often it has read.
+/// Reads answers over HTTP until `stop` is set; they may only grow. Returns the number of reads.
 async fn read_over_http(base: String, token: String, stop: Arc<AtomicBool>) -> u32 {
     let client = Client::new();
     let get = async |path: &str| -> Value {
@@ -74,7 +74,7 @@ async fn read_over_http(base: String, token: String, stop: Arc<AtomicBool>) -> u
     rounds
 }
 
-/// Reads the SQL view until `stop` is set: no order that was there may be missing later. Tells how often it has read.
+/// Reads the SQL view until `stop` is set: orders may not disappear. Returns the number of reads.
 async fn read_sql(raw: Raw, stop: Arc<AtomicBool>) -> u32 {
     let (mut last, mut rounds) = (BTreeSet::new(), 0);
     while !stop.load(Ordering::SeqCst) {
@@ -179,7 +179,7 @@ async fn a_reader_of_the_sql_view_sees_one_whole_generation_at_any_time(database
     live_equals_rebuilt(&*store).await;
 }
 
-/// Kills a rebuild of the whole log (SIGKILL) when it has done a part of it, and tells where it was.
+/// Kills a rebuild of the whole log (SIGKILL) half way, and returns its position.
 async fn killed_midway(database: &Database, store: &Arc<dyn Store>) -> u64 {
     fill(&**store, events(14_000)).await;
     run_until_caught_up(store).await;
@@ -187,7 +187,7 @@ async fn killed_midway(database: &Database, store: &Arc<dyn Store>) -> u64 {
     let begun = Instant::now();
     let midway = loop {
         let building = building(&**store).await;
-        // a kill may have come between projections that are written apart: the whole rebuild is where the last of them is
+        // the kill may have come between writes of different projections: the rebuild's position is the least of theirs
         if let Some(position) = building.into_iter().min().filter(|position| *position > 0) {
             break position;
         }
@@ -198,7 +198,7 @@ async fn killed_midway(database: &Database, store: &Arc<dyn Store>) -> u64 {
     midway
 }
 
-/// Where the generations are that are being filled.
+/// The positions of the generations that are being built.
 async fn building(store: &dyn Store) -> Vec<u64> {
     let generations = store.generations().await.unwrap();
     let building = generations
@@ -250,7 +250,7 @@ async fn projections_that_were_left_apart_are_rebuilt_together(database: Databas
     live_equals_rebuilt(&*store).await;
 }
 
-/// A rebuild that was killed has changed nothing that is read.
+/// A killed rebuild has not changed the live rows.
 async fn live_equals_before_and_after(store: &Arc<dyn Store>, midway: u64) {
     assert!(midway < 14_000);
     for status in statuses(&**store).await.unwrap() {
@@ -260,7 +260,7 @@ async fn live_equals_before_and_after(store: &Arc<dyn Store>, midway: u64) {
             "{}",
             status.name
         );
-        // nobody has done anything with this ledger
+        // this ledger has no access events
         assert_eq!(status.rows > 0, status.name != "access", "{}", status.name);
     }
 }
@@ -277,7 +277,7 @@ async fn an_abandoned_rebuild_is_cleaned_up(database: Database) {
             .unwrap()
     };
     assert_eq!(begin().await.state, GenerationState::Building);
-    // one that a command may well go on with is left alone
+    // a recent one, which a command may resume, is left alone
     age(&database, "building", 1).await;
     run_until_caught_up(&store).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -304,7 +304,7 @@ async fn an_abandoned_rebuild_is_cleaned_up(database: Database) {
     live_equals_rebuilt(&*store).await;
 }
 
-/// Makes generations look as if they had not been written for so many minutes.
+/// Ages generations, as if they had not been written for this many minutes.
 async fn age(database: &Database, state: &str, minutes: u32) {
     let long_ago = if database.is_postgres() {
         format!("now() - interval '{minutes} minutes'")
@@ -324,7 +324,7 @@ async fn a_rebuild_asked_for_over_http_goes_on_after_a_kill(database: Database) 
     let rebuild = Client::new().post(format!("{}/api/v1/projections/orders/rebuild", child.base));
     let begun = rebuild.bearer_auth(token.trim()).send().await.unwrap();
     assert_eq!(begun.status(), 202);
-    // it is written down before it is answered
+    // it is stored before it is answered
     child.kill();
     let left = building(&*store).await;
     assert!(left.len() == 1 && left[0] < 14_000, "{left:?}");
@@ -362,7 +362,7 @@ async fn a_reader_with_an_open_transaction_holds_up_a_switch_and_nobody_else(dat
         async move { runner::rebuild(&store, &orders, |_| {}, &CancellationToken::new()).await }
     });
     tokio::time::sleep(Duration::from_millis(500)).await;
-    // on PostgreSQL a view that is being read cannot be pointed elsewhere; in SQLite the reader keeps what it sees
+    // PostgreSQL cannot redefine a view while it is read; in SQLite the reader keeps its snapshot
     assert_eq!(rebuilding.is_finished(), !database.is_postgres());
     fill(&*store, failures(1)).await;
     let begun = Instant::now();
@@ -374,7 +374,7 @@ async fn a_reader_with_an_open_transaction_holds_up_a_switch_and_nobody_else(dat
     analyst.execute("COMMIT").await;
     rebuilding.await.unwrap().unwrap();
 
-    // nor does one who reads the old rows hold up anything but their end
+    // a reader of the old rows delays nothing but their removal
     analyst.execute(begin).await;
     analyst.texts("SELECT key FROM orders_g1").await;
     age(&database, "retired", 2).await;

@@ -1,4 +1,4 @@
-//! Whatever is dropped, disabled or redefined in the database is noticed, and named.
+//! Any object that is dropped, disabled or redefined in the database is detected and named.
 
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ async fn faults(store: &dyn Store) -> Vec<SchemaFault> {
     checked.faults
 }
 
-/// The one fault that there is.
+/// The only fault.
 async fn only(store: &dyn Store, what: &str) -> SchemaFault {
     let mut found = faults(store).await;
     assert_eq!(found.len(), 1, "{what}: {found:?}");
     found.remove(0)
 }
 
-/// Runs what is said to make the object again; nothing is wrong then.
+/// Applies the remedy of a fault; no fault remains.
 async fn heal(raw: &Raw, store: &dyn Store, fault: &SchemaFault) {
     raw.execute(fault.remedy.as_deref().unwrap()).await;
     assert_eq!(faults(store).await, [], "after {:?}", fault.remedy);
@@ -46,7 +46,7 @@ async fn a_database_that_nobody_touched_is_as_the_migrations_make_it(database: D
     let rebuilt = Program::new(&database).run("projections rebuild orders").await;
     assert_eq!(rebuilt.code, 0, "{}", rebuilt.stderr);
     assert_eq!(faults(&*store).await, []);
-    // what an operator adds for his own use
+    // objects that an operator adds
     let raw = Raw::connect(&database).await;
     for sql in [
         "CREATE INDEX own_index ON events (subject)",
@@ -97,7 +97,7 @@ async fn each_trigger_that_is_dropped_or_disabled_is_named_and_can_be_made_again
         named(&fault, "is missing");
         heal(&raw, &*store, &fault).await;
     }
-    // there, but it does nothing
+    // present, but without effect
     let (change, name) = match &raw {
         Raw::Sqlite(_) => (
             "DROP TRIGGER events_not_updated;
@@ -152,7 +152,7 @@ async fn each_key_and_index_that_is_dropped_is_named_and_can_be_made_again(datab
             let (table, name) = constraint.split_once('.').unwrap();
             let drop = format!("ALTER TABLE {table} DROP CONSTRAINT {name}");
             if let Err(refused) = raw.try_execute(&drop).await {
-                // PostgreSQL does not let go of it
+                // PostgreSQL refuses to drop it
                 assert!(refused.contains("other objects depend on it"), "{refused}");
                 continue;
             }
@@ -164,7 +164,7 @@ async fn each_key_and_index_that_is_dropped_is_named_and_can_be_made_again(datab
         raw.execute("ALTER TABLE events SET UNLOGGED").await;
         assert_eq!(only(&*store, "unlogged").await.name, "events");
     } else {
-        // a key of SQLite is a part of its table
+        // in SQLite a key is part of its table
         raw.execute("CREATE TABLE keyless AS SELECT * FROM refs; DROP TABLE refs; ALTER TABLE keyless RENAME TO refs")
             .await;
         let found = faults(&*store).await;
@@ -209,7 +209,7 @@ async fn tables_that_are_dropped_are_named(database: Database) {
     );
 }
 
-/// Waits until `/readyz` answers so; what it says.
+/// Polls `/readyz` for this status and word; returns the body.
 async fn ready(service: &TestService, status: u16, word: &str) -> String {
     let mut answer = String::new();
     for _ in 0..300 {
@@ -233,7 +233,7 @@ async fn a_view_that_lies_is_named_and_a_missing_trigger_is_not_ready(database: 
         Raw::Postgres(_) => "ALTER VIEW orders RENAME TO truth; CREATE VIEW orders AS SELECT * FROM truth WHERE false",
     };
     raw.execute(lie).await;
-    // readers are misled, and webhooks come in all the same
+    // readers get wrong rows, but webhooks are recorded
     let answer = ready(&service, 200, "the view orders is not the one that the migrations make").await;
     let answer: Value = serde_json::from_str(&answer).unwrap();
     assert_eq!(answer["alerts"].as_array().unwrap().len(), 1, "{answer}");
@@ -253,7 +253,7 @@ async fn a_view_that_lies_is_named_and_a_missing_trigger_is_not_ready(database: 
     for words in ["the trigger", "warmledger verify"] {
         assert!(answer.contains(words), "{answer}");
     }
-    // nothing is lost meanwhile
+    // no webhook is lost meanwhile
     service.send(fixture("prewarmup.order.failed.json")).await;
     service.stop().await;
 }

@@ -1,6 +1,5 @@
-//! Planted secrets: passwords, app passwords and TOTP seeds are nowhere but sealed, and in the answer to whoever may have
-//! them revealed, whatever happens to the webhook that brings them; e-mail addresses and names are in no file, dump or
-//! log either.
+//! Planted secrets: passwords, app passwords and TOTP seeds occur only sealed, and in the answer to an authorised
+//! reveal, whatever happens to their webhook; e-mail addresses and names are in no file, dump or log either.
 
 mod mounted;
 pub mod sweep;
@@ -25,7 +24,7 @@ use crate::support::raw::Raw;
 
 on_both_stores!(planted_secrets_are_found_nowhere);
 
-/// What a call that reads needs besides its path.
+/// Query parameters of reading calls.
 const PARAMETERS: &[(&str, &str)] = &[
     ("/api/v1/events", "limit=500"),
     ("/api/v1/orders/{orderId}/diff", "from=0&to=1"),
@@ -34,7 +33,7 @@ const PARAMETERS: &[(&str, &str)] = &[
     ("/api/v1/proofs/inclusion", "position=1"),
     ("/api/v1/proofs/inclusion.tlog-proof", "position=1"),
 ];
-/// Calls in the form that the document cannot tell.
+/// Calls whose path is not in the document.
 const BESIDES: &[&str] = &[
     "/",
     "/api/v1/failures?groupBy=reason",
@@ -42,7 +41,7 @@ const BESIDES: &[&str] = &[
     "/api/v1/domains/d0.planted.example/mailboxes?asOf=1",
 ];
 
-/// Every path that the API's own document lets one read, with something in the place of its parameters.
+/// Every path that the API's document has a GET for, with values for its parameters.
 pub fn routes() -> Vec<String> {
     let document: Value = serde_json::from_slice(&warmledger::http::document().unwrap()).unwrap();
     let paths = document["paths"].as_object().unwrap().iter();
@@ -79,11 +78,11 @@ pub fn routes() -> Vec<String> {
     filled.chain(BESIDES.iter().map(|path| (*path).to_owned())).collect()
 }
 
-/// What a route answers; of a stream that does not end, what comes within a second.
+/// The answer of a route; of a stream without end, what arrives within a second.
 async fn read(client: &Client, url: &str, token: &str) -> String {
     let mut response = client.get(url).bearer_auth(token).send().await.unwrap();
     let (status, mut text) = (response.status(), format!("{:?}", response.headers()));
-    // a tile is there once it is full
+    // a tile exists once it is full
     let is_there = status.is_success() || status.is_redirection() || url.contains("/tile/");
     assert!(is_there, "{url}: {status}");
     let whole = async {
@@ -91,12 +90,12 @@ async fn read(client: &Client, url: &str, token: &str) -> String {
             text += &String::from_utf8_lossy(&chunk);
         }
     };
-    // the stream of events goes on
+    // the event stream does not end
     let _ = tokio::time::timeout(std::time::Duration::from_secs(1), whole).await;
     text
 }
 
-/// What is planted, and what is to be found.
+/// The planted texts.
 #[derive(Default)]
 struct Planted {
     secrets: Sweep,
@@ -157,7 +156,7 @@ impl Planted {
         }})
     }
 
-    /// A hundred webhooks of every kind that comes in; with each, whether its signature is good.
+    /// A hundred webhooks of every kind; with each, whether its signature is valid.
     fn webhooks(&mut self) -> Vec<(bool, Vec<u8>)> {
         let mut sent: Vec<(bool, Vec<u8>)> = Vec::new();
         let mut send = |good: bool, body: Vec<u8>| sent.push((good, body));
@@ -166,7 +165,7 @@ impl Planted {
             let body = self.success(&format!("E{n}"));
             send(true, bytes(&body));
             if n % 5 == 0 {
-                // a repeat, and one in another spelling
+                // a repeat, and a repeat in another spelling
                 send(true, bytes(&body));
                 send(true, serde_json::to_vec_pretty(&body).unwrap());
             }
@@ -174,7 +173,7 @@ impl Planted {
         for n in 0..8 {
             // not authentic
             send(false, bytes(&self.success(&format!("F{n}"))));
-            // an id that is taken
+            // an id that exists already
             send(true, bytes(&self.success(&format!("E{n}"))));
             // no event id, and one that is not a text
             let mut body = self.success("-");
@@ -184,14 +183,14 @@ impl Planted {
                 json!({"id": self.mailbox()})
             };
             send(true, bytes(&body));
-            // broken off in the middle of the secrets
+            // truncated within the secrets
             let body = bytes(&self.success(&format!("B{n}")));
             send(true, body[..body.len() - 40].to_vec());
-            // not UTF-8 behind them
+            // with invalid UTF-8 after them
             let mut body = bytes(&self.success(&format!("C{n}")));
             body.extend_from_slice(b"\xff\xfe");
             send(true, body);
-            // of a kind that is not known
+            // of an unknown kind
             let (name, mailbox) = (
                 ["mailbox.created", "mailbox.updated", "mailbox.exported"][n % 3],
                 self.mailbox(),
@@ -222,7 +221,7 @@ impl Planted {
                 bytes(&json!({"event": event, "eventId": format!("D{n}"), "data": data[n % 3]})),
             );
         }
-        // wrong types right where the secrets are
+        // wrong types in the secrets' fields
         for (n, field) in [
             "password",
             "appPassword",
@@ -279,7 +278,7 @@ pub async fn answer(client: &Client, child: &ChildService, good: bool, body: Vec
     format!("{:?} {}\n", response.headers().clone(), response.text().await.unwrap())
 }
 
-/// Has credentials revealed, seeds included: of one mailbox, and of the domain of two.
+/// Reveals credentials, seeds included: of one mailbox, and of a domain with two.
 async fn reveal(client: &Client, child: &ChildService, token: &str) -> String {
     let mut answers = String::new();
     for path in ["mailboxes/M0", "domains/d0.planted.example"] {
@@ -314,7 +313,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
     let authentic = webhooks.iter().filter(|(good, _)| *good).count();
     let client = Client::new();
     let (mut answers, mut logs, mut revealed) = (String::new(), String::new(), String::new());
-    // half of them while log lines are for people, half while they are JSON, with everything that can be logged
+    // half of them with log lines for people, half with JSON, at the loudest level
     for (half, (format, level)) in webhooks
         .chunks(webhooks.len().div_ceil(2))
         .zip([("pretty", "debug"), ("json", "trace")])
@@ -336,7 +335,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
             answers += &format!("{route} {read}\n");
         }
         revealed += &reveal(&client, &child, token.trim()).await;
-        // the files as they are under way, with what is not checkpointed yet
+        // the files of the running service, with the write-ahead log
         for (name, bytes) in files(database.dir.path()) {
             assert_eq!(planted.secrets.find(&bytes), [""; 0], "{name}");
             assert_eq!(planted.personal.find(&bytes), [""; 0], "{name}");
@@ -377,7 +376,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
         assert_eq!(planted.personal.find(bytes), [""; 0], "{name}");
     }
     assert_eq!(planted.secrets.find(answers.as_bytes()), [""; 0], "the answers");
-    // the one place where they are to be found, each in one answer
+    // the only place for them, each in one answer
     for kind in ["password 0", "app password 0", "TOTP seed 0", "password 1"] {
         let found = planted.secrets.find(revealed.as_bytes());
         assert!(found.contains(&kind), "{kind} is not revealed");

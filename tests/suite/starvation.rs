@@ -1,5 +1,5 @@
-//! Nobody who holds connections open, whatever they send or leave unread, keeps others out, fills the memory or the log, or
-//! holds up a stop.
+//! Callers who hold connections open, whatever they send or leave unread, cannot keep others out, fill the memory or
+//! the log, or delay a stop.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ fn head(headers: &str) -> String {
     format!("POST /webhooks/coldmailreseller HTTP/1.1\r\nhost: x\r\ncontent-length: {MIB}\r\n{headers}\r\n")
 }
 
-/// Headers of a signature that may be right.
+/// Headers with a plausible signature.
 fn plausible() -> String {
     format!(
         "{SIGNATURE_HEADER}: {}\r\n{TIMESTAMP_HEADER}: {}\r\n",
@@ -54,10 +54,10 @@ async fn send(base: &str, bytes: &[u8]) -> TcpStream {
     stream
 }
 
-/// What comes back until the other end closes, as far as it comes in time.
+/// All bytes until the other end closes; none on a time-out.
 async fn answer(stream: &mut TcpStream, patience: Duration) -> Option<String> {
     let mut bytes = Vec::new();
-    // a connection that is reset has been closed too
+    // a reset connection counts as closed
     let _ = timeout(patience, stream.read_to_end(&mut bytes)).await.ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }
@@ -90,7 +90,7 @@ async fn bodies_that_stall_give_way_to_webhooks(database: Database) {
     let mut stalled = Vec::new();
     for _ in 0..8 {
         let mut stream = send(&service.base, head(&plausible()).as_bytes()).await;
-        // one that has been told already takes no more
+        // a connection that was answered already takes no more
         let _ = stream.write_all(&vec![b' '; MIB - 1]).await;
         stalled.push(stream);
     }
@@ -102,7 +102,7 @@ async fn bodies_that_stall_give_way_to_webhooks(database: Database) {
     assert!(begun.elapsed() < 8 * SECOND, "{:?}", begun.elapsed());
     let mut told = 0;
     for stream in &mut stalled[..4] {
-        // what was not read of a body may take the answer away: then the connection is closed
+        // unread bytes of a body may reset the connection and lose the answer
         let answer = answer(stream, 2 * SECOND).await.expect("the first have given way");
         told += usize::from(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1"));
     }
@@ -251,7 +251,7 @@ async fn what_anybody_can_send_fills_no_log() {
         let nothing = client.get(format!("{}/nothing", child.base)).send();
         assert_eq!(nothing.await.unwrap().status(), 404);
     }
-    // the first lines of each kind, one a request, and how many were not written
+    // the first lines of each kind, one per request, and the number of dropped lines
     let begun = Instant::now();
     while child.log().matches("were left out").count() < 2 {
         assert!(begun.elapsed() < 25 * SECOND, "{}", child.log());

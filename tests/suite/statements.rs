@@ -1,5 +1,5 @@
-//! The statements that a service runs in production, as the driver logs them: none of them reads a table of the log from one end to
-//! the other, whether the database has statistics of it or not.
+//! The statements of a service in production, as the driver logs them: none scans a whole table of the log, with or
+//! without statistics.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ use crate::support::raw::Raw;
 
 on_both_stores!(no_statement_of_a_service_reads_a_whole_table_of_the_log);
 
-/// The tables that grow with the log. The views are not among them: a list without a filter reads as many rows as it shows.
+/// The tables that grow with the log. Views are left out: a list without a filter reads as many rows as it shows.
 const TABLES: [&str; 5] = ["events", "refs", "data_keys", "tree_nodes", "stream_snapshots"];
 const ORDERS: usize = 500;
 /// Rows that are put into each table before its statements are explained: enough for a planner to prefer an index, if one fits.
@@ -27,7 +27,7 @@ const ROWS: u32 = 20_000;
 
 async fn no_statement_of_a_service_reads_a_whole_table_of_the_log(database: Database) {
     let mut logged = String::new();
-    // the second one begins with nothing in its caches, on a ledger that is there
+    // the second run begins with empty caches, on an existing ledger
     for seed in 0..2 {
         let arguments = ["--log", "info,sqlx::query=debug", "--log-format", "json"];
         let mut child = ChildService::start_with(&database, &arguments).await;
@@ -79,7 +79,7 @@ async fn no_statement_of_a_service_reads_a_whole_table_of_the_log(database: Data
     assert!(whole.is_empty(), "{}", whole.join("\n\n"));
 }
 
-/// Statements that may read more: once a start, of what was erased.
+/// Statements that may read a whole table: they run once at each start, for erased subjects.
 const EXEMPT: [&str; 2] = [
     // which erasures are not in effect: looks at the log behind one only if its subject has a data key again
     "AS later WHERE later.position > erased.position",
@@ -124,7 +124,7 @@ async fn grow(raw: &Raw) {
     }
 }
 
-/// The statements that a log in JSON tells of, each once.
+/// The statements in a JSON log, each once.
 fn statements(log: &str) -> BTreeSet<String> {
     let mut statements = BTreeSet::new();
     for line in log.lines() {
@@ -142,13 +142,13 @@ fn statements(log: &str) -> BTreeSet<String> {
             continue;
         }
         let one_line = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-        // several may go to PostgreSQL in one call
+        // one call may send several to PostgreSQL
         statements.extend(one_line.split(';').map(|part| part.trim().to_owned()));
     }
     statements
 }
 
-/// The tables of the log that a statement names which can be explained.
+/// The log's tables that a statement names, if it can be explained.
 fn reads(sql: &str) -> impl Iterator<Item = &'static str> {
     let verbs = ["SELECT", "WITH", "INSERT", "UPDATE", "DELETE"];
     let is_query = verbs.iter().any(|verb| sql.starts_with(verb)) && !EXEMPT.iter().any(|exempt| sql.contains(exempt));
@@ -157,7 +157,7 @@ fn reads(sql: &str) -> impl Iterator<Item = &'static str> {
     named.into_iter().flatten().filter(move |_| is_query)
 }
 
-/// Whether a plan reads all of a table.
+/// Whether a plan scans a whole table.
 fn scans(plan: &str, table: &str) -> bool {
     /// An index that holds erasures alone.
     const ERASURES: &str = "SCAN events USING COVERING INDEX events_erasures";

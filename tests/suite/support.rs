@@ -1,4 +1,4 @@
-//! Databases and services of a test's own.
+//! Databases and services for one test.
 
 pub mod api;
 pub mod certificates;
@@ -31,7 +31,7 @@ use warmledger::settings::{DatabaseUrl, Flags, Settings};
 use warmledger::store::{self, Mode, Store};
 use warmledger::vault::Vault;
 
-/// Makes a test of an async function that takes a [`Database`], once for each store.
+/// Turns an async function that takes a [`Database`] into two tests, one per store.
 #[macro_export]
 macro_rules! on_both_stores {
     ($($test:ident),* $(,)?) => {
@@ -50,11 +50,11 @@ macro_rules! on_both_stores {
     };
 }
 
-/// A fresh database and a data directory, both gone at the end of the test.
+/// A fresh database and a data directory, both removed at the end of the test.
 pub struct Database {
     pub url: String,
     pub dir: TempDir,
-    /// The name of the database that is to be dropped at the end.
+    /// The name of the database to drop at the end.
     postgres: Option<String>,
 }
 
@@ -93,8 +93,8 @@ impl Database {
         }
     }
 
-    /// A copy of the database as it is now, as a backup would have it; with an empty data directory. Nobody may be
-    /// connected.
+    /// A copy of the current database, as a backup would have it, with an empty data directory. No connection may be
+    /// open.
     pub async fn copy(&self) -> Self {
         let Some(name) = &self.postgres else {
             let copy = Self::sqlite();
@@ -105,7 +105,7 @@ impl Database {
         let copy = format!("{name}_copy");
         let server = std::env::var("WARMLEDGER_TEST_POSTGRES_URL").unwrap();
         let mut connection = PgConnection::connect(&server).await.unwrap();
-        // connections that were closed a moment ago may still be ending
+        // connections closed a moment ago may still be ending
         let sql = format!("CREATE DATABASE {copy} TEMPLATE {name}");
         for attempt in 0.. {
             match sqlx::query(AssertSqlSafe(sql.clone())).execute(&mut connection).await {
@@ -128,7 +128,7 @@ impl Database {
         }
     }
 
-    /// One that somebody else has made and removes again.
+    /// A database that the test makes and removes by other means.
     pub fn at(url: String) -> Self {
         Self {
             url,
@@ -150,7 +150,7 @@ impl Database {
             ..Flags::default()
         })
         .unwrap();
-        // tests call over loopback, and no proxy is there
+        // tests call over loopback, without a proxy
         settings.reveal_over_loopback = true;
         settings
     }
@@ -162,7 +162,7 @@ impl Database {
             .unwrap()
     }
 
-    /// The store, with the master key that a service on the data directory has.
+    /// The store, with the master key of the data directory's service.
     pub async fn store_with_keys(&self) -> Arc<dyn Store> {
         let store = self.store().await;
         let masters = master_keys(&self.settings()).unwrap();
@@ -170,7 +170,7 @@ impl Database {
         store
     }
 
-    /// Changes the database behind the service's back.
+    /// Changes the database without the service.
     pub async fn execute(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         if self.is_postgres() {
@@ -203,7 +203,7 @@ impl Database {
     }
 }
 
-/// The process's metrics: there is one recorder, whatever the number of services.
+/// The process's metrics: all its services share one recorder.
 pub fn metrics() -> Metrics {
     static METRICS: OnceLock<Metrics> = OnceLock::new();
     METRICS.get_or_init(|| Metrics::install().unwrap()).clone()
@@ -217,7 +217,7 @@ impl Drop for Database {
     fn drop(&mut self) {
         let Some(name) = self.postgres.take() else { return };
         let server = std::env::var("WARMLEDGER_TEST_POSTGRES_URL").unwrap();
-        // a test's runtime may be ending here, so the work is done on one of its own
+        // a test's runtime may be ending here, so use a new one
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -235,7 +235,7 @@ impl Drop for Database {
     }
 }
 
-/// A running service and what is needed to call it.
+/// A running service, with what a test needs to call it.
 pub struct TestService {
     pub base: String,
     pub key: Secret<String>,
@@ -250,7 +250,7 @@ impl TestService {
         self.webhook_at(body, Timestamp::now().as_second())
     }
 
-    /// One that says that it was sent in this second of Unix time.
+    /// A signed webhook with this Unix time.
     pub fn webhook_at(&self, body: impl Into<Vec<u8>>, second: i64) -> RequestBuilder {
         let body = body.into();
         let timestamp = second.to_string();
@@ -304,7 +304,7 @@ impl TestService {
         panic!("the projections did not catch up with position {position} within 30 s");
     }
 
-    /// Waits until a checkpoint over so many events is signed.
+    /// Waits until a checkpoint over this many events is signed.
     pub async fn signed(&self, store: &dyn Store, size: u64) {
         for _ in 0..600 {
             let latest = store.latest_checkpoint().await.unwrap();

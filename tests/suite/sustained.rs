@@ -1,5 +1,5 @@
-//! A load that lasts longer than a minute, and is more than a debug build folds at ease: the views stay close behind it, since
-//! recording waits for them, and nothing is lost.
+//! A load of more than a minute, faster than a debug build folds: the views keep up, since recording slows down for
+//! them, and no webhook is lost.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ on_both_stores!(views_stay_close_behind_a_load_that_lasts);
 
 /// How long webhooks come in.
 const LOAD: Duration = Duration::from_secs(65);
-/// How late views may be at any moment, in seconds; four tests share two processors.
+/// The largest lag of views at any moment, in seconds; four tests share two processors.
 const LATE: f64 = 10.0;
 
 async fn views_stay_close_behind_a_load_that_lasts(database: Database) {

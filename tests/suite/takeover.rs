@@ -1,4 +1,4 @@
-//! The process that folds is killed, again and again: another one takes over, and each event counts once.
+//! The folding process is killed repeatedly: another one takes over, and each event counts once.
 
 use std::time::{Duration, Instant};
 
@@ -17,10 +17,10 @@ use crate::support::child::ChildService;
 on_both_stores!(another_process_takes_over_whenever_the_one_that_folds_is_killed);
 
 const KILLS: usize = 4;
-/// Much longer than it takes: a second between two looks at the lease, and a busy machine.
+/// Time-out, much longer than it takes: a second between two attempts at the lease, and a busy machine.
 const BOUND: Duration = Duration::from_secs(10);
 
-/// Which of the two folds; it says so in its log.
+/// Which of the two folds, by its log.
 async fn leader(children: &[ChildService; 2]) -> usize {
     let begun = Instant::now();
     loop {
@@ -33,7 +33,7 @@ async fn leader(children: &[ChildService; 2]) -> usize {
     }
 }
 
-/// How far the projection is that is farthest behind.
+/// The position of the projection with the most lag.
 async fn folded(store: &dyn Store) -> u64 {
     let statuses = statuses(store).await.unwrap();
     statuses.iter().map(|status| status.position).min().unwrap()
@@ -57,7 +57,7 @@ async fn another_process_takes_over_whenever_the_one_that_folds_is_killed(databa
     for _ in 0..KILLS {
         let first = leader(&children).await;
         let enough = CancellationToken::new();
-        // webhooks come in at both, each taking every other one
+        // webhooks go to both, alternately
         let rest = remaining(&plan, &acknowledged);
         let sending: Vec<_> = (0..2)
             .map(|own| {

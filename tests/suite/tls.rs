@@ -17,13 +17,13 @@ use crate::support::Database;
 use crate::support::certificates::{Authority, Pair, write};
 use crate::support::cluster::Cluster;
 
-/// Neither libpq's parser nor the driver's takes it as it is.
+/// A password that neither libpq's parser nor the driver's accepts unencoded.
 const PASSWORD: &str = "/pl?anted#%@1";
 const ENCODED: &str = "%2Fpl%3Fanted%23%25%401";
 /// Only encrypted, only with the password.
 const ENCRYPTED: &str = "hostssl all all all scram-sha-256";
 
-/// A server, and what a client may know of it.
+/// A server, and the files of its clients.
 struct Server {
     cluster: Cluster,
     port: u16,
@@ -31,7 +31,7 @@ struct Server {
 }
 
 impl Server {
-    /// With a certificate for `localhost` by an authority whose certificate is in `ca.pem`; that of another is in `other.pem`.
+    /// With a certificate for `localhost` by the authority in `ca.pem`; `other.pem` holds another authority.
     async fn start(authority: &Authority) -> Self {
         let mut server = Self {
             cluster: Cluster::start().await,
@@ -72,7 +72,7 @@ impl Server {
             .unwrap();
     }
 
-    /// Opens the ledger, and tells whether its connections are encrypted.
+    /// Opens the ledger, and returns whether its connections are encrypted.
     async fn opens(&self, host: &str, query: &str) -> bool {
         let store = match open(&self.url(host, query)).await {
             Ok(store) => store,
@@ -90,7 +90,7 @@ impl Server {
         encrypted[0]
     }
 
-    /// Is refused, in words that say what to do.
+    /// Is refused, with these words in the error.
     async fn refuses(&self, host: &str, query: &str, words: &[&str]) {
         let error = match open(&self.url(host, query)).await {
             Ok(_) => panic!("{host} {query} was let in"),
@@ -135,7 +135,7 @@ async fn sslmode_and_sslrootcert_mean_what_they_mean_to_libpq() {
     for query in [
         "sslmode=verify-full&sslrootcert=~/other.pem",
         "sslmode=verify-ca&sslrootcert=~/other.pem",
-        // as libpq has it: with a root, it is checked
+        // as in libpq: with a root, the certificate is checked
         "sslmode=require&sslrootcert=~/other.pem",
         "sslmode=verify-full",
         "sslrootcert=system",
@@ -220,7 +220,7 @@ async fn a_client_shows_its_certificate_where_the_server_asks_for_one() {
         .await;
 }
 
-/// What the program prints and logs at the loudest holds no password, whatever its shape and whatever fails.
+/// Output and the loudest log hold no password, whatever its shape and the failure.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_output_and_no_log_holds_the_database_password() {
     let mut server = Server::start(&Authority::new("a test's authority")).await;

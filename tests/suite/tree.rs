@@ -1,13 +1,13 @@
-//! The Merkle tree: how it grows, what is signed and served of it, and that whatever is done to the log shows.
+//! The Merkle tree: its growth, signing and serving, and that any change of the log is found.
 //!
 //! - `growth`: trees of logs that were written without one
 //! - `signing`: checkpoints and keys
 //! - `served`: tiles, checkpoints and proofs over HTTP
 //! - `external`: all of it against Go's implementation of transparency logs
 //! - `tampering`: every way to alter a log, found by `verify`
-//! - `beside`: the tables beside the log, against what its events tell of them
-//! - `recorded`: what is done with the log and its keys
-//! - `bundles`: what an auditor gets, and what the checker in it says
+//! - `beside`: the side tables against their events
+//! - `recorded`: the record of operations on the log and its keys
+//! - `bundles`: audit bundles, and their checker
 
 mod beside;
 mod bundles;
@@ -37,12 +37,12 @@ async fn signer(database: &Database, store: &Arc<dyn Store>) -> CheckpointSigner
     CheckpointSigner::open(Arc::clone(store), dir, origin).await.unwrap()
 }
 
-/// Checks everything, also against checkpoints that somebody kept.
+/// Verifies the ledger, also against kept checkpoints.
 pub async fn check(store: &Arc<dyn Store>, full: bool, kept: &[&str]) -> Report {
     check_with(store, full, kept, None).await
 }
 
-/// The same, with master keys at hand.
+/// The same, with master keys.
 async fn check_with(
     store: &Arc<dyn Store>,
     full: bool,
@@ -64,7 +64,7 @@ async fn check_with(
     )
     .await;
     let mut report = report.unwrap();
-    // tests take the guards away to get at the log: that this shows has tests of its own
+    // tests drop the triggers to alter the log; other tests check that this is found
     let unguarded = |finding: &&Finding| finding.kind == FindingKind::Schema;
     report.found -= report.findings.iter().filter(unguarded).count() as u64;
     report.findings.retain(|finding| !unguarded(&finding));

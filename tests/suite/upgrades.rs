@@ -1,4 +1,5 @@
-//! The ledgers of released versions, frozen as SQL text under `tests/frozen/`: this version opens, migrates, verifies and rebuilds them.
+//! The ledgers of released versions, frozen as SQL text under `tests/frozen/`: this version opens, migrates, verifies
+//! and rebuilds them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ on_both_stores! {
     a_ledger_from_before_the_first_release_is_refused,
 }
 
-/// What the frozen ledgers are sealed and signed with: no secret, anybody can read it here.
+/// The keys of the frozen ledgers; they are public, not secret.
 const KEYS: [(&str, &str); 2] = [
     (
         "master.key",
@@ -29,7 +30,7 @@ const KEYS: [(&str, &str); 2] = [
         "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210",
     ),
 ];
-/// Webhooks that the frozen ledgers hold, beside those of a user who was erased.
+/// The webhooks of the frozen ledgers, apart from an erased user's.
 const WEBHOOKS: [&str; 4] = [
     "prewarmup.order.success.json",
     "domain.order.success.json",
@@ -121,7 +122,7 @@ async fn a_ledger_from_before_the_first_release_is_refused(database: Database) {
     let program = Program::new(&database);
     assert_eq!(program.run("migrate").await.code, 0);
     let raw = Raw::connect(&database).await;
-    // as it was then: another text under the same number, and others behind it
+    // as it was then: another text with the same number, and later ones
     let other = if database.is_postgres() {
         "'other'::bytea"
     } else {
@@ -141,7 +142,7 @@ async fn a_ledger_from_before_the_first_release_is_refused(database: Database) {
     }
 }
 
-/// Writes the frozen ledgers of this version, as `tests/frozen/README.md` says.
+/// Writes the frozen ledgers of this version, as described in `tests/frozen/README.md`.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "writes tests/frozen/ anew"]
 async fn freeze() {
@@ -191,12 +192,12 @@ async fn fill(database: &Database) {
 
 fn dump_of_postgres(database: &Database) -> String {
     let mut dump = Command::new("pg_dump");
-    // what a server was built with, and who owns what, is its own affair
+    // leave out options of the server's build, and owners
     dump.args(["--inserts", "--no-owner", "--no-privileges", "--no-toast-compression"]);
     let dumped = dump.args(["--dbname", &database.url]).output().unwrap();
     assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
     let text = String::from_utf8(dumped.stdout).unwrap();
-    // neither psql's own commands nor pg_dump's remarks
+    // without psql commands and pg_dump's comments
     let statements = text.lines().filter(|line| !line.starts_with(['\\', '-']));
     statements.flat_map(|line| [line, "\n"]).collect()
 }

@@ -1,4 +1,4 @@
-//! A host or a link that vanishes without a word: nobody waits for its sessions, which stay on the server.
+//! A host or a link vanishes without notice: no process waits for its sessions, which stay on the server.
 
 use std::time::{Duration, Instant};
 
@@ -13,10 +13,10 @@ use crate::support::Database;
 use crate::support::child::ChildService;
 use crate::support::link::Link;
 
-/// So soon another process, or another connection, has taken over.
+/// Time-out for another process, or another connection, to take over.
 const BOUND: Duration = Duration::from_secs(10);
-/// And so soon a process whose own session stays on the server, behind a proxy that keeps it, in the middle of a step: 7 s on a
-/// machine that has nothing else to do, more than twice as much beside other builds.
+/// Time-out for a process whose own session stays on the server, behind a proxy that keeps it, in the middle of a step:
+/// 7 s on an idle machine, more than twice as much beside other builds.
 const OWN: Duration = Duration::from_secs(30);
 
 fn plan(orders: usize) -> Plan {
@@ -28,14 +28,14 @@ fn plan(orders: usize) -> Plan {
     })
 }
 
-/// Sends a plan at a steady pace until it is told to stop; what it came to.
+/// Sends a plan at a steady pace until `enough` is cancelled; returns the summary.
 fn send(child: &ChildService, plan: &Plan, enough: &CancellationToken) -> tokio::task::JoinHandle<Summary> {
     let (mut options, plan, enough) = (child.sender(), plan.clone(), enough.clone());
     options.pace = Pace::PerSecond(60.0);
     tokio::spawn(async move { simulate::run(&plan, &options, enough).await.unwrap() })
 }
 
-/// How far the views and the checkpoints are.
+/// The positions of the views and of the newest checkpoint.
 async fn done(store: &dyn Store) -> (u64, u64) {
     let statuses = warmledger::runner::statuses(store).await.unwrap();
     let folded = statuses.iter().map(|status| status.position).min().unwrap();
@@ -43,7 +43,7 @@ async fn done(store: &dyn Store) -> (u64, u64) {
     (folded, signed)
 }
 
-/// Waits until what was recorded by now, and something after it, is folded and signed; how long that takes.
+/// Waits until all recorded events, and a later one, are folded and signed; returns the time it took.
 pub async fn goes_on(store: &dyn Store, log: impl Fn() -> String) -> Duration {
     goes_on_within(BOUND, store, log).await
 }
@@ -66,7 +66,7 @@ async fn goes_on_within(bound: Duration, store: &dyn Store, log: impl Fn() -> St
     }
 }
 
-/// A database that is reached by a link, and the link; with the keys that are there already.
+/// A database behind a link, with the data directory's keys, and the link.
 async fn far(database: &Database) -> (Database, Link) {
     let link = Link::to(database).await;
     (Database::at(link.url.clone()), link)
@@ -105,11 +105,11 @@ async fn another_process_takes_over_from_one_whose_link_has_vanished() {
     enough.cancel();
     let [_, healthy] = futures_util::future::join_all(sending).await.try_into().unwrap();
     let healthy = healthy.unwrap();
-    // every webhook that came to the healthy one is recorded, and none waited for the other's sessions for long
+    // every webhook sent to the healthy process is recorded, and none waited long for the other's sessions
     assert_eq!(healthy.given_up, 0, "{healthy}");
     let acknowledged = healthy.acknowledgements;
     assert!(acknowledged.len() > 100, "{}", acknowledged.len());
-    // the one that was cut off has given up what it had
+    // the cut-off process has given up its leases
     let begun = Instant::now();
     while !first.log().contains("the lease on the projections is lost") && !first.log().contains("held up") {
         assert!(begun.elapsed() < BOUND * 2, "{}", first.log());
@@ -145,10 +145,10 @@ async fn a_database_that_has_vanished_is_away_within_seconds_for_every_call() {
     let database = Database::postgres().await;
     let (far, link) = far(&database).await;
     let store = far.store().await;
-    // connections that are there already, and one that is not
+    // with open connections, and one to be opened
     futures_util::future::join_all((0..8).map(|_| store.head())).await;
     link.vanish();
-    // what is on its way through the link still passes
+    // bytes in flight in the link still pass
     sleep(Duration::from_millis(200)).await;
     let begun = Instant::now();
     let calls = futures_util::future::join_all((0..12).map(|_| store.head())).await;

@@ -1,4 +1,4 @@
-//! `serve` before its database is there.
+//! `serve` before its database is available.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::support::Database;
 use crate::support::cluster::Cluster;
 use crate::support::transit::{TOKEN, TransitEngine};
 
-/// The answers to a call: its status and its body.
+/// The answer to a call: its status and its body.
 async fn call(base: &str, path: &str) -> (u16, String) {
     let client = reqwest::Client::new();
     let response = match path.starts_with("/webhooks") {
@@ -20,7 +20,7 @@ async fn call(base: &str, path: &str) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// Starts it, and waits until it says that it waits.
+/// Starts it, and waits until it logs that it waits.
 async fn waiting(program: &Program) -> (Running, String) {
     waiting_for(program, "waiting for the database").await
 }
@@ -53,7 +53,7 @@ async fn a_service_waits_for_postgresql_and_answers_meanwhile() {
         assert!(begun.elapsed() < Duration::from_secs(20), "it does not get ready");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // not authentic, but it is looked at
+    // not authentic, but the signature is checked
     assert_eq!(call(&base, "/webhooks/coldmailreseller").await.0 / 100, 4);
     let (code, rest) = running.signal("TERM").await;
     assert_eq!(code, Some(0), "{rest}");

@@ -1,4 +1,4 @@
-//! SQLite's write-ahead log: however long somebody reads, it is small again afterwards.
+//! SQLite's write-ahead log: however long a reader reads, it is truncated afterwards.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ fn size(database: &Database) -> u64 {
     std::fs::metadata(file).map_or(0, |found| found.len())
 }
 
-/// Writes so many megabytes.
+/// Writes this many megabytes.
 async fn write(raw: &Raw, megabytes: u32) {
     raw.execute("CREATE TABLE IF NOT EXISTS ballast (bytes BLOB)").await;
     for _ in 0..megabytes {
@@ -33,7 +33,7 @@ async fn a_write_ahead_log_that_a_reader_has_let_grow_shrinks_when_the_reader_ha
     reader.execute("COMMIT").await;
     let log = store.trim(false).await.unwrap().unwrap();
     assert_eq!((log.bytes, log.held), (0, false));
-    // where it is small, it is emptied only once nobody needs it
+    // a small log is truncated only once no reader needs it
     write(&writer, 1).await;
     assert!(store.trim(false).await.unwrap().unwrap().bytes > 0);
     assert_eq!(store.trim(true).await.unwrap().unwrap().bytes, 0);

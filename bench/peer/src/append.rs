@@ -1,4 +1,4 @@
-//! Senders in a closed loop: each has one command under way.
+//! Senders in a closed loop, each with one command in flight.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::order::{Order, Sent};
 use crate::read_bodies;
 
-/// What all senders share.
+/// State shared by all senders.
 struct Round {
     cqrs: PostgresCqrs<Order>,
     webhooks: Vec<Sent>,
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     Ok(())
 }
 
-/// Sends until the round is over: how many were appended, and how long those took that count.
+/// Sends until the round is over. Returns the number of appends, and the latencies of those within the window.
 async fn send(round: Arc<Round>) -> anyhow::Result<(u64, Vec<Duration>)> {
     let (mut appended, mut latencies) = (0, Vec::new());
     loop {

@@ -2,7 +2,7 @@
 //!
 //! Layout
 //! - `order`: its aggregate and event, with the webhook's whole content
-//! - `append`: the closed loop of senders, one command each at a time
+//! - `append`: the closed loop of senders, one command at a time each
 //! - `view`: a view that is folded with each append
 //! - `replay`: all events through `replay_all`
 //!
@@ -36,7 +36,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS events (
     PRIMARY KEY (aggregate_type, aggregate_id, sequence)
 )";
 
-/// The allocator that everything here is measured with.
+/// The allocator of every contender.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -64,7 +64,7 @@ async fn main() -> anyhow::Result<()> {
         ["replay", url, bodies, events] => replay::run(connect(url).await?, bodies, events.parse()?).await?,
         _ => anyhow::bail!(USAGE),
     }
-    // whoever measures looks at this process's memory, and then closes its stdin
+    // the benchmark reads this process's memory, and then closes its stdin
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The order as an aggregate: each webhook about it is one event with its whole content.
+//! The order as an aggregate: each webhook about it is one event with the webhook's whole content.
 
 use std::convert::Infallible;
 
@@ -15,7 +15,7 @@ pub(crate) struct Webhook<D> {
     data: D,
 }
 
-/// One that is sent.
+/// A webhook to send.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum Sent {
@@ -24,7 +24,7 @@ pub(crate) enum Sent {
 }
 
 impl Sent {
-    /// Whose event it is: the order's, or the subscription's where it names no order.
+    /// The aggregate's id: the order's, or the subscription's if the webhook names no order.
     pub(crate) fn aggregate(&self) -> String {
         match self {
             Self::Assigned(webhook) => webhook.data.order_id.clone(),
@@ -33,7 +33,7 @@ impl Sent {
     }
 }
 
-/// Domains got their mailboxes.
+/// Domains were assigned mailboxes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Assigned {
@@ -44,7 +44,7 @@ pub(crate) struct Assigned {
     mailbox_details: Vec<Domain>,
 }
 
-/// A renewal, in whatever state: older senders tell less of it.
+/// A renewal in any state; older senders leave out fields.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Renewed {
@@ -68,7 +68,7 @@ impl Webhook<Assigned> {
         &self.data.user_id
     }
 
-    /// Each domain and how many mailboxes it got.
+    /// Each domain and its number of mailboxes.
     pub(crate) fn domains(&self) -> impl Iterator<Item = (String, usize)> {
         let domains = self.data.mailbox_details.iter();
         domains.map(|domain| (domain.domain.clone(), domain.pre_warmed_up_mailboxes.len()))
@@ -99,7 +99,7 @@ struct Mailbox {
     expiry_date: String,
 }
 
-/// What has happened to an order.
+/// An event of an order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum OrderEvent {
     MailboxesAssigned(Webhook<Assigned>),
@@ -120,7 +120,7 @@ impl DomainEvent for OrderEvent {
     }
 }
 
-/// What has to be known of an order: how many domains it has got, and how often they were renewed.
+/// The state of an order: the number of domains and of renewals.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Order {
     domains: usize,

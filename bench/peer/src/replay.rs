@@ -1,4 +1,4 @@
-//! All events through `replay_all`, into a query that only counts: what reading and decoding alone takes.
+//! Replays all events through `replay_all` into a query that only counts: the cost of reading and decoding alone.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use sqlx::postgres::PgPool;
 use crate::order::Order;
 use crate::read_bodies;
 
-/// Copies of what was appended, as events of other orders: filling the table is not what is measured.
+/// Copies the appended events as events of other orders: filling the table is not measured.
 const COPY: &str = "INSERT INTO events
     SELECT aggregate_type, aggregate_id || '-' || copy, sequence, event_type, event_version, payload, metadata
     FROM generate_series(1, $1) AS copy, events
@@ -48,7 +48,7 @@ pub(crate) async fn run(pool: PgPool, bodies: &str, events: i64) -> anyhow::Resu
     Ok(())
 }
 
-/// Fills the table up to so many events, unless it has them from an earlier run.
+/// Fills the table up to this number of events, unless an earlier run has.
 async fn fill(pool: &PgPool, bodies: &str, events: i64) -> anyhow::Result<()> {
     let count = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM events").fetch_one(pool);
     if count().await? > 0 {

@@ -1,4 +1,4 @@
-//! One view, folded by cqrs-es' `GenericQuery` with each append: which domains an order has, and how many mailboxes each.
+//! A view of the domains of an order and their mailbox counts, folded by cqrs-es' `GenericQuery` with each append.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS order_view (
     PRIMARY KEY (view_id)
 )";
 
-/// An order as a reader sees it.
+/// The view of an order.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct OrderView {
     user_id: Option<String>,
@@ -39,12 +39,12 @@ impl View<Order> for OrderView {
     }
 }
 
-/// The query that keeps the view, and its table.
+/// The query that writes the view; creates its table.
 pub(crate) async fn query(pool: &PgPool) -> anyhow::Result<Box<dyn Query<Order>>> {
     sqlx::query(TABLE).execute(pool).await?;
     let repository = PostgresViewRepository::<OrderView, Order>::new("order_view", pool.clone());
     let mut query = GenericQuery::new(Arc::new(repository));
-    // it would be ignored otherwise, and the figure be that of a view which is not kept
+    // ignored otherwise, and then the figure would be that of a view that is not written
     query.use_error_handler(Box::new(|error| panic!("the view could not be written: {error}")));
     Ok(Box::new(query))
 }

@@ -1,4 +1,4 @@
-//! What a demo's views show, read back over HTTP as any client would, and the calls that show it.
+//! A demo's views, read over HTTP as any client would, and example calls.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl Look {
         Ok(Self { client, base, token })
     }
 
-    /// How many items of each view there are, by what became of them, a line each.
+    /// The number of items of each view by status, a line each.
     pub(super) async fn views(&self) -> anyhow::Result<String> {
         let (orders, domains) = (self.list("api/v1/orders").await?, self.list("api/v1/domains").await?);
         let mailboxes = domains.iter().map(|domain| domain["mailboxCount"].as_u64());
@@ -67,7 +67,7 @@ impl Look {
         }
     }
 
-    /// Calls to paste into a shell, each under a comment that says what it shows.
+    /// Shell commands, each under a comment that describes it.
     pub(super) fn calls(&self, plan: &Plan) -> String {
         let mut calls = vec![
             ("the newest orders".to_owned(), "api/v1/orders?limit=5".to_owned()),
@@ -110,7 +110,7 @@ impl Look {
     }
 }
 
-/// How many items there are of each value of a field, most first.
+/// The number of items for each value of a field, most first.
 fn by(items: &[Value], field: &str) -> String {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for item in items {

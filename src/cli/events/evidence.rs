@@ -17,19 +17,19 @@ use ledger::Reader;
 use ledger::evidence::{self, Evidence};
 use store::Mode;
 
-/// Opens the original at a position, records that, and prints what was found.
+/// Opens the original at a position, records that, and prints the finding.
 pub(super) async fn run(
     settings: &Settings,
     position: Position,
     reason: Reason,
     out: Option<&Path>,
 ) -> anyhow::Result<()> {
-    // what is handed out is recorded first, so the ledger has to take that
+    // the reveal is recorded first, so the ledger has to take events
     let core = Core::open(settings, Mode::Existing).await?;
     let reader = Reader::new(Arc::clone(&core.store), Arc::clone(&core.vault));
     let ingest = |source: &str| core.ingests.get(source);
     let found = Evidence::open(&*core.store, &reader, ingest, position).await?;
-    // before it is recorded that the body was handed out
+    // create the file before recording that the body was handed out
     let file = out.map(create).transpose()?;
     let event = evidence::opened(
         position,

@@ -1,4 +1,4 @@
-//! The lines of captured deliveries, read by a thread of their own: a slow reader of stdin holds nothing else up.
+//! The lines of captured deliveries, read by a thread of their own: a slow stdin blocks no other task.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,25 +14,25 @@ use tokio::sync::mpsc;
 use ledger::content::MAX_BODY;
 use ledger::ingest::signature::SIGNATURE_HEADER;
 
-/// Lines that wait between reader and recorder.
+/// Lines queued between reader and recorder.
 const WAITING: usize = 16;
-/// The longest line, in bytes: a body of 1 MiB of which every character is escaped, and its headers.
+/// The longest line, in bytes: a body of 1 MiB with every character escaped, and its headers.
 const MAX_LINE: u64 = 8 * 1024 * 1024;
 
 /// One line. No `Debug`: it holds credentials.
 pub(super) struct Line {
     pub(super) file: Arc<str>,
-    /// From 1.
+    /// Starts at 1.
     pub(super) number: u64,
     /// Its bytes, or none if it is longer than allowed.
     bytes: Option<Vec<u8>>,
-    /// How many bytes of all files were read with it.
+    /// Bytes of all files read so far, this line included.
     pub(super) read: u64,
 }
 
-/// What a line holds. No `Debug`: it holds credentials.
+/// The content of a line. No `Debug`: it holds credentials.
 pub(super) enum Delivery {
-    /// A body with the headers that it came with; their names are in lower case.
+    /// A body with its headers; their names are in lower case.
     Captured {
         body: String,
         headers: BTreeMap<String, String>,
@@ -56,7 +56,7 @@ pub(super) enum Unreadable {
     Headers,
 }
 
-/// Starts reading the files, one after the other. A file that can't be read ends it with an error.
+/// Starts reading the files in order. A file that can't be read ends it with an error.
 pub(super) fn read(files: Vec<PathBuf>) -> mpsc::Receiver<anyhow::Result<Line>> {
     let (sender, lines) = mpsc::channel(WAITING);
     // not a task: the runtime would wait for a read of stdin that never returns
@@ -68,7 +68,7 @@ pub(super) fn read(files: Vec<PathBuf>) -> mpsc::Receiver<anyhow::Result<Line>> 
                 Ok(false) => return,
                 Err(error) => {
                     let error = anyhow::Error::new(error).context(format!("cannot read {}", path.display()));
-                    // nobody is there to be told any more
+                    // the receiver may be gone
                     let _ = sender.blocking_send(Err(error));
                     return;
                 }
@@ -78,7 +78,7 @@ pub(super) fn read(files: Vec<PathBuf>) -> mpsc::Receiver<anyhow::Result<Line>> 
     lines
 }
 
-/// `false` if nobody wants more lines.
+/// Returns `false` if the receiver is gone.
 fn read_file(path: &Path, total: &mut u64, sender: &mpsc::Sender<anyhow::Result<Line>>) -> io::Result<bool> {
     let (file, mut reader): (Arc<str>, Box<dyn BufRead>) = if is_stdin(path) {
         ("stdin".into(), Box::new(io::stdin().lock()))
@@ -118,10 +118,10 @@ fn is_stdin(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// The size of all files in bytes, if it can be known.
+/// The size of all files in bytes, if known.
 ///
 /// # Errors
-/// If a file isn't there, before anything of the others is recorded.
+/// If a file is missing; checked before any line is recorded.
 pub(super) fn size(files: &[PathBuf]) -> anyhow::Result<Option<u64>> {
     let mut total = Some(0);
     for path in files {
@@ -139,10 +139,10 @@ pub(super) fn size(files: &[PathBuf]) -> anyhow::Result<Option<u64>> {
 }
 
 impl Line {
-    /// What it holds.
+    /// Parses the line.
     ///
     /// # Errors
-    /// [`Unreadable`] if that is no delivery.
+    /// [`Unreadable`] if the line is not a delivery.
     pub(super) fn delivery(&mut self) -> Result<Delivery, Unreadable> {
         let mut bytes = self.bytes.take().ok_or(Unreadable::LongLine)?;
         // a file may begin with a byte order mark
@@ -169,7 +169,7 @@ fn within(length: usize) -> Result<(), Unreadable> {
     (length <= MAX_BODY).then_some(()).ok_or(Unreadable::LongBody)
 }
 
-/// Names in lower case; a value may be written as text, a number, or a list of which the first counts; of signatures, all do.
+/// Names in lower case. A value may be text, a number, or a list, whose first item counts; of signatures, all items do.
 fn headers(value: Option<Value>) -> Result<BTreeMap<String, String>, Unreadable> {
     let fields = match value {
         None | Some(Value::Null) => return Ok(BTreeMap::new()),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use store::Difference;
 
-/// A row that is not the same, or not there, on one of the sides.
+/// A row that differs between live and rebuilt rows, or is missing in one.
 #[derive(Serialize)]
 pub(super) struct Differing {
     key: String,
@@ -15,7 +15,7 @@ pub(super) struct Differing {
 }
 
 impl Differing {
-    /// Takes the store's texts apart: a list of the document and the columns' values.
+    /// Parses the store's texts: a list of the document and the columns' values.
     pub(super) fn new(difference: &Difference, columns: &[Column]) -> Self {
         Self {
             key: difference.key.clone(),
@@ -24,7 +24,7 @@ impl Differing {
         }
     }
 
-    /// The key, and on a line each the fields that differ.
+    /// The key, and the differing fields, a line each.
     pub(super) fn to_text(&self) -> String {
         let mut text = match (&self.live, &self.rebuilt) {
             (Value::Null, _) => return format!("{}: missing in the live rows\n", self.key),
@@ -36,7 +36,7 @@ impl Differing {
     }
 }
 
-/// `{"document": …, "columns": {…}}`; the text as it is, should the store write it differently.
+/// `{"document": …, "columns": {…}}`; the unchanged text, if it doesn't parse.
 fn row(text: Option<&str>, columns: &[Column]) -> Value {
     let Some(text) = text else { return Value::Null };
     let Ok(Value::Array(values)) = serde_json::from_str(text) else {
@@ -47,7 +47,7 @@ fn row(text: Option<&str>, columns: &[Column]) -> Value {
         Some(Value::String(document)) => serde_json::from_str(&document).unwrap_or(Value::String(document)),
         other => other.unwrap_or_default(),
     };
-    // the key is beside them
+    // the key is printed separately
     let names = columns.iter().filter(|column| !column.is_key);
     let names = names.map(|column| column.name.to_owned());
     json!({"document": document, "columns": names.zip(values).collect::<Map<_, _>>()})

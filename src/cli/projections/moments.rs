@@ -47,10 +47,10 @@ pub struct DiffArgs {
     pub json: bool,
 }
 
-/// Prints a row as it stood.
+/// Prints a row as of a moment.
 ///
 /// # Errors
-/// If the moment is to come, or there was no such row.
+/// If the moment is in the future, or there was no such row.
 pub(super) async fn as_of(
     store: &dyn Store,
     projection: &'static dyn AnyProjection,
@@ -73,10 +73,10 @@ pub(super) async fn as_of(
     Ok(output::print(&output::table(["field", "value"], &rows))?)
 }
 
-/// Prints what changed in a row, and by which events.
+/// Prints the changes of a row, and the events that caused them.
 ///
 /// # Errors
-/// If a moment is to come, or there was no such row.
+/// If a moment is in the future, or there was no such row.
 pub(super) async fn diff(
     store: &dyn Store,
     projection: &'static dyn AnyProjection,

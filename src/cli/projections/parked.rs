@@ -13,7 +13,7 @@ use crate::cli::output::ListArgs;
 use crate::cli::{CHECK_FAILED, output};
 use store::Store;
 
-/// A row that stands still, as it is printed.
+/// A parked row, as it is printed.
 #[derive(Serialize)]
 struct Standing {
     projection: String,
@@ -23,7 +23,7 @@ struct Standing {
     since: Timestamp,
 }
 
-/// Prints the rows that stand still, of one projection or of all.
+/// Prints the parked rows of one projection or of all.
 pub(super) async fn list(
     store: &dyn Store,
     one: Option<&'static dyn AnyProjection>,
@@ -52,7 +52,7 @@ pub(super) async fn list(
     )
 }
 
-/// Tries parked rows again, and prints those that still fail.
+/// Retries parked rows, and prints those that still fail.
 pub(super) async fn retry(
     store: &dyn Store,
     projection: &'static dyn AnyProjection,

@@ -1,4 +1,4 @@
-//! A request's body on its way in, and an answer's on its way out.
+//! A request's body being received, and an answer's being sent.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::super::Problem;
 use super::seat::{BODY_TIMEOUT, Seat};
 
-/// Why the rest of a body is not waited for.
+/// Why the rest of a body is no longer awaited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::http) enum Cut {
     #[error("the body did not arrive within 10 s")]
@@ -32,7 +32,7 @@ impl From<Cut> for Problem {
     }
 }
 
-/// What became of a request's body: an extension of the request.
+/// Request extension: whether its body was cut.
 #[derive(Clone)]
 pub(in crate::http) struct Fate(Arc<Held>);
 
@@ -41,13 +41,13 @@ impl Fate {
         Self(Arc::clone(held))
     }
 
-    /// Why the rest of it was not waited for, if so.
+    /// Why the rest of the body was not awaited, if so.
     pub(in crate::http) fn cut(&self) -> Option<Cut> {
         self.0.cut.get().copied()
     }
 }
 
-/// The bytes of a body that have arrived. They count until this is dropped.
+/// The received bytes of a body. They count against the budget until this is dropped.
 pub(super) struct Held {
     seat: Arc<Seat>,
     bytes: AtomicUsize,
@@ -81,15 +81,15 @@ impl Drop for Held {
     }
 }
 
-/// The body of a request, as it arrives.
+/// A request body being received.
 pub(super) struct Arriving {
     incoming: Incoming,
     held: Arc<Held>,
-    /// None if there is none to wait for.
+    /// None if the body is empty.
     patience: Option<Patience>,
 }
 
-/// When a body has to be there, and when it is not waited for any longer.
+/// When the body times out, and when it is shed for others.
 struct Patience {
     late: Pin<Box<Sleep>>,
     shed: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -166,7 +166,7 @@ impl hyper::body::Body for Arriving {
     }
 }
 
-/// The body of an answer. Once it is dropped, it is written but for what waits in buffers.
+/// The body of an answer. When it is dropped, all but buffered bytes are written.
 pub(super) struct Leaving {
     body: Body,
     seat: Arc<Seat>,

@@ -1,5 +1,5 @@
-//! A connection's bytes. A read fails when what is waited for does not come in time, a write when the other end takes
-//! nothing for too long.
+//! A connection's bytes. A read fails when the awaited bytes do not come in time, a write when the other end takes none
+//! for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::seat::Seat;
 
-/// How long the other end may take nothing while an answer waits for it.
+/// How long the other end may take no bytes of an answer.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) struct Line {
@@ -21,7 +21,7 @@ pub(super) struct Line {
     seat: Arc<Seat>,
     reading: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
-    /// Bytes of a head that has not come whole.
+    /// Bytes of an incomplete head.
     head: usize,
 }
 
@@ -36,10 +36,10 @@ impl Line {
         }
     }
 
-    /// Takes bytes of a head into the budget.
+    /// Counts the bytes of a head against the budget.
     ///
     /// # Errors
-    /// If there is no room for them.
+    /// If the budget has no room for them.
     fn heard(&mut self, count: usize) -> io::Result<()> {
         if !self.seat.heard() {
             return Ok(());
@@ -58,7 +58,7 @@ impl Line {
         }
     }
 
-    /// What a write gave; an error if none has succeeded for too long.
+    /// The result of a write; an error if none has succeeded for too long.
     fn written(&mut self, context: &mut Context<'_>, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if poll.is_ready() {
             self.writing = None;

@@ -1,6 +1,5 @@
-//! What each connection is doing. Where there are too many, the one goes that has been waited for the longest: first of
-//! those that are silent or have not sent a whole head, then of those whose body has not come. One that is being answered
-//! stays.
+//! The state of each connection. When there are too many, the one that has been waited for the longest is closed: first
+//! those that are idle or sending a head, then those sending a body. A connection that is being answered stays.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,27 +12,27 @@ use hyper::body::Body;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// How long the head of a request may take, from its first byte on; of the first request, from the connection on.
+/// Time-out for the head of a request, from its first byte on; for the first request, from the connection on.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be silent between two requests: longer than proxies keep theirs, which would else send a request
-/// into one that is being closed.
+/// How long a connection may be idle between two requests: longer than proxies keep theirs, or they would send a
+/// request into a closing connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long the body of a request may take.
+/// Time-out for the body of a request.
 pub(super) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What holds fewer bytes is not worth giving up.
+/// A request that holds fewer bytes is not shed.
 const WORTH_SHEDDING: usize = 4096;
 
-/// What a connection is doing.
+/// The state of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Doing {
-    /// Waiting for the next request, of which nothing has come.
+    /// Waiting for the first byte of the next request.
     Idle,
     /// Sending the head of a request.
     SendingHead,
     /// Sending the body of a request.
     SendingBody,
-    /// Waiting for its answer, or taking it.
+    /// Waiting for its answer, or receiving it.
     Answered,
 }
 
@@ -57,22 +56,22 @@ pub(super) struct Seats {
     next: AtomicUsize,
 }
 
-/// What came of asking for a seat.
+/// The result of asking for a seat.
 pub(super) enum Taken {
     Free(Arc<Seat>),
-    /// Another connection had to go, which was doing this.
+    /// Another connection was closed for it, in this state.
     InPlaceOf(Arc<Seat>, Doing),
-    /// All are being answered.
+    /// No seat: every connection is being answered.
     None,
 }
 
 struct State {
     doing: Mutex<(Doing, Instant)>,
-    /// Cancelled when the connection has to end at once.
+    /// Cancelled to close the connection at once.
     cut: CancellationToken,
-    /// Cancelled when its body is no longer waited for.
+    /// Cancelled to stop waiting for its body.
     shed: CancellationToken,
-    /// What it holds of the budget for bytes.
+    /// The bytes it holds of the budget.
     bytes: AtomicUsize,
 }
 
@@ -83,7 +82,7 @@ impl State {
 }
 
 impl Seats {
-    /// So many at most, and so many bytes of bodies.
+    /// With limits for connections and for bytes of bodies.
     pub(super) fn new(most: usize, most_bytes: usize) -> Arc<Self> {
         Arc::new(Self {
             taken: Mutex::default(),
@@ -104,7 +103,7 @@ impl Seats {
         let mut gone = None;
         if taken.len() >= self.most {
             let all = taken.iter().map(|(id, state)| (*state.doing(), *id));
-            // both kinds of waiting for a head weigh the same
+            // idle connections and those sending a head rank alike
             let rank = |doing| {
                 if doing == Doing::SendingHead {
                     Doing::Idle
@@ -153,8 +152,8 @@ impl Seats {
         self.taken().values().for_each(|state| state.cut.cancel());
     }
 
-    /// Stops waiting for the request that has been arriving the longest, of those that hold some bytes. Whether that is another
-    /// than this one.
+    /// Stops waiting for the oldest arriving request that holds some bytes. False if that is this one, or there is
+    /// none.
     fn shed_other_than(&self, own: u64) -> bool {
         let taken = self.taken();
         let arriving = taken.iter().filter_map(|(id, state)| {
@@ -165,7 +164,7 @@ impl Seats {
         match arriving.min_by_key(|(since, id, ..)| (*since, *id)) {
             Some((_, id, doing, state)) if id != own => {
                 state.shed.cancel();
-                // where there is no whole head, there is nothing to answer
+                // without a whole head there is no request to answer
                 if doing == Doing::SendingHead {
                     state.cut.cancel();
                 }
@@ -176,12 +175,12 @@ impl Seats {
     }
 }
 
-/// One connection's seat. It is free again when this is dropped.
+/// One connection's seat, freed on drop.
 pub(super) struct Seat {
     seats: Weak<Seats>,
     id: u64,
     state: Arc<State>,
-    /// Cancelled when the connection has to end at once.
+    /// Cancelled to close the connection at once.
     pub(super) cut: CancellationToken,
 }
 
@@ -190,7 +189,7 @@ impl Seat {
         *self.state.doing() = (doing, Instant::now());
     }
 
-    /// Some bytes have come. Whether they are of a head.
+    /// Bytes have arrived. Returns whether they belong to a head.
     pub(super) fn heard(&self) -> bool {
         let mut doing = self.state.doing();
         if doing.0 == Doing::Idle {
@@ -199,12 +198,12 @@ impl Seat {
         doing.0 == Doing::SendingHead
     }
 
-    /// Whether the head of a request is awaited.
+    /// Whether a head is awaited.
     pub(super) fn awaits_head(&self) -> bool {
         matches!(self.state.doing().0, Doing::Idle | Doing::SendingHead)
     }
 
-    /// The head of a request is there.
+    /// The head of a request has arrived.
     pub(super) fn begin<B: Body>(&self, request: &Request<B>) {
         self.set(if request.body().is_end_stream() {
             Doing::Answered
@@ -213,7 +212,7 @@ impl Seat {
         });
     }
 
-    /// Its body is there, or not needed.
+    /// The body has arrived, or is not needed.
     pub(super) fn arrived(&self) {
         self.set(Doing::Answered);
     }
@@ -223,7 +222,7 @@ impl Seat {
         self.set(Doing::Idle);
     }
 
-    /// Until when the next bytes have to come, and the name of that limit; none while nothing is waited for.
+    /// When a read times out, and the name of that limit; none while no bytes are awaited.
     pub(super) fn read_deadline(&self) -> Option<(Instant, &'static str)> {
         let (doing, since) = *self.state.doing();
         match doing {
@@ -233,13 +232,13 @@ impl Seat {
         }
     }
 
-    /// Cancelled when this body is no longer waited for.
+    /// Cancelled to stop waiting for this body.
     pub(super) fn shed(&self) -> &CancellationToken {
         &self.state.shed
     }
 
-    /// Whether there is room for so many bytes more; they are counted either way. Where there is none, the request that has
-    /// been arriving the longest gives way.
+    /// Counts these bytes. Over the budget, the oldest arriving request is shed; false if that is this one, or there is
+    /// none.
     pub(super) fn hold_bytes(&self, count: usize) -> bool {
         let Some(seats) = self.seats.upgrade() else {
             return false;
@@ -250,7 +249,7 @@ impl Seat {
         held <= seats.most_bytes || seats.shed_other_than(self.id)
     }
 
-    /// So many bytes are no longer held.
+    /// Counts these bytes as released.
     pub(super) fn release_bytes(&self, count: usize) {
         if let Some(seats) = self.seats.upgrade() {
             self.state.bytes.fetch_sub(count, Ordering::Relaxed);
@@ -303,7 +302,7 @@ mod tests {
         }
         assert!(matches!(seats.take(), Taken::None));
         assert!(!answered.cut.is_cancelled());
-        // one that had to go leaves nothing free when it has gone
+        // a displaced connection frees no seat when it ends
         drop(head);
         assert!(matches!(seats.take(), Taken::None));
         drop(held.pop());
@@ -326,11 +325,11 @@ mod tests {
         assert!(!sending[0].cut.is_cancelled(), "it is told");
         sending[0].release_bytes(60 * kib);
         assert!(sending[2].hold_bytes(30 * kib));
-        // what is being recorded is not given up for what comes
+        // a request that is being recorded is not shed for a new one
         sending[1].arrived();
         assert!(!sending[2].hold_bytes(30 * kib));
         sending[2].release_bytes(90 * kib);
-        // half a head gives way too
+        // half a head is shed too
         sending[1].set(Doing::SendingHead);
         tokio::time::advance(Duration::from_secs(1)).await;
         sending[2].set(Doing::SendingBody);

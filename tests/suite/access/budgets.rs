@@ -1,4 +1,4 @@
-//! How much one token may have recorded, revealed and under way; and that nothing goes on under a token that has ended.
+//! Limits per token on events, reveals and concurrent calls; no call outlives its token.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ on_both_stores!(
 
 const YASMEEN: &str = "LY25R9GK5AHYZ450YPWMNM8K8FXX";
 const REASON: &str = "ticket 4711: locked out";
-/// Refusals of one action to one actor that are recorded in a minute.
+/// Refusals recorded per minute for one actor and action.
 const REFUSALS: usize = 30;
 
 fn limit(number: u32) -> NonZeroU32 {
@@ -45,7 +45,7 @@ fn bodies() -> Value {
     json!({"reason": REASON})
 }
 
-/// A token that nobody's budget had to make.
+/// A token made straight in the store, which uses no budget.
 async fn stored_token(store: &dyn Store, scopes: impl IntoIterator<Item = Scope>) -> (String, String) {
     let name = TokenName::try_from("program".to_owned()).unwrap();
     let scopes: Scopes = scopes.into_iter().collect();
@@ -140,13 +140,13 @@ async fn no_call_appends_more_than_its_tokens_budget(database: Database) {
             let facts: Value = serde_json::from_str(&event.facts).unwrap();
             facts["actor"]["id"] == json!(id)
         });
-        // both limits are a minute's: a slow machine gets some of them back meanwhile
+        // both limits are per minute: a slow machine regains some meanwhile
         let a_second = (REFUSALS + BUDGET as usize) as f64 / 60.0;
         let given_back = (begun.elapsed().as_secs_f64() * a_second).ceil() as usize;
         let (own, most) = (own.count(), BUDGET as usize + 1 + REFUSALS + given_back);
         assert!(own <= most, "{method} {path} appended {own} events, at most {most}");
     }
-    // each of those that append whenever they are called comes to its budget's end
+    // each call that always appends exhausts its budget
     for path in ["/evidence", "/credentials/reveal", "/hold", "/tokens"] {
         assert!(
             exhausted.iter().any(|call| call.ends_with(path)),
@@ -203,7 +203,7 @@ async fn a_webhooks_body_counts_as_many_reveals_as_it_has_mailboxes(database: Da
     let service = database
         .service_with(|settings| settings.reveals_per_minute = limit(7))
         .await;
-    // with three mailboxes; and a body that nobody understands, with as many
+    // three mailboxes, and a quarantined body with as many
     let known = service.send(fixture("prewarmup.order.success.json")).await;
     let broken = String::from_utf8(fixture("prewarmup.order.success.json")).unwrap();
     let broken = service.send(broken.trim_end().trim_end_matches('}').to_owned()).await;
@@ -233,14 +233,14 @@ async fn more_calls_at_once_than_a_token_may_have_are_refused(database: Database
     service.send(fixture("prewarmup.order.success.json")).await;
     let (_, one) = token(&service, "one", &["reveal", "read"]).await;
     let (_, other) = token(&service, "other", &["read"]).await;
-    // a call that is under way for as long as its body does not come
+    // a call stays in progress while its body does not come
     let begun = Instant::now();
     let list = |token: &str| call(&service, Method::GET, "/api/v1/orders", token);
     let (mut slow, last) = loop {
         let slow = begin_reveal(&service, &one).await;
         tokio::time::sleep(Duration::from_millis(100)).await;
         let last = answer(list(&one)).await;
-        // on a busy machine the list may come first, and then it is the reveal that is refused: once more
+        // on a busy machine the list may come first, so that the reveal is refused: try again
         if last.0 == 429 || begun.elapsed() > Duration::from_secs(30) {
             break (slow, last);
         }
@@ -257,7 +257,7 @@ async fn more_calls_at_once_than_a_token_may_have_are_refused(database: Database
     service.stop().await;
 }
 
-/// A reader's stream, and for how long it went on after `since`.
+/// How long a reader's stream lasts after `since`, and its last block.
 async fn goes_on_for(mut stream: Sse, since: Instant) -> (Duration, String) {
     let mut last = String::new();
     while let Some(block) = stream.block().await {
@@ -273,7 +273,7 @@ async fn an_open_stream_ends_within_two_seconds_after_its_token_is_revoked(datab
     let stream = Sse::open(&other.base, &reader, "", None).await;
     let own = Sse::open(&service.base, &reader, "", None).await;
     let admin = Sse::open(&service.base, &service.token, "", None).await;
-    // long enough for both to have asked for the token once and been told that it is good
+    // long enough for both to have checked the token once
     tokio::time::sleep(Duration::from_millis(1_600)).await;
     let path = format!("/api/v1/tokens/{id}");
     assert_eq!(
@@ -314,7 +314,7 @@ async fn an_open_stream_ends_within_two_seconds_after_its_token_has_expired(data
     service.stop().await;
 }
 
-/// The head of a reveal, whose body is still to come.
+/// The head of a reveal, without its body.
 async fn begin_reveal(service: &TestService, token: &str) -> TcpStream {
     let address = service.base.strip_prefix("http://").unwrap();
     let mut connection = TcpStream::connect(address).await.unwrap();
@@ -342,7 +342,7 @@ async fn a_call_whose_body_arrives_after_its_token_was_revoked_does_nothing(data
     service.send(fixture("prewarmup.order.success.json")).await;
     let (id, support) = token(&service, "support", &["reveal"]).await;
     let mut slow = begin_reveal(&service, &support).await;
-    // longer than the token's goodness is believed
+    // longer than a token's row is cached
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     let path = format!("/api/v1/tokens/{id}");
     assert_eq!(
@@ -365,7 +365,7 @@ async fn a_call_whose_body_arrives_after_its_token_was_revoked_does_nothing(data
 
 async fn an_answer_that_takes_longer_than_its_token_lasts_is_not_handed_out(database: Database) {
     let store = database.store().await;
-    // while this is held the service folds nothing, and whoever wants the newest rows waits for five seconds
+    // while the test holds the lease, the service folds nothing, and a caller who needs the newest rows waits for 5 s
     let lease = store.lease(Duty::Projections).await.unwrap();
     assert!(lease.is_some());
     let service = database.service().await;
@@ -417,7 +417,7 @@ async fn a_ledger_has_one_rebuild_at_a_time(database: Database) {
     let store = database.store().await;
     let head = service.send(fixture("prewarmup.order.success.json")).await["position"].clone();
     service.caught_up(&*store, head.as_u64().unwrap()).await;
-    // as another process would have begun it just now
+    // as if another process had just begun it
     let renewals = projections::by_name("renewals").unwrap();
     let building = store
         .create_generation(renewals.name(), renewals.version(), renewals.columns())

@@ -1,4 +1,4 @@
-//! What is recorded of reading the feed, of rebuilding, and of commands; and the access log as SQL shows it.
+//! The record of feed reads, rebuilds and commands; and the access log in SQL.
 
 use std::process::Command;
 
@@ -62,7 +62,7 @@ async fn reading_timelines_the_access_log_and_proofs_is_recorded_once_a_session(
         "/api/v1/proofs/inclusion.tlog-proof?position=1",
         "/api/v1/proofs/consistency?from=1",
         "/tile/entries/000.p/1",
-        // hashes and signatures alone say nothing of anybody
+        // hashes and signatures reveal nothing about anyone
         "/checkpoint",
         "/tile/0/000.p/1",
         "/api/v1/signing-keys",
@@ -97,7 +97,7 @@ async fn events_that_a_command_reads_are_recorded_once_for_each(database: Databa
     for (arguments, first) in [
         (&["events", "list", "--after", "1", "--limit", "1"][..], 2),
         (&["events", "show", "2"], 2),
-        // behind what was recorded of the first two, and of the access log being read here
+        // after the records of the first two, and of the access log's read here
         (&["events", "tail", "-n", "1"], 5),
     ] {
         let (done, printed) = warmledger(&database, arguments);

@@ -1,4 +1,4 @@
-//! Which of several credentials, names and addresses is the newest, and what is not told at all.
+//! Which of several credentials, names and addresses is the newest, and which are ignored.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn a_blank_value_replaces_nothing(database: Database) {
             "warmingUpFrom": blank, "mailboxId": blank});
         let (second, id) = (start + 3 * number, |kind: &str| format!("{kind}{number}"));
         send_at(&service, &update(&id("U"), &fields), second).await;
-        // one that names the mailbox, else nothing
+        // one that names the mailbox only
         let mut named = fields.clone();
         named["mailboxId"] = json!("M1");
         send_at(&service, &assignment(&id("A"), &named), second + 1).await;
@@ -102,7 +102,7 @@ async fn a_blank_value_replaces_nothing(database: Database) {
     for (field, value) in [("email", "ann@a.com"), ("firstName", "Ann"), ("lastName", "Lee")] {
         assert_eq!(mailbox[field], value, "{field}");
     }
-    // what they said is kept byte for byte all the same
+    // their original is stored byte for byte all the same
     let body = update("LAST", &json!({"password": "", "email": " "})).to_string();
     let sent = service.send(body.clone()).await;
     let path = format!("/api/v1/events/{}/evidence", sent["position"]);
@@ -123,7 +123,7 @@ async fn a_blank_value_of_an_earlier_version_replaces_nothing(database: Database
     let blank = json!({"email": "", "firstName": " ", "password": "", "authenticatorSecret": " "});
     let position = send_at(&service, &update("E1", &blank), start + 1).await;
     service.stop().await;
-    // as earlier versions took it, and as it is read today; sections are bound to the schema version, so that stays
+    // the facts of an earlier version and of this one; sections are bound to the schema version, which stays
     let facts = r#"{"credentials":["authenticatorSecret","password"],"mailboxId":"M1","mayBeBlank":true,"personal":["email","firstName"]"#;
     let raw = Raw::connect(&database).await;
     raw.unguard().await;
@@ -190,7 +190,7 @@ async fn a_change_of_the_second_of_its_assignment_is_what_is_revealed(database: 
         assert_eq!(shown["password"], "second", "{assigned} {changed} {change_first}");
         let mailbox = mailbox(&service, 2).await;
         assert_eq!(mailbox["firstName"], "Anna");
-        // two changes that the provider's clock cannot tell apart: the one that came later
+        // two changes with the same provider time: the later arrival counts
         for (id, password) in [("Y", "third"), ("B", "fourth")] {
             send_at(&service, &update(id, &json!({"password": password})), second).await;
             assert_eq!(revealed(&service).await["password"], password);

@@ -1,5 +1,4 @@
-//! What a call through a proxy is taken for: whether its answer may hold a secret, and where the access log says that it
-//! came from.
+//! Calls through proxies: whether an answer may hold a secret, and which address the access log has.
 
 use crate::support::api::RequestBuilder;
 use aggregates::Position;
@@ -22,7 +21,7 @@ fn reveal(service: &TestService) -> RequestBuilder {
     call(service, Method::POST, &path, &service.token).json(&json!({"reason": "ticket 4711: locked out"}))
 }
 
-/// Everything that hands out a secret: credentials, tokens, the exact webhook.
+/// Every call that returns a secret: credentials, tokens, the exact webhook.
 fn secrets(service: &TestService, position: Position) -> [RequestBuilder; 4] {
     let post = |path: &str| call(service, Method::POST, path, &service.token);
     let reason = "ticket 4711: locked out";
@@ -34,7 +33,7 @@ fn secrets(service: &TestService, position: Position) -> [RequestBuilder; 4] {
     ]
 }
 
-/// A bare `proxy_pass` adds no header: what comes over it looks like a call on the machine itself.
+/// A bare `proxy_pass` adds no header, so a forwarded call looks like one from the machine itself.
 async fn a_silent_proxy_on_the_same_machine_is_handed_no_secret(database: Database) {
     let service = database
         .service_with(|settings| settings.reveal_over_loopback = false)
@@ -52,7 +51,7 @@ async fn a_silent_proxy_on_the_same_machine_is_handed_no_secret(database: Databa
             "{detail}"
         );
     }
-    // nor is the caller's own word passed on
+    // a caller's own header is not trusted either
     for request in secrets(&service, position) {
         let (status, body) = answer(request.header("x-forwarded-proto", "https")).await;
         let detail = body["detail"].as_str().unwrap();
@@ -119,7 +118,7 @@ async fn the_access_log_names_the_caller_however_a_proxy_writes_it(database: Dat
     ];
     for (headers, _) in cases {
         let mut request = reveal(&service);
-        // a proxy says one of the two
+        // a proxy sends one of the two
         if !headers.iter().any(|(_, value)| value.contains("proto=")) {
             request = request.header("x-forwarded-proto", "https");
         }

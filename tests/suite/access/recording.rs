@@ -1,4 +1,4 @@
-//! What somebody did becomes a durable event, in the one order of all events, once.
+//! An access becomes a durable event in the log, once.
 
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ async fn what_people_do_stands_in_the_one_order_of_all_events(database: Database
             let body = json!({"event": "subscription.updated", "eventId": format!("E{n}"), "data": data});
             ingest.record_unsigned(body.to_string().as_bytes()).await.unwrap();
             ledger.record_access(revealed(&format!("M{n}"))).await.unwrap();
-            // as a command beside the service does it, without any key
+            // as a command beside the service records it, without any key
             record_access(&*store, revealed(&format!("N{n}"))).await.unwrap();
         });
     }

@@ -1,4 +1,4 @@
-//! Handing out credentials: to whom, how, and what is kept of it.
+//! Handing out credentials: to which callers, how, and the record of it.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -95,7 +95,7 @@ async fn who_saw_a_mailboxs_password_is_one_call(database: Database) {
         entries[0]["credentials"],
         json!(["appPassword", "authenticatorSecret", "oneTimeCode", "password"])
     );
-    // nothing of it is in the ledger's own words
+    // the ledger's own events hold none of it
     let store = database.store().await;
     for event in sound_log(&*store).await {
         assert!(
@@ -164,7 +164,7 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
     let (_, reader) = token(&service, "reader", &["read", "audit"]).await;
     let (_, good) = token(&service, "support", &["reveal"]).await;
     let reason = json!({"reason": REASON});
-    // what was given as a reason is kept whatever it is refused for, as far as it is one
+    // a given reason is recorded whatever the refusal, if it is valid
     let reasons = [
         json!(REASON),
         json!(REASON),
@@ -240,7 +240,7 @@ async fn a_reveal_is_refused_without_scope_reason_or_a_private_way_and_that_is_r
     assert_eq!(kept, reasons.iter().collect::<Vec<_>>());
     assert!(entries.iter().all(|entry| entry["outcome"] == "refused"));
     assert_eq!(entries[1]["mailboxId"], "NOBODY");
-    // nobody knows who calls without a token: nothing is recorded, and nothing is shown
+    // a caller without a token is unknown: nothing is recorded, and nothing is shown
     let (status, _) = answer(reveal(&service, YASMEEN, "nonsense", &reason)).await;
     assert_eq!(status, 401);
     assert_eq!(log(&service, "action=reveal").await.len(), expected.len());
@@ -283,15 +283,15 @@ async fn too_many_reveals_are_told_when_to_come_back(database: Database) {
         assert!((1..=31).contains(&wait), "{wait}");
     }
     assert_eq!(answer(request(&other)).await.0, 200, "each token has its own limit");
-    // a program gone wild does not fill the ledger
+    // a runaway program does not fill the ledger
     let refused = log(&service, "action=reveal&outcome=refused&limit=100").await;
     assert!((30..=35).contains(&refused.len()), "{}", refused.len());
     assert!(refused.iter().all(|entry| entry["refusal"] == "rateLimit"));
-    // and does not hide another thing that it tries
+    // and does not hide its attempts at another action
     let events = answer(call(&service, Method::GET, "/api/v1/events", &one)).await;
     assert_eq!(events.0, 403);
     assert_eq!(log(&service, "action=readFeed&outcome=refused").await.len(), 1);
-    // the next refusal that is recorded tells of those that were not
+    // the next recorded refusal counts the skipped ones
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     assert_eq!(answer(request(&one)).await.0, 429);
     let refused = log(&service, "action=reveal&outcome=refused&limit=100").await;

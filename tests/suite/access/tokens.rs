@@ -20,7 +20,7 @@ on_both_stores!(
     a_token_is_not_made_where_others_could_read_it,
 );
 
-/// A call for each scope that a token may have.
+/// A call for each scope of a token.
 const CALLS: [(&str, &str); 4] = [
     ("read", "/api/v1/orders"),
     ("audit", "/api/v1/access"),
@@ -42,12 +42,12 @@ async fn a_token_may_do_what_its_scopes_say_and_nothing_else(database: Database)
                 assert!(detail.ends_with(&format!("the scope `{needed}`")), "{detail}");
             }
         }
-        // whoever may not is not told of parameters
+        // without the scope, parameters are not checked
         if scope != "read" {
             let path = "/api/v1/projections/nope/diff?what=x";
             assert_eq!(answer(call(&service, Method::GET, path, &token)).await.0, 403);
         }
-        // the access log's rows are no ordinary rows
+        // the access log's rows need another scope
         for path in [
             "/api/v1/projections/access/rows",
             "/api/v1/projections/access/diff?key=x",
@@ -165,7 +165,7 @@ async fn a_revoked_token_is_refused_within_seconds_by_every_process(database: Da
     let tokens = service.get_json("/api/v1/tokens").await;
     assert!(tokens["items"][0]["revokedAt"].is_string());
     assert!(!tokens.to_string().contains(&token));
-    // that somebody still tried is recorded by both
+    // both record the attempt
     let entries = log(&service, "outcome=refused").await;
     let refused = |entry: &Value| {
         let is = |field: &str, value: &str| entry[field] == value;
@@ -220,7 +220,7 @@ async fn a_token_that_expired_is_refused_and_says_since_when(database: Database)
         .collect();
     let expired = |action| (Some(action), Some("expired"));
     assert_eq!(refused, [expired("reveal"), expired("readViews")]);
-    // many more are counted, and recorded no more often than others
+    // many more are counted, and recorded at the same limited rate
     for _ in 0..40 {
         assert_eq!(
             answer(call(&service, Method::GET, "/api/v1/orders", token)).await.0,
@@ -316,7 +316,7 @@ async fn a_token_is_not_made_where_others_could_read_it(database: Database) {
         (&json!("createToken"), &json!("plainHttp"))
     );
     assert_eq!(service.get_json("/api/v1/tokens").await["items"], json!([]));
-    // whoever is not named as a proxy cannot say how the call came
+    // a proxy that is not trusted cannot set the scheme
     let request = call(&service, Method::POST, "/api/v1/tokens", &service.token).json(&wanted);
     assert_eq!(answer(request.header("x-forwarded-proto", "https")).await.0, 403);
     service.stop().await;

@@ -1,4 +1,4 @@
-//! However many moments are asked for, only so many are folded for one token, and only so many are kept.
+//! However many moments are asked for, the number folded for one token and the number stored are limited.
 
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ async fn a_token_may_have_only_so_many_moments_folded(database: Database) {
     service.stop().await;
 }
 
-/// How many snapshots there are of a projection, those included that wait to be dropped.
+/// The number of snapshots of a projection, including those about to be dropped.
 async fn kept(store: &dyn Store) -> usize {
     let generations = store.generations().await.unwrap();
     let passing = generations
@@ -79,12 +79,12 @@ async fn the_rows_of_only_so_many_moments_are_there_at_any_time(database: Databa
         let kept = kept(&*store).await;
         assert!(kept <= 16, "{kept} snapshots");
     }
-    // on a machine so slow that the first ones are dropped before the last ones are folded, all have room
+    // a machine may be so slow that the first ones are dropped before the last are folded; then all have room
     assert!(
         answered >= 16 && (refused >= 1 || begun.elapsed() > Duration::from_secs(10)),
         "{answered} answered, {refused} refused"
     );
-    // those that were let go are dropped soon, and then there is room again
+    // released snapshots are dropped soon, which makes room
     let begun = Instant::now();
     while kept(&*store).await > 4 {
         assert!(begun.elapsed() < Duration::from_secs(60), "they are not dropped");

@@ -68,7 +68,7 @@ async fn a_diff_leads_from_the_row_before_to_the_row_after_by_events_of_the_row(
                     assert!(projection.keys(recorded).iter().any(|touched| touched == key));
                     assert_eq!(event.event_id, recorded.event_id.as_str());
                     assert_eq!(event.type_name, recorded.event.type_name());
-                    // just before it, the field was another
+                    // just before the event, the field was different
                     let earlier = row(store, *projection, key, event.position.0 - 1).await;
                     let later = row(store, *projection, key, event.position.0).await;
                     assert_ne!(earlier.get(path), later.get(path), "{path} of {key}");

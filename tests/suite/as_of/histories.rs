@@ -1,5 +1,4 @@
-//! Any history, cut anywhere: what the service answers as of a position is what a fresh ledger answers that was fed
-//! only the events up to it.
+//! Any history, cut anywhere: the answer as of a position equals that of a fresh ledger with only the events up to it.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +31,7 @@ mod postgres {
     }
 }
 
-/// A history, and where it is cut, in per cent of its length.
+/// A history, and its cuts in per cent of its length.
 type Case = (Options, BTreeSet<u64>);
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -72,7 +71,7 @@ fn any_history<F: Future<Output = Database>>(count: u32, database: impl Fn() -> 
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Records a history in one ledger, and feeds another with it, bit by bit; compares them wherever it stops.
+/// Records a history in one ledger, copies it into another bit by bit, and compares their answers at each cut.
 async fn compare(whole: &Database, cut: &Database, options: &Options, cuts: &BTreeSet<u64>) {
     let core = Core::open(&whole.settings(), Mode::Migrate).await.unwrap();
     for delivery in &Plan::new(options).deliveries {
@@ -81,7 +80,7 @@ async fn compare(whole: &Database, cut: &Database, options: &Options, cuts: &BTr
     }
     let events = all_events(&*core.store).await;
     core.close().await;
-    // the other ledger has to open what is sealed in the same way
+    // the other ledger has to open the same sealed sections
     std::fs::copy(whole.dir.path().join("master.key"), cut.dir.path().join("master.key")).unwrap();
 
     let (whole_store, cut_store) = (whole.store().await, cut.store().await);
@@ -111,7 +110,7 @@ async fn compare(whole: &Database, cut: &Database, options: &Options, cuts: &BTr
     cut.stop().await;
 }
 
-/// Appends the very same events to another ledger: ids, times and sealed sections.
+/// Appends the same events to another ledger: ids, times and sealed sections.
 async fn feed(from: &dyn Store, into: &dyn Store, events: &[StoredEvent]) {
     for stored in events {
         let recorded: Recorded = stored.to_recorded().unwrap();
@@ -139,7 +138,7 @@ async fn feed(from: &dyn Store, into: &dyn Store, events: &[StoredEvent]) {
     }
 }
 
-/// Every view, with filters that find something, and every key.
+/// Every view, with filters that match, and every key.
 fn calls(events: &[StoredEvent]) -> Vec<String> {
     let lists = [
         "orders?limit=500",
@@ -165,7 +164,7 @@ fn calls(events: &[StoredEvent]) -> Vec<String> {
     calls.into_iter().map(|call| format!("/api/v1/{call}")).collect()
 }
 
-/// Status, position and body of an answer; without `daysLeft`, which is another one after midnight.
+/// Status, position and body of an answer; without `daysLeft`, which changes at midnight.
 async fn answer(service: &TestService, path: &str) -> (u16, String, Value) {
     let response = service.get(path).await;
     let position = response.headers()["warmledger-position"].to_str().unwrap().to_owned();

@@ -1,4 +1,4 @@
-//! The pages of one answer belong together, whatever is recorded meanwhile; and what is refused.
+//! The pages of one answer belong together, whatever is recorded meanwhile; and refusals.
 
 use serde_json::Value;
 use warmledger::clock;
@@ -122,7 +122,7 @@ async fn snapshots_are_few_and_leave_the_live_rows_alone(database: Database) {
         rows.collect::<Vec<_>>()
     };
     let before = live().await;
-    // all at once, and some give up
+    // all at once, and some callers give up
     let mut asked = Vec::new();
     for position in 0..=head.min(9) {
         let path = format!("{}/api/v1/orders?asOf={position}", service.base);

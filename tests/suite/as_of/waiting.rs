@@ -1,4 +1,4 @@
-//! Answers that include what was just recorded.
+//! Answers that include the newest events.
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ async fn a_poll_right_after_a_webhook_sees_it(database: Database) {
     ] {
         assert_eq!(response.status(), 400);
     }
-    // what is not there is as good an answer, and says what it stands for
+    // a 404 names its position too
     let head = beyond - 1;
     let response = service.get(&format!("/api/v1/orders/NOTHING?atLeast={head}")).await;
     assert_eq!((response.status().as_u16(), reached(&response)), (404, head as u64));
@@ -64,7 +64,7 @@ async fn a_poll_right_after_a_webhook_sees_it(database: Database) {
 }
 
 async fn views_that_stand_still_are_not_waited_for_without_end(database: Database) {
-    // whoever has the lease folds, so as long as the test has it nobody does
+    // the lease's holder folds, so while the test holds it no process does
     let store = database.store().await;
     let lease = store
         .lease(warmledger::store::Duty::Projections)
@@ -83,7 +83,7 @@ async fn views_that_stand_still_are_not_waited_for_without_end(database: Databas
         problem["detail"].as_str().unwrap().contains("they are at 0"),
         "{problem}"
     );
-    // what is asked for as of a position rests on the log, not on the live rows
+    // an answer as of a position is folded from the log, not read from the live rows
     let order = service.get(&format!("/api/v1/orders?asOf={position}")).await;
     assert_eq!(
         order.json::<Value>().await.unwrap()["items"].as_array().unwrap().len(),

@@ -8,7 +8,7 @@ use crate::support::{Database, fixture};
 
 on_both_stores!(a_served_ledger_takes_what_the_simulator_sends);
 
-/// The address that a service tells on stderr.
+/// The address that a service prints on stderr.
 async fn address(service: &mut Running) -> String {
     let line = service.told("http://").await;
     line[line.find("http://").unwrap()..].trim_end_matches('/').to_owned()
@@ -34,7 +34,7 @@ async fn a_served_ledger_takes_what_the_simulator_sends(database: Database) {
         (Some(0), Some(7))
     );
 
-    // the same webhooks again, as one who reads it
+    // the same webhooks again, by the printed seed and base time
     let base_time = summary["baseTime"].as_str().unwrap();
     let again = program
         .run(&format!("{} --base-time {base_time}", send.replace(" --json", "")))
@@ -60,7 +60,7 @@ async fn a_served_ledger_takes_what_the_simulator_sends(database: Database) {
         taken.stderr
     );
 
-    // where nothing can be served, nothing is made
+    // if it cannot listen, it creates no files
     let empty = tempfile::tempdir().unwrap();
     let ended = std::process::Command::new(env!("CARGO_BIN_EXE_warmledger"))
         .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
@@ -109,7 +109,7 @@ async fn a_demo_can_be_looked_at_and_ends_without_a_trace() {
     let temporary = program.directory.path().display().to_string();
     let program = program
         .env("TMPDIR", &temporary)
-        // a demo has nothing to do with the real ledger
+        // a demo ignores the real ledger's settings
         .env("WARMLEDGER_DATABASE_URL", "sqlite:/nonexistent/real.db");
     let mut demo = program.start("demo --orders 12 --seconds 1 --listen 127.0.0.1:0");
     demo.told("removed at the end").await;
@@ -161,7 +161,7 @@ async fn a_demo_can_go_on_in_a_directory_of_its_own() {
     }
     let status = program.run("--data-dir kept projections status --json").await.json();
     assert!(status[0]["rows"] == 12, "{status}");
-    // a ledger that no demo has made stays as it is
+    // a ledger that no demo has made is refused
     let real = Database::sqlite();
     let service = real.service().await;
     service.send(fixture("prewarmup.order.success.json")).await;

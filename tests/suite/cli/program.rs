@@ -1,4 +1,4 @@
-//! Runs the binary on a test's database, untouched by the settings of whoever runs the tests.
+//! Runs the binary on a test's database, without the settings of the user who runs the tests.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -13,19 +13,19 @@ use tokio::time::timeout;
 
 use crate::support::Database;
 
-/// Longer than anything here takes on a busy machine.
+/// Time-out, longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary, with a working directory of its own.
 pub struct Program {
-    /// What it is started by; the program itself if it is empty.
+    /// The command that starts it; empty for the program itself.
     wrapper: Vec<String>,
     args: Vec<OsString>,
     environment: Vec<(String, String)>,
     pub directory: TempDir,
 }
 
-/// How a run ended.
+/// The result of a run.
 pub struct Ended {
     pub code: i32,
     pub stdout: String,
@@ -111,7 +111,7 @@ impl Program {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let feed = async move {
-            // a command that doesn't read its stdin may be gone already
+            // a command that doesn't read its stdin may have ended already
             let _ = input.write_all(stdin.as_bytes()).await;
         };
         let (output, ()) = timeout(PATIENCE, async { tokio::join!(child.wait_with_output(), feed) })
@@ -125,10 +125,10 @@ impl Program {
         }
     }
 
-    /// Starts it, to be stopped by a signal.
+    /// Starts it; a signal stops it.
     pub fn start(&self, args: &str) -> Running {
         let mut child = self.command(args).spawn().unwrap();
-        // read all the time: a full pipe would hold up the program
+        // read all the time: a full pipe would block the program
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (told, stderr) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -144,7 +144,7 @@ impl Program {
     }
 }
 
-/// A run that goes on.
+/// A running program.
 pub struct Running {
     pub stdout: Lines<BufReader<ChildStdout>>,
     stderr: mpsc::UnboundedReceiver<String>,
@@ -152,7 +152,7 @@ pub struct Running {
 }
 
 impl Running {
-    /// The first line on stderr that holds the text; what comes before it is passed over.
+    /// The first line on stderr that holds the text; earlier lines are skipped.
     pub async fn told(&mut self, text: &str) -> String {
         let search = async {
             while let Some(line) = self.stderr.recv().await {
@@ -167,7 +167,7 @@ impl Running {
             .unwrap_or_else(|_| panic!("not a word of {text:?}"))
     }
 
-    /// The process's number.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id().unwrap()
     }
@@ -177,7 +177,7 @@ impl Running {
         timeout(PATIENCE, self.stdout.next_line()).await.unwrap().unwrap()
     }
 
-    /// Sends a signal by name, e.g. `TERM`, and waits for the end: the exit code and what was left on stderr.
+    /// Sends a signal by name, e.g. `TERM`, and waits for the end. Returns the exit code and the rest of stderr.
     pub async fn signal(mut self, name: &str) -> (Option<i32>, String) {
         let process = self.child.id().unwrap().to_string();
         let sent = Command::new("kill").args(["-s", name, &process]).status().await;
@@ -195,7 +195,7 @@ impl Running {
         (status.unwrap().code(), rest)
     }
 
-    /// Closes the pipe that it prints into and waits for the end: the exit code.
+    /// Closes the pipe of its stdout and waits for the end. Returns the exit code.
     pub async fn close_stdout(self) -> Option<i32> {
         let Self { stdout, mut child, .. } = self;
         drop(stdout);

@@ -159,7 +159,7 @@ async fn events_are_listed_shown_and_followed(database: Database) {
         1
     );
     assert_eq!(listed("list --stream order-unknown").await, [0; 0]);
-    // that each of these was read stands there too
+    // the record of each of these reads is in the log too
     assert_eq!(listed("tail -n 2").await, [7, 8]);
     assert_eq!(listed("tail -n 0").await, [0; 0]);
 
@@ -178,7 +178,7 @@ async fn events_are_listed_shown_and_followed(database: Database) {
 
     let mut tail = program.start("events tail -n 1 --follow");
     assert!(tail.line().await.unwrap().contains(r#""position":12"#));
-    // a follower finds its own reading
+    // a follower prints the record of its own read
     assert!(tail.line().await.unwrap().contains("AuditFeedRead"));
     let more = captured(&text("subscription.renewal.success.json"), KEY);
     assert_eq!(program.run_with("ingest -", &more).await.code, 0);
@@ -260,7 +260,7 @@ async fn projections_are_rebuilt_and_a_row_that_differs_is_reported(database: Da
     let rebuilt = program.run("projections rebuild --all").await;
     assert_eq!(rebuilt.code, 0, "{}", rebuilt.stderr);
     assert!(rebuilt.stdout.starts_with("NAME"), "{}", rebuilt.stdout);
-    // the history, and that each projection was told to be rebuilt
+    // the history, and the record of each projection's rebuild
     let head = 3 + projections::all().len();
     for status in statuses().await {
         assert_eq!(
@@ -281,7 +281,7 @@ async fn projections_are_rebuilt_and_a_row_that_differs_is_reported(database: Da
     );
     assert!(orders["rows"].as_u64().unwrap() > 0 && orders["differences"] == json!([]));
 
-    // what no event says
+    // a change that no event accounts for
     let generation = statuses().await[0]["generation"].clone();
     database
         .execute(&format!("UPDATE orders_g{generation} SET status = 'altered'"))

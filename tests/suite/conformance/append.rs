@@ -45,7 +45,7 @@ pub(super) async fn append(
     store.append(&batch).await.unwrap()
 }
 
-/// Everything that an append may touch.
+/// Everything that an append may write.
 async fn contents(raw: &Raw) -> Vec<String> {
     raw.texts(
         "SELECT CAST(position AS text) || ' ' || event_id FROM events
@@ -94,7 +94,7 @@ async fn a_batch_with_one_bad_event_writes_nothing_at_all(database: Database) {
         assert_eq!(contents(&raw).await, before, "{what}");
         assert_eq!(store.head().await.unwrap(), head, "{what}");
     }
-    // and the store goes on
+    // and the store still works
     assert_eq!(append(&*store, head, &[good()], &[key("U2")]).await, Append::Done);
     assert_eq!(contents(&raw).await.len(), before.len() + 4);
 }
@@ -146,7 +146,7 @@ async fn events_cannot_be_changed_removed_or_replaced(database: Database) {
     } else {
         let rest = "subject, '{}', leaf_hash";
         let middle = "type, schema_version, recorded_at";
-        // over the position, over the version, over the event id
+        // a conflict of position, version, or event id
         for key in [
             "position, stream, 9, source, 'E9'",
             "9, stream, version, source, 'E9'",
@@ -174,7 +174,7 @@ async fn events_of_any_length_are_kept_whole(database: Database) {
     let sealed = |length: usize| Some(Sealed::from_bytes((0..length).map(|_| rand::random()).collect()));
     let names: Vec<String> = (0..100).map(|number| format!("MAILBOX{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    // within a page only once its facts are compressed, beyond it, and as long as one can be
+    // an event that fits a page only with compressed facts, one that does not, and the longest possible
     let of = |event_id: &str, mailboxes: usize, length: usize| {
         let delivery = assigned(event_id, event_id).domain("a.example", "S1", &names[..mailboxes]);
         let mut event = new_event(&format!("order-{event_id}"), 1, &delivery.at(Position(0)));

@@ -1,4 +1,4 @@
-//! Webhooks of one batch, lost races and lost answers: the ledger on a store that can be held up and fails on purpose.
+//! Webhooks of one batch, lost races and lost answers, on a store that can be held up and fail on purpose.
 
 use std::sync::Arc;
 
@@ -28,14 +28,14 @@ on_both_stores!(
     a_domain_leads_to_the_order_that_got_it_whichever_other_was_told_of_it_since,
 );
 
-/// A ledger of its own on a database, as one process has it.
+/// A ledger's writer on a database, as one process has it.
 pub(super) struct Process {
     ingest: Arc<Ingest>,
     pub(super) store: Arc<FaultyStore>,
 }
 
 impl Process {
-    /// A process whose store lets so many appends pass before it holds them up.
+    /// A process whose store lets this many appends pass before it holds them up.
     pub(super) async fn start(database: &Database, appends: usize, capacity: usize) -> Self {
         Self::on(database, FaultyStore::new(database.store().await, appends), capacity).await
     }
@@ -58,7 +58,7 @@ impl Process {
         self.begin(body).await.unwrap().unwrap()
     }
 
-    /// Begins to record a webhook; they are queued in the order of these calls.
+    /// Starts recording a webhook; they are queued in the order of these calls.
     pub(super) fn begin(&self, body: impl Into<String>) -> tokio::task::JoinHandle<Result<Receipt, String>> {
         let (ingest, body) = (Arc::clone(&self.ingest), body.into());
         tokio::spawn(async move {
@@ -67,7 +67,7 @@ impl Process {
         })
     }
 
-    /// Begins to record webhooks that make one batch: while another one is held up on its way to the store.
+    /// Starts recording webhooks that form one batch, while another is held up on its way to the store.
     async fn begin_batch(&self, bodies: Vec<String>) -> Vec<tokio::task::JoinHandle<Result<Receipt, String>>> {
         let before = self.store.batches().len();
         let plug = self.begin(webhook(&format!("PLUG-{before}"), "SPLUG", "ACTIVE"));
@@ -157,7 +157,7 @@ async fn a_quarantine_decided_before_a_lost_race_is_decided_anew(database: Datab
             webhook("E2", "S2", "EXPIRED"),
         ])
         .await;
-    // decided, but not appended yet; meanwhile another process appends two events, one of them under the first id
+    // planned, but not appended yet; meanwhile another process appends two events, one of them with the first id
     assert_eq!(other.record(webhook("E0", "S0", "ACTIVE")).await.position, Position(2));
     let first = other.record(webhook("E1", "S1", "EXPIRED")).await;
     assert_eq!((first.outcome, first.position), (Outcome::Recorded, Position(3)));
@@ -186,7 +186,7 @@ async fn a_commit_whose_answer_was_lost_is_not_repeated(database: Database) {
         Process::start(&database, 100, 100).await,
         Process::start(&database, 100, 100).await,
     );
-    // twice in a row, to be sure; then with something in the batch that quarantines
+    // twice in a row, to be sure; then with a quarantined webhook in the batch
     process.store.fail([Fault::AnswerLost]);
     let receipt = process.record(webhook("E1", "S1", "ACTIVE")).await;
     assert_eq!((receipt.outcome, receipt.position), (Outcome::Recorded, Position(1)));
@@ -196,7 +196,7 @@ async fn a_commit_whose_answer_was_lost_is_not_repeated(database: Database) {
     process.store.fail([Fault::Unwritten, Fault::AnswerLost]);
     let receipt = process.record(webhook("E2", "S1", "ACTIVE")).await;
     assert_eq!((receipt.outcome, receipt.position), (Outcome::Recorded, Position(3)));
-    // what it knows is still right, for itself and for the other process
+    // its cache is still right, for itself and for the other process
     for process in [&process, &other] {
         let again = process.record(webhook("E2", "S1", "ACTIVE")).await;
         assert_eq!((again.outcome, again.position), (Outcome::Duplicate, Position(3)));
@@ -240,7 +240,7 @@ async fn a_failure_that_passes_is_not_noticed_by_the_sender(database: Database) 
 
 async fn a_store_that_stays_away_is_told_and_nothing_is_kept(database: Database) {
     let process = Process::start(&database, 1_000, 100).await;
-    // the first attempt and as many more as are made
+    // fail the first attempt and every retry
     process.store.fail((0..65).map(|_| Fault::Unwritten));
     let refused = process
         .ingest
@@ -301,7 +301,7 @@ async fn the_store_is_asked_for_nothing_that_is_remembered_or_not_needed(databas
     );
 
     let process = Process::start(&database, 100, 100).await;
-    // whose key it is has to be asked for once
+    // the key's subject is looked up once
     process.record(webhook("E0", "S8", "ACTIVE")).await;
     process.store.asked();
     process.record(webhook("E3", SUBSCRIPTION, "ACTIVE")).await;
@@ -354,13 +354,13 @@ async fn a_domain_leads_to_the_order_that_got_it_whichever_other_was_told_of_it_
     process.record(order("E2", "O2", "b.com", "S2")).await;
     process.record(order("E3", "O1", "a.com", "S1")).await;
     process.record(named("E4")).await;
-    // O1 was not assigned the domain, only told of it
+    // the domain was not assigned to O1, only mentioned
     let data =
         json!({"userId": "U1", "subscriptionId": "S1", "domainName": "b.com", "mailboxId": "M1", "email": "a@b.com"});
     let created = json!({"event": "mailbox.created", "eventId": "E5", "data": data}).to_string();
     process.record(created).await;
     process.record(named("E6")).await;
-    // from what the store says, and then from the cache
+    // from the store, and then from the cache
     let process = Process::start(&database, 100, 100).await;
     process.record(named("E7")).await;
     process.record(named("E8")).await;

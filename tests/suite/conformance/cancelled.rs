@@ -1,5 +1,5 @@
-//! Appends that somebody cancels on the server, as an administrator or a time limit does: nothing is lost, and nothing stays
-//! locked.
+//! Appends that are cancelled on the server, by an administrator or a time-out: nothing is lost, and no lock is left
+//! behind.
 
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,9 @@ use crate::support::Database;
 use crate::support::child::ChildService;
 use crate::support::raw::Raw;
 
-/// So many appends are cancelled under load,
+/// The number of appends cancelled under load,
 const CANCELLED: usize = 21;
-/// and no fewer within this time.
+/// and the time-out for it.
 const LONGEST: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,7 +47,7 @@ async fn appends_that_are_cancelled_are_done_again_and_leave_no_lock() {
     enough.cancel();
     let mut acknowledged = sending.await.unwrap().unwrap().acknowledgements;
     assert!(cancelled > 20, "only {cancelled} appends were cancelled");
-    // the service goes on, and takes all that is left
+    // the service recovers, and records the rest
     let summary = send(&child, &remaining(&plan, &acknowledged)).await;
     assert!(summary.complete(), "{summary}");
     acknowledged.extend(summary.acknowledgements);

@@ -1,5 +1,5 @@
-//! One batch in flight, and the next one planned on top of it: whatever becomes of the first, the log has every webhook once and in
-//! order.
+//! One batch in flight, and the next one planned on top of it: whatever the result of the first, the log has every
+//! webhook once and in order.
 
 use aggregates::Position;
 use tokio::task::JoinHandle;
@@ -30,7 +30,7 @@ async fn held_up(database: &Database) -> Process {
     Process::on(database, store, 100).await
 }
 
-/// Begins these, the first of which are a batch of their own.
+/// Starts recording these batches; the first is submitted alone.
 async fn in_flight(process: &Process, batches: &[&[String]]) -> Begun {
     let mut begun = Vec::new();
     for bodies in batches {
@@ -117,7 +117,7 @@ async fn an_id_that_another_process_has_taken_is_found_behind_another_batch(data
     other.record(webhook("E2", "S1", "EXPIRED")).await;
     process.store.let_pass(10);
     process.record(webhook("E0", "S1", "ACTIVE")).await;
-    // restarted, so that nothing in memory tells of the first event
+    // restarted, so that the first event is not cached
     let process = held_up(&database).await;
     let begun = in_flight(
         &process,
@@ -148,7 +148,7 @@ async fn another_process_may_be_faster(database: Database) {
     assert_eq!(other.record(one("E0")).await.position, Position(1));
     process.store.let_pass(10);
     assert_eq!(outcomes(begun).await, [(Outcome::Recorded, 2), (Outcome::Recorded, 3)]);
-    // for a while it plans none ahead, since the other process may well go on
+    // for a while it plans none ahead, as the other process may append again
     let (first, later) = (process.begin(one("E3")), process.begin(one("E4")));
     assert_eq!(outcomes(vec![first]).await[0].0, Outcome::Recorded);
     assert_eq!(outcomes(vec![later]).await[0].0, Outcome::Recorded);
@@ -160,7 +160,7 @@ async fn a_state_that_is_not_durable_yet_counts(database: Database) {
     let process = held_up(&database).await;
     let assigned = r#"{"event":"prewarmup.order.success","eventId":"E1","data":{"orderId":"O1","userId":"U1","mailboxDetails":[
         {"domain":"a.example","subscriptionId":"S1","preWarmedUpMailboxes":[]}]}}"#;
-    // both find the order by its subscription in what is in flight or planned on top of it
+    // both find the order by its subscription in the batch in flight or planned on top of it
     let begun = in_flight(
         &process,
         &[

@@ -1,5 +1,5 @@
-//! Any plan of the simulator, in its own order or shuffled and with repeats, through the real ledger and runner. Then
-//! live rows = rebuilt rows, shuffled rows = ordered rows, and both are what the provider meant.
+//! Any plan of the simulator, in order or shuffled and with repeats, through the real ledger and runner. Then live rows
+//! = rebuilt rows, shuffled rows = ordered rows, and both match the provider's expectation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ mod postgres {
     }
 }
 
-/// One case: a plan, and how many webhooks are under way at once.
+/// A plan, and the number of concurrent webhooks.
 type Case = (Options, usize);
 
 fn cases() -> impl Strategy<Value = Case> {
@@ -107,8 +107,8 @@ fn any_plan<F: Future<Output = Database>>(count: u32, database: impl Fn() -> F) 
 
 type Rows = BTreeMap<&'static str, Vec<Value>>;
 
-/// Feeds a plan through the ledger while the projections run, checks the log and the live rows, and returns the rows
-/// with event ids instead of positions.
+/// Records a plan while the projections run, checks the log and the live rows, and returns the rows with event ids
+/// instead of positions.
 async fn play(database: &Database, plan: &Plan, sent_at: &HashMap<EventId, Timestamp>, at_once: usize) -> Rows {
     let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
     let runner = LiveRunner::new(Arc::clone(&core.store));
@@ -161,8 +161,8 @@ async fn play(database: &Database, plan: &Plan, sent_at: &HashMap<EventId, Times
     rows
 }
 
-/// Takes out what depends on when and in which order webhooks arrived, and is meant to: the times of recording, and the
-/// link to the event that was recorded first. Other positions become the ids of their events.
+/// Removes values that depend on the time and order of arrival by design: the times of recording, and the link to the
+/// event that was recorded first. Other positions become the ids of their events.
 fn without_arrival(value: &mut Value, log: &[StoredEvent]) {
     match value {
         Value::Object(fields) => {
@@ -182,7 +182,7 @@ fn without_arrival(value: &mut Value, log: &[StoredEvent]) {
             }
             fields.values_mut().for_each(|field| without_arrival(field, log));
         }
-        // a stamp: its time, its rank, its position
+        // a stamp of time, rank and position
         Value::Array(items) if items.len() == 3 && items[0].is_string() && items[1].is_u64() => {
             items[2] = id_at(items[2].as_u64().unwrap(), log);
         }
@@ -210,10 +210,10 @@ fn by_key<'r>(rows: &'r Rows, projection: &str) -> BTreeMap<&'r str, &'r Value> 
     rows.map(|row| (row["key"].as_str().unwrap(), row)).collect()
 }
 
-/// The rows say what the provider meant.
+/// Checks that the rows match the provider's expectation.
 ///
-/// An expiry date is compared with `stated_expiry`, not with `expiry_date`: a renewal in the short form of older senders
-/// has no dates, so no webhook says until when such a subscription is paid.
+/// An expiry date is compared with `stated_expiry`, not with `expiry_date`: a renewal in the short form of older
+/// senders has no dates, so no webhook states until when such a subscription is paid.
 fn means(rows: &Rows, expected: &Expected) {
     let (orders, domains) = (by_key(rows, "orders"), by_key(rows, "order_domains"));
     let (renewals, mailboxes) = (by_key(rows, "renewals"), by_key(rows, "mailboxes"));

@@ -1,4 +1,4 @@
-//! Two processes on one database: the order stays total and gap-free, and every webhook is recorded once.
+//! Two processes on one database: positions stay total and gap-free, and every webhook is recorded once.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,7 +64,7 @@ async fn writers_in_two_processes_make_one_order_without_gaps(database: Database
     let store = database.store().await;
     let plan = plan(120, rand::random());
     let (events, deliveries) = (plan.events() as u64, plan.deliveries.len());
-    // every order's webhooks go to both processes, turn by turn
+    // every order's webhooks alternate between both processes
     let mut halves = [plan.clone(), plan];
     for (own, half) in halves.iter_mut().enumerate() {
         let mut turn = 0;
@@ -92,7 +92,7 @@ async fn writers_in_two_processes_make_one_order_without_gaps(database: Database
     }
     reader.await.unwrap();
 
-    // both have folded all the while: each event counts once
+    // both have folded meanwhile: each event counts once
     here.caught_up(&*store, events).await;
     live_equals_rebuilt(&*store).await;
     here.stop().await;
@@ -211,13 +211,13 @@ async fn processes_that_start_at_once_agree_on_the_schema_and_the_keys(database:
     );
 }
 
-/// A process that believes itself the last one on the file removes the write-ahead log when it ends. The services' locks
-/// tell it that it is not; closing any other handle to the file would drop them.
+/// A process that believes to be the last one on the file removes the write-ahead log when it ends. The services' file
+/// locks prevent that; closing any other handle to the file would drop them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_backup_does_not_take_the_write_ahead_log_of_a_service_that_opened_its_file_twice() {
     let database = Database::sqlite();
     let service = database.service().await;
-    // what `demo` does, to look at what it serves
+    // as `demo` does, to read its own views
     let looking = database.store().await;
     for (webhook, position) in [("prewarmup.order.success.json", 1), ("prewarmup.order.failed.json", 2)] {
         assert_eq!(service.send(fixture(webhook)).await["position"], position);

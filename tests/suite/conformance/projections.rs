@@ -1,5 +1,5 @@
-//! Rows and checkpoints move together; rebuilds are invisible until they are done and resume; checks find what differs;
-//! one projection's trouble is its own.
+//! Rows and checkpoints move together; rebuilds are invisible until they are done, and resume; checks find differences;
+//! one projection's failure does not affect the others.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -39,7 +39,7 @@ on_both_stores!(
     a_step_that_is_cut_short_leaves_nothing_behind,
 );
 
-/// Appends events straight to the store: what a runner sees is the same, and it is much faster.
+/// Appends events straight to the store, which is much faster, and the same for a runner.
 pub async fn fill(store: &dyn Store, events: Vec<Recorded>) {
     for chunk in events.chunks(500) {
         let head = store.head().await.unwrap();
@@ -58,7 +58,7 @@ pub async fn fill(store: &dyn Store, events: Vec<Recorded>) {
     }
 }
 
-/// Orders that succeed, fail and are renewed, over and over.
+/// Orders that succeed, fail and are renewed, repeatedly.
 pub fn events(count: usize) -> Vec<Recorded> {
     (0..count)
         .map(|number| {
@@ -141,7 +141,7 @@ async fn a_step_from_a_stale_checkpoint_writes_nothing(database: Database) {
             .await
             .unwrap()
     );
-    // from where it no longer is, alone or beside one that is right
+    // from an outdated position, alone or beside a current one
     assert!(
         !store
             .advance(&[step(&first_orders, orders, &other, 2)], None)
@@ -256,7 +256,7 @@ async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(databa
     let store = database.store().await;
     // later steps touch rows of the first ones, which are written by then
     let mut events = events(15_200);
-    // some that are there already are touched beside some that are not
+    // existing rows are touched beside new ones
     events.extend((0..200).map(|number| {
         let (id, order) = (format!("NEW{number}"), format!("O{}", number * 2));
         let domain = assigned(&id, &order).domain(&format!("new{number}.com"), &format!("NS{number}"), &["M2", "M3"]);
@@ -268,7 +268,7 @@ async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(databa
     let rows = async || join_all(projections::all().iter().map(|projection| raw.rows(*projection))).await;
     let live = rows().await;
     let (mut steps, none) = (0, CancellationToken::new());
-    // every portion that is folded in memory is enough for a step
+    // every portion folded in memory is enough for a step
     let limits = Limits {
         rows: 500,
         ..Limits::REBUILD
@@ -277,7 +277,7 @@ async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(databa
         .await
         .unwrap();
     assert!(steps > 8, "only {steps}: were the rows held in memory?");
-    // the live rows were folded in steps of their own, and looked for each row
+    // the live rows were folded in steps of their own, and each row was read
     assert!(live == rows().await);
     live_equals_rebuilt(&*store).await;
 }
@@ -290,7 +290,7 @@ async fn a_check_that_live_rows_outrun_tries_again_and_leaves_nothing_behind(dat
     run_until_caught_up(&store).await;
     let (renewals, mut late) = (by_name("renewals").unwrap(), Some(late));
     let outrun = |progress: runner::Progress| {
-        // folded to the end, not compared yet
+        // folded to the end, but not compared yet
         if progress.position == progress.head
             && let Some(late) = late.take()
         {
@@ -379,7 +379,7 @@ async fn a_projection_that_the_store_refuses_stops_alone(database: Database) {
 async fn the_longest_texts_that_ingest_takes_fit_every_projection(database: Database) {
     let service = database.service().await;
     let store = database.store().await;
-    // four bytes a character, and nothing that a database could compress
+    // four bytes a character, and incompressible
     let mut state = 7_u32;
     let mut long = |length: usize| -> String {
         let letters = (0..length).map(|_| {
@@ -426,7 +426,7 @@ async fn a_snapshot_is_copied_whole_with_what_stands_still(database: Database) {
     let (version, columns) = (orders.version(), orders.columns());
     LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
     let first = store.create_snapshot("orders", version, columns).await.unwrap();
-    // more than are copied at once, and not a multiple of that
+    // more than one copy's batch, and not a multiple of it
     let events: Vec<Recorded> = (0..12_345)
         .map(|number| assigned("E1", &format!("O{number}")).at(Position(1)))
         .collect();
@@ -533,7 +533,7 @@ async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
     assert_eq!(written(&["O5"], &[], 4).await, (true, 2));
     assert_eq!(raw.rows(orders).await.len(), 2);
 
-    // a step that is refused counts nothing
+    // a refused step does not change the count
     let stale = Generation {
         position: Position(1),
         ..live().await
@@ -546,7 +546,7 @@ async fn every_step_writes_down_how_many_rows_there_are(database: Database) {
     );
     assert_eq!(store.row_count(&live().await).await.unwrap(), 2);
 
-    // a generation from before the count was kept is counted once, and then kept count of
+    // a generation from before the count was stored is counted once, and updated from then on
     raw.execute("UPDATE projection_generations SET row_count = NULL").await;
     assert_eq!(written(&["O7"], &[], 6).await, (true, 3));
     let count = "SELECT CAST(row_count AS text) FROM projection_generations WHERE name = 'orders'";
@@ -599,7 +599,7 @@ async fn a_new_row_is_the_same_however_it_is_written(database: Database) {
     assert!(rows > 15, "only {rows} rows");
 }
 
-/// What `future` comes to, or nothing if it waits more than `waits` times: it is then let go of, waiting.
+/// The result of `future`, or none if it waits more than `waits` times: then it is dropped while waiting.
 async fn waiting_at_most<T>(waits: usize, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut waited) = (pin!(future), 0);
     poll_fn(|context| match future.as_mut().poll(context) {
@@ -613,13 +613,13 @@ async fn waiting_at_most<T>(waits: usize, future: impl Future<Output = T>) -> Op
     .await
 }
 
-/// A service that stops, or a rebuild that is given up, may let go of a step at any point of it.
+/// A service that stops, or a cancelled rebuild, may drop a step at any await point.
 async fn a_step_that_is_cut_short_leaves_nothing_behind(database: Database) {
     let store = database.store().await;
     LiveRunner::new(Arc::clone(&store)).prepare().await.unwrap();
     let orders = by_name("orders").unwrap();
     let (mut cut_short, mut steps) = (0, 0);
-    // how often a step waits is for the machine to say
+    // how often a step waits depends on the machine
     while cut_short < 10 {
         let from = generation(&*store, "orders", GenerationState::Live).await.unwrap();
         assert_eq!(from.position, Position(steps));
@@ -636,14 +636,14 @@ async fn a_step_that_is_cut_short_leaves_nothing_behind(database: Database) {
             all
         };
         for waits in 0.. {
-            // let go of at its first wait, its second, and so on: at every point where it can be; the last of those that were cut
-            // short may have been done
+            // dropped at its first wait, its second, and so on, at every possible point; the last of the dropped ones
+            // may have been committed
             if let Some(moved) = waiting_at_most(waits, store.advance(&[all()], None)).await {
                 moved.unwrap();
                 break;
             }
             cut_short += 1;
-            // whatever connection it had, those that come next are in order
+            // whichever connection it used, later queries work
             let heads: Vec<_> = (0..10).map(|_| store.head()).collect();
             for head in join_all(heads).await {
                 assert_eq!(head.unwrap().position, Position(0));

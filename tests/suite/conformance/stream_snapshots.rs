@@ -1,5 +1,5 @@
-//! What is kept of long streams: a process that knows nothing yet reads them from there on, and decides as if it had read them whole,
-//! whatever has become of what was kept.
+//! Snapshots of long streams: a process with an empty cache reads streams from there, and decides as if it had read
+//! them whole, even when snapshots are lost or altered.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -92,7 +92,7 @@ async fn a_stream_is_resumed_from_its_snapshot(database: Database) {
         "in the order of their positions"
     );
 
-    // the last one that was kept counts
+    // the last stored one counts
     for version in [4, 2] {
         let kept = snapshot("order-1", version, b"again");
         store.keep_snapshots(&[kept]).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_stream_is_resumed_from_its_snapshot(database: Database) {
         assert_eq!(resumed[0], ("order-1".to_owned(), version, Some(b"again".to_vec())));
         assert_eq!(resumed.len(), 5 - version as usize);
     }
-    // taken at none of the versions, it is none
+    // a snapshot at none of the stream's versions is ignored
     for version in [0, 5, 1_000] {
         let kept = snapshot("order-1", version, b"never");
         store.keep_snapshots(&[kept]).await.unwrap();
@@ -114,7 +114,7 @@ fn renewed(event_id: &str) -> String {
     json!({"event": "subscription.renewal.success", "eventId": event_id, "data": data}).to_string()
 }
 
-/// Waits until the order's snapshot is of this version.
+/// Waits until the order's snapshot has this version.
 async fn kept_at(raw: &Raw, version: u32) {
     let sql = format!("SELECT CAST(version AS text) FROM stream_snapshots WHERE stream = '{ORDER}'");
     for _ in 0..500 {
@@ -129,7 +129,7 @@ async fn kept_at(raw: &Raw, version: u32) {
     );
 }
 
-/// An order with so many events, by a process that is gone.
+/// An order with this many events, recorded by a process that has ended.
 async fn recorded(database: &Database, events: u32) {
     let process = Process::start(database, 1_000, 100).await;
     let order = String::from_utf8(fixture("prewarmup.order.success.json")).unwrap();
@@ -139,7 +139,7 @@ async fn recorded(database: &Database, events: u32) {
     }
 }
 
-/// Everything that a process which knows nothing yet records is in the order's stream, and told with what the order knows.
+/// Everything that a process with an empty cache records goes to the order's stream, with the order's data.
 async fn goes_on(database: &Database, names: &[&str]) {
     let process = Process::start(database, 1_000, 100).await;
     for name in names {
@@ -183,7 +183,7 @@ async fn a_snapshot_that_is_of_no_use_is_replaced(database: Database) {
         ["x'00'", "CAST(x'00' || state AS blob)"]
     };
     let alterations = [
-        // of another version that the stream has, of one that it does not have, of another order, of nothing at all
+        // of another version of the stream, of a version it does not have, of another order, and of nothing at all
         "UPDATE stream_snapshots SET version = 3".to_owned(),
         "UPDATE stream_snapshots SET version = 1000".to_owned(),
         format!("UPDATE stream_snapshots SET state = {}", bytes[0]),
@@ -203,7 +203,7 @@ async fn a_store_that_keeps_no_snapshots_records_all_the_same(database: Database
     raw.execute("ALTER TABLE stream_snapshots RENAME COLUMN state TO elsewhere")
         .await;
     let process = Process::start(&database, 1_000, 100).await;
-    // what it knows it need not read
+    // a cached order is not read
     let order = json!({"event": "prewarmup.order.success", "eventId": "N1", "data":
         {"userId": "U1", "orderId": "N", "mailboxDetails": [{"domain": "n.com", "subscriptionId": "SN"}]}});
     process.record(order.to_string()).await;
@@ -213,7 +213,7 @@ async fn a_store_that_keeps_no_snapshots_records_all_the_same(database: Database
         process.record(renewal.to_string()).await;
     }
     assert_eq!(sound_log(&*process.store).await.len(), 28);
-    // what nobody knows is read from the beginning
+    // a stream without a snapshot is read from the beginning
     let process = Process::start(&database, 1_000, 100).await;
     assert_eq!(process.record(renewed("F1")).await.stream.as_str(), ORDER);
     raw.execute("ALTER TABLE stream_snapshots RENAME COLUMN elsewhere TO state")
@@ -239,7 +239,7 @@ async fn two_processes_go_on_from_each_others_snapshots(database: Database) {
     assert_eq!(raw.texts("SELECT stream FROM stream_snapshots").await, [ORDER]);
 }
 
-/// Somebody who makes an index, or looks at rows that are to stay as they are, lets others read and nobody write.
+/// Creating an index, or locking rows in share mode, blocks writers but not readers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_that_is_locked_takes_no_connections_away() {
     let database = Database::postgres().await;

@@ -1,4 +1,4 @@
-//! Processes that append to one PostgreSQL at once take turns: the one that holds the append lock goes next, and nobody is left out.
+//! Processes that append to one PostgreSQL at once take turns by the append lock, and none is starved.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::support::faulty::{Fault, FaultyStore};
 use crate::support::log::{all_events, fill_with_leaves, grown, sound_log};
 use crate::support::raw::Raw;
 
-/// Long enough for a process that can get the lock to have it.
+/// Long enough for a process to get a free lock.
 const SOON: Duration = Duration::from_millis(300);
 
 async fn locked(store: &Arc<dyn Store>, after: u64) -> Locked<'_> {
@@ -33,7 +33,7 @@ async fn locked(store: &Arc<dyn Store>, after: u64) -> Locked<'_> {
     taken.expect("PostgreSQL lets processes wait for each other")
 }
 
-/// Returns once so many wait for the lock.
+/// Returns once this many sessions wait for the lock.
 async fn wait_in_line(database: &Database, count: usize) {
     let raw = Raw::connect(database).await;
     let waiting = "SELECT CAST(count(*) AS text) FROM pg_locks JOIN pg_database ON pg_database.oid = database
@@ -48,7 +48,7 @@ async fn wait_in_line(database: &Database, count: usize) {
     }
 }
 
-/// Whether somebody else has the lock now.
+/// Whether another session holds the lock.
 async fn is_taken(store: &Arc<dyn Store>) -> bool {
     timeout(SOON, locked(store, 0)).await.is_err()
 }
@@ -102,7 +102,7 @@ async fn a_process_that_waits_for_the_lock_learns_what_was_appended_meanwhile() 
     };
     assert_eq!(told(&news), told(&log));
 
-    // only what is new is told, and the end of the log is where the last of it stands
+    // only new events are returned, and the head is the position of the last one
     let (last, news) = locked(&other, 1).await;
     assert_eq!(told(&news), told(&log[1..]));
     let second = [order("order-O1", 3, "E3")];
@@ -126,14 +126,14 @@ async fn a_lock_is_free_again_however_it_was_given_up() {
         assert!(!is_taken(&other).await, "after an append, round {round}");
     }
     let before = all_events(&*one).await.len();
-    // an event id that is there: nothing is written
+    // an existing event id: nothing is written
     let taken = locked(&one, 0).await;
     assert_eq!(
         append(&one, taken, head, &[order("order-O2", 1, "E1")]).await,
         Append::Conflict
     );
     assert!(!is_taken(&other).await, "after a conflict");
-    // a head that is not the end
+    // a position that is not the head
     let (held, _) = locked(&one, 4).await;
     assert_eq!(
         append(&one, (held, Vec::new()), head, &[order("order-O3", 1, "E9")]).await,
@@ -160,7 +160,7 @@ async fn a_process_that_stops_in_its_turn_does_not_hold_up_the_others() {
         append(&other, taken, empty, &[order("order-O1", 1, "E1")]).await,
         Append::Done
     );
-    // its turn is over, and it is told so
+    // its turn is over, and the answer says so
     let events = [order("order-O2", 1, "E2")];
     assert!(news.is_empty());
     let batch = Batch {
@@ -175,7 +175,7 @@ async fn a_process_that_stops_in_its_turn_does_not_hold_up_the_others() {
     assert_eq!(all_events(&*other).await.len(), 1);
 }
 
-/// A ledger of its own on a database, as one process has it.
+/// A ledger's writer on a database, as one process has it.
 async fn process(database: &Database) -> (Arc<Ingest>, Reader) {
     let store = database.store().await;
     let master = Arc::new(KeyFile::plain(&database.dir.path().join("master.key")));
@@ -196,7 +196,7 @@ fn looked() -> AccessEvent {
     })
 }
 
-/// Webhooks that get into each other's way: few users, orders, subscriptions and domains; some ids stand for two contents.
+/// Webhooks that conflict: few users, orders, subscriptions and domains; some ids with two contents.
 fn webhooks(random: &mut StdRng, count: usize) -> Vec<String> {
     let webhook = |_| {
         let (id, order) = (random.random_range(0..count), random.random_range(0..count / 8));
@@ -263,7 +263,7 @@ async fn three_processes_in_each_others_way_record_everything_once_and_a_command
     }
     let log = sound_log(&*database.store().await).await;
     assert_eq!(log.len(), by_body.len() + commands, "seed {seed}");
-    // a process that comes later opens all of it: whoever made a data key, it is the one that is kept
+    // a later process opens all of it: whichever process made a data key, only the stored one is used
     let (_, reader) = process(&database).await;
     let mut quarantined = 0;
     for (body, receipts) in &by_body {
@@ -292,7 +292,7 @@ async fn three_processes_in_each_others_way_record_everything_once_and_a_command
     );
 }
 
-/// Holds the lock by hand, while `begun` sends something that has to wait for it, and appends an event before that.
+/// Holds the lock by hand while `begun` sends a webhook that has to wait for it, and appends an event before that.
 async fn meanwhile<T>(store: &Arc<dyn Store>, begun: impl Future<Output = T>, event: NewEvent) -> T {
     let head = store.head().await.unwrap();
     let held = locked(store, head.position.0).await;
@@ -308,7 +308,7 @@ fn renewal(event_id: &str, subscription: &str) -> String {
     webhook(event_id, subscription, "ACTIVE")
 }
 
-/// The event at a position, whose leaf is that of its place.
+/// The event at a position, with its leaf hash checked against it.
 async fn placed(store: &Arc<dyn Store>, position: u64) -> StoredEvent {
     let event = all_events(&**store)
         .await
@@ -323,21 +323,21 @@ async fn what_waits_is_decided_behind_what_came_in_meanwhile() {
     let database = Database::postgres().await;
     let (outside, (ingest, _)) = (database.store().await, process(&database).await);
     let record = async |body: String| ingest.record_unsigned(body.as_bytes()).await.unwrap();
-    // the first one loses its race; from then on it waits for its turn
+    // the first one loses its race; from then on it takes the lock first
     let first = meanwhile(&outside, record(renewal("E1", "S1")), order("order-O1", 1, "X1")).await;
     assert_eq!((first.position.0, first.stream.as_str()), (2, "subscription-S1"));
     let moved = meanwhile(&outside, record(renewal("E2", "S2")), order("order-O2", 1, "X2")).await;
     assert_eq!((moved.position.0, moved.stream.as_str()), (4, "subscription-S2"));
     placed(&outside, 4).await;
-    // the order that brings the very subscription (they are named like their events here)
+    // an order with the same subscription (subscriptions are named like their events here)
     let found = meanwhile(&outside, record(renewal("E3", "S3")), order("order-O3", 1, "S3")).await;
     assert_eq!((found.position.0, found.stream.as_str()), (6, "order-O3"));
     assert_eq!(placed(&outside, 6).await.version, 2);
-    // an event of the very stream
+    // an event of the same stream
     let next = meanwhile(&outside, record(renewal("E4", "S3")), order("order-O3", 3, "X4")).await;
     assert_eq!((next.position.0, next.stream.as_str()), (8, "order-O3"));
     assert_eq!(placed(&outside, 8).await.version, 4);
-    // the very event
+    // the same event
     let same = meanwhile(&outside, record(renewal("X5", "S3")), order("order-O5", 1, "X5")).await;
     assert_eq!((same.outcome, same.position.0), (Outcome::Quarantined, 10));
     let log = all_events(&*outside).await;
@@ -354,7 +354,7 @@ async fn a_conflict_within_a_batch_that_waits_names_the_place_that_it_gets() {
     };
     let first = async { begin(renewal("E1", "S1")).await.unwrap() };
     meanwhile(&outside, first, order("order-O1", 1, "X1")).await;
-    // while one waits for its turn, two that make the next batch come in, and somebody asks for the turn in between
+    // while one waits for the lock, two that form the next batch come in, and another process queues in between
     let head = outside.head().await.unwrap();
     let held = locked(&outside, head.position.0).await;
     let plug = begin(renewal("E2", "S2"));
@@ -394,8 +394,8 @@ async fn a_process_that_has_fallen_far_behind_where_others_append_goes_on_at_onc
     let (outside, (ingest, _)) = (database.store().await, process(&database).await);
     fill_with_leaves(&*outside, 3).await;
     let record = async |body: String| ingest.record_unsigned(body.as_bytes()).await.unwrap();
-    // it learns that others append, and then sleeps while they append more than it would ever read; a stream of theirs has four
-    // events, of which its own webhook takes the place of the last
+    // it notices that others append, and then sleeps while they append more than it would ever read; one of their
+    // streams has four events, and its own webhook takes the version of the last
     record(renewal("E-1", "S1")).await;
     for events in [103, 12_503] {
         let head = outside.head().await.unwrap().position.0;

@@ -1,4 +1,4 @@
-//! A backup from before an erasure brings nobody back.
+//! A backup from before an erasure restores no erased user.
 
 use reqwest::Method;
 use serde_json::json;
@@ -24,7 +24,7 @@ async fn a_restored_backup_shows_erased_users_to_nobody(database: Database) {
         200
     );
     service.stop().await;
-    // while the user was under hold, which was lifted later
+    // while the user was under hold, which was released later
     let backup = database.copy().await;
     let service = database.service().await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! An erasure, a hold and a release are so before anybody is told: also where the trigger that makes them so is missing.
+//! An erasure, a hold and a release take effect before they are answered, even if their triggers are missing.
 
 use aggregates::{AccessEvent, AccessFacts, Actor, SubjectId};
 use reqwest::Method;
@@ -19,7 +19,7 @@ on_both_stores!(
 
 const REVEAL: &str = "/api/v1/mailboxes/LY25R9GK5AHYZ450YPWMNM8K8FXX/credentials/reveal";
 
-/// The triggers that put into effect what events say of subjects.
+/// Drops the triggers that apply events to subjects.
 async fn take_triggers(raw: &Raw) {
     match raw {
         Raw::Postgres(_) => {
@@ -43,7 +43,7 @@ async fn without_the_trigger_an_erasure_destroys_the_key_all_the_same(database: 
     assert_eq!(call(&service, Method::POST, REVEAL).await.0, 200);
     take_triggers(&raw).await;
 
-    // a hold holds, and is lifted
+    // a hold is applied, and released
     let path = format!("/api/v1/subjects/{USER}");
     assert_eq!(call(&service, Method::POST, &format!("{path}/hold")).await.0, 200);
     assert_eq!(call(&service, Method::DELETE, &path).await.0, 409);
@@ -56,7 +56,7 @@ async fn without_the_trigger_an_erasure_destroys_the_key_all_the_same(database: 
         (&json!(false), &json!(null), &erased["position"])
     );
     assert_eq!(call(&service, Method::POST, REVEAL).await.0, 410);
-    // what comes in behind it is sealed under a new key, which stays
+    // later webhooks are sealed under a new key, which stays
     service.send(assignment("E-later", USER, "O-later", "new-secret")).await;
     assert_eq!(service.get_json(&path).await["hasKey"], true);
     service.stop().await;
@@ -94,7 +94,7 @@ async fn an_erasure_that_cannot_destroy_the_key_is_not_answered_with_202(databas
         "{detail}"
     );
     service.stop().await;
-    // nothing is served while it is there
+    // the service does not start while it is there
     let started = Service::start(&database.settings(), metrics()).await;
     let refused = format!("{:#}", started.err().expect("a start that is refused"));
     assert!(refused.contains("the data key of U1 is still there"), "{refused}");

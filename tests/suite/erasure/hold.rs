@@ -77,7 +77,7 @@ async fn the_store_itself_refuses_to_erase_a_held_subject(database: Database) {
     assert!(matches!(refused, Err(RecordError::Store(error)) if matches!(*error, StoreError::Held)));
     assert_eq!(store.head().await.unwrap(), head, "nothing of it was written");
     assert!(store.subjects(facts.subject.as_slice()).await.unwrap()[0].has_key);
-    // nor does it hold up what is recorded beside it
+    // nor does it delay other records
     let (one, other) = tokio::join!(
         call(&service, Method::DELETE, "/api/v1/subjects/U1"),
         service.send(assignment("E2", "U2", "O2", "secret"))
@@ -107,7 +107,7 @@ async fn a_reason_that_says_nothing_is_refused_over_http_and_in_commands(databas
             assert!(problem.contains("at least 10 visible characters"), "{problem}");
         }
     }
-    // one that need not be given is not empty
+    // an optional reason may not be empty
     for (reason, expected) in [("", 400), ("%20", 400), ("%E2%80%8B", 400), ("fix", 202)] {
         let path = format!("/api/v1/projections/orders/rebuild?reason={reason}");
         let (status, answer) = call(&service, Method::POST, &path).await;

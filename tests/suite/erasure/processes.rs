@@ -1,4 +1,4 @@
-//! Several processes: what one erases the others forget, while all of them take webhooks about the user.
+//! Several processes: an erasure by one clears the others' caches, while all of them take webhooks about the user.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ on_both_stores!(
     an_erasure_under_load_loses_nothing_and_what_came_after_can_be_opened,
 );
 
-/// Other processes look for erasures every second.
+/// Processes check for erasures of others every second.
 const FORGOTTEN_WITHIN: Duration = Duration::from_secs(3);
 
 async fn email(service: &TestService) -> serde_json::Value {
@@ -74,7 +74,7 @@ async fn an_erasure_under_load_loses_nothing_and_what_came_after_can_be_opened(d
             .iter()
             .find(|event| event.event_id.as_str() == format!("E{service}-{n}"));
         let is_erased = position.unwrap().position < erased;
-        // by the process that did not record it
+        // read from the process that did not record it
         let path = format!("/api/v1/domains/o{service}-{n}.example/mailboxes");
         let since = Instant::now();
         loop {
@@ -82,7 +82,7 @@ async fn an_erasure_under_load_loses_nothing_and_what_came_after_can_be_opened(d
             if shown["mailboxes"][0]["erased"] == json!(is_erased) {
                 break;
             }
-            // the newest erasure may not have come to its ears yet
+            // this process may not have seen the newest erasure yet
             assert!(since.elapsed() < FORGOTTEN_WITHIN, "{path}: {shown}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

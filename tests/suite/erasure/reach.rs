@@ -1,4 +1,4 @@
-//! What came in before anybody knew whose it was is erased with the user that it turns out to be about, and nothing else is.
+//! Webhooks that came in before their user was known are erased with that user, and no others are.
 
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ async fn streams_without_a_user_are_erased_with_the_user_that_they_are_about(dat
         renewal("R1", "S-O1"),
         // a new password of a mailbox of the order
         updated("N1", "M-O1"),
-        // a mailbox that only a stream without a user leads to, and its new password
+        // a mailbox reached only through a stream without a user, and its new password
         created("C1", "M9", "S-O1"),
         updated("N2", "M9"),
         // an order that names its user later
@@ -52,14 +52,14 @@ async fn streams_without_a_user_are_erased_with_the_user_that_they_are_about(dat
             "F2",
             &json!({"orderId": "O3", "userId": "U1", "failedOrders": []}),
         ),
-        // broken, and unrecognised, with the user somewhere in it
+        // broken, and unrecognised, with the user somewhere in the text
         r#"{"event":"prewarmup.order.success","eventId":"B1","data":{"userId":"U1","email":"jane@pla"#.to_owned(),
         webhook(
             "account.merged",
             "A1",
             &json!({"into": {"user": "U1"}, "email": "jane@planted.example"}),
         ),
-        // with no user in it, but an order, a subscription, a mailbox of theirs, or an address that is known of them
+        // without the user, but with an order, a subscription, a mailbox, or a known address of theirs
         r#"{"event":"mailbox.updated","eventId":"B3","data":{"orderId":"order-1","password":"secret-3","#.to_owned(),
         r#"{"event":"mailbox.updated","eventId":"B4","data":{"subscriptionId":"S-order-1","password":"secret-4","#
             .to_owned(),
@@ -77,7 +77,7 @@ async fn streams_without_a_user_are_erased_with_the_user_that_they_are_about(dat
             "A2",
             &json!({"into": {"user": "U11"}, "email": "joe@planted.example"}),
         ),
-        // the beginnings of other ids and addresses, and no more than a domain
+        // prefixes of other ids and addresses, and a domain alone
         r#"{"event":"mailbox.updated","eventId":"B7","data":{"mailboxId":"M-order-11","orderId":"order-1"#.to_owned(),
         r#"{"event":"mailbox.updated","eventId":"B8","data":{"email":"mary-jane@planted.example","domain":"order-1.example","#
             .to_owned(),

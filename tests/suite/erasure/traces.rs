@@ -1,4 +1,4 @@
-//! What is left of an erased user, in files, dumps, logs and answers: ids, and nothing that names a person.
+//! Traces of an erased user in files, dumps, logs and answers: ids, and nothing that names a person.
 
 use std::process::Command;
 
@@ -36,7 +36,7 @@ const READ: [&str; 16] = [
     "/api/v1/subjects/PWM7Y25RYZ450YNM8K8FX9GK5AHX",
 ];
 
-/// Every text in a JSON document that is personal or secret.
+/// Plants every personal or secret text of a JSON document.
 fn plant(sweep: &mut Sweep, value: &Value) {
     const FIELDS: [&str; 8] = [
         "userEmail",
@@ -50,7 +50,7 @@ fn plant(sweep: &mut Sweep, value: &Value) {
     ];
     match value {
         Value::Object(fields) => fields.iter().for_each(|(name, value)| match value {
-            // shorter ones turn up by chance
+            // shorter ones occur by chance
             Value::String(text) if FIELDS.contains(&name.as_str()) && text.len() >= 6 => sweep.plant(name, text),
             other => plant(sweep, other),
         }),
@@ -105,7 +105,7 @@ async fn an_erased_user_leaves_no_trace(database: Database) {
         }
     };
     caught_up().await;
-    // what can be kept in a memory or a snapshot is there before it is erased
+    // fill caches and snapshots before the erasure
     let mut shown = String::new();
     for path in READ {
         shown += &call(Method::GET, path).await;

@@ -1,4 +1,4 @@
-//! Named consumers: who reads the feed, and how far.
+//! Named consumers and their checkpoints.
 
 use std::num::NonZeroU32;
 
@@ -57,7 +57,7 @@ async fn a_consumer_is_made_changed_and_deleted(database: Database) {
     assert_eq!(status, 201, "{made}");
     assert_eq!(made["name"], "billing");
     assert_eq!(made["filter"], filter);
-    // that it was made is an event too
+    // its creation is an event too
     assert_eq!((&made["position"], &made["lag"]), (&json!(0), &json!(5)));
     assert!(made["lagSeconds"].as_f64().unwrap() > 0.0);
     assert_eq!(made["lastSeenAt"], Value::Null);
@@ -212,7 +212,7 @@ async fn what_makes_no_sense_is_refused(database: Database) {
     service.stop().await;
 }
 
-/// A token with the scope `audit` and what else is named.
+/// A token with the scope `audit` and these scopes.
 async fn token(service: &TestService, scopes: Value) -> (String, String) {
     let request = service.client.post(format!("{}/api/v1/tokens", service.base));
     let request = request.bearer_auth(&service.token);

@@ -1,4 +1,4 @@
-//! The examples of consumers outside the process, each killed while events come in and started again.
+//! The example consumers, each killed while events come in and restarted.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::support::log::sound_log;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rust_example_counts_every_event_once() {
-    // beside the test's own program in target/, in the folder of the examples; the test runners build them
+    // in the folder of the examples, beside the test's own program in target/; the test runners build them
     let own = std::env::current_exe().unwrap();
     let program = own.ancestors().nth(2).unwrap().join("examples/follow_feed");
     assert!(program.exists(), "cargo build --example follow_feed");
@@ -73,7 +73,7 @@ async fn counts(program: impl Fn() -> Command, name: &str) {
             assert!(begun.elapsed() < Duration::from_secs(60), "nothing is saved");
             sleep(Duration::from_millis(20)).await;
         }
-        // into what it has folded and not saved yet: it saves once a second
+        // kill it with counts not saved yet: it saves once a second
         sleep(Duration::from_millis(rand::random_range(100..700))).await;
         drop(running);
         let head = store.head().await.unwrap().position.0;
@@ -87,7 +87,7 @@ async fn counts(program: impl Fn() -> Command, name: &str) {
     let _running = run();
     let counted = caught_up(&file, &*store).await;
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
-    // that it was started again may be recorded later than what it has counted by now
+    // the record of the restarted read may come after its current count
     let by_now = counted["position"].as_u64().unwrap();
     let log = sound_log(&*store).await;
     for event in log.iter().filter(|event| event.position.0 <= by_now) {
@@ -120,17 +120,17 @@ fn plan(orders: usize) -> Plan {
     })
 }
 
-/// What the file says; null while there is none.
+/// The content of the file; null if it does not exist.
 fn saved(file: &Path) -> Value {
     let text = std::fs::read_to_string(file).unwrap_or_default();
     serde_json::from_str(&text).unwrap_or_default()
 }
 
-/// Waits until the file tells of the newest event; what it says.
+/// Waits until the file has reached the newest event; returns its content.
 async fn caught_up(file: &Path, store: &dyn Store) -> Value {
     let begun = Instant::now();
     loop {
-        // that it reads the feed is recorded too
+        // the read of the feed is recorded too
         let head = store.head().await.unwrap().position.0;
         let counted = saved(file);
         if counted["position"] == head {

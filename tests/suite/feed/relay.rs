@@ -1,4 +1,4 @@
-//! The relay to NATS JetStream: whatever is killed, a consumer gets each event once and in order.
+//! The relay to NATS JetStream: whichever side is killed, a consumer gets each event once and in order.
 
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ async fn position(store: &dyn Store) -> u64 {
     consumer.map_or(0, |consumer| consumer.position.0)
 }
 
-/// Waits until the relay's checkpoint has come to a position.
+/// Waits until the relay's checkpoint has reached a position.
 async fn relayed(store: &dyn Store, to: u64) {
     let begun = Instant::now();
     while position(store).await < to {
@@ -56,7 +56,7 @@ async fn relayed(store: &dyn Store, to: u64) {
     }
 }
 
-/// The stream holds each event of the log once, in order.
+/// Checks that the stream holds each event of the log once, in order.
 async fn holds(nats: &NatsServer, log: &[StoredEvent]) {
     let messages = nats.messages(log.len()).await;
     for (message, event) in messages.iter().zip(log) {
@@ -75,7 +75,7 @@ async fn with_relay(database: &Database, nats: &NatsServer) -> TestService {
 
 async fn nats_is_killed_under_load(database: Database) {
     let mut nats = NatsServer::new();
-    // two processes, one of which publishes; and NATS comes up after them
+    // two processes, one of which publishes; NATS starts after them
     let (service, other) = (with_relay(&database, &nats).await, with_relay(&database, &nats).await);
     let store = database.store().await;
     // more than can be sent before the last kill
@@ -137,7 +137,7 @@ async fn the_service_is_killed_under_load(database: Database) {
         sleep(Duration::from_millis(rand::random_range(0..60))).await;
         child.kill();
         assert!(!sending.is_finished(), "the kill came under load");
-        // some that nobody answers
+        // some webhooks stay unanswered
         sleep(Duration::from_millis(150)).await;
         enough.cancel();
         let summary = sending.await.unwrap().unwrap();
@@ -177,7 +177,7 @@ async fn an_event_that_is_larger_than_nats_takes_goes_without_its_data(database:
         assert_eq!(omitted.is_some(), id == "LARGE", "{omitted:?}");
         assert_eq!(message.event["data"].is_object(), id != "LARGE");
     }
-    // it says where the whole is
+    // it names where to read the whole event
     let whole = messages[1].event["dataref"].as_str().unwrap();
     let page = service.get_json(whole).await;
     let event = &page["items"][0];
@@ -187,11 +187,11 @@ async fn an_event_that_is_larger_than_nats_takes_goes_without_its_data(database:
     );
     let size = messages[1].header("Warmledger-Data-Omitted").unwrap();
     assert_eq!(size, event.to_string().len().to_string());
-    // and whoever publishes next goes on behind it
+    // and the next process continues after it
     service.stop().await;
     let service = with_relay(&database, &nats).await;
     service.send(failed("LAST", 1).to_string()).await;
-    // that the feed was read is the fourth event
+    // the record of the feed's read is the fourth event
     relayed(&*store, 5).await;
     assert_eq!(nats.messages(5).await[4].event["id"], "LAST");
     service.stop().await;

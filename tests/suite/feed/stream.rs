@@ -1,4 +1,4 @@
-//! Server-sent events: nothing is missed or seen twice, whatever happens to the connection.
+//! Server-sent events: a reader misses no event and gets none twice, whatever happens to the connection.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ const HISTORY: [&str; 6] = [
     "subscription.past_due.json",
     "domain.expired.json",
 ];
-/// That the feed was read, by the first to do so, stands behind the history.
+/// The record of the feed's first read comes after the history.
 const READ: u64 = 7;
 const USER: &str = "PWM7Y25RYZ450YNM8K8FX9GK5AHX";
 
@@ -80,7 +80,7 @@ async fn a_stream_resumes_after_what_was_seen(database: Database) {
         [4, 5, 6, READ],
         "the header goes before the query"
     );
-    // with nothing new to tell, a reader still learns from where to resume
+    // without new events, a reader still gets its position to resume from
     let mut stream = resumed("", READ).await;
     let begin = stream.block().await.unwrap();
     assert_eq!((begin.id, &begin.data), (Some(READ), &None));
@@ -186,7 +186,7 @@ async fn a_reader_that_is_cut_off_again_and_again_sees_every_event_once_in_order
     let sending = tokio::spawn(async move { simulate::run(&load, &options, CancellationToken::new()).await });
     let mut seen: Vec<(u64, String)> = Vec::new();
     let (mut last, mut cuts) = (None, 0);
-    // and that the feed is read
+    // and the record of the feed's read
     let all = plan.events() + 1;
     while seen.len() < all {
         let mut stream = Sse::open(&service.base, &service.token, "", last).await;
@@ -231,7 +231,7 @@ async fn open_streams_end_with_the_service(database: Database) {
     let gone = Sse::open(&child.base, token, "", None).await;
     assert!(stream.block().await.is_some());
     assert_eq!(open_streams().await, Some(2.0));
-    // a reader that goes leaves nothing behind, before any heartbeat
+    // a disconnected reader is removed, before any heartbeat
     drop(gone);
     let since = Instant::now();
     while open_streams().await != Some(1.0) {
@@ -245,7 +245,7 @@ async fn open_streams_end_with_the_service(database: Database) {
         asked.elapsed() < Duration::from_secs(8),
         "the stop does not wait for readers"
     );
-    // what was sent before the end is that the feed is read
+    // before the end it sent the record of the feed's read
     while let Some(block) = stream.block().await {
         assert!(
             matches!(block.event.as_deref(), None | Some("AuditFeedRead")),
@@ -254,7 +254,7 @@ async fn open_streams_end_with_the_service(database: Database) {
     }
 }
 
-/// A connection whose other end reads nothing is never done; once it is cut, the server can end.
+/// A connection whose reader reads nothing never finishes; once it is cut, the server can stop.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_takes_nothing_cannot_hold_up_a_stop() {
     let endless = || async {

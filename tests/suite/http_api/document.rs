@@ -1,5 +1,5 @@
-//! The API held against its own OpenAPI document: the document is sound, every route is in it, every answer is as it
-//! says.
+//! The API validated against its own OpenAPI document: the document is valid, every route is in it, every answer
+//! matches it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -85,7 +85,7 @@ async fn every_route_is_documented() {
     let rows = projections::all().iter();
     let rows = rows.map(|projection| format!("get /api/v1/projections/{}/rows", projection.name()));
     assert_eq!(calls, CONTRACT.map(str::to_owned).into_iter().chain(rows).collect());
-    // a route comes into the router and the document by one macro; none is to be added past it
+    // one macro adds a route to both router and document; none may bypass it
     let http = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
     let mut files = vec![http.with_extension("rs")];
     let mut folders = vec![http];
@@ -142,7 +142,7 @@ async fn the_document_is_sound() {
                     assert_eq!(parameter["required"], true);
                     documented.insert(name);
                 }
-                // without its key there is no row, without its place no proof
+                // a row needs its key, and a proof its position
                 "query" => assert_eq!(
                     parameter["required"] == true,
                     name == "key" && path.ends_with("/diff")
@@ -180,7 +180,7 @@ async fn the_document_is_sound() {
     references_lead_somewhere(&document, &document);
 }
 
-/// The names that schemas go by in the document, with the files that they are in.
+/// The names of schemas in the document, with their source files.
 fn schema_names(folder: &Path, names: &mut BTreeMap<String, Vec<String>>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -221,13 +221,13 @@ async fn no_two_schemas_share_a_name_and_fields_are_called_as_they_are_sent() {
     for (reference, call) in bodies {
         requests.entry(reference).or_default().push(call);
     }
-    // each call has the body that its own file describes
+    // each call has the body schema of its own file
     for (reference, calls) in requests {
         let resources: BTreeSet<&str> = calls.iter().filter_map(|call| call.split('/').nth(3)).collect();
         let shared = reference.ends_with("RevealRequest");
         assert!(resources.len() == 1 || shared, "{reference}: {calls:?}");
     }
-    // but for the rows of projections, which go by their columns' names
+    // except for the rows of projections, which have their columns' names
     let schemas = document["components"]["schemas"].as_object().unwrap().iter();
     for (name, schema) in schemas.filter(|(name, _)| !name.ends_with("Row")) {
         fields_are_in_camel_case(name, schema);
@@ -269,7 +269,7 @@ fn references_lead_somewhere(value: &Value, document: &Value) {
     }
 }
 
-/// Allows no field in an answer that its schema does not name.
+/// Forbids fields in an answer that its schema does not name.
 fn strict(schema: &mut Value) {
     if let Value::Object(fields) = schema {
         if fields.contains_key("properties") {

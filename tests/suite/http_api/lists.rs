@@ -124,7 +124,7 @@ async fn filters_narrow_each_list(database: Database) {
         let list = service.get_json(&format!("/api/v1/{query}")).await;
         assert_eq!(column(&list, field), expected, "{query}");
     }
-    // a renewal without a date makes the end unknown: it has no days left and stays in its place
+    // a renewal without a date makes the end unknown: no days left, and the same place in the list
     let sent = service.send(fixture("subscription.renewal.success.legacy.json")).await;
     caught_up(&database, &service, sent["position"].as_u64().unwrap()).await;
     let renewals = service.get_json("/api/v1/renewals?domain=example.com").await;
@@ -227,7 +227,7 @@ async fn a_walk_page_by_page_meets_every_item_once_while_others_come_in(database
             "{list}: {seen:?}"
         );
     }
-    // an id with a slash is reached by the URL that is given out for it
+    // an id with a slash works in its returned URL
     let failures = service.get_json("/api/v1/failures?domain=b10.com").await;
     let url = failures["items"][0]["orderUrl"].as_str().unwrap();
     let order = service.get_json(url).await;

@@ -1,4 +1,4 @@
-//! Health, metrics, rebuilds; and what erasure leaves of a mailbox.
+//! Health, metrics, rebuilds; and a mailbox after an erasure.
 
 use std::time::Duration;
 
@@ -82,10 +82,10 @@ async fn a_lagging_projection_makes_the_service_unready(database: Database) {
         .await;
     service.send(fixture(HISTORY[1])).await;
     service.caught_up(&*database.store().await, 1).await;
-    // by now the service has looked for rows of other versions, which it would rebuild
+    // by now the service has checked for rows of other versions, which it would rebuild
     tokio::time::sleep(Duration::from_millis(500)).await;
     assert_eq!(service.get_json("/readyz").await, json!({"status": "ready"}));
-    // rows of a generation that nobody folds any more: another version's
+    // a generation that is no longer folded, as it has another version
     database
         .execute("UPDATE projection_generations SET version = 99 WHERE name = 'renewals'")
         .await;
@@ -98,7 +98,7 @@ async fn a_lagging_projection_makes_the_service_unready(database: Database) {
         .unwrap()
         .to_owned();
     assert!(detail.contains("renewals is 1 events"), "{detail}");
-    // its rows cannot be trusted to have this version's shape, but these have, so they are read
+    // its rows may have another version's shape, but these are valid, so they are read
     assert_eq!(service.get("/api/v1/renewals").await.status(), 200);
     service.stop().await;
 }
@@ -124,7 +124,7 @@ async fn metrics_count_webhooks_requests_and_lag(database: Database) {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
-    // routes are told apart by their pattern: no id is in a label
+    // labels have the route's pattern: no ids
     let route = text
         .lines()
         .find(|line| line.contains("/api/v1/orders/{orderId}") && line.contains("_count"));

@@ -1,4 +1,4 @@
-//! Each kind of error, always `application/problem+json`; and who may call.
+//! Each kind of error, always `application/problem+json`; and authorisation.
 
 use reqwest::{Method, Response};
 use serde_json::Value;
@@ -20,7 +20,7 @@ on_both_stores!(
     every_response_has_a_request_id,
 );
 
-/// Checks the shape of an error; gives its detail.
+/// Checks the shape of an error; returns its detail.
 async fn problem(response: Response, status: u16) -> String {
     assert_eq!(response.status(), status, "{}", response.url());
     assert_eq!(response.headers()["content-type"], "application/problem+json");
@@ -176,7 +176,7 @@ async fn every_response_has_a_request_id(database: Database) {
     service.stop().await;
 }
 
-/// Only PostgreSQL can be away: SQLite's file cannot be taken from a process that has it open.
+/// Only PostgreSQL can become unavailable: a process keeps its open SQLite file.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_store_is_a_503_that_passes() {
     let database = Database::postgres().await;
@@ -193,7 +193,7 @@ async fn a_lost_store_is_a_503_that_passes() {
         assert!(problem(response, 503).await.contains("not available"));
     }
     assert_eq!(service.get("/healthz").await.status(), 200);
-    // the sender waits for a minute: it is told long before, the next one sooner still, and a stop does not wait
+    // a sender waits up to a minute: it is answered long before, the next one even sooner, and a stop does not wait
     let answered = async {
         for name in ["partial-failure.1.success.json", "partial-failure.2.failed.json"] {
             let response = service.webhook(fixture(name)).send().await.unwrap();
@@ -210,14 +210,14 @@ async fn a_lost_store_is_a_503_that_passes() {
         .expect("a stop while the store is away");
 }
 
-/// A connection to a database server that can be cut.
+/// A connection to a database server, which can be cut.
 struct Line {
     url: String,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Line {
-    /// To the server that `url` names by host or by socket.
+    /// To the server in `url`, by host or by socket.
     async fn to(url: &str) -> Self {
         let options: PgConnectOptions = url.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -225,7 +225,7 @@ impl Line {
         let mut through = options.to_url_lossy();
         through.set_ip_host(own.ip()).unwrap();
         through.set_port(Some(own.port())).unwrap();
-        // parameters of the driver's own, which are no settings
+        // parameters of the driver, not server settings
         through.set_query(None);
         let task = tokio::spawn(async move {
             let mut ends = JoinSet::new();
@@ -249,13 +249,13 @@ impl Line {
         }
     }
 
-    /// Ends every connection and takes no more.
+    /// Cuts every connection and accepts no more.
     fn cut(&self) {
         self.task.abort();
     }
 }
 
 async fn join(mut near: TcpStream, mut far: impl AsyncRead + AsyncWrite + Unpin) {
-    // Either end may close in the middle: that is what the test is about.
+    // either end may close in the middle, which is what is tested
     tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
 }

@@ -17,7 +17,7 @@ on_both_stores!(
 async fn rows_are_those_that_sql_shows(database: Database) {
     let service = with_history(&database).await;
     let raw = Raw::connect(&database).await;
-    // that somebody reads who has read what is an event itself, once an hour
+    // reading the access log is recorded itself, once an hour
     service.get_json("/api/v1/projections/access/rows").await;
     let head = database.store().await.head().await.unwrap().position.0;
     caught_up(&database, &service, head).await;
@@ -28,13 +28,13 @@ async fn rows_are_those_that_sql_shows(database: Database) {
         assert_eq!(items.len(), stored.len(), "{name}");
         for (item, stored) in items.iter().zip(&stored) {
             assert_eq!(item["key"], stored["key"]);
-            // PostgreSQL's documents come as text here, as they are kept
+            // PostgreSQL's documents are returned as text here
             let document = match &stored["document"] {
                 Value::String(text) => serde_json::from_str(text).unwrap(),
                 document => document.clone(),
             };
             assert_eq!(item["document"], document);
-            // each column holds what a search for it finds
+            // each column holds the value that a search matches
             for (column, value) in item["columns"].as_object().unwrap() {
                 let text = match value {
                     Value::Null => continue,

@@ -1,4 +1,4 @@
-//! What each route answers.
+//! The answers of each route.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -99,7 +99,7 @@ async fn an_orders_timeline_holds_its_renewals_too(database: Database) {
     assert_eq!(column(&timeline, "type"), happened);
     assert_eq!(timeline["next"], Value::Null);
     let stands_for = service.get(&path).await.headers()["warmledger-position"].clone();
-    // with the event that says that timelines were read
+    // with the record of the timelines' read
     assert_eq!(stands_for, (super::HISTORY.len() + 1).to_string().as_str());
     let second = without_times(timeline["items"][1].clone(), &["recordedAt"]);
     assert_eq!(second["position"], 3);
@@ -279,7 +279,7 @@ async fn failures_link_their_order_and_event(database: Database) {
     assert_eq!(order["orderId"], FAILED_ORDER);
     let event = service.get_json(failure["eventUrl"].as_str().unwrap()).await;
     assert_eq!(event["items"][0]["id"], failure["eventId"]);
-    // a provider is found however it is written
+    // providers match in any case
     for path in ["failures", "orders", "domains"] {
         let all = service.get_json(&format!("/api/v1/{path}?provider=GOOGLE")).await;
         assert!(!all["items"].as_array().unwrap().is_empty());
@@ -328,17 +328,17 @@ async fn the_feed_is_cloud_events_in_global_order(database: Database) {
             "schemaversion": 2,
         })
     );
-    // names of attributes as CloudEvents demands: lower-case letters and digits
+    // attribute names as CloudEvents demands: lower-case letters and digits
     for name in feed["items"][0].as_object().unwrap().keys() {
         assert!(
             name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()),
             "{name}"
         );
     }
-    // a full page always says where to go on, so that a follower can
+    // a full page always has `next`, so that a follower can read on
     let full = service.get_json("/api/v1/events?after=5&limit=2").await;
     assert_eq!(full["next"], "7");
-    // that the feed was read stands in the feed, once
+    // the read of the feed is recorded in the feed, once
     let read = service.get_json("/api/v1/events?after=7").await;
     assert_eq!(column(&read, "type"), ["AuditFeedRead"]);
     assert_eq!(

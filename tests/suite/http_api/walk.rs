@@ -1,4 +1,4 @@
-//! Every call once with wrong input: what a person reads then says what is wrong, in our own words, and what to do.
+//! Every call once with wrong input: the error names what is wrong and the remedy, in our own words.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ on_both_stores!(
     nothing_on_the_way_keeps_personal_data,
 );
 
-/// What no answer is to say: words of a library, or of a type.
+/// Words of a library, or of a type, that no answer may contain.
 const NOT_OURS: [&str; 18] = [
     "deserialize",
     "target type",
@@ -74,7 +74,7 @@ fn call(service: &TestService, method: Method, path: &str) -> RequestBuilder {
     request.bearer_auth(&service.token)
 }
 
-/// Cursors, positions, limits, times and names that are none.
+/// Invalid cursors, positions, limits, times and names.
 fn parameters(service: &TestService) -> Vec<Case> {
     let get = |path: &str| call(service, Method::GET, path);
     let post = |path: &str| call(service, Method::POST, path).json(&json!({"reason": "ticket 4711: a walk"}));
@@ -174,7 +174,7 @@ fn parameters(service: &TestService) -> Vec<Case> {
     cases
 }
 
-/// Bodies that are not there, no JSON, of another shape, too long, or of another kind.
+/// Bodies that are missing, not JSON, of another shape, too long, or of another media type.
 fn bodies(service: &TestService) -> Vec<Case> {
     let calls = [
         (Method::POST, "/api/v1/mailboxes/M1/credentials/reveal", "reason"),
@@ -202,7 +202,7 @@ fn bodies(service: &TestService) -> Vec<Case> {
             400,
             &["the JSON body is not what this call takes", "an object"],
         ));
-        // the values of the fields in their order are no object either
+        // an array of the fields' values is not an object either
         cases.push(case(
             json(r#"["because of ticket 4711", [], 7]"#),
             400,
@@ -235,7 +235,7 @@ fn bodies(service: &TestService) -> Vec<Case> {
     cases
 }
 
-/// Callers who take something else than what a call answers with.
+/// Callers that accept none of a call's media types.
 fn media_types(service: &TestService) -> Vec<Case> {
     let get = |path: &str, accept: &str| call(service, Method::GET, path).header("accept", accept.to_owned());
     vec![

@@ -1,4 +1,4 @@
-//! Where the master key comes from: the environment, or a transit engine.
+//! The sources of the master key: the environment, or a transit engine.
 
 use axum::http::StatusCode;
 use reqwest::Url;
@@ -82,7 +82,7 @@ async fn each_turn_back_to_an_earlier_master_key_is_recorded() {
     let store = database.store().await;
     for (keys, rotations) in [([NEW, OLD], 1), ([OLD, NEW], 2), ([NEW, OLD], 3), ([NEW, OLD], 3)] {
         let program = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &keys.join(","));
-        // the fourth has nothing to do, and says so
+        // the fourth has nothing to do, and reports it
         let ended = program.run("keys rotate").await.code;
         let events = all_events(&*store).await;
         let recorded = events.iter().filter(|event| event.type_name == "KeysRotated");
@@ -158,7 +158,7 @@ async fn a_transit_engine_seals_the_master_key_and_is_not_asked_for_events() {
         2,
         "{lines}"
     );
-    // nothing needs the engine's old version any more
+    // no data key needs the engine's old version any more
     engine.retire_old();
     service.send(assignment("E20", "U20", "O20", "secret")).await;
     assert_eq!(in_use(&*store).await.len(), 1);
@@ -183,7 +183,7 @@ async fn what_is_wrong_with_a_transit_engine_is_said_without_its_token() {
         "{error}"
     );
     assert!(!database.dir.path().join("master.key").exists());
-    // a failure that passes is tried again
+    // a transient failure is retried
     engine.fail([StatusCode::SERVICE_UNAVAILABLE, StatusCode::BAD_GATEWAY]);
     database.service_with(transit(&engine, TOKEN)).await.stop().await;
     engine.fail([StatusCode::SERVICE_UNAVAILABLE; 3]);

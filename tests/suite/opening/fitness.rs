@@ -1,4 +1,4 @@
-//! Databases that are not fit for a ledger, or hold one of another version.
+//! Unsuitable databases, and ledgers of another version.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
@@ -42,7 +42,7 @@ async fn a_file_in_utf_16_is_refused() {
     assert!(ended.stderr.contains("UTF-16le"), "{}", ended.stderr);
 }
 
-/// A ledger that was made before the encoding was looked at can be brought over.
+/// A ledger from before the check of the encoding can be migrated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_ledger_in_another_encoding_can_still_be_read() {
     let database = Database::postgres().await;
@@ -71,7 +71,7 @@ async fn an_older_ledger_is_migrated_by_serve_and_migrate_alone(database: Databa
     service.send(fixture("prewarmup.order.success.json")).await;
     service.stop().await;
     let raw = Raw::connect(&database).await;
-    // what the last migration of each makes
+    // the object that the last migration of each creates
     let made = if database.is_postgres() {
         "FUNCTION append_batch"
     } else {

@@ -1,4 +1,4 @@
-//! Ledgers that can only be read: every command that reads works, and says what it did not record.
+//! Read-only ledgers: every command that reads works, and warns that the read is not recorded.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::support::child::ChildService;
 use crate::support::cluster::Cluster;
 use crate::support::{Database, fixture};
 
-/// Commands that read, and whether they would have recorded that.
+/// Commands that read, and whether they would record it.
 const READERS: [(&str, bool); 16] = [
     ("verify", true),
     ("verify --full", true),
@@ -31,7 +31,7 @@ const READERS: [(&str, bool); 16] = [
     ("tokens list", false),
 ];
 
-/// A ledger with an event and a checkpoint. Gives the id of its order.
+/// A ledger with an event and a checkpoint. Returns the id of its order.
 async fn fill(database: &Database) -> String {
     let service = database.service().await;
     service.send(fixture("prewarmup.order.success.json")).await;
@@ -91,11 +91,11 @@ async fn a_standby_and_a_role_that_may_only_select_are_read() {
 async fn a_file_that_cannot_be_written_is_read() {
     let database = Database::sqlite();
     let order = fill(&database).await;
-    // stopped in order: all of it is in the file
+    // stopped in order: the file is complete
     everything_reads(&read_only(&database), &order).await;
     restore(&database);
 
-    // killed: the newest events stand in the write-ahead log
+    // killed: the newest events are in the write-ahead log
     let mut child = ChildService::start(&database).await;
     let sent = reqwest::Client::new()
         .get(format!("{}/healthz", child.base))
@@ -113,7 +113,7 @@ async fn a_file_that_cannot_be_written_is_read() {
     assert!(listed.stdout.contains("read"), "{}", listed.stdout);
     restore(&database);
 
-    // copied without the index of that log: nothing is left out without a word
+    // copied without that log's index: no events may be left out silently
     std::fs::remove_file(database.dir.path().join("warmledger.db-shm")).unwrap();
     let ended = read_only(&database).run("verify").await;
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{}", ended.stderr);
@@ -126,7 +126,7 @@ fn is_root() -> bool {
     id.stdout.starts_with(b"0\n")
 }
 
-/// The program where it cannot write the database's directory: root may write everything but what is mounted read-only.
+/// The program without write access to the database's directory: for root, only a read-only mount prevents writes.
 fn read_only(database: &Database) -> Program {
     let directory = database.dir.path();
     if is_root() {

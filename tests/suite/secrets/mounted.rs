@@ -1,4 +1,4 @@
-//! Secrets as an orchestrator hands them over: in files that belong to a group, or in the environment.
+//! Secrets as an orchestrator provides them: in files that belong to a group, or in the environment.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -60,7 +60,7 @@ async fn no_secret_has_to_stand_in_the_data_directory(database: Database) {
     let (code, _) = service.signal("TERM").await;
     assert_eq!(code, Some(0));
 
-    // a mounted key is not rotated from here; a new one is named before it
+    // a mounted key is not rotated by this command; a new one is put before it in the setting
     let refused = program.run("keys rotate-signing").await;
     assert_eq!(refused.code, 2);
     assert!(

@@ -1,16 +1,16 @@
-//! Looking for planted texts in anything, in every form that a leak could take.
+//! Searches for planted texts, in every encoding that a leak could have.
 
 use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// Every needle begins with so many bytes, by which it is found.
+/// The length of a needle's prefix, by which it is indexed.
 const START: usize = 6;
 
-/// Planted texts in all their forms.
+/// Planted texts in all their encodings.
 pub struct Sweep {
-    /// Which first three bytes there are, so that most of the hay is passed over quickly.
+    /// Which first three bytes occur, to skip most of the hay quickly.
     begins: Vec<bool>,
     needles: HashMap<[u8; START], Vec<(Vec<u8>, String)>>,
 }
@@ -29,7 +29,7 @@ fn begin(bytes: &[u8]) -> usize {
 }
 
 impl Sweep {
-    /// Plants a text; `name` says what was found without saying the text.
+    /// Plants a text; `name` stands for it in findings.
     pub fn plant(&mut self, name: &str, text: &str) {
         for form in forms(text) {
             self.begins[begin(&form)] = true;
@@ -54,8 +54,7 @@ impl Sweep {
     }
 }
 
-/// As it is; without its white space; as JSON writes it, in two ways; as URLs do; hexadecimal; base64 wherever it may
-/// begin in what is encoded.
+/// As it is; without white space; as JSON, in two ways; in URLs; hexadecimal; base64 at any offset.
 fn forms(text: &str) -> Vec<Vec<u8>> {
     let json = serde_json::to_string(text).unwrap();
     let nested = serde_json::to_string(&json[1..json.len() - 1]).unwrap();
@@ -81,7 +80,7 @@ fn forms(text: &str) -> Vec<Vec<u8>> {
     for padding in 0..3 {
         let mut shifted = vec![0; padding];
         shifted.extend_from_slice(text.as_bytes());
-        // characters that hold bits of the neighbours are left out
+        // leave out characters that hold bits of neighbouring bytes
         let (skip, keep) = ([0, 2, 3][padding], shifted.len() * 8 / 6);
         forms.push(STANDARD_NO_PAD.encode(&shifted).as_bytes()[skip..keep].to_vec());
         forms.push(URL_SAFE_NO_PAD.encode(&shifted).as_bytes()[skip..keep].to_vec());

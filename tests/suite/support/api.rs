@@ -1,5 +1,5 @@
-//! A client that holds every answer against the service's own OpenAPI document: a status, a media type or a field that is not
-//! documented fails the test that saw it.
+//! A client that validates every answer against the service's own OpenAPI document: an undocumented status, media type
+//! or field fails the test.
 
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex};
@@ -11,7 +11,7 @@ use reqwest::{Body, IntoUrl, Method, Request, Response, ResponseBuilderExt, Stat
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// As `reqwest::Client`, as far as tests use it.
+/// The part of `reqwest::Client` that tests use.
 #[derive(Clone)]
 pub struct Client(reqwest::Client);
 
@@ -43,7 +43,7 @@ impl Client {
     }
 }
 
-/// As `reqwest::RequestBuilder`, as far as tests use it.
+/// The part of `reqwest::RequestBuilder` that tests use.
 pub struct RequestBuilder(reqwest::Client, reqwest::RequestBuilder);
 
 impl RequestBuilder {
@@ -84,10 +84,10 @@ impl RequestBuilder {
     }
 }
 
-/// The document, and the validators that were made of it.
+/// The document, and its validators.
 struct Document {
     document: Value,
-    /// Its components, without room for fields that they do not name.
+    /// The same without additional fields.
     strict: Value,
     validators: Mutex<HashMap<String, &'static Validator>>,
 }
@@ -103,7 +103,7 @@ static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
     }
 });
 
-/// Allows no field in an answer that its schema does not name.
+/// Forbids fields in an answer that its schema does not name.
 fn strict(schema: &mut Value) {
     if let Value::Object(fields) = schema {
         if fields.contains_key("properties") {
@@ -116,7 +116,7 @@ fn strict(schema: &mut Value) {
 }
 
 impl Document {
-    /// The path of the document that a call's path is one of: of several the one with the fewest parameters.
+    /// The document's path that matches a call's; of several, the one with the fewest parameters.
     fn path(&self, path: &str) -> Option<&str> {
         let fits = |pattern: &&String| {
             let (mut named, mut given) = (pattern.split('/').peekable(), path.split('/'));
@@ -150,13 +150,13 @@ impl Document {
                 .should_validate_formats(true)
                 .build(&schema)
                 .unwrap();
-            // as many as there are schemas, for as long as the test runs
+            // leaked once per schema, for as long as the test runs
             Box::leak(Box::new(validator))
         })
     }
 }
 
-/// The answer, once it is known to be documented. Of a stream only the beginning is.
+/// The answer, once validated. Only the beginning of a stream is read.
 async fn checked(method: &Method, path: &str, response: Response) -> reqwest::Result<Response> {
     let call = format!("{method} {path}: {}", response.status());
     let Some(pattern) = DOCUMENT.path(path) else {

@@ -1,4 +1,4 @@
-//! Certificate authorities and certificates of a test's own.
+//! Certificate authorities and certificates for one test.
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;

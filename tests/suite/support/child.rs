@@ -1,4 +1,4 @@
-//! The `warmledger` program as a process of its own, that can be killed.
+//! The `warmledger` program as a separate process, which can be killed.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,7 +12,7 @@ use warmledger::simulate::SendOptions;
 
 use super::Database;
 
-/// How long a start or an orderly end may take.
+/// Time-out for a start or an orderly stop.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `warmledger serve` on a test's database and data directory. Killed when dropped.
@@ -34,7 +34,7 @@ impl ChildService {
         Self::started(spawn(database, arguments, None), database).await
     }
 
-    /// One that may have so many descriptors open.
+    /// The same with a limit on open file descriptors.
     pub async fn start_with_descriptors(database: &Database, descriptors: u32) -> Self {
         Self::started(spawn(database, &[], Some(descriptors)), database).await
     }
@@ -62,7 +62,7 @@ impl ChildService {
         }
     }
 
-    /// How a simulator sends to it: as fast as it can.
+    /// Options for a simulator that sends to it as fast as possible.
     pub fn sender(&self) -> SendOptions {
         sender(&self.base, &self.key)
     }
@@ -72,7 +72,7 @@ impl ChildService {
         self.log.lock().unwrap().clone()
     }
 
-    /// Ends it as a power cut would end it (SIGKILL).
+    /// Kills it (SIGKILL), as a power cut would.
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
@@ -101,7 +101,7 @@ impl Drop for ChildService {
     }
 }
 
-/// How a simulator sends to a service: as fast as it can, a retry at once.
+/// Options for a simulator that sends as fast as possible, and retries at once.
 pub fn sender(base: &str, key: &Secret<String>) -> SendOptions {
     let url = Url::parse(&format!("{base}/webhooks/coldmailreseller")).unwrap();
     SendOptions {

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of a test's own, which can be killed and started again.
+//! A PostgreSQL server for one test, which can be killed and restarted.
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
-/// How long a start with recovery may take.
+/// Time-out for a start with recovery.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A private cluster, reached by socket only. Killed and removed when dropped.
+/// A private cluster, reached by socket unless [`Cluster::listen`] is called. Killed and removed when dropped.
 pub struct Cluster {
     // not under $TMPDIR: the path of a socket must be short
     directory: TempDir,
     programs: PathBuf,
     server: Option<Child>,
-    /// Where it listens besides its socket.
+    /// Its TCP port, if it listens on loopback.
     port: Option<u16>,
 }
 
@@ -48,7 +48,7 @@ impl Cluster {
         cluster
     }
 
-    /// An empty directory for one.
+    /// An empty directory for a cluster.
     fn directory() -> Self {
         let directory = tempfile::Builder::new()
             .prefix("warmledger-pg.")
@@ -70,7 +70,7 @@ impl Cluster {
         cluster
     }
 
-    /// A second cluster that streams from this one, and recovers what it gets: it can be read, and promoted.
+    /// A standby that streams from this cluster; it can be read, and promoted.
     pub async fn standby(&self) -> Self {
         let mut standby = Self::directory();
         let copied = self
@@ -86,7 +86,7 @@ impl Cluster {
         standby
     }
 
-    /// Ends recovery: takes writes from now on.
+    /// Ends recovery: it takes writes from now on.
     pub async fn promote(&self) {
         let promoted: bool = self.ask("SELECT pg_promote()").await;
         assert!(promoted);
@@ -103,7 +103,7 @@ impl Cluster {
         }
     }
 
-    /// The one value of a query.
+    /// The single value of a query.
     pub async fn ask<T>(&self, sql: &'static str) -> T
     where
         T: for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres> + Send + Unpin,
@@ -112,7 +112,7 @@ impl Cluster {
         sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap()
     }
 
-    /// The URL of this one or the other, whichever takes writes.
+    /// A URL of both clusters; the driver picks the one that takes writes.
     pub fn url_with(&self, other: &Self) -> String {
         let own = self.directory.path().display().to_string();
         let both = format!("{own},{}", other.directory.path().display());
@@ -127,8 +127,8 @@ impl Cluster {
         )
     }
 
-    /// Lets it listen on loopback, with these lines in `pg_hba.conf` (behind one for the socket) and these settings. Returns
-    /// the port.
+    /// Makes it listen on loopback, with these lines in `pg_hba.conf` (after one for the socket) and these settings.
+    /// Returns the port.
     pub async fn listen(&mut self, hba: &str, settings: &str) -> u16 {
         let port = match self.port {
             Some(port) => port,
@@ -142,7 +142,7 @@ impl Cluster {
         port
     }
 
-    /// Writes a file of mode 0600 into the directory of the data, as the server's own.
+    /// Writes a file of mode 0600 into the data directory, owned by the server's user.
     pub fn put(&self, name: &str, text: &str) {
         let path = self.data().join(name);
         std::fs::write(&path, text).unwrap();
@@ -189,13 +189,13 @@ impl Cluster {
         }
     }
 
-    /// Kills the server and every process of it (SIGKILL).
+    /// Kills the server and its child processes (SIGKILL).
     pub fn kill(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         let children = children_of(server.id());
         server.kill().unwrap();
         for child in children {
-            // it may be gone already
+            // the child may have ended already
             let _ = Command::new("kill")
                 .args(["-KILL", &child])
                 .stderr(Stdio::null())
@@ -208,7 +208,7 @@ impl Cluster {
         self.directory.path().join("data")
     }
 
-    /// One of the server's programs, which refuse to run as root. The process is the program itself.
+    /// A command for one of the server's programs, which refuse to run as root. Its process id is the program's own.
     fn command(&self, program: &str) -> Command {
         let program = self.programs.join(program);
         let mut command = if is_root() {
@@ -234,7 +234,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Where the newest server's programs are; a distribution does not put them in the PATH.
+/// The programs of the newest installed server; distributions do not put them in the PATH.
 fn programs() -> PathBuf {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     let mut versions: Vec<(u32, PathBuf)> = installed
@@ -261,7 +261,7 @@ pub fn is_root() -> bool {
     output("id", &["-u"]) == "0"
 }
 
-/// Whom the server runs as when the tests run as root.
+/// The user that the server runs as when the tests run as root.
 pub fn owner() -> &'static str {
     let known = Command::new("id").arg("postgres").output();
     if known.is_ok_and(|known| known.status.success()) {

@@ -1,4 +1,4 @@
-//! A store whose appends can be held up and can fail on purpose; everything else goes to the real one ([`Wraps`]).
+//! A store whose appends can be held up or fail on purpose; all other calls go to the real one ([`Wraps`]).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,11 @@ use warmledger::store::{
     StreamSnapshot, Wraps,
 };
 
-/// What happens to one append.
+/// The fault of one append.
 pub enum Fault {
-    /// Nothing is written, and the store says that it is away.
+    /// Nothing is written, and the store reports that it is unavailable.
     Unwritten,
-    /// It is written, and the answer gets lost.
+    /// The batch is written, and the answer is lost.
     AnswerLost,
 }
 
@@ -29,7 +29,7 @@ pub struct FaultyStore {
 }
 
 impl FaultyStore {
-    /// A store that lets so many appends pass before it holds them up.
+    /// A store that lets this many appends pass before it holds them up.
     pub fn new(real: Arc<dyn Store>, appends: usize) -> Arc<Self> {
         Arc::new(Self {
             real,
@@ -40,22 +40,22 @@ impl FaultyStore {
         })
     }
 
-    /// Lets so many more appends pass.
+    /// Lets this many more appends pass.
     pub fn let_pass(&self, appends: usize) {
         self.gate.add_permits(appends);
     }
 
-    /// What happens to the next appends that pass, in turn.
+    /// The faults of the next appends that pass, in order.
     pub fn fail(&self, faults: impl IntoIterator<Item = Fault>) {
         self.faults.lock().unwrap().extend(faults);
     }
 
-    /// The sizes of all batches that came to the gate.
+    /// The sizes of all batches that reached the gate.
     pub fn batches(&self) -> Vec<usize> {
         self.batches.lock().unwrap().clone()
     }
 
-    /// The references and streams that were asked for since the last call.
+    /// The references and streams looked up since the last call.
     pub fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.asked.lock().unwrap())
     }
@@ -65,14 +65,14 @@ impl FaultyStore {
         self.asked.lock().unwrap().extend(names);
     }
 
-    /// Waits at the gate; what happens to the append behind it.
+    /// Waits at the gate; returns the fault of the append.
     async fn pass(&self, batch: &Batch<'_>) -> Option<Fault> {
         self.batches.lock().unwrap().push(batch.events.len());
         self.gate.acquire().await.unwrap().forget();
         self.faults.lock().unwrap().pop_front()
     }
 
-    /// Waits until so many appends have come to the gate.
+    /// Waits until this many appends have reached the gate.
     pub async fn appends_begun(&self, count: usize) {
         for _ in 0..1_000 {
             if self.batches().len() >= count {
@@ -112,7 +112,7 @@ impl AppendLock for FaultyLock<'_> {
     }
 }
 
-/// What a store answers that has appended.
+/// The answer of an append with this fault.
 fn answered(fault: Option<Fault>, appended: Result<Append, StoreError>) -> Result<Append, StoreError> {
     if fault.is_none() {
         return appended;

@@ -1,5 +1,5 @@
-//! A link between a service and PostgreSQL that can vanish: from then on nothing passes in either direction, and no side is told,
-//! as when a host loses its power or a cable is cut. The sessions on the server stay.
+//! A link between a service and PostgreSQL that can vanish: from then on no bytes pass either way, and neither side is
+//! notified, as when a host loses power or a cable is cut. The server keeps the sessions.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,18 +11,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::Database;
 
-/// A relay on a port of its own. Whatever it holds is closed when it is dropped.
+/// A TCP relay on a port of its own. Its connections are closed on drop.
 pub struct Link {
-    /// The same database, by this link.
+    /// The URL of the same database through this link.
     pub url: String,
-    /// Cancelled when what passes now is to pass no longer.
+    /// Cancelled to cut the current connections.
     lines: Arc<Mutex<CancellationToken>>,
     closed: CancellationToken,
     relaying: JoinHandle<()>,
 }
 
 impl Link {
-    /// To the server of a test's database.
+    /// A link to the server of a test's database.
     pub async fn to(database: &Database) -> Self {
         let options: PgConnectOptions = database.url.parse().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -48,12 +48,12 @@ impl Link {
         }
     }
 
-    /// Nothing passes any more, over new connections neither.
+    /// Cuts all connections, new ones too.
     pub fn vanish(&self) {
         self.lines.lock().unwrap().cancel();
     }
 
-    /// Nothing passes any more over the connections that there are; new ones work.
+    /// Cuts the current connections; new ones work.
     pub fn swap(&self) {
         let mut lines = self.lines.lock().unwrap();
         lines.cancel();
@@ -100,7 +100,7 @@ async fn relay(
     }
 }
 
-/// Passes everything on until one side ends; for ever nothing, and the sides stay open, once the line is cut.
+/// Copies bytes until one side ends; once the line is cut, none, while both sides stay open.
 async fn pass(mut near: TcpStream, mut far: impl AsyncRead + AsyncWrite + Unpin, line: &CancellationToken) {
     let passed = line.run_until_cancelled(copy_bidirectional(&mut near, &mut far)).await;
     if passed.is_none() {

@@ -1,4 +1,4 @@
-//! Reading the whole log, and what has to be true of every log.
+//! Reading the whole log, and checks that every log has to pass.
 
 use std::collections::{HashMap, HashSet};
 
@@ -29,8 +29,8 @@ pub async fn all_events(store: &dyn Store) -> Vec<StoredEvent> {
     }
 }
 
-/// Reads the whole log and checks what is promised of it: positions 1, 2, 3, …; versions 1, 2, 3, … in each stream; time
-/// never runs back; an event id stands once; every leaf hash is that of its event; the tree is that of the leaf hashes.
+/// Reads the whole log and checks it: positions 1, 2, 3, …; versions 1, 2, 3, … in each stream; times never decrease;
+/// event ids are unique; every leaf hash is that of its event; the tree is that of the leaf hashes.
 pub async fn sound_log(store: &dyn Store) -> Vec<StoredEvent> {
     let events = all_events(store).await;
     let mut versions: HashMap<&StreamId, u32> = HashMap::new();
@@ -77,7 +77,7 @@ pub async fn sound_log(store: &dyn Store) -> Vec<StoredEvent> {
     events
 }
 
-/// Where each event id stands.
+/// The position of each event id.
 pub fn positions(events: &[StoredEvent]) -> HashMap<EventId, Position> {
     events
         .iter()
@@ -85,7 +85,7 @@ pub fn positions(events: &[StoredEvent]) -> HashMap<EventId, Position> {
         .collect()
 }
 
-/// Every projection's live rows are those that a rebuild makes.
+/// Checks that every projection's live rows equal those of a rebuild.
 pub async fn live_equals_rebuilt(store: &dyn Store) {
     for projection in projections::all() {
         let checked = check(store, *projection).await;
@@ -105,7 +105,7 @@ pub async fn check(store: &dyn Store, projection: &'static dyn AnyProjection) ->
     checked.unwrap()
 }
 
-/// An event as the ledger would append it, but without anything sealed.
+/// An event as the ledger would append it, but without sealed sections.
 pub fn new_event(stream: &str, version: u32, recorded: &Recorded) -> NewEvent {
     NewEvent {
         stream: StreamId::parse(stream).unwrap(),
@@ -122,30 +122,30 @@ pub fn new_event(stream: &str, version: u32, recorded: &Recorded) -> NewEvent {
     }
 }
 
-/// What events add to the tree that stands in the store.
+/// The growth of the stored tree by these events.
 pub async fn grown(store: &dyn Store, events: &[NewEvent]) -> Growth {
     let mut growth = Growth::on(store.tree().await.unwrap().frontier);
     events.iter().for_each(|event| growth.push(event.leaf_hash));
     growth
 }
 
-/// Appends so many small events straight to the store, four to a stream, as the ledger would: with their leaf hashes.
+/// Appends this many small events straight to the store, four to a stream, with leaf hashes as the ledger would.
 pub async fn fill_with_leaves(store: &dyn Store, count: u64) {
     fill_with_names(store, count, |n| format!("event {n}")).await;
 }
 
-/// The same, with a name of the caller's choice in the facts of each.
+/// The same, with a chosen name in the facts of each event.
 pub async fn fill_with_names(store: &dyn Store, count: u64, name: impl Fn(u64) -> String) {
     let recorded_at: jiff::Timestamp = "2026-01-02T03:04:05.678901Z".parse().unwrap();
-    // a millisecond for each event, so that a time tells them apart
+    // a millisecond per event, so that times distinguish events
     let at = |last: u64| recorded_at + jiff::SignedDuration::from_millis(i64::try_from(last).unwrap());
     fill_at(store, count, name, at).await;
 }
 
-/// The same, each batch stamped as the caller says for its last position.
+/// The same; `at` gives the time of a batch by its last position.
 pub async fn fill_at(store: &dyn Store, count: u64, name: impl Fn(u64) -> String, at: impl Fn(u64) -> jiff::Timestamp) {
     let end = store.head().await.unwrap().position.0 + count;
-    // nobody unwraps it, but it has to name the master key
+    // it is never unwrapped, but it has to name the master key
     let master = store
         .first_master_key(MasterKeyId::of_wrapped(&[7; 8]).unwrap())
         .await

@@ -1,4 +1,4 @@
-//! A NATS server of a test's own, that can be killed.
+//! A NATS server for one test, which can be killed.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -14,18 +14,18 @@ use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use warmledger::tls::Certificates;
 
-/// `nats-server -js` on a port and in a directory of its own. Killed when dropped.
+/// `nats-server -js` on its own port and directory. Killed when dropped.
 pub struct NatsServer {
     port: u16,
     dir: TempDir,
     /// Lines of its configuration.
     config: String,
-    /// How clients reach it over TLS, if they do.
+    /// The certificates of its clients, if it uses TLS.
     certificates: Option<Certificates>,
     process: Option<Child>,
 }
 
-/// A message as a consumer gets it.
+/// A message as a consumer receives it.
 pub struct Message {
     pub subject: String,
     pub id: String,
@@ -40,7 +40,7 @@ impl Message {
 }
 
 impl NatsServer {
-    /// One that does not run yet.
+    /// A server that is not started yet.
     pub fn new() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
@@ -52,14 +52,14 @@ impl NatsServer {
         }
     }
 
-    /// One that takes no message larger than so many bytes.
+    /// A server with a limit on message size, in bytes.
     pub fn taking(largest: u32) -> Self {
         let mut server = Self::new();
         server.config = format!("max_payload: {largest}\n");
         server
     }
 
-    /// One that is reached over TLS, with these lines of configuration and these certificates of a client.
+    /// A server that uses TLS, with these lines of configuration and these client certificates.
     pub fn encrypted(config: &str, certificates: Certificates) -> Self {
         let mut server = Self::new();
         server.config = config.to_owned();
@@ -67,7 +67,7 @@ impl NatsServer {
         server
     }
 
-    /// One without any memory, in the place of another that was killed.
+    /// An empty server on the port of another that was killed.
     pub fn at(other: &Self) -> Self {
         Self {
             port: other.port,
@@ -78,7 +78,7 @@ impl NatsServer {
         }
     }
 
-    /// How many messages the stream has; none while there is no stream.
+    /// The number of messages in the stream; 0 if there is no stream.
     pub async fn count(&self) -> u64 {
         let client = self.connect().await.unwrap();
         let stream = jetstream::new(client).get_stream("WARMLEDGER").await;
@@ -101,7 +101,7 @@ impl NatsServer {
         options.connect(self.url()).await
     }
 
-    /// Starts it, again if need be; returns once it takes connections.
+    /// Starts or restarts it; returns once it accepts connections.
     pub async fn start(&mut self) {
         let debian = Path::new("/usr/sbin/nats-server");
         let program = if debian.exists() {
@@ -128,7 +128,7 @@ impl NatsServer {
         }
     }
 
-    /// Ends it as a power cut would end it (SIGKILL).
+    /// Kills it (SIGKILL), as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -136,7 +136,7 @@ impl NatsServer {
         }
     }
 
-    /// The first so many messages of the stream, as a consumer gets them.
+    /// The first `count` messages of the stream, as a consumer receives them.
     pub async fn messages(&self, count: usize) -> Vec<Message> {
         let client = self.connect().await.unwrap();
         let stream = jetstream::new(client).get_stream("WARMLEDGER").await.unwrap();

@@ -1,4 +1,4 @@
-//! pgbouncer before the test's PostgreSQL.
+//! pgbouncer in front of the test's PostgreSQL.
 
 use std::fmt::Write;
 use std::process::{Child, Command, Stdio};
@@ -13,9 +13,9 @@ use super::cluster::{group, is_root, owner};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A pgbouncer of a test's own. Killed when dropped.
+/// A pgbouncer for one test. Killed when dropped.
 pub struct Pooler {
-    /// The same database, by the pooler.
+    /// The URL of the same database through the pooler.
     pub url: String,
     process: Child,
     // not under $TMPDIR: the path of a socket must be short
@@ -23,7 +23,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts it in this pool mode, as it is set up without further thought.
+    /// Starts it in this pool mode, otherwise with default settings.
     pub async fn start(database: &Database, mode: &str) -> Self {
         let options: PgConnectOptions = database.url.parse().unwrap();
         let directory = tempfile::Builder::new()

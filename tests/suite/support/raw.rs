@@ -1,4 +1,4 @@
-//! A test's database without the store: what an operator with `psql` or `sqlite3` could do and see.
+//! A test's database without the store, as an operator with `psql` or `sqlite3` sees it.
 
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
@@ -8,7 +8,7 @@ use warmledger::store::Store;
 
 use super::Database;
 
-/// A connection of one's own.
+/// A separate connection.
 pub enum Raw {
     Sqlite(SqlitePool),
     Postgres(PgPool),
@@ -25,7 +25,7 @@ impl Raw {
         }
     }
 
-    /// Runs statements; the error is the database's own words.
+    /// Runs statements; the error is the database's message.
     pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
         let sql = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
         match self {
@@ -41,7 +41,7 @@ impl Raw {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// Takes the triggers away that refuse changes.
+    /// Drops the triggers that refuse changes.
     pub async fn unguard(&self) {
         match self {
             Self::Postgres(_) => {
@@ -60,7 +60,7 @@ impl Raw {
         }
     }
 
-    /// Puts them back, as the store says that they are made.
+    /// Restores them, by the statements of the store's schema check.
     pub async fn guard(&self, store: &dyn Store) {
         for fault in store.check_schema().await.unwrap().faults {
             self.execute(fault.remedy.as_deref().unwrap()).await;
@@ -77,7 +77,7 @@ impl Raw {
         .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// How the database would execute a statement whatever its parameters are, in one line.
+    /// The generic plan of a statement, for any parameters, in one line.
     pub async fn plan(&self, sql: &str) -> String {
         let pool = match self {
             Self::Sqlite(pool) => {
@@ -103,7 +103,7 @@ impl Raw {
         plan
     }
 
-    /// The rows of a projection as its readers see them: `{"key", "document", column…}`, by key.
+    /// The rows of a projection in its SQL view: `{"key", "document", column…}`, by key.
     pub async fn rows(&self, projection: &dyn projections::AnyProjection) -> Vec<Value> {
         let build = match self {
             Self::Sqlite(_) => "json_object",
@@ -158,7 +158,7 @@ impl Raw {
         rows.iter().map(|row| serde_json::from_str(row).unwrap()).collect()
     }
 
-    /// Every row of every table, as text, bytes as hexadecimal digits.
+    /// Every row of every table, as text, bytes in hexadecimal.
     pub async fn dump(&self) -> String {
         let Self::Postgres(_) = self else {
             panic!("the files of an SQLite database are read as they are")

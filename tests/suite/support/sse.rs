@@ -7,18 +7,18 @@ use reqwest::Response;
 use serde_json::Value;
 use tokio::time::timeout;
 
-/// Longer than anything here takes on a busy machine.
+/// Time-out, longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open event stream.
 pub struct Sse {
     response: Response,
     buffer: String,
-    /// What a browser would send as `Last-Event-ID`.
+    /// The `Last-Event-ID` that a browser would send.
     pub last_id: Option<u64>,
 }
 
-/// What stands between two empty lines.
+/// The lines between two empty lines.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Block {
     pub id: Option<u64>,
@@ -28,7 +28,7 @@ pub struct Block {
 }
 
 impl Sse {
-    /// Connects; the answer, whatever it is.
+    /// Connects; returns any answer.
     pub async fn call(base: &str, token: &str, query: &str, last_id: Option<u64>) -> reqwest::Result<Response> {
         let request = Client::new().get(format!("{base}/api/v1/events/stream{query}"));
         let request = request.bearer_auth(token);
@@ -38,7 +38,7 @@ impl Sse {
         }
     }
 
-    /// Connects; none if nobody is there.
+    /// Connects; none if the connection is refused.
     pub async fn try_open(base: &str, token: &str, query: &str, last_id: Option<u64>) -> Option<Self> {
         let response = Self::call(base, token, query, last_id).await.ok()?;
         assert_eq!(response.status(), 200);
@@ -84,7 +84,7 @@ impl Sse {
         }
     }
 
-    /// The positions of so many next events.
+    /// The positions of the next `count` events.
     pub async fn positions(&mut self, count: usize) -> Vec<u64> {
         let mut positions = Vec::new();
         while positions.len() < count {

@@ -1,5 +1,5 @@
-//! A stand-in for a transit engine: the three calls that are used, with real encryption, versions of its key, and failures
-//! on purpose.
+//! A stand-in for a transit engine: its three calls that are used, with real encryption, key versions, and failures on
+//! purpose.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,7 @@ struct Keys {
     failures: Vec<StatusCode>,
 }
 
-/// The engine, at an address of its own. Ends with the test.
+/// The engine, on an address of its own. Stops with the test.
 #[derive(Clone)]
 pub struct TransitEngine {
     pub address: String,
@@ -52,7 +52,7 @@ impl TransitEngine {
         Self::at("127.0.0.1:0").await
     }
 
-    /// At an address.
+    /// An engine at this address.
     pub async fn at(address: &str) -> Self {
         let engine = Arc::new(Mutex::new(Keys {
             versions: vec![rand::random()],
@@ -65,7 +65,7 @@ impl TransitEngine {
         Self { address, engine }
     }
 
-    /// The same over TLS, for clients with a certificate by the authority.
+    /// The same over TLS, for clients with a certificate of the authority.
     pub async fn encrypted(authority: &Authority, pair: &Pair) -> Self {
         let engine = Self::start().await;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -93,17 +93,17 @@ impl TransitEngine {
         Self { address, ..engine }
     }
 
-    /// How often it was called, and for what.
+    /// All calls so far.
     pub fn calls(&self) -> Vec<String> {
         self.engine.lock().unwrap().calls.clone()
     }
 
-    /// Answers the next calls like this, the last one first.
+    /// Answers the next calls with these errors, the last one first.
     pub fn fail(&self, failures: impl IntoIterator<Item = StatusCode>) {
         self.engine.lock().unwrap().failures.extend(failures);
     }
 
-    /// Makes a new version of the key, and retires all before it as soon as `retire`.
+    /// Makes a new version of the key; with `retire`, retires all earlier ones.
     pub fn rotate(&self, retire: bool) {
         let mut engine = self.engine.lock().unwrap();
         engine.versions.push(rand::random());
@@ -125,7 +125,7 @@ fn router(engine: &Arc<Mutex<Keys>>) -> Router {
         .with_state(Arc::clone(engine))
 }
 
-/// Connections over TLS; one that fails is passed over.
+/// Accepts connections over TLS; failed handshakes are skipped.
 struct Encrypted {
     listener: TcpListener,
     acceptor: TlsAcceptor,

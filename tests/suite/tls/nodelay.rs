@@ -1,5 +1,5 @@
-//! The connection to PostgreSQL does not hold back what it has to send: over TLS a batch is several segments, and with Nagle's algorithm
-//! each batch would wait for a delayed acknowledgement, 40 ms and more.
+//! The connection to PostgreSQL sets TCP_NODELAY: over TLS a batch is several segments, and with Nagle's algorithm each
+//! batch would wait for a delayed acknowledgement, 40 ms and more.
 
 use std::net::SocketAddr;
 
@@ -19,7 +19,7 @@ async fn the_connection_to_postgresql_does_not_wait_for_acknowledgements() {
     let mut found = 0;
     for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
         let number: i32 = entry.unwrap().file_name().to_str().unwrap().parse().unwrap();
-        // what was open while the directory was read may be closed by now
+        // a file open while the directory was read may be closed by now
         let Ok(file) = pidfd_getfd(&own, number, PidfdGetfdFlags::empty()) else {
             continue;
         };

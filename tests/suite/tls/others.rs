@@ -98,7 +98,7 @@ async fn events_reach_nats_over_tls_and_the_log_says_what_is_wrong_with_a_certif
     }
 }
 
-/// What async-nats would tell of how it connects.
+/// async-nats would log how it connects.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_log_holds_the_password_of_nats() {
     let database = Database::sqlite();

@@ -1,4 +1,4 @@
-//! The tables beside the log, altered behind the service's back: `verify --full` holds them against what the events tell.
+//! The side tables, altered without the service: `verify --full` compares them with the events.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ const TABLES: [&str; 8] = [
     "signing_keys",
 ];
 
-/// A ledger that a service has filled, unguarded, with a copy of its tables to come back to.
+/// A ledger that a service has filled, without triggers, with a copy of its tables to restore.
 struct Victim {
     raw: Raw,
     store: Arc<dyn Store>,
@@ -97,7 +97,7 @@ impl Victim {
         Self::of(database, store).await
     }
 
-    /// A ledger as it is.
+    /// An existing ledger.
     async fn of(database: &Database, store: Arc<dyn Store>) -> Self {
         let raw = Raw::connect(database).await;
         raw.unguard().await;
@@ -124,7 +124,7 @@ impl Victim {
         }
     }
 
-    /// Does something to the tables, checks the ledger and undoes it.
+    /// Alters the tables, verifies the ledger and undoes it.
     async fn after(&self, sql: &str) -> Report {
         self.raw.execute(sql).await;
         let report = check(&self.store, true, &[]).await;
@@ -132,7 +132,7 @@ impl Victim {
         report
     }
 
-    /// What is done is all that is found, at this position, in these words.
+    /// The alteration is the only finding, at this position, with these words.
     async fn finds(&self, sql: &str, kind: FindingKind, position: Option<u64>, words: &str) {
         let report = self.after(sql).await;
         let [finding] = &report.findings[..] else {
@@ -210,7 +210,7 @@ async fn references_that_are_removed_or_put_in_are_found(database: Database) {
     ] {
         victim.finds(&sql, FindingKind::References, position, words).await;
     }
-    // two events are found by it: the one that brought it, and the next one, which needs none of its own since then
+    // two events are found by it: the one that introduced it, and the next one, which needs no reference of its own
     let report = victim
         .after(&format!("DELETE FROM refs WHERE position = {named}"))
         .await;
@@ -272,7 +272,7 @@ async fn subjects_and_keys_are_those_of_the_events(database: Database) {
     ] {
         victim.finds(sql, kind, position, words).await;
     }
-    // as if nobody had been erased
+    // as if no user had been erased
     let report = victim.after("DELETE FROM subjects WHERE subject = 'U1'").await;
     let kinds: Vec<_> = report.findings.iter().map(|finding| finding.kind).collect();
     assert_eq!(kinds, [FindingKind::Subject, FindingKind::Key], "{report:?}");
@@ -294,7 +294,7 @@ async fn data_keys_that_are_cut_or_extended_are_found(database: Database) {
     for subject in ["U2", "~fingerprint"] {
         for wrapped in ["substr(wrapped, 1, 79)".to_owned(), format!("wrapped || {more}")] {
             let wrapped = match &victim.raw {
-                // or it is a text
+                // or stored as text
                 Raw::Sqlite(_) => format!("CAST({wrapped} AS blob)"),
                 Raw::Postgres(_) => wrapped,
             };
@@ -360,7 +360,7 @@ async fn data_keys_that_do_not_open_are_found(database: Database) {
     let put_in = "INSERT INTO data_keys (subject, wrapped, created_at)
                   SELECT 'U9', wrapped, created_at FROM data_keys WHERE subject = 'U2'";
     victim.finds(put_in, kind, None, "subject U9 has a data key").await;
-    // the command takes the keys that the service has; without them all else is checked
+    // the command has the service's keys; without them all other checks still run
     victim.raw.execute(&swap("U2", "U3")).await;
     let ended = Program::new(&database).run("verify --full").await;
     assert_eq!(ended.code, 1, "{}", ended.stdout);
@@ -599,7 +599,7 @@ async fn tokens_are_those_of_the_events(database: Database) {
     ] {
         victim.finds(&sql, FindingKind::Token, position, words).await;
     }
-    // two tokens that have changed places, each with the other's hash
+    // two tokens that swapped hashes
     let swapped = format!(
         "CREATE TABLE two AS SELECT hash FROM tokens WHERE name = 'good';
          UPDATE tokens SET hash = {other} WHERE name = 'good';
@@ -608,7 +608,7 @@ async fn tokens_are_those_of_the_events(database: Database) {
     );
     let report = victim.after(&swapped).await;
     assert_eq!(report.found, 2, "{report:?}");
-    // events from before they told of more than the scopes are compared as far as they tell
+    // older events, which hold only the scopes, are compared as far as they go
     let (facts, nothing) = match &victim.raw {
         Raw::Sqlite(_) => ("json_remove(facts, '$.token')", "json_remove(facts, '$.revokedAt')"),
         Raw::Postgres(_) => (
@@ -637,7 +637,7 @@ async fn tokens_are_those_of_the_events(database: Database) {
     );
     let healed = "UPDATE events SET facts = (SELECT g.facts FROM good_events g WHERE g.position = events.position)";
     victim.raw.execute(healed).await;
-    // a token that was lost, or never came to be, is settled by being revoked
+    // revoking a token that was lost, or never stored, settles it
     let ids = victim.raw.texts("SELECT id FROM tokens ORDER BY name").await;
     victim.raw.execute("DELETE FROM tokens").await;
     for id in ids {
@@ -683,7 +683,7 @@ async fn checkpoints_that_are_removed_or_put_in_are_found(database: Database) {
     victim.finds(&copy(COUNT + 1), kind, None, "word by word").await;
     let report = victim.after(&copy(COUNT + 7)).await;
     assert_eq!(report.found, 2, "{report:?}");
-    // the newest ones leave no gap, but somebody has kept one
+    // removing the newest leaves no gap, but a kept copy shows it
     let kept = victim.store.latest_checkpoint().await.unwrap().unwrap().note;
     victim
         .raw
@@ -695,7 +695,7 @@ async fn checkpoints_that_are_removed_or_put_in_are_found(database: Database) {
         report.found == 1 && report.findings[0].detail.contains("it was removed there"),
         "{report:?}"
     );
-    // the service's own witness knows as well
+    // the service's own witness shows it as well
     let ended = Program::new(&database).run("verify --full").await;
     assert_eq!(ended.code, 1, "{}", ended.stdout);
     assert!(
@@ -750,7 +750,7 @@ async fn a_table_or_a_name_that_is_gone_is_named(database: Database) {
     moved("elsewhere", "checkpoints").await;
     assert!(check(&victim.store, true, &[]).await.is_sound());
 
-    // what can be checked without it is
+    // all checks that do not need it still run
     let altered = "UPDATE events SET event_id = 'another' WHERE position = 2";
     victim.raw.execute(altered).await;
     for table in ["refs", "subjects", "data_keys", "tokens", "master_key"] {

@@ -1,4 +1,4 @@
-//! Audit bundles, checked by the checker that is in them.
+//! Audit bundles, checked by their own checker.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,7 +17,7 @@ on_both_stores!(
     a_bundle_is_refused_where_there_is_nothing_to_prove_it_with,
 );
 
-/// Runs the checker of a bundle: its exit code and what it prints.
+/// Runs the checker of a bundle. Returns its exit code and its output.
 pub fn check(bundle: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let ended = Command::new("python3")
         .arg("-B")
@@ -103,7 +103,7 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
         .verifier()
         .to_string();
     assert_eq!(check(&bundle, &["--key", &other]).0, Some(1));
-    // a key that is none is wrong use: in the place of one that is, nothing would be checked
+    // an invalid key is wrong use: silently skipped, it would check nothing
     let misspelt = key.replacen('+', "+0", 1);
     for wrong in ["", "ledger.test/1", "a+b+c", "+00000000+AbU6", &misspelt] {
         let (code, text) = check(&bundle, &["--key", wrong]);
@@ -114,7 +114,7 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
     std::fs::copy(bundle.join("checkpoint"), &kept).unwrap();
     let kept = kept.display().to_string();
     assert_eq!(check(&bundle, &["--key", &key, "--checkpoint", &kept]).0, Some(0));
-    // what is wrong with the file that was kept is not said of the bundle
+    // an error in the kept file is not blamed on the bundle
     let whole = std::fs::read_to_string(&kept).unwrap();
     let other = dir("other").display().to_string();
     for (text, words) in [
@@ -143,7 +143,7 @@ async fn a_bundle_is_checked_offline_and_one_that_was_altered_fails(database: Da
         code == Some(1) && text.contains("takes a bundle from 1 to 700"),
         "{text}"
     );
-    // one from the first event on is held against every older checkpoint
+    // a bundle from the first event on is checked against every older checkpoint
     assert_eq!(program.run("export --out whole").await.code, 0);
     for checkpoint in store.checkpoints((0, i64::MAX), 10).await.unwrap() {
         std::fs::write(&kept, checkpoint.note).unwrap();
@@ -178,7 +178,7 @@ async fn whoever_knows_an_old_key_comes_to_the_one_that_signs_a_bundle(database:
     }
     let (code, text) = check(&bundle, &["--key", &keys[0].verifier, "--checkpoint", &kept]);
     assert_eq!(code, Some(0), "{text}");
-    // a handover that was altered leads nowhere, and the answer names the key that is not known
+    // an altered handover is not accepted, and the error names the unknown key
     let path = bundle.join("handovers.json");
     let good = std::fs::read_to_string(&path).unwrap();
     let id = |key: &str| key.splitn(3, '+').take(2).collect::<Vec<_>>().join("+");
@@ -215,7 +215,7 @@ async fn a_bundle_is_refused_where_there_is_nothing_to_prove_it_with(database: D
     std::fs::write(program.directory.path().join("full/file"), "").unwrap();
     refused("--out full", "not empty").await;
 
-    // times: batches of 20 and 10, each a millisecond for each event after 03:04:05.678901
+    // times: batches of 20 and 10 events, a millisecond per event after 03:04:05.678901
     let ended = program
         .run("export --from 2026-01-02T03:04:05.698901Z --to 2026-01-02T03:04:05.7Z --out by-time")
         .await;

@@ -1,4 +1,4 @@
-//! The served log against an implementation that is not ours: Go's sumdb/tlog and note, on which the specification rests.
+//! The served log against an independent implementation: Go's sumdb/tlog and note, on which the specification is based.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -47,7 +47,7 @@ async fn gos_implementation_takes_our_log_and_refuses_a_flipped_byte(database: D
     signer.sign().await.unwrap();
     fill_with_leaves(&*store, EVENTS - OLD - 1).await;
     let service = database.service().await;
-    // that the log is read is the last event, so that none comes in meanwhile
+    // the record of this read is the last event, so that none comes in meanwhile
     service.get_json("/api/v1/proofs/consistency?from=0&to=0").await;
     service.signed(&*store, EVENTS).await;
 

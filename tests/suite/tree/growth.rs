@@ -1,4 +1,4 @@
-//! A log that was written before there was a tree, or beside it, gets one at the next start.
+//! A log written without a tree gets one at the next start.
 
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +19,7 @@ on_both_stores!(
     nodes_keys_and_checkpoints_cannot_be_changed,
 );
 
-/// As a version that knew of no tree would have left it.
+/// As a version without a tree would have left it.
 async fn forget_tree(raw: &Raw) {
     match raw {
         Raw::Sqlite(_) => raw.execute("DROP TRIGGER tree_nodes_not_deleted").await,

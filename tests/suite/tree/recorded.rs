@@ -1,4 +1,4 @@
-//! What is done with the log and its keys is told by the log.
+//! Operations on the log and its keys are recorded in the log.
 
 use aggregates::Event;
 
@@ -96,7 +96,7 @@ async fn a_kept_checkpoint_says_how_far_it_reaches(database: Database) {
     assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
     let covers = "some covers events 1..30; 12 since\n";
     assert!(ended.stdout.contains(covers), "{}", ended.stdout);
-    // the check before was recorded
+    // the earlier check was recorded
     let ended = program
         .run(&format!("verify --full --json --checkpoint {}", kept("none")))
         .await;
@@ -137,7 +137,7 @@ async fn master_keys_that_are_added_and_retired_are_recorded(database: Database)
     assert_eq!(program.run("keys add --reason yearly").await.code, 0);
     let new = ids().await.remove(0);
     assert_ne!(old, new);
-    // what is refused is not done, and there is nothing to record
+    // a refused operation is not recorded
     assert_eq!(program.run(&format!("keys retire {old}")).await.code, 2);
     assert_eq!(program.run("keys rotate").await.code, 0);
     let retire = format!("keys retire {old} --reason no-backup-left");
@@ -170,7 +170,7 @@ async fn checks_exports_and_new_signing_keys_are_recorded(database: Database) {
     fill_with_leaves(&*store, 20).await;
     signer.sign().await.unwrap();
     let program = Program::new(&database);
-    // none of the data keys that the log was filled with is one: without their master key they are not opened
+    // the log was filled with fake data keys: without their master key they are not opened
     let checker = Program::new(&database).env("WARMLEDGER_MASTER_KEY", &"07".repeat(32));
     for (command, code) in [
         ("verify --full", 0),
@@ -178,7 +178,7 @@ async fn checks_exports_and_new_signing_keys_are_recorded(database: Database) {
         // refused before anything is recorded
         ("export --from 3 --to 12 --out bundle", 2),
         ("keys rotate-signing --reason yearly", 0),
-        // under both keys, and with what was recorded meanwhile
+        // under both keys, and with the records made meanwhile
         ("verify --full", 0),
     ] {
         let program = if command.starts_with("verify") {

@@ -20,7 +20,7 @@ async fn with_events(database: &Database, count: u64) -> TestService {
     let store = database.store_with_keys().await;
     fill_with_leaves(&*store, count - 1).await;
     let service = database.service().await;
-    // that proofs are read is the last event, so that none comes in while they are
+    // the record of this read is the last event, so that none comes in meanwhile
     service.get_json("/api/v1/proofs/consistency?from=0&to=0").await;
     service.signed(&*store, count).await;
     service

@@ -1,4 +1,4 @@
-//! Checkpoints: when they are signed, with which key, and when they are not.
+//! Checkpoints: when they are signed, by which key, and when not.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -49,7 +49,7 @@ async fn a_checkpoint_follows_traffic_and_one_more_the_stop(database: Database) 
     service.signed(&*store, 2).await;
     let signed = all(&*store).await.len() as u64;
     assert!(signed <= 1 + begun.elapsed().as_secs() + 1, "{signed} were signed");
-    // nothing happens, nothing is signed
+    // without events, nothing is signed
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(all(&*store).await.len() as u64, signed);
     service.send(fixture("mailbox.created.json")).await;
@@ -95,7 +95,7 @@ async fn a_new_key_signs_from_its_rotation_on_and_old_checkpoints_hold(database:
             handover.size
         );
     }
-    // the running service takes it up
+    // the running service picks it up
     service.send(fixture("prewarmup.order.failed.json")).await;
     service.signed(&*store, 3).await;
     let signed = store.latest_checkpoint().await.unwrap().unwrap();
@@ -150,14 +150,14 @@ async fn a_log_that_was_rolled_back_or_rewritten_is_not_signed(database: Databas
     signer.sign().await.unwrap();
     raw.unguard().await;
     super::tampering::truncate(&raw, &earlier).await;
-    // even the checkpoint is gone from the database: the file beside the keys knows of it
+    // even with the checkpoint removed from the database, the witness file beside the keys shows it
     raw.execute("DELETE FROM checkpoints").await;
     let refused = signer.sign().await.unwrap_err().to_string();
     assert!(
         refused.contains("rolled back") && refused.contains("checkpoint.latest says so"),
         "{refused}"
     );
-    // and another history, as long as the first
+    // and another history of the same length
     raw.execute("UPDATE head SET recorded_at = recorded_at").await;
     let mut other = warmledger::tlog::Growth::on(earlier);
     (0..20).for_each(|n| other.push([n; 32]));
@@ -176,7 +176,7 @@ async fn a_log_that_was_rolled_back_over_a_new_key_says_so(database: Database) {
     rotate(&*store, database.dir.path()).await.unwrap();
     fill_with_leaves(&*store, 20).await;
     signer.sign().await.unwrap();
-    // the database as it was before the rotation; the data directory is not rolled back with it
+    // the database as before the rotation; the data directory is not rolled back
     super::tampering::truncate(&raw, &earlier).await;
     raw.execute("DELETE FROM signing_keys WHERE id > 1").await;
     raw.execute("DELETE FROM checkpoints WHERE number > 1").await;
@@ -193,7 +193,7 @@ async fn a_log_that_was_rolled_back_over_a_new_key_says_so(database: Database) {
         "{}",
         ended.stdout
     );
-    // and has gone on since
+    // and it has grown since
     fill_with_leaves(&*store, 30).await;
     let refused = signer.sign().await.unwrap_err().to_string();
     assert!(
@@ -244,9 +244,9 @@ async fn a_service_on_a_log_that_was_rolled_back_says_so_and_goes_on(database: D
     }
     let metrics = service.get("/metrics").await.text().await.unwrap();
     assert!(metrics.contains("warmledger_alerts 1"), "{metrics}");
-    // webhooks are recorded all the same: what the provider sends is not sent for ever
+    // webhooks are still recorded: the provider does not resend for ever
     service.send(fixture("mailbox.created.json")).await;
-    // somebody decides that this copy is to hold
+    // the operator accepts this copy
     std::fs::remove_file(backup.dir.path().join("checkpoint.latest")).unwrap();
     service.signed(&*backup.store().await, 2).await;
     for _ in 0..200 {
@@ -310,7 +310,7 @@ async fn signing_keys_and_a_name_that_were_removed_are_not_made_anew(database: D
             store.signing_keys().await.unwrap().is_empty(),
             "none is put in their place"
         );
-        // nor without the file beside the keys
+        // nor without the witness file
         std::fs::remove_file(&witness).ok();
     }
     raw.execute("DELETE FROM log_origin").await;

@@ -1,4 +1,4 @@
-//! Every way to alter a log behind the service's back, with all guards taken away; `verify` finds each, and says where.
+//! Every way to alter a log without the service, with all triggers dropped; `verify` finds each, and its position.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ on_both_stores!(
 );
 
 const EVENTS: u64 = 600;
-/// Where checkpoints are signed.
+/// The sizes of signed checkpoints.
 const SIGNED: [u64; 4] = [100, 299, 400, EVENTS];
 
 /// Bytes as SQL.
@@ -35,7 +35,7 @@ pub fn bytes(raw: &Raw, bytes: &[u8]) -> String {
     }
 }
 
-/// Cuts the end of a log off, and covers all traces in the database but the checkpoints.
+/// Truncates a log, and covers all traces in the database except the checkpoints.
 pub async fn truncate(raw: &Raw, frontier: &Frontier) {
     let size = frontier.size();
     raw.execute(&format!("DELETE FROM events WHERE position > {size}"))
@@ -50,7 +50,7 @@ pub async fn truncate(raw: &Raw, frontier: &Frontier) {
     .await;
 }
 
-/// Puts other events behind the first ones: copies of earlier rows with other leaf hashes.
+/// Replaces the end of a log: copies of earlier rows with other leaf hashes.
 pub async fn replace_end(raw: &Raw, growth: &Growth, first: u64) {
     let size = growth.frontier().size();
     for position in first..=size {
@@ -69,7 +69,7 @@ pub async fn replace_end(raw: &Raw, growth: &Growth, first: u64) {
     .await;
 }
 
-/// A sound log of 600 events under four checkpoints, unguarded, with a copy to come back to.
+/// A sound log of 600 events under four checkpoints, without triggers, with a copy to restore.
 struct Victim {
     raw: Raw,
     store: Arc<dyn Store>,
@@ -113,7 +113,7 @@ impl Victim {
         }
     }
 
-    /// Does something to the log, checks it and undoes it.
+    /// Alters the log, verifies it and undoes it.
     async fn after(&self, sql: &str, full: bool) -> Report {
         self.raw.execute(sql).await;
         let report = check(&self.store, full, &[]).await;
@@ -121,7 +121,7 @@ impl Victim {
         report
     }
 
-    /// What is done to the log is found first, at these positions.
+    /// The first finding is of this kind, at these positions.
     async fn finds(&self, sql: &str, kind: FindingKind, positions: impl Into<Option<(u64, u64)>>) {
         let report = self.after(sql, true).await;
         let first = report.findings.first().unwrap_or_else(|| panic!("{sql} is not found"));
@@ -199,7 +199,7 @@ async fn rows_that_are_missing_put_in_or_swapped_are_found(database: Database) {
             FindingKind::Altered,
             (300, 300),
         ),
-        // one more behind number 300: all others move up
+        // one more event after number 300: all later ones move up
         (
             format!(
                 "UPDATE events SET position = -position WHERE position > 300;
@@ -273,7 +273,7 @@ async fn the_stored_tree_and_checkpoints_are_checked_against_the_rows(database: 
     }
 }
 
-/// A tree over the same leaves but one, with the row's leaf hash made to fit, and everything stored anew.
+/// A tree over the same leaves but one, with the row's leaf hash adapted, and everything stored anew.
 async fn a_history_that_was_rewritten_whole_is_not_what_was_signed(database: Database) {
     let victim = Victim::new(&database).await;
     let raw = &victim.raw;
@@ -305,7 +305,7 @@ async fn a_history_that_was_rewritten_whole_is_not_what_was_signed(database: Dat
     for full in [true, false] {
         let report = check(&victim.store, full, &[]).await;
         let first = &report.findings[0];
-        // between the checkpoint that still holds and the one that no longer does
+        // between the last checkpoint that matches and the first that does not
         assert_eq!(
             (first.kind, first.position, first.until),
             (FindingKind::Checkpoint, Some(300), Some(400)),
@@ -323,7 +323,7 @@ async fn an_older_copy_of_the_database_is_not_what_an_auditor_kept(database: Dat
     let leaves = victim.store.tree_hashes(0, 0..299).await.unwrap();
     leaves.into_iter().for_each(|leaf| frontier.push(leaf, |_| {}));
     truncate(&victim.raw, &frontier).await;
-    // an older copy does not have the later keys either
+    // an older copy lacks the later keys too
     let later = "DELETE FROM data_keys WHERE subject <> '~fingerprint' AND subject NOT IN (SELECT subject FROM events)";
     victim.raw.execute(later).await;
     for full in [true, false] {
@@ -335,7 +335,7 @@ async fn an_older_copy_of_the_database_is_not_what_an_auditor_kept(database: Dat
     }
     victim.raw.execute("DELETE FROM checkpoints WHERE size > 299").await;
     for full in [true, false] {
-        // nothing in the database remembers
+        // the database alone does not show it
         assert_eq!(check(&victim.store, full, &[]).await.findings.first(), None);
         let report = check(&victim.store, full, &[&kept]).await;
         let first = &report.findings[0];
@@ -366,21 +366,21 @@ async fn the_check_goes_on_behind_missing_rows(database: Database) {
             true,
         )
         .await;
-    // the first tile goes into the tree as it is stored; the checkpoint over 100 events ends in it
+    // the first tile enters the tree as stored; the checkpoint over 100 events ends in it
     assert_eq!(
         places(&report),
         [
             (FindingKind::Missing, Some(10)),
             (FindingKind::Missing, Some(200)),
             (FindingKind::Altered, Some(500)),
-            // the first event of that stream is the one that is missing
+            // the missing event was the first one of that stream
             (FindingKind::Version, Some(11)),
             (FindingKind::Tree, None),
         ],
         "{report:?}"
     );
     assert_eq!(report.checkpoints, 3);
-    // what was put in its place shows by the checkpoints behind it
+    // later checkpoints show its replacement
     let other = bytes(&victim.raw, &[7; 32]);
     let report = victim
         .after(
@@ -393,7 +393,7 @@ async fn the_check_goes_on_behind_missing_rows(database: Database) {
         .iter()
         .filter(|finding| finding.kind == FindingKind::Checkpoint);
     assert_eq!(checkpoints.count(), 3, "{report:?}");
-    // behind a tile that is not stored either, the rows are all that can be checked
+    // after a missing tile, only the rows can be checked
     let report = victim
         .after(
             "DELETE FROM events WHERE position = 590; UPDATE events SET source = 'other' WHERE position = 595",
@@ -450,7 +450,7 @@ async fn the_command_tells_by_its_exit_code(database: Database) {
     for wrong in ["--checkpoint other", "--checkpoint missing", "--key x"] {
         assert_eq!(program.run(&format!("verify {wrong}")).await.code, 2, "{wrong}");
     }
-    // the service keeps its newest checkpoint beside its keys: an older copy of the database alone is found
+    // the newest checkpoint is kept beside the keys, so an older copy of the database alone is found
     victim.heal().await;
     victim.raw.execute("DELETE FROM checkpoints WHERE size > 299").await;
     let mut frontier = Frontier::default();
