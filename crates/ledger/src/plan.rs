@@ -1,4 +1,4 @@
-//! A batch of webhooks becomes a batch of events: repeats are found, streams loaded, orders decide, sections are sealed.
+//! A batch of webhooks becomes a batch of events: finds repeats, loads streams, lets orders decide, seals sections.
 //!
 //! Layout
 //! - `lookup`: asks the store for what the caches lack

@@ -1,15 +1,15 @@
 //! The audit bundle: events, a proof that they are in a signed tree, and a checker that does not depend on this
 //! program.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
-//! | `events.jsonl` | one line an event: `{"leaf":{…},"leafHash":"<hex>"}`, the leaf being the exact bytes that are hashed |
+//! | `events.jsonl` | one line per event: `{"leaf":{…},"leafHash":"<hex>"}`, the leaf as the exact hashed bytes |
 //! | `proof.json` | the hashes beside the range, [`tlog::range_proof`] |
 //! | `checkpoint` | the signed note over the tree |
-//! | `keys.txt` | the public keys that the log has signed with |
-//! | `handovers.json` | for each key but the first the event that names it, and a proof under a checkpoint of the key before |
+//! | `keys.txt` | the public keys that have signed the log |
+//! | `handovers.json` | for each key but the first, its event and a proof of it under a checkpoint of the previous key |
 //! | `check.py` | recomputes everything, with Python's standard library alone |
-//! | `README.md` | how to |
+//! | `README.md` | instructions |
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};

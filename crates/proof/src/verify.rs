@@ -48,7 +48,7 @@ const LISTED: usize = 5;
 
 /// The options of a check.
 pub struct Options {
-    /// Every row and every node; otherwise the stored nodes, the checkpoints, the newest rows and a sample of the others.
+    /// Every row and node; otherwise the stored nodes, the checkpoints, the newest rows and a sample of the others.
     pub full: bool,
     /// Further checkpoints that have to match, kept outside the database: their names, and the signed notes.
     pub kept: Vec<(String, String)>,

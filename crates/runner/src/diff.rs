@@ -164,7 +164,7 @@ fn collect(found: &mut Fields, path: String, value: &Value) {
     }
 }
 
-/// What an item of a list goes by.
+/// The name of a list item: its mailbox id or domain.
 fn name(item: &Value) -> Option<&str> {
     let by = |field: &str| item.get(field).and_then(Value::as_str);
     by("mailboxId").or_else(|| by("domain"))

@@ -33,8 +33,8 @@ impl FingerprintKey {
         Self(Hmac::new_from_slice(key.bytes()).expect("a key of any length"))
     }
 
-    /// The reserved subject that the key is wrapped and stored under. No user and no stream has it: a user's subject has
-    /// no `~`, a stream's has a `-`.
+    /// The reserved subject that the key is wrapped and stored under. No user or stream has it: a user's subject has no
+    /// `~`, a stream's has a `-`.
     pub fn subject() -> SubjectId {
         // a constant identifier, as a test checks
         SubjectId::parse("~fingerprint").expect("an identifier")

@@ -1,5 +1,5 @@
-//! The provider's side, for `simulate`, `demo`, the tests and the benchmark: a [`Plan`] of webhooks as Cold Mail Reseller
-//! sends them, and [`run`], which sends it signed and retries as the provider does.
+//! The provider's side, for `simulate`, `demo`, the tests and the benchmark: a [`Plan`] of webhooks like Cold Mail
+//! Reseller's, and [`run`], which sends it signed and retries as the provider does.
 //!
 //! Layout:
 //! - `plan`: the webhooks to send, the same for the same [`Options`]: each a `delivery`; `order` and `renewal` play one

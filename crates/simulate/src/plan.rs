@@ -45,8 +45,8 @@ pub struct Options {
     /// Whether about 60 % of the subscriptions come up for renewal within the plan (and then expire within hours of
     /// `base_time`; all others 5 to 30 days after it).
     pub renewals: bool,
-    /// With `renewals`, how many times a subscription comes up, each a month after the one before. With more than one, all
-    /// subscriptions do, and only the last time may end one.
+    /// With `renewals`, how many times a subscription comes up, each a month after the one before. With more than one,
+    /// all subscriptions do, and only the last time may end one.
     pub months: u32,
     /// The probability that a delivery is sent a second time, 0 to 1; other values are clamped.
     pub duplicates: f64,

@@ -115,7 +115,7 @@ pub struct NewEvent {
     pub facts: String,
     /// The sealed sections.
     pub sealed: SealedSections,
-    /// The RFC 6962 hash of its Merkle leaf, see [`ledger::leaf`].
+    /// The RFC 6962 hash of its Merkle leaf, see `ledger::leaf`.
     pub leaf_hash: [u8; 32],
     /// The keys to find it by.
     pub references: Vec<Reference>,

@@ -138,7 +138,7 @@ topic! {
         /// Subjects whose wrapped data keys do not have [`WRAPPED_KEY`](sealing::WRAPPED_KEY) bytes, at most `limit`.
         async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-        /// All data keys, that of the fingerprints included, in the order of their subjects, at most `limit` after `after`.
+        /// All data keys, including the fingerprint key, in the order of their subjects, at most `limit` after `after`.
         async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError>;
 
         /// Subjects with a data key but without an event, at most `limit`. Every key except the one for fingerprints is

@@ -25,8 +25,8 @@ pub fn inclusion_proof(index: u64, size: u64) -> Vec<Range<u64>> {
     proof
 }
 
-/// The spans that prove that the tree of size `from` is the beginning of that of size `to` (RFC 6962 §2.1.2). Empty unless
-/// `0 < from < to`.
+/// The spans that prove that the tree of size `from` is the beginning of that of size `to` (RFC 6962 §2.1.2). Empty
+/// unless `0 < from < to`.
 pub fn consistency_proof(from: u64, to: u64) -> Vec<Range<u64>> {
     let mut proof = Vec::new();
     if !(1..to).contains(&from) {
@@ -159,8 +159,8 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root
     last == 0 && hash == *root
 }
 
-/// Whether `proof` shows that the tree of size `from` is the beginning of that of size `to` (RFC 9162 §2.1.4.2). The empty
-/// tree is the beginning of every tree.
+/// Whether `proof` shows that the tree of size `from` is the beginning of that of size `to` (RFC 9162 §2.1.4.2). The
+/// empty tree is the beginning of every tree.
 pub fn verify_consistency(from: (u64, &Hash), to: (u64, &Hash), proof: &[Hash]) -> bool {
     let ((from, first_root), (to, second_root)) = (from, to);
     if from == to || from == 0 {

@@ -72,8 +72,8 @@ struct Stream {
     positions: Vec<Position>,
 }
 
-/// The subjects of streams that are about this user and have a key. Reads the facts of the user's events and of all such
-/// streams, which for a large ledger may take some seconds.
+/// The subjects of streams that are about this user and have a key. Reads the facts of the user's events and of all
+/// such streams, which may take seconds for a large ledger.
 pub(super) async fn reach(store: &dyn Store, reader: &Reader, user: &SubjectId) -> Result<Vec<SubjectId>, OpenError> {
     let mut unreached = streams(store, user).await?;
     if unreached.is_empty() {

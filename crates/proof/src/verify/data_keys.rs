@@ -38,7 +38,7 @@ pub(super) async fn unnamed(store: &dyn Store) -> Result<Vec<Finding>, StoreErro
     Ok(findings.collect())
 }
 
-/// Opens every data key with the available master keys, and reports those that cannot be opened.
+/// Opens every data key and reports those that cannot be opened; only warns if the master key is not available.
 pub(super) async fn open_all(
     store: &dyn Store,
     source: Option<&Arc<dyn MasterKeySource>>,

@@ -1,7 +1,7 @@
 //! Rows in PostgreSQL's binary COPY format: the fastest way to insert new rows.
 //!
-//! A header, then for each row the number of its fields and each field's length and bytes, then a trailer; all numbers in
-//! network byte order. See "Binary Format" under COPY in PostgreSQL's documentation.
+//! A header, then for each row the number of its fields and each field's length and bytes, then a trailer; all numbers
+//! in network byte order. See "Binary Format" under COPY in PostgreSQL's documentation.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
