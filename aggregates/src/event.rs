@@ -1,11 +1,11 @@
-//! The events: what is kept for ever, in plain JSON, free of personal data and secrets. Two families: [`OrderEvent`], what
-//! the provider reported about an order, and [`AccessEvent`], what people and programs did with the ledger.
+//! The events: kept for ever, in plain JSON, free of personal data and secrets. Two families: [`OrderEvent`], the
+//! provider's reports about an order, and [`AccessEvent`], the actions of people and programs on the ledger.
 //!
 //! Rules for every type here, since stored events never change:
-//! - Its stored name and schema version stand in the `EVENT_TYPES` of its family; a Rust path is never stored.
-//! - Fields stand in alphabetical order of their JSON names, hold no floating-point numbers, and absent values are left
-//!   out, so that plain serialisation *is* the canonical form (RFC 8785) which the Merkle leaf covers. A test holds
-//!   every type to this.
+//! - Its stored name and schema version are in the `EVENT_TYPES` of its family; a Rust path is never stored.
+//! - Fields are in alphabetical order of their JSON names, hold no floating-point numbers, and absent values are left
+//!   out, so that plain serialisation *is* the canonical form (RFC 8785) that the Merkle leaf covers. A test checks
+//!   this for every type.
 //! - A change of shape is a new schema version and a step in [`crate::upcast`].
 
 mod access;
@@ -32,12 +32,12 @@ pub use webhook::{QuarantineReason, WebhookQuarantined, WebhookUnrecognised};
 use crate::{OrderId, UserId, upcast};
 use family::event_family;
 
-/// The provider behind a mailbox. Open: a new one is kept under its own name.
+/// The provider of a mailbox. An open set: an unknown one is kept under its own name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ServiceProvider(pub String);
 
-/// Room for the facts of most events, in bytes.
+/// Capacity for the facts of most events, in bytes.
 const USUAL_FACTS: usize = 2048;
 
 event_family! {
@@ -75,17 +75,17 @@ event_family! {
 /// Why a stored event cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// The type string is not one that this version knows: written by a newer one.
+    /// This version does not know the type: a newer one wrote it.
     #[error("unknown event type {0:?}: was it written by a newer version?")]
     UnknownType(String),
-    /// The schema version is not one that this version knows.
+    /// This version does not know the schema version.
     #[error("{type_name} has schema version {found}, this version knows up to {known}")]
     UnknownSchema {
         /// The stored type string.
         type_name: String,
         /// The stored schema version.
         found: u32,
-        /// The newest that this code knows.
+        /// The newest that this version knows.
         known: u32,
     },
     /// The facts do not have the shape of their type.
@@ -93,7 +93,7 @@ pub enum EventError {
     Facts(#[from] serde_json::Error),
 }
 
-/// The facts in their type's current schema, where they are of an older one; none if they are of the current one.
+/// The facts upcast to their type's current schema; none if they already have it.
 fn facts_of_today(type_name: &str, found: u32, known: u32, facts: &str) -> Result<Option<String>, EventError> {
     if found == known {
         return Ok(None);
@@ -110,7 +110,7 @@ fn facts_of_today(type_name: &str, found: u32, known: u32, facts: &str) -> Resul
 }
 
 impl OrderEvent {
-    /// The subscription's facts, for the events of that family.
+    /// The subscription's facts, for events of the subscription family.
     pub fn as_subscription(&self) -> Option<&SubscriptionFacts> {
         match self {
             Self::SubscriptionRenewing(facts)
@@ -203,7 +203,7 @@ impl DomainEvent for OrderEvent {
 mod tests {
     use super::*;
 
-    /// One event of every type with every field filled, as the golden file has it.
+    /// One event of every type with every field filled, from the golden files.
     fn golden() -> Vec<(String, u32, String)> {
         let files = [
             include_str!("../golden/events.jsonl"),
@@ -230,7 +230,7 @@ mod tests {
         for (type_name, schema, facts) in golden() {
             let event = Event::from_stored(&type_name, schema, &facts).unwrap();
             assert_eq!(event.type_name(), type_name);
-            // an older form is read, and written no more
+            // an older form is read, but not written any more
             if schema != event.schema_version() {
                 continue;
             }

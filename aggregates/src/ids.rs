@@ -1,6 +1,6 @@
 //! Identifiers, parsed once at the edge so that the inside never checks them again.
 //!
-//! Every identifier is 1 to [`MAX_ID_CHARS`] characters without white space or control characters: that fits an index
+//! Every identifier is 1 to [`MAX_ID_CHARS`] characters without white space or control characters: so it fits an index
 //! entry of either store and can be printed anywhere.
 
 use std::fmt;
@@ -16,7 +16,7 @@ pub const MAX_ID_CHARS: usize = 128;
 /// The most characters a domain name may have (RFC 1035 §2.3.4).
 pub const MAX_DOMAIN_CHARS: usize = 253;
 
-/// Why a text is not an identifier. Never holds the text itself: it may be anything that a sender put there.
+/// Why a text is not an identifier. Never holds the text itself: a sender may put anything there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The text is empty.
@@ -30,7 +30,7 @@ pub enum IdError {
     BadCharacter,
 }
 
-/// `forbids` tells which ASCII characters a kind does not allow though others do.
+/// `forbids` returns whether a kind does not allow an ASCII character that others do.
 fn check(text: &str, max: usize, forbids: impl Fn(u8) -> bool) -> Result<(), IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
@@ -38,7 +38,7 @@ fn check(text: &str, max: usize, forbids: impl Fn(u8) -> bool) -> Result<(), IdE
     if text.len() > max && text.chars().count() > max {
         return Err(IdError::TooLong(max));
     }
-    // nearly all are ASCII, for which no table has to be asked; without a way out, many bytes are looked at at once
+    // nearly all are ASCII and need no table; without an early exit the check is vectorised
     let fits = |byte: u8| byte.is_ascii_graphic() & !forbids(byte);
     let is_plain = text.bytes().fold(true, |plain, byte| plain & fits(byte));
     let allowed = |c: char| match u8::try_from(c) {
@@ -52,7 +52,7 @@ fn check(text: &str, max: usize, forbids: impl Fn(u8) -> bool) -> Result<(), IdE
     }
 }
 
-/// Reads a text, from which an identifier is made.
+/// Deserialises a text into an identifier.
 struct IdVisitor<T>(fn(&str) -> Result<T, IdError>);
 
 impl<T> Visitor<'_> for IdVisitor<T> {
@@ -71,7 +71,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         ///
-        /// Shared by all copies: events, states and views hold the same ones over and over.
+        /// Cheap to clone: events, states and views repeat the same ones.
         #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(Arc<str>);
 
@@ -158,12 +158,12 @@ plain_id! {
     TokenId,
     /// Who did something, see [`Actor`](crate::Actor).
     ActorId,
-    /// The sender's id of an event, unique within its [`Source`]; for a quarantined webhook, one that the ledger makes.
+    /// The sender's event id, unique within its [`Source`]; for a quarantined webhook, an id made by the ledger.
     EventId,
 }
 
 impl Source {
-    /// The sender of what the ledger tells of itself.
+    /// The source of the ledger's own events.
     pub fn own() -> Self {
         Self("warmledger".into())
     }
@@ -177,18 +177,17 @@ impl TokenId {
 }
 
 impl ActorId {
-    /// Whoever holds the token.
+    /// The holder of the token.
     pub fn token(id: &TokenId) -> Self {
         Self(Arc::clone(&id.0))
     }
 
-    /// Whoever holds the admin token of the settings.
+    /// The holder of the admin token of the settings.
     pub fn admin() -> Self {
         Self("admin".into())
     }
 
-    /// A user of the system that the command line runs on. What no id may hold is replaced by `_`, and what is too long
-    /// cut off.
+    /// A system user on the command line. Forbidden characters are replaced by `_`, and long names are cut off.
     pub fn cli(user: &str) -> Self {
         const PREFIX: &str = "cli:";
         let plain = user
@@ -205,13 +204,13 @@ impl ActorId {
 }
 
 impl EventId {
-    /// The id of something that somebody did with the ledger, from 128 random bits.
+    /// The id of an access event, from 128 random bits.
     pub fn access(random: u128) -> Self {
         Self(format!("{random:032x}").into())
     }
 
-    /// The id of a quarantined webhook, by the fingerprint of its body: the id that it claims stays free for one that
-    /// can be used.
+    /// The id of a quarantined webhook, from the fingerprint of its body: its claimed id stays free for a usable
+    /// webhook.
     pub fn quarantine(fingerprint: &str) -> Self {
         Self(format!("quarantine-{fingerprint}").into())
     }
@@ -223,15 +222,15 @@ id! {
 }
 impl UserId {
     const MAX: usize = MAX_ID_CHARS;
-    /// `~` opens the subjects that the ledger makes itself.
+    /// `~` begins the ledger's own subjects.
     fn forbids(byte: u8) -> bool {
         byte == b'~'
     }
 }
 
 id! {
-    /// Whom an event's sealed sections are about: a data key of its own for each, so that each can be erased on its own.
-    /// A [`UserId`], or `~` and a stream's name where no user is known.
+    /// The user that an event's sealed sections are about: each subject has a data key of its own, so that each can be
+    /// erased separately. A [`UserId`], or `~` and a stream's name if no user is known.
     SubjectId
 }
 impl SubjectId {
@@ -245,7 +244,7 @@ impl SubjectId {
         Self(Arc::clone(&user.0))
     }
 
-    /// The subject of a stream in which no user is known.
+    /// The subject of a stream without a known user.
     pub fn stream(stream: &StreamId) -> Self {
         Self(format!("~{}", stream.0).into())
     }
@@ -261,8 +260,7 @@ impl Domain {
         matches!(byte, b'/' | b'@' | b'\\' | b'"' | b'<' | b'>')
     }
 
-    /// Parses a domain name as people and senders write it: white space around it and a final dot are dropped, letters
-    /// become small.
+    /// Parses a domain name as people and senders write it: trims white space and a final dot, and lower-cases letters.
     ///
     /// # Errors
     /// [`IdError`] as for any identifier; `/`, `@` and quotes are not allowed either.
@@ -286,7 +284,7 @@ impl StreamId {
         false
     }
 
-    /// What streams there are: the part of a name before the first `-`.
+    /// The kinds of streams: the part of a name before the first `-`.
     pub const CATEGORIES: [&'static str; 7] = [
         "order",
         "subscription",
@@ -302,37 +300,37 @@ impl StreamId {
         Self(format!("order-{id}").into())
     }
 
-    /// Where a subscription's events wait while its order is unknown.
+    /// The stream where a subscription's events wait while its order is unknown.
     pub fn subscription(id: &SubscriptionId) -> Self {
         Self(format!("subscription-{id}").into())
     }
 
-    /// Where a domain's events wait while its order is unknown.
+    /// The stream where a domain's events wait while its order is unknown.
     pub fn domain(name: &Domain) -> Self {
         Self(format!("domain-{name}").into())
     }
 
-    /// Where a mailbox's events wait while its order is unknown.
+    /// The stream where a mailbox's events wait while its order is unknown.
     pub fn mailbox(id: &MailboxId) -> Self {
         Self(format!("mailbox-{id}").into())
     }
 
-    /// The stream of a webhook that names nothing it could belong to.
+    /// The stream of a webhook without any id to route it by.
     pub fn webhook(id: &EventId) -> Self {
         Self(format!("webhook-{id}").into())
     }
 
-    /// The stream of one quarantined webhook, by its event's id ([`EventId::quarantine`]): it is called the same.
+    /// The stream of one quarantined webhook, with the same name as its event's id ([`EventId::quarantine`]).
     pub fn quarantine(id: &EventId) -> Self {
         Self(id.as_str().into())
     }
 
-    /// The stream of one thing that somebody did with the ledger.
+    /// The stream of one access event.
     pub fn access(id: &EventId) -> Self {
         Self(format!("access-{id}").into())
     }
 
-    /// The order whose stream it is, if it is one.
+    /// The order of the stream, if it is an order's.
     pub fn as_order(&self) -> Option<OrderId> {
         let id = self.0.strip_prefix("order-")?;
         OrderId::parse(id).ok()
@@ -344,7 +342,7 @@ impl StreamId {
     }
 }
 
-/// An event's place in the one order of the whole ledger: 1, 2, 3, … without gaps.
+/// An event's place in the total order of the ledger: 1, 2, 3, … without gaps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Position(pub u64);

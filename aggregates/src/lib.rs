@@ -7,7 +7,7 @@
 //! - `upcast`: old facts in new shapes
 //! - `order`: the [`Order`] aggregate: commands in, events out
 //! - `moment`: moments as text
-//! - `visible`: what of a text can be seen
+//! - `visible`: the visible characters of a text
 //! - `recorded`: an event with its envelope, as projections see it
 #![warn(missing_docs)]
 

@@ -1,5 +1,5 @@
-//! Moments as text: RFC 3339 in UTC, as facts and views hold them by the dozen. The texts are those of
-//! [`Timestamp`]'s own `Display`, byte for byte, written and read without its formatter and its parser, which take all of Temporal.
+//! Moments as text: RFC 3339 in UTC, as in facts and views. The texts are byte for byte those of [`Timestamp`]'s own
+//! `Display`, written and read without its formatter and parser, which handle all of Temporal.
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -23,12 +23,12 @@ pub struct MomentText {
 }
 
 impl MomentText {
-    /// With as many decimals as it takes: none for whole seconds.
+    /// With as many decimals as needed: none for whole seconds.
     pub fn shortest(moment: Timestamp) -> Self {
         Self::written(moment, None)
     }
 
-    /// With exactly so many decimals, at most nine; what goes beyond is cut off.
+    /// With exactly so many decimals, at most nine; further ones are truncated.
     pub fn with_decimals(moment: Timestamp, decimals: usize) -> Self {
         Self::written(moment, Some(decimals.min(DIGITS)))
     }
@@ -66,7 +66,7 @@ impl MomentText {
         text
     }
 
-    /// A moment before the year 0: nobody minds how long that takes.
+    /// A moment before the year 0: rare, so it may be slow.
     fn of_any(moment: Timestamp, decimals: Option<usize>) -> Self {
         let written = match decimals {
             Some(decimals) => format!("{moment:.decimals$}"),
@@ -87,7 +87,7 @@ impl MomentText {
 
     fn digits(&mut self, mut number: u32, count: usize) {
         for place in self.bytes[self.length..][..count].iter_mut().rev() {
-            // a digit, always
+            // always a digit
             *place = b'0' + (number % 10) as u8;
             number /= 10;
         }
@@ -95,7 +95,7 @@ impl MomentText {
     }
 }
 
-/// How many decimals it takes to tell so many nanoseconds.
+/// How many decimals a number of nanoseconds needs.
 fn needed(nanoseconds: u32) -> usize {
     let (mut left, mut decimals) = (nanoseconds, DIGITS);
     while decimals > 0 && left.is_multiple_of(10) {
@@ -108,7 +108,7 @@ impl Deref for MomentText {
     type Target = str;
 
     fn deref(&self) -> &str {
-        // digits and signs, always
+        // only digits and signs
         std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
 }
@@ -119,7 +119,7 @@ impl fmt::Display for MomentText {
     }
 }
 
-/// Reads a moment: any text that [`Timestamp`] takes.
+/// Reads a moment: any text that [`Timestamp`] accepts.
 ///
 /// # Errors
 /// Those of [`Timestamp`]'s own parser.
@@ -130,7 +130,7 @@ pub fn parse(text: &str) -> Result<Timestamp, jiff::Error> {
     }
 }
 
-/// A moment in UTC as it mostly is written: `2026-01-02T03:04:05Z`, or with decimals.
+/// A moment in UTC in its usual form: `2026-01-02T03:04:05Z`, or with decimals.
 fn common(text: &[u8]) -> Option<Timestamp> {
     let (head, tail) = text.split_first_chunk::<19>()?;
     let number = |range: Range<usize>| digits(&head[range]);
@@ -175,7 +175,7 @@ pub fn serialize<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::
 /// Reads a moment's text, for `#[serde(with = "…")]`.
 ///
 /// # Errors
-/// If it is no text, or not that of a moment.
+/// If it is not a text, or not a moment.
 pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     struct Text;
 
@@ -215,7 +215,7 @@ pub mod optional {
     /// Reads the text, or null.
     ///
     /// # Errors
-    /// As for one that has to be there.
+    /// As for one that is required.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
         let found = Option::<There>::deserialize(deserializer)?;
         Ok(found.map(|There(moment)| moment))

@@ -1,4 +1,4 @@
-//! The order: the consistency boundary of everything that the provider reports about one purchase.
+//! The order: the consistency boundary of all the provider's reports about one purchase.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Domain, OrderEvent, OrderId, SubscriptionId, UserId};
 
-/// What an order can be told.
+/// The commands of an order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderCommand {
-    /// Record what an authentic webhook reports. The claim is what the webhook says by itself; the order adds what it
-    /// knows.
+    /// Record an authentic webhook. The claim is the webhook's own content; the order adds what it knows.
     RecordWebhook {
         /// The webhook's content.
         claim: OrderEvent,
@@ -32,16 +31,16 @@ pub enum OrderError {
     },
 }
 
-/// What has to be known of an order to record the next webhook: which subscription is whose.
+/// The state needed to record the next webhook: the domain of each subscription.
 ///
-/// The same type stands for the streams in which events wait for their order; those simply know less.
+/// The same type is used for streams in which events wait for their order; those simply know less.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Order {
     order_id: Option<OrderId>,
     user_id: Option<UserId>,
     /// The domain of each subscription that the order opened.
     subscriptions: BTreeMap<SubscriptionId, Domain>,
-    /// Subscriptions that it only heard of, by way of their domain.
+    /// Subscriptions known only by way of their domain.
     heard_of: BTreeSet<SubscriptionId>,
     /// The domains that got mailboxes.
     assigned: Vec<Domain>,
@@ -58,7 +57,7 @@ impl Order {
         self.user_id.as_ref()
     }
 
-    /// The domain that the order's subscription is for.
+    /// The domain of the order's subscription.
     pub fn domain_of(&self, subscription: &SubscriptionId) -> Option<&Domain> {
         self.subscriptions.get(subscription)
     }
@@ -82,7 +81,7 @@ impl Order {
         }
     }
 
-    /// Decides what a webhook means for this order: its claim, completed with what the order knows.
+    /// Decides the event of a webhook: its claim, completed with what the order knows.
     ///
     /// # Errors
     /// [`OrderError::OtherOrder`] if the claim names another order than this one.
@@ -141,7 +140,7 @@ impl Aggregate for Order {
                 }
             }
             OrderEvent::MailboxCreated(facts) => {
-                // without an order it may be any, and no view takes it for an assignment
+                // without an order the domain may be another order's, and no view takes it for an assignment
                 match (facts.order_id, facts.domain) {
                     (Some(_), Some(domain)) => self.assign(domain, facts.subscription_id),
                     _ => self.heard_of.extend(facts.subscription_id.filter(|id| !self.knows(id))),

@@ -1,4 +1,4 @@
-//! An event as the ledger holds it: the envelope that projections fold over.
+//! A recorded event: the envelope that projections fold over.
 
 use jiff::Timestamp;
 
@@ -7,36 +7,36 @@ use crate::{AccessEvent, Event, EventId, OrderEvent, Position, Source, StreamId,
 /// One recorded event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recorded {
-    /// Its place in the whole ledger.
+    /// Its position in the ledger.
     pub position: Position,
     /// Its stream.
     pub stream: StreamId,
-    /// Its place in the stream: 1, 2, 3, …
+    /// Its version in the stream: 1, 2, 3, …
     pub version: u32,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: Source,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: EventId,
-    /// When it was appended, UTC, in microseconds. Never decreases with the position.
+    /// When it was appended, UTC, in microseconds. Decreases with the position only if a clock was set back.
     pub recorded_at: Timestamp,
-    /// Whom its sealed sections are about.
+    /// The subject of its sealed sections.
     pub subject: SubjectId,
-    /// What happened.
+    /// The event itself.
     pub event: Event,
 }
 
 impl Recorded {
-    /// What the provider reported, if it is that.
+    /// The event as an order's, if it is one.
     pub fn order(&self) -> Option<&OrderEvent> {
         self.event.as_order()
     }
 
-    /// What somebody did with the ledger, if it is that.
+    /// The event as an access event, if it is one.
     pub fn access(&self) -> Option<&AccessEvent> {
         self.event.as_access()
     }
 
-    /// The best that is known of when it happened: when the provider sent it, else when it was recorded.
+    /// The best known time of the event: when the provider sent it, else when it was recorded.
     pub fn happened_at(&self) -> Timestamp {
         self.event.sent_at().unwrap_or(self.recorded_at)
     }

@@ -1,7 +1,7 @@
-//! Old facts in new shapes. A stored event never changes; what reads it does.
+//! Upcasting: old facts in new shapes. A stored event never changes; its readers do.
 //!
-//! A step turns the facts of one type from one schema version into the next; steps are chained until the version that
-//! this code writes is reached.
+//! A step turns the facts of one type from one schema version into the next; steps are chained up to the version that
+//! this code writes.
 
 use serde_json::Value;
 
@@ -42,7 +42,7 @@ const STEPS: &[Step] = &[
     },
 ];
 
-/// Version 1 kept the provider's own name for the list, `failedOrders`, though it lists domains.
+/// Version 1 used the provider's name for the list, `failedOrders`, though it lists domains.
 fn assignment_failed_1_to_2(mut facts: Value) -> Value {
     if let Some(object) = facts.as_object_mut() {
         let failures = object
@@ -53,7 +53,7 @@ fn assignment_failed_1_to_2(mut facts: Value) -> Value {
     facts
 }
 
-/// Version 1 left a mailbox's `credentials` out where there were none, version 2 leaves them out where all are there.
+/// Version 1 left out a mailbox's `credentials` if it had none, version 2 leaves them out if it has all.
 fn mailboxes_assigned_1_to_2(mut facts: Value) -> Value {
     let domains = facts.get_mut("domains").and_then(Value::as_array_mut);
     let mailboxes = domains
@@ -67,7 +67,7 @@ fn mailboxes_assigned_1_to_2(mut facts: Value) -> Value {
     facts
 }
 
-/// Events of before took a blank password, name or address for one: only the opened section tells.
+/// Older events counted a blank password, name or address as present: only the opened section shows that it is blank.
 fn may_be_blank(mut facts: Value) -> Value {
     if let Some(object) = facts.as_object_mut() {
         object.insert("mayBeBlank".to_owned(), Value::Bool(true));
@@ -75,7 +75,7 @@ fn may_be_blank(mut facts: Value) -> Value {
     facts
 }
 
-/// Brings facts from schema version `from` to version `to`.
+/// Upcasts facts from schema version `from` to version `to`.
 ///
 /// # Errors
 /// [`EventError::UnknownSchema`] if the chain has no step for one of the versions between.

@@ -1,13 +1,13 @@
-//! What of a text can be seen.
+//! The visible characters of a text.
 
-/// Whether nothing of a text can be seen: it is empty, or all of it is white space or takes no ink. A sender that writes such a
-/// value has not told one.
+/// Whether a text has no visible character: it is empty, or consists of white space and invisible characters. Such a
+/// value counts as absent.
 pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
-/// Whether a character takes no ink: control and format characters (`Cc`, `Cf`), what is ignorable by default, and blanks that
-/// are no white space. Source: Unicode Character Database, `UnicodeData.txt` and `DerivedCoreProperties.txt`.
+/// Whether a character is invisible: control and format characters (`Cc`, `Cf`), default ignorable ones, and blanks
+/// that are not white space. Source: Unicode Character Database, `UnicodeData.txt` and `DerivedCoreProperties.txt`.
 pub fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -1,6 +1,7 @@
-//! Who did what with the ledger: one row for every [`AccessEvent`](aggregates::AccessEvent). Key: the event's id.
+//! The access log: one row for every [`AccessEvent`](aggregates::AccessEvent). Key: the event's id.
 //!
-//! "Who saw this mailbox's password?" is the rows with its `mailbox_id`, the action `reveal` and the outcome `granted`.
+//! "Who saw this mailbox's password?" is answered by the rows with its `mailbox_id`, the action `reveal` and the
+//! outcome `granted`.
 
 use aggregates::{
     AccessFacts, Action, ActorId, Domain, EventId, MailboxId, OrderId, Position, Recorded, Refusal, Source, SubjectId,
@@ -14,15 +15,15 @@ use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 /// The projection.
 pub struct Access;
 
-/// One thing that was done, or asked for and refused.
+/// One action that was done, or requested and refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccessEntry {
     /// The position of the event.
     pub position: Position,
-    /// When it was done.
+    /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// What was done or asked for; none of a refusal that does not say.
+    /// The action; none for a refusal that does not name it.
     pub action: Option<Action>,
     /// Everything else.
     pub facts: AccessFacts,
@@ -50,7 +51,7 @@ impl Projection for Access {
         Column::new("action", Kind::Text).nullable().indexed(),
         Column::new("outcome", Kind::Text),
         Column::new("refusal", Kind::Text).nullable(),
-        // no index: a reason can be longer than an index entry may be
+        // no index: a reason can exceed the size of an index entry
         Column::new("reason", Kind::Text).nullable(),
         Column::new("mailbox_id", Kind::Text).nullable().indexed(),
         Column::new("subject", Kind::Text).nullable().indexed(),

@@ -1,8 +1,8 @@
-//! Where the newest of each mailbox's sealed parts are: which event holds its password now, which its address. Key: the
-//! mailbox's id; mailboxes without one have no row.
+//! The places of the newest sealed parts of each mailbox: which event holds its password now, which its address. Key:
+//! the mailbox's id; mailboxes without one have no row.
 //!
-//! What an event of an older schema version tells may be blank, which only its opened section shows: such a telling hides no older
-//! one, and whoever opens takes the newest that is not blank ([`AccountView::places`]).
+//! A part in an event of an older schema version may be blank, which only its opened section shows: such an event does
+//! not replace the older ones, and readers take the newest part that is not blank ([`AccountView::places`]).
 
 use std::collections::BTreeSet;
 use std::ops::Not;
@@ -35,7 +35,7 @@ pub enum Part {
     FirstName,
     /// The last name.
     LastName,
-    /// Where the picture is.
+    /// The address of the picture.
     ProfilePicture,
 }
 
@@ -60,27 +60,27 @@ impl From<PersonalField> for Part {
     }
 }
 
-/// All that is known of one mailbox.
+/// The view of one mailbox.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AccountView {
-    /// The newest first; each holds what no newer one does.
+    /// Newest first; each holds the parts that no newer one does.
     tellings: Vec<Telling>,
-    /// The newest event that tells what it is part of.
+    /// The newest event that names its domain, order and subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     home: Option<Stamp>,
 }
 
-/// What one event told of a mailbox and no newer one has told since.
+/// The parts of a mailbox in one event that no newer event has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Telling {
     stamp: Stamp,
-    /// Its number among that event's mailboxes, from 0.
+    /// The mailbox's index in the event, from 0.
     index: u32,
     #[serde(default, skip_serializing_if = "Not::not")]
     may_be_blank: bool,
-    /// Left out where it is all of them, as it mostly is.
+    /// Left out if it is all of them, which is usual.
     #[serde(default = "Part::all", skip_serializing_if = "Part::is_all")]
     parts: BTreeSet<Part>,
 }
@@ -106,34 +106,35 @@ impl Part {
 }
 
 impl Telling {
-    /// No two tellings share theirs.
+    /// Unique for each telling.
     fn place(&self) -> (&Stamp, u32) {
         (&self.stamp, self.index)
     }
 }
 
-/// What a mailbox is part of.
+/// The domain, order and subscription of a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Home {
     /// Its domain.
     pub domain: Domain,
-    /// The order that it came with.
+    /// The order that created it.
     pub order_id: Option<OrderId>,
     /// The subscription that pays for it.
     pub subscription_id: Option<SubscriptionId>,
 }
 
-/// Where a sealed part is.
+/// The place of a sealed part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The event.
     pub position: Position,
-    /// The mailbox's number among that event's mailboxes, from 0.
+    /// The mailbox's index in the event, from 0.
     pub index: u32,
 }
 
 impl Home {
-    /// What an event tells of it. One event may put a mailbox into two domains: the greater counts, so that nothing depends on chance.
+    /// The home of a mailbox in an event. If the event puts it into two domains, the greater one counts, for a
+    /// deterministic result.
     pub fn told_by(event: &Recorded, mailbox: &MailboxId) -> Option<Self> {
         let told = told(event.order()?, mailbox.as_str());
         told.into_iter().filter_map(|(_, _, home)| home).max()
@@ -141,12 +142,12 @@ impl Home {
 }
 
 impl AccountView {
-    /// Where the newest of a part is; none if no event told of it.
+    /// The place of the newest part of a kind; none if no event has it.
     pub fn place(&self, part: Part) -> Option<Place> {
         self.places(part).next()
     }
 
-    /// Where a part is told of, the newest first: each may be blank but the last.
+    /// The places of a part, newest first: all but the last may be blank.
     pub fn places(&self, part: Part) -> impl Iterator<Item = Place> {
         let mut sure = false;
         let telling = self
@@ -161,7 +162,7 @@ impl AccountView {
             })
     }
 
-    /// Which credentials there are.
+    /// The kinds of credentials it has.
     pub fn credentials(&self) -> Vec<CredentialKind> {
         let kinds = [
             CredentialKind::AppPassword,
@@ -172,7 +173,7 @@ impl AccountView {
         there.collect()
     }
 
-    /// The position of the newest event that tells what it is part of: [`Home::told_by`] reads it there.
+    /// The position of the newest event with its home: [`Home::told_by`] reads it there.
     pub fn home(&self) -> Option<Position> {
         self.home.map(|stamp| stamp.position())
     }
@@ -202,7 +203,7 @@ fn may_be_blank(event: &OrderEvent) -> bool {
     }
 }
 
-/// What an event tells of a mailbox: its number in the event, the parts, and what the mailbox is part of.
+/// A mailbox's parts in an event: its index in the event, the parts, and its home.
 fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>)> {
     let parts = |credentials: &[CredentialKind], personal: &[PersonalField]| -> BTreeSet<Part> {
         let credentials = credentials.iter().copied().map(Part::from);
@@ -336,7 +337,7 @@ mod tests {
         assert_eq!(at(first.view("M1"), Part::Password), Some((2, 0)));
         let second = given::<Accounts>([change.clone(), assignment]);
         assert_eq!(at(second.view("M1"), Part::Password), Some((1, 0)));
-        // of two changes the provider's clock says nothing
+        // the provider's clock does not order the two changes
         let third = given::<Accounts>([change.clone(), change]);
         assert_eq!(at(third.view("M1"), Part::Password), Some((2, 0)));
     }

@@ -1,4 +1,4 @@
-//! A projection without its type, as the runner stores and folds it: views are JSON texts.
+//! A type-erased projection, as the runner stores and folds it: views are JSON texts.
 
 use std::marker::PhantomData;
 
@@ -6,12 +6,12 @@ use aggregates::Recorded;
 
 use crate::{Column, Keys, Origin, Projection, Row, Verdict, document};
 
-/// A [`Projection`] of any view, for whoever handles them all alike. See [`crate::all`].
+/// A [`Projection`] with its view type erased, to handle all projections alike. See [`crate::all`].
 pub trait AnyProjection: Send + Sync {
-    /// Its name: that of its table, its URL and its file.
+    /// Its name, also of its table, its URL and its file.
     fn name(&self) -> &'static str;
 
-    /// Its version; another one is another table.
+    /// Its version; each version has a table of its own.
     fn version(&self) -> u32;
 
     /// Its typed SQL columns.
@@ -20,16 +20,16 @@ pub trait AnyProjection: Send + Sync {
     /// The keys of the rows that the event touches.
     fn keys(&self, event: &Recorded) -> Keys;
 
-    /// Where the events of one row lie; none if the text is not a key of this projection.
+    /// The origin of a row's events; none if the text is not a key of this projection.
     fn origin(&self, key: &str) -> Option<Origin>;
 
-    /// Takes a row into memory from its stored view; `None` where there is no row yet.
+    /// Opens a row in memory from its stored view; `None` if there is no row yet.
     ///
     /// # Errors
-    /// [`FoldError`] if the stored view cannot be read: then nothing is known of it and nothing may be written over it.
+    /// [`FoldError`] if the stored view cannot be read: then the row is unknown and must not be overwritten.
     fn open(&self, key: &str, document: Option<&str>) -> Result<Box<dyn OpenRow>, FoldError>;
 
-    /// Folds events, all of which touch the key, into its stored view; `None` where there is no row yet.
+    /// Folds events, all of which touch the key, into its stored view; `None` if there is no row yet.
     ///
     /// # Errors
     /// As [`AnyProjection::open`] and [`OpenRow::close`].
@@ -40,7 +40,8 @@ pub trait AnyProjection: Send + Sync {
     }
 
     /// Folds events, all of which touch the key, one by one from the beginning. `seen` gets the row as readers see it
-    /// before the event with the index `first`, and then after that one and each later one; `None` where there is no
+    /// before the event with the index `first`, and then after that one and each later one; `None` if there is no row.
+    /// One at a time, since a row may be large and its events many.
     /// row. One at a time, since a row may be large and its events many.
     ///
     /// # Errors
@@ -54,43 +55,43 @@ pub trait AnyProjection: Send + Sync {
     ) -> Result<(), FoldError>;
 }
 
-/// A row in memory, into which events are folded one after the other.
+/// A row in memory that events are folded into.
 pub trait OpenRow: Send {
-    /// Folds an event into it that touches its key. If that panics, nothing is known of the row any more.
+    /// Folds an event that touches its key. If that panics, the row's state is undefined.
     fn apply(&mut self, key: &str, event: &Recorded);
 
-    /// The row as it is to be stored.
+    /// The row to be stored.
     ///
     /// # Errors
     /// [`FoldError`] if the view cannot be written as JSON.
     fn close(&self, key: &str) -> Result<Folded, FoldError>;
 }
 
-/// What a fold makes of a row.
+/// The result of a fold.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Folded {
-    /// The row is to be written.
+    /// The row has to be written.
     Keep {
         /// The view as JSON.
         document: String,
         /// The values of its columns.
         row: Row,
     },
-    /// There is to be no such row.
+    /// The row has to be removed.
     Remove,
 }
 
-/// Why a fold cannot be done.
+/// Why a fold failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
-    /// The stored view is not one that this version of the projection wrote.
+    /// Another version of the projection wrote the stored view.
     #[error("the stored view of {projection} {key:?} cannot be read: {source}")]
     Unreadable {
         /// The projection.
         projection: &'static str,
         /// The row.
         key: String,
-        /// What is wrong, and where.
+        /// The JSON error, with its place.
         source: serde_json::Error,
     },
     /// The view cannot be written as JSON.
@@ -100,12 +101,12 @@ pub enum FoldError {
         projection: &'static str,
         /// The row.
         key: String,
-        /// What is wrong.
+        /// The JSON error.
         source: serde_json::Error,
     },
 }
 
-/// Stands for the projection `P` without its type.
+/// The projection `P` with its view type erased.
 pub(crate) struct TypeErased<P>(PhantomData<fn() -> P>);
 
 impl<P> TypeErased<P> {

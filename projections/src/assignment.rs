@@ -1,4 +1,4 @@
-//! What became of one domain of an order: it was assigned mailboxes, or failed, or both in turn.
+//! The outcome of one domain of an order: it was assigned mailboxes, or failed, or both in turn.
 
 use std::collections::BTreeSet;
 use std::ops::Not;
@@ -14,20 +14,20 @@ use crate::Value;
 use crate::merge::Newest;
 use crate::stamp::Stamp;
 
-/// What became of one domain of an order.
+/// The outcome of one domain of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DomainStatus {
-    /// It got mailboxes, whatever failed before or after.
+    /// It got mailboxes, even if it failed before or after.
     Assigned,
     /// It got none.
     Failed,
-    /// Nothing is known yet.
+    /// No event is known yet.
     Pending,
 }
 
 impl DomainStatus {
-    /// The word for it in the API and in SQL.
+    /// Its name in the API and in SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Assigned => "assigned",
@@ -43,16 +43,16 @@ impl From<DomainStatus> for Value {
     }
 }
 
-/// How one assignment is chosen among several: the one that lasts longest, then the newest.
+/// The key that chooses one assignment among several: the one that lasts longest, then the newest.
 pub(crate) type Lasting = (Option<Timestamp>, Stamp);
 
-/// When the last of the domain's mailboxes runs out.
+/// When the last of the domain's mailboxes expires.
 pub(crate) fn latest_expiry(domain: &AssignedDomain) -> Option<Timestamp> {
     domain.mailboxes.iter().filter_map(|mailbox| mailbox.expiry_date).max()
 }
 
-/// The domains of a webhook, each with the number of its first mailbox: mailboxes are numbered 0, 1, … through the
-/// whole event, as in its sealed sections.
+/// The domains of a webhook, each with the index of its first mailbox: mailboxes are numbered 0, 1, … through the whole
+/// event, as in its sealed sections.
 pub(crate) fn numbered(facts: &MailboxesAssigned) -> impl Iterator<Item = (u32, &AssignedDomain)> {
     facts.domains.iter().scan(0_u32, |next, domain| {
         let first = *next;
@@ -61,7 +61,7 @@ pub(crate) fn numbered(facts: &MailboxesAssigned) -> impl Iterator<Item = (u32, 
     })
 }
 
-/// What a failed webhook lists. One that lists nothing is about the whole order.
+/// The failures in a failed webhook. An empty list means the whole order.
 pub(crate) fn failures(facts: &AssignmentFailed) -> &[AssignmentFailure] {
     const WHOLE_ORDER: &[AssignmentFailure] = &[AssignmentFailure {
         domain: None,
@@ -74,7 +74,7 @@ pub(crate) fn failures(facts: &AssignmentFailed) -> &[AssignmentFailure] {
     }
 }
 
-/// What makes two mentions of a mailbox one: its id, else that it stands at the same place of the same event.
+/// The identity of a mailbox: its id, else its place in an event.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum MailboxKey {
@@ -83,7 +83,7 @@ pub(crate) enum MailboxKey {
 }
 
 impl MailboxKey {
-    /// The keys of a domain's mailboxes, the first of which has the given number.
+    /// The keys of a domain's mailboxes, the first of which has the given index.
     pub(crate) fn of_all(event: &Recorded, first: u32, domain: &AssignedDomain) -> impl Iterator<Item = Self> {
         (first..)
             .zip(&domain.mailboxes)
@@ -94,13 +94,13 @@ impl MailboxKey {
     }
 }
 
-/// What became of one domain of an order, merged over all webhooks about it.
+/// The outcome of one domain of an order, merged over all webhooks about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Outcome {
     #[serde(default, skip_serializing_if = "Not::not")]
     assigned: bool,
-    /// Its mailboxes: several successes add up.
+    /// Its mailboxes: those of several successes add up.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     mailboxes: BTreeSet<MailboxKey>,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
@@ -112,7 +112,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// It got mailboxes, the first of which has the given number in the event.
+    /// Merges mailboxes that it got, the first of which has the given index in the event.
     pub(crate) fn assign(&mut self, event: &Recorded, stamp: &Stamp, first: u32, domain: &AssignedDomain) {
         self.assigned = true;
         self.mailboxes.extend(MailboxKey::of_all(event, first, domain));
@@ -120,13 +120,13 @@ impl Outcome {
         self.subscription_id.offer(&lasting, domain.subscription_id.as_ref());
     }
 
-    /// It got none.
+    /// Merges a failure.
     pub(crate) fn fail(&mut self, stamp: &Stamp, reason: Option<&String>) {
         self.failed = true;
         self.reason.offer(stamp, reason);
     }
 
-    /// Assigned wins over failed, whichever came first: the mailboxes are there.
+    /// Assigned wins over failed, whichever came first: the mailboxes exist.
     pub(crate) fn status(&self) -> DomainStatus {
         match (self.assigned, self.failed) {
             (true, _) => DomainStatus::Assigned,
@@ -143,7 +143,7 @@ impl Outcome {
         self.subscription_id.get()
     }
 
-    /// Why it failed, while it stands as failed.
+    /// The reason, if its status is failed.
     pub(crate) fn reason(&self) -> Option<&String> {
         self.reason.get().filter(|_| !self.assigned)
     }

@@ -1,6 +1,6 @@
-//! Views as the JSON texts in which they are stored.
+//! Views as the stored JSON texts.
 //!
-//! Stamps are most of the bytes of a view: a document spells each once ([`stamp`](crate::stamp)).
+//! Stamps are most of the bytes of a view: a document writes each once ([`stamp`](crate::stamp)).
 
 use std::cell::RefCell;
 
@@ -11,14 +11,14 @@ use serde::ser::Error;
 use crate::stamp;
 
 thread_local! {
-    /// Where it is written: a text that grows is copied again and again.
+    /// The buffer for writing: a growing text is copied again and again.
     static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A buffer that is kept for the next document is at most so large, in bytes.
+/// The largest buffer kept for the next document, in bytes.
 const KEPT: usize = 64 << 10;
 
-/// The view as it is stored: equal views are equal texts.
+/// The stored text of a view: equal views give equal texts.
 ///
 /// # Errors
 /// If it cannot be written as JSON.
@@ -36,10 +36,10 @@ pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
     String::from_utf8(document).map_err(serde_json::Error::custom)
 }
 
-/// A stored view.
+/// Reads a stored view.
 ///
 /// # Errors
-/// If it is not one of this kind.
+/// If it is not a view of this type.
 pub fn read<V: DeserializeOwned>(document: &str) -> serde_json::Result<V> {
     stamp::numbered_within(|| serde_json::from_str(document))
 }
@@ -65,7 +65,7 @@ mod tests {
             r#"[["2025-10-27T20:00:00Z",2,1],["2025-10-27T20:00:00Z",2,2],0,1,0]"#
         );
         assert_eq!(read::<Vec<Stamp>>(&document).unwrap(), view);
-        // each document by itself
+        // each document has stamps of its own
         assert_eq!(write(&view).unwrap(), document);
     }
 

@@ -1,4 +1,4 @@
-//! Every failed domain of every failed webhook, also of those that succeeded after all. Key: `<source>/<event
+//! Every failed domain of every failed webhook, also of domains that succeeded later. Key: `<source>/<event
 //! id>/<index>`, where the index counts the webhook's list from 0.
 //!
 //! A webhook that fails its order as a whole has one row without a domain.
@@ -27,19 +27,19 @@ pub struct Failure {
     pub reason: Option<String>,
     /// Google, Microsoft, …
     pub service_provider: Option<ServiceProvider>,
-    /// Who ordered.
+    /// The user who ordered.
     pub user_id: Option<UserId>,
     /// The position of the event.
     pub position: Position,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: Source,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: EventId,
-    /// When the provider sent it; when it was recorded, where the sender did not say.
+    /// When the provider sent it; when it was recorded, if the sender did not say.
     pub happened_at: Timestamp,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// The day on which it happened, UTC.
+    /// The day of `happened_at`, UTC.
     pub day: Date,
 }
 
@@ -49,7 +49,7 @@ impl Projection for Failures {
     const COLUMNS: &'static [Column] = &[
         Column::new("order_id", Kind::Text),
         Column::new("domain", Kind::Text).nullable().indexed(),
-        // no index: the provider's words can be longer than an index entry may be
+        // no index: the provider's reason can exceed the size of an index entry
         Column::new("reason", Kind::Text).nullable(),
         Column::new("service_provider", Kind::Text).nullable(),
         Column::new("user_id", Kind::Text).nullable().indexed(),

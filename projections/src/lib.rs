@@ -1,31 +1,31 @@
 //! The read models of warmledger: pure folds over recorded events, one file each, listed in one registry.
 //!
 //! Two rules hold for every view here:
-//! - **It holds no personal data and no secrets**, only the plain facts of events. Where a reader needs something
-//!   sealed (an e-mail address, a name), the view keeps the position of the event that holds it, and the service opens
-//!   that section when somebody reads. So erasing a subject leaves nothing behind in a view.
-//! - **It is a function of the set of events, not of their order of arrival**, since webhooks are promised in no order.
-//!   Every field is merged by an explicit key (when the provider sent it, which period it is about), never by "the last
-//!   one seen". `tests/interleavings` holds every projection to this.
+//! - **It holds no personal data and no secrets**, only the plain facts of events. If a reader needs a sealed value (an
+//!   e-mail address, a name), the view keeps the position of its event, and the service opens that section on each
+//!   read. So erasing a subject leaves nothing behind in a view.
+//! - **It is a function of the set of events, not of their order of arrival**, since webhooks may arrive in any order.
+//!   Every field is merged by an explicit key (the time of sending, the period it is about), never by "the last one
+//!   seen". `tests/interleavings` checks this for every projection.
 //!
 //! Layout
 //! - `projection`: the [`Projection`] trait, its columns and values
-//! - `any`: [`AnyProjection`], the same without its type, as the runner folds it
-//! - `document`: views as the JSON texts in which they are stored
+//! - `any`: [`AnyProjection`], the type-erased form that the runner folds
+//! - `document`: views as the stored JSON texts
 //! - `registry`: the list of all projections
-//! - `orders`: what became of each order
+//! - `orders`: the outcome of each order
 //! - `order_domains`: the same, domain by domain, as a view in SQL
-//! - `mailboxes`: which mailboxes each domain has, and where their sealed parts are
+//! - `mailboxes`: the mailboxes of each domain, and the places of their sealed parts
 //! - `renewals`: the life of each subscription
 //! - `failures`: every failed domain of every failed webhook
 //! - `monthly_mailboxes`: how many mailboxes each provider assigned in each month
 //! - `accounts`: which events hold the newest of each mailbox's sealed parts
-//! - `access`: who did what with the ledger
-//! - `subscription`: what the evidence of a subscription's events amounts to
-//! - `assignment`: what became of one domain of an order
-//! - `provenance`: whose a row is, and when its events were recorded
+//! - `access`: the access log
+//! - `subscription`: a subscription's status from the evidence of its events
+//! - `assignment`: the outcome of one domain of an order
+//! - `provenance`: a row's user, provider and times of recording
 //! - `stamp`: which of two events is the newer one
-//! - `merge`: the merges that do not depend on the order of arrival
+//! - `merge`: merges that do not depend on the order of arrival
 //! - `testing`: `given([…]).then_columns(key, […])`, and compact events
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -1,8 +1,7 @@
-//! Which mailboxes each domain has. Key: the domain; one row per domain that was ever assigned.
+//! The mailboxes of each domain. Key: the domain; one row per domain that was ever assigned.
 //!
-//! E-mail addresses, names and credentials are not here. Each mailbox keeps where they are: the position of the event
-//! that tells of it, and its number there; the sealed sections list the mailboxes of an event in that order, through
-//! all of its domains.
+//! E-mail addresses, names and credentials are not here. Each mailbox keeps their place: the position of its event and
+//! its index there. The sealed sections list the mailboxes of an event in that order, across all of its domains.
 
 use aggregates::{
     CredentialKind, Domain, MailboxCreated, MailboxId, OrderEvent, OrderId, Position, Recorded, ServiceProvider,
@@ -19,14 +18,14 @@ use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 /// The projection.
 pub struct Mailboxes;
 
-/// All that is known of a domain's mailboxes: its assignments, normally one, by order and subscription.
+/// The view of a domain's mailboxes: its assignments, normally one, by order and subscription.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DomainView {
     assignments: Vec<Assignment>,
 }
 
-/// What one order's subscription brought the domain; several webhooks may tell of it, each of some mailboxes.
+/// The mailboxes that one order's subscription gave the domain; several webhooks may each list some of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Assignment {
@@ -34,11 +33,11 @@ struct Assignment {
     subscription_id: Option<SubscriptionId>,
     newest: Stamp,
     provenance: Provenance,
-    /// By webhook and place in it.
+    /// By webhook and index in it.
     mailboxes: Vec<Mention>,
 }
 
-/// A mailbox, as the newest webhook tells that names it.
+/// A mailbox, by the newest webhook that lists it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Mention {
@@ -46,7 +45,7 @@ struct Mention {
     mailbox: Mailbox,
 }
 
-/// A mailbox, but for what is sealed.
+/// A mailbox without its sealed parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Mailbox {
@@ -66,32 +65,32 @@ struct Mailbox {
         with = "aggregates::moment::optional"
     )]
     expiry_date: Option<Timestamp>,
-    /// Left out where it is all of them, as it mostly is.
+    /// Left out if it is all of them, which is usual.
     #[serde(default = "CredentialKind::all", skip_serializing_if = "CredentialKind::is_all")]
     credentials: Vec<CredentialKind>,
     position: Position,
     index: u32,
 }
 
-/// A mailbox as readers see it, but for what is sealed.
+/// A mailbox as readers see it, without its sealed parts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailboxItem<'a> {
-    /// The provider's id of it.
+    /// The provider's mailbox id.
     pub mailbox_id: Option<&'a MailboxId>,
     /// Whether the account may administer the workspace.
     pub is_admin: Option<bool>,
     /// Since when it has been warmed up.
     pub warming_up_from: Option<Timestamp>,
-    /// When its subscription ran out, as of its assignment: renewals are in `renewals`.
+    /// When its subscription expires by its assignment: renewals are in `renewals`.
     pub expiry_date: Option<Timestamp>,
     /// Whether credentials came with it.
     pub has_credentials: bool,
-    /// Which.
+    /// Their kinds.
     pub credentials: &'a [CredentialKind],
-    /// The position of the event whose sealed sections hold the rest.
+    /// The position of the event with its sealed sections.
     pub position: Position,
-    /// Its number among that event's mailboxes, from 0.
+    /// Its index in that event, from 0.
     pub index: u32,
 }
 
@@ -120,11 +119,11 @@ pub struct DomainItem<'a> {
     pub order_id: &'a OrderId,
     /// The subscription that pays for the mailboxes.
     pub subscription_id: Option<&'a SubscriptionId>,
-    /// Who ordered.
+    /// The user who ordered.
     pub user_id: Option<&'a UserId>,
     /// Google, Microsoft, …
     pub service_provider: Option<&'a ServiceProvider>,
-    /// When the last of them runs out, as of their assignment.
+    /// When the last of them expires, by their assignment.
     pub expiry_date: Option<Timestamp>,
     /// The mailboxes, in the order of the webhooks.
     pub mailboxes: Vec<MailboxItem<'a>>,
@@ -145,7 +144,7 @@ impl Assignment {
         (&self.order_id, self.subscription_id.as_ref())
     }
 
-    /// Takes a mention of a mailbox unless a newer one is there.
+    /// Takes a mention of a mailbox unless there is a newer one.
     fn offer(&mut self, new: Mention) {
         if let Some(held) = self.find(&new) {
             if self.mailboxes[held].place() >= new.place() {
@@ -157,14 +156,14 @@ impl Assignment {
         self.mailboxes.insert(place, new);
     }
 
-    /// Where the mailbox of a mention is held: by its id, without which a mailbox is known only by where it was mentioned.
+    /// The index of a mention's mailbox: found by its id, or without an id by the mention's place.
     fn find(&self, new: &Mention) -> Option<usize> {
         match &new.mailbox.mailbox_id {
             Some(id) => self
                 .mailboxes
                 .iter()
                 .position(|held| held.mailbox.mailbox_id.as_ref() == Some(id)),
-            // not one by one: a webhook has room for several hundred thousand of them
+            // binary search: a webhook has room for several hundred thousand of them
             None => {
                 let place = self.mailboxes.binary_search_by(|held| held.place().cmp(&new.place()));
                 place.ok()
@@ -183,7 +182,7 @@ impl Assignment {
 }
 
 impl Mention {
-    /// Its webhook and its place in it: no two mentions share theirs.
+    /// Its webhook and its index in it: unique for each mention.
     fn place(&self) -> (&Stamp, u32) {
         (&self.stamp, self.mailbox.index)
     }
@@ -212,7 +211,7 @@ impl DomainView {
         self.assignments.iter().max_by_key(|assignment| assignment.lasting())
     }
 
-    /// A mailbox of an order, made by itself.
+    /// A mailbox of an order, created outside of an assignment.
     fn create(&mut self, event: &Recorded, facts: &MailboxCreated) {
         let Some(order) = &facts.order_id else { return };
         let stamp = Stamp::of(event);
@@ -231,7 +230,7 @@ impl DomainView {
         });
     }
 
-    /// The assignment of that order and subscription, which the event tells of.
+    /// The assignment of that order and subscription, updated with the event's provenance.
     fn observed(
         &mut self,
         order: &OrderId,
@@ -247,7 +246,7 @@ impl DomainView {
         assignment
     }
 
-    /// The assignment of that order and subscription, opened if it is new; they are held in order of both.
+    /// The assignment of that order and subscription, created if it is new; they are sorted by both.
     fn assignment(&mut self, order: &OrderId, subscription: Option<&SubscriptionId>, stamp: &Stamp) -> &mut Assignment {
         let found = self
             .assignments
@@ -284,7 +283,7 @@ impl Projection for Mailboxes {
                 .iter()
                 .map(|assigned| assigned.domain.as_str().to_owned())
                 .collect(),
-            // without its order it has no place in an assignment; it has its row in `accounts`
+            // without its order it belongs to no assignment; it has a row in `accounts`
             Some(OrderEvent::MailboxCreated(facts)) if facts.order_id.is_some() => {
                 facts.domain.iter().map(|domain| domain.as_str().to_owned()).collect()
             }
@@ -357,7 +356,7 @@ mod tests {
     use super::*;
     use crate::testing::{assigned, failed, given, subscription};
 
-    /// The ids of a domain's mailboxes, each with where its sealed part is.
+    /// The ids of a domain's mailboxes, each with the place of its sealed part.
     fn links(view: &DomainView) -> Vec<(Option<&str>, u64, u32)> {
         let mailboxes = view.item("").unwrap().mailboxes.into_iter();
         mailboxes
@@ -403,7 +402,7 @@ mod tests {
             .sent("2025-10-27T20:00:01Z");
         let domains = given::<Mailboxes>([first.clone(), second.clone()])
             .then_columns("a.com", &[("mailbox_count", 3_i64.into())]);
-        // the newer mention of M2 is the one that is linked
+        // the newer mention of M2 counts
         assert_eq!(
             links(domains.view("a.com")),
             [(Some("M1"), 1, 0), (Some("M2"), 2, 0), (Some("M3"), 2, 1)]

@@ -1,17 +1,18 @@
-//! Merges that do not depend on the order in which events arrive: each keeps a greatest or a least by an explicit key.
+//! Merges that do not depend on the order in which events arrive: each keeps the greatest or least value by an explicit
+//! key.
 
 use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
 
-/// A value with the key by which it was chosen, in front of it.
+/// A value after the key by which it was chosen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Keyed<K, V>(K, V);
 
-/// The value with the greatest key of all that were offered.
+/// The value with the greatest key of all offered ones.
 ///
-/// Taking the greatest is commutative and associative, so the order of the offers does not matter as long as equal keys
-/// come from the same event.
+/// The maximum is commutative and associative, so the order of the offers does not matter as long as equal keys come
+/// from the same event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Newest<V, K = Stamp>(Option<Keyed<K, V>>);
@@ -23,7 +24,7 @@ impl<V, K> Default for Newest<V, K> {
 }
 
 impl<V: Clone, K: Ord + Clone> Newest<V, K> {
-    /// Takes the value if there is one and its key is greater than that of the one held.
+    /// Takes the value if there is one and its key is greater than the current one.
     pub(crate) fn offer(&mut self, key: &K, value: Option<&V>) {
         let Some(value) = value else { return };
         if self.0.as_ref().is_none_or(|held| *key > held.0) {

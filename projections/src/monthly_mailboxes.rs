@@ -12,19 +12,19 @@ use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 /// The projection.
 pub struct MonthlyMailboxes;
 
-/// What one provider assigned in one month.
+/// The assignments of one provider in one month.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Month {
-    /// Webhooks that told of assignments.
+    /// Webhooks with assignments.
     pub webhooks: u32,
-    /// Domains that they named.
+    /// Domains in them.
     pub domains: u32,
-    /// Mailboxes that they named.
+    /// Mailboxes in them.
     pub mailboxes: u32,
 }
 
-/// Where the webhook does not name its provider.
+/// The provider's name if the webhook does not name one.
 const UNKNOWN: &str = "UNKNOWN";
 
 fn provider(facts: &MailboxesAssigned) -> &str {

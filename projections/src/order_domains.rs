@@ -1,7 +1,7 @@
-//! What became of each domain of each order, as SQL sees it: a view over [`Orders`](crate::orders::Orders), whose documents hold all of
-//! it. Nothing is stored for it.
+//! The outcome of each domain of each order, for SQL: a view over [`Orders`](crate::orders::Orders), whose documents
+//! hold all of it. It stores nothing.
 //!
-//! A failure of an order as a whole names no domain and has no row here. User, provider, times and position are those of the order.
+//! A failure of a whole order names no domain and has no row here. User, provider, times and position are the order's.
 
 use crate::{Projection, SqlView, orders::Orders};
 

@@ -1,8 +1,8 @@
-//! What became of each order. Key: the order's id.
+//! The outcome of each order. Key: the order's id.
 //!
-//! Only assignments and failures count, since only they name their order by themselves. Whether a subscription's event
-//! or an unrecognised webhook names an order can depend on what arrived before it, so they change nothing here; they
-//! stand in the order's timeline.
+//! Only assignments and failures count, since only they always name their order themselves. Whether a subscription's
+//! event or an unrecognised webhook names an order can depend on earlier arrivals, so those change nothing here; they
+//! are in the order's timeline.
 
 use std::collections::BTreeMap;
 use std::ops::Not;
@@ -20,7 +20,7 @@ use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 /// The projection.
 pub struct Orders;
 
-/// All that is known of one order.
+/// The view of one order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrderView {
@@ -32,22 +32,22 @@ pub struct OrderView {
     provenance: Provenance,
 }
 
-/// What became of an order.
+/// The outcome of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OrderStatus {
     /// No domain is known to be assigned or failed.
     Pending,
-    /// Every domain that is known got mailboxes.
+    /// Every known domain got mailboxes.
     Fulfilled,
-    /// Some did, and something failed.
+    /// Some domains did, and something failed.
     Partial,
-    /// Nothing but failures.
+    /// There are only failures.
     Failed,
 }
 
 impl OrderStatus {
-    /// The word for it in the API and in SQL.
+    /// Its name in the API and in SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -64,13 +64,13 @@ impl OrderStatus {
 pub struct OrderItem {
     /// The order.
     pub order_id: String,
-    /// Who ordered.
+    /// The user who ordered.
     pub user_id: Option<UserId>,
     /// Google, Microsoft, …
     pub service_provider: Option<ServiceProvider>,
-    /// What became of it.
+    /// Its outcome.
     pub status: OrderStatus,
-    /// Why it failed as a whole.
+    /// Why the whole order failed.
     pub reason: Option<String>,
     /// Its domains, by name.
     pub domains: Vec<OrderDomain>,
@@ -88,13 +88,13 @@ pub struct OrderItem {
 pub struct OrderDomain {
     /// The domain.
     pub domain: Domain,
-    /// What became of it.
+    /// Its outcome.
     pub status: DomainStatus,
     /// The subscription that pays for its mailboxes.
     pub subscription_id: Option<SubscriptionId>,
     /// How many mailboxes it got.
     pub mailbox_count: usize,
-    /// Why it failed, while it stands as failed.
+    /// The reason, if its status is failed.
     pub reason: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a projection is: which rows an event touches, how it changes them, and the columns that SQL sees.
+//! The trait of a projection: which rows an event touches, how it changes them, and the columns that SQL sees.
 
 use std::slice;
 
@@ -11,27 +11,26 @@ use serde_json::Map;
 
 /// A read model: a fold over recorded events, one view per key.
 ///
-/// All functions are pure, and the view of a key has to come out the same whatever the order in which its events
-/// arrive.
+/// All functions are pure, and the view of a key has to be the same for any order of arrival of its events.
 pub trait Projection: 'static {
-    /// Its name: that of its table, its URL and its file.
+    /// Its name, also of its table, its URL and its file.
     const NAME: &'static str;
 
-    /// Its version. A change of the view, the columns or the fold bumps it: it is then rebuilt beside the old one, and
-    /// readers are switched over when it has caught up.
+    /// Its version. To be incremented with every change of the view, the columns or the fold: the projection is then
+    /// rebuilt beside the old rows, and switched over when it has caught up.
     const VERSION: u32;
 
     /// Its typed SQL columns, in the order of [`Projection::columns`].
     const COLUMNS: &'static [Column];
 
-    /// What is kept per key, as JSON. Without floating-point numbers, so that equal views are equal texts.
+    /// The view of a key, stored as JSON. Without floating-point numbers, so that equal views are equal texts.
     type View: Default + Serialize + DeserializeOwned + Clone + PartialEq + Send;
 
     /// The keys of the rows that the event touches.
     fn keys(event: &Recorded) -> Keys;
 
-    /// Where the events of one row lie: for answers as of an earlier moment, which fold just those. None if the text is
-    /// not a key of this projection.
+    /// The origin of a row's events: answers as of an earlier moment fold just those. None if the text is not a key of
+    /// this projection.
     fn origin(key: &str) -> Option<Origin>;
 
     /// Folds one event into the view of one of its keys. A view that did not exist yet is the default one.
@@ -40,8 +39,7 @@ pub trait Projection: 'static {
     /// The view as SQL sees it, in the order of [`Projection::COLUMNS`].
     fn columns(view: &Self::View, key: &str) -> Row;
 
-    /// The view as readers see it, for answers as of an earlier moment and for what changed between two: its columns,
-    /// unless it has more to tell.
+    /// The view as readers see it, for answers as of an earlier moment and for diffs: its columns, unless overridden.
     ///
     /// # Errors
     /// If it cannot be written as JSON.
@@ -54,7 +52,7 @@ pub trait Projection: 'static {
     }
 }
 
-/// The name of a JSON field for the column.
+/// The JSON field name of a column.
 fn camel_case(column: &str) -> String {
     let mut words = column.split('_');
     let first = words.next().unwrap_or_default().to_owned();
@@ -64,27 +62,27 @@ fn camel_case(column: &str) -> String {
     })
 }
 
-/// Where the events of one row lie. It may name more events than those; never fewer.
+/// Where the events of one row are. It may cover more events than those; never fewer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// In the stream of an order.
     Order(OrderId),
-    /// In every stream that a subscription is found in.
+    /// In every stream with a reference of the subscription.
     Subscription(SubscriptionId),
-    /// In every stream in which a domain got mailboxes.
+    /// In every stream in which the domain got mailboxes.
     Domain(Domain),
-    /// It is a single event.
+    /// A single event.
     Event(Source, EventId),
-    /// Anywhere: the whole log has to be read. For rows that sum up many orders.
+    /// Anywhere: the whole log has to be read. For rows that aggregate many orders.
     Log,
 }
 
-/// What is to become of a row after an event.
+/// What happens to a row after an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It stays, as changed.
+    /// It is kept, as changed.
     Keep,
-    /// It goes. A later event for its key begins with the default view again.
+    /// It is removed. A later event for its key starts from the default view.
     Remove,
 }
 
@@ -139,7 +137,7 @@ impl<'a> IntoIterator for &'a Keys {
     }
 }
 
-/// The SQL type of a column, as each store spells it.
+/// The type of a column, mapped to each store's SQL type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Any text.
@@ -161,11 +159,11 @@ pub struct Column {
     pub name: &'static str,
     /// Its type.
     pub kind: Kind,
-    /// Whether it is the row's key under another name: then it is not stored again.
+    /// Whether it is the row's key under another name: then it is not stored twice.
     pub is_key: bool,
-    /// Whether it gets an index: the lists filter or sort by it.
+    /// Whether it has an index, for lists that filter or sort by it.
     pub indexed: bool,
-    /// The value that nearly all rows have, which nobody looks for by it: rows with it are not in the index.
+    /// The value of nearly all rows, which no query searches for: rows with it are not in the index.
     pub usual: Option<&'static str>,
     /// Whether it may be NULL.
     pub nullable: bool,
@@ -184,7 +182,7 @@ impl Column {
         }
     }
 
-    /// The row's key, under the name that a reader knows it by.
+    /// The row's key, under its public name.
     pub const fn key(name: &'static str) -> Self {
         Self {
             is_key: true,
@@ -197,7 +195,7 @@ impl Column {
         Self { indexed: true, ..self }
     }
 
-    /// The same with an index of the rows that have another value than this one, which nearly all have.
+    /// The same with an index of the rows that have another value than this usual one.
     pub const fn indexed_unless(self, usual: &'static str) -> Self {
         Self {
             indexed: true,
@@ -206,18 +204,18 @@ impl Column {
         }
     }
 
-    /// The same, where NULL is allowed.
+    /// The same, with NULL allowed.
     pub const fn nullable(self) -> Self {
         Self { nullable: true, ..self }
     }
 
-    /// Whether the value may stand in this column.
+    /// Whether the column accepts the value.
     pub fn accepts(&self, value: &Value) -> bool {
         value.kind().map_or(self.nullable, |kind| kind == self.kind)
     }
 }
 
-/// A stable SQL view over the rows of one projection, beside the one that has its name.
+/// A stable SQL view over the rows of one projection, besides the one with its own name.
 #[derive(Clone, Copy, Debug)]
 pub struct SqlView {
     /// Its name.
@@ -236,7 +234,7 @@ pub type Row = Vec<Value>;
 /// One value of a row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Not known, or none.
+    /// Unknown or absent.
     Null,
     /// Any text.
     Text(String),
@@ -275,7 +273,7 @@ impl Value {
         }
     }
 
-    /// A number of things, or a position; one beyond `i64` becomes the largest `i64`.
+    /// A count, or a position; one beyond `i64` becomes the largest `i64`.
     pub fn count(number: impl TryInto<i64>) -> Self {
         Self::Integer(number.try_into().unwrap_or(i64::MAX))
     }

@@ -1,4 +1,4 @@
-//! What most rows tell of their events: whose they are, which provider stands behind them, and when they were recorded.
+//! The provenance of most rows: their user, their provider, and when their events were recorded.
 
 use aggregates::{OrderEvent, Position, Recorded, ServiceProvider, UserId};
 use jiff::Timestamp;
@@ -8,7 +8,7 @@ use crate::Value;
 use crate::merge::Newest;
 use crate::stamp::Stamp;
 
-/// Merged over all events of a row.
+/// The provenance, merged over all events of a row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Provenance {
@@ -24,7 +24,7 @@ pub(crate) struct Provenance {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Span {
     first: First,
-    /// When the last one was, if that was later.
+    /// When the last event was recorded, if later than the first.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -33,7 +33,7 @@ struct Span {
     last_at: Option<Timestamp>,
 }
 
-/// The event that was recorded first. Its position is the link to it, and decides where two were recorded at once.
+/// The event recorded first. Its position is the link to it, and breaks ties.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct First {
@@ -55,7 +55,7 @@ impl Span {
 }
 
 impl Provenance {
-    /// One of the row's events.
+    /// Merges one of the row's events.
     pub(crate) fn observe(&mut self, event: &Recorded, stamp: &Stamp) {
         self.user_id.offer(stamp, event.order().and_then(OrderEvent::user_id));
         self.service_provider
@@ -71,12 +71,12 @@ impl Provenance {
         self.recorded = Some(Span { first, last_at });
     }
 
-    /// The user that the newest event names which names one.
+    /// The user in the newest event that names one.
     pub(crate) fn user_id(&self) -> Option<&UserId> {
         self.user_id.get()
     }
 
-    /// The provider that the newest event names which names one.
+    /// The provider in the newest event that names one.
     pub(crate) fn service_provider(&self) -> Option<&ServiceProvider> {
         self.service_provider.get()
     }
@@ -91,7 +91,7 @@ impl Provenance {
         self.recorded.as_ref().map(Span::last_at)
     }
 
-    /// Where the first event stands.
+    /// The position of the first event.
     pub(crate) fn first_position(&self) -> Option<Position> {
         self.recorded.as_ref().map(|span| span.first.position)
     }

@@ -1,4 +1,4 @@
-//! The list of all projections. A new one is its own file and one line here.
+//! The list of all projections. A new one needs its own file and one line here.
 
 use crate::access::Access;
 use crate::accounts::Accounts;
@@ -18,19 +18,19 @@ static ALL: &[&dyn AnyProjection] = &[
     &TypeErased::<Access>::new(),
 ];
 
-/// All projections, in the order in which they are listed to people.
+/// All projections, in the order of listings.
 pub fn all() -> &'static [&'static dyn AnyProjection] {
     ALL
 }
 
 static VIEWS: &[SqlView] = &[ORDER_DOMAINS];
 
-/// The SQL views over the rows of a projection, beside the one of its own name.
+/// The SQL views over the rows of a projection, besides the one with its own name.
 pub fn views_of(projection: &str) -> impl Iterator<Item = &'static SqlView> {
     VIEWS.iter().filter(move |view| view.of == projection)
 }
 
-/// The projection of that name.
+/// The projection with this name.
 pub fn by_name(name: &str) -> Option<&'static dyn AnyProjection> {
     ALL.iter().copied().find(|projection| projection.name() == name)
 }
@@ -62,7 +62,7 @@ mod tests {
             let columns: BTreeSet<_> = projection.columns().iter().map(|column| column.name).collect();
             assert_eq!(columns.len(), projection.columns().len(), "{}", projection.name());
             assert!(columns.iter().all(|name| is_snake_case(name)), "{}", projection.name());
-            // what a store adds to every table of its own, and what pages through rows over HTTP
+            // columns that a store adds to every table, and parameters of paging over HTTP
             for taken in ["key", "document", "limit", "after"] {
                 assert!(!columns.contains(taken), "{} has a column {taken}", projection.name());
             }

@@ -1,9 +1,8 @@
-//! The life of each subscription: what it is for, until when it is paid, how its renewals went. Key: the subscription's
-//! id.
+//! The life of each subscription: its domain, until when it is paid, how its renewals went. Key: the subscription's id.
 //!
-//! Its domain and order are those of its assignment. Where none was recorded, the domain is the one that its own events
-//! name, and the order is not known: an event of a subscription may have been recorded with an order or not, depending
-//! on what arrived before it.
+//! Its domain and order are those of its assignment. If no assignment was recorded, the domain is the one in its own
+//! events, and the order is unknown: a subscription's event may have been recorded with an order or not, depending on
+//! earlier arrivals.
 
 use std::collections::BTreeSet;
 
@@ -21,22 +20,22 @@ use crate::{Column, Keys, Kind, Origin, Projection, Row, SubscriptionStatus, Ver
 /// The projection.
 pub struct Renewals;
 
-/// What stands in `due` where no end is known: 9999-12-30T00:00:00Z, the last whole day that a timestamp can hold, so
-/// that such subscriptions come last.
+/// The value of `due` if no end is known: 9999-12-30T00:00:00Z, the last whole day that a timestamp can hold, so that
+/// such subscriptions sort last.
 pub const NEVER_DUE: Timestamp = Timestamp::constant(253_402_128_000, 0);
 
-/// All that is known of one subscription.
+/// The view of one subscription.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewalView {
     subscription: Subscription,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     assigned_to: Newest<AssignedTo, Lasting>,
-    /// The domain that the subscription's own events name. Kept only while no assignment is known: those events may
-    /// have been recorded with the assignment's domain or not.
+    /// The domain in the subscription's own events. Kept only while no assignment is known: those events may have been
+    /// recorded with the assignment's domain or not.
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     named_domain: Newest<Domain>,
-    /// The mailboxes that were assigned to it.
+    /// The mailboxes assigned to it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     mailboxes: BTreeSet<MailboxKey>,
     provenance: Provenance,
@@ -49,7 +48,7 @@ struct AssignedTo {
     order_id: OrderId,
 }
 
-/// The subscription that a mailbox made by itself tells of, where it names its order and domain too.
+/// The subscription, domain and order of a mailbox created outside of an assignment, if it names all three.
 fn assigned_by(facts: &MailboxCreated) -> Option<(&SubscriptionId, AssignedTo)> {
     let to = AssignedTo {
         domain: facts.domain.clone()?,
@@ -64,21 +63,21 @@ fn assigned_by(facts: &MailboxCreated) -> Option<(&SubscriptionId, AssignedTo)> 
 pub struct RenewalItem {
     /// The subscription.
     pub subscription_id: String,
-    /// What it is for.
+    /// Its domain.
     pub domain: Option<Domain>,
     /// The order that opened it.
     pub order_id: Option<OrderId>,
-    /// Whose it is.
+    /// The user it belongs to.
     pub user_id: Option<UserId>,
     /// Google, Microsoft, …
     pub service_provider: Option<ServiceProvider>,
     /// How many mailboxes it holds.
     pub mailbox_count: u32,
-    /// The last known end of what is paid for.
+    /// The last known end of the paid period.
     pub expiry_date: Option<Timestamp>,
-    /// Whether that is up to date: not if it was renewed since by an event that did not say until when.
+    /// Whether that is up to date: not if a later renewal did not say until when.
     pub expiry_known: bool,
-    /// Its state.
+    /// Its status.
     pub status: SubscriptionStatus,
     /// Whether it renews by itself.
     pub auto_renew: Option<bool>,
@@ -88,7 +87,7 @@ pub struct RenewalItem {
     pub renewals: u32,
     /// How many failed renewals were reported.
     pub failures: u32,
-    /// Why the newest failure came about.
+    /// The reason of the newest failure.
     pub last_failure_reason: Option<String>,
 }
 
@@ -122,7 +121,7 @@ impl RenewalView {
         self.assigned_to.get().map(|assigned| &assigned.order_id)
     }
 
-    /// What the provider counts; what was assigned, where it did not say.
+    /// The provider's count; if there is none, the number of assigned mailboxes.
     fn mailbox_count(&self) -> u32 {
         let assigned = || u32::try_from(self.mailboxes.len()).unwrap_or(u32::MAX);
         self.subscription.quantity().unwrap_or_else(assigned)
@@ -315,7 +314,7 @@ mod tests {
         let enriched = waiting.clone().of_domain("a.com");
         let enriched = enriched.with(|facts| facts.order_id = OrderId::parse("O1").ok());
         let after = given::<Renewals>([opened.clone(), enriched]);
-        // the positions differ only in what was recorded first
+        // the positions differ only in which event was recorded first
         let before = given::<Renewals>([opened, waiting]);
         before.then("S1", after.view("S1"));
     }

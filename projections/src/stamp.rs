@@ -1,7 +1,7 @@
 //! Stamps: which of two events is the newer one.
 //!
-//! A view may name the same event in a dozen places, and stamps are most of its bytes. So a document spells a stamp once,
-//! where it first stands, and is content with its number after that: the first one spelled is number 0.
+//! A view may name the same event in a dozen places, and stamps are most of its bytes. So a document writes a stamp
+//! once, at its first place, and its number after that: the first one written is number 0.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::de::{self, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An event's place among all others: when the provider sent it (when it was recorded, where the sender did not say); within one
-/// such time, which may be as coarse as a second, what follows on what by its kind ([`rank`]); and then its position, so that no two
+/// The sort key of an event: when the provider sent it (when it was recorded, if the sender did not say); for equal
+/// times, which may be as coarse as a second, the rank of its kind ([`rank`]); and then its position, so that no two
 /// events are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Stamp(Timestamp, u8, Position);
@@ -29,8 +29,8 @@ impl Stamp {
     }
 }
 
-/// What outranks what among events of one time, as the life of an order goes: a change outranks an assignment, a record's change
-/// what else is reported of it, and the end everything.
+/// The rank of an event among events of the same time, following the life of an order: a change outranks an assignment,
+/// a change of a record outranks other reports about it, and an end outranks everything.
 fn rank(event: &OrderEvent) -> u8 {
     match event {
         OrderEvent::WebhookUnrecognised(_) | OrderEvent::WebhookQuarantined(_) => 0,
@@ -90,19 +90,19 @@ impl<'de> Deserialize<'de> for Stamp {
 }
 
 thread_local! {
-    /// The stamps of the document that this thread reads or writes, if it does.
+    /// The stamps of the document that this thread is reading or writing, if any.
     static STAMPS: RefCell<Option<Stamps>> = const { RefCell::new(None) };
 }
 
-/// The stamps of one document, in the order in which they are spelled.
+/// The stamps of one document, in the order of writing.
 #[derive(Default)]
 struct Stamps {
     spelled: Vec<Stamp>,
-    /// The numbers of all but the first few: those are compared, which mostly is the end of it.
+    /// The numbers of all but the first few, which are compared instead: that usually suffices.
     numbers: HashMap<Stamp, usize>,
 }
 
-/// So many stamps are compared before the others are looked up.
+/// How many stamps are compared before the map is used.
 const FEW: usize = 4;
 
 /// Reads or writes one document.
@@ -113,7 +113,7 @@ pub(crate) fn numbered_within<T>(document: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The number of a stamp that the document has spelled; none if it is to be spelled now.
+/// The number of a stamp that the document has already written; none if it has to be written now.
 fn number(stamp: &Stamp) -> Option<usize> {
     STAMPS.with_borrow_mut(|stamps| {
         let Stamps { spelled, numbers } = stamps.as_mut()?;
@@ -129,7 +129,7 @@ fn number(stamp: &Stamp) -> Option<usize> {
     })
 }
 
-/// Takes note of a stamp that the document spells.
+/// Adds a stamp that the document writes.
 fn spelled(stamp: &Stamp) {
     STAMPS.with_borrow_mut(|stamps| {
         if let Some(stamps) = stamps {

@@ -1,22 +1,22 @@
-//! What the evidence of a subscription's events amounts to, in whatever order they arrive.
+//! Merges the evidence of a subscription's events, in any order of arrival.
 //!
-//! **Evidence about a period.** Most events name the period that they are about by its end. Evidence about a later
-//! period outweighs all about an earlier one: a renewal opens a period, so whatever went wrong at the end of the one
-//! before is settled. Within one period the states follow each other: active, renewing, renewal failed, past due,
-//! expired; the furthest one stands. An assignment is evidence of *active* for the period that ends with its mailboxes'
-//! latest expiry. So the greatest pair of (end of the period, state) is kept; which event said so does not matter.
+//! **Evidence about a period.** Most events name their period by its end. Evidence about a later period outweighs all
+//! about an earlier one: a renewal opens a period, so it settles any problem at the end of the previous one. Within one
+//! period the states follow each other: active, renewing, renewal failed, past due, expired; the furthest one counts.
+//! An assignment is evidence of *active* for the period that ends with its mailboxes' latest expiry. So the greatest
+//! pair of (end of the period, state) is kept; which event it came from does not matter.
 //!
-//! **Cancelled** is for good and outweighs everything.
+//! **Cancelled** is final and outweighs everything.
 //!
 //! **Evidence without a period.** Older senders report a renewal by the subscription's id alone. Such an event is
-//! placed by when it happened: it counts from 7 days (the provider's grace period, [`GRACE`]) before the end of the
-//! latest known period on. Before that it must be about an earlier period, which the evidence at hand outweighs. After
-//! such a renewal the subscription is active, but its new end is not known: the last known one is kept and marked as
-//! such. A problem (renewing, renewal failed, past due, expired) without a period counts from the same time on: after a
-//! renewal without a period it stands by itself, else it is about the latest known period, whose furthest state stands.
+//! placed by its time: it counts from 7 days (the provider's grace period, [`GRACE`]) before the end of the latest
+//! known period on. Before that it must be about an earlier period, which the known evidence outweighs. After such a
+//! renewal the subscription is active, but its new end is unknown: the last known one is kept and marked as outdated. A
+//! problem (renewing, renewal failed, past due, expired) without a period counts from the same time on: after a renewal
+//! without a period it is the status by itself, else it is about the latest known period, whose furthest state counts.
 //!
-//! **An update** counts as the state that it names. Where it names none that is known, it is evidence that its period
-//! is active, and none at all if it names no period either.
+//! **An update** counts as the state it names. If it names none or an unknown one, it is evidence that its period is
+//! active, and no evidence if it names no period either.
 
 use std::ops::Not;
 
@@ -35,7 +35,7 @@ const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SubscriptionStatus {
-    /// No event said anything of it.
+    /// No event gives a status.
     #[default]
     Unknown,
     /// Paid for.
@@ -46,14 +46,14 @@ pub enum SubscriptionStatus {
     RenewalFailed,
     /// The payment failed; the grace period runs.
     PastDue,
-    /// It ran out.
+    /// It expired.
     Expired,
     /// It ended for good.
     Cancelled,
 }
 
 impl SubscriptionStatus {
-    /// The word for it in the API and in SQL.
+    /// Its name in the API and in SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -66,7 +66,7 @@ impl SubscriptionStatus {
         }
     }
 
-    /// What the provider's own word for a state means; none for a word that is not known.
+    /// The status of the provider's word; none for an unknown word.
     fn of_provider(word: &str) -> Option<Self> {
         match word {
             "ACTIVE" => Some(Self::Active),
@@ -99,13 +99,13 @@ pub(crate) struct Subscription {
     /// The greatest evidence about a period: its end, and the state in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     period: Option<(Timestamp, SubscriptionStatus)>,
-    /// The latest renewal that named no period.
+    /// The latest renewal without a period.
     #[serde(skip_serializing_if = "Option::is_none")]
     undated_renewal: Option<Timestamp>,
-    /// The latest problem that named no period.
+    /// The latest problem without a period.
     #[serde(skip_serializing_if = "Option::is_none")]
     undated_problem: Option<(Timestamp, SubscriptionStatus)>,
-    /// Whether an event without a period said that it is active.
+    /// Whether an event without a period says that it is active.
     #[serde(default, skip_serializing_if = "Not::not")]
     undated_active: bool,
     #[serde(default, skip_serializing_if = "Not::not")]
@@ -130,7 +130,7 @@ fn none(count: &u32) -> bool {
 }
 
 impl Subscription {
-    /// Mailboxes were assigned to it that run out then.
+    /// Merges an assignment of mailboxes with this latest expiry.
     pub(crate) fn assigned(&mut self, latest_expiry: Option<Timestamp>) {
         match latest_expiry {
             Some(end) => self.period = self.period.max(Some((end, SubscriptionStatus::Active))),
@@ -138,7 +138,7 @@ impl Subscription {
         }
     }
 
-    /// One of its own events.
+    /// Merges one of its own events.
     pub(crate) fn apply(&mut self, event: &Recorded, facts: &SubscriptionFacts, stamp: &Stamp) {
         use SubscriptionStatus as Status;
         let says = match event.order() {
@@ -176,7 +176,7 @@ impl Subscription {
         self.quantity.offer(stamp, facts.quantity.as_ref());
     }
 
-    /// Its state by all evidence.
+    /// Its status by all evidence.
     pub(crate) fn status(&self) -> SubscriptionStatus {
         if self.cancelled {
             return SubscriptionStatus::Cancelled;
@@ -193,12 +193,12 @@ impl Subscription {
         }
     }
 
-    /// Whether evidence of that time, about no period by name, is about the latest known one or a later one.
+    /// Whether evidence of this time without a period is about the latest known period or a later one.
     fn counts(&self, at: Timestamp) -> bool {
         self.period.is_none_or(|(end, _)| end.duration_since(at) <= GRACE)
     }
 
-    /// The last known end of what is paid for.
+    /// The last known end of the paid period.
     pub(crate) fn expiry_date(&self) -> Option<Timestamp> {
         self.period.map(|(end, _)| end)
     }
@@ -208,17 +208,17 @@ impl Subscription {
         self.period.is_some() && !self.undated_renewal.is_some_and(|at| self.counts(at))
     }
 
-    /// Whether it renews by itself: what the newest event says that says anything.
+    /// Whether it renews by itself, by the newest event that says so.
     pub(crate) fn auto_renew(&self) -> Option<bool> {
         self.auto_renew.get().copied()
     }
 
-    /// How many mailboxes it holds: what the newest event says that says anything.
+    /// How many mailboxes it holds, by the newest event that says so.
     pub(crate) fn quantity(&self) -> Option<u32> {
         self.quantity.get().copied()
     }
 
-    /// When the latest renewed period began; when it was renewed, where a renewal does not say.
+    /// When the latest renewed period began; if a renewal does not say, when it was renewed.
     pub(crate) fn last_renewal(&self) -> Option<Timestamp> {
         self.last_renewal
     }
@@ -233,7 +233,7 @@ impl Subscription {
         self.failures
     }
 
-    /// What the newest problem that gives a reason gives.
+    /// The reason of the newest problem that has one.
     pub(crate) fn last_failure_reason(&self) -> Option<&String> {
         self.failure_reason.get()
     }

@@ -11,7 +11,7 @@
 //! .then_columns("O1", &[("status", "partial".into()), ("mailbox_count", 2_i64.into())]);
 //! ```
 //!
-//! Everything here panics on wrong input, as tests want it.
+//! Everything here panics on wrong input, which is right for tests.
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use crate::{Projection, Value, Verdict};
 /// The sender of all events that this module makes.
 pub const SOURCE: &str = "coldmailreseller";
 
-/// When an event is recorded unless a test says otherwise.
+/// The default time of recording.
 pub const RECORDED_AT: &str = "2025-10-27T20:00:00Z";
 
 /// Folds the events, recorded in this order at the positions 1, 2, 3, …
@@ -49,7 +49,7 @@ pub fn given<P: Projection>(events: impl IntoIterator<Item = impl Recordable>) -
     Given { rows }
 }
 
-/// What can be recorded: a [`Delivery`], or what [`accessed`] makes.
+/// A recordable event: a [`Delivery`], or the result of [`accessed`].
 pub trait Recordable {
     /// The event, recorded at the position.
     fn at(self, position: Position) -> Recorded;
@@ -61,14 +61,14 @@ impl Recordable for Delivery {
     }
 }
 
-/// What somebody did, about to be recorded.
+/// An access event, about to be recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Accessed {
     event_id: EventId,
     event: AccessEvent,
 }
 
-/// Something that somebody did with the ledger; it is recorded at [`RECORDED_AT`].
+/// An access event, recorded at [`RECORDED_AT`].
 pub fn accessed(event_id: &str, event: AccessEvent) -> Accessed {
     Accessed {
         event_id: EventId::parse(event_id).unwrap(),
@@ -98,7 +98,7 @@ pub struct Given<P: Projection> {
 }
 
 impl<P: Projection> Given<P> {
-    /// The view of a row that has to be there.
+    /// The view of a row that must exist.
     pub fn view(&self, key: &str) -> &P::View {
         let keys: Vec<_> = self.rows.keys().collect();
         self.rows
@@ -106,7 +106,7 @@ impl<P: Projection> Given<P> {
             .unwrap_or_else(|| panic!("{} has no row {key:?}, only {keys:?}", P::NAME))
     }
 
-    /// The row has to have this view.
+    /// Asserts the row's view.
     pub fn then(self, key: &str, expected: &P::View) -> Self
     where
         P::View: Debug,
@@ -115,7 +115,7 @@ impl<P: Projection> Given<P> {
         self
     }
 
-    /// The row has to have these values in these columns.
+    /// Asserts the values of these columns of the row.
     pub fn then_columns(self, key: &str, expected: &[(&str, Value)]) -> Self {
         let row = P::columns(self.view(key), key);
         assert_eq!(row.len(), P::COLUMNS.len(), "{} has another number of columns", P::NAME);
@@ -130,25 +130,25 @@ impl<P: Projection> Given<P> {
         self
     }
 
-    /// There have to be so many rows.
+    /// Asserts the number of rows.
     pub fn then_row_count(self, expected: usize) -> Self {
         let keys: Vec<_> = self.rows.keys().collect();
         assert_eq!(keys.len(), expected, "{} has the rows {keys:?}", P::NAME);
         self
     }
 
-    /// There has to be no row.
+    /// Asserts that there are no rows.
     pub fn then_no_rows(self) {
         self.then_row_count(0);
     }
 }
 
-/// A webhook that is about to be recorded.
+/// A webhook, about to be recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Delivery {
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: String,
-    /// What it says.
+    /// Its content.
     pub event: OrderEvent,
     /// When it is recorded.
     pub recorded_at: Timestamp,
@@ -207,7 +207,7 @@ pub fn subscription(event_id: &str, kind: fn(SubscriptionFacts) -> OrderEvent, i
     )
 }
 
-/// A mailbox that was made outside of an assignment, with all credentials and everything personal.
+/// A mailbox created outside of an assignment, with all credentials and personal fields.
 pub fn created(event_id: &str, mailbox: &str, order: &str, domain: &str, subscription: &str) -> Delivery {
     Delivery::of(
         event_id,
@@ -239,7 +239,7 @@ pub fn created(event_id: &str, mailbox: &str, order: &str, domain: &str, subscri
     )
 }
 
-/// A mailbox of which these parts changed.
+/// A mailbox with changes of these parts.
 pub fn updated(event_id: &str, mailbox: &str, credentials: &[CredentialKind], personal: &[PersonalField]) -> Delivery {
     Delivery::of(
         event_id,
@@ -306,8 +306,7 @@ impl Delivery {
         }
     }
 
-    /// Adds a domain with mailboxes of these ids, all with all credentials, to an assignment. An empty id stands for
-    /// none.
+    /// Adds a domain with mailboxes of these ids, all with all credentials, to an assignment. An empty id means none.
     pub fn domain(mut self, domain: &str, subscription: &str, mailboxes: &[&str]) -> Self {
         let mailboxes = mailboxes.iter().map(|id| AssignedMailbox {
             personal: PersonalField::all(),
@@ -339,7 +338,7 @@ impl Delivery {
         self.failure(None, reason)
     }
 
-    /// An assignment: all mailboxes so far run out then. A subscription's event: it is about the period that ends then.
+    /// For an assignment: all mailboxes so far expire then. For a subscription's event: its period ends then.
     pub fn until(mut self, end: &str) -> Self {
         match &mut self.event {
             OrderEvent::MailboxesAssigned(facts) => {
@@ -353,7 +352,7 @@ impl Delivery {
         }
     }
 
-    /// A subscription's event names this domain.
+    /// Sets the domain of a subscription's event.
     pub fn of_domain(self, domain: &str) -> Self {
         self.with(|facts| facts.domain = Some(Domain::normalise(domain).unwrap()))
     }
@@ -373,7 +372,7 @@ impl Delivery {
         self
     }
 
-    /// Whose it is.
+    /// Sets the user.
     pub fn user(mut self, user: &str) -> Self {
         let user = Some(UserId::parse(user).unwrap());
         match &mut self.event {
@@ -388,7 +387,7 @@ impl Delivery {
         self
     }
 
-    /// The provider behind it.
+    /// Sets the provider.
     pub fn provider(mut self, provider: &str) -> Self {
         let provider = Some(ServiceProvider(provider.to_owned()));
         match &mut self.event {
@@ -400,7 +399,7 @@ impl Delivery {
         self
     }
 
-    /// When the provider sent it. It is recorded in the same instant unless [`Delivery::recorded`] says otherwise
+    /// Sets when the provider sent it, and also when it is recorded; [`Delivery::recorded`] can change the latter
     /// afterwards.
     pub fn sent(mut self, at: &str) -> Self {
         self.recorded_at = time(at);
@@ -417,13 +416,13 @@ impl Delivery {
         self
     }
 
-    /// When it is recorded.
+    /// Sets when it is recorded.
     pub fn recorded(mut self, at: &str) -> Self {
         self.recorded_at = time(at);
         self
     }
 
-    /// The event, recorded at the position, in the stream that its own facts name.
+    /// The event, recorded at the position, in the stream named by its own facts.
     pub fn at(self, position: Position) -> Recorded {
         let event_id = EventId::parse(&self.event_id).unwrap();
         let stream = match (self.event.order_id(), self.event.as_subscription()) {

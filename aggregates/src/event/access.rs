@@ -1,7 +1,7 @@
-//! What people and programs did with the ledger: who saw a credential, who erased, exported or rebuilt, and why. The type
-//! of an event says what was done; what was asked for and refused is an [`AccessEvent::AccessRefused`].
+//! The actions of people and programs on the ledger: who saw a credential, who erased, exported or rebuilt, and why.
+//! The event's type names the action; a refused request is an [`AccessEvent::AccessRefused`].
 //!
-//! No personal data of a mailbox's user stands here, only ids: these events are never sealed and outlive every erasure.
+//! The events hold no personal data of a mailbox's user, only ids: they are never sealed and outlive every erasure.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::family::event_family;
 use crate::{ActorId, Domain, EventId, MailboxId, OrderId, Position, StreamId, SubjectId, TokenId};
 
 event_family! {
-    /// Everything that is done with the ledger and has to be answered for.
+    /// Every action on the ledger that has to be accounted for.
     AccessEvent {
         /// A mailbox's credentials were handed out.
         CredentialsRevealed(AccessFacts) = 1,
@@ -50,43 +50,44 @@ event_family! {
         ProofsRead(AccessFacts) = 1,
         /// The original of a webhook was opened.
         EvidenceOpened(AccessFacts) = 1,
-        /// A quarantined webhook, at `firstPosition`, was read again and could be used; it is at `lastPosition` now.
+        /// A quarantined webhook, at `firstPosition`, was read again and could be used; the new event is at
+        /// `lastPosition`.
         WebhookReplayed(AccessFacts) = 1,
         /// A named consumer of the feed was made, or its filter or checkpoint set with it.
         ConsumerSet(AccessFacts) = 1,
         /// A named consumer of the feed was deleted, with its checkpoint.
         ConsumerDeleted(AccessFacts) = 1,
-        /// Something of the above was asked for and refused; `action` says what, `refusal` why.
+        /// One of the actions above was requested and refused; `action` names it, `refusal` says why.
         AccessRefused(AccessFacts) = 1,
     }
 }
 
-/// What was shown to somebody.
+/// The kinds of secrets that can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Shown {
     /// The app password.
     AppPassword,
-    /// The TOTP seed itself (RFC 6238): whoever saw it can make codes for ever.
+    /// The TOTP seed itself (RFC 6238): it makes codes for ever.
     AuthenticatorSecret,
     /// One code made from the seed.
     OneTimeCode,
-    /// The exact body of a webhook, with whatever credentials it holds.
+    /// The exact body of a webhook, with all its credentials.
     Original,
     /// The account's password.
     Password,
 }
 
-/// What all of these events have in common: who, why, from where, and what it was about. What does not apply is absent.
+/// The facts common to all of these events: who, why, from where, and about what. Fields that do not apply are absent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccessFacts {
-    /// What was asked for, where it was refused.
+    /// The requested action, if it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
     /// Who did it.
     pub actor: Actor,
-    /// The address that the call came from, as far as it can be trusted; none on the command line.
+    /// The address of the caller, as far as it can be trusted; none on the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// The call that was refused: its method, and its path with the names of its parameters in place of their values.
@@ -95,7 +96,7 @@ pub struct AccessFacts {
     /// The named consumer of the feed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
-    /// What was handed out.
+    /// The kinds of credentials handed out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<Shown>,
     /// The domain of the mailbox.
@@ -119,41 +120,42 @@ pub struct AccessFacts {
     /// Whether the check passed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
-    /// How many of the same to the same actor were refused since the last one that was recorded, and are not: more came within
-    /// a minute than are recorded.
+    /// How many like refusals of the same actor were not recorded since the last recorded one: more came within a
+    /// minute than are recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed_over: Option<u64>,
     /// The projection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub projection: Option<String>,
-    /// Why, in the words of whoever did it.
+    /// The reason, in the actor's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Why it was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,
-    /// Since when the table of tokens says that the token is revoked; none if it has no row there. Older events do not have it.
+    /// The token's revocation time in the table of tokens; none if the token has no row there. Older events do not have
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub revoked_at: Option<Timestamp>,
     /// The scopes of the token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Whom it was about.
+    /// The subject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<SubjectId>,
-    /// What the table of tokens says of the token that was made; older events do not have it.
+    /// The row of the created token in the table of tokens; older events do not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Box<MadeToken>>,
-    /// The token that was made or revoked.
+    /// The token that was created or revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<TokenId>,
-    /// The program that called, by its own word.
+    /// The calling program, by its own user agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
 }
 
 impl AccessFacts {
-    /// Done by this actor; everything else absent.
+    /// The facts of an action by this actor; everything else is absent.
     pub fn by(actor: Actor) -> Self {
         Self {
             action: None,
@@ -183,23 +185,23 @@ impl AccessFacts {
     }
 }
 
-/// A token that was made, but for its id and its scopes.
+/// A created token, without its id and its scopes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MadeToken {
-    /// When.
+    /// When it was created.
     #[serde(with = "crate::moment")]
     pub created_at: Timestamp,
-    /// From when on it is no longer good.
+    /// When it expires.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expires_at: Option<Timestamp>,
-    /// SHA-256 of the token, in hex: of 256 random bits, so it leads nobody to the token.
+    /// SHA-256 of the token, in hex: of 256 random bits, so the token cannot be computed from it.
     pub hash: String,
-    /// What it is called.
+    /// Its name.
     pub name: String,
 }
 
-/// Who did something.
+/// The person or program that acted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Actor {
@@ -212,7 +214,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Whoever holds a token.
+    /// The holder of a token.
     pub fn token(id: &TokenId, name: &str) -> Self {
         Self {
             id: ActorId::token(id),
@@ -220,7 +222,7 @@ impl Actor {
         }
     }
 
-    /// Whoever holds the admin token of the settings.
+    /// The holder of the admin token of the settings.
     pub fn admin() -> Self {
         Self {
             id: ActorId::admin(),
@@ -228,7 +230,7 @@ impl Actor {
         }
     }
 
-    /// A user of the system that the command line runs on.
+    /// A system user on the command line.
     pub fn cli(user: &str) -> Self {
         Self {
             id: ActorId::cli(user),
@@ -236,7 +238,7 @@ impl Actor {
         }
     }
 
-    /// The service itself, on nobody's request.
+    /// The service itself, acting on its own.
     pub fn service() -> Self {
         Self {
             id: ActorId::service(),
@@ -245,7 +247,7 @@ impl Actor {
     }
 }
 
-/// What was done or asked for.
+/// The action that was done or requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -293,14 +295,13 @@ pub enum Action {
     SetConsumer,
     /// Delete a named consumer of the feed.
     DeleteConsumer,
-    /// Read what the views tell; recorded only where it was refused.
+    /// Read the views; recorded only if refused.
     ReadViews,
-    /// Read what the ledger tells of itself: subjects, consumers, checkpoints, keys, tiles of hashes; recorded only where it
-    /// was refused.
+    /// Read the ledger's own data: subjects, consumers, checkpoints, keys, tiles of hashes; recorded only if refused.
     ReadLedger,
-    /// Read which tokens there are; recorded only where it was refused.
+    /// List the tokens; recorded only if refused.
     ReadTokens,
-    /// Look after projections; recorded only where it was refused.
+    /// Operate the projections; recorded only if refused.
     Operate,
 }
 
@@ -335,7 +336,7 @@ impl Action {
         Self::Operate,
     ];
 
-    /// The word for it, as in JSON.
+    /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Reveal => "reveal",
@@ -368,7 +369,7 @@ impl Action {
     }
 }
 
-/// Why something was refused.
+/// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Refusal {
@@ -378,9 +379,9 @@ pub enum Refusal {
     PlainHttp,
     /// Too many calls in a short time.
     RateLimit,
-    /// No reason was given, or not a good one.
+    /// No reason was given, or not an acceptable one.
     Reason,
-    /// There is no such thing.
+    /// The object does not exist.
     Unknown,
     /// The subject was erased before.
     Erased,
@@ -393,7 +394,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The word for it, as in JSON.
+    /// Its name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Scope => "scope",
@@ -410,7 +411,7 @@ impl Refusal {
 }
 
 impl AccessEvent {
-    /// What was asked for and refused.
+    /// The event of a refused request.
     pub fn refused(action: Action, refusal: Refusal, facts: AccessFacts) -> Self {
         Self::AccessRefused(AccessFacts {
             action: Some(action),
@@ -419,7 +420,7 @@ impl AccessEvent {
         })
     }
 
-    /// What all of them have in common.
+    /// The facts common to all of these events.
     pub fn facts(&self) -> &AccessFacts {
         match self {
             Self::CredentialsRevealed(facts)
@@ -448,7 +449,7 @@ impl AccessEvent {
         }
     }
 
-    /// What was done, or asked for and refused; none only for a refusal that does not say of what.
+    /// The action that was done, or requested and refused; none only for a refusal that does not name it.
     pub fn action(&self) -> Option<Action> {
         Some(match self {
             Self::CredentialsRevealed(_) => Action::Reveal,
@@ -477,13 +478,13 @@ impl AccessEvent {
         })
     }
 
-    /// The stream of the event: one for each, since no rule binds one to those before it.
+    /// The stream of the event: each has its own, since it depends on no earlier event.
     pub fn stream(event_id: &EventId) -> StreamId {
         StreamId::access(event_id)
     }
 
-    /// Whom the event's envelope names: the subject that it is about, else none but its own stream. No data key belongs
-    /// to it by this event, as nothing of it is sealed.
+    /// The subject in the event's envelope: the subject that it is about, else its own stream. It makes no data key for
+    /// the subject, since none of it is sealed.
     pub fn subject(&self, stream: &StreamId) -> SubjectId {
         let subject = self.facts().subject.clone();
         subject.unwrap_or_else(|| SubjectId::stream(stream))

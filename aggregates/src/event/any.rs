@@ -1,15 +1,15 @@
-//! An event of any family, as the ledger holds it.
+//! An event of any family, as recorded in the ledger.
 
 use jiff::Timestamp;
 
 use super::{AccessEvent, EventError, OrderEvent};
 
-/// An event of the ledger: what the provider reported about an order, or what somebody did with the ledger.
+/// An event of the ledger: a provider's report about an order, or an action on the ledger.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// What a webhook reported.
+    /// A webhook's report.
     Order(OrderEvent),
-    /// What somebody did.
+    /// An action on the ledger.
     Access(AccessEvent),
 }
 
@@ -23,7 +23,7 @@ impl Event {
     /// Reads an event as stored: facts of an older schema version are upcast first.
     ///
     /// # Errors
-    /// [`EventError`] for a type or schema version that this code does not know, or facts that do not fit.
+    /// [`EventError`] for a type or schema version that this version does not know, or facts that do not fit.
     pub fn from_stored(type_name: &str, schema_version: u32, facts: &str) -> Result<Self, EventError> {
         if AccessEvent::EVENT_TYPES.iter().any(|(name, _)| *name == type_name) {
             return AccessEvent::from_stored(type_name, schema_version, facts).map(Self::Access);
@@ -58,7 +58,7 @@ impl Event {
         }
     }
 
-    /// The event of an order, if it is one.
+    /// The event as an order's, if it is one.
     pub fn as_order(&self) -> Option<&OrderEvent> {
         match self {
             Self::Order(event) => Some(event),
@@ -66,7 +66,7 @@ impl Event {
         }
     }
 
-    /// What somebody did, if it is that.
+    /// The event as an access event, if it is one.
     pub fn as_access(&self) -> Option<&AccessEvent> {
         match self {
             Self::Order(_) => None,
@@ -74,7 +74,7 @@ impl Event {
         }
     }
 
-    /// When the provider sent the webhook, if it was one.
+    /// When the provider sent the webhook, for an event of a webhook.
     pub fn sent_at(&self) -> Option<Timestamp> {
         self.as_order().and_then(OrderEvent::sent_at)
     }

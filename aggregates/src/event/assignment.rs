@@ -1,4 +1,4 @@
-//! The facts of an order's fulfilment: what was assigned, what failed.
+//! The facts of an order's fulfilment: assignments and failures.
 
 use std::sync::Arc;
 
@@ -15,12 +15,12 @@ use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
 pub struct MailboxesAssigned {
     /// The domains that got mailboxes. Shared by all copies: an event is copied on its way into the ledger.
     pub domains: Arc<Vec<AssignedDomain>>,
-    /// Whether what it says it brings may be blank: events of older schema versions did not look.
+    /// Whether the listed fields may be blank: older schema versions did not check.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_blank: bool,
     /// The order.
     pub order_id: OrderId,
-    /// When the provider sent the webhook; its headers say so.
+    /// When the provider sent the webhook, by its headers.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
@@ -29,7 +29,7 @@ pub struct MailboxesAssigned {
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
-    /// Who ordered.
+    /// The user who ordered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }
@@ -47,23 +47,23 @@ pub struct AssignedDomain {
     pub subscription_id: Option<SubscriptionId>,
 }
 
-/// One mailbox, without what is personal or secret about it.
+/// One mailbox, without personal data and credentials.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignedMailbox {
-    /// Which credentials came with it. Left out of the facts where all of them did, as they mostly do.
+    /// The kinds of credentials that came with it. Left out of the facts if all did, which is usual.
     #[serde(default = "CredentialKind::all", skip_serializing_if = "CredentialKind::is_all")]
     pub credentials: Vec<CredentialKind>,
-    /// When its subscription runs out.
+    /// When its subscription expires.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expiry_date: Option<Timestamp>,
     /// Whether the account may administer the workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_admin: Option<bool>,
-    /// The provider's id of it.
+    /// The provider's mailbox id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox_id: Option<MailboxId>,
-    /// What is personal about it and sealed. Left out of the facts where all of it is, as it mostly is.
+    /// Its personal fields, which are sealed. Left out of the facts if all are present, which is usual.
     #[serde(default = "PersonalField::all", skip_serializing_if = "PersonalField::is_all")]
     pub personal: Vec<PersonalField>,
     /// Since when it has been warmed up.
@@ -71,11 +71,11 @@ pub struct AssignedMailbox {
     pub warming_up_from: Option<Timestamp>,
 }
 
-/// An order got no mailboxes for some of its domains, or for none.
+/// Some domains of an order, or all, got no mailboxes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AssignmentFailed {
-    /// What failed and why; one without a domain stands for the whole order.
+    /// The failures and their reasons; one without a domain is about the whole order.
     pub failures: Vec<AssignmentFailure>,
     /// The order.
     pub order_id: OrderId,
@@ -88,7 +88,7 @@ pub struct AssignmentFailed {
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
-    /// Who ordered.
+    /// The user who ordered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }

@@ -1,6 +1,6 @@
-//! What every family of events has: stored names, schema versions, reading and writing of facts.
+//! The code common to every family of events: stored names, schema versions, reading and writing of facts.
 
-/// Makes the enum of a family: `Variant(Facts) = schema version`. The variant's name is the stored type string.
+/// Defines the enum of a family: `Variant(Facts) = schema version`. The variant's name is the stored type string.
 macro_rules! event_family {
     ($(#[$family_doc:meta])* $family:ident {
         $($(#[$doc:meta])* $variant:ident($facts:ty) = $version:literal),* $(,)?
@@ -12,7 +12,7 @@ macro_rules! event_family {
         }
 
         impl $family {
-            /// Every stored type string with the schema version that this code writes.
+            /// Every stored type string with the schema version that this version writes.
             pub const EVENT_TYPES: &'static [(&'static str, u32)] = &[$((stringify!($variant), $version)),*];
 
             /// The stored type string.
@@ -20,15 +20,15 @@ macro_rules! event_family {
                 match self { $(Self::$variant(_) => stringify!($variant)),* }
             }
 
-            /// The schema version that this code writes.
+            /// The schema version that this version writes.
             pub fn schema_version(&self) -> u32 {
                 match self { $(Self::$variant(_) => $version),* }
             }
 
-            /// The facts as canonical JSON (RFC 8785), as they are stored and as the Merkle leaf covers them.
+            /// The facts as canonical JSON (RFC 8785), the stored form that the Merkle leaf covers.
             ///
             /// # Errors
-            /// None in practice: every field serialises; the error of the serialiser is passed on all the same.
+            /// None in practice: every field serialises. The serialiser's error is passed on all the same.
             pub fn to_facts(&self) -> Result<String, $crate::EventError> {
                 let mut json = Vec::with_capacity($crate::event::USUAL_FACTS);
                 match self { $(Self::$variant(facts) => ::serde_json::to_writer(&mut json, facts)),* }?;
@@ -46,7 +46,7 @@ macro_rules! event_family {
             /// Reads an event as stored: facts of an older schema version are upcast first.
             ///
             /// # Errors
-            /// [`EventError`](crate::EventError) for a type or schema version that this code does not know, or facts
+            /// [`EventError`](crate::EventError) for a type or schema version that this version does not know, or facts
             /// that do not fit.
             pub fn from_stored(
                 type_name: &str,

@@ -1,4 +1,4 @@
-//! The facts of a single mailbox: made outside of an assignment, or changed.
+//! The facts of a single mailbox: created outside of an assignment, or changed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,31 +7,31 @@ use super::ServiceProvider;
 use super::sealed::{CredentialKind, PersonalField};
 use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
 
-/// A mailbox was made.
+/// A mailbox was created.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailboxCreated {
-    /// Which credentials came with it.
+    /// The kinds of credentials that came with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialKind>,
     /// Its domain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
-    /// When its subscription runs out.
+    /// When its subscription expires.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expiry_date: Option<Timestamp>,
     /// Whether the account may administer the workspace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_admin: Option<bool>,
-    /// The provider's id of it.
+    /// The provider's mailbox id.
     pub mailbox_id: MailboxId,
-    /// Whether what it says it brings may be blank: events of older schema versions did not look.
+    /// Whether the listed fields may be blank: older schema versions did not check.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_blank: bool,
-    /// The order that it was made for.
+    /// The order that it was created for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
-    /// What is personal about it and sealed.
+    /// Its personal fields, which are sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<PersonalField>,
     /// When the provider sent the webhook.
@@ -46,7 +46,7 @@ pub struct MailboxCreated {
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
-    /// Whose it is.
+    /// The user it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
     /// Since when it has been warmed up.
@@ -54,14 +54,14 @@ pub struct MailboxCreated {
     pub warming_up_from: Option<Timestamp>,
 }
 
-/// Something about a mailbox changed; what is absent did not.
+/// A mailbox changed; absent fields did not.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MailboxUpdated {
-    /// Which credentials are new.
+    /// The kinds of new credentials.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub credentials: Vec<CredentialKind>,
-    /// When its subscription runs out now.
+    /// When its subscription expires now.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub expiry_date: Option<Timestamp>,
     /// Whether the account may administer the workspace now.
@@ -69,10 +69,10 @@ pub struct MailboxUpdated {
     pub is_admin: Option<bool>,
     /// The mailbox.
     pub mailbox_id: MailboxId,
-    /// Whether what it says it brings may be blank: events of older schema versions did not look.
+    /// Whether the listed fields may be blank: older schema versions did not check.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub may_be_blank: bool,
-    /// What is personal about it, told anew and sealed.
+    /// Its changed personal fields, which are sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub personal: Vec<PersonalField>,
     /// When the provider sent the webhook.
@@ -81,7 +81,7 @@ pub struct MailboxUpdated {
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
-    /// Whose it is.
+    /// The user it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }

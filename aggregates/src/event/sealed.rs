@@ -1,8 +1,8 @@
-//! Which sealed parts of a mailbox an event carries. Only that they are there is a fact.
+//! Which sealed parts of a mailbox an event has. The facts say only that they exist.
 
 use serde::{Deserialize, Serialize};
 
-/// Which of a mailbox's three credentials a webhook carried. The credentials themselves are sealed.
+/// The kinds of a mailbox's credentials in a webhook. The credentials themselves are sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CredentialKind {
@@ -23,23 +23,23 @@ impl CredentialKind {
         Self::ALL.to_vec()
     }
 
-    /// Whether a list is that of every kind.
+    /// Whether a list has every kind.
     pub fn is_all(kinds: &[Self]) -> bool {
         kinds == Self::ALL
     }
 }
 
-/// What is personal about a mailbox and stands in an event's sealed section. Only that it is there is a fact.
+/// A personal field of a mailbox in an event's sealed section. The facts say only that it exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PersonalField {
     /// Its address.
     Email,
-    /// The first name of whoever it poses as.
+    /// The first name of the mailbox's persona.
     FirstName,
     /// The last name.
     LastName,
-    /// Where their picture is.
+    /// The address of the persona's picture.
     ProfilePicture,
 }
 
@@ -52,7 +52,7 @@ impl PersonalField {
         Self::ALL.to_vec()
     }
 
-    /// Whether a list is that of every field.
+    /// Whether a list has every field.
     pub fn is_all(fields: &[Self]) -> bool {
         fields == Self::ALL
     }

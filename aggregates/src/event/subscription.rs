@@ -6,20 +6,20 @@ use serde::{Deserialize, Serialize};
 use super::ServiceProvider;
 use crate::{Domain, OrderId, SubscriptionId, UserId};
 
-/// What the whole subscription family has in common. The event's type says what happened.
+/// The facts common to the subscription family. The event's type says what happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SubscriptionFacts {
     /// Whether the subscription renews by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_renew: Option<bool>,
-    /// Its domain: as sent, or as its order knows it.
+    /// Its domain: as sent, or as known to its order.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,
-    /// Its order, where known.
+    /// Its order, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_id: Option<OrderId>,
-    /// The end of the period that the event is about.
+    /// The end of the event's period.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub period_end: Option<Timestamp>,
     /// The start of that period.
@@ -39,13 +39,13 @@ pub struct SubscriptionFacts {
     pub service_provider: Option<ServiceProvider>,
     /// The subscription.
     pub subscription_id: SubscriptionId,
-    /// The provider's own word for its state, e.g. `PAST_DUE`.
+    /// The provider's own word for its status, e.g. `PAST_DUE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_status: Option<String>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
-    /// Whose it is.
+    /// The user it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }

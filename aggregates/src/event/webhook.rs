@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Domain, EventId, MailboxId, OrderId, Position, SubscriptionId, UserId};
 
-/// An authentic webhook of a kind that this version does not know. Kept whole, sealed; only its ids stand here.
+/// An authentic webhook of a kind that this version does not know. Kept whole, sealed; the facts hold only its ids.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookUnrecognised {
@@ -42,7 +42,7 @@ pub enum QuarantineReason {
     InvalidUtf8,
     /// The body is not valid JSON, or is nested too deeply.
     InvalidJson,
-    /// A field that is needed is missing, or holds the wrong kind of value.
+    /// A required field is missing, or has the wrong type.
     InvalidPayload,
     /// There is no usable `eventId`.
     NoEventId,
@@ -54,10 +54,10 @@ pub enum QuarantineReason {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WebhookQuarantined {
-    /// Where recorded: the position of the event that has the `eventId` already.
+    /// The position of the event that already has the `eventId`, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conflicts_with: Option<Position>,
-    /// Where and what is wrong, for a person. Never a value out of the payload.
+    /// The problem and its place, for people. Never a value from the payload.
     pub detail: String,
     /// The `eventId` that the body claims.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,5 @@
-//! What somebody did with the ledger, made ready for recording. It has no sealed sections, so it needs no key.
+//! Access events (what a person or process did with the ledger), made ready for recording. They have no sealed
+//! sections, so they need no key.
 
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use store::clock;
 use store::{Append, Batch, Lookup, NewEvent, SealedSections, Store, StoreError};
 use tlog::Growth;
 
-/// How often an append is tried while other processes are faster.
+/// How often an append is tried while other processes append first.
 const ATTEMPTS: usize = 64;
 
-/// What somebody did, under an id of its own: however often it is tried, it is recorded once.
+/// An access event with an id of its own: however often it is tried, it is recorded once.
 pub(super) struct AccessEntry {
     pub(super) event_id: EventId,
     event: AccessEvent,
@@ -23,12 +24,12 @@ pub(super) struct AccessEntry {
 }
 
 impl AccessEntry {
-    /// Makes it ready, under a new random id.
+    /// An entry under a new random id.
     pub(super) fn new(event: AccessEvent) -> Result<Self, EventError> {
         Self::named(EventId::access(rand::random()), event)
     }
 
-    /// Makes it ready under an id that was chosen for it.
+    /// An entry under a given id.
     pub(super) fn named(event_id: EventId, event: AccessEvent) -> Result<Self, EventError> {
         let facts = event.to_facts()?;
         Ok(Self { event_id, event, facts })
@@ -68,17 +69,17 @@ pub(super) fn erased_by(event: &AccessEvent) -> Option<&SubjectId> {
     }
 }
 
-/// Records what somebody did where no writer runs: for commands beside a running service. Needs no key, and returns the
-/// position once it is durable.
+/// Records an access event without a writer: for commands beside a running service. Needs no key, and returns the
+/// position once the event is durable.
 ///
 /// # Errors
-/// [`RecordError::Contended`] if other processes were faster each time, or [`RecordError::Store`]: then it may have been
-/// recorded all the same if the answer of the store was lost.
+/// [`RecordError::Contended`] if other processes appended first at every attempt, or [`RecordError::Store`]: then the
+/// event may be recorded all the same, if the store's answer was lost.
 pub async fn record_access(store: &dyn Store, event: AccessEvent) -> Result<Position, RecordError> {
     record_access_as(store, EventId::access(rand::random()), event).await
 }
 
-/// As [`record_access`], under an id that was chosen for it. If that is recorded already, nothing is written.
+/// As [`record_access`], under a given id. Writes nothing if that id is recorded already.
 ///
 /// # Errors
 /// As [`record_access`].
@@ -90,7 +91,7 @@ pub async fn record_access_as(
     let unavailable = |error: StoreError| RecordError::Store(Arc::new(error));
     let unwritable = |error: EventError| RecordError::Event(Arc::new(error));
     let entry = AccessEntry::named(event_id, event).map_err(unwritable)?;
-    // a tree that lags behind its log is built before anybody has to wait for that
+    // a tree that lags behind its log is built before the append lock is taken, which others wait for
     tree::caught_up(store).await.map_err(unavailable)?;
     for _ in 0..ATTEMPTS {
         let lock = store.append_lock(Position(0), 0).await.map_err(unavailable)?;
@@ -115,7 +116,7 @@ pub async fn record_access_as(
             Append::Done => return Ok(position),
             Append::LostRace => {}
             Append::Conflict => {
-                // the id was made for this event: if it is there, it is ours
+                // the id was made for this event, so an event that has it is ours
                 let lookup = Lookup {
                     events: vec![(Source::own(), entry.event_id.clone())],
                     ..Lookup::default()

@@ -1,4 +1,4 @@
-//! Whether two bodies are the same, while the process lives: told by a hash that is quick to make, and never leaves its memory.
+//! A hash that compares two bodies while the process lives: quick to make, and never leaves its memory.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 
-/// A hash of a body under random seeds of the process. By chance, two different bodies share one with odds of 1 in 2^64. It is no cryptographic hash:
-/// what whoever may sign webhooks could gain by a second body of the same hash is that it counts as a repeat of the first.
+/// A hash of a body under random seeds of the process. Two different bodies share one with odds of 1 in 2^64. It is not
+/// cryptographic: a sender with a valid key who crafts a second body of the same hash only gets it counted as a repeat.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct BodyHash(u64);
 

@@ -1,29 +1,29 @@
-//! The writer waits for views that are late. Without it a load that is more than the machine can fold would leave the views behind by
-//! minutes and more; with it senders wait some milliseconds longer, and the views stay a second or two behind.
+//! Back-pressure: the writer waits for views that lag. Without it a load above what the machine can fold leaves the
+//! views minutes behind; with it senders wait some milliseconds longer, and the views stay a second or two behind.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Views may be so late before anybody waits for them.
+/// Views may lag this much before the writer waits.
 const FREE: Duration = Duration::from_millis(500);
-/// Before each batch the writer waits this part of what the views are late beyond that.
+/// Before each batch the writer waits this part of the lag beyond that.
 const PART: u32 = 20;
-/// And never longer than this: views that cannot keep up at all do not stop recording.
+/// The longest wait: views that cannot keep up at all do not stop recording.
 const MOST: Duration = Duration::from_millis(50);
 
-/// How late the views are, once somebody tells.
+/// How far the views lag, once [`Brake::heed`] has set it.
 #[derive(Clone, Default)]
 pub(super) struct Brake(Arc<OnceLock<watch::Receiver<Duration>>>);
 
 impl Brake {
-    /// Goes by what is told here. The first one counts.
+    /// Sets the lag to follow. Only the first call counts.
     pub(super) fn heed(&self, lag: watch::Receiver<Duration>) {
         let _ = self.0.set(lag);
     }
 
-    /// How long the writer is to wait before its next batch.
+    /// How long the writer waits before its next batch.
     pub(super) fn pause(&self) -> Duration {
         let lag = self.0.get().map(|lag| *lag.borrow());
         lag.map_or(Duration::ZERO, pause)

@@ -1,5 +1,5 @@
-//! What the writer remembers between batches. Always true up to the head that it stands for: whatever another process
-//! appends is caught up with before the next batch is decided.
+//! The writer's cache between batches. It is exact up to the writer's head: events of other processes are caught up
+//! with before the next batch is decided.
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
@@ -16,7 +16,7 @@ use store::Reference;
 
 /// How many streams are kept folded.
 const STREAMS: NonZeroUsize = NonZeroUsize::new(20_000).unwrap();
-/// How many recent event ids are kept: enough for every repeat that a sender's retries make within minutes.
+/// How many recent event ids are kept: enough for the repeats that a sender's retries make within minutes.
 const RECENT: NonZeroUsize = NonZeroUsize::new(100_000).unwrap();
 /// How many references are kept, at least half of them at any time.
 const REFERENCES: usize = 100_000;
@@ -26,7 +26,7 @@ const REFERENCES: usize = 100_000;
 pub(super) struct StreamState {
     /// The version of its newest event; 0 if it has none.
     pub(super) version: u32,
-    /// The version of its newest snapshot that is known of here; 0 if there is none.
+    /// The version of its newest snapshot that this process knows of; 0 if there is none.
     pub(super) kept: u32,
     /// The fold.
     pub(super) order: Order,
@@ -51,8 +51,8 @@ pub(super) struct Seen {
     pub(super) body_hash: Option<BodyHash>,
 }
 
-/// Where references lead. Many come in with every batch, and each is looked for rarely: they are forgotten half of them at a time, so that nothing needs
-/// to be known of their order.
+/// Which stream each reference leads to. Every batch adds many, and each is rarely looked up, so the older half is
+/// forgotten at once and no order is kept.
 pub(super) struct References {
     newer: HashMap<Reference, StreamId, RandomState>,
     older: HashMap<Reference, StreamId, RandomState>,
@@ -69,12 +69,12 @@ impl References {
         }
     }
 
-    /// Where a reference leads, if that is remembered.
+    /// The stream that a reference leads to, if it is cached.
     pub(super) fn get(&self, reference: Reference) -> Option<&StreamId> {
         self.newer.get(&reference).or_else(|| self.older.get(&reference))
     }
 
-    /// Remembers where a reference leads.
+    /// Caches the stream that a reference leads to.
     pub(super) fn put(&mut self, reference: Reference, stream: StreamId) {
         if self.newer.len() >= self.half {
             std::mem::swap(&mut self.newer, &mut self.older);
@@ -111,7 +111,7 @@ impl Cache {
         self.references.clear();
     }
 
-    /// Takes in an event that another process has appended.
+    /// Takes in an event that another process appended.
     pub(super) fn observe(&mut self, event: Recorded) {
         let seen = Seen {
             position: event.position,
@@ -123,7 +123,7 @@ impl Cache {
             self.references.put(reference, event.stream.clone());
         }
         if event.version == 1 && event.order().is_some() {
-            // all of its stream, so its next event can be decided on
+            // version 1 is the whole stream, so its next event can be decided on
             self.streams.put(event.stream.clone(), StreamState::default());
         }
         if let Some(state) = self.streams.get_mut(&event.stream) {
@@ -150,7 +150,7 @@ mod tests {
             }
             assert_eq!(references.get(Reference(number - 10)), None, "of {number}");
         }
-        // the newer word counts
+        // the later put counts
         references.put(Reference(98), stream(7));
         assert_eq!(references.get(Reference(98)), Some(&stream(7)));
         references.clear();

@@ -1,5 +1,5 @@
-//! What a webhook's body says, whatever it came in: gzip (RFC 1952) is inflated, a byte order mark left out. A signature, a
-//! fingerprint and evidence are about the bytes themselves, never about this.
+//! The content of a webhook's body: gzip (RFC 1952) is inflated, a byte order mark left out. Signatures, fingerprints
+//! and evidence cover the bytes themselves, never the content.
 
 use std::io::Read;
 use std::ops::Deref;
@@ -8,16 +8,16 @@ use flate2::read::MultiGzDecoder;
 
 use secret::Wiped;
 
-/// The longest body that is taken, in bytes, as it comes and inflated.
+/// The longest body accepted, in bytes, both as received and inflated.
 pub const MAX_BODY: usize = 1024 * 1024;
 
-/// What gzip begins with; no JSON does.
+/// The first bytes of gzip; no JSON begins so.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A body's content.
 pub enum Content<'b> {
-    /// The body itself, or all of it but a mark at its beginning.
+    /// The body itself, without a byte order mark.
     Plain(&'b [u8]),
     /// The body inflated.
     Inflated(Wiped<Vec<u8>>),
@@ -39,7 +39,7 @@ impl Deref for Content<'_> {
 #[error("the body is longer than 1 MiB once it is inflated")]
 pub struct TooLong;
 
-/// The content of a body. One that begins as gzip does, and is not, is its own content.
+/// The content of a body. A body that begins like gzip but is not gzip is its own content.
 ///
 /// # Errors
 /// [`TooLong`].

@@ -1,14 +1,14 @@
-//! Erasing subjects, and keeping them from being erased.
+//! Erasing subjects, and putting them under legal hold.
 //!
-//! To erase somebody is to record `SubjectErased`: the store destroys the data key in the same step. Everything else
-//! follows from that event. Before anybody is told so, the key is looked for.
+//! To erase a subject is to record `SubjectErased`: the store destroys the data key in the same step. Everything else
+//! follows from that event. The caller gets an answer only after a look that the key is gone.
 //!
 //! Layout
-//! - `effect`: whether an event had the effect that it tells of
+//! - `effect`: whether an event had the effect that it records
 //! - `reach`: which other subjects are about the same user
-//! - `journal`: the file that keeps in mind who was erased, whatever becomes of the database
-//! - `restore`: at the start, journal and ledger are brought to say the same
-//! - `watch`: what other processes erase is forgotten here too
+//! - `journal`: the file outside the database that lists the erased subjects
+//! - `restore`: at the start, makes journal and ledger agree
+//! - `watch`: follows the erasures of other processes
 
 mod effect;
 mod journal;
@@ -29,19 +29,19 @@ use crate::{Ledger, OpenError, Reader, RecordError};
 use sealing::FingerprintKey;
 use store::{Mark, Store, StoreError, SubjectState};
 
-/// What came of an erasure.
+/// The result of an erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Erased {
     /// The subjects that were erased, that of the user last; none if there was nothing left to erase.
     pub subjects: Vec<SubjectId>,
-    /// The position of the last event that says so.
+    /// The position of the last event that records it.
     pub position: Position,
 }
 
 /// Why a subject is not erased, held or released.
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureError {
-    /// Nothing is known of the subject.
+    /// The ledger does not know the subject.
     #[error("the ledger knows no such subject")]
     Unknown,
     /// It is under legal hold.
@@ -56,10 +56,10 @@ pub enum ErasureError {
     /// Originals could not be searched.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// It is erased, but the journal could not be written.
+    /// The subject is erased, but the journal could not be written.
     #[error("the subject is erased, but the erasure journal could not be written")]
     Journal(#[from] JournalError),
-    /// It is recorded, and not so.
+    /// The event is recorded, but has no effect.
     #[error(transparent)]
     Effect(#[from] EffectError),
     /// The store failed.
@@ -83,7 +83,7 @@ pub struct Erasures {
 }
 
 impl Erasures {
-    /// Of this ledger, kept in mind by this journal.
+    /// For this ledger, with this journal.
     pub fn new(store: Arc<dyn Store>, reader: Reader, ledger: Ledger, journal: Arc<ErasureJournal>) -> Self {
         Self {
             store,
@@ -98,7 +98,7 @@ impl Erasures {
         &self.journal
     }
 
-    /// What is known of a subject; none if nothing is.
+    /// The state of a subject; none if the ledger does not know it.
     ///
     /// # Errors
     /// [`StoreError`]
@@ -111,8 +111,8 @@ impl Erasures {
     }
 
     /// Erases a subject, and before it the streams that are about the same user. When it returns, no process can open
-    /// anything of it that was recorded before, but for those that still hold the key in memory, within a second; and the
-    /// journal knows. Doing it again goes on from where an earlier attempt failed.
+    /// the subject's earlier events, except processes that still hold the key in memory, for up to a second; and the
+    /// journal lists the erasure. A retry goes on where an earlier attempt failed.
     ///
     /// # Errors
     /// [`ErasureError`]; [`ErasureError::Held`] if a subject is under legal hold, and then nothing is erased.
@@ -135,7 +135,7 @@ impl Erasures {
         if !erased.subjects.is_empty()
             && let Err(error) = self.store.scrub().await
         {
-            // the keys are gone from the tables; what is left of them in the files is wrapped
+            // the keys are gone from the tables; the remains in the files are wrapped
             tracing::warn!(%error, "what is left of destroyed keys in the database's files could not be wiped");
         }
         Ok(erased)
@@ -150,22 +150,22 @@ impl Erasures {
         let event = AccessEvent::SubjectErased(facts.clone());
         let recorded = self.ledger.record_access_as(event_id.clone(), event).await;
         let receipt = recorded.map_err(|error| match error {
-            // somebody put it under hold after we had looked
+            // a hold was set after our check
             RecordError::Store(error) if matches!(*error, StoreError::Held) => {
                 ErasureError::Held(subject.clone(), None)
             }
             error => error.into(),
         })?;
         let gone = effect::ensure(&*self.store, Mark::Erased, subject, receipt.position).await;
-        // the journal knows in any case: the next start tries again
+        // the journal is written in any case: the next start tries again
         let journal = Arc::clone(&self.journal);
         journal.add(vec![Erasure { event_id, facts }]).await?;
         gone?;
         Ok(receipt.position)
     }
 
-    /// Puts a subject under legal hold; one that is, stays so. Returns the position of the event that did it. The subject
-    /// need not be known yet.
+    /// Puts a subject under legal hold; a subject under hold stays so. Returns the position of the event that set the
+    /// hold. The ledger need not know the subject yet.
     ///
     /// # Errors
     /// [`ErasureError`]

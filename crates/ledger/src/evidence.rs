@@ -1,4 +1,4 @@
-//! Evidence: the exact webhook that an event was made of, opened again, and what its signature says today.
+//! Evidence: the exact webhook of an event, opened again, and what its signature says today.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ pub enum EvidenceError {
     /// The event was not made of a webhook.
     #[error("the event at position {0} was not made of a webhook, so it has no original")]
     NoOriginal(Position),
-    /// The event was made of a webhook, and its original was taken away.
+    /// The event was made of a webhook, and its original was deleted.
     #[error(
         "the original of the event at position {0} is gone: it was deleted from the database (see `warmledger verify`)"
     )]
@@ -46,22 +46,22 @@ pub struct Evidence {
     signature: SignatureFinding,
 }
 
-/// What is told of it: all but the body.
+/// The finding about an original: everything but the body.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The event's position.
     pub position: Position,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: EventId,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: Source,
     /// The stored event type.
     #[serde(rename = "type")]
     pub type_name: String,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// What its signature says by today's keys.
+    /// The result of checking its signature against today's keys.
     pub signature: SignatureFinding,
     /// The headers that were kept: those of the signature, the content type, the sender's program.
     pub headers: BTreeMap<String, String>,
@@ -100,7 +100,7 @@ impl Evidence {
         })
     }
 
-    /// Whom it is about.
+    /// The subject of the event.
     pub fn subject(&self) -> &SubjectId {
         &self.event.subject
     }
@@ -119,8 +119,7 @@ impl Evidence {
         }
     }
 
-    /// How many mailboxes the body tells of, as far as can be seen from its words: a body that could not be read is counted too. At
-    /// least one.
+    /// How many mailboxes the body names, counted by field names so that an unreadable body counts too. At least one.
     pub fn mailboxes(&self) -> usize {
         let told = |field: &str| memmem::find_iter(self.body(), field).count();
         let most = ["\"mailboxId\"", "\"email\"", "\"password\""]
@@ -130,18 +129,18 @@ impl Evidence {
         most.unwrap_or_default().max(1)
     }
 
-    /// The exact bytes. Whoever calls this answers for where they go.
+    /// The exact bytes. The caller is responsible for where they go.
     pub fn body(&self) -> &[u8] {
         self.original.body.expose()
     }
 
-    /// The exact bytes in base64, so that they survive any transport. Whoever calls this answers for where they go.
+    /// The exact bytes in base64, so that they survive any transport. The caller is responsible for where they go.
     pub fn body_base64(&self) -> Wiped<String> {
         Wiped::new(BASE64_STANDARD.encode(self.original.body.expose()))
     }
 }
 
-/// The event that says who opened the original at a position, and why; and whether its body was handed out.
+/// The access event for opening the original at a position: who, why, and whether its body was handed out.
 pub fn opened(
     position: Position,
     subject: &SubjectId,

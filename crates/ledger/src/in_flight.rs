@@ -1,4 +1,4 @@
-//! The batch that is on its way to disk, and the one that gathers meanwhile.
+//! The batch in flight to disk, and the next one that gathers meanwhile.
 
 use std::future::ready;
 use std::pin::Pin;
@@ -15,10 +15,10 @@ use store::{Append, Store, StoreError};
 type Appended = Result<Append, StoreError>;
 type Appending = Pin<Box<dyn Future<Output = Appended> + Send>>;
 
-/// Events that are surely sent at once.
+/// So few events are surely sent at once.
 const SMALL: usize = 16;
 
-/// A batch on its way to disk.
+/// A batch in flight to disk.
 pub(super) struct InFlight {
     batch: Vec<Pending>,
     plan: Arc<Plan>,
@@ -27,7 +27,7 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// Submits a batch to the store. What can be sent at once is on its way when this returns.
+    /// Submits a batch to the store. Whatever can be sent at once is sent when this returns.
     pub(super) async fn submit(store: &Arc<dyn Store>, mut batch: Vec<Pending>, plan: Plan) -> Self {
         batch.iter_mut().for_each(Pending::leave_queue);
         let plan = Arc::new(plan);
@@ -35,14 +35,14 @@ impl InFlight {
         let mut append: Appending = Box::pin(async move { store.append(&shared.as_batch()).await });
         let append: Appending = match poll_immediate(&mut append).await {
             Some(appended) => Box::pin(ready(appended)),
-            // all of it is on its way; waiting for the answer needs no task
+            // everything is sent; waiting for the answer needs no task
             None if plan.events.len() <= SMALL => append,
             None => Box::pin(joined(tokio::spawn(append))),
         };
         Self { batch, plan, append }
     }
 
-    /// What the next batch may count on.
+    /// The plan in flight, which the next plan builds on.
     pub(super) fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -51,7 +51,7 @@ impl InFlight {
     pub(super) fn into_parts(self) -> (Vec<Pending>, Plan) {
         let Self { batch, plan, append } = self;
         drop(append);
-        // only the append has shared it
+        // only the append shared it
         (batch, Arc::into_inner(plan).expect("a plan that nobody shares"))
     }
 }
@@ -71,9 +71,9 @@ pub(super) async fn completion(in_flight: &mut Option<InFlight>) -> Appended {
 /// The batch that gathers meanwhile.
 pub(super) struct Next {
     pub(super) batch: Vec<Pending>,
-    /// What is planned of it.
+    /// The plan of its first webhooks.
     pub(super) plan: Option<Plan>,
-    /// Whether more can be planned: not once something of it has to wait for the append in flight, or has failed.
+    /// Whether more can be planned: no longer once planning failed or has to wait for the append in flight.
     pub(super) grows: bool,
 }
 
@@ -88,7 +88,7 @@ impl Default for Next {
 }
 
 impl Next {
-    /// Whether all of it is planned and there is something to append.
+    /// Whether it is planned completely and there is something to append.
     pub(super) fn is_ready(&self) -> bool {
         self.grows && self.plan.as_ref().is_some_and(|plan| !plan.events.is_empty())
     }

@@ -1,4 +1,4 @@
-//! A webhook made ready for recording: what it claims, and its sections in plaintext, packed but not yet sealed.
+//! A webhook made ready for recording: its claim, and its sections in plaintext, packed but not yet sealed.
 
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
 
@@ -11,11 +11,11 @@ use secret::Secret;
 
 /// The parts of a webhook that are sealed, in plaintext.
 pub struct PlainSections {
-    /// JSON with what is personal; none if there is nothing.
+    /// Personal data as JSON; none if there is none.
     pub personal: Option<Secret<Vec<u8>>>,
     /// JSON with the credentials; none if there are none.
     pub secrets: Option<Secret<Vec<u8>>>,
-    /// How the webhook's body is spelled again from the event, if it can be: then it is not kept.
+    /// How to spell the body again from the event; if set, the body is not kept.
     pub spelling: Option<Spelling>,
     /// The webhook itself.
     pub original: Original,
@@ -34,7 +34,8 @@ impl PlainSections {
     }
 }
 
-/// What the original is compressed against, or spelled from: the other sections and the facts say most of it already.
+/// The prefix that the original is compressed against or spelled from: the other sections and the facts repeat most of
+/// it.
 pub(super) fn prefix<'a>(personal: Option<&'a [u8]>, secrets: Option<&'a [u8]>, facts: &'a str) -> [&'a [u8]; 3] {
     [
         personal.unwrap_or_default(),
@@ -53,11 +54,11 @@ pub struct Incoming {
     pub(super) plain: PlainSections,
     pub(super) packed: PackedSections,
     pub(super) body_hash: BodyHash,
-    /// What it was before it was quarantined for its event id, if it is.
+    /// The webhook's own claim, if it was quarantined because its event id is taken.
     claimed: Option<Claimed>,
 }
 
-/// What a webhook claims by itself.
+/// The webhook's own claim, before it was quarantined.
 struct Claimed {
     event_id: EventId,
     claim: OrderEvent,
@@ -83,7 +84,7 @@ impl Incoming {
     /// Makes a webhook ready: writes its facts and packs its sections. CPU work only.
     ///
     /// # Errors
-    /// [`PrepareError`] if something cannot be written or compressed; not for any content of the webhook.
+    /// [`PrepareError`] if something cannot be written or compressed; never because of the webhook's content.
     pub fn prepare(
         source: Source,
         event_id: EventId,
@@ -97,14 +98,14 @@ impl Incoming {
         };
         let packed = PackedSections {
             personal: compress(&plain.personal)?,
-            // what is random does not get shorter
+            // random text does not compress
             secrets: plain
                 .secrets
                 .as_ref()
                 .map(|plain| Packed::stored(plain.expose()))
                 .transpose()?,
             original: match plain.spelling {
-                // bound to what the body is spelled from: beside altered facts it would be another body
+                // bound to the facts and sections it is spelled from: with altered ones it would be another body
                 Some(spelling) => Packed::stored_with_prefix(
                     plain.original.encode_spelled(spelling)?.expose(),
                     &plain.prefix(&facts),
@@ -129,12 +130,12 @@ impl Incoming {
         self.plain.original.body.expose().len()
     }
 
-    /// Whether the webhook's body says the same as another: byte for byte, or as JSON.
+    /// Whether two bodies have the same content: byte for byte, or as JSON.
     pub(super) fn says(&self, other: &[u8]) -> bool {
         same(self.plain.original.body.expose(), other)
     }
 
-    /// Whether two webhooks' bodies say the same.
+    /// Whether two webhooks' bodies have the same content.
     pub(super) fn says_the_same_as(&self, other: &Self) -> bool {
         self.body_hash == other.body_hash || self.says(other.plain.original.body.expose())
     }
@@ -144,7 +145,7 @@ impl Incoming {
         pack_original(&self.plain, facts)
     }
 
-    /// Turns the webhook into a quarantined one: its event id is taken by an event with other content.
+    /// Turns the webhook into a quarantined one: another event with other content has its event id.
     pub(super) fn quarantine(&mut self, taken_by: Position, fingerprints: &FingerprintKey) -> Result<(), PrepareError> {
         let own_id = self.event_id.clone();
         let name = match &self.claim {
@@ -165,7 +166,7 @@ impl Incoming {
         });
         let facts = claim.to_facts()?;
         let original = self.repack(&facts)?;
-        // a repeat of the same other content gets the same id, and so is a duplicate
+        // a repeat of the same content gets the same id, and is a duplicate
         let fingerprint = fingerprints.of(self.plain.original.body.expose());
         let event_id = EventId::quarantine(&fingerprint.to_string());
         let claimed = Claimed {
@@ -178,7 +179,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Takes back what [`Self::quarantine`] did: what it was decided on may no longer be so.
+    /// Undoes [`Self::quarantine`]: the state it was decided on may have changed.
     pub(super) fn claim_again(&mut self) {
         if let Some(claimed) = self.claimed.take() {
             self.event_id = claimed.event_id;
@@ -193,7 +194,7 @@ fn bytes(section: &Option<Secret<Vec<u8>>>) -> Option<&[u8]> {
     section.as_ref().map(|plain| plain.expose().as_slice())
 }
 
-/// The original as it came, against what the other sections and the facts say of it.
+/// The original as it came, compressed against the other sections and the facts.
 fn pack_original(plain: &PlainSections, facts: &str) -> Result<Packed, PrepareError> {
     Ok(Packed::compress_with_prefix(
         plain.original.encode()?.expose(),

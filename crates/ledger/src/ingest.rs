@@ -1,5 +1,5 @@
-//! The way in: a webhook's signature is checked over its exact bytes before anything is read from it; then it becomes
-//! a claim for the ledger, split by sensitivity.
+//! Ingest: checks a webhook's signature over its exact bytes before it reads anything from it; then splits it into a
+//! claim for the ledger and its sections, by sensitivity.
 //!
 //! Layout
 //! - `signature`: HMAC-SHA256 in the provider's spellings, and freshness
@@ -22,7 +22,7 @@ use sealing::FingerprintKey;
 use secret::{Secret, Wiped};
 use signature::{Refusal, SIGNATURE_HEADER, Scheme, Screened, TIMESTAMP_HEADER, Verifier};
 
-/// Says that a body is compressed.
+/// The header that names a body's compression.
 pub const CONTENT_ENCODING: &str = "content-encoding";
 /// Headers that are kept with the original, as evidence.
 const KEPT_HEADERS: [&str; 5] = [
@@ -32,7 +32,7 @@ const KEPT_HEADERS: [&str; 5] = [
     TIMESTAMP_HEADER,
     "user-agent",
 ];
-/// A longer value is not kept: no signature or timestamp is that long, and a sealed original has a bound.
+/// The longest header value kept: no signature or timestamp is longer, and a sealed original has a bound.
 const MAX_HEADER_BYTES: usize = 8 * 1024;
 
 /// Why a webhook was not recorded.
@@ -41,7 +41,7 @@ pub enum IngestError {
     /// It is not authentic; nothing of it is kept.
     #[error(transparent)]
     Refused(#[from] Refusal),
-    /// Nobody could say what it is; nothing of it is kept.
+    /// The body inflates to more than 1 MiB; nothing of it is kept.
     #[error(transparent)]
     TooLong(#[from] TooLong),
     /// The ledger could not record it.
@@ -49,34 +49,34 @@ pub enum IngestError {
     Record(#[from] RecordError),
 }
 
-/// What can be said of the signature on an original.
+/// The result of checking an original's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "result", rename_all = "camelCase")]
 pub enum SignatureFinding {
-    /// One of the source's keys gives it.
+    /// It matches one of the source's keys.
     Valid {
         /// Which: 1 is the first one in the settings.
         key: usize,
-        /// What is signed.
+        /// The bytes that the scheme signs.
         scheme: Scheme,
-        /// Whether the time of sending is part of what is signed.
+        /// Whether the scheme signs the time of sending.
         #[serde(rename = "timestampIsSigned")]
         timestamp_is_signed: bool,
         /// The time of sending that the headers name.
         #[serde(rename = "sentAt", skip_serializing_if = "Option::is_none")]
         sent_at: Option<Timestamp>,
     },
-    /// None of today's keys gives it: the key was retired, or is not that of the sender.
+    /// It matches none of today's keys: the key was retired, or is not the sender's.
     NoKeyMatches,
-    /// It was taken in without a signature, on an operator's word.
+    /// It was recorded without a signature, on an operator's word.
     Unsigned,
     /// The source is not configured any more.
     UnknownSource,
 }
 
-/// A webhook whose signature is right.
+/// A webhook with a valid signature.
 pub struct Authentic<'b> {
-    /// The bytes that are signed: those that came, or those that they inflate to.
+    /// The signed bytes: the body as received, or inflated.
     body: Signed<'b>,
     sent_at: Option<Timestamp>,
 }
@@ -86,15 +86,15 @@ enum Signed<'b> {
     Inflated(Wiped<Vec<u8>>),
 }
 
-/// What has become of a quarantined webhook that was read again.
+/// The result of reading a quarantined webhook again.
 pub enum ReadAgain {
-    /// It can still not be used, for this reason.
+    /// It still cannot be used, for this reason.
     Unusable(String),
-    /// It is recorded, or was before.
+    /// It is recorded, now or before.
     Recorded(Receipt),
 }
 
-/// The way in for one source.
+/// Ingest for one source.
 pub struct Ingest {
     source: Source,
     verifier: Verifier,
@@ -103,7 +103,7 @@ pub struct Ingest {
 }
 
 impl Ingest {
-    /// The way in for `source`, whose webhooks `verifier` checks.
+    /// Ingest for `source`, whose webhooks `verifier` checks.
     pub fn new(source: Source, verifier: Verifier, fingerprints: Arc<FingerprintKey>, ledger: Ledger) -> Self {
         Self {
             source,
@@ -122,8 +122,8 @@ impl Ingest {
     /// case.
     ///
     /// # Errors
-    /// As [`Self::authenticate`], with the part that failed; [`IngestError::Record`] if it could not be recorded, and then
-    /// sending it again is safe.
+    /// As [`Self::authenticate`], with the part that failed; [`IngestError::Record`] if it could not be recorded, and
+    /// then a retry is safe.
     pub async fn receive<'h>(
         &self,
         header: impl Fn(&str) -> Option<&'h str>,
@@ -135,11 +135,11 @@ impl Ingest {
         self.record_authentic(header, authentic).await
     }
 
-    /// Checks the signature over the body as it came; if it is not right, over what the body inflates to: a proxy on the
-    /// way may have compressed it, and so may the sender, before signing or after it.
+    /// Checks the signature over the body as received; if that fails, over the inflated body: the sender or a proxy may
+    /// have compressed it, before or after signing.
     ///
     /// # Errors
-    /// [`IngestError::Refused`] if it is not authentic, [`IngestError::TooLong`] if it inflates to more than is taken.
+    /// [`IngestError::Refused`] if it is not authentic, [`IngestError::TooLong`] if it inflates to more than 1 MiB.
     pub fn authenticate<'b>(&self, screened: &Screened<'_>, body: &'b [u8]) -> Result<Authentic<'b>, IngestError> {
         let authentic = |body| Authentic {
             body,
@@ -159,7 +159,7 @@ impl Ingest {
     /// Records an authentic webhook; returns once it is durable.
     ///
     /// # Errors
-    /// [`IngestError::Record`] if it could not be recorded, and then sending it again is safe.
+    /// [`IngestError::Record`] if it could not be recorded, and then a retry is safe.
     pub async fn record_authentic<'h>(
         &self,
         header: impl Fn(&str) -> Option<&'h str>,
@@ -174,13 +174,13 @@ impl Ingest {
             sent_at: authentic.sent_at,
             unsigned: false,
         };
-        // what is kept then is not compressed
+        // the inflated body is kept, so the header is dropped
         let header = |name: &str| header(name).filter(|_| !(inflated && name == CONTENT_ENCODING));
         self.record(header, body, delivery).await
     }
 
-    /// Checks and records a captured delivery: as [`Self::receive`], but it is judged by the time that its own header
-    /// names, since it was captured long ago.
+    /// Checks and records a captured delivery: as [`Self::receive`], but its age is judged by the time in its own
+    /// header, since it was captured long ago.
     ///
     /// # Errors
     /// As [`Self::receive`].
@@ -194,7 +194,7 @@ impl Ingest {
         self.receive(header, body, claimed.unwrap_or(now)).await
     }
 
-    /// Records a captured body without a signature, on an operator's word; the event is marked so.
+    /// Records a captured body without a signature, on an operator's word; the event is marked as unsigned.
     ///
     /// # Errors
     /// [`IngestError::Record`] if it could not be recorded.
@@ -211,7 +211,7 @@ impl Ingest {
         .await
     }
 
-    /// Whether an original's signature is right by today's keys of the source.
+    /// Checks an original's signature against today's keys of the source.
     pub fn examine(&self, original: &Original) -> SignatureFinding {
         let header = |name: &str| original.headers.get(name).map(String::as_str);
         let Some(signature) = header(SIGNATURE_HEADER) else {
@@ -229,10 +229,11 @@ impl Ingest {
         }
     }
 
-    /// Reads the original of a quarantined webhook again. None if it can still not be used, with the reason of today.
+    /// Reads the original of a quarantined webhook again; [`ReadAgain::Unusable`] with today's reason if it still
+    /// cannot be used.
     ///
     /// # Errors
-    /// [`RecordError`] if what it says cannot be recorded.
+    /// [`RecordError`] if the event cannot be recorded.
     pub async fn read_again(
         &self,
         original: &Original,
@@ -282,7 +283,7 @@ impl Ingest {
         let content = content::of(body)?;
         let mut parsed = payload::parse(&content, delivery);
         if *content != *body {
-            // it spells the content, and what is signed is the body
+            // the spelling is of the content, but the signed bytes are the body
             parsed.spelling = None;
         }
         let event_id = parsed

@@ -1,8 +1,8 @@
 //! The canonical form of an event: the bytes of its leaf in the ledger's Merkle tree.
 //!
 //! The leaf is the JSON object below in the canonical form of RFC 8785: keys sorted, no white space, shortest escapes,
-//! no floating-point numbers. Sealed sections stand in it as the SHA-256 of their *sealed* bytes: whoever holds the log
-//! can check it without any key, and a hash gives no one a way to try passwords.
+//! no floating-point numbers. Sealed sections are in it as the SHA-256 of their *sealed* bytes: anyone with the log can
+//! check it without a key, and the hash is no help in guessing passwords.
 //!
 //! ```json
 //! {"eventId":"…","facts":{…},"original":"<hex>","personal":"<hex>","position":7,
@@ -44,17 +44,17 @@ impl SectionHashes {
     }
 }
 
-/// Everything that the leaf covers.
+/// The fields that the leaf covers.
 pub struct Envelope<'a> {
-    /// The event's place in the ledger.
+    /// The event's position in the ledger.
     pub position: Position,
     /// Its stream.
     pub stream: &'a StreamId,
-    /// Its place in the stream.
+    /// Its version in the stream.
     pub version: u32,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: &'a Source,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: &'a EventId,
     /// Its stored type string.
     pub type_name: &'a str,
@@ -62,7 +62,7 @@ pub struct Envelope<'a> {
     pub schema_version: u32,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// Whose data key seals it.
+    /// The subject whose data key seals it.
     pub subject: &'a SubjectId,
     /// Its facts, canonical JSON.
     pub facts: &'a str,
@@ -77,7 +77,7 @@ struct Leaf<'a> {
     rest: Rest<'a>,
 }
 
-/// Those behind `eventId` and `facts`, in the order of their names.
+/// The fields after `eventId` and `facts`, in the order of their names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rest<'a> {
@@ -99,7 +99,7 @@ struct Rest<'a> {
 }
 
 impl Leaf<'_> {
-    /// The facts go into it as they are: nothing here looks into them.
+    /// The facts are copied unparsed.
     fn to_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
         let mut bytes = Vec::with_capacity(self.facts.len() + 1024);
         bytes.extend_from_slice(b"{\"eventId\":");
@@ -108,7 +108,7 @@ impl Leaf<'_> {
         bytes.extend_from_slice(self.facts.as_bytes());
         let brace = bytes.len();
         serde_json::to_writer(&mut bytes, &self.rest)?;
-        // the object goes on
+        // continues the object
         bytes[brace] = b',';
         Ok(bytes)
     }
@@ -160,10 +160,10 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// The leaf: canonical JSON in UTF-8. The facts go into it as they are stored: nothing here looks into them.
+    /// The leaf: canonical JSON in UTF-8. The facts are copied as stored, unparsed.
     ///
     /// # Errors
-    /// None in practice: every field serialises; the error of the serialiser is passed on all the same.
+    /// None in practice: every field serialises. The serialiser's error is passed on all the same.
     pub fn leaf(&self) -> Result<Vec<u8>, serde_json::Error> {
         Leaf {
             event_id: self.event_id.as_str(),
@@ -194,7 +194,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// The leaf of a row as it stands, whatever it holds: nothing in it is taken for granted.
+/// The leaf of a stored row with unchecked contents.
 ///
 /// # Errors
 /// As [`Envelope::leaf`].

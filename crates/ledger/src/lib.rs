@@ -1,30 +1,30 @@
-//! From a webhook to a durable event, in one total order without gaps, and back to what the event holds.
+//! From a webhook to a durable event, in one total order without gaps, and back to the event's contents.
 //!
 //! Layout, in the order in which a webhook passes
-//! - `content`: a body as it was sent: inflated, in UTF-8
+//! - `content`: a body's content: inflated, in UTF-8
 //! - `ingest`: its signature, and its payload split into facts, personal data and secrets
-//! - `sections`: what the sealed sections hold; a body spelled again from them
+//! - `sections`: the contents of the sealed sections; a body spelled again from them
 //! - `incoming`: a webhook made ready for recording
 //! - `original`: the webhook as evidence
-//! - `access`: what somebody did, made ready for recording
-//! - `queue`: what waits to be recorded
+//! - `access`: access events, made ready for recording
+//! - `queue`: the work that waits to be recorded
 //! - `writer`: the one task that appends: drain, plan, append, answer
-//! - `brake`: how it waits for views that are late
+//! - `brake`: back-pressure while views lag
 //! - `plan`: a batch of webhooks becomes a batch of events
-//! - `same`, `body_hash`: whether two webhooks say the same
+//! - `same`, `body_hash`: whether two webhooks have the same content
 //! - `route`: which stream a webhook belongs to
-//! - `cache`: what the writer remembers between batches
-//! - `snapshot`: what a stream has come to, so that it need not be read from its beginning
+//! - `cache`: the writer's cache between batches
+//! - `snapshot`: a stream's folded state, so that the stream need not be read from its beginning
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `tree`: the Merkle tree of a log that was written without one
-//! - `in_flight`: the batch that is on its way to disk, and the one that gathers meanwhile
+//! - `in_flight`: the batch in flight to disk, and the next one that gathers meanwhile
 //!
-//! and what is read back, or no longer can be
+//! and back again, or no longer
 //! - `reader`: opening the sealed sections of events
 //! - `reveal`: credentials, opened from the events that hold the newest of each
 //! - `seed`: TOTP seeds as providers write them
 //! - `evidence`, `quarantine`: originals opened again: to check their signature, and to read what could not be used
-//! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, what other processes erase
+//! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, erasures by other processes
 
 mod access;
 mod body_hash;
@@ -70,17 +70,17 @@ use store::{Store, StoreError};
 use vault::{OpenVaultError, Vault, VaultError};
 use writer::Writer;
 
-/// How long a failure to record counts that was not followed by a success: then whoever stopped sending may send again, and find out.
+/// How long a failure counts that no success has followed: after that, senders that stopped may try again.
 const REMEMBERED: Duration = Duration::from_secs(10);
 
-/// Bytes of bodies that may wait at once, in KiB: what a queue of large webhooks may cost in memory.
+/// KiB of bodies that may wait at once: bounds the memory of a queue of large webhooks.
 const WAITING_KIB: usize = 64 * 1024;
 
 /// What became of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// It is a new event now.
+    /// It is recorded as a new event.
     Recorded,
     /// It had been recorded before, with the same content.
     Duplicate,
@@ -88,7 +88,7 @@ pub enum Outcome {
     Quarantined,
 }
 
-/// Where a webhook is to be found. Given only once it is durable.
+/// Where a webhook is recorded. Given only once it is durable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// What became of it.
@@ -127,7 +127,7 @@ pub enum RecordError {
     /// The order refused it.
     #[error(transparent)]
     Order(#[from] OrderError),
-    /// The store failed. Where the failure passes, sending the webhook again is safe: it is recorded once.
+    /// The store failed. If the failure is transient, sending the webhook again is safe: it is recorded once.
     #[error(transparent)]
     Store(Arc<StoreError>),
     /// A sealed section or a key could not be made or opened.
@@ -139,7 +139,7 @@ pub enum RecordError {
 }
 
 impl RecordError {
-    /// Whether a master key is not at hand here: that passes once somebody puts it where it should be.
+    /// Whether this process lacks a master key: a retry succeeds once an operator has supplied it.
     pub fn lacks_key(&self) -> bool {
         matches!(self, Self::Vault(error) if error.lacks_key())
     }
@@ -169,9 +169,9 @@ impl From<incoming::PrepareError> for RecordError {
 #[derive(Clone)]
 pub struct Ledger {
     queue: mpsc::UnboundedSender<Pending>,
-    /// Places for webhooks that wait to be appended.
+    /// Permits for webhooks that wait to be appended.
     places: Arc<Semaphore>,
-    /// What those may hold that wait to be answered, in KiB.
+    /// Permits, in KiB, for the bodies of webhooks that wait for their answer.
     memory: Arc<Semaphore>,
     tail: watch::Receiver<Position>,
     failed: watch::Receiver<Option<Instant>>,
@@ -179,7 +179,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts the writer. It ends, after everything accepted is answered, once every handle is dropped.
+    /// Starts the writer. It ends once every handle is dropped and everything accepted is answered.
     ///
     /// `capacity` is how many webhooks may wait before [`RecordError::QueueFull`].
     ///
@@ -213,13 +213,13 @@ impl Ledger {
     /// Records a webhook; returns once it is durable.
     ///
     /// # Errors
-    /// [`RecordError`]; nothing of the webhook is kept then, and sending it again is safe.
+    /// [`RecordError`]; then nothing of the webhook is kept, and a retry is safe.
     pub async fn record(&self, incoming: Incoming) -> Result<Receipt, RecordError> {
         let size = incoming.size();
         self.enqueue(Work::Webhook(Box::new(incoming)), size).await
     }
 
-    /// Records what somebody did with the ledger, in the same batches as webhooks; returns once it is durable.
+    /// Records an access event, in the same batches as webhooks; returns once it is durable.
     ///
     /// # Errors
     /// [`RecordError`]; it may have been recorded all the same only if the store's answer was lost and could not be
@@ -229,7 +229,7 @@ impl Ledger {
         self.enqueue(Work::Access(Box::new(entry)), 0).await
     }
 
-    /// As [`Self::record_access`], under an id that was chosen for it.
+    /// As [`Self::record_access`], under a given id.
     ///
     /// # Errors
     /// As [`Self::record_access`].
@@ -238,7 +238,7 @@ impl Ledger {
         self.enqueue(Work::Access(Box::new(entry)), 0).await
     }
 
-    /// `size` is what it holds in memory, in bytes.
+    /// `size` is the memory that it takes, in bytes.
     async fn enqueue(&self, work: Work, size: usize) -> Result<Receipt, RecordError> {
         let kib = u32::try_from(size / 1024 + 1).unwrap_or(u32::MAX);
         let memory = Arc::clone(&self.memory).try_acquire_many_owned(kib);
@@ -257,18 +257,18 @@ impl Ledger {
         self.tail.clone()
     }
 
-    /// Makes the writer wait between its batches while views are later than half a second, at most 50 ms each time: so recording and folding
-    /// share the machine, however long a load lasts. `lag` is how late they are.
+    /// Makes the writer wait between its batches while views lag more than half a second, at most 50 ms each time, so
+    /// that recording and folding share the machine under a lasting load. `lag` is the views' lag.
     pub fn keep_pace_with(&self, lag: watch::Receiver<Duration>) {
         self.brake.heed(lag);
     }
 
-    /// Whether the writer is there to take webhooks.
+    /// Whether the writer runs and takes webhooks.
     pub fn is_running(&self) -> bool {
         !self.queue.is_closed()
     }
 
-    /// How long ago the store took nothing, if that was a moment ago and it has taken nothing since.
+    /// How long ago the store last failed, if that was within 10 s and it has appended nothing since.
     pub fn failed(&self) -> Option<Duration> {
         let ago = self.failed.borrow().map(|at| at.elapsed());
         ago.filter(|ago| *ago < REMEMBERED)

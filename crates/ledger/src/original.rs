@@ -1,15 +1,15 @@
-//! The webhook itself as evidence, and how it stands in its sealed section.
+//! The webhook itself as evidence, and its form in its sealed section.
 //!
-//! Its first byte tells which of three forms it has: `{` begins the headers as a line of JSON, with the body behind it; `1` stands
-//! before headers as JSON, where the body is spelled from the event; `2` the same, with headers as they mostly are
-//! ([`Usual`]). Sections are there for ever, so a form never changes.
+//! The first byte names one of three forms: `{` begins the headers as a line of JSON, with the body after it; `1`
+//! precedes headers as JSON, with the body spelled from the event; `2` is the same with the usual headers ([`Usual`]).
+//! Sections are kept for ever, so a form never changes.
 
 use std::collections::BTreeMap;
 
 use crate::sections::Spelling;
 use secret::{Secret, Wiped};
 
-/// The exact body and the headers that sign it, as they are kept for evidence.
+/// The exact body and its signature headers, kept as evidence.
 pub struct Original {
     /// Header names in lower case, and their values.
     pub headers: BTreeMap<String, String>,
@@ -17,9 +17,9 @@ pub struct Original {
     pub body: Secret<Vec<u8>>,
 }
 
-/// The first byte where the headers are the usual ones and the body is spelled as [`Spelling::Assignment`].
+/// The first byte of the form with the usual headers and a body spelled as [`Spelling::Assignment`].
 const USUAL: u8 = b'2';
-// of this form, whatever ingest may call them one day
+// constants of this form, even if ingest renames its headers one day
 const SIGNATURE: &str = "cmr-x-signature";
 const TIMESTAMP: &str = "cmr-x-timestamp";
 const CONTENT_TYPE: (&str, &str) = ("content-type", "application/json");
@@ -29,7 +29,7 @@ const SIGNATURE_BYTES: usize = 32;
 impl Original {
     /// The headers and the body.
     pub(super) fn encode(&self) -> Result<Secret<Vec<u8>>, serde_json::Error> {
-        // with all its capacity from the start: growing would leave copies behind
+        // with all its capacity from the start: growing would leave copies of plaintext behind
         let mut bytes = Vec::with_capacity(self.body.expose().len() + 2 * self.header_bytes() + 64);
         serde_json::to_writer(&mut bytes, &self.headers)?;
         bytes.push(b'\n');
@@ -54,7 +54,7 @@ impl Original {
         self.headers.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    /// The reverse of both; `spell` gives the body of an event that does not hold it.
+    /// The reverse of both; `spell` gives the body where only the headers are stored.
     pub(super) fn decode(bytes: &[u8], spell: impl FnOnce(Spelling) -> Option<Wiped<Vec<u8>>>) -> Option<Self> {
         let (first, rest) = bytes.split_first()?;
         let (spelling, headers) = if *first == USUAL {
@@ -75,18 +75,18 @@ impl Original {
     }
 }
 
-/// Headers as they mostly are: a signature in lower-case hexadecimal digits, a time of sending, the content type
+/// The usual headers: a signature in lower-case hexadecimal digits, a time of sending, the content type
 /// `application/json`, and perhaps a user agent.
 struct Usual<'a> {
     signature: [u8; SIGNATURE_BYTES],
     timestamp: &'a str,
-    /// Its length in one byte.
+    /// The length of `timestamp` in one byte.
     length: u8,
     agent: &'a str,
 }
 
 impl<'a> Usual<'a> {
-    /// The headers, if they are just these.
+    /// The headers, if they are exactly the usual ones.
     fn of(headers: &'a BTreeMap<String, String>) -> Option<Self> {
         let get = |name: &str| headers.get(name).map(String::as_str);
         let (timestamp, agent) = (get(TIMESTAMP)?, get(USER_AGENT));
@@ -94,7 +94,7 @@ impl<'a> Usual<'a> {
         let mut signature = [0; SIGNATURE_BYTES];
         hex::decode_to_slice(digits, &mut signature).ok()?;
         let usual = get(CONTENT_TYPE.0) == Some(CONTENT_TYPE.1)
-            // an empty one would be none when it is read
+            // an empty one would be read back as none
             && agent != Some("")
             && headers.len() == 3 + usize::from(agent.is_some());
         usual.then_some(Self {
@@ -105,7 +105,7 @@ impl<'a> Usual<'a> {
         })
     }
 
-    /// [`USUAL`], the signature's bytes, the length of the time of sending, that, and behind it the user agent.
+    /// Writes [`USUAL`], the signature's bytes, the length of the timestamp, the timestamp and the user agent.
     fn write(&self, bytes: &mut Vec<u8>) {
         bytes.push(USUAL);
         bytes.extend_from_slice(&self.signature);
@@ -115,7 +115,7 @@ impl<'a> Usual<'a> {
     }
 }
 
-/// Reads what [`Usual::write`] has written, without the first byte.
+/// Reads the output of [`Usual::write`], without the first byte.
 fn read_usual(bytes: &[u8]) -> Option<BTreeMap<String, String>> {
     let (signature, rest) = bytes.split_first_chunk::<SIGNATURE_BYTES>()?;
     let (length, rest) = rest.split_first()?;
@@ -148,7 +148,7 @@ mod tests {
         }
     }
 
-    /// Its headers again, of a body that can be spelled.
+    /// The headers after a round trip, with a spelled body.
     fn again(original: &Original) -> BTreeMap<String, String> {
         let encoded = original.encode_spelled(Spelling::Assignment).unwrap();
         let decoded = Original::decode(encoded.expose(), |_| Some(Wiped::new(b"{}".to_vec()))).unwrap();
@@ -158,7 +158,7 @@ mod tests {
 
     const TAG: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    /// Stored sections have this form: it must never change.
+    /// Stored sections have this form, so it must never change.
     #[test]
     fn usual_headers_take_few_bytes() {
         let usual = [

@@ -1,13 +1,13 @@
-//! A batch of webhooks becomes a batch of events: repeats are found, streams loaded, orders decide, sections are sealed.
+//! A batch of webhooks becomes a batch of events: finds repeats, loads streams, lets orders decide, seals sections.
 //!
 //! Layout
-//! - `lookup`: asking the store what the caches don't know
-//! - `access`: what somebody did with the ledger
+//! - `lookup`: asks the store for what the caches lack
+//! - `access`: access events
 //! - `identity`: repeats, and event ids that are taken
-//! - `key`: which data key seals an event
+//! - `key`: the data key that seals an event
 //!
-//! Nothing here changes what the writer remembers: a plan that could not be appended is thrown away and made anew. A
-//! plan may grow while the one before it is on its way to disk; it counts on that one, and is thrown away with it.
+//! Nothing here changes the writer's cache: a plan that could not be appended is dropped and made anew. A plan may be
+//! made while the one before it is in flight; it builds on that one, and is dropped with it.
 
 mod access;
 mod identity;
@@ -37,17 +37,17 @@ use store::{Batch, Head, NewEvent, Reference, SealedSections, Store};
 use tlog::{Frontier, Growth, Hash};
 use vault::{SubjectKey, Vault};
 
-/// Whether to trust that what the caches don't know is new.
+/// Whether ids missing in the caches are taken for new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
-    /// Trust it: the store's unique keys refuse the batch if it was wrong. Right for almost every batch, and saves
-    /// asking.
+    /// Yes: the store's unique keys refuse the batch if that was wrong. Right for almost every batch, and saves a
+    /// query.
     Optimistic,
-    /// Ask the store first.
+    /// No: look them up in the store first.
     LookUpFirst,
 }
 
-/// What is to become of one webhook.
+/// What becomes of one webhook.
 pub(super) enum Planned {
     /// It is an event of the plan.
     New(usize),
@@ -59,9 +59,9 @@ pub(super) enum Planned {
     Refused(RecordError),
 }
 
-/// A batch, ready to be appended, and what is to be remembered once it is.
+/// A batch ready to be appended, and the changes to the writer's cache once it is.
 pub(super) struct Plan {
-    /// Behind which it is to be appended.
+    /// The head that it is appended behind.
     pub(super) head: Head,
     /// The Merkle tree, grown by the plan's events.
     pub(super) tree: Growth,
@@ -71,18 +71,18 @@ pub(super) struct Plan {
     pub(super) planned: Vec<Planned>,
     pub(super) keys: Vec<(SubjectId, Vec<u8>)>,
     new_keys: HashMap<SubjectId, SubjectKey>,
-    /// Subjects that the plan erases, and where: what was their key before seals nothing any more.
+    /// Subjects that the plan erases, and where: their earlier keys must not seal anything any more.
     erased: HashMap<SubjectId, Position>,
     streams: HashMap<StreamId, StreamState>,
     references: HashMap<Reference, StreamId>,
     ids: HashMap<(Source, EventId), Taken>,
 }
 
-/// Who has taken an event id.
+/// The webhook that has taken an event id.
 struct Taken {
-    /// The webhook: its place in the batch.
+    /// Its index in the batch.
     webhook: usize,
-    /// The event: its place in the plan.
+    /// Its index in the plan's events.
     event: usize,
     body_hash: BodyHash,
 }
@@ -91,16 +91,16 @@ pub(super) struct Planner<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) vault: &'a Vault,
     pub(super) cache: &'a mut Cache,
-    /// The plan before, if it is not durable yet.
+    /// The plan ahead of this one, if it is not durable yet.
     pub(super) ahead: Option<&'a Plan>,
     pub(super) mode: Mode,
-    /// What the store said about event ids.
+    /// Event ids found in the store.
     pub(super) recorded: HashMap<(Source, EventId), Seen>,
-    /// Streams that references lead to, oldest first, as the store said.
+    /// Streams that references lead to, oldest first, found in the store.
     pub(super) traced: HashMap<Reference, Vec<StreamId>>,
-    /// Streams that the store was asked for.
+    /// Streams loaded from the store.
     pub(super) loaded: HashMap<StreamId, StreamState>,
-    /// Subjects whose key the store was asked for.
+    /// Subjects whose key was looked up in the store.
     pub(super) asked: HashSet<SubjectId>,
 }
 
@@ -125,7 +125,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Plans what a batch holds beyond what is planned of it. False if the rest has to wait until the plan before is
+    /// Plans the webhooks of a batch that are not planned yet. False if the rest has to wait until the plan ahead is
     /// durable.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
     pub(super) async fn extend(mut self, plan: &mut Plan, batch: &mut [Pending]) -> Result<bool, RecordError> {
         let planned = plan.planned.len();
         for pending in batch.iter_mut().skip(planned) {
-            // an earlier attempt may have decided on what is no longer so
+            // an earlier attempt may have quarantined it on outdated state
             if let Work::Webhook(incoming) = &mut pending.work {
                 incoming.claim_again();
             }
@@ -162,7 +162,7 @@ impl<'a> Planner<'a> {
             Route::Traced(trace, waiting) => self.found_or(&trace, waiting, plan),
         };
         let mut state = self.state(&stream, plan);
-        // no reference is needed where the stream is found without one
+        // no reference is needed if the stream can be found without one
         let found_anyway = match &incoming.claim {
             OrderEvent::MailboxCreated(facts) => {
                 facts.subscription_id.iter().all(|id| state.order.knows(id))
@@ -186,7 +186,7 @@ impl<'a> Planner<'a> {
         let user = event.user_id().or(state.order.user_id());
         let subject = user.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
         let key = self.data_key(&subject, plan).await?;
-        // mostly the order adds nothing
+        // usually the order adds nothing
         let unchanged = event == incoming.claim;
         let facts = if unchanged {
             incoming.facts.clone()
@@ -250,7 +250,7 @@ impl<'a> Planner<'a> {
         new_event.leaf_hash = leaf_hash(&new_event, position, plan.recorded_at)?;
         let leading = Reference::leading(&event).into_iter();
         let leading = leading.filter(|reference| new_event.references.contains(reference));
-        // one that led here will lead here again
+        // a reference that led here will lead here again
         plan.references
             .extend(leading.chain(found_by).map(|reference| (reference, stream.clone())));
         plan.streams.insert(stream, state);
@@ -265,9 +265,9 @@ impl<'a> Planner<'a> {
         Ok(Planned::New(index))
     }
 
-    /// The stream that references lead to, and the one that did, or else where the webhook waits. A stream that references led to when
-    /// the batch was looked up is found still, since orders only learn: so the one in which the webhook would wait need not be known
-    /// then.
+    /// The stream that references lead to with the reference that led there, or else the stream where the webhook
+    /// waits. A stream found in the lookup of the batch is still found now, since orders only learn: so its waiting
+    /// stream need not be loaded.
     fn found_or(&self, trace: &CorrelationKeys<'_>, waiting: StreamId, plan: &Plan) -> (StreamId, Option<Reference>) {
         match self.order_of(trace, plan) {
             Some((reference, stream)) => (stream.clone(), Some(reference)),
@@ -275,8 +275,8 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The stream that references lead to, and the one that did. A reference is a hash, so a stream counts only if its order
-    /// knows what is looked for; of several, the newest.
+    /// The stream that references lead to, and the reference that did. References are hashes and may collide, so a
+    /// stream counts only if its order knows the subscription or domain; of several, the newest counts.
     fn order_of<'s>(&'s self, trace: &CorrelationKeys<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
         trace.references().find_map(|reference| {
             let ahead = self.ahead.iter().filter_map(|ahead| ahead.references.get(&reference));
@@ -291,7 +291,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// A stream's state as of the plan so far; empty if nothing is known of it.
+    /// A stream's state as of the plan so far; empty for an unknown stream.
     fn state(&mut self, stream: &StreamId, plan: &Plan) -> StreamState {
         if let Some(planned) = self.planned(stream, plan) {
             return planned.clone();
@@ -300,7 +300,7 @@ impl<'a> Planner<'a> {
         known.or_else(|| self.loaded.get(stream)).cloned().unwrap_or_default()
     }
 
-    /// A stream's state as of the plan so far, if anything is known of it.
+    /// A stream's state as of the plan so far, if the stream is known.
     fn known_state<'s>(&'s self, stream: &StreamId, plan: &'s Plan) -> Option<&'s StreamState> {
         let state = self.planned(stream, plan);
         let state = state.or_else(|| self.cache.streams.peek(stream));
@@ -315,7 +315,7 @@ impl<'a> Planner<'a> {
 }
 
 impl Plan {
-    /// Nothing yet, to be appended behind `head`, where the tree has this frontier.
+    /// An empty plan, to be appended behind `head`, where the tree has this frontier.
     pub(super) fn behind(head: Head, frontier: Frontier) -> Self {
         Self {
             head,
@@ -333,14 +333,14 @@ impl Plan {
         }
     }
 
-    /// Adds an event behind those that are planned.
+    /// Adds an event after those already planned.
     fn push(&mut self, event: NewEvent, outcome: Outcome) {
         self.tree.push(event.leaf_hash);
         self.events.push(event);
         self.outcomes.push(outcome);
     }
 
-    /// What the store is to append.
+    /// The batch for the store to append.
     pub(super) fn as_batch(&self) -> Batch<'_> {
         Batch {
             expected: self.head,
@@ -351,7 +351,7 @@ impl Plan {
         }
     }
 
-    /// The head once it is appended.
+    /// The head after the append.
     pub(super) fn new_head(&self) -> Head {
         match self.events.len() {
             0 => self.head,
@@ -362,12 +362,12 @@ impl Plan {
         }
     }
 
-    /// Where the plan's event will stand.
+    /// The position of the plan's event.
     fn position(&self, index: usize) -> Position {
         Position(self.head.position.0 + 1 + index as u64)
     }
 
-    /// Where the plan's event stands once it is appended.
+    /// The receipt of the plan's event, valid once it is appended.
     pub(super) fn receipt(&self, index: usize) -> Option<Receipt> {
         let (event, outcome) = self.events.get(index).zip(self.outcomes.get(index))?;
         Some(Receipt {
@@ -377,7 +377,7 @@ impl Plan {
         })
     }
 
-    /// Notes where each webhook of the batch would stand, if the plan was appended and only the answer is lost.
+    /// Notes each webhook's position, in case the plan was appended and only the answer is lost.
     pub(super) fn attempted(&self, batch: &mut [Pending]) {
         for (pending, planned) in batch.iter_mut().zip(&self.planned) {
             if let Planned::New(index) = planned {
@@ -386,7 +386,7 @@ impl Plan {
         }
     }
 
-    /// Remembers what the plan has made true by being appended.
+    /// Updates the caches after the append.
     pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache, snapshot_writer: &SnapshotWriter) {
         for (id, taken) in std::mem::take(&mut self.ids) {
             if let Some(receipt) = self.receipt(taken.event) {
@@ -403,7 +403,7 @@ impl Plan {
             let Some(state) = state.filter(|state| state.version == event.version) else {
                 continue;
             };
-            // the plan before, which this one was made on, may have had one kept since
+            // the plan ahead, which this one builds on, may have had a snapshot kept since
             let known = cache.streams.peek(&event.stream);
             state.kept = known.map_or(state.kept, |known| known.kept.max(state.kept));
             if snapshot::is_due(state)

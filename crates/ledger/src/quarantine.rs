@@ -1,4 +1,4 @@
-//! Quarantined webhooks: which there are and why, and reading them again, once this version understands more.
+//! Quarantined webhooks: a list with reasons, and reading them again once this version understands more.
 
 use aggregates::{AccessEvent, AccessFacts, EventId, OrderEvent, Position, WebhookQuarantined};
 
@@ -37,20 +37,20 @@ pub struct Quarantined {
     pub facts: WebhookQuarantined,
 }
 
-/// What has become of one that was read again.
+/// The result of reading a quarantined webhook again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Replayed {
     /// It is a proper event now.
     Recorded(Position),
     /// It was replayed before, or the sender has delivered it again in a form that could be used.
     AlreadyThere(Position),
-    /// It can still not be used, for this reason.
+    /// It still cannot be used, for this reason.
     Unusable(String),
     /// Its subject was erased, so there is nothing to read.
     Erased,
 }
 
-/// Quarantined webhooks behind a position, oldest first, at most `limit`.
+/// Quarantined webhooks after a position, oldest first, at most `limit`.
 ///
 /// # Errors
 /// [`StoreError`]
@@ -69,7 +69,7 @@ pub async fn list(store: &dyn Store, after: Position, limit: u32) -> Result<Vec<
     read.filter_map(Result::transpose).collect()
 }
 
-/// The event as a quarantined webhook; itself, if it is none.
+/// The event as a quarantined webhook; the event itself if it is none.
 fn quarantined(event: StoredEvent) -> Result<Result<Quarantined, StoredEvent>, StoreError> {
     match event.to_recorded()?.order() {
         Some(OrderEvent::WebhookQuarantined(facts)) => {
@@ -80,8 +80,8 @@ fn quarantined(event: StoredEvent) -> Result<Result<Quarantined, StoredEvent>, S
     }
 }
 
-/// Reads the quarantined webhook at a position with today's parser. If it can be used now, it is recorded as the event
-/// that it is, and a second event tells where it came from. Doing it again changes nothing.
+/// Reads the quarantined webhook at a position with today's parser. If it can be used now, it is recorded as a proper
+/// event, and a second event records where it came from. A repeated call changes nothing.
 ///
 /// # Errors
 /// [`QuarantineError`]
@@ -104,7 +104,7 @@ pub async fn replay<'i>(
     };
     let receipt = match ingest.read_again(&original, &found.facts).await? {
         ReadAgain::Unusable(reason) => return Ok(Replayed::Unusable(reason)),
-        // its event id belongs to another event, so the ledger took it for what it is: the same quarantined webhook
+        // its event id belongs to another event, so the ledger recognised the same quarantined webhook
         ReadAgain::Recorded(receipt) if receipt.position == position => {
             return Ok(Replayed::Unusable(found.facts.detail));
         }
@@ -119,7 +119,7 @@ pub async fn replay<'i>(
         subject: Some(found.event.subject.clone()),
         ..facts.clone()
     };
-    // one such event for each quarantined webhook, whoever replays it how often
+    // one such event for each quarantined webhook, however often it is replayed
     let event_id = EventId::parse(&format!("replay-{position}")).map_err(StoreError::from)?;
     crate::record_access_as(store, event_id, AccessEvent::WebhookReplayed(facts)).await?;
     Ok(match receipt.outcome {

@@ -1,4 +1,4 @@
-//! What waits to be recorded, and who waits for it.
+//! The work that waits to be recorded, each with the caller that waits for it.
 
 use aggregates::Position;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -6,24 +6,24 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::access::AccessEntry;
 use super::{Incoming, Receipt, RecordError};
 
-/// The most webhooks of one batch.
+/// The most entries of one batch.
 pub(super) const BATCH: usize = 512;
 
-/// What is to be recorded.
+/// The work to be recorded.
 pub(super) enum Work {
     /// A webhook.
     Webhook(Box<Incoming>),
-    /// What somebody did with the ledger.
+    /// An access event.
     Access(Box<AccessEntry>),
 }
 
-/// Something that waits to be recorded, and who waits for it.
+/// A queued entry, with the caller that waits for it.
 pub(super) struct Pending {
     pub(super) work: Work,
-    /// Where an earlier attempt would have put it, if its answer was lost.
+    /// The position of an earlier attempt, if its answer was lost.
     pub(super) attempted: Option<Position>,
     answer: oneshot::Sender<Result<Receipt, RecordError>>,
-    /// Its place in the queue, until it is on its way to disk.
+    /// Its permit in the queue, until it is in flight.
     place: Option<OwnedSemaphorePermit>,
     _memory: OwnedSemaphorePermit,
 }
@@ -57,9 +57,9 @@ impl Pending {
         self.place = None;
     }
 
-    /// Answers whoever waits for it.
+    /// Answers the waiting caller.
     pub(super) fn answer(self, result: Result<Receipt, RecordError>) {
-        // whoever asked may have gone; the event is recorded all the same
+        // the caller may be gone; the event is recorded all the same
         let _ = self.answer.send(result);
     }
 }

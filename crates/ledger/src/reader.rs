@@ -43,7 +43,7 @@ impl Reader {
         Self { store, vault }
     }
 
-    /// What is personal in an event that was read with its sealed sections, as JSON; none if nothing is.
+    /// The personal data in an event that was read with its sealed sections, as JSON; none if it has none.
     ///
     /// # Errors
     /// [`OpenError`], [`OpenError::Erased`] in particular once the subject is erased.
@@ -51,7 +51,7 @@ impl Reader {
         open(&*self.store, &self.vault, event, Section::Personal).await
     }
 
-    /// The credentials in an event that was read with its sealed sections, as JSON; none if there are none.
+    /// The credentials in an event that was read with its sealed sections, as JSON; none if it has none.
     ///
     /// # Errors
     /// As [`Self::personal`].
@@ -59,7 +59,7 @@ impl Reader {
         open(&*self.store, &self.vault, event, Section::Secrets).await
     }
 
-    /// Whether what is sealed in an event can be opened by nobody any more.
+    /// Whether the event's sealed sections were erased, so that no process can open them.
     ///
     /// # Errors
     /// [`OpenError`], never [`OpenError::Erased`].
@@ -94,7 +94,7 @@ async fn data_key(store: &dyn Store, vault: &Vault, event: &StoredEvent) -> Resu
             vault.key(&event.subject).await?.ok_or(OpenError::Erased)?
         }
     };
-    // the subject has a new key since it was erased, for what was recorded since
+    // the subject got a new key after the erasure, for later events
     if event.position <= found.since {
         return Err(OpenError::Erased);
     }
@@ -123,8 +123,8 @@ async fn open(
     Ok(Some(key.open(&context(event, section), sealed, &[])?))
 }
 
-/// The exact webhook of an event. It was compressed against the other sections and the facts, or is spelled from them, so
-/// those come first.
+/// The exact webhook of an event. The other sections are opened first: the original is compressed against them and the
+/// facts, or spelled from them.
 pub(super) async fn open_original(
     store: &dyn Store,
     vault: &Vault,

@@ -13,7 +13,7 @@ use aggregates::visible::is_blank;
 use secret::Secret;
 use store::{Store, StoreError, StoredEvent};
 
-/// Where the sealed parts of one mailbox are, of each the newest first: the first that is not blank counts.
+/// Where the sealed parts of one mailbox are, each with the newest first: the first that is not blank counts.
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     password: Vec<Place>,
@@ -23,7 +23,7 @@ pub struct Places {
 }
 
 impl Places {
-    /// Those of the newest events that tell of them.
+    /// The places in the newest events that name each part.
     pub fn newest(view: &AccountView) -> Self {
         let places = |part| view.places(part).collect();
         Self {
@@ -34,7 +34,7 @@ impl Places {
         }
     }
 
-    /// All in one event: of a mailbox without an id, which no other event can tell of.
+    /// All parts in one event: for a mailbox without an id, which no other event can name.
     pub fn all_at(place: Place) -> Self {
         Self {
             password: vec![place],
@@ -55,7 +55,7 @@ impl Places {
     }
 }
 
-/// What a mailbox is part of, as the newest event says that tells of it; none where no event does.
+/// The order, subscription and domain of a mailbox by the newest event that names them; none if no event does.
 ///
 /// # Errors
 /// [`StoreError`] if the event cannot be read.
@@ -69,9 +69,9 @@ pub async fn home(store: &dyn Store, view: &AccountView, mailbox: &MailboxId) ->
 /// A mailbox's credentials in plaintext: no `Debug`, `Display` or `Serialize`.
 #[derive(Clone, Default)]
 pub struct Credentials {
-    /// Whether something of them was erased. What came in since is here.
+    /// Whether some of them were erased. Those recorded since are here.
     pub erased: bool,
-    /// Whose they are: the subject of the event that holds the password, or else of one that holds another part.
+    /// Whose they are: the subject of the event with the password, or else of one with another part.
     pub subject: Option<SubjectId>,
     /// The mailbox's address.
     pub email: Option<Secret<String>>,
@@ -87,12 +87,12 @@ pub struct Credentials {
 pub struct OneTimeCode {
     /// Its digits, six unless the seed's address says otherwise.
     pub code: Secret<String>,
-    /// The Unix time from which on another code is right.
+    /// The Unix time in seconds at which the next code begins.
     pub until: u64,
 }
 
 impl Credentials {
-    /// What of them is shown; of the TOTP seed a code, and the seed itself only with `seed`.
+    /// The kinds of credentials shown: a code in place of the TOTP seed, and the seed itself only with `seed`.
     pub fn shown(&self, seed: bool) -> Vec<Shown> {
         let all = [
             (self.app_password.is_some(), Shown::AppPassword),
@@ -118,13 +118,13 @@ impl Credentials {
     }
 }
 
-/// What ingest seals as secret.
+/// The secret section, as ingest writes it.
 #[derive(Deserialize)]
 struct Secrets {
     mailboxes: Vec<SecretMailbox>,
 }
 
-/// In the order in which they are listed, see [`crate::sections`].
+/// Listed in this order, see [`crate::sections`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SecretMailbox {
@@ -133,7 +133,7 @@ struct SecretMailbox {
     password: Option<Secret<String>>,
 }
 
-/// What ingest seals as personal, as far as it is needed here.
+/// The part of the personal section needed here.
 #[derive(Deserialize)]
 struct Personal {
     mailboxes: Vec<PersonalMailbox>,
@@ -170,7 +170,7 @@ fn parse<T: serde::de::DeserializeOwned>(
     plain: Option<Secret<Vec<u8>>>,
 ) -> Result<Option<T>, OpenError> {
     let parsed = plain.map(|plain| serde_json::from_slice(plain.expose())).transpose();
-    // the error's own text could quote a value
+    // the error's own text may quote a value
     parsed.map_err(|_| {
         let position = event.position;
         StoreError::Corrupt(format!(
@@ -180,23 +180,23 @@ fn parse<T: serde::de::DeserializeOwned>(
     })
 }
 
-/// Opens the credentials of mailboxes, in their order, as far as they were not erased.
+/// Opens the credentials of mailboxes, in their order, except for the erased ones.
 ///
 /// # Errors
-/// [`OpenError::Erased`] if no credentials are left of any of them; [`OpenError`] if the store or the vault fails.
+/// [`OpenError::Erased`] if the credentials of all of them are erased; [`OpenError`] if the store or the vault fails.
 pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> Result<Vec<Credentials>, OpenError> {
     let positions: BTreeSet<Position> = mailboxes.iter().flat_map(Places::positions).collect();
     let positions: Vec<Position> = positions.into_iter().collect();
     let mut opened = BTreeMap::new();
     for event in store.events_at(&positions).await? {
         match Opened::of(reader, &event).await {
-            // what came in since then is under another key
+            // later credentials are under another key
             Err(OpenError::Erased) => {}
             event_opened => drop(opened.insert(event.position, event_opened?)),
         }
     }
     let credentials = mailboxes.iter().map(|places| {
-        // what is behind an erased place is older than what was erased
+        // places after an erased one are older than the erased credential
         let newest =
             |of: &[Place], is_blank: fn(&str) -> bool, pick: &dyn Fn(&Opened, u32) -> Option<Secret<String>>| {
                 let told = of

@@ -5,30 +5,30 @@ use aggregates::{Domain, OrderEvent, StreamId, SubscriptionId};
 use super::Incoming;
 use store::Reference;
 
-/// What a webhook that names no order can be traced by.
+/// The keys that find the stream of a webhook without an order id.
 pub(super) struct CorrelationKeys<'a> {
     pub(super) subscription: Option<&'a SubscriptionId>,
     pub(super) domain: Option<&'a Domain>,
 }
 
 impl CorrelationKeys<'_> {
-    /// Its references, the surest first.
+    /// Its references, the most reliable first.
     pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
         let subscription = self.subscription.map(Reference::subscription);
         subscription.into_iter().chain(self.domain.map(Reference::domain))
     }
 }
 
-/// Where a webhook goes.
+/// The stream of a webhook.
 pub(super) enum Route<'a> {
-    /// To this stream.
+    /// This stream.
     Known(StreamId),
-    /// To the stream that its references lead to; to the second one if they lead nowhere.
+    /// The stream that its references lead to; the given one if they lead nowhere.
     Traced(CorrelationKeys<'a>, StreamId),
 }
 
-/// Routes a webhook: to its order's stream where it names the order, else by subscription or domain; a webhook whose
-/// order is not known yet waits in a stream of its own kind.
+/// Routes a webhook: by its order id if it has one, else by subscription or domain; a webhook whose order is not known
+/// yet waits in a stream of its own kind.
 pub(super) fn route(incoming: &Incoming) -> Route<'_> {
     if let Some(order) = incoming.claim.order_id() {
         return Route::Known(StreamId::order(order));
@@ -41,7 +41,7 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
         return Route::Traced(trace, StreamId::subscription(&facts.subscription_id));
     }
     if let OrderEvent::MailboxUpdated(facts) = &incoming.claim {
-        // it names nothing else, and what reads a mailbox looks here
+        // it has no other key, and readers of a mailbox look here
         return Route::Known(StreamId::mailbox(&facts.mailbox_id));
     }
     if let OrderEvent::MailboxCreated(facts) = &incoming.claim {

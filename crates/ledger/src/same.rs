@@ -1,6 +1,6 @@
-//! Whether two JSON texts say the same, as they are written: the order of fields, white space and escapes say nothing;
-//! everything else does. What parsing to values would hide (digits that a float has no room for, fields named twice) is
-//! not the same. Nothing is copied but field names: the texts may hold credentials.
+//! Whether two JSON texts have the same content as written: the order of fields, white space and escapes do not count;
+//! everything else does. Differences that parsing would hide (digits beyond a float's precision, duplicate fields)
+//! count. Copies nothing but field names: the texts may hold credentials.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,15 +12,15 @@ use serde_json::value::RawValue;
 use crate::content;
 use secret::Secret;
 
-/// How deep two texts are compared, as deep as serde_json reads; what is deeper is not the same.
+/// How deep two texts are compared, as deep as serde_json reads; deeper ones count as different.
 const DEPTH: usize = 128;
 
-/// Whether they say the same; false if one of them is no JSON.
+/// Whether they have the same content; false if one of them is not JSON.
 pub(super) fn same(one: &[u8], other: &[u8]) -> bool {
     if one == other {
         return true;
     }
-    // one may have come compressed, and the other not
+    // one may be compressed and the other not
     let (Ok(one), Ok(other)) = (content::of(one), content::of(other)) else {
         return false;
     };
@@ -54,7 +54,7 @@ fn same_value(one: &RawValue, other: &RawValue, depth: usize) -> bool {
         (Some(b'"'), Some(b'"')) => {
             both::<Secret<String>>(one, other).is_some_and(|(one, other)| one.expose() == other.expose())
         }
-        // a number, true, false or null is what is written
+        // a number, true, false or null counts as written
         _ => false,
     }
 }
@@ -63,7 +63,7 @@ fn both<'a, T: Deserialize<'a>>(one: &'a str, other: &'a str) -> Option<(T, T)> 
     Some((serde_json::from_str(one).ok()?, serde_json::from_str(other).ok()?))
 }
 
-/// An object's fields, none of them named twice.
+/// An object's fields, without duplicates.
 struct Fields<'a>(BTreeMap<String, &'a RawValue>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {

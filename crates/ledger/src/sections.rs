@@ -1,11 +1,11 @@
-//! What the sealed sections of an event with mailboxes hold: written by ingest, read when a section is opened.
+//! The contents of the sealed sections of an event with mailboxes: written by ingest, read when a section is opened.
 //!
 //! Layout
-//! - `json`: writing JSON piece by piece, without copies of what is in it
+//! - `json`: writes JSON piece by piece, without copying its values
 //! - `spelling`: a webhook's exact body again, from its event and its opened sections
 //!
-//! Everything here borrows from the JSON that it was read from and goes into other JSON as it is: a value is neither
-//! unescaped nor copied on the way, so nothing has to be wiped. No type here has `Debug`, `Display` or `Serialize`.
+//! Everything here borrows from the JSON it was read from and is written to other JSON unchanged: no value is unescaped
+//! or copied, so nothing has to be wiped. No type here has `Debug`, `Display` or `Serialize`.
 
 mod json;
 mod spelling;
@@ -27,18 +27,18 @@ pub use spelling::{Parts, Spelling};
 pub(crate) struct Text<'a>(&'a str);
 
 impl<'a> Text<'a> {
-    /// The text's value. Whoever calls this answers for where it goes.
+    /// The text's value. The caller is responsible for where it goes.
     pub(crate) fn unescaped(self) -> Cow<'a, str> {
         let within = &self.0[1..self.0.len() - 1];
         if within.contains('\\') {
-            // reading it has shown that it is one
+            // deserialising has checked it
             Cow::Owned(serde_json::from_str(self.0).unwrap_or_default())
         } else {
             Cow::Borrowed(within)
         }
     }
 
-    /// Whether nothing of the value can be seen: then nothing is told by it.
+    /// Whether the value has no visible character: then it counts as absent.
     pub(crate) fn is_blank(self) -> bool {
         if self.0.contains('\\') {
             serde_json::from_str::<Secret<String>>(self.0).is_ok_and(|text| is_blank(text.expose()))
@@ -52,10 +52,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&'a RawValue>::deserialize(deserializer)?.get();
         if !json.starts_with('"') {
-            // says nothing of the value
+            // without the value
             return Err(D::Error::invalid_type(Unexpected::Other("another value"), &"a text"));
         }
-        // what looks like a text may still hold half of a surrogate pair
+        // a quoted text may still hold half of a surrogate pair
         if json.contains('\\') && serde_json::from_str::<Secret<String>>(json).is_err() {
             return Err(D::Error::custom("not a text"));
         }
@@ -63,7 +63,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// The personal section. Its mailboxes stand in the order of the facts.
+/// The personal section. Its mailboxes are in the order of the facts.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Personal<'a> {
@@ -73,7 +73,7 @@ pub(crate) struct Personal<'a> {
     pub(crate) user_email: Option<Text<'a>>,
 }
 
-/// What is personal about a mailbox.
+/// The personal data of a mailbox.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct PersonalMailbox<'a> {
@@ -87,16 +87,16 @@ pub(crate) struct PersonalMailbox<'a> {
     pub(crate) profile_picture: Option<Text<'a>>,
 }
 
-/// The secret section. Its mailboxes stand in the order of the facts.
+/// The secret section. Its mailboxes are in the order of the facts.
 #[derive(Default, Deserialize)]
 pub(crate) struct Secrets<'a> {
     #[serde(borrow, default)]
     pub(crate) mailboxes: Vec<SecretMailbox<'a>>,
 }
 
-/// A mailbox's credentials. Written as a list in this order: random text gets no shorter by compression, and names would
-/// cost as much as it gains. Where there are none it is an empty object: so no section is longer than the webhook that it is
-/// of, whatever a sender makes up. The first ledgers have an object with these names; what reads one reads the other.
+/// A mailbox's credentials. Written as a list in this order: random text does not compress, and names would cost as
+/// much as compression gains. A mailbox without any is an empty object, so that no section is longer than its webhook,
+/// whatever the sender makes up. The first ledgers wrote an object with these names; both forms can be read.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SecretMailbox<'a> {
@@ -167,7 +167,7 @@ impl Secrets<'_> {
     }
 }
 
-/// What `write` writes. Measured first: growing would leave copies behind.
+/// The output of `write`. Measured first: growing would leave copies of plaintext behind.
 fn written(write: impl Fn(&mut Json<'_>)) -> Secret<Vec<u8>> {
     let mut length = Length(0);
     write(&mut Json::into(&mut length));
@@ -176,7 +176,7 @@ fn written(write: impl Fn(&mut Json<'_>)) -> Secret<Vec<u8>> {
     Secret::new(bytes)
 }
 
-/// An opened section, read; the default where there is none. None if it has another shape.
+/// Parses an opened section; the default if the event has none. None if it has another shape.
 fn section<'a, T: Default + Deserialize<'a>>(json: Option<&'a [u8]>) -> Option<T> {
     json.map_or_else(|| Some(T::default()), |json| serde_json::from_slice(json).ok())
 }

@@ -1,5 +1,5 @@
-//! TOTP seeds (RFC 6238) as providers write them: base32 (RFC 4648), in any case, with blanks, hyphens and padding or without; or a
-//! whole `otpauth://` address, as authenticator apps scan it, with its digits, period and algorithm.
+//! TOTP seeds (RFC 6238) as providers write them: base32 (RFC 4648), in any case, with or without blanks, hyphens and
+//! padding; or a whole `otpauth://` address, as authenticator apps scan it, with its digits, period and algorithm.
 
 use std::borrow::Cow;
 
@@ -9,42 +9,42 @@ use url::form_urlencoded;
 use aggregates::visible::{is_blank, is_invisible};
 use secret::Secret;
 
-/// How an address begins.
+/// The scheme of an address.
 const SCHEME: &str = "otpauth://";
-/// Bytes of the shortest seed: what authenticator apps make, less than the 128 bits that RFC 4226 asks for.
+/// Bytes of the shortest seed: authenticator apps make such, though RFC 4226 asks for 128 bits.
 const SHORTEST: usize = 10;
-/// How many digits codes have, as RFC 4226 has it.
+/// How many digits a code has (RFC 4226).
 const DIGITS: std::ops::RangeInclusive<u8> = 6..=8;
-/// The longest that a code may stand, in seconds: a day.
+/// The longest period of a code, in seconds: a day.
 const LONGEST_PERIOD: u64 = 24 * 60 * 60;
 
-/// Why there is no one-time code. Tells nothing of the seed.
+/// Why there is no one-time code. Reveals nothing of the seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoCode {
-    /// None is known.
+    /// The mailbox has no known seed.
     #[error("no TOTP seed is known of this mailbox")]
     NoSeed,
-    /// It is no base32.
+    /// The seed is not base32.
     #[error(
         "the TOTP seed is not base32 (RFC 4648), so no code can be computed from it: ask the provider for a new one"
     )]
     NotBase32,
-    /// It is too short to be one: any word of a few letters would give codes, and wrong ones.
+    /// The seed is too short: any word of a few letters would give codes, and wrong ones.
     #[error(
         "the TOTP seed has fewer than 80 bits (16 characters of base32), which is too short to be one: ask the provider for a new one"
     )]
     TooShort,
-    /// It is an address of codes by a counter, or of another app's own kind.
+    /// An address of counter-based codes, or of another app's own type.
     #[error("the TOTP seed is an otpauth:// address of another type than totp, whose codes cannot be computed here")]
     NotTotp,
-    /// Something in the address has no meaning.
+    /// A parameter of the address is invalid.
     #[error(
         "the TOTP seed is an otpauth:// address whose {0}, so no code can be computed from it: ask the provider for a new one"
     )]
     Address(&'static str),
 }
 
-/// What computes the codes of a seed.
+/// The code generator of a seed.
 pub(crate) fn totp(seed: &str) -> Result<Totp, NoCode> {
     let seed = seed.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
     match seed.get(..SCHEME.len()) {
@@ -53,7 +53,8 @@ pub(crate) fn totp(seed: &str) -> Result<Totp, NoCode> {
     }
 }
 
-/// Source: <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>. Read leniently: only what codes depend on counts.
+/// Source: <https://github.com/google/google-authenticator/wiki/Key-Uri-Format>. Read leniently: only the parameters
+/// that codes depend on count.
 fn of_address(address: &str) -> Result<Totp, NoCode> {
     let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let kind = path.split('/').next().unwrap_or_default();
@@ -117,7 +118,8 @@ fn base32(text: &str) -> Result<totp_rs::Secret, NoCode> {
     }
 }
 
-/// Whether there is no secret in a seed: nothing of it can be seen but hyphens and padding, or it is an address whose secret is so.
+/// Whether a seed holds no secret: it has no visible characters but hyphens and padding, or is an address with such a
+/// secret.
 pub(crate) fn is_blank_seed(seed: &str) -> bool {
     let is_nothing = |text: &str| {
         let is_filling = |c: char| c.is_whitespace() || is_invisible(c) || matches!(c, '-' | '=');

@@ -1,9 +1,10 @@
-//! A stream's snapshot: what it had come to at one of its versions. A stream that no cache knows is read from there on, so that
-//! its length does not matter.
+//! A stream's snapshot: its folded state at one of its versions. A stream that is not cached is read from there on, so
+//! that its length does not matter.
 //!
-//! It is the fold's JSON behind its tag, which covers the event that it was taken at: its stream, its version, and by the hash of its leaf
-//! all the rest. One that was altered, that belongs elsewhere, that was taken of events which are not there any more, or that another version
-//! of the fold made is not accepted, and the stream is read from its beginning: nothing rests on a snapshot but time.
+//! It is the fold's JSON after a tag, which covers the event it was taken at: its stream, its version, and by the hash
+//! of its leaf the rest. A snapshot is refused if it was altered, belongs to another stream, was taken of events that
+//! are gone, or was made by another version of the fold; then the stream is read from its beginning. Only speed depends
+//! on snapshots.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,31 +21,31 @@ use store::tasks;
 use store::{NewEvent, Store, StreamSnapshot};
 use tlog::Hash;
 
-/// What a snapshot is of. To be counted up with every change of what an order makes of its events, or of how it is written.
+/// The label under the tag. Increment it with every change of how an order folds its events or is serialised.
 const LABEL: &str = "warmledger order v1";
-/// A stream has a snapshot at every so many versions, about; none before.
+/// A stream gets a snapshot about every so many versions.
 pub(super) const EVERY: u32 = 8;
-/// A longer fold is not kept: it comes from few events that tell of many domains.
+/// The longest fold kept, in bytes; a longer one comes from few events that name many domains.
 const LONGEST: usize = 16 * 1024;
-/// Snapshots that may wait to be kept; further ones are left out.
+/// Snapshots that may wait to be written; further ones are dropped.
 const WAITING: usize = 1_024;
-/// Snapshots that are kept at once.
+/// Snapshots written at once.
 const AT_ONCE: usize = WAITING;
-/// How long snapshots gather: keeping some is a transaction, and on SQLite whoever appends waits for it.
+/// How long snapshots gather: each write is a transaction, and on SQLite it makes appends wait.
 const PAUSE: Duration = Duration::from_millis(250);
-/// How long a stop waits for those that are left.
+/// How long a stop waits for the remaining ones.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// Whether a stream has come so far that its next snapshot is due.
+/// Whether a stream's next snapshot is due.
 pub(super) fn is_due(state: &StreamState) -> bool {
     state.version >= state.kept + EVERY
 }
 
-/// The snapshot of a stream that has come to this with an event, which is as it was appended; none if it would be too long.
+/// The snapshot of a stream folded up to this event, as appended; none if it would be too long.
 pub(super) fn write(key: &SnapshotKey, event: &NewEvent, order: &Order) -> Option<StreamSnapshot> {
     let NewEvent { stream, version, .. } = event;
     let json = serde_json::to_vec(order);
-    // texts, lists and maps of texts can be written always
+    // texts, lists and maps of texts always serialise
     let json = json.ok().filter(|json| json.len() <= LONGEST)?;
     let (name, number) = (stream.as_str().as_bytes(), version.to_le_bytes());
     let tag = key.tag(LABEL, &[name, &number, &event.leaf_hash, &json]);
@@ -55,7 +56,7 @@ pub(super) fn write(key: &SnapshotKey, event: &NewEvent, order: &Order) -> Optio
     })
 }
 
-/// What a snapshot holds, if it is this stream's at the event with this version and this leaf.
+/// The order in a snapshot, if the snapshot was taken of this stream at the event with this version and leaf.
 pub(super) fn read(
     key: &SnapshotKey,
     (stream, version): (&StreamId, u32),
@@ -75,21 +76,21 @@ pub(super) fn read(
     })
 }
 
-/// Keeps snapshots beside the writer, which never waits for it.
+/// Writes snapshots in a task of its own, which the writer never waits for.
 pub(super) struct SnapshotWriter {
     due: mpsc::Sender<StreamSnapshot>,
     task: JoinHandle<()>,
 }
 
 impl SnapshotWriter {
-    /// Starts to keep what it is given.
+    /// Starts the task.
     pub(super) fn start(store: Arc<dyn Store>) -> Self {
         let (due, waiting) = mpsc::channel(WAITING);
         let task = tokio::spawn(run(store, waiting));
         Self { due, task }
     }
 
-    /// Keeps a snapshot of a stream as it durably is, unless too many wait: then none is made, and it says so.
+    /// Queues a snapshot of a stream's durable state. False, without making it, if too many wait.
     pub(super) fn keep(&self, snapshot: impl FnOnce() -> Option<StreamSnapshot>) -> bool {
         let Ok(place) = self.due.try_reserve() else {
             return false;
@@ -100,7 +101,7 @@ impl SnapshotWriter {
         true
     }
 
-    /// Keeps what waits, and ends; soon, whatever the store does.
+    /// Writes the queued snapshots and ends, soon even if the store hangs.
     pub(super) async fn finish(mut self) {
         drop(self.due);
         match timeout(FAREWELL, &mut self.task).await {
@@ -117,7 +118,7 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<StreamSnapshot>)
         if gathered == 0 {
             return;
         }
-        // the writer tells of a stream in the order of its versions: the last one counts
+        // the writer sends a stream's snapshots in the order of its versions: the last one counts
         let snapshots: BTreeMap<_, _> = received
             .drain(..)
             .map(|snapshot| (snapshot.stream.clone(), snapshot))
@@ -127,7 +128,7 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<StreamSnapshot>)
             let streams = snapshots.len();
             tracing::warn!(%error, streams, "snapshots of streams were not kept; reading these streams takes longer");
         }
-        // where many come, as many as a transaction pays for are there already
+        // under load, a transaction already has enough of them
         if gathered < AT_ONCE / 2 {
             sleep(PAUSE).await;
         }

@@ -1,17 +1,17 @@
-//! The Merkle tree of a log that was written without one, or beside it: built from the stored leaf hashes.
+//! The Merkle tree of a log that was written without one, or outside it: built from the stored leaf hashes.
 
 use std::time::{Duration, Instant};
 
 use store::{Head, Store, StoreError};
 use tlog::{Frontier, Growth};
 
-/// Leaves that are added in one transaction.
+/// Leaves added in one transaction.
 const STEP: u64 = 1 << 14;
-/// How often a long catch-up tells how far it is.
+/// How often a long catch-up logs its progress.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// The end of the log with the tree over all of it. A tree that is smaller than the log is extended in steps; whoever else
-/// does the same meanwhile does no harm, and an interrupted catch-up goes on where it stopped.
+/// The head of the log, with the tree over all of it. A tree that lags behind the log is extended in steps; other
+/// processes may do the same at once, and an interrupted catch-up resumes.
 pub(super) async fn caught_up(store: &dyn Store) -> Result<(Head, Frontier), StoreError> {
     let mut told = Instant::now();
     let mut behind = false;

@@ -1,9 +1,9 @@
-//! The one task that appends. It drains what waits (group commit), plans a batch, appends it in one atomic step and
-//! answers every waiter. While a batch is on its way to disk the next one gathers and is planned, so batches grow with
-//! the load, the store never waits for a plan, and a lone webhook never waits for company.
+//! The one task that appends. It drains the queue (group commit), plans a batch, appends it in one atomic step and
+//! answers every waiting caller. While a batch is in flight the next one gathers and is planned, so batches grow with
+//! the load, the store never waits for a plan, and a lone webhook never waits for others.
 //!
-//! One append is in flight at a time. The plan that is made meanwhile counts on it. If it is refused or its answer is lost, it and the
-//! next batch are decided again, one after the other and with nothing in flight.
+//! One append is in flight at a time. The plan made meanwhile builds on it. If it is refused or its answer is lost, it
+//! and the next batch are decided again, one after the other and with nothing in flight.
 
 mod others;
 
@@ -26,14 +26,14 @@ use store::{Append, Head, Store, StoreError};
 use tlog::Frontier;
 use vault::Vault;
 
-/// How often a batch is tried again while the store fails, before it is answered as unavailable.
+/// How often a batch is retried while the store fails, before its callers get an error.
 const ATTEMPTS: usize = 64;
-/// How many batches are looked up before they are planned after one was refused for something that the caches did not know.
+/// How many batches are looked up before they are planned, after one was refused for a row that the caches lacked.
 const LOOKED_UP_BATCHES: u32 = 16;
-/// Pause before the next attempt after the store failed.
+/// Pause before a retry after the store failed.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long a batch is held while the store is away, or while other processes are faster: long enough for a restart of it to go unnoticed, and far less than
-/// the minute after which the sender gives up waiting.
+/// How long a batch is retried while the store is away or other processes append first: long enough for a restart of
+/// the store to go unnoticed, and far less than the minute after which senders time out.
 const HELD: Duration = Duration::from_secs(5);
 
 pub(super) struct Writer {
@@ -48,17 +48,18 @@ pub(super) struct Writer {
     looked_up: u32,
     /// How many more batches are appended under the append lock, since other processes append too.
     contended: u32,
-    /// Subjects of other processes' events whose data keys are not known here.
+    /// Subjects of other processes' events whose data keys are not in memory.
     unknown_subjects: Vec<SubjectId>,
-    /// Whether the store was not available when last tried: then each batch is tried once, so that the queue is answered soon.
+    /// Whether the last attempt found the store unavailable: then each batch is tried once, so that the queue is
+    /// answered soon.
     unavailable: bool,
-    /// When it was last logged that a master key is missing.
+    /// When a missing master key was last logged.
     lacked: Option<Instant>,
     tail: watch::Sender<Position>,
-    /// When the store took nothing, unless it has taken something since.
+    /// When the store last failed, unless it has appended since.
     failing: watch::Sender<Option<Instant>>,
     brake: Brake,
-    /// When the next batch may leave: later than at once only while the views are late.
+    /// When the next batch may be submitted: delayed only while the views lag.
     not_before: Instant,
 }
 
@@ -120,10 +121,10 @@ impl Writer {
         }
     }
 
-    /// Plans what `next` has got, as far as that can be told while the plan ahead is in flight.
+    /// Plans the webhooks in `next`, as far as possible while the plan ahead is in flight.
     async fn extend(&mut self, next: &mut Next, ahead: Option<&Plan>) {
         if !self.plans_ahead() {
-            // it is planned by `record`, which asks the store anew at each attempt
+            // `record` plans it, which looks it up in the store at each attempt
             return;
         }
         let plan = next.plan.get_or_insert_with(|| match ahead {
@@ -131,11 +132,11 @@ impl Writer {
             None => Plan::behind(self.head, self.frontier.clone()),
         });
         let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, ahead, Mode::Optimistic);
-        // what failed is tried again by `record`, and answered if it fails there
+        // `record` retries a failure, and answers if it fails again
         next.grows = planner.extend(plan, &mut next.batch).await.unwrap_or(false);
     }
 
-    /// Submits the next batch, if it may go now; nothing is in flight.
+    /// Submits the next batch if the brake lets it; nothing is in flight.
     async fn submit(&mut self, next: &mut Next) -> Option<InFlight> {
         let now = Instant::now();
         if next.batch.is_empty() || now < self.not_before {
@@ -144,7 +145,7 @@ impl Writer {
         self.not_before = now + self.brake.pause();
         let mut next = std::mem::take(next);
         if !next.grows {
-            // what it waited for is completed
+            // the append that it waited for is completed
             self.extend(&mut next, None).await;
         }
         match next.plan {
@@ -162,7 +163,8 @@ impl Writer {
         }
     }
 
-    /// Settles the append that was in flight; if it was refused, the next batch too, which counted on it. What is in flight then.
+    /// Settles the append that was in flight; if it was refused, also the next batch, which built on it. Returns the
+    /// append in flight then.
     async fn completed(
         &mut self,
         completed: InFlight,
@@ -172,8 +174,8 @@ impl Writer {
         let (mut batch, plan) = completed.into_parts();
         if matches!(appended, Ok(Append::Done)) {
             self.unavailable = false;
-            // the store gets its next work before anybody is answered; what was not planned on top of this batch has to wait until
-            // it is remembered, lest a key that it destroys seals something
+            // the store gets its next append before callers are answered; a batch not planned on top of this one waits
+            // until the cache has this one, lest it is sealed with a key that this one destroys
             let in_flight = match next.is_ready() {
                 true => self.submit(next).await,
                 false => None,
@@ -189,13 +191,13 @@ impl Writer {
         None
     }
 
-    /// Whether a batch is planned before the one ahead of it is durable: not while the store has to be asked first, nor
-    /// where other processes append too, since what counts on a batch is mostly refused with it.
+    /// Whether a batch is planned before the one ahead of it is durable: not while the store has to be looked up first,
+    /// nor while other processes append too, since a refused batch takes the plan built on it along.
     fn plans_ahead(&self) -> bool {
         self.looked_up == 0 && self.contended == 0
     }
 
-    /// Records a batch and answers all of it.
+    /// Records a batch and answers all its callers.
     async fn record(&mut self, mut batch: Vec<Pending>) {
         batch.iter_mut().for_each(Pending::leave_queue);
         let mut failure = RecordError::Contended;
@@ -207,7 +209,7 @@ impl Writer {
                     self.unavailable = false;
                     return self.finish(batch, plan);
                 }
-                // a contended writer tries again for five seconds
+                // a contended writer retries for five seconds
                 Ok(None) if begun.elapsed() < HELD => {}
                 Ok(None) => break,
                 Err(RecordError::Store(error)) if error.is_transient() => {
@@ -223,7 +225,7 @@ impl Writer {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(error) if batch.len() > 1 => {
-                    // of a key that is missing the log tells once, and what does not need it is recorded
+                    // a missing key is logged once, and webhooks that do not need it are recorded
                     if !error.lacks_key() {
                         tracing::error!(%error, "a batch was refused; recording its webhooks one by one");
                     }
@@ -252,7 +254,7 @@ impl Writer {
         }
     }
 
-    /// Counts what cannot be recorded for want of a master key. Logged at most once a minute: it goes on until somebody acts.
+    /// Counts failures for lack of a master key. Logged at most once a minute: they go on until an operator acts.
     fn lacked(&mut self, failure: &RecordError) {
         const QUIET: Duration = Duration::from_secs(60);
         metrics::counter!("warmledger_webhooks_without_master_key_total").increment(1);
@@ -262,7 +264,7 @@ impl Writer {
         }
     }
 
-    /// Plans and appends once. `None` if another process was faster or knew more: try again.
+    /// Plans and appends once. `None` if another process appended first or a unique key refused: retry.
     async fn attempt(&mut self, batch: &mut [Pending]) -> Result<Option<Plan>, RecordError> {
         let store = Arc::clone(&self.store);
         let lock = match self.contended {
@@ -271,7 +273,7 @@ impl Writer {
         };
         let (plan, appended) = match lock {
             None => {
-                // nobody waits for a lock here
+                // no append lock: not contended, or the store has none
                 self.contended = 0;
                 let plan = self.plan(batch).await?;
                 if plan.events.is_empty() {
@@ -321,7 +323,7 @@ impl Writer {
         Ok(plan)
     }
 
-    /// Gets ready to decide a batch again that was not appended.
+    /// Prepares a batch that was not appended for its next attempt.
     async fn refused(
         &mut self,
         batch: &mut [Pending],
@@ -333,7 +335,7 @@ impl Writer {
                 metrics::counter!("warmledger_batches_retried_total").increment(1);
                 if refused == Append::Conflict {
                     self.looked_up = LOOKED_UP_BATCHES;
-                    // it may have been a data key under a master key that is not current any more
+                    // the conflict may be a data key under a master key that is not current any more
                     self.vault.follow(&*self.store).await?;
                 } else {
                     self.looked_up = self.looked_up.max(1);
@@ -342,7 +344,8 @@ impl Writer {
                 self.catch_up().await
             }
             Err(error) => {
-                // the answer may be lost while the commit is not: the next attempt looks the ids up before it writes
+                // the commit may have succeeded and only its answer be lost: the next attempt looks the ids up before
+                // it writes
                 self.looked_up = LOOKED_UP_BATCHES;
                 plan.attempted(batch);
                 if error.is_transient() {
@@ -354,7 +357,7 @@ impl Writer {
         }
     }
 
-    /// Remembers what has become durable and answers everybody.
+    /// Updates the caches with the durable batch and answers all its callers.
     fn finish(&mut self, batch: Vec<Pending>, mut plan: Plan) {
         metrics::histogram!("warmledger_batch_size").record(batch.len() as f64);
         self.head = plan.new_head();
@@ -382,7 +385,7 @@ fn failed(error: StoreError) -> RecordError {
     RecordError::Store(Arc::new(error))
 }
 
-/// Whether a failure says nothing of the webhook: any other one would have fared the same.
+/// Whether a failure is independent of the webhook: any other one would have failed too.
 fn is_of_all(failure: &RecordError) -> bool {
     match failure {
         RecordError::Store(error) => error.is_transient() || error.takes_no_writes(),

@@ -1,14 +1,15 @@
-//! The audit bundle: events, a proof that they are in a signed tree, and a checker that needs nothing of ours.
+//! The audit bundle: events, a proof that they are in a signed tree, and a checker that does not depend on this
+//! program.
 //!
-//! | file | what it is |
+//! | file | content |
 //! |---|---|
-//! | `events.jsonl` | one line an event: `{"leaf":{…},"leafHash":"<hex>"}`, the leaf being the exact bytes that are hashed |
+//! | `events.jsonl` | one line per event: `{"leaf":{…},"leafHash":"<hex>"}`, the leaf as the exact hashed bytes |
 //! | `proof.json` | the hashes beside the range, [`tlog::range_proof`] |
 //! | `checkpoint` | the signed note over the tree |
-//! | `keys.txt` | the public keys that the log has signed with |
-//! | `handovers.json` | for each key but the first the event that names it, and a proof under a checkpoint of the key before |
+//! | `keys.txt` | the public keys that have signed the log |
+//! | `handovers.json` | for each key but the first, its event and a proof of it under a checkpoint of the previous key |
 //! | `check.py` | recomputes everything, with Python's standard library alone |
-//! | `README.md` | how to |
+//! | `README.md` | instructions |
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -26,14 +27,14 @@ use ledger::leaf::leaf_of_row;
 use store::{KeptCheckpoint, KeptKey, Lookup, Store, StoreError, TreeStore};
 use tlog::NoteVerifier;
 
-/// The checker, as it is put into every bundle.
+/// The checker in every bundle.
 const CHECK: &str = include_str!("export/check.py");
-/// What to do with a bundle.
+/// The instructions in every bundle.
 const README: &str = include_str!("export/README.md");
 
-/// Rows that are read at once.
+/// Rows read at once.
 const PAGE: u64 = 2_000;
-/// Checkpoints that are read at once.
+/// Checkpoints read at once.
 const CHECKPOINTS: u32 = 100;
 
 /// Why a bundle was not written.
@@ -51,15 +52,15 @@ pub enum ExportError {
     /// A row cannot be exported: the log is damaged.
     #[error("the event at position {0} cannot be exported: {1}; run `warmledger verify --full`")]
     Damaged(u64, String),
-    /// It was stopped.
+    /// The export was stopped.
     #[error("stopped before the end; the bundle is not complete")]
     Cancelled,
 }
 
-/// Makes the directory of a bundle.
+/// Creates the directory of a bundle.
 ///
 /// # Errors
-/// [`ExportError::NotEmpty`] if it is there and holds anything; [`ExportError::Io`].
+/// [`ExportError::NotEmpty`] if it exists and is not empty; [`ExportError::Io`].
 pub fn prepare(directory: &Path) -> Result<(), ExportError> {
     let io = |error| ExportError::Io(directory.to_owned(), error);
     fs::create_dir_all(directory).map_err(io)?;
@@ -69,11 +70,11 @@ pub fn prepare(directory: &Path) -> Result<(), ExportError> {
     }
 }
 
-/// Writes the bundle of the events with these positions under a checkpoint that covers them. `progress` gets how many of
-/// them are done.
+/// Writes the bundle of the events with these positions under a checkpoint that covers them. `progress` gets the number
+/// of events done.
 ///
 /// # Errors
-/// [`ExportError`]; what is in the directory then is no bundle.
+/// [`ExportError`]; the directory then holds no complete bundle.
 pub async fn write(
     store: &dyn Store,
     positions: Range<u64>,
@@ -120,7 +121,7 @@ pub async fn write(
     Ok(())
 }
 
-/// What proves that events are in the tree over the first `size` events.
+/// The proof that events are in the tree over the first `size` events.
 async fn proof(store: &dyn Store, positions: &Range<u64>, size: u64) -> Result<Value, StoreError> {
     let leaves = positions.start - 1..positions.end - 1;
     let hashes = proofs::hashes(store, size, &tlog::range_proof(&leaves, size)).await?;
@@ -128,8 +129,8 @@ async fn proof(store: &dyn Store, positions: &Range<u64>, size: u64) -> Result<V
     Ok(json!({"from": positions.start, "to": positions.end - 1, "size": size, "hashes": hashes}))
 }
 
-/// How whoever knows a key of the log comes to the next one: by the event that names it, and a proof that this is in a tree
-/// which the key before has signed. A key that no event names has none.
+/// The links from each key to the next one: the event that announces the next key, and a proof that it is in a tree
+/// signed by the key before. A key without such an event has none.
 async fn handovers(store: &dyn Store, keys: &[KeptKey]) -> Result<Vec<Value>, StoreError> {
     let keys = keys.iter().filter_map(|key| NoteVerifier::parse(&key.verifier).ok());
     let keys: Vec<NoteVerifier> = keys.collect();
@@ -157,7 +158,7 @@ async fn handovers(store: &dyn Store, keys: &[KeptKey]) -> Result<Vec<Value>, St
     Ok(handovers)
 }
 
-/// The first checkpoint that a key has signed and that covers a position.
+/// The first checkpoint of a key that covers a position.
 async fn signed_by(store: &dyn Store, key: &NoteVerifier, position: u64) -> Result<Option<KeptCheckpoint>, StoreError> {
     let mut after = (position.saturating_sub(1), i64::MAX);
     loop {
@@ -171,7 +172,7 @@ async fn signed_by(store: &dyn Store, key: &NoteVerifier, position: u64) -> Resu
     }
 }
 
-/// The lines of events that are there without a gap.
+/// The lines of events, which must have no gap.
 async fn lines(store: &(impl TreeStore + ?Sized), positions: Range<u64>) -> Result<Vec<u8>, ExportError> {
     let mut lines = Vec::new();
     let mut next = positions.start;

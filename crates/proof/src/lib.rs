@@ -1,9 +1,9 @@
-//! What proves that the log is the one that was signed, and was not changed since.
+//! Proofs that the log is the signed one, and was not changed since.
 //!
 //! Layout
-//! - `proofs`: inclusion and consistency, out of the store
-//! - `checkpoints`: signing the tree, the signing keys, the witness beside the database
-//! - `verify`: the log and what stands beside it, against each other and against what was signed
+//! - `proofs`: inclusion and consistency proofs from the store
+//! - `checkpoints`: signing the tree, the signing keys, the witness outside the database
+//! - `verify`: checks the log and its side tables against each other and against the signed checkpoints
 //! - `export`: audit bundles, which are checked without this program
 
 pub mod checkpoints;

@@ -1,4 +1,4 @@
-//! Proofs out of the store: the few tiles that a proof needs are read, and its hashes computed from them.
+//! Proofs from the store: reads the few tiles that a proof needs, and computes its hashes from them.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub struct Inclusion {
     pub path: Vec<Hash>,
 }
 
-/// The hashes of spans of leaves, each one that occurs in a proof for a tree of `size`, which the log has reached.
+/// The hashes of spans of leaves, each of which occurs in a proof for a tree of `size`, which the log has reached.
 ///
 /// # Errors
 /// [`StoreError`]; [`StoreError::Corrupt`] if a hash is missing.

@@ -1,18 +1,18 @@
-//! Checking the log against itself and against every checkpoint that was signed: has any event been altered, removed, put in
-//! or put elsewhere since it was recorded?
+//! Checks the log against itself and against every signed checkpoint: has any event been altered, removed, inserted or
+//! moved since it was recorded?
 //!
 //! Layout
 //! - `rows`: each row against the hash of its leaf, some thousand at a time
-//! - `tree`: the tree that the leaf hashes make, against the stored one
+//! - `tree`: the tree over the leaf hashes, against the stored one
 //! - `signed`: checkpoints against that tree
-//! - `side_tables`: the tables beside the log, against what its events tell of them: `implied` says what that is, `references`,
+//! - `side_tables`: the side tables, against the events: `implied` collects what the events imply, `references`,
 //!   `subjects`, `tokens`, `signing_keys`, `master_keys` and `data_keys` compare it
 //! - `times`: when events were recorded, against the clock and each other
-//! - `schema`: triggers, keys, tables and views, against what the migrations make
+//! - `schema`: triggers, keys, tables and views, against those that the migrations create
 //! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
 //!
-//! What is checked is the log up to its end at the start, so a live service goes on meanwhile. Memory is bounded, however long
-//! the log is.
+//! The check covers the log up to its head at the start, so a live service can go on meanwhile. Memory is bounded for
+//! any length of the log.
 
 mod data_keys;
 mod implied;
@@ -43,50 +43,50 @@ use times::Times;
 use tlog::{Frontier, NoteVerifier};
 use vault::MasterKeySource;
 
-/// At most so many findings of each kind are listed; the first one is what counts.
+/// At most so many findings of each kind are listed; the first one matters most.
 const LISTED: usize = 5;
 
-/// What to check.
+/// The options of a check.
 pub struct Options {
-    /// Every row and every node; otherwise the stored nodes, the checkpoints, the newest rows and a sample of the others.
+    /// Every row and node; otherwise the stored nodes, the checkpoints, the newest rows and a sample of the others.
     pub full: bool,
-    /// Further checkpoints that have to hold, kept outside of the database: what they are called, and the signed notes.
+    /// Further checkpoints that have to match, kept outside the database: their names, and the signed notes.
     pub kept: Vec<(String, String)>,
-    /// The public keys that checkpoints may be signed with; those that the database names, if there are none.
+    /// The public keys that checkpoints may be signed with; if there are none, those in the database.
     pub keys: Vec<NoteVerifier>,
 }
 
-/// What kind of thing is wrong, the kinds that name an event first.
+/// The kind of a finding; the kinds that name an event come first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FindingKind {
     /// Rows are missing.
     Missing,
-    /// A row is not what its leaf hash says.
+    /// A row does not match its leaf hash.
     Altered,
-    /// A row is there that should not be.
+    /// A row should not exist.
     Extra,
     /// An event's version is not its place in its stream.
     Version,
-    /// The tree that the leaf hashes make is not the stored one.
+    /// The tree over the leaf hashes differs from the stored one.
     Tree,
-    /// The log is not what a signed checkpoint says.
+    /// The log differs from a signed checkpoint.
     Checkpoint,
     /// The head does not fit the log.
     Head,
-    /// References are not those of the events.
+    /// References differ from those of the events.
     References,
-    /// A legal hold or an erasure is not what the events tell.
+    /// A legal hold or an erasure differs from the events.
     Subject,
-    /// A data key, a signing key or the master key is missing, broken, or there where it should not be.
+    /// A data key, a signing key or the master key is missing, broken, or unexpected.
     Key,
-    /// A token is not what the events tell.
+    /// A token differs from the events.
     Token,
     /// A table is missing: nothing was compared with it or, if it is one of the log's own, nothing at all.
     Table,
-    /// A trigger, a key, a table or a view is not what the migrations make.
+    /// A trigger, a key, a table or a view differs from the migrations'.
     Schema,
-    /// Events are stamped later than it is now, or the log's time was changed.
+    /// Events are stamped later than now, or the log's time was changed.
     Clock,
 }
 
@@ -111,17 +111,17 @@ impl fmt::Display for FindingKind {
     }
 }
 
-/// Something that is wrong, and where.
+/// A problem, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
-    /// What kind of thing it is.
+    /// Its kind.
     pub kind: FindingKind,
     /// The first position that it may concern; none if it concerns none.
     pub position: Option<u64>,
     /// The last position that it may concern.
     pub until: Option<u64>,
-    /// What differs.
+    /// The difference.
     pub detail: String,
 }
 
@@ -137,51 +137,52 @@ impl Finding {
     }
 }
 
-/// What a checkpoint covers that was kept outside of the database.
+/// The coverage of a checkpoint kept outside the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
-    /// What it is called.
+    /// Its name.
     pub name: String,
-    /// It covers the events 1 to this one; none if it is 0.
+    /// It covers the events 1 to this one; no event if it is 0.
     pub size: u64,
-    /// How many events were recorded since, which it says nothing of.
+    /// How many later events it does not cover.
     pub since: u64,
 }
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// The end of the log when the check began.
+    /// The head of the log when the check began.
     pub head: u64,
     /// The root of the tree over it, in hex.
     pub root: String,
-    /// Rows whose leaf was computed anew.
+    /// Rows whose leaf was recomputed.
     pub rows: u64,
-    /// Signed checkpoints that were compared.
+    /// Signed checkpoints compared.
     pub checkpoints: u64,
-    /// What those of them cover that were kept outside of the database and can be read.
+    /// The coverage of the readable checkpoints kept outside the database.
     pub kept: Vec<Coverage>,
     /// Whether everything was checked.
     pub full: bool,
-    /// What is wrong: what names an event first, then by position; at most five of each kind are listed, but for those of the schema.
+    /// The findings: those that name an event first, then by position; at most five of each kind, except for the
+    /// schema's.
     pub findings: Vec<Finding>,
     /// How many findings there were.
     pub found: u64,
-    /// What could not be checked, and why.
+    /// The parts that could not be checked, and why.
     pub warnings: Vec<String>,
 }
 
 impl Report {
     fn add(&mut self, finding: Finding) {
-        // a table is missed by each part of the log again
+        // each part of the check reports a missing table again
         if finding.kind == FindingKind::Table && self.findings.contains(&finding) {
             return;
         }
         self.found += 1;
         let alike = self.findings.iter().filter(|known| known.kind == finding.kind);
-        // each trigger that is missing has to be made again
+        // each missing trigger has to be listed, for repair
         if finding.kind == FindingKind::Schema || alike.count() < LISTED {
             self.findings.push(finding);
         }
@@ -191,27 +192,27 @@ impl Report {
         findings.into_iter().for_each(|finding| self.add(finding));
     }
 
-    /// Whether all is well.
+    /// Whether nothing was found.
     pub fn is_sound(&self) -> bool {
         self.found == 0
     }
 }
 
-/// Why a check did not come to its end.
+/// Why a check was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It was stopped.
+    /// The check was stopped.
     #[error("stopped before the end")]
     Cancelled,
 }
 
-/// Checks the log. `progress` gets how many rows of how many are done. Data keys are not opened.
+/// Checks the log. `progress` gets the number of rows done and their total. Data keys are not opened.
 ///
 /// # Errors
-/// [`VerifyError`] if the check could not be done; whatever it finds is in the report.
+/// [`VerifyError`] if the check could not be completed; its findings are in the report.
 pub async fn verify(
     store: Arc<dyn Store>,
     options: &Options,
@@ -221,7 +222,7 @@ pub async fn verify(
     verify_with(store, options, None, progress, stop).await
 }
 
-/// As [`verify`]; a full check opens the data keys too, if the master keys of this source do.
+/// As [`verify`]; a full check also opens the data keys with the master keys of this source.
 ///
 /// # Errors
 /// As [`verify`].
@@ -253,7 +254,7 @@ async fn check(
     mut progress: impl FnMut(u64, u64),
     stop: &CancellationToken,
 ) -> Result<Report, VerifyError> {
-    // the checkpoints' end first: what is signed while this runs may cover more than the log that is checked
+    // the newest checkpoint is read first: one signed during the check may cover more than the log being checked
     let newest = store.latest_checkpoint().await?;
     let outline = store.outline().await?;
     let mut report = Report {
@@ -278,7 +279,7 @@ async fn check(
     let times = Arc::new(Times::read(&*store, report.head).await?);
     let seen = if options.full {
         report.add_all(expected.misnumbered().await?);
-        // beside the rest: it goes by an index, and there mostly waits
+        // in parallel: it reads an index, and mostly waits for the database
         let streams = Arc::clone(&store);
         let misversioned = AbortOnDropHandle::new(tokio::spawn(async move { streams.misversioned().await }));
         let checked = tree::check(
@@ -317,7 +318,7 @@ async fn check(
     Ok(report)
 }
 
-/// Whether the head and the outermost rows fit.
+/// Checks that the head and the outermost rows match.
 fn ends(outline: &Outline, report: &mut Report) {
     let head = outline.end();
     if let Some(first) = outline.first.filter(|first| *first < 1) {
@@ -353,7 +354,7 @@ fn ends(outline: &Outline, report: &mut Report) {
     }
 }
 
-/// Whether the head has the time of the last event. No later event is recorded with an earlier one.
+/// Checks that the head has the time of the last event: a later event must not be recorded with an earlier one.
 async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) -> Result<(), StoreError> {
     let Some(stored) = &outline.head else { return Ok(()) };
     let (head, mut time) = (stored.position, None);
@@ -361,7 +362,7 @@ async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) ->
         .scan(head..head + 1, &mut |row| time = Some(row.recorded_at.to_owned()))
         .await;
     match read {
-        // a row that cannot be read has been found
+        // an unreadable row was already reported
         Err(StoreError::Corrupt(_)) => return Ok(()),
         read => read?,
     }
@@ -375,7 +376,7 @@ async fn last_time(store: &dyn Store, outline: &Outline, report: &mut Report) ->
     Ok(())
 }
 
-/// The frontier that the head has, if it is one.
+/// The frontier in the head, if it is valid.
 fn stored_frontier(outline: &Outline) -> Option<Frontier> {
     let head = outline.head.as_ref()?;
     let size = u64::try_from(head.tree_size).ok()?;

@@ -1,5 +1,5 @@
-//! Mailboxes as of an earlier moment. A single one could be told of anywhere in the log; those of a known domain are
-//! told of where the domain got mailboxes, and in the streams of their own.
+//! Mailboxes as of an earlier moment. Events about one mailbox may be anywhere in the log; those about the mailboxes of
+//! a known domain are in the domain's streams and in the mailboxes' own.
 
 use aggregates::{Domain, MailboxId, Position, StreamId};
 use projections::accounts::{AccountView, Accounts};
@@ -9,7 +9,7 @@ use super::RunError;
 use super::history::referenced;
 use store::{Reference, Store, StoreError};
 
-/// The accounts of mailboxes of a domain, as they stood after an event; those that were not known then are left out.
+/// The accounts of a domain's mailboxes as of an event; mailboxes unknown at that time are left out.
 ///
 /// # Errors
 /// [`RunError`] if the store fails.

@@ -1,4 +1,4 @@
-//! Answers as of an earlier moment: one row, folded from exactly the events that it rests on.
+//! Answers as of an earlier moment: one row, folded from exactly the events that touch it.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,12 +17,12 @@ use super::step::fold_row;
 use store::clock;
 use store::{EventQuery, Store, StoreError, StoredEvent};
 
-/// A moment in the ledger's life.
+/// A moment in the ledger's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// After the event at this position.
     Position(Position),
-    /// After everything that was recorded until then.
+    /// After everything recorded up to this time.
     Time(Timestamp),
 }
 
@@ -61,22 +61,22 @@ impl fmt::Display for Moment {
     }
 }
 
-/// A moment that was, and its place in the log.
+/// A past moment, and its place in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AsOfPoint {
-    /// The last event recorded until then; 0 before the first.
+    /// The last event recorded by then; 0 before the first.
     pub position: Position,
-    /// The time asked for; when the event was recorded, if a position was.
+    /// The requested time; if a position was requested, the time at which its event was recorded.
     pub time: Timestamp,
 }
 
-/// Why a moment has no place in the log.
+/// Why a moment has no place in the log yet.
 #[derive(Debug, thiserror::Error)]
 pub enum NotYet {
-    /// It is a position beyond the end.
+    /// It is a position beyond the end of the log.
     #[error("position {0} is still to come: the log ends at {1}")]
     Position(Position, Position),
-    /// It is a time to come.
+    /// It is a time in the future.
     #[error("{0} is still to come: it is {1} now")]
     Time(Timestamp, Timestamp),
     /// The store failed.
@@ -87,9 +87,9 @@ pub enum NotYet {
 /// The place of a moment in the log.
 ///
 /// # Errors
-/// [`NotYet`] if it is in the future: what will stand then, nobody knows.
+/// [`NotYet`] if it is in the future.
 pub async fn instant(store: &dyn Store, moment: Moment) -> Result<AsOfPoint, NotYet> {
-    // the clock is read before the log: what is recorded until then is in it, but for what is being written just now
+    // the clock is read before the log: everything recorded by then is in it, except for appends in flight
     let now = clock::now();
     let head = store.head().await?.position;
     match moment {
@@ -120,10 +120,10 @@ async fn event_at(store: &dyn Store, Position(position): Position) -> Result<Opt
     Ok(store.events(&query).await?.pop())
 }
 
-/// The position of the last event that is stamped no later. Where a clock had run ahead and was set right, events in front of it may be
-/// stamped later: they were recorded before it all the same.
+/// The position of the last event stamped no later. If a clock had run ahead and was set back, earlier events may be
+/// stamped later: they count as recorded before it.
 async fn position_at(store: &dyn Store, head: Position, time: Timestamp) -> Result<Position, StoreError> {
-    // within such a part recorded_at never decreases with the position, and positions have no gaps: halve it until it is found
+    // within a part recorded_at never decreases and positions have no gaps: binary search
     let (Position(mut before), Position(mut after)) = store.part_at(time, head).await?;
     while after - before > 1 {
         let middle = before + (after - before) / 2;
@@ -135,7 +135,7 @@ async fn position_at(store: &dyn Store, head: Position, time: Timestamp) -> Resu
     Ok(Position(before))
 }
 
-/// A projection's document for a key as it stood after the event at `until`; none if there was no such row.
+/// A projection's document for a key as of the event at `until`; none if there was no such row.
 ///
 /// # Errors
 /// [`RunError`] if the store fails or an event cannot be folded.
@@ -158,8 +158,7 @@ pub async fn as_of(
     Ok(folded.row.map(|(document, _)| document))
 }
 
-/// A projection's row for a key, as readers see it, as it stood after the event at `until`; none if there was no such
-/// row.
+/// A projection's row for a key, as readers see it, as of the event at `until`; none if there was no such row.
 ///
 /// # Errors
 /// As [`as_of`].
@@ -177,8 +176,8 @@ pub async fn item_as_of(
     Ok(row)
 }
 
-/// A row as readers see it, before the event with the index `first` and after that one and each later one, without the
-/// credentials that were erased since. A panic of the projection is an error like any other.
+/// A row as readers see it, before the event with the index `first` and after that one and each later one, without
+/// credentials that were erased since. A panic of the projection is returned as an error.
 pub(super) fn steps(
     projection: &dyn AnyProjection,
     key: &str,

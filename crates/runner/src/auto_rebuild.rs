@@ -1,5 +1,5 @@
-//! Rebuilds that the service does without being asked again: of rows that were made by another version of the code, and
-//! those that it had begun before it stopped.
+//! Automatic rebuilds by the service: of rows made by another version of the code, and of rebuilds that it had begun
+//! before it stopped.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,12 @@ use super::step::Limits;
 use store::clock;
 use store::{Generation, GenerationState, Store, StoreError};
 
-/// How often it is looked whether there is one to do.
+/// The interval between two checks for rebuilds to do.
 const LOOKED: Duration = Duration::from_secs(2);
-/// One that has not moved for so long is nobody's any more: longer than a step takes, and nothing is lost if it is not,
-/// since two that fill one generation take turns.
+/// A rebuild without progress for so long counts as abandoned: longer than a step takes. A wrong guess is harmless,
+/// since two processes that fill one generation take turns.
 const STALLED_FOR: SignedDuration = SignedDuration::from_secs(10);
-/// Pause before one that failed is tried again.
+/// The pause before a failed rebuild is retried.
 const FAILED_PAUSE: Duration = Duration::from_secs(30);
 
 /// The rebuilds of the process that folds the projections: one task at a time.
@@ -33,7 +33,7 @@ pub(super) struct AutoRebuild {
 }
 
 impl AutoRebuild {
-    /// Begins what is due, if it is time to look.
+    /// Begins the rebuilds that are due, if the interval is over.
     pub(super) async fn begin(&mut self, rebuilds: &Rebuilds, shutdown: &CancellationToken) -> Result<(), StoreError> {
         if self.looked.is_some_and(|at| at.elapsed() < LOOKED) {
             return Ok(());
@@ -46,7 +46,7 @@ impl AutoRebuild {
         let first = self.looked.is_none();
         self.looked = Some(Instant::now());
         let is_due = |projection: &&'static dyn AnyProjection| {
-            // rows of another version that come later are those of a newer program's command
+            // rows of another version that appear later were made by a newer program's command
             let outdated = first || rebuilds.failure(projection.name()).is_some();
             outdated && is_outdated(*projection, &generations) || is_left(*projection, &generations)
         };
@@ -66,7 +66,7 @@ impl AutoRebuild {
         Ok(())
     }
 
-    /// Waits until what was begun is over: soon, once the service is stopping.
+    /// Waits for the running task: not long once the service is stopping.
     pub(super) async fn end(&mut self) {
         if let Some(running) = self.running.take()
             && let Err(error) = running.await
@@ -76,14 +76,14 @@ impl AutoRebuild {
     }
 }
 
-/// Whether the rows that are served were made by another version of the code.
+/// Whether the live rows were made by another version of the code.
 fn is_outdated(projection: &dyn AnyProjection, generations: &[Generation]) -> bool {
     let is_live = |found: &&Generation| found.name == projection.name() && found.state == GenerationState::Live;
     let live = generations.iter().find(is_live);
     live.is_some_and(|live| live.version != projection.version())
 }
 
-/// Whether there is a rebuild that the service had begun and nobody goes on with.
+/// Whether the service had begun a rebuild that no process continues.
 fn is_left(projection: &dyn AnyProjection, generations: &[Generation]) -> bool {
     generations.iter().any(|found| {
         let own = found.name == projection.name() && found.version == projection.version();
@@ -95,17 +95,17 @@ fn is_left(projection: &dyn AnyProjection, generations: &[Generation]) -> bool {
 /// Why no rebuild can begin.
 #[derive(Debug, thiserror::Error)]
 pub enum NotNow {
-    /// This projection is being rebuilt.
+    /// A projection is being rebuilt.
     #[error(
         "{0} is being rebuilt already, and a ledger has one rebuild at a time; GET /api/v1/projections tells how far it is"
     )]
     Rebuilding(String),
-    /// The store could not tell.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// The right to rebuild a projection, until it is dropped.
+/// The lock for rebuilding a projection, held until it is dropped.
 pub struct LockedRebuild {
     rebuilds: Rebuilds,
     claim: RebuildLock,
@@ -113,8 +113,8 @@ pub struct LockedRebuild {
 }
 
 impl LockedRebuild {
-    /// Begins; once this has returned, the service goes on with it even after a restart. What comes back is the work to be done,
-    /// which logs its outcome.
+    /// Begins the rebuild; once this returns, the service resumes it even after a restart. The returned future does the
+    /// work and logs the outcome.
     ///
     /// # Errors
     /// [`StoreError`] if it cannot be begun.
@@ -132,7 +132,7 @@ impl LockedRebuild {
     }
 }
 
-/// The rebuilds of this process: which are under way, and which failed. Clones share them.
+/// The rebuilds of this process: those under way, and those that failed. Clones share them.
 #[derive(Clone)]
 pub(super) struct Rebuilds {
     store: Arc<dyn Store>,
@@ -152,8 +152,8 @@ impl Rebuilds {
         }
     }
 
-    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
-    /// writer and the same processors.
+    /// Locks a projection for a rebuild beside its live rows. A ledger has one rebuild at a time, since rebuilds
+    /// compete for the same writer and processors.
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
@@ -178,7 +178,7 @@ impl Rebuilds {
         })
     }
 
-    /// Those of the projections that this process is not rebuilding yet.
+    /// Locks those of the projections that this process is not rebuilding yet.
     fn claim(&self, projections: &[&'static dyn AnyProjection]) -> (Vec<RebuildLock>, Vec<&'static dyn AnyProjection>) {
         let claim = |projection: &&'static dyn AnyProjection| {
             let claim = self.claims.claim(projection.name())?;
@@ -187,7 +187,7 @@ impl Rebuilds {
         projections.iter().filter_map(claim).unzip()
     }
 
-    /// Rebuilds, and lets go of the claims only after a pause if that fails, so that it is not tried again at once.
+    /// Rebuilds. After a failure it pauses before it releases the locks, so that the retry is not immediate.
     async fn run(
         &self,
         claims: Vec<RebuildLock>,
@@ -224,9 +224,9 @@ impl Rebuilds {
         failed.get(name).cloned()
     }
 
-    /// Notes why rebuilds failed, if they did.
+    /// Stores the reasons of failed rebuilds, and clears those of others.
     fn note_rebuilds(&self, projections: &[&'static dyn AnyProjection], rebuilt: &Result<(), RunError>) {
-        // the lock is held for a moment only; one poisoned by a panic still holds a good map
+        // held only briefly; if a panic poisoned the lock, the map is still valid
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         for projection in projections {
             match rebuilt {

@@ -1,4 +1,4 @@
-//! What changed in one row between two moments, and by which events: folded once, step by step.
+//! The changes of one row between two moments, and the events that made them: folded once, step by step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::erased::ErasedPositions;
 use super::history::history;
 use store::Store;
 
-/// What changed in one row after one position and up to another.
+/// The changes of one row after one position and up to another.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Diff {
@@ -30,16 +30,16 @@ pub struct Diff {
     pub changes: Vec<Change>,
 }
 
-/// A field that changed; before and after are the same where it was changed back.
+/// A field that changed; before and after are equal if it was changed back.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
-    /// Where the field stands in the row, e.g. `/domains/example.com/status`: a JSON Pointer (RFC 6901), but that the
-    /// items of a list go by their `domain` or `mailboxId` where they have one, so that they keep their names.
+    /// The field's path in the row, e.g. `/domains/example.com/status`: a JSON Pointer (RFC 6901), except that list
+    /// items are named by their `domain` or `mailboxId` if they have one, so that their paths are stable.
     pub path: String,
-    /// Its value at `from`; null where there was none.
+    /// Its value at `from`; null if it had none.
     pub before: Value,
-    /// Its value at `to`; null where there is none.
+    /// Its value at `to`; null if it has none.
     pub after: Value,
     /// The events that changed it, oldest first.
     pub events: Vec<ChangedBy>,
@@ -51,20 +51,20 @@ pub struct Change {
 pub struct ChangedBy {
     /// Its position.
     pub position: Position,
-    /// What happened.
+    /// The stored type of the event.
     #[serde(rename = "type")]
     pub type_name: String,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: String,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: String,
-    /// What it made of the field; null where it removed it.
+    /// The field's value after the event; null if the event removed it.
     pub value: Value,
 }
 
-/// What changed in the row of a projection after `from` and up to `to`; none if there was no such row until `to`.
+/// The changes of a projection's row after `from` and up to `to`; none if there was no such row until `to`.
 ///
 /// # Errors
 /// [`RunError`] if the store fails or an event cannot be folded.
@@ -87,7 +87,7 @@ pub async fn diff(
     let mut later = events[first..].iter();
     steps(projection, key, &events, first, &erased, |row| {
         let after = row.as_ref().map(fields).unwrap_or_default();
-        // the first row is the one before all changes
+        // the first row precedes all changes
         if let Some(before) = &before
             && let Some(event) = later.next()
         {
@@ -104,10 +104,10 @@ pub async fn diff(
     }))
 }
 
-/// The fields that hold values, by path: see [`Change::path`].
+/// A row's values by path: see [`Change::path`].
 pub type Fields = BTreeMap<String, Value>;
 
-/// Notes what an event changed.
+/// Adds the changes made by an event.
 fn note(changes: &mut BTreeMap<String, Change>, event: &Recorded, before: &Fields, after: &Fields) {
     let paths = before
         .keys()
@@ -136,7 +136,7 @@ fn note(changes: &mut BTreeMap<String, Change>, event: &Recorded, before: &Field
     }
 }
 
-/// All that a row says, leaf by leaf; an empty list or object is a leaf.
+/// The leaf values of a row; an empty list or object is a leaf.
 pub fn fields(row: &Value) -> Fields {
     let mut found = Fields::new();
     collect(&mut found, String::new(), row);
@@ -164,7 +164,7 @@ fn collect(found: &mut Fields, path: String, value: &Value) {
     }
 }
 
-/// What an item of a list goes by.
+/// The name of a list item: its mailbox id or domain.
 fn name(item: &Value) -> Option<&str> {
     let by = |field: &str| item.get(field).and_then(Value::as_str);
     by("mailboxId").or_else(|| by("domain"))

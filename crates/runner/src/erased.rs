@@ -1,5 +1,5 @@
-//! What a row says of credentials that nobody can open any more. A fold is pure and knows nothing of erasures, so this comes
-//! after it, wherever a row is shown as it stood: an erasure is true of all moments at once.
+//! Masks erased credentials in a row. A fold is pure and does not know of erasures, so this is applied afterwards,
+//! whenever a past row is shown: an erasure applies to every moment.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,7 +14,7 @@ use store::{Store, StoreError};
 pub(super) struct ErasedPositions(BTreeSet<Position>);
 
 impl ErasedPositions {
-    /// Those among the events of a row. Only the rows of `mailboxes` tell of credentials.
+    /// The erased ones among the events of a row. Only the rows of `mailboxes` list credentials.
     pub(super) async fn of(
         store: &dyn Store,
         projection: &dyn AnyProjection,
@@ -25,7 +25,7 @@ impl ErasedPositions {
         }
         let subjects: BTreeSet<&SubjectId> = events.iter().map(|event| &event.subject).collect();
         let subjects: Vec<SubjectId> = subjects.into_iter().cloned().collect();
-        // a subject has a new key since it was erased, for what was recorded since
+        // a subject got a new key after the erasure, for later events
         let opens_behind: HashMap<SubjectId, Position> = store
             .subjects(&subjects)
             .await?
@@ -42,7 +42,7 @@ impl ErasedPositions {
         ))
     }
 
-    /// Takes back what a row says of them.
+    /// Removes the erased credentials from a row.
     pub(super) fn mask(&self, row: &mut Value) {
         let mailboxes = row.get_mut("mailboxes").and_then(Value::as_array_mut);
         for mailbox in mailboxes.into_iter().flatten() {

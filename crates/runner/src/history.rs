@@ -1,4 +1,4 @@
-//! The events that a row rests on, read from where they lie.
+//! The events that touch a row, read by stream or index where possible.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +8,10 @@ use projections::{AnyProjection, Origin};
 use super::RunError;
 use store::{EventQuery, Lookup, Reference, Store, StoreError, StoredEvent};
 
-/// Events read at once where the whole log has to be read.
+/// Events read at once if the whole log has to be read.
 const PAGE: u32 = 5_000;
 
-/// The events that a row rests on up to a position, in their order.
+/// The events that touch a row up to a position, in their order.
 ///
 /// # Errors
 /// [`RunError`] if the store fails.
@@ -77,7 +77,7 @@ pub async fn history(
     Ok(events)
 }
 
-/// The orders in whose streams something is found.
+/// The orders whose streams have a reference.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -86,7 +86,7 @@ pub async fn orders_by(store: &dyn Store, reference: Reference) -> Result<Vec<Or
     Ok(streams.iter().filter_map(StreamId::as_order).collect())
 }
 
-/// The domains that an order got mailboxes for, by all events of its stream.
+/// The domains that got mailboxes in an order, by all events of its stream.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -94,7 +94,7 @@ pub async fn domains_of_order(store: &dyn Store, order: &OrderId) -> Result<BTre
     domains_in(store, &[StreamId::order(order)]).await
 }
 
-/// The domains that got mailboxes in the streams in which something is found.
+/// The domains that got mailboxes in the streams with a reference.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.

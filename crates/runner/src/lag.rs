@@ -1,4 +1,4 @@
-//! How late the views are: what recording goes by, so that it never runs away from them for long.
+//! The lag of the views, which throttles recording so that it does not outrun folding for long.
 
 use std::time::{Duration, Instant};
 
@@ -9,14 +9,14 @@ use store::{EventQuery, Generation, GenerationState, Store, StoreError, clock};
 
 use super::rates::Rates;
 
-/// So many steps back of the log's time are looked at, the newest ones.
+/// So many of the newest clock steps are read.
 const STEPS: u32 = 100;
 
-/// For how long the oldest event has waited that is not in every view yet. A view that stands still, since it cannot be folded or
-/// its rows are those of another version, does not count: to wait for it would help nobody.
+/// How long the oldest event has waited that some view lacks. A view that is stopped, since it cannot be folded or its
+/// rows are of another version, does not count: throttling would not help it.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store fails.
 pub(super) async fn of_moving(
     store: &dyn Store,
     projections: &[&'static dyn AnyProjection],
@@ -39,17 +39,17 @@ pub(super) async fn of_moving(
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// When to look again: soon while the views are late, else in a second.
+/// When to measure again: soon while the views lag, else in a second.
 pub(super) fn next_look(lag: Duration) -> Instant {
     const OFTEN: Duration = Duration::from_millis(200);
     const SELDOM: Duration = Duration::from_secs(1);
     Instant::now() + if lag > OFTEN { OFTEN } else { SELDOM }
 }
 
-/// For how long the oldest event after a position has waited, in seconds.
+/// How long the oldest event after a position has waited, in seconds.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store fails.
 pub async fn lag_seconds(
     store: &dyn Store,
     position: Position,
@@ -71,7 +71,7 @@ pub async fn lag_seconds(
     if !clock::is_ahead(next.recorded_at, now) {
         return Ok(waited(next.recorded_at));
     }
-    // recorded by a clock that ran ahead: it has waited at least since that was set right
+    // recorded by a clock that ran ahead: it has waited at least since the clock was set back
     let steps = store.clock_steps(head, STEPS).await?;
     let set_right = steps
         .into_iter()

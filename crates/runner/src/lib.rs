@@ -1,23 +1,23 @@
 //! The runner folds the log into the projections' rows and keeps them up to date.
 //!
 //! Layout
-//! - `accounts`: mailboxes as they stood at an earlier moment
-//! - `step`: one step, whoever takes it: read events, fold them, write rows and checkpoint in one transaction
-//! - `pages`: the events of a step, read when they are needed or ahead of that
-//! - `as_of`: one row as it stood at an earlier moment
-//! - `history`: the events that a row rests on
+//! - `accounts`: mailboxes as of an earlier moment
+//! - `step`: one step: read events, fold them, write rows and checkpoint in one transaction
+//! - `pages`: the events of a step, read on demand or ahead
+//! - `as_of`: one row as of an earlier moment
+//! - `history`: the events that touch a row
 //! - `rebuild_locks`: which projections this process is rebuilding
-//! - `erased`: what is taken back of a row as it stood, since somebody was erased
-//! - `auto_rebuild`: the rebuilds that nobody has to ask for
+//! - `erased`: masks erased credentials in past rows
+//! - `auto_rebuild`: automatic rebuilds by the service
 //! - `live`: the task that keeps the live generations up to date
-//! - `lag`: how late the views are
-//! - `diff`: what changed in one row between two moments, and by which events
-//! - `pace`: how fast folding may go while webhooks come in
-//! - `parked`: trying again what could not be folded
+//! - `lag`: the lag of the views
+//! - `diff`: the changes of one row between two moments, and the events that made them
+//! - `pace`: throttles folding while webhooks come in
+//! - `parked`: retries of parked rows
 //! - `rates`: how fast checkpoints move
-//! - `snapshots`: all rows as they stood at an earlier moment
-//! - `status`: how the projections are doing
-//! - `seen`: which rows a generation may have that is filled from its beginning
+//! - `snapshots`: all rows as of an earlier moment
+//! - `status`: the status of the projections
+//! - `seen`: which rows a generation may have if it is filled from its beginning
 //! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
 
 mod accounts;
@@ -55,13 +55,13 @@ pub use step::Limits;
 
 use store::StoreError;
 
-/// Why a projection could not be moved on.
+/// Why a projection could not be advanced.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It cannot be told which rows an event touches: the projection stops there.
+    /// The projection's `keys` panicked over an event: the projection stops there.
     #[error("projection {projection} panicked over the event at position {position}; the log says where")]
     Keys {
         /// The projection.
@@ -76,28 +76,28 @@ pub enum RunError {
         projection: &'static str,
         /// The row.
         key: String,
-        /// What is wrong.
+        /// The error.
         error: String,
     },
-    /// The live rows were made by another version of the projection, and are not for this one to compare or change.
+    /// The live rows were made by another version of the projection, so this one must not compare or change them.
     #[error("projection {0}: the live rows were made by version {1}, this is version {2}; rebuild it first")]
     OtherVersion(&'static str, u32, u32),
     /// The live rows moved on faster than the rebuild could follow.
     #[error("projection {0}: the live rows moved on too fast to be compared; try again when there is less to do")]
     TooFast(&'static str),
-    /// What was being folded is not there any more, or not as it was left.
+    /// The rows being folded were dropped or changed.
     #[error("the rows that were being folded are gone; try again")]
     Disturbed,
     /// Too many snapshots are kept or waiting to be dropped.
     #[error("the rows of too many moments are kept at the moment; ask again in some seconds")]
     TooManyMoments,
-    /// The work was cut short; a rebuild resumes where it stopped.
+    /// The work was cancelled; a rebuild resumes where it stopped.
     #[error("stopped; the rebuild resumes where it stopped")]
     Cancelled,
 }
 
 impl RunError {
-    /// Whether the trouble is that of one projection: it panics, or the store refuses its rows.
+    /// Whether the cause is one projection: it panics, or the store refuses its rows.
     fn is_its_own(&self) -> bool {
         match self {
             Self::Keys { .. } | Self::Fold { .. } => true,

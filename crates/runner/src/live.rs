@@ -20,16 +20,16 @@ use store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
 
 /// How soon events of other processes are noticed.
 const POLL: Duration = Duration::from_millis(250);
-/// Steps of newly appended events begin so far apart at least, and at most: under load each folds many events, which costs
-/// less for each of them, and takes little from the writer. After a quiet time the first one begins at once.
+/// The shortest and longest time between the beginnings of two steps: under load each step folds many events, which
+/// costs less per event and leaves time to the writer. After a quiet time the first step begins at once.
 const SPACING: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(250);
-/// Between them folding rests so many times as long as it has worked.
+/// Between steps folding rests so many times as long as it worked.
 const REST: u32 = 4;
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
-/// A rebuild that has not moved for so long was given up, or its process killed: another one begins anew.
+/// A rebuild without progress for so long was abandoned, or its process killed: the next one begins anew.
 const ABANDONED_FOR: SignedDuration = SignedDuration::from_mins(10);
-/// A replaced generation is kept so long, for readers that are still in it.
+/// How long a replaced generation is kept, for readers that still use it.
 const RETIRED_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// Keeps projections up to date.
@@ -38,7 +38,7 @@ pub struct LiveRunner {
     pub(super) store: Arc<dyn Store>,
     pub(super) projections: &'static [&'static dyn AnyProjection],
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
-    /// Where a projection stands behind the head, and since when this process sees it there.
+    /// The position of each projection that lags behind the head, and since when this process has seen it there.
     pub(super) standing: Arc<Mutex<HashMap<&'static str, (Position, Instant)>>>,
     pub(super) rebuilds: Rebuilds,
     rates: Arc<Mutex<Rates>>,
@@ -46,12 +46,12 @@ pub struct LiveRunner {
     lag: watch::Sender<Duration>,
 }
 
-/// How far this process has folded each live projection; what other processes fold does not show here.
+/// How far this process has folded each live projection; folding by other processes is not included.
 #[derive(Clone, Debug, Default)]
 pub struct Reached(BTreeMap<&'static str, Position>);
 
 impl Reached {
-    /// Whether all of these projections are that far.
+    /// Whether all of these projections have reached the position.
     pub fn all(&self, names: &[&str], position: Position) -> bool {
         names
             .iter()
@@ -59,7 +59,7 @@ impl Reached {
     }
 }
 
-/// What the one process has that folds the projections.
+/// The state of the one process that folds the projections.
 struct Lead {
     lease: Box<dyn Lease>,
     due: AutoRebuild,
@@ -80,19 +80,18 @@ impl LiveRunner {
         }
     }
 
-    /// Tells whenever this process has folded something.
+    /// Changes whenever this process has folded something.
     pub fn reached(&self) -> watch::Receiver<Reached> {
         self.reached.subscribe()
     }
 
-    /// For how long the oldest event has waited that is not in every view yet, as of the last look; a view that stands still does not
-    /// count.
+    /// How long the oldest event has waited that some view lacks, as last measured; a stopped view does not count.
     pub fn lag(&self) -> watch::Receiver<Duration> {
         self.lag.subscribe()
     }
 
-    /// Claims the right to rebuild a projection beside its live rows. A ledger has one rebuild at a time: each takes from the same
-    /// writer and the same processors.
+    /// Locks a projection for a rebuild beside its live rows. A ledger has one rebuild at a time, since rebuilds
+    /// compete for the same writer and processors.
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
@@ -100,10 +99,10 @@ impl LiveRunner {
         self.rebuilds.claim_alone(projection).await
     }
 
-    /// Makes the first generation of projections that have none.
+    /// Creates the first generation of projections that have none.
     ///
     /// # Errors
-    /// [`StoreError`] if a table cannot be made.
+    /// [`StoreError`] if a table cannot be created.
     pub async fn prepare(&self) -> Result<(), StoreError> {
         let existing = self.store.generations().await?;
         for projection in self.projections {
@@ -120,17 +119,17 @@ impl LiveRunner {
         Ok(())
     }
 
-    /// Folds whatever is appended until `shutdown`, while no other process on the same database does. `tail` tells when
-    /// this process has appended something. A projection whose rows were made by another version of its code is rebuilt
+    /// Folds new events until `shutdown`, unless another process on the same database does. `tail` changes when this
+    /// process has appended something. A projection whose rows were made by another version of its code is rebuilt
     /// first, beside the old rows.
     pub async fn run(self, tail: watch::Receiver<Position>, shutdown: CancellationToken) {
         tokio::join!(self.fold(tail, &shutdown), self.measure(&shutdown));
     }
 
-    /// Looks again and again how far the projections are, whichever process folds them.
+    /// Measures the lag of the projections repeatedly, whichever process folds them.
     async fn measure(&self, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
-            // while the store is away there is nothing to measure, and folding says so
+            // if the store is away there is nothing to measure, and folding logs it
             let late = self.look().await.unwrap_or_default();
             self.lag.send_replace(late);
             let _ = shutdown
@@ -159,7 +158,7 @@ impl LiveRunner {
             let begun = tokio::time::Instant::now();
             let pause = match self.work(&mut lead, shutdown).await {
                 Ok(()) if lead.is_some() => POLL,
-                // another process folds; this one takes over soon after it has gone
+                // another process folds; this one takes over soon after that one ends
                 Ok(()) => PAUSE,
                 Err(error) => {
                     tracing::error!(%error, "projections are held up");
@@ -170,7 +169,7 @@ impl LiveRunner {
             tokio::select! {
                 changed = tail.changed(), if lead.is_some() => {
                     if changed.is_err() {
-                        // the ledger has ended: only other processes append now
+                        // this process's writer has ended: only other processes append now
                         tokio::time::sleep(POLL).await;
                     }
                 }
@@ -187,7 +186,7 @@ impl LiveRunner {
         }
     }
 
-    /// Folds what there is if this process has the lease, or can have it.
+    /// Folds new events if this process holds the lease, or gets it.
     async fn work(&self, lead: &mut Option<Lead>, shutdown: &CancellationToken) -> Result<(), RunError> {
         if let Some(Lead { lease, .. }) = lead
             && !lease.is_held().await
@@ -217,8 +216,8 @@ impl LiveRunner {
         }
     }
 
-    /// Folds until there is no whole batch left: what is appended meanwhile waits for the next time. A projection that
-    /// fails does not hold up the others.
+    /// Folds until less than a whole page is left: events appended meanwhile wait for the next call. A projection that
+    /// fails does not delay the others.
     async fn catch_up(&self, fence: Fence, shutdown: &CancellationToken) -> Result<(), RunError> {
         while !shutdown.is_cancelled() {
             let mut by_position: BTreeMap<Position, Vec<Target>> = BTreeMap::new();
@@ -247,8 +246,8 @@ impl LiveRunner {
         Ok(())
     }
 
-    /// One step of projections that stand at the same position: together, or one by one if one of them fails. Tells
-    /// whether there may well be more to fold.
+    /// One step of projections at the same position: together, or one by one if one of them fails. Returns whether
+    /// there may be more to fold.
     async fn step(&self, targets: &mut [Target], fence: Fence) -> Result<bool, RunError> {
         match advance(&*self.store, targets, &Limits::LIVE, None, Some(fence)).await {
             Ok(step) => {
@@ -276,7 +275,7 @@ impl LiveRunner {
                 Ok(more)
             }
             Err(error) if error.is_its_own() => {
-                // said once, however often it is tried
+                // logged once, however often it is retried
                 if self.note(targets, Some(&error)) {
                     tracing::error!(%error, "a projection is stopped");
                 }
@@ -286,9 +285,9 @@ impl LiveRunner {
         }
     }
 
-    /// Notes how it went; tells whether that is news.
+    /// Stores the outcome; returns whether it is a new one.
     fn note(&self, targets: &[Target], error: Option<&RunError>) -> bool {
-        // the lock is held for a moment only; one poisoned by a panic still holds a good map
+        // held only briefly; if a panic poisoned the lock, the map is still valid
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         let mut news = false;
         for target in targets {
@@ -302,7 +301,7 @@ impl LiveRunner {
         news
     }
 
-    /// Drops what nobody reads and nobody fills any more.
+    /// Drops a generation without readers and without a process that fills it.
     async fn tidy(&self, generation: &Generation, projection: Option<&'static dyn AnyProjection>) {
         let untouched = clock::now().duration_since(generation.updated_at);
         let over = match generation.state {
@@ -316,7 +315,7 @@ impl LiveRunner {
             None => Ok(()),
         };
         let tidied = match tidied {
-            // somebody reads it still: another look in a while
+            // still in use by a reader: retried after a while
             Err(StoreError::Locked(_)) => self.store.set_state(generation, GenerationState::Retired).await,
             tidied => tidied,
         };

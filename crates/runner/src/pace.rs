@@ -1,5 +1,5 @@
-//! Folding that nobody waits for, where a database has one writer: while events come in, it goes in small steps and rests between
-//! them, so that webhooks keep most of the writer's time.
+//! Throttles background folding on a database with one writer: while events come in, it uses small steps and rests
+//! between them, so that webhooks get most of the writer's time.
 
 use std::time::{Duration, Instant};
 
@@ -10,39 +10,39 @@ use tokio_util::sync::CancellationToken;
 use super::step::Limits;
 use store::{Store, StoreError};
 
-/// How long it is looked at the beginning whether events come in.
+/// How long the log is watched for new events at the beginning.
 const FIRST_LOOK: Duration = Duration::from_millis(200);
-/// Events come in if one did within so long.
+/// Events count as coming in if the log grew within this time.
 const BUSY_FOR: Duration = Duration::from_secs(2);
-/// Between steps it rests so many times as long as it has worked, unless the log grows too fast for that.
+/// Between steps it rests so many times as long as it worked, unless the log grows too fast for that.
 const REST: u32 = 5;
-/// Folding is to come on so many times as fast as the log grows: it would never end.
+/// Folding has to be so many times as fast as the log grows: otherwise it would never catch up.
 const GAIN: u64 = 2;
-/// The most that a step is to take: a webhook may have to wait for it.
+/// The longest time for a step: a webhook may have to wait for it.
 const STEP: Duration = Duration::from_millis(40);
 /// Events of the first step.
 const FIRST_STEP: u32 = 100;
-/// Events of a step.
+/// The bounds of a step's events.
 const EVENTS: std::ops::RangeInclusive<u32> = 20..=10_000;
 
-/// How fast folding may go.
+/// The current limits of folding.
 pub(super) struct Pace {
-    /// Whether the store has one writer, for which webhooks and folding take turns.
+    /// Whether the store has one writer, which webhooks and folding share.
     one_writer: bool,
     head: Position,
-    /// When the log was last seen to have grown.
+    /// When the log last grew, as far as seen here.
     grown: Option<Instant>,
     events: u32,
     rest: u32,
-    /// The end of the log and how far folding was after the step before.
+    /// The head and the folded position after the previous step.
     before: Option<(Position, Position)>,
 }
 
 impl Pace {
-    /// That of what is done soon: the first step is not held.
+    /// For short work: the first step is not throttled.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store fails.
     pub(super) async fn of(store: &dyn Store) -> Result<Self, StoreError> {
         Ok(Self {
             one_writer: store.writers() < 2,
@@ -54,10 +54,10 @@ impl Pace {
         })
     }
 
-    /// As [`Self::of`], and looks for a moment whether events come in: the first steps would be large ones.
+    /// As [`Self::of`], but first watches briefly whether events come in: otherwise the first steps would be large.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store fails.
     pub(super) async fn begin(store: &dyn Store) -> Result<Self, StoreError> {
         let mut pace = Self::of(store).await?;
         if pace.one_writer && pace.head > Position(0) {
@@ -67,10 +67,10 @@ impl Pace {
         Ok(pace)
     }
 
-    /// Looks whether events have come in since.
+    /// Checks whether events have come in.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store fails.
     pub(super) async fn look(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         if self.one_writer {
             let head = store.head().await?.position;
@@ -81,12 +81,12 @@ impl Pace {
         Ok(())
     }
 
-    /// Whether folding has to let webhooks go first.
+    /// Whether folding has to yield to webhooks.
     pub(super) fn is_held(&self) -> bool {
         self.grown.is_some_and(|at| at.elapsed() < BUSY_FOR)
     }
 
-    /// How large a step may be.
+    /// The limits of the next step.
     pub(super) fn limits(&self) -> Limits {
         Limits {
             events: self.events as usize,
@@ -94,7 +94,7 @@ impl Pace {
         }
     }
 
-    /// Rests after a step that took so long and has come so far, and learns from it how large the next one may be.
+    /// Rests after a step that took `worked` and came to `reached`, and adapts the size of the next one.
     pub(super) async fn rest(&mut self, worked: Duration, reached: Position, shutdown: &CancellationToken) {
         self.learn(worked, reached);
         let _ = shutdown.run_until_cancelled(sleep(worked * self.rest)).await;
@@ -162,7 +162,7 @@ mod tests {
         }
         assert_eq!(pace.rest, 0);
         assert!(pace.events > FIRST_STEP, "{}", pace.events);
-        // now it comes on fast enough
+        // now it folds fast enough
         for _ in 0..10 {
             (pace.head, reached) = (Position(pace.head.0 + 10), reached + 150);
             pace.learn(STEP * 2, Position(reached));

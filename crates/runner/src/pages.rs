@@ -1,5 +1,5 @@
-//! The events after a position, page by page. A query reads one page, so that no connection is held, and nothing kept from being
-//! cleaned up, while a step is written.
+//! The events after a position, page by page. A query reads one page, so that no connection is held, and no vacuum
+//! blocked, while a step is written.
 
 use std::sync::Arc;
 
@@ -11,29 +11,29 @@ use super::RunError;
 use store::tasks;
 use store::{EventQuery, Store, StoreError, StoredEvent};
 
-/// Events that follow each other.
+/// Consecutive events.
 pub(super) struct Page {
     /// At least one.
     pub(super) events: Vec<Recorded>,
-    /// How long their facts are, in bytes of JSON.
+    /// The length of their facts, in bytes of JSON.
     pub(super) facts: usize,
-    /// Whether there may well be more after them.
+    /// Whether there may be more after them.
     pub(super) more: bool,
 }
 
-/// Where pages come from.
+/// A source of pages.
 pub(super) enum Pages {
-    /// Each is read when it is asked for.
+    /// Each page is read on demand.
     Read(Query),
-    /// A task reads and decodes the next ones while those before them are folded. Stops when it is dropped.
+    /// A task reads and decodes pages ahead of folding. Dropping it stops the task.
     Ahead {
         pages: mpsc::Receiver<Page>,
-        /// None once its outcome is known.
+        /// None once its result was taken.
         task: Option<AbortOnDropHandle<Result<(), RunError>>>,
     },
 }
 
-/// What is read next.
+/// The next query.
 #[derive(Clone, Copy)]
 pub(super) struct Query {
     after: Position,
@@ -42,14 +42,14 @@ pub(super) struct Query {
 }
 
 impl Pages {
-    /// Pages of at most so many events, none of them beyond `until`.
+    /// Pages of at most `size` events, none of them beyond `until`.
     pub(super) fn after(after: Position, size: u32, until: Option<Position>) -> Self {
         Self::Read(Query { after, size, until })
     }
 
     /// The same, read ahead up to the end of the log.
     pub(super) fn ahead(store: &Arc<dyn Store>, after: Position, size: u32) -> Self {
-        /// So many pages wait at most, beside the one that is folded and the one that is read.
+        /// So many pages wait at most, besides the one being folded and the one being read.
         const WAITING: usize = 2;
         let (sender, pages) = mpsc::channel(WAITING);
         let query = Query {
@@ -116,7 +116,7 @@ async fn read_ahead(store: Arc<dyn Store>, mut query: Query, pages: mpsc::Sender
                 None => Ok(false),
             }
         };
-        // the database is asked for the next events before these are decoded
+        // the next query runs while these events are decoded
         let (next, handed_on): (_, Result<bool, StoreError>) = tokio::join!(query.read(&*store), decoded);
         if !handed_on? {
             break;

@@ -1,4 +1,4 @@
-//! Trying again what could not be folded: after a fix, a row is folded anew from the events that it rests on.
+//! Retries of parked rows: after a fix, a row is folded anew from the events that touch it.
 
 use aggregates::{Position, Recorded};
 use projections::AnyProjection;
@@ -8,7 +8,7 @@ use super::history::history;
 use super::step::{fold_as_far_as_possible, keys};
 use store::{Advance, EventQuery, Generation, GenerationState, Parked, ParkedRow, RowChange, Store, StoreError};
 
-/// What came of a retry.
+/// The result of a retry.
 #[derive(Debug, Default)]
 pub struct Retried {
     /// Rows that are up to date again.
@@ -17,12 +17,12 @@ pub struct Retried {
     pub parked: Vec<Parked>,
 }
 
-/// How often a row is tried again when the projection moves on at the same time.
+/// How often a retry is repeated because the projection advances at the same time.
 const ATTEMPTS: usize = 100;
-/// Events read at once where the projection has moved on meanwhile.
+/// Events read at once if the projection has advanced meanwhile.
 const PAGE: u32 = 5_000;
 
-/// The rows of the live generations that stand still: of one projection, or of all of them.
+/// The parked rows of the live generations: of one projection, or of all of them.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
@@ -37,10 +37,10 @@ pub async fn parked(store: &dyn Store, projection: Option<&str>) -> Result<Vec<P
     Ok(rows)
 }
 
-/// Tries a projection's parked rows again, or just the one with this key. Any process may do so, whichever folds.
+/// Retries a projection's parked rows, or just the one with this key. Any process may do so, whichever folds.
 ///
 /// # Errors
-/// [`RunError`] if the store fails, the live rows are of another version, or the projection moves on faster than a row
+/// [`RunError`] if the store fails, the live rows are of another version, or the projection advances faster than a row
 /// can be folded.
 pub async fn retry(
     store: &dyn Store,
@@ -59,7 +59,7 @@ pub async fn retry(
     Ok(retried)
 }
 
-/// Folds one row up to the checkpoint. None if it is mended, else what is wrong with it now.
+/// Folds one row up to the checkpoint. Returns none if the row is mended, else its error.
 async fn retry_row(
     store: &dyn Store,
     projection: &'static dyn AnyProjection,
@@ -70,7 +70,7 @@ async fn retry_row(
     for _ in 0..ATTEMPTS {
         let live = live(store, projection).await?;
         if store.parked_among(&live, &[key.to_owned()]).await?.is_empty() {
-            // mended by somebody else, or by a rebuild
+            // mended by another process, or by a rebuild
             return Ok(None);
         }
         let events = match reached {
@@ -79,7 +79,7 @@ async fn retry_row(
         };
         let events: Vec<&Recorded> = events.iter().collect();
         let (change, parked) = fold_as_far_as_possible(projection, key, document.as_deref(), &events);
-        // an event that cannot be folded is left for the next attempt to come upon again
+        // an event that cannot be folded is left for the next attempt to fail on again
         if parked.is_none() {
             reached = live.position;
             document = change.as_ref().and_then(RowChange::document).map(str::to_owned);

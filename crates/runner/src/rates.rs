@@ -1,12 +1,12 @@
-//! How fast the checkpoints move, from looking at them again and again: so it is told alike by the process that folds,
-//! by any other, and by a command.
+//! How fast the checkpoints move, sampled from the store: so the folding process, any other process, and a command see
+//! the same rates.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use store::Generation;
 
-/// What is older is forgotten, but for one sample.
+/// Older samples are dropped, except for one.
 const WINDOW: Duration = Duration::from_secs(10);
 
 /// Checkpoints of the last ten seconds, by projection and generation.
@@ -14,7 +14,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 pub(super) struct Rates(HashMap<(String, i64), VecDeque<(Instant, u64)>>);
 
 impl Rates {
-    /// Takes down where every generation is.
+    /// Samples the checkpoint of every generation.
     pub(super) fn note(&mut self, generations: &[Generation], now: Instant) {
         let mut noted = HashMap::with_capacity(generations.len());
         for generation in generations {
@@ -29,7 +29,7 @@ impl Rates {
         self.0 = noted;
     }
 
-    /// Events a second, from the oldest sample to the newest. None before there are two.
+    /// Events per second, from the oldest sample to the newest. None with fewer than two samples.
     pub(super) fn of(&self, generation: &Generation) -> Option<f64> {
         let samples = self.0.get(&(generation.name.clone(), generation.generation))?;
         let ((begun, from), (ended, to)) = (samples.front()?, samples.back()?);

@@ -17,25 +17,26 @@ use super::step::{Limits, Step, Stepped, Target, advance, fold, reached};
 use store::tasks;
 use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 
-/// Events of the first step: so few that it soon shows how fast it goes.
+/// Events of the first step: few, so that progress is reported early.
 const FIRST_STEP: usize = 5_000;
-/// Pause before another try to switch over while a reader holds the view: others have to wait during each try.
+/// The pause before the switch is retried while a reader holds the view: other readers have to wait during each
+/// attempt.
 const HELD_PAUSE: Duration = Duration::from_secs(2);
-/// How often a check follows live rows that move on.
+/// How often a check follows live rows that advance.
 const CHASES: usize = 1_000;
 /// How many differing rows a check lists.
 pub const LISTED: usize = 100;
 
-/// How far a rebuild is.
+/// The progress of a rebuild.
 #[derive(Clone, Copy, Debug)]
 pub struct Progress {
     /// The position reached.
     pub position: Position,
-    /// The end of the log.
+    /// The head of the log.
     pub head: Position,
 }
 
-/// What a check found.
+/// The result of a check.
 pub struct Checked {
     /// The projection.
     pub projection: &'static str,
@@ -47,16 +48,16 @@ pub struct Checked {
     pub differences: Vec<Difference>,
 }
 
-/// Who rebuilds, and so goes on with a rebuild that was cut short.
+/// Who rebuilds, and so resumes an interrupted rebuild.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
-    /// A command, when it is called again.
+    /// A command, when it is run again.
     Command,
-    /// The service, by itself.
+    /// The service, automatically.
     Service,
 }
 
-/// Makes the generation to be filled, or finds the one that is being filled.
+/// Creates the generation to be filled, or finds the one being filled.
 pub(super) async fn begin(
     store: &dyn Store,
     projection: &'static dyn AnyProjection,
@@ -71,12 +72,12 @@ pub(super) async fn begin(
     Ok(generation)
 }
 
-/// Rebuilds projections in one pass over the log, beside the rows that are read meanwhile, and switches each
-/// atomically once it has caught up. An earlier rebuild that was cut short is resumed. Where the store has one writer, webhooks that
-/// come in meanwhile go first.
+/// Rebuilds projections in one pass over the log, beside the rows that readers use meanwhile, and switches each
+/// atomically once it has caught up. Resumes an interrupted rebuild. If the store has one writer, incoming webhooks
+/// take precedence.
 ///
 /// # Errors
-/// [`RunError`]; what is rebuilt so far is kept and resumed next time.
+/// [`RunError`]; rebuilt rows are kept and the rebuild is resumed next time.
 pub async fn rebuild(
     store: &Arc<dyn Store>,
     projections: &[&'static dyn AnyProjection],
@@ -86,7 +87,7 @@ pub async fn rebuild(
     rebuild_within(&Limits::REBUILD, store, projections, progress, shutdown).await
 }
 
-/// As [`rebuild`], in steps of another size.
+/// As [`rebuild`], with other limits for a step.
 ///
 /// # Errors
 /// As [`rebuild`].
@@ -100,7 +101,7 @@ pub async fn rebuild_within(
     rebuild_by(By::Command, limits, store, projections, progress, shutdown).await
 }
 
-/// As [`rebuild_within`], for whoever goes on with it if it is cut short.
+/// As [`rebuild_within`]; `by` resumes it if it is interrupted.
 pub(super) async fn rebuild_by(
     by: By,
     limits: &Limits,
@@ -118,7 +119,7 @@ pub(super) async fn rebuild_by(
     let mut pace = Pace::begin(&**store).await?;
     let mut pages: Option<Pages> = None;
     let mut is_first = true;
-    // the step that is folded and not written yet; the targets are moved on by it
+    // the step that is folded but not written yet; the targets are already at its checkpoint
     let mut under_way: Option<Step> = None;
     loop {
         if shutdown.is_cancelled() {
@@ -134,7 +135,7 @@ pub(super) async fn rebuild_by(
                     report(&**store, &targets, &mut progress).await?;
                     pace.rest(begun.elapsed(), reached(&targets), shutdown).await;
                 }
-                // events come in all the time: at the end the switch is tried before there are new ones
+                // events come in all the time: the switch is tried before there are new ones
                 Some(Stepped::Advanced { more: false } | Stepped::UpToDate) => {
                     report(&**store, &targets, &mut progress).await?;
                     targets = finish(&**store, targets, by, shutdown).await?;
@@ -147,7 +148,7 @@ pub(super) async fn rebuild_by(
             }
             continue;
         }
-        // the next step is folded while the one before is written
+        // the next step is folded while the previous one is written
         let before = under_way
             .as_ref()
             .map(|step| Arc::clone(&step.advances))
@@ -155,8 +156,8 @@ pub(super) async fn rebuild_by(
         let write = write(store, &before);
         let more = under_way.as_ref().is_none_or(|step| step.more);
         let fold = async {
-            // what is written is the last large step, or close to the end: events may come in faster than they can be read, so the switch
-            // is tried first
+            // the last large step is being written, or the end is near: events may come in faster than they can be
+            // read, so the switch is tried first
             if held || !more {
                 return Ok(Ok(None));
             }
@@ -169,10 +170,10 @@ pub(super) async fn rebuild_by(
             is_first = false;
             let limits = Limits { events, ..*limits };
             let folded = fold(&**store, &targets, pages, &limits, &before);
-            // what is folded when it is cut short would not be written any more
+            // after a cancellation the folded step would not be written any more
             Ok(shutdown.run_until_cancelled(folded).await.unwrap_or(Ok(None)))
         };
-        // a step that was not written is known at once: what is folded on top of it is of no use
+        // if a step is not written, folding on top of it stops at once
         let write = async {
             match write.await {
                 Ok(true) => Ok(()),
@@ -208,7 +209,7 @@ pub(super) async fn rebuild_by(
     }
 }
 
-/// Tells how far the targets are.
+/// Reports the progress of the targets.
 async fn report(
     store: &dyn Store,
     targets: &[Target],
@@ -221,7 +222,7 @@ async fn report(
     Ok(())
 }
 
-/// Switches readers over to the targets; those that are still to be folded on. While a reader holds one up, that takes a pause.
+/// Switches readers over to the targets; returns those still to be folded. Pauses if a reader blocks a switch.
 async fn finish(
     store: &dyn Store,
     targets: Vec<Target>,
@@ -236,9 +237,9 @@ async fn finish(
     Ok(left)
 }
 
-/// Writes a step. Each target has its own rows and its own checkpoint: where the store can do two things at once, half of
-/// them go by themselves. Both are tasks of their own, since there is as much to encode as to fold;
-/// whoever is dropped while it waits may still find a part of it written, as one finds it after a crash.
+/// Writes a step. Each target has its own rows and checkpoint: if the store has two writers, half of them are written
+/// in parallel, each half in a task of its own, since encoding takes as long as folding. If the caller is cancelled, a
+/// part may still be written, as after a crash.
 async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, StoreError> {
     let half = match store.writers() {
         0 | 1 => 0,
@@ -258,7 +259,7 @@ async fn write(store: &Arc<dyn Store>, steps: &Arc<[Advance]>) -> Result<bool, S
     Ok(one? && other?)
 }
 
-/// Where to part steps so that the larger part is as small as may be, in bytes.
+/// Where to split steps so that the larger part is as small as possible, in bytes.
 fn half_way(steps: &[Advance]) -> usize {
     let sizes: Vec<usize> = steps.iter().map(Advance::size).collect();
     let larger = |at: &usize| {
@@ -268,10 +269,10 @@ fn half_way(steps: &[Advance]) -> usize {
     (1..sizes.len()).min_by_key(larger).unwrap_or_default()
 }
 
-/// Switches readers over to each target; those for which that could not be done yet, and whether it is a reader who
-/// holds one up.
+/// Switches readers over to each target; returns the targets that could not be switched yet, and whether a reader
+/// blocks one.
 async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Target>, bool), StoreError> {
-    // where there was no generation yet, the first one is live from its beginning
+    // the first generation of a projection is live from its beginning
     let building = targets
         .into_iter()
         .filter(|target| target.generation.state == GenerationState::Building);
@@ -279,7 +280,7 @@ async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Targ
         let switched = switch(store, &target).await?;
         Ok::<_, StoreError>((target, switched))
     });
-    // what was begun is finished, even if another one fails meanwhile
+    // switches that have begun are finished, even if another one fails meanwhile
     let switched: Vec<_> = switched.buffered(store.writers().max(1)).collect().await;
     let switched = switched.into_iter().collect::<Result<Vec<(Target, Switch)>, _>>()?;
     let held = switched.iter().any(|(_, switched)| *switched == Switch::Held);
@@ -290,7 +291,7 @@ async fn switch_all(store: &dyn Store, targets: Vec<Target>) -> Result<(Vec<Targ
 async fn switch(store: &dyn Store, target: &Target) -> Result<Switch, StoreError> {
     let columns = target.projection.columns();
     match store.index_generation(&target.generation, columns).await {
-        // a check elsewhere had made it, and has dropped it
+        // made and dropped by another process's check
         Err(error) if error.is_missing_table() => return Ok(Switch::Behind),
         indexed => indexed?,
     }
@@ -304,15 +305,15 @@ async fn switch(store: &dyn Store, target: &Target) -> Result<Switch, StoreError
     Ok(switched)
 }
 
-/// A generation as the store has it now; none once it is dropped.
+/// The stored state of a generation; none once it is dropped.
 async fn current(store: &dyn Store, old: &Generation) -> Result<Option<Generation>, StoreError> {
     let generations = store.generations().await?;
     let mut generations = generations.into_iter();
     Ok(generations.find(|found| found.name == old.name && found.generation == old.generation))
 }
 
-/// The targets as the store has them now; those that another process has made live already are done. One that is gone,
-/// since a check elsewhere had made it and has dropped it, begins anew.
+/// The stored state of the targets; those that another process has made live are left out. One that was dropped by
+/// another process's check begins anew.
 async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<Target>, RunError> {
     let mut reloaded = Vec::with_capacity(targets.len());
     for Target {
@@ -330,7 +331,7 @@ async fn reload(store: &dyn Store, targets: Vec<Target>, by: By) -> Result<Vec<T
     Ok(reloaded)
 }
 
-/// The result of a step; none as well if the store refused it since another process has dropped a table.
+/// The result of a step; also none if the store refused it since another process has dropped a table.
 async fn undisturbed<T>(
     store: &dyn Store,
     result: Result<Option<T>, RunError>,
@@ -358,10 +359,10 @@ pub async fn check(
     shutdown: &CancellationToken,
 ) -> Result<Checked, RunError> {
     let name = projection.name();
-    // the generation that this check has made
+    // the generation made by this check
     let mut made = None;
     for _ in 0..CHASES {
-        // another check or a rebuild may be filling one: then both go on with it
+        // another check or a rebuild may be filling one: then both continue it
         let before = store.generations().await?;
         let generation = store
             .create_generation(name, projection.version(), projection.columns())
@@ -382,7 +383,7 @@ pub async fn check(
                 return Ok(checked);
             }
             Ok(None) => {}
-            // dropped by another; its number may be that of a new one by now
+            // dropped by another process; a new generation may have its number by now
             Err(RunError::Store(error)) if error.is_missing_table() => {}
             Err(RunError::Store(error)) if !error.is_transient() && current(store, generation).await?.is_none() => {}
             Err(error) => return Err(error),
@@ -391,7 +392,7 @@ pub async fn check(
     Err(RunError::TooFast(name))
 }
 
-/// Folds up to where the live rows are and compares. None if either has moved on meanwhile.
+/// Folds up to the live rows' checkpoint and compares. None if either has advanced meanwhile.
 async fn compare(
     store: &dyn Store,
     targets: &mut [Target; 1],

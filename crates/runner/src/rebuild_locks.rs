@@ -1,22 +1,22 @@
-//! Which projections this process is rebuilding, so that none is rebuilt twice at a time.
+//! Locks the projections that this process is rebuilding, so that none is rebuilt twice at a time.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The projections that are being rebuilt; clones share the list.
+/// The projections being rebuilt; clones share the list.
 #[derive(Clone, Default)]
 pub(super) struct RebuildLocks(Arc<Mutex<BTreeSet<&'static str>>>);
 
-/// Holds a projection until it is dropped.
+/// Locks a projection until it is dropped.
 pub(super) struct RebuildLock {
     claims: RebuildLocks,
     name: &'static str,
 }
 
 impl RebuildLocks {
-    /// RebuildLocks a projection; none if somebody else holds it.
+    /// Locks a projection; none if it is locked already.
     pub(super) fn claim(&self, name: &'static str) -> Option<RebuildLock> {
-        // every change is one call, so a panic elsewhere leaves the list whole
+        // every change is one call, so a panic elsewhere leaves the list consistent
         let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         claimed.then(|| RebuildLock {
             claims: self.clone(),
@@ -26,7 +26,7 @@ impl RebuildLocks {
 }
 
 impl RebuildLocks {
-    /// RebuildLocks a projection, if nobody holds any; else the name of one that is held, the same if it is among them.
+    /// Locks a projection if none is locked; else returns the name of a locked one, preferably the same.
     pub(super) fn claim_alone(&self, name: &'static str) -> Result<RebuildLock, &'static str> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = held.get(name).or_else(|| held.first()) {

@@ -1,24 +1,24 @@
-//! Which rows a generation may have: where it is filled from its beginning, nearly every row that an event touches is new, and
-//! nobody need look for it.
+//! Which rows a generation may have: in one filled from its beginning, nearly every row that an event touches is new,
+//! and needs no look-up.
 
 use aggregates::Position;
 use fastbloom::BloomFilter;
 
-/// Bits for each event that there is to fold: with two rows for an event, one look-up in a hundred is in vain; with five, one in ten.
+/// Bits for each event to fold: with two rows per event, one look-up in a hundred is in vain; with five, one in ten.
 const BITS_FOR_EACH_EVENT: u64 = 24;
-/// 8 MiB. Beyond some three million events more and more rows are looked for in vain, and none is missed.
+/// 8 MiB. Beyond some three million events more and more look-ups are in vain, but none is omitted wrongly.
 const MOST_BITS: u64 = 1 << 26;
 const LEAST_BITS: u64 = 1 << 13;
 const HASHES: u32 = 4;
 
-/// The keys of all rows that a generation may have, as of a checkpoint.
+/// The keys of all rows that a generation may have, at a checkpoint.
 pub(super) struct Seen {
     keys: BloomFilter,
     at: Position,
 }
 
 impl Seen {
-    /// Of a generation at its beginning, which is to be filled up to about this position.
+    /// For an empty generation, to be filled up to about this position.
     pub(super) fn none_yet(head: Position) -> Self {
         let bits = head.0.saturating_mul(BITS_FOR_EACH_EVENT).clamp(LEAST_BITS, MOST_BITS);
         Self {
@@ -27,12 +27,12 @@ impl Seen {
         }
     }
 
-    /// Whether there is surely no row with this key at a checkpoint. Never where somebody else has moved the checkpoint.
+    /// Whether there is surely no row with this key at a checkpoint. False if another process has moved the checkpoint.
     pub(super) fn lacks(&self, key: &str, at: Position) -> bool {
         self.at == at && !self.keys.contains(key)
     }
 
-    /// Takes note of a step from one checkpoint to another that may make rows with these keys.
+    /// Adds the keys of rows that a step from one checkpoint to another may have made.
     pub(super) fn note<'a>(&mut self, from: Position, to: Position, keys: impl Iterator<Item = &'a String>) {
         if self.at == from {
             self.at = to;

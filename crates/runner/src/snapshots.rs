@@ -1,9 +1,8 @@
 //! The rows of projections as of an earlier position: folded into a table of their own beside the live ones, and kept
 //! for a while, for the next page of the same answer and as a start for later positions.
 //!
-//! A snapshot never changes, so whoever finds one may read it, in any process. One at a time is folded in a process;
-//! who gives up while waiting for his turn costs nothing more, and a fold that has begun is finished, for whoever asks
-//! again.
+//! A snapshot never changes, so any process that finds one may read it. A process folds one at a time; a caller
+//! cancelled while it waits costs nothing more, and a fold that has begun is finished, for a later request.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,22 +20,23 @@ use super::step::{Limits, Stepped, Target, advance};
 use store::clock;
 use store::{Generation, GenerationState, Store, StoreError};
 
-/// How many snapshots of a projection are kept; the oldest goes when there are more.
+/// How many snapshots of a projection are kept; beyond that the oldest is dropped.
 const KEPT: usize = 4;
-/// How many more of a projection may be there that are being folded, or wait to be dropped; then nobody gets another one.
+/// How many more of a projection may exist that are being folded or wait to be dropped; beyond that requests are
+/// refused.
 const WAITING: usize = 12;
-/// One that was let go is dropped after so long: whoever has found it before reads it at once.
+/// The delay between retiring and dropping a snapshot: a caller that found it before reads it within this time.
 const READ_FOR: Duration = Duration::from_secs(10);
 /// How long a snapshot is kept.
 const KEPT_FOR: SignedDuration = SignedDuration::from_hours(1);
-/// One that has not been written for so long was given up by its process.
+/// A filling one that was not written for so long was abandoned by its process.
 const ABANDONED_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
-/// Makes and finds snapshots.
+/// Finds and creates snapshots.
 #[derive(Clone)]
 pub struct Snapshots {
     store: Arc<dyn Store>,
-    /// Whose turn it is to fold.
+    /// The lock that lets one fold run at a time.
     turn: Arc<Mutex<()>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -53,10 +53,10 @@ impl Snapshots {
         }
     }
 
-    /// Whether nothing would have to be folded for these projections at a position.
+    /// Whether these projections already have snapshots at a position.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store fails.
     pub async fn are_there(
         &self,
         projections: &[&'static dyn AnyProjection],
@@ -65,11 +65,12 @@ impl Snapshots {
         Ok(self.find(projections, position).await?.1.is_empty())
     }
 
-    /// The snapshots of these projections at a position, which is not beyond the end of the log; folded now if they are
-    /// not there yet. Dropping the future does not stop a fold that has begun.
+    /// The snapshots of these projections at a position, which must not be beyond the end of the log; missing ones are
+    /// folded now. Dropping the future does not stop a fold that has begun.
     ///
     /// # Errors
-    /// [`RunError`]; [`RunError::Cancelled`] if the service stops, [`RunError::TooManyMoments`] while there are as many as may be.
+    /// [`RunError`]; [`RunError::Cancelled`] if the service stops, [`RunError::TooManyMoments`] if there are too many
+    /// snapshots.
     pub async fn at(
         &self,
         projections: &[&'static dyn AnyProjection],
@@ -80,7 +81,7 @@ impl Snapshots {
             return Ok(found);
         }
         let turn = Arc::clone(&self.turn).lock_owned().await;
-        // whoever had the turn before may have folded these
+        // the previous holder of the lock may have folded these
         let (mut found, missing) = self.find(projections, position).await?;
         self.have_room(&missing).await?;
         let folded = self.tasks.spawn({
@@ -93,14 +94,14 @@ impl Snapshots {
         });
         match folded.await {
             Ok(folded) => found.extend(folded?),
-            // as if it had been folded here; the table that is left is found abandoned
+            // as if the panic were here; the remaining table is found abandoned later
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return Err(RunError::Cancelled),
         }
         Ok(found)
     }
 
-    /// The snapshots that are there, and the projections that have none.
+    /// The existing snapshots, and the projections that have none.
     async fn find(
         &self,
         projections: &[&'static dyn AnyProjection],
@@ -118,7 +119,7 @@ impl Snapshots {
         Ok((found, missing))
     }
 
-    /// Whether one more of each of these may be made: what is kept is bounded however fast it is asked for.
+    /// Whether one more snapshot of each may be made: their number is bounded, however many are requested.
     async fn have_room(&self, projections: &[&'static dyn AnyProjection]) -> Result<(), RunError> {
         let generations = self.store.generations().await?;
         let is_full = |projection: &&'static dyn AnyProjection| {
@@ -141,7 +142,7 @@ impl Snapshots {
         let folded = self.fold_into(&mut targets, projections, position).await;
         if folded.is_err() {
             for target in &targets {
-                // the store may be what has failed; then the leader drops it later
+                // the store itself may have failed; then the process that holds the projections' lease drops it later
                 if let Err(error) = self.store.drop_generation(&target.generation).await {
                     tracing::warn!(%error, name = target.generation.name, "a snapshot could not be dropped yet");
                 }
@@ -188,7 +189,7 @@ impl Snapshots {
             });
             if let (Some(nearest), Some(target)) = (nearest, targets.last_mut()) {
                 if let Err(error) = self.store.copy_snapshot(nearest, &target.generation, columns).await {
-                    // it may have been let go meanwhile
+                    // it may have been dropped meanwhile
                     return Err(match self.is_there(nearest).await? {
                         true => error.into(),
                         false => RunError::Disturbed,
@@ -207,7 +208,7 @@ impl Snapshots {
             let limits = if held { pace.limits() } else { Limits::REBUILD };
             let step = advance(&*self.store, targets, &limits, Some(position), None).await?;
             if !matches!(step, Stepped::Advanced { .. }) {
-                // nobody else writes it: it can only be gone, or the log is shorter than it was
+                // no other process writes it: either it was dropped, or the log is shorter than before
                 return Err(RunError::Disturbed);
             }
             if held {
@@ -253,7 +254,7 @@ fn is_snapshot_of(kept: &Generation, projection: &dyn AnyProjection) -> bool {
     kept.state == GenerationState::Snapshot && kept.name == projection.name() && kept.version == projection.version()
 }
 
-/// Lets go of a snapshot that is too old, or of another version of its projection, or that was never finished.
+/// Retires a snapshot that is too old or of another projection version; drops one that was never finished.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.

@@ -1,4 +1,4 @@
-//! How the projections are doing.
+//! The status of the projections.
 
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use super::rates::Rates;
 use store::clock;
 use store::{Generation, GenerationState, ParkedCount, Store, StoreError};
 
-/// How a projection is doing.
+/// The status of a projection.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Status {
@@ -20,45 +20,44 @@ pub struct Status {
     pub name: &'static str,
     /// The version of its code.
     pub version: u32,
-    /// The version that made the rows which are served.
+    /// The version that made the live rows.
     pub live_version: Option<u32>,
-    /// The generation that is served.
+    /// The live generation.
     pub generation: Option<i64>,
-    /// The position up to which it is folded.
+    /// Its checkpoint: it is folded up to here.
     pub position: u64,
-    /// How many events it is behind.
+    /// How many events it lags behind the head.
     pub lag: u64,
-    /// For how many seconds the oldest event that is not folded yet has waited.
+    /// How long the oldest event that is not folded yet has waited, in seconds.
     pub lag_seconds: f64,
-    /// Its rows.
+    /// The number of its rows.
     pub rows: u64,
-    /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are those of another version;
-    /// `failing` while an event cannot be folded; `missing` before its first start.
+    /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are of another version; `failing`
+    /// while an event cannot be folded; `missing` before its first start.
     pub state: &'static str,
-    /// Rows that stand still, since an event could not be folded into them; `GET /api/v1/projections/{name}/parked`
-    /// lists them.
+    /// The number of parked rows; `GET /api/v1/projections/{name}/parked` lists them.
     pub parked: u64,
-    /// Events a second that were folded in the last ten seconds: into the new generation while there is one, else into
-    /// the one that is served. Null while it is not known yet.
+    /// Events folded per second in the last ten seconds: into the new generation if there is one, else into the live
+    /// one. Null if unknown yet.
     pub rate: Option<f64>,
-    /// The position that the new generation has reached, while there is one.
+    /// The checkpoint of the new generation, if there is one.
     pub rebuilt_to: Option<u64>,
-    /// Why it is failing, or why its last rebuild in this process failed, which is tried again.
+    /// Why it is failing, or why its last rebuild in this process failed; the rebuild is retried.
     pub error: Option<String>,
 }
 
-/// Whether a projection keeps up: what can be told often, since no row is counted.
+/// Whether a projection keeps up: cheap to compute, since no row is counted.
 #[derive(Clone, Debug)]
 pub struct Health {
     /// The projection.
     pub name: &'static str,
-    /// How many events it is behind.
+    /// How many events it lags behind the head.
     pub lag: u64,
-    /// For how long the oldest event that is not folded yet has waited.
+    /// How long the oldest event that is not folded yet has waited.
     pub waiting: Duration,
     /// Whether an event cannot be folded.
     pub failing: bool,
-    /// How many rows stand still.
+    /// How many rows are parked.
     pub parked: u64,
 }
 
@@ -66,7 +65,7 @@ impl LiveRunner {
     /// Whether every projection keeps up.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store fails.
     pub async fn health(&self) -> Result<Vec<Health>, StoreError> {
         let (head, generations) = (self.store.head().await?.position, self.store.generations().await?);
         let parked = self.store.parked_counts().await?;
@@ -91,7 +90,7 @@ impl LiveRunner {
         Ok(health)
     }
 
-    /// For how long this process has seen a projection stand at a position behind the head: no clock that is set makes it less.
+    /// How long this process has seen a projection stay at a position behind the head, by a monotonic clock.
     fn waited(&self, name: &'static str, position: Position, head: Position) -> Duration {
         let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
         if position >= head {
@@ -106,10 +105,10 @@ impl LiveRunner {
         now.duration_since(since.1)
     }
 
-    /// How every projection is doing.
+    /// The status of every projection.
     ///
     /// # Errors
-    /// [`StoreError`] if the store cannot tell.
+    /// [`StoreError`] if the store fails.
     pub async fn statuses(&self) -> Result<Vec<Status>, StoreError> {
         let errors = self.errors();
         let mut statuses = look(&*self.store, &self.rates()).await?;
@@ -127,18 +126,18 @@ impl LiveRunner {
     }
 }
 
-/// How every projection is doing at this moment, without rates.
+/// The status of every projection at this moment, without rates.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store fails.
 pub async fn statuses(store: &dyn Store) -> Result<Vec<Status>, StoreError> {
     look(store, &Rates::default()).await
 }
 
-/// How every projection is doing, with rates: what the checkpoints move in so much time, which it takes.
+/// The status of every projection, with rates measured over `time`, which the call takes.
 ///
 /// # Errors
-/// [`StoreError`] if the store cannot tell.
+/// [`StoreError`] if the store fails.
 pub async fn statuses_with_rates(store: &dyn Store, time: Duration) -> Result<Vec<Status>, StoreError> {
     let mut rates = Rates::default();
     rates.note(&store.generations().await?, Instant::now());

@@ -1,6 +1,6 @@
-//! One step of some projections, the only way in which events become rows: pages of events are folded into rows that are held in
-//! memory, and each row is written once, with the checkpoints, in one transaction. Live views, rebuilds, checks and snapshots differ
-//! in their limits alone.
+//! One step of some projections, the only way in which events become rows: pages of events are folded into rows in
+//! memory, and each row is written once, with the checkpoints, in one transaction. Live views, rebuilds, checks and
+//! snapshots differ only in their limits.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,26 +17,26 @@ use super::pages::Pages;
 use super::seen::Seen;
 use store::{Advance, Fence, Generation, Parked, RowChange, Store, StoreError};
 
-/// When a step ends: with the first page of events that goes beyond one of these.
+/// When a step ends: after the first page of events that exceeds one of these.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Events of a page.
+    /// Events per page.
     pub page: u32,
     /// Events.
     pub events: usize,
-    /// Rows that are held.
+    /// Rows held in memory.
     pub rows: usize,
-    /// Stored views that are read, in bytes.
+    /// Stored documents that were read, in bytes.
     pub documents: usize,
-    /// What rows are told, in bytes of JSON: the facts of an event, for each row that it touches. Rows hardly grow by more.
+    /// Facts folded, in bytes of JSON, counted for each row that an event touches. Rows hardly grow by more.
     pub facts: usize,
-    /// How long it is folded. What a rebuild has not written yet is lost when it is cut short, and a process that sees none of its
-    /// steps for ten seconds takes it for abandoned.
+    /// How long events are folded. A rebuild that is interrupted loses its unwritten step, and a process that sees no
+    /// step for ten seconds takes the rebuild for abandoned.
     pub time: Duration,
 }
 
 impl Limits {
-    /// For rows that somebody waits for: a step is over within a fraction of a second.
+    /// For live rows, which readers wait for: a step takes a fraction of a second.
     pub const LIVE: Self = Self {
         page: 1_000,
         events: 10_000,
@@ -46,8 +46,8 @@ impl Limits {
         time: Duration::from_millis(250),
     };
 
-    /// For rows that nobody reads yet: a subscription that is renewed every month for years touches its row with every one of its
-    /// events, and is written once for many of them.
+    /// For rows without readers: a subscription that is renewed every month for years touches its row with each of its
+    /// events, and the row is written once for many of them.
     pub const REBUILD: Self = Self {
         page: 1_000,
         events: usize::MAX,
@@ -58,16 +58,16 @@ impl Limits {
     };
 }
 
-/// A projection and the generation that is moved on.
+/// A projection and the generation to advance.
 pub(super) struct Target {
     pub(super) projection: &'static dyn AnyProjection,
     pub(super) generation: Generation,
-    /// Which rows it may have, if that is known.
+    /// The rows it may have, if known.
     seen: Option<Seen>,
 }
 
 impl Target {
-    /// One of whose rows nothing is known.
+    /// A target whose rows are not known.
     pub(super) fn new(projection: &'static dyn AnyProjection, generation: Generation) -> Self {
         Self {
             projection,
@@ -76,7 +76,7 @@ impl Target {
         }
     }
 
-    /// One that is to be filled with the events up to a position, if it is empty.
+    /// A target to be filled with the events up to a position; if it is empty, its rows are known.
     pub(super) fn to_fill(projection: &'static dyn AnyProjection, generation: Generation, head: Position) -> Self {
         let is_empty = generation.position == Position(0);
         Self {
@@ -86,11 +86,11 @@ impl Target {
     }
 }
 
-/// What a step came to.
+/// The result of a step.
 pub(super) enum Stepped {
     /// The checkpoints were moved.
     Advanced {
-        /// Whether there may well be more to fold.
+        /// Whether there may be more to fold.
         more: bool,
     },
     /// There was nothing to fold.
@@ -99,24 +99,24 @@ pub(super) enum Stepped {
     Overtaken,
 }
 
-/// What is folded and not written yet.
+/// Rows folded but not yet written.
 pub(super) struct Step {
     /// Shared with the task that writes them.
     pub(super) advances: Arc<[Advance]>,
     /// The new checkpoint of all targets that were behind it.
     to: Position,
-    /// Whether there may well be more to fold.
+    /// Whether there may be more to fold.
     pub(super) more: bool,
 }
 
 impl Step {
-    /// Moves the targets to where they are once it is written.
+    /// Moves the targets to their checkpoints after the step.
     pub(super) fn move_on(&self, targets: &mut [Target]) {
         for Target { generation, seen, .. } in targets {
             let written = self.advances.iter().find(|step| step.from.name == generation.name);
             if let (Some(seen), Some(step)) = (seen, written) {
                 let changed = step.changes.iter().map(|change| &change.key);
-                // a parked row that is folded again appears without a move of the checkpoint
+                // a parked row may appear when it is folded again, without a move of the checkpoint
                 let parked = step.parked.iter().map(|parked| &parked.key);
                 seen.note(generation.position, self.to, changed.chain(parked));
             }
@@ -125,10 +125,10 @@ impl Step {
     }
 }
 
-/// Moves every target on by one step, none of them beyond `until`, as long as the lease is held that it is done `under`.
+/// Advances every target by one step, none of them beyond `until`, if the lease `under` is still held.
 ///
 /// # Errors
-/// [`RunError`] if the store fails or it cannot be told which rows an event touches; nothing is written then.
+/// [`RunError`] if the store fails or a projection's `keys` panics; nothing is written then.
 pub(super) async fn advance(
     store: &dyn Store,
     targets: &mut [Target],
@@ -151,14 +151,15 @@ pub(super) async fn advance(
     Ok(Stepped::Advanced { more: step.more })
 }
 
-/// How far the targets are, all of them.
+/// The lowest checkpoint of the targets.
 pub(super) fn reached(targets: &[Target]) -> Position {
     let positions = targets.iter().map(|target| target.generation.position);
     positions.min().unwrap_or_default()
 }
 
-/// Folds pages of events until the step is full or the log ends; none if there is nothing to fold. `before` is the step that the
-/// targets have been moved on by and that is still being written: its rows count as if they were there.
+/// Folds pages of events until the step is full or the log ends; none if there is nothing to fold. `before` is the
+/// previous step, which is still being written: its rows count as stored, and the targets are already at its
+/// checkpoint.
 ///
 /// # Errors
 /// As [`advance`].
@@ -201,14 +202,14 @@ pub(super) async fn fold(
 /// The rows of one target that a step touches.
 struct Rows<'s> {
     target: &'s Target,
-    /// The step of this target that is still being written.
+    /// The previous step of this target, if it is still being written.
     before: Option<&'s Advance>,
     held: HashMap<String, Row>,
     /// Rows that were parked before, whose events are skipped.
     skipped: BTreeSet<String>,
-    /// Rows that cannot be folded any further, from this step on: as they were before the event in question.
+    /// Rows to park by this step, in the state before the event that cannot be folded.
     parked: BTreeMap<String, (Option<RowChange>, Parked)>,
-    /// The stored views that were read, in bytes.
+    /// The stored documents that were read, in bytes.
     documents: usize,
     turn: Turn,
 }
@@ -231,7 +232,7 @@ impl<'s> Rows<'s> {
         }
     }
 
-    /// Folds events into the rows that they touch, and tells how many times that was one.
+    /// Folds events into the rows that they touch; returns how many times an event touched a row.
     async fn fold(&mut self, store: &dyn Store, events: &[Recorded]) -> Result<usize, RunError> {
         let mut count = 0;
         let mut touched: BTreeMap<String, Vec<&Recorded>> = BTreeMap::new();
@@ -268,7 +269,7 @@ impl<'s> Rows<'s> {
                         }
                     }
                 }
-                // nothing is known of it, and nothing may be written over it
+                // the stored row is unknown, so nothing may be written over it
                 Err(error) => {
                     let position = events.first().map_or(position, |event| event.position);
                     self.park(None, Parked { key, position, error });
@@ -278,9 +279,9 @@ impl<'s> Rows<'s> {
         Ok(count)
     }
 
-    /// Folds an event into a row that is held.
+    /// Folds an event into a row in memory.
     async fn apply(&mut self, store: &dyn Store, key: &str, event: &Recorded) -> Result<(), RunError> {
-        /// An event that is folded into a row in memory counts as so many bytes of documents.
+        /// The size that folding an event into a row in memory counts as, in bytes of documents.
         const AN_EVENT: usize = 256;
         self.turn.take(AN_EVENT).await;
         let Some(row) = self.held.get_mut(key) else {
@@ -293,8 +294,8 @@ impl<'s> Rows<'s> {
         Ok(())
     }
 
-    /// Folds a row again whose fold has failed, from the events that it rests on: up to the first one that cannot be folded, at which
-    /// it is parked. So it is the same whatever the steps in which it was folded.
+    /// Folds a row again after its fold failed, from the events that touch it, up to the first one that cannot be
+    /// folded, and parks it there. So the parked row does not depend on the size of steps.
     async fn fold_again(
         &mut self,
         store: &dyn Store,
@@ -324,11 +325,11 @@ impl<'s> Rows<'s> {
         self.parked.insert(key.clone(), (change, parked));
     }
 
-    /// The stored views of the rows with these keys, in order, that have one; notes which of them are parked.
+    /// The stored documents of the rows with these keys, if they exist; notes which of them are parked.
     async fn look_up(&mut self, store: &dyn Store, keys: &[String]) -> Result<HashMap<String, String>, StoreError> {
         let Target { generation, seen, .. } = self.target;
         let mut documents = HashMap::new();
-        // a row that is surely not there is not parked either
+        // a row that surely does not exist is not parked either
         let is_new = |key: &&String| seen.as_ref().is_some_and(|seen| seen.lacks(key, generation.position));
         let keys: Vec<String> = keys.iter().filter(|key| !is_new(key)).cloned().collect();
         if keys.is_empty() || generation.position == Position(0) {
@@ -384,14 +385,14 @@ impl<'s> Rows<'s> {
     }
 }
 
-/// What was folded since others got their turn on the thread, in bytes of documents.
+/// The amount folded since the last yield to other tasks, in bytes of documents.
 #[derive(Default)]
 struct Turn(usize);
 
 impl Turn {
-    /// Takes note of so many more, and lets others have their turn if it is time.
+    /// Adds an amount, and yields if it is time.
     async fn take(&mut self, bytes: usize) {
-        /// Folds so much before others get their turn, in bytes of documents.
+        /// The amount folded between two yields, in bytes of documents.
         const TURN: usize = 256 << 10;
         self.0 += bytes;
         if self.0 > TURN {
@@ -401,7 +402,7 @@ impl Turn {
     }
 }
 
-/// The rows that an event touches. If even that cannot be told, the projection stops.
+/// The keys of the rows that an event touches. If this panics, the projection stops.
 pub(super) fn keys(projection: &dyn AnyProjection, event: &Recorded) -> Result<Keys, RunError> {
     caught(|| projection.keys(event)).map_err(|_| RunError::Keys {
         projection: projection.name(),
@@ -409,13 +410,13 @@ pub(super) fn keys(projection: &dyn AnyProjection, event: &Recorded) -> Result<K
     })
 }
 
-/// What a projection's code returns; a panic of it is an error like any other.
+/// The result of a projection's code; a panic is returned as an error.
 fn caught<T>(code: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(|_| "the projection panicked; the log says where".to_owned())
 }
 
-/// Folds events into one row up to the first one that cannot be folded: the row before that event, unless that is as it was, and what
-/// is wrong.
+/// Folds events into one row up to the first one that cannot be folded. Returns the row before that event, unless it is
+/// unchanged, and the error.
 pub(super) fn fold_as_far_as_possible(
     projection: &dyn AnyProjection,
     key: &str,

@@ -1,5 +1,5 @@
-//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) as the vault uses it: HChaCha20 makes a key of its own for each nonce (§2.2), and
-//! ChaCha20-Poly1305 (RFC 8439) seals with it (§2.3). Why it is put together here: `docs/adr/0025-sealing-with-ring.md`.
+//! XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03) for the vault: HChaCha20 derives a key for each nonce (§2.2), and
+//! ChaCha20-Poly1305 (RFC 8439) seals with it (§2.3). Why it is assembled here: `docs/adr/0025-sealing-with-ring.md`.
 
 use chacha20::{R20, hchacha};
 use rand::Rng;
@@ -12,19 +12,19 @@ use secret::Wiped;
 pub(super) const KEY: usize = 32;
 /// Bytes of a nonce.
 const NONCE: usize = 24;
-/// Of those, the ones that HChaCha20 takes; ChaCha20-Poly1305 takes the rest.
+/// The bytes of it that HChaCha20 takes; ChaCha20-Poly1305 takes the rest.
 const FIRST: usize = 16;
 /// Bytes of a tag.
 const TAG: usize = 16;
 /// Bytes that sealing adds.
 pub(super) const OVERHEAD: usize = NONCE + TAG;
 
-/// A label and parts, each with its length before it, so that no two lists give the same bytes. Wiped when dropped: a
-/// part may be a plaintext.
+/// A label and parts, each prefixed with its length, so that no two lists give the same bytes. Wiped when dropped: a
+/// part may be plaintext.
 pub(super) fn associated_data(label: &str, parts: &[&[u8]]) -> Wiped<Vec<u8>> {
     let length = |part: &[u8]| (part.len() as u64).to_le_bytes();
     let total = parts.iter().map(|part| part.len() + 8).sum::<usize>() + label.len() + 8;
-    // with its full capacity from the start: growing would leave copies behind
+    // with its full capacity from the start: growing would leave copies of plaintext behind
     let mut bytes = Wiped::new(Vec::with_capacity(total));
     for part in [label.as_bytes()].iter().chain(parts) {
         bytes.extend_from_slice(&length(part));
@@ -33,19 +33,20 @@ pub(super) fn associated_data(label: &str, parts: &[&[u8]]) -> Wiped<Vec<u8>> {
     bytes
 }
 
-/// The key and the nonce of RFC 8439 that a key and a nonce of XChaCha20-Poly1305 come to. The key seals one text, since nonces are random.
+/// The key and nonce of RFC 8439 derived from a key and nonce of XChaCha20-Poly1305. The key seals one text, since
+/// nonces are random.
 fn of_one_nonce(key: &[u8; KEY], nonce: &[u8; NONCE]) -> (LessSafeKey, Nonce) {
     let (mut first, mut rest) = ([0; FIRST], [0; NONCE_LEN]);
     first.copy_from_slice(&nonce[..FIRST]);
-    // four bytes of zero come before
+    // prefixed with four zero bytes
     rest[NONCE_LEN - (NONCE - FIRST)..].copy_from_slice(&nonce[FIRST..]);
     let own = Wiped::new(hchacha::<R20>(key.into(), &first.into()).0);
-    // an error is for other lengths only
+    // only other lengths are an error
     let own = UnboundKey::new(&CHACHA20_POLY1305, &*own).expect("a key of 32 bytes");
     (LessSafeKey::new(own), Nonce::assume_unique_for_key(rest))
 }
 
-/// Encrypts: `head ‖ nonce ‖ ciphertext ‖ tag`. The head is not covered unless the associated data says it.
+/// Encrypts: `head ‖ nonce ‖ ciphertext ‖ tag`. The head is authenticated only if the associated data includes it.
 ///
 /// # Errors
 /// [`SealError::TooLong`] beyond the cipher's 256 GiB.
@@ -65,10 +66,10 @@ pub(super) fn seal(key: &[u8; KEY], head: &[u8], associated_data: &[u8], plain: 
     Ok(bytes)
 }
 
-/// Decrypts what [`seal`] made, without its head.
+/// Decrypts the output of [`seal`], without its head.
 ///
 /// # Errors
-/// [`SealError::Tampered`] if bytes, key or associated data are not those of sealing; nothing is decrypted then.
+/// [`SealError::Tampered`] if bytes, key or associated data are not those used for sealing; then nothing is decrypted.
 pub(super) fn open(key: &[u8; KEY], associated_data: &[u8], bytes: &[u8]) -> Result<Wiped<Vec<u8>>, SealError> {
     let (nonce, sealed) = bytes.split_first_chunk::<NONCE>().ok_or(SealError::Tampered)?;
     let (own, nonce) = of_one_nonce(key, nonce);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever either of the two seals, the other opens.
+        /// Each implementation opens the other's output.
         #[test]
         fn it_is_what_another_implementation_makes(
             key: [u8; KEY],

@@ -13,7 +13,7 @@ use secret::{Secret, Wiped};
 pub struct Sealed(Vec<u8>);
 
 impl Sealed {
-    /// Sealed bytes as they were stored. Whether they are whole shows when they are opened.
+    /// Stored sealed bytes, checked only when they are opened.
     pub fn from_bytes(bytes: Vec<u8>) -> Self {
         Self(bytes)
     }
@@ -23,7 +23,7 @@ impl Sealed {
         &self.0
     }
 
-    /// SHA-256 of the sealed bytes. It says nothing about the plaintext: the nonce is random.
+    /// SHA-256 of the sealed bytes. It reveals nothing about the plaintext: the nonce is random.
     pub fn sha256(&self) -> [u8; 32] {
         Sha256::digest(&self.0).into()
     }
@@ -35,7 +35,7 @@ pub struct DataKey {
 }
 
 impl DataKey {
-    /// A new key, from the thread's cryptographic generator that the operating system seeds.
+    /// A new key, from the thread's cryptographic generator, seeded by the operating system.
     pub fn generate() -> Self {
         let mut bytes = Wiped::new([0; aead::KEY]);
         rand::rng().fill_bytes(&mut *bytes);
@@ -50,24 +50,24 @@ impl DataKey {
         &self.bytes
     }
 
-    /// Seals a packed section for its place.
+    /// Seals a packed section, bound to its place.
     ///
     /// # Errors
-    /// [`SealError::TooLong`] for more than the cipher takes, which no packed section is.
+    /// [`SealError::TooLong`] beyond the cipher's limit, which no packed section reaches.
     pub fn seal(&self, context: &Context<'_>, packed: &Packed) -> Result<Sealed, SealError> {
         let format = packed.format() as u8;
         let associated_data = context.associated_data(format, packed.prefix());
         aead::seal(&self.bytes, &[format], &associated_data, packed.bytes()).map(Sealed)
     }
 
-    /// Opens a section at its place. `prefix` is what it was packed against; not looked at if it was packed without.
+    /// Opens a section at its place. `prefix` is the one it was packed with; ignored if it was packed without one.
     ///
     /// # Errors
-    /// [`SealError::Tampered`] if the bytes were altered, belong elsewhere or to another prefix; [`SealError::Corrupt`]
-    /// if what was sealed cannot be unpacked.
+    /// [`SealError::Tampered`] if the bytes were altered, or belong to another place or prefix; [`SealError::Corrupt`]
+    /// if the content cannot be unpacked.
     pub fn open(&self, context: &Context<'_>, sealed: &Sealed, prefix: &[&[u8]]) -> Result<Secret<Vec<u8>>, SealError> {
         let (&byte, rest) = sealed.as_bytes().split_first().ok_or(SealError::Tampered)?;
-        // a format of a later version looks altered to this one: it cannot build that version's associated data
+        // a later version's format counts as tampered: its associated data is unknown
         let format = Format::from_byte(byte).ok_or(SealError::Tampered)?;
         let prefix = if format.has_prefix() {
             join(prefix)

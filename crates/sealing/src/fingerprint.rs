@@ -1,5 +1,5 @@
-//! Fingerprints: what a quarantined webhook is called by, so that a repeat has the same name, without a hash of its body that
-//! anyone who reads the database could try guesses on.
+//! Fingerprints: they name a quarantined webhook, so that a repeat gets the same name, without storing a hash of its
+//! body that readers of the database could brute-force.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use sha2::Sha256;
 
 use super::{DataKey, KeyWrapper, SealError};
 
-/// Bytes of a fingerprint: by chance, two of four thousand million different bodies share one with odds of 1 in 2^65.
+/// Bytes of a fingerprint: two of four thousand million different bodies collide with odds of 1 in 2^65.
 const BYTES: usize = 16;
 
-/// A keyed hash of a body. Says nothing about the body to whoever does not have the key.
+/// A keyed hash of a body. Reveals nothing about the body without the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; BYTES]);
 
@@ -23,24 +23,24 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// The key that makes fingerprints: HMAC-SHA256 (RFC 2104), cut to 16 bytes. No `Debug`, wiped when dropped.
+/// The key of fingerprints: HMAC-SHA256 (RFC 2104), truncated to 16 bytes. No `Debug`, wiped when dropped.
 pub struct FingerprintKey(Hmac<Sha256>);
 
 impl FingerprintKey {
-    /// Fingerprints under this key, which must seal nothing.
+    /// Fingerprints under this key, which must not seal anything.
     pub fn new(key: &DataKey) -> Self {
         // HMAC takes a key of any length: InvalidLength is never returned
         Self(Hmac::new_from_slice(key.bytes()).expect("a key of any length"))
     }
 
-    /// The reserved subject that the key is wrapped and stored under. No user and no stream has it: a user's subject has
-    /// no `~`, a stream's has a `-`.
+    /// The reserved subject that the key is wrapped and stored under. No user or stream has it: a user's subject has no
+    /// `~`, a stream's has a `-`.
     pub fn subject() -> SubjectId {
-        // a constant that is an identifier, as a test shows
+        // a constant identifier, as a test checks
         SubjectId::parse("~fingerprint").expect("an identifier")
     }
 
-    /// Makes a key: the key, and its wrapped form to be stored under [`Self::subject`].
+    /// Creates a key: the key, and its wrapped form to be stored under [`Self::subject`].
     ///
     /// # Errors
     /// [`SealError`] if it cannot be wrapped.
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn it_is_the_start_of_hmac_sha256() {
-        // RFC 4231, test case 1, has a key of 20 bytes; HMAC fills keys up with zeros
+        // RFC 4231, test case 1, has a key of 20 bytes; HMAC pads keys with zeros
         let mut bytes = [0; 32];
         bytes[..20].fill(0x0b);
         let key = FingerprintKey::new(&DataKey::from_bytes(secret::Wiped::new(bytes)));

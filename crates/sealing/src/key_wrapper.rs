@@ -1,4 +1,4 @@
-//! What wraps data keys.
+//! The trait that wraps data keys.
 
 use aggregates::{Position, SubjectId};
 
@@ -6,33 +6,33 @@ use super::{DataKey, MasterKeyId, SealError};
 
 /// Wraps data keys, so that they can be stored.
 ///
-/// Not async: wrapping and unwrapping are done with a master key in memory and take microseconds. What has to be asked of
-/// a remote service is the master key itself, once, by its source.
+/// Not async: wrapping and unwrapping use a master key in memory and take microseconds. Only the master key itself may
+/// come from a remote service, once, through its source.
 pub trait KeyWrapper: Send + Sync {
-    /// The public name of the master key that wraps.
+    /// The public name of the wrapping master key.
     fn id(&self) -> MasterKeyId;
 
     /// Wraps a subject's data key: bytes to be stored.
     ///
     /// # Errors
-    /// [`SealError`] if the key that wraps cannot be used.
+    /// [`SealError`] if the wrapping key cannot be used.
     fn wrap(&self, subject: &SubjectId, key: &DataKey) -> Result<Vec<u8>, SealError>;
 
-    /// Unwraps a subject's data key from the bytes that [`wrap`](Self::wrap) made.
+    /// Unwraps a subject's data key from the output of [`wrap`](Self::wrap).
     ///
     /// # Errors
-    /// [`SealError::OtherMasterKey`] if a key that is not known here wrapped it; [`SealError::Tampered`] if it was
-    /// altered or is another subject's.
+    /// [`SealError::OtherMasterKey`] if an unknown key wrapped it; [`SealError::Tampered`] if it was altered or is
+    /// another subject's.
     fn unwrap(&self, subject: &SubjectId, wrapped: &[u8]) -> Result<DataKey, SealError>;
 }
 
-/// A subject's data key as it is stored.
+/// A subject's stored data key.
 #[derive(Clone)]
 pub struct WrappedKey {
-    /// Whose it is.
+    /// The subject.
     pub subject: SubjectId,
     /// The wrapped bytes.
     pub wrapped: Vec<u8>,
-    /// The position of the subject's last erasure, 0 without one: the key seals nothing up to there.
+    /// The position of the subject's last erasure, 0 without one: the key seals only later events.
     pub since: Position,
 }

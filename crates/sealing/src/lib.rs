@@ -1,15 +1,15 @@
-//! What is sealed: sections are packed, and sealed under a data key of their subject; data keys are wrapped by a master key.
-//! Destroying a subject's data key erases everything that is sealed under it. No I/O, and no state.
+//! Sealing: sections are packed, and sealed under a data key of their subject; data keys are wrapped by a master key.
+//! Destroying a subject's data key erases everything sealed under it. No I/O, and no state.
 //!
 //! Layout, from the outside in
 //! - `data_key`: sealing and opening sections
-//! - `context`: where a section belongs, which its seal is bound to
+//! - `context`: the place that a section's seal is bound to
 //! - `pack`: compression before sealing
-//! - `key_wrapper`: what wraps data keys
-//! - `master_key`, `master_key_id`: a key that does so, and its public name
-//! - `fingerprint`: what a quarantined body is called by, without a hash that anyone could try guesses on
-//! - `snapshot_key`: whether what was kept of a stream is as it was left
-//! - `aead`: the cipher, the one place that calls it
+//! - `key_wrapper`: the trait that wraps data keys
+//! - `master_key`, `master_key_id`: a master key, and its public name
+//! - `fingerprint`: names for quarantined bodies that cannot be brute-forced
+//! - `snapshot_key`: authenticates snapshots of streams
+//! - `aead`: the cipher, which is called only there
 //!
 //! Encryption is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439). Its nonces of 24 bytes are random: long
 //! enough that no counter has to be kept across processes and restored backups.

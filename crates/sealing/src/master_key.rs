@@ -11,18 +11,18 @@ use super::master_key_id::ID;
 use super::{DataKey, KeyWrapper, MasterKeyId, SealError, aead};
 use secret::Wiped;
 
-/// What the associated data of a wrapped key is of, and in which version.
+/// The label of a wrapped key's associated data, with its version.
 const LABEL: &str = "warmledger data key v1";
 /// Bytes of a wrapped data key.
 pub const WRAPPED_KEY: usize = ID + aead::OVERHEAD + 32;
 /// Bytes of a master key.
 const BYTES: usize = 32;
-/// The bytes of a master key on their way between a source and a [`MasterKey`]. No `Debug`, wiped when dropped.
+/// The bytes of a master key in transfer between a source and a [`MasterKey`]. No `Debug`, wiped when dropped.
 #[derive(Clone)]
 pub struct KeyMaterial(Wiped<[u8; BYTES]>);
 
 impl KeyMaterial {
-    /// New bytes, from the thread's cryptographic generator that the operating system seeds.
+    /// New bytes, from the thread's cryptographic generator, seeded by the operating system.
     pub fn generate() -> Self {
         let mut bytes = Wiped::new([0; BYTES]);
         rand::rng().fill_bytes(&mut *bytes);
@@ -52,7 +52,7 @@ impl KeyMaterial {
         Some(Self(bytes))
     }
 
-    /// Whether it is nothing but zeros, as a placeholder is.
+    /// Whether all bytes are zero, as in a placeholder.
     pub fn is_zero(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
     }
@@ -62,7 +62,7 @@ impl KeyMaterial {
         &self.0
     }
 
-    /// Lower-case hexadecimal digits, as a key file holds them.
+    /// Lower-case hexadecimal digits, the form in a key file.
     pub fn to_hex(&self) -> Wiped<String> {
         Wiped::new(hex::encode(self.0.as_slice()))
     }
@@ -94,7 +94,7 @@ impl MasterKey {
         self.id
     }
 
-    /// A key that no source has.
+    /// A key without a source.
     #[cfg(test)]
     pub(crate) fn generate() -> Self {
         Self::new(&KeyMaterial::generate())

@@ -3,14 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// Bytes of a master key's id, which stands before every key that it wraps.
+/// Bytes of a master key's id, the prefix of every key it wraps.
 pub(super) const ID: usize = 8;
-/// The public name of a master key: the start of HMAC-SHA256 under the key over a constant. Says nothing about the key.
+/// The public name of a master key: the start of HMAC-SHA256 under the key over a constant. Reveals nothing about the
+/// key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MasterKeyId(pub(super) [u8; ID]);
 
 impl MasterKeyId {
-    /// The id that stands before a wrapped key; none if it is too short to be one.
+    /// The id in a wrapped key's prefix; none if it is too short.
     pub fn of_wrapped(wrapped: &[u8]) -> Option<Self> {
         wrapped.first_chunk().copied().map(Self)
     }

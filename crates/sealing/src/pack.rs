@@ -7,29 +7,29 @@ use zstd::zstd_safe::{CCtx, DCtx, compress_bound, get_error_name, get_frame_cont
 use super::{MAX_PLAIN_BYTES, SealError};
 use secret::Wiped;
 
-/// Without entropy coding of literals: half the time of level 1, and on a few kilobytes against a prefix nearly as short.
+/// Without entropy coding of literals: half the time of level 1, and on a few kilobytes with a prefix nearly as short.
 const LEVEL: i32 = -1;
 
-/// Stands before every prefix. zstd takes what begins with its dictionary magic for a trained dictionary and everything
-/// else for text; a prefix has to be text, whatever a sender put there.
+/// Begins every prefix. zstd treats input that begins with its dictionary magic as a trained dictionary and everything
+/// else as text; a prefix has to be treated as text, whatever a sender put there.
 const PREFIX_START: u8 = b'\n';
 
 thread_local! {
-    // Making a context costs more than a whole section. The text of the last section stays in a context's buffers until
-    // the next one overwrites it: the thread handles such texts anyway, and nothing prints a context.
+    // Creating a context costs more than compressing a section. The text of the last section stays in a context's
+    // buffers until the next one overwrites it: the thread handles such texts anyway, and nothing prints a context.
     static COMPRESS: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
     static DECOMPRESS: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
 }
 
-/// How packed bytes are to be read: the first byte of a sealed section.
+/// The format of packed bytes: the first byte of a sealed section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Format {
-    /// As they are.
+    /// Uncompressed.
     Stored = 0b00,
     /// Bit 0: a zstd frame.
     Compressed = 0b01,
-    /// Bit 1: as they are, of use only together with a prefix.
+    /// Bit 1: uncompressed, but usable only together with a prefix.
     Bound = 0b10,
     /// Both: a zstd frame that refers to a prefix.
     Prefixed = 0b11,
@@ -43,7 +43,7 @@ impl Format {
             .find(|format| *format as u8 == byte)
     }
 
-    /// Whether whoever opens it needs the prefix, exactly as it was.
+    /// Whether the exact prefix is needed to open it.
     pub(super) fn has_prefix(self) -> bool {
         matches!(self, Self::Bound | Self::Prefixed)
     }
@@ -57,12 +57,12 @@ impl Format {
 pub struct Packed {
     format: Format,
     bytes: Wiped<Vec<u8>>,
-    /// What the bytes refer to; empty unless the format has a prefix.
+    /// The prefix that the bytes refer to; empty unless the format has one.
     prefix: Wiped<Vec<u8>>,
 }
 
 impl Packed {
-    /// Compresses where it pays; otherwise the bytes stay as they are.
+    /// Compresses if that makes it shorter.
     ///
     /// # Errors
     /// [`SealError::TooLong`] beyond [`MAX_PLAIN_BYTES`]; [`SealError::Compression`] if zstd fails.
@@ -70,7 +70,7 @@ impl Packed {
         Self::compress_with_prefix(plain, &[])
     }
 
-    /// Leaves the bytes as they are: for what compression is known not to shorten.
+    /// Stores the bytes uncompressed: for incompressible ones.
     ///
     /// # Errors
     /// [`SealError::TooLong`] beyond [`MAX_PLAIN_BYTES`].
@@ -78,8 +78,8 @@ impl Packed {
         Self::as_it_is(Format::Stored, plain, Wiped::default())
     }
 
-    /// Leaves the bytes as they are, and binds them to a prefix that they are read together with: beside another one they
-    /// cannot be opened. The parts count as one text.
+    /// Stores the bytes uncompressed, and binds them to a prefix: with another one they cannot be opened. The parts
+    /// count as one text.
     ///
     /// # Errors
     /// As [`Self::stored`].
@@ -98,8 +98,8 @@ impl Packed {
         })
     }
 
-    /// Compresses against a prefix that whoever opens it has as well: a text that mostly repeats it gets tiny. The parts
-    /// count as one text.
+    /// Compresses with a prefix that is also there when it is opened: a text that mostly repeats it gets tiny. The
+    /// parts count as one text.
     ///
     /// # Errors
     /// As [`Self::compress`].
@@ -120,7 +120,7 @@ impl Packed {
         } else {
             Format::Prefixed
         };
-        // a copy of just its length: the buffer has room for the whole plaintext, and webhooks wait in a queue
+        // copied to its exact length: the buffer has room for the whole plaintext, and webhooks wait in a queue
         Ok(Self {
             format,
             bytes: Wiped::new(frame.to_vec()),
@@ -128,7 +128,7 @@ impl Packed {
         })
     }
 
-    /// Bytes as they come out of the seal, in the format that was sealed with them.
+    /// Opened bytes, with the format that was sealed with them.
     pub(super) fn from_parts(format: Format, bytes: Wiped<Vec<u8>>, prefix: Wiped<Vec<u8>>) -> Self {
         Self { format, bytes, prefix }
     }
@@ -145,10 +145,10 @@ impl Packed {
         &self.prefix
     }
 
-    /// The plaintext again.
+    /// Returns the plaintext.
     ///
     /// # Errors
-    /// [`SealError::Corrupt`] if it is not one whole frame that says its length, or longer than [`MAX_PLAIN_BYTES`].
+    /// [`SealError::Corrupt`] if it is not exactly one frame with its length, or longer than [`MAX_PLAIN_BYTES`].
     pub(super) fn unpack(mut self) -> Result<Wiped<Vec<u8>>, SealError> {
         if !self.format.is_frame() {
             return Ok(std::mem::take(&mut self.bytes));
@@ -159,7 +159,7 @@ impl Packed {
             .ok_or(SealError::Corrupt)?;
         let length = usize::try_from(length).ok().filter(|length| *length <= MAX_PLAIN_BYTES);
         let length = length.ok_or(SealError::Corrupt)?;
-        // zstd writes no further than the capacity, whatever the frame goes on to say
+        // zstd writes no further than the capacity, whatever the frame says
         let mut plain = Wiped::new(Vec::with_capacity(length));
         DECOMPRESS
             .with_borrow_mut(|context| context.decompress_using_dict(&mut *plain, &self.bytes, &self.prefix))
@@ -177,7 +177,7 @@ pub(super) fn join(parts: &[&[u8]]) -> Wiped<Vec<u8>> {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let mut joined = Wiped::new(Vec::new());
     if length > 0 {
-        // at once: growing would leave copies behind
+        // allocated at once: growing would leave copies of plaintext behind
         joined.reserve_exact(length + 1);
         joined.push(PREFIX_START);
         parts.iter().for_each(|part| joined.extend_from_slice(part));

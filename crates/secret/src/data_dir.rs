@@ -1,9 +1,8 @@
-//! The data directory's secret files, made at the first start.
+//! The data directory's secret files, created at the first start.
 //!
-//! Each is made with mode 0600 in a directory of mode 0700; that a group of this process may read it too is no fault (`mode`).
-//! A file is written under a temporary name, synced, and then linked to
-//! its own name, which fails if it is taken: so a file is there whole or not at all, and of two processes that start at
-//! once both use the one that came first.
+//! Each has mode 0600 in a directory of mode 0700; read access for a group of this process is accepted too (`mode`). A
+//! file is written under a temporary name, synced, and then hard-linked to its own name, which fails if that exists: so
+//! a file is complete or missing, and two processes that start at once both use the first one.
 
 mod mode;
 
@@ -18,15 +17,15 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{Secret, Wiped};
 
-/// More than any of the files needs; keeps a wrong path such as a device from filling the memory.
+/// More than any of the files needs; a wrong path, such as a device, cannot fill the memory.
 const MAX_BYTES: u64 = 64 * 1024;
 
 /// A secret that the data directory can keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SecretFile {
-    /// `webhook.key`: signs webhooks, when no `webhook_key` is set. Several keys may be put there, separated by commas.
+    /// `webhook.key`: signs webhooks, if no `webhook_key` is set. Several keys may be put there, separated by commas.
     WebhookKey,
-    /// `admin.token`: may do everything over HTTP, when no `admin_token` is set.
+    /// `admin.token`: has every scope over HTTP, if no `admin_token` is set.
     AdminToken,
     /// `ledger-signing.key`: the Ed25519 seed that signs the ledger's checkpoints, in hex.
     LedgerSigningKey,
@@ -62,14 +61,14 @@ pub enum DataDirError {
     /// The system refused an operation on a file or directory.
     #[error("cannot {action} {}", path.display())]
     Io {
-        /// What was tried.
+        /// The failed operation.
         action: &'static str,
-        /// On which file or directory.
+        /// The file or directory.
         path: PathBuf,
-        /// Why it failed.
+        /// The system's error.
         source: io::Error,
     },
-    /// Somebody else can read a secret file.
+    /// Other users can read a secret file.
     #[error(
         "{} can be read by {to} (mode {mode:04o}); run: chmod 600 {}; where it is mounted, have it mounted with mode 0440",
         path.display(), path.display()
@@ -77,25 +76,25 @@ pub enum DataDirError {
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Who can.
+        /// The users or groups that can.
         to: String,
         /// Its permission bits.
         mode: u32,
     },
-    /// A secret file holds something else.
+    /// A secret file is malformed.
     #[error("{} {problem}", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what is allowed.
+        /// The problem and the allowed content.
         problem: String,
     },
 }
 
-/// Reads a file that holds one secret: its text without white space at the ends.
+/// Reads a file that holds one secret: its text, trimmed of white space.
 ///
 /// # Errors
-/// [`DataDirError`] if it can't be read, somebody else than its owner and this process's groups can read it, or it holds no text.
+/// [`DataDirError`] if it can't be read, others than its owner and this process's groups can read it, or it is empty.
 pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     let io = |source| DataDirError::Io {
         action: "read",
@@ -113,7 +112,7 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     }
     let mut text = Wiped::new(String::new());
     file.take(MAX_BYTES).read_to_string(&mut text).map_err(io)?;
-    // some editors write a byte order mark, and CRLF at the end of a line
+    // some editors write a byte order mark, and CRLF line ends
     match text.trim_start_matches('\u{feff}').trim() {
         "" => Err(DataDirError::Malformed {
             path: path.to_owned(),
@@ -123,7 +122,7 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     }
 }
 
-/// Who can read a file besides its owner and this process's groups; none if nobody can, or that cannot be told.
+/// Who can read a file besides its owner and this process's groups; none if no others can, or that is unknown.
 pub fn others_who_read(path: &Path) -> Option<String> {
     mode::strangers(&fs::metadata(path).ok()?).ok()?
 }
@@ -131,7 +130,7 @@ pub fn others_who_read(path: &Path) -> Option<String> {
 /// Reads a file that holds an Ed25519 seed in hex.
 ///
 /// # Errors
-/// As [`read_secret_file`], or [`DataDirError::Malformed`] if it holds something else.
+/// As [`read_secret_file`], or [`DataDirError::Malformed`] if it is not a seed.
 pub fn read_seed(path: &Path) -> Result<Secret<[u8; 32]>, DataDirError> {
     let text = read_secret_file(path)?;
     let mut seed = Wiped::new([0; 32]);
@@ -149,7 +148,7 @@ pub fn read_seed(path: &Path) -> Result<Secret<[u8; 32]>, DataDirError> {
     Ok(Secret::new(*seed))
 }
 
-/// Makes a file with a new Ed25519 seed. `false`, and nothing written, if there is one already.
+/// Creates a file with a new Ed25519 seed. Returns `false` and writes nothing if the file exists.
 ///
 /// # Errors
 /// As [`create_secret_file`].
@@ -157,7 +156,7 @@ pub fn create_seed(path: &Path) -> Result<bool, DataDirError> {
     create_secret_file(path, &SecretFile::LedgerSigningKey.generate())
 }
 
-/// Puts a secret file in another one's place, durably.
+/// Replaces a secret file by another one, durably.
 ///
 /// # Errors
 /// [`DataDirError`] if the system refuses.
@@ -171,8 +170,8 @@ pub fn move_secret_file(from: &Path, to: &Path) -> Result<(), DataDirError> {
         })
 }
 
-/// Creates the directory, private to its owner, if it isn't there. One that is there keeps its mode: it may be a
-/// mounted volume, and the files in it are private by themselves.
+/// Creates the directory, private to its owner, if it is missing. An existing one keeps its mode: it may be a mounted
+/// volume, and the files in it are private themselves.
 ///
 /// # Errors
 /// [`DataDirError`] if the system refuses.
@@ -185,7 +184,7 @@ pub fn create_dir(dir: &Path) -> Result<(), DataDirError> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io)
 }
 
-/// Reads a secret file of the data directory, and makes it if it is not there; its path is added to `created` then.
+/// Reads a secret file of the data directory, or creates it if it is missing and adds its path to `created`.
 ///
 /// # Errors
 /// [`DataDirError`] if the directory can't be used, or the file is readable by others or empty.
@@ -201,8 +200,8 @@ pub fn read_or_create(dir: &Path, kind: SecretFile, created: &mut Vec<PathBuf>) 
     read_secret_file(&path)
 }
 
-/// Makes a file of mode 0600 with one line, whole or not at all. `false`, and nothing written, if there is one already:
-/// of two processes that start at once, both use the one that came first.
+/// Creates a file of mode 0600 with one line, atomically. Returns `false` and writes nothing if the file exists: two
+/// processes that start at once both use the first one.
 ///
 /// # Errors
 /// [`DataDirError`] if the system refuses.
@@ -225,15 +224,14 @@ fn create(dir: &Path, path: &Path, text: &str) -> io::Result<()> {
     let removed = fs::remove_file(&temporary);
     linked?;
     removed?;
-    // Without this a crash could lose the name of a secret that something was already sealed or signed with.
+    // Without this a crash could lose the file name of a secret that was already used to seal or sign.
     File::open(dir)?.sync_all()
 }
 
-/// Writes a file of mode 0600 with these lines in the place of the one that is there: whoever reads it sees the one or
-/// the other, whole.
+/// Atomically replaces a file by one of mode 0600 with these lines: a reader sees either the old or the new one.
 ///
 /// # Errors
-/// [`DataDirError`] if the system refuses; the old file is untouched then.
+/// [`DataDirError`] if the system refuses; then the old file is unchanged.
 pub fn replace_secret_file(path: &Path, text: &str) -> Result<(), DataDirError> {
     let replace = || {
         let dir = directory(path);
@@ -241,7 +239,7 @@ pub fn replace_secret_file(path: &Path, text: &str) -> Result<(), DataDirError> 
         let temporary = dir.join(format!(".{name}.{:016x}", rand::random::<u64>()));
         let replaced = write_synced(&temporary, text).and_then(|()| fs::rename(&temporary, path));
         if replaced.is_err() {
-            // it may not even have been made
+            // it may not exist at all
             let _ = fs::remove_file(&temporary);
         }
         replaced?;
@@ -254,7 +252,7 @@ pub fn replace_secret_file(path: &Path, text: &str) -> Result<(), DataDirError> 
     })
 }
 
-/// The directory that a file is in.
+/// The directory of a file.
 fn directory(path: &Path) -> &Path {
     path.parent()
         .filter(|dir| !dir.as_os_str().is_empty())

@@ -1,8 +1,8 @@
-//! Plaintext that must not leak: no `Debug`, `Display` or `Serialize`, so that the compiler refuses to print it, and
-//! wiped from memory when dropped.
+//! Plaintext that must not leak: no `Debug`, `Display` or `Serialize`, so that printing it does not compile, and wiped
+//! from memory when dropped.
 //!
 //! - `data_dir`: files that hold one secret
-//! - `never_shown`: the compiler's promise
+//! - `never_shown`: the compile-time check
 
 pub mod data_dir;
 mod never_shown;
@@ -14,15 +14,16 @@ pub use serde::Serialize;
 use serde::{Deserialize, Deserializer};
 use zeroize::Zeroize;
 
-/// What can be overwritten with zeros, in memory that it owns.
+/// A value that can be overwritten with zeros, in memory that it owns.
 pub trait Wipe {
-    /// Does so, and leaves nothing.
+    /// Overwrites the value, and leaves it empty.
     fn wipe(&mut self);
 }
 
 impl Wipe for Vec<u8> {
     fn wipe(&mut self) {
-        // zeroize 1.9 wipes what is beyond the length at once, and what is within byte by byte, for which it takes several times as long
+        // zeroize 1.9 wipes memory beyond the length at once, but the content byte by byte, which takes several times
+        // as long
         self.clear();
         self.zeroize();
     }
@@ -40,12 +41,12 @@ impl<const N: usize> Wipe for [u8; N] {
     }
 }
 
-/// A plaintext that is being worked on, wiped when dropped.
+/// A plaintext in use, wiped when dropped.
 #[derive(Clone, Default)]
 pub struct Wiped<T: Wipe>(T);
 
 impl<T: Wipe> Wiped<T> {
-    /// Takes the value into keeping.
+    /// Takes ownership of the value.
     pub fn new(value: T) -> Self {
         Self(value)
     }
@@ -81,12 +82,12 @@ impl AsRef<[u8]> for Wiped<Vec<u8>> {
 pub struct Secret<T: Wipe>(Wiped<T>);
 
 impl<T: Wipe> Secret<T> {
-    /// Takes the value into keeping.
+    /// Takes ownership of the value.
     pub fn new(value: T) -> Self {
         Self(Wiped::new(value))
     }
 
-    /// The value itself. Whoever calls this answers for where it goes.
+    /// The value itself. The caller is responsible for where it goes.
     pub fn expose(&self) -> &T {
         &self.0
     }
@@ -104,13 +105,13 @@ impl<'de, T: Wipe + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     }
 }
 
-/// Fewer bytes can be guessed.
+/// A shorter secret can be guessed.
 const SHORTEST: usize = 16;
 
-/// Whether a secret cannot be guessed for its length alone.
+/// Checks that a secret is too long to be guessed.
 ///
 /// # Errors
-/// If it is too short: what is wrong, without quoting it.
+/// If it is too short: the problem, without quoting it.
 pub fn long_enough(secret: &str) -> Result<(), String> {
     match secret.len() {
         SHORTEST.. => Ok(()),

@@ -1,7 +1,7 @@
-//! The compiler's promise that nothing which holds a plaintext or a key can be printed or serialised.
+//! A compile-time check that types holding a plaintext or a key can be neither printed nor serialised.
 
-/// Does not compile if a type implements `Debug`, `Display` or `Serialize`: then more than one `Shown` fits, and the compiler
-/// cannot choose. The way of the crate `static_assertions`.
+/// Does not compile if a type implements `Debug`, `Display` or `Serialize`: then more than one `Shown` applies, which
+/// is ambiguous. The technique of the crate `static_assertions`.
 #[macro_export]
 macro_rules! never_shown {
     ($($type:ty),+ $(,)?) => {$(

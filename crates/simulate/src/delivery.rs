@@ -11,12 +11,12 @@ pub struct Delivery {
     pub event_id: EventId,
     /// The event's name, e.g. `prewarmup.order.success`.
     pub event: &'static str,
-    /// The order that it is about, also where the body doesn't say so.
+    /// The order that it is about, even if the body doesn't name it.
     pub order_id: OrderId,
     /// The exact text to sign and send.
     pub body: String,
-    /// When it is due, counted from the plan's beginning.
+    /// When it is due, relative to the plan's beginning.
     pub after: Duration,
-    /// Whether a delivery before it in the plan has the same event.
+    /// Whether an earlier delivery in the plan has the same event.
     pub repeat: bool,
 }

@@ -1,4 +1,4 @@
-//! What the ledger's views must show once every webhook of a plan has arrived.
+//! The ledger's views after every webhook of a plan has arrived.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use aggregates::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
 use super::payload::SubscriptionStatus;
 use super::provider::Provider;
 
-/// The truth at the provider's side. Holds no credentials and no personal data.
+/// The provider's true state. Holds no credentials and no personal data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Expected {
     /// Every order, in the order in which they were placed.
@@ -45,11 +45,11 @@ impl Expected {
 pub struct ExpectedOrder {
     /// Its id.
     pub order_id: OrderId,
-    /// Who placed it.
+    /// The user who placed it.
     pub user_id: UserId,
-    /// Whose mailboxes they are.
+    /// The provider of its mailboxes.
     pub provider: Provider,
-    /// Every domain that was ordered; no domain is ordered twice in a plan.
+    /// Every ordered domain; no domain is ordered twice in a plan.
     pub domains: Vec<ExpectedDomain>,
 }
 
@@ -77,7 +77,7 @@ pub enum OrderStatus {
     Fulfilled,
     /// Some were, some weren't.
     Partial,
-    /// None was.
+    /// No domain was.
     Failed,
 }
 
@@ -87,19 +87,19 @@ pub enum OrderStatus {
 pub struct ExpectedDomain {
     /// Its name.
     pub domain: Domain,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: DomainOutcome,
 }
 
-/// What became of a domain.
+/// The outcome of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum DomainOutcome {
     /// Its mailboxes were assigned.
     Assigned(ExpectedSubscription),
-    /// They weren't.
+    /// It got no mailboxes.
     Failed {
-        /// Why.
+        /// The reason.
         reason: &'static str,
     },
 }
@@ -118,8 +118,8 @@ pub struct ExpectedSubscription {
     pub auto_renew: bool,
     /// When it expires.
     pub expiry_date: Timestamp,
-    /// The latest expiry date or period end that any webhook names. Earlier than `expiry_date` after a renewal in the
-    /// short form, which has no dates.
+    /// The latest expiry date or period end in any webhook. Earlier than `expiry_date` after a renewal in the short
+    /// form, which has no dates.
     pub stated_expiry: Timestamp,
     /// Renewals that succeeded.
     pub renewals: u32,

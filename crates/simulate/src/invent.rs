@@ -1,4 +1,4 @@
-//! Believable names, identifiers and credentials. None of them belongs to anybody.
+//! Plausible names, identifiers and credentials. All are made up.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const ID_CHARS: usize = 28;
 const PASSWORD_LETTERS: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz23456789$$$$!#%&*+@";
 const PASSWORD_CHARS: usize = 14;
 const LOWER_CASE: &[u8] = b"abcdefghijklmnopqrstuvwxyz";
-/// The letters of RFC 4648's base 32, written small as the provider writes a TOTP seed.
+/// The letters of RFC 4648's base 32, in lower case as the provider writes a TOTP seed.
 const TOTP_LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 const FIRST_NAMES: &[&str] = &[
@@ -76,12 +76,12 @@ fn groups(rng: &mut StdRng, alphabet: &[u8]) -> String {
     groups.join(" ")
 }
 
-/// One of several; none of the lists here is empty.
+/// A random element; no list here is empty.
 pub(super) fn one_of<T: Copy>(rng: &mut StdRng, list: &[T]) -> T {
     list[rng.random_range(0..list.len())]
 }
 
-/// An identifier as the provider makes them.
+/// An identifier in the provider's form.
 pub(super) fn id<T: TryFrom<String>>(rng: &mut StdRng) -> T {
     match T::try_from(letters(rng, ID_LETTERS, ID_CHARS)) {
         Ok(id) => id,
@@ -94,7 +94,7 @@ pub(super) fn person(rng: &mut StdRng) -> (&'static str, &'static str) {
     (one_of(rng, FIRST_NAMES), one_of(rng, LAST_NAMES))
 }
 
-/// A domain name that isn't among those taken, which it then joins.
+/// A domain name that is not taken yet; it is added to the taken ones.
 pub(super) fn domain(rng: &mut StdRng, taken: &mut HashSet<String>) -> Domain {
     let (start, end, top) = (
         one_of(rng, DOMAIN_STARTS),

@@ -1,14 +1,14 @@
-//! The provider's side, for `simulate`, `demo`, the tests and the benchmark: a [`Plan`] of webhooks as Cold Mail Reseller
-//! sends them, and [`run`], which sends it signed and retries as the provider does.
+//! The provider's side, for `simulate`, `demo`, the tests and the benchmark: a [`Plan`] of webhooks like Cold Mail
+//! Reseller's, and [`run`], which sends it signed and retries as the provider does.
 //!
 //! Layout:
-//! - `plan`: what to send, the same for the same [`Options`]: each a `delivery`; `order` and `renewal` play one order's life each, of a
-//!   `customer` with a `provider`,
-//!   `payload` holds the JSON shapes, `invent` the names, identifiers and credentials
-//! - `expected`: what the views must show once all of it has arrived
-//! - `send`: one delivery after the other, paced; `summary`: how it went
+//! - `plan`: the webhooks to send, the same for the same [`Options`]: each a `delivery`; `order` and `renewal` play one
+//!   order's life each, of a `customer` with a `provider`, `payload` holds the JSON shapes, `invent` the names,
+//!   identifiers and credentials
+//! - `expected`: the views after all of them have arrived
+//! - `send`: sends the deliveries, paced; `summary`: the result of a run
 //!
-//! Bodies hold (invented) credentials, so whatever holds a body has no `Debug`.
+//! Bodies hold (invented) credentials, so no type that holds a body has `Debug`.
 
 mod customer;
 mod delivery;

@@ -20,7 +20,7 @@ use super::{invent, renewal};
 const WALLET_EMPTY: &str = "Insufficient wallet balance";
 const POOL_EMPTY: &str = "Pre-warmed mailboxes not available";
 
-/// How likely a subscription comes up for renewal, if the plan has renewals.
+/// The probability that a subscription comes up for renewal, if the plan has renewals.
 const RENEWAL_CHANCE: f64 = 0.6;
 
 const DAY: u64 = 24 * 60 * 60;
@@ -29,7 +29,7 @@ const DAY: u64 = 24 * 60 * 60;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Success,
-    /// Success too, but told in one webhook for each domain.
+    /// Success too, but with one webhook for each domain.
     SuccessByDomain,
     PartialFailure,
     FullFailure,
@@ -40,15 +40,15 @@ pub(super) struct Maker {
     pub(super) base_time: Timestamp,
     pub(super) renewals: bool,
     pub(super) months: u32,
-    /// The domain names that are taken.
+    /// The domain names already taken.
     pub(super) domains: HashSet<String>,
 }
 
-/// An assigned domain, on its way into a webhook.
+/// An assigned domain, for a webhook.
 struct Assigned {
     details: DomainDetails,
     expected: ExpectedSubscription,
-    /// When its renewal begins, if it comes up for one.
+    /// When its renewal begins, if it is renewed.
     renewal: Option<Duration>,
 }
 
@@ -181,7 +181,7 @@ impl Maker {
 
     fn assign(&self, rng: &mut StdRng, domain: &Domain, placed: Duration) -> Assigned {
         let renewal = (self.renewals && rng.random_bool(RENEWAL_CHANCE))
-            // Late enough for the order's own webhook to be out.
+            // Late enough for the order's own webhook to be sent.
             .then(|| placed + invent::between(rng, 2 * 60, 15 * 60));
         // A renewal happens at the expiry date.
         let expiry_date = later(
@@ -237,7 +237,7 @@ impl Maker {
     }
 }
 
-/// The last moment there is, if the plan would begin that late.
+/// The later time; the last possible one if that overflows.
 fn later(time: Timestamp, by: Duration) -> Timestamp {
     time.checked_add(by).unwrap_or(Timestamp::MAX)
 }

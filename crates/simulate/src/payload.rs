@@ -73,7 +73,7 @@ pub(super) struct FailedDomain<'a> {
     pub(super) reason: &'static str,
 }
 
-/// What every webhook about a subscription carries.
+/// The fields of every webhook about a subscription.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Subscription<'a> {
@@ -95,7 +95,7 @@ pub(super) struct Subscription<'a> {
     pub(super) reason: Option<&'static str>,
 }
 
-/// A renewal as older senders tell it.
+/// A renewal in the form of older senders.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct LegacySubscription<'a> {
@@ -122,7 +122,7 @@ pub enum SubscriptionStatus {
     Expired,
 }
 
-/// RFC 3339 with exactly three decimals, as the provider writes times.
+/// RFC 3339 with exactly three decimals, the provider's format.
 fn milliseconds<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{time:.3}"))
 }

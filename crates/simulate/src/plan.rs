@@ -1,4 +1,4 @@
-//! What to send: every webhook of a number of orders, the same for the same options.
+//! The webhooks to send: all of a number of orders, the same for the same options.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use super::expected::Expected;
 use super::invent;
 use super::order::{self, Fate};
 
-/// The time that a plan spans, apart from the renewals of its last orders, which come some minutes later.
+/// The time that a plan spans, except for the renewals of its last orders, which come some minutes later.
 const SPAN: Duration = Duration::from_secs(60 * 60);
 
-/// Of a hundred orders in [`Scenario::Mix`], those that fail in part; as many fail as a whole.
+/// The percentage of orders in [`Scenario::Mix`] that fail in part; the same percentage fails as a whole.
 const MIX_PERCENT: usize = 15;
 
 /// How orders end.
@@ -35,7 +35,7 @@ pub enum Scenario {
     Mix,
 }
 
-/// What a plan is made from.
+/// The options of a plan.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// How many orders.
@@ -45,14 +45,14 @@ pub struct Options {
     /// Whether about 60 % of the subscriptions come up for renewal within the plan (and then expire within hours of
     /// `base_time`; all others 5 to 30 days after it).
     pub renewals: bool,
-    /// With `renewals`, how many times a subscription comes up, each a month after the one before. With more than one, all
-    /// subscriptions do, and only the last time may end one.
+    /// With `renewals`, how many times a subscription comes up, each a month after the one before. With more than one,
+    /// all subscriptions do, and only the last time may end one.
     pub months: u32,
-    /// How likely a delivery is sent a second time, 0 to 1; what lies outside is taken as the nearer end.
+    /// The probability that a delivery is sent a second time, 0 to 1; other values are clamped.
     pub duplicates: f64,
-    /// Whether deliveries come in any order, also within an order.
+    /// Whether deliveries come in random order, also within an order.
     pub shuffle: bool,
-    /// Whatever is random follows from this.
+    /// The seed of all randomness.
     pub seed: u64,
     /// When the plan begins; all dates are relative to it, in whole milliseconds.
     pub base_time: Timestamp,
@@ -75,17 +75,17 @@ impl Options {
     }
 }
 
-/// Every delivery, and what they lead to. No `Debug`: the bodies hold credentials.
+/// Every delivery, and the expected result. No `Debug`: the bodies hold credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The deliveries, by the time at which they are due.
     pub deliveries: Vec<Delivery>,
-    /// What the views must show after them.
+    /// The views after them.
     pub expected: Expected,
 }
 
 impl Plan {
-    /// Draws up a plan. The same options give the same plan, byte for byte.
+    /// Makes a plan. The same options give the same plan, byte for byte.
     pub fn new(options: &Options) -> Self {
         let mut rng = StdRng::seed_from_u64(options.seed);
         let mut maker = order::Maker {
@@ -100,7 +100,7 @@ impl Plan {
 
         let (mut deliveries, mut expected) = (Vec::new(), Expected::default());
         for (fate, number) in fates(&mut rng, options).into_iter().zip(0..) {
-            // whole milliseconds, as the payloads have them
+            // whole milliseconds, as in the payloads
             let placed = Duration::from_millis(SPAN.as_secs() * 1000 * number / options.orders as u64);
             let customer = &customers[rng.random_range(0..customers.len())];
             expected
@@ -112,7 +112,7 @@ impl Plan {
         Self { deliveries, expected }
     }
 
-    /// How many different events it has.
+    /// The number of different events.
     pub fn events(&self) -> usize {
         self.deliveries.iter().filter(|delivery| !delivery.repeat).count()
     }
@@ -124,7 +124,7 @@ fn fates(rng: &mut StdRng, options: &Options) -> Vec<Fate> {
         Scenario::FullFailure => Fate::FullFailure,
         Scenario::PartialFailure => Fate::PartialFailure,
         Scenario::Mix => {
-            // Shares instead of chances, so that a small mix has some of each too.
+            // Shares instead of probabilities, so that a small mix has some of each too.
             let share = (options.orders * MIX_PERCENT + 50) / 100;
             let mut fates = vec![Fate::PartialFailure; share];
             fates.extend(vec![Fate::FullFailure; share]);

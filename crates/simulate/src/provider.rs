@@ -1,10 +1,10 @@
-//! Whose mailboxes they are.
+//! The provider of mailboxes.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Whose mailboxes an order is for.
+/// The provider of an order's mailboxes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Provider {

@@ -1,4 +1,4 @@
-//! A subscription that comes up for renewal, once or month after month: what the provider sends from then on.
+//! A subscription that comes up for renewal, once or every month: the webhooks that the provider sends from then on.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use super::provider::Provider;
 
 const RENEWAL_REASONS: &[&str] = &["Insufficient wallet balance", "Linked domain is in GRACE_PERIOD"];
 
-/// How likely a renewal is told in the short form of older senders.
+/// The probability that a renewal is sent in the short form of older senders.
 const LEGACY_CHANCE: f64 = 0.25;
 
-/// How one renewal goes, most of them well: this list is drawn from evenly. The last ones end the subscription.
+/// The possible courses of one renewal, most of them good, with equal probability. The last ones end the subscription.
 const STORIES: &[Story] = &[
     Story::Renewed,
     Story::Renewed,
@@ -38,7 +38,7 @@ const ENDS: usize = 2;
 enum Story {
     Renewed,
     UpdatedAndRenewed,
-    /// Failed, past due, then renewed after all.
+    /// Failed, past due, then renewed.
     Recovered,
     /// Failed, past due, never recovered. The provider's seven days of grace are minutes here.
     Expired,
@@ -49,14 +49,14 @@ enum Story {
 pub(super) struct Schedule {
     /// The plan's beginning.
     pub(super) base_time: Timestamp,
-    /// The first time, from then on.
+    /// The first renewal, relative to it.
     pub(super) begins: Duration,
-    /// How many times, each at the end of what was renewed the time before.
+    /// The number of renewals, each at the end of the period renewed before.
     pub(super) months: u32,
 }
 
-/// Plays the renewals of a subscription: hands each webhook (event, id, body, offset) to `send` and leaves in
-/// `subscription` what came of it.
+/// Plays the renewals of a subscription: passes each webhook (event, id, body, offset) to `send` and updates
+/// `subscription` with the result.
 pub(super) fn play(
     rng: &mut StdRng,
     customer: &Customer,
@@ -194,12 +194,12 @@ impl<S: FnMut(&'static str, EventId, String, Duration)> Teller<'_, S> {
     }
 }
 
-/// How long it is from the plan's beginning until then.
+/// The duration from the plan's beginning to a time.
 pub(super) fn time_until(time: Timestamp, base_time: Timestamp) -> Duration {
     time.duration_since(base_time).unsigned_abs()
 }
 
-/// The same day and time of another month, or the month's last day if it is too short; the time itself at the end of time.
+/// The same day and time of another month, or the month's last day if it is shorter; the time itself if that overflows.
 fn months_later(time: Timestamp, months: i64) -> Timestamp {
     time.to_zoned(TimeZone::UTC)
         .checked_add(months.months())

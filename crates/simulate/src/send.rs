@@ -24,7 +24,7 @@ use secret::Secret;
 /// How long the provider waits for an answer.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the provider waits before each retry; after the last it gives up.
+/// How long the provider waits before each retry; after the last one it gives up.
 pub const RETRY_DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(30), Duration::from_secs(5 * 60)];
 
 /// When deliveries are sent.
@@ -33,14 +33,14 @@ pub enum Pace {
     /// Each as soon as there is room for it.
     #[default]
     Flood,
-    /// So many a second, evenly; the plan's own times don't matter. Zero or less is taken as [`Flood`](Self::Flood).
+    /// So many per second, evenly; the plan's own times are ignored. Zero or less means [`Flood`](Self::Flood).
     PerSecond(f64),
     /// At the plan's own times, multiplied by this: 1 is real time, 0.01 plays an hour in 36 seconds.
     Scaled(f64),
 }
 
 impl Pace {
-    /// When the delivery at `index` is due, from the beginning of the run.
+    /// When the delivery at `index` is due, relative to the beginning of the run.
     fn due(self, index: usize, delivery: &Delivery) -> Duration {
         match self {
             Self::PerSecond(rate) if rate > 0.0 => saturating_seconds(index as f64 / rate),
@@ -57,13 +57,13 @@ pub struct SendOptions {
     pub url: Url,
     /// The key to sign with.
     pub key: Secret<String>,
-    /// What is signed.
+    /// The bytes that are signed.
     pub scheme: Scheme,
     /// When deliveries are sent.
     pub pace: Pace,
-    /// The most requests at a time; at least 1.
+    /// The most concurrent requests; at least 1.
     pub concurrency: usize,
-    /// [`RETRY_DELAYS`] are multiplied by this.
+    /// Scales [`RETRY_DELAYS`].
     pub retry_scale: f64,
     /// Whether to show a progress bar on stderr, if that is a terminal.
     pub progress: bool,
@@ -72,8 +72,8 @@ pub struct SendOptions {
 }
 
 impl SendOptions {
-    /// As fast as the receiver takes it, 16 requests at a time, in the default scheme, retried in the provider's own
-    /// time, without a progress bar.
+    /// As fast as the receiver takes them, 16 requests at a time, in the default scheme, with the provider's own retry
+    /// delays, without a progress bar.
     pub fn new(url: Url, key: Secret<String>) -> Self {
         Self {
             url,
@@ -99,11 +99,11 @@ pub enum SendError {
     Client(#[source] reqwest::Error),
 }
 
-/// Sends every delivery of the plan and returns how it went. A receiver that refuses or is away is no error: it shows in
-/// the summary.
+/// Sends every delivery of the plan and returns the result. A receiver that refuses or is away is not an error: the
+/// summary shows it.
 ///
 /// Deliveries start in the plan's order but overlap, so they may arrive in another. Once `shutdown` is cancelled, no
-/// request is begun any more; those under way are finished.
+/// new request begins; those in flight are finished.
 ///
 /// # Errors
 /// [`SendError`] if not a single request could be made.
@@ -156,7 +156,7 @@ struct Sender<'a> {
     shutdown: &'a CancellationToken,
 }
 
-/// What became of one delivery.
+/// The result of one delivery.
 struct Report<'p> {
     event_id: &'p EventId,
     attempts: u64,
@@ -170,7 +170,7 @@ enum End {
     Interrupted,
 }
 
-/// What is read of an answer. A receiver that answers something else has acknowledged all the same.
+/// The fields read from an answer. Another successful answer counts as an acknowledgement too.
 #[derive(Default, Deserialize)]
 struct Answer {
     #[serde(default)]
@@ -179,7 +179,7 @@ struct Answer {
 }
 
 impl<'a> Sender<'a> {
-    /// Waits until the time has come and a request may be made; `None` if the run is stopped before.
+    /// Waits until a request is due and permitted; `None` if the run is stopped first.
     async fn slot_at(&self, due: Instant) -> Option<SemaphorePermit<'a>> {
         let slot = async {
             if due > Instant::now() {
@@ -203,7 +203,7 @@ impl<'a> Sender<'a> {
         };
         let mut slot = Some(slot);
         let mut delays = RETRY_DELAYS.iter();
-        // A delivery that waits for its retry takes no room from others.
+        // A delivery that waits for its retry holds no permit.
         while let Some(held) = slot.take() {
             let begun = Instant::now();
             let result = self.attempt(delivery).await;
@@ -226,7 +226,7 @@ impl<'a> Sender<'a> {
         report
     }
 
-    /// One request. A failure comes back in words; they never hold what was sent.
+    /// One request. A failure is returned as text, without the content that was sent.
     async fn attempt(&self, delivery: &Delivery) -> Result<Answer, String> {
         let timestamp = Timestamp::now().as_second().to_string();
         let signature = sign(
@@ -244,7 +244,7 @@ impl<'a> Sender<'a> {
             .body(delivery.body.clone());
         let response = request.send().await.map_err(|error| in_words(&error))?;
         let status = response.status();
-        // Reading it to the end lets the connection be used again.
+        // Reading it to the end lets the connection be reused.
         let answer = response.bytes().await.map_err(|error| in_words(&error))?;
         if !status.is_success() {
             return Err(refused(status));
@@ -266,7 +266,7 @@ fn in_words(error: &reqwest::Error) -> String {
     words.to_owned()
 }
 
-/// Not negative, and at most a century, which no run lives to see.
+/// At least zero, and at most a century.
 fn saturating_seconds(seconds: f64) -> Duration {
     const CENTURY: f64 = 100.0 * 365.0 * 86_400.0;
     if seconds > 0.0 {
@@ -276,7 +276,7 @@ fn saturating_seconds(seconds: f64) -> Duration {
     }
 }
 
-/// Counts while the run goes on.
+/// Counts results during the run.
 struct Tally<'p> {
     begun: Instant,
     summary: Summary,

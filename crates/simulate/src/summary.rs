@@ -1,4 +1,4 @@
-//! How a run went, for people and for programs.
+//! The result of a run, as text and as JSON.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use aggregates::{EventId, Position};
 use serde::Serialize;
 
-/// The outcome of a run. Its `Display` is for people, its JSON for programs (times in milliseconds).
+/// The result of a run. Its `Display` is for people, its JSON for programs (times in milliseconds).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -16,15 +16,15 @@ pub struct Summary {
     pub attempts: u64,
     /// Different events that were answered 2xx.
     pub acknowledged: u64,
-    /// Answers that said `duplicate`.
+    /// Requests answered `duplicate`.
     pub duplicates: u64,
-    /// Answers that said `quarantined`.
+    /// Requests answered `quarantined`.
     pub quarantined: u64,
-    /// Deliveries that took more than one try.
+    /// Deliveries that took more than one attempt.
     pub retried: u64,
-    /// Deliveries that failed every try.
+    /// Deliveries whose every attempt failed.
     pub given_up: u64,
-    /// Deliveries not sent, or not tried to the end, because the run was stopped.
+    /// Deliveries not sent, or whose retries ended, because the run was stopped.
     pub interrupted: u64,
     /// Half of the acknowledged requests were answered within this time; `None` if none was.
     #[serde(rename = "p50Ms", serialize_with = "milliseconds")]
@@ -35,11 +35,11 @@ pub struct Summary {
     /// From the first delivery to the last answer.
     #[serde(rename = "elapsedMs", serialize_with = "milliseconds_of")]
     pub elapsed: Duration,
-    /// Why the last try that failed did, in words, if any did: most often they all have the same cause.
+    /// The reason of the last failed attempt, if there was one: usually all have the same cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_failure: Option<String>,
-    /// The acknowledged events with the positions that the answers gave, if [`SendOptions`](super::SendOptions) asked
-    /// for them, in the order of the answers; an answer without a position is left out.
+    /// The acknowledged events with the positions in their answers, if [`SendOptions`](super::SendOptions) asked for
+    /// them, in the order of the answers; an answer without a position is left out.
     #[serde(skip)]
     pub acknowledgements: Vec<(EventId, Position)>,
 }
@@ -50,7 +50,7 @@ impl Summary {
         self.given_up == 0 && self.interrupted == 0
     }
 
-    /// Takes the latencies of the acknowledged requests, in any order, into the percentiles (nearest rank).
+    /// Computes the percentiles (nearest rank) of the acknowledged requests' latencies, given in any order.
     pub(super) fn measure(&mut self, mut latencies: Vec<Duration>) {
         latencies.sort_unstable();
         let percentile = |percent: usize| {
@@ -112,7 +112,7 @@ fn milliseconds_of<S: serde::Serializer>(time: &Duration, serializer: S) -> Resu
     in_milliseconds(*time).serialize(serializer)
 }
 
-/// To three decimals: whole microseconds.
+/// With three decimals: whole microseconds.
 fn in_milliseconds(time: Duration) -> f64 {
     time.as_micros() as f64 / 1000.0
 }

@@ -1,4 +1,4 @@
-//! The service's clock: UTC in whole microseconds, which is what both stores keep.
+//! The service's clock: UTC in whole microseconds, the precision of both stores.
 
 use aggregates::moment::MomentText;
 use jiff::{RoundMode, SignedDuration, Timestamp, TimestampRound, Unit};
@@ -8,11 +8,12 @@ pub fn now() -> Timestamp {
     to_micros(Timestamp::now())
 }
 
-/// A log whose newest event is stamped later than the clock says, but by no more than this, keeps that time until the clock has
-/// caught up: the clocks of several hosts differ a little, and are corrected by little. Beyond it the clock is followed, backwards too.
+/// The clock skew that is tolerated: if the newest event is stamped later than the clock by at most this, new events
+/// keep its time until the clock has caught up, since the clocks of several hosts differ a little. Beyond it the clock
+/// is followed, also backwards.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(60);
 
-/// When the next events are recorded, at a moment, behind one that is stamped `last`.
+/// The time at which the next events are recorded at `now`, after an event stamped `last`.
 pub fn stamp(now: Timestamp, last: Timestamp) -> Timestamp {
     if is_ahead(last, now) { now } else { now.max(last) }
 }
@@ -29,7 +30,7 @@ pub fn to_micros(moment: Timestamp) -> Timestamp {
     moment.round(down).unwrap_or(moment)
 }
 
-/// RFC 3339 in UTC with exactly six decimals, so that the order of the text is the order of time.
+/// RFC 3339 in UTC with exactly six decimals, so that text order is time order.
 pub fn rfc3339_micros(moment: Timestamp) -> String {
     MomentText::with_decimals(moment, 6).to_string()
 }

@@ -1,18 +1,18 @@
-//! Where the log's time steps back.
+//! Clock steps: where `recorded_at` decreases along the log.
 
 use aggregates::Position;
 use jiff::Timestamp;
 
 use super::StoreError;
 
-/// Where the log's time steps back: a clock had run ahead, and was set right.
+/// A decrease of `recorded_at` along the log: a clock had run ahead and was set back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// The first event behind the step.
+    /// The first event after the step.
     pub position: Position,
-    /// When the event in front of it was recorded, by the clock that ran ahead.
+    /// When the event before it was recorded, by the clock that ran ahead.
     pub from: Timestamp,
-    /// When it was recorded itself.
+    /// When that first event was recorded.
     pub to: Timestamp,
 }
 
@@ -29,13 +29,14 @@ impl std::fmt::Display for ClockStep {
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that knows where the log's time steps back.
+    /// The part of a [`Store`](super::Store) that finds clock steps.
     pub trait ClockStepStore {
-        /// The newest `limit` places up to a position at which the log's time steps back, the newest first.
+        /// The newest `limit` clock steps up to a position, newest first.
         async fn clock_steps(&self, until: Position, limit: u32) -> Result<Vec<ClockStep>, StoreError>;
 
-        /// The part of the log up to `head`, between two steps back of its time or at its end, in which a moment lies: the last one that begins
-        /// no later. The first position of it and the one behind its last; what comes before the first step is the part of every earlier moment.
+        /// The part of the log up to `head` that a moment lies in: the last part, between two clock steps or after the
+        /// last one, that begins no later. Returns its first position and the one after its last; a moment before every
+        /// part lies in the first part.
         async fn part_at(&self, time: Timestamp, head: Position) -> Result<(Position, Position), StoreError>;
     }
 }

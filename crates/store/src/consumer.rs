@@ -1,4 +1,4 @@
-//! A named consumer of the feed: what it reads, and how far it has come.
+//! A named consumer of the feed: its filter and its checkpoint.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,7 @@ use super::{EventFilter, Fence, StoreError};
 pub struct ConsumerName(String);
 
 impl ConsumerName {
-    /// The consumer that the NATS relay keeps its checkpoint in.
+    /// The consumer whose checkpoint is the NATS relay's.
     pub fn nats() -> Self {
         Self("nats".to_owned())
     }
@@ -53,22 +53,22 @@ impl From<ConsumerName> for String {
 pub struct Consumer {
     /// Its name.
     pub name: ConsumerName,
-    /// What it reads.
+    /// Which events it reads.
     pub filter: EventFilter,
-    /// Its checkpoint: it is done with everything up to here.
+    /// Its checkpoint: it has processed everything up to here.
     pub position: Position,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When its filter or its checkpoint was last set.
     pub updated_at: Timestamp,
-    /// Whose it is: who made it; none of the relay's.
+    /// Its owner, who created it; none for the relay's.
     pub owner: Option<ActorId>,
     /// When it last read or committed.
     pub seen_at: Option<Timestamp>,
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that keeps the named consumers.
+    /// The part of a [`Store`](super::Store) that stores the named consumers.
     pub trait ConsumerStore {
         /// All named consumers, by name.
         async fn consumers(&self) -> Result<Vec<Consumer>, StoreError>;
@@ -76,8 +76,8 @@ topic! {
         /// One of them.
         async fn consumer(&self, name: &ConsumerName) -> Result<Option<Consumer>, StoreError>;
 
-        /// Makes a consumer of this owner with its checkpoint at `position`, or sets the filter of the one that is there and leaves
-        /// its checkpoint and its owner alone. Tells whether it is new.
+        /// Creates a consumer of this owner with its checkpoint at `position`, or sets the filter of an existing one
+        /// and keeps its checkpoint and owner. Returns whether it is new.
         async fn put_consumer(
             &self,
             name: &ConsumerName,
@@ -86,8 +86,9 @@ topic! {
             owner: Option<&ActorId>,
         ) -> Result<bool, StoreError>;
 
-        /// Moves a consumer's checkpoint if it stands within `from`. `false`, and nothing changed, if it does not, or if
-        /// there is no such consumer. [`StoreError::Overtaken`] if somebody else has taken over the lease that it is done `under`.
+        /// Moves a consumer's checkpoint if it is within `from`. Returns `false` and changes nothing if it is not, or
+        /// if there is no such consumer. [`StoreError::Overtaken`] if another process has taken over the lease named by
+        /// `under`.
         async fn commit(
             &self,
             name: &ConsumerName,
@@ -96,10 +97,10 @@ topic! {
             under: Option<Fence>,
         ) -> Result<bool, StoreError>;
 
-        /// Notes that a consumer is there now.
+        /// Updates when a consumer was last seen.
         async fn consumer_seen(&self, name: &ConsumerName) -> Result<(), StoreError>;
 
-        /// Forgets a consumer. Tells whether there was one.
+        /// Deletes a consumer. Returns whether there was one.
         async fn delete_consumer(&self, name: &ConsumerName) -> Result<bool, StoreError>;
     }
 }

@@ -1,13 +1,13 @@
-//! What one process does for all.
+//! Duties: the work that one process does for all.
 
-/// What one process of several does for all of them.
+/// The work that one process of several does for all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Duty {
     /// Folding the live projections.
     Projections,
     /// Publishing the feed to NATS.
     Relay,
-    /// Wrapping the data keys anew.
+    /// Wrapping the data keys with a new master key.
     KeyRotation,
     /// Signing checkpoints.
     Checkpoints,

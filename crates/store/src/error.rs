@@ -1,4 +1,4 @@
-//! What can go wrong in a store, told apart by what a caller can do about it.
+//! Store errors, distinguished by how a caller can react.
 
 use aggregates::{EventError, IdError};
 
@@ -7,19 +7,20 @@ use super::Duty;
 /// An error of a store. Its text names no stored value.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database cannot be reached, or gave up for a reason that passes: try again later.
+    /// The database cannot be reached, or failed for a transient reason: retry later.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// Somebody else holds what is needed, and keeps it for longer than was waited: try again later.
+    /// Another session holds a lock for longer than the time-out: retry later.
     #[error("somebody else holds what is needed in the database: {0}")]
     Locked(String),
-    /// The database can be read and not written: a standby, a read-only file, or one that is failing over. For a service that passes.
+    /// The database can be read but not written: a standby, a read-only file, or one that is failing over. For a
+    /// running service that is transient.
     #[error("the database takes no writes: {0}")]
     ReadOnly(String),
-    /// There is no ledger in the database.
+    /// The database holds no ledger.
     #[error("there is no ledger here yet: `warmledger serve` or `warmledger migrate` makes one")]
     NoLedger,
-    /// The database refused what was asked: trying again would not help.
+    /// The database refused the statement: a retry would not help.
     #[error("the database refused ({code}): {message}")]
     Refused {
         /// The SQLSTATE, or SQLite's extended result code.
@@ -27,16 +28,16 @@ pub enum StoreError {
         /// The database's primary message, without its detail.
         message: String,
     },
-    /// Somebody else has taken over the lease under which this was to be written: nothing was.
+    /// Another process has taken over the lease for this write: nothing was written.
     #[error("another process has taken over {}: this step was not written", .0.as_str())]
     Overtaken(Duty),
-    /// The database, or the way to it, cannot be used as it is set up.
+    /// The database, or the connection to it, is not set up as needed.
     #[error("the database cannot be used: {0}")]
     Unsuitable(String),
     /// The subject is under legal hold and cannot be erased.
     #[error("the subject is under legal hold")]
     Held,
-    /// What is stored cannot be read as what it should be.
+    /// Stored data is malformed.
     #[error("stored data cannot be read: {0}")]
     Corrupt(String),
     /// The schema could not be brought up to date.
@@ -45,12 +46,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Of work that was cut short since the process is ending.
+    /// For work that was cancelled since the process is ending.
     pub fn ending() -> Self {
         Self::Unavailable("the process is ending".to_owned())
     }
 
-    /// Whether the same call may succeed later.
+    /// Whether a retry of the same call may succeed.
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -58,7 +59,7 @@ impl StoreError {
         )
     }
 
-    /// Whether nothing was written since this database, or its role, may only be read.
+    /// Whether nothing was written because the database or the role is read-only.
     pub fn takes_no_writes(&self) -> bool {
         match self {
             Self::ReadOnly(_) => true,
@@ -67,7 +68,8 @@ impl StoreError {
         }
     }
 
-    /// Of a first connection: who may connect to what is wrong for good then, which for a service that runs may pass.
+    /// The error of a first connection: wrong access rights are permanent then, while for a running service they may
+    /// pass.
     pub(super) fn of_first(error: sqlx::Error) -> Self {
         if let Some(told) = about_tls(&error) {
             return Self::Unsuitable(told);
@@ -82,13 +84,13 @@ impl StoreError {
         }
     }
 
-    /// Whether a table was not there: where generations come and go, somebody else has dropped it.
+    /// Whether a table is missing: another process may have dropped a generation's table.
     pub fn is_missing_table(&self) -> bool {
         matches!(self, Self::Refused { code, message } if code == "42P01" || message.starts_with("no such table"))
     }
 }
 
-/// SQLSTATE lock_not_available: `lock_timeout` is over.
+/// SQLSTATE lock_not_available: `lock_timeout` has expired.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 /// SQLSTATE insufficient_privilege.
@@ -98,21 +100,21 @@ const READ_ONLY: &str = "25006";
 /// SQLite's primary result code READONLY.
 const SQLITE_READ_ONLY: i32 = 8;
 
-/// SQLSTATE classes of authorization (28) and of a database that is not there (3D).
+/// SQLSTATE classes of authorization (28) and of a missing database (3D).
 fn is_of_access(code: &str) -> bool {
     ["28", "3D"].iter().any(|class| code.starts_with(class))
 }
 
-/// SQLSTATE classes that pass: connection (08), resources (53), operator intervention (57), serialization and
-/// deadlock (40), authorization (28) and database name (3D), which an operator may be changing, object not in
-/// prerequisite state (55), a transaction that was left idle (25P03).
+/// Transient SQLSTATE classes: connection (08), resources (53), operator intervention (57), serialization and deadlock
+/// (40), authorization (28) and database name (3D), which an operator may be changing, object not in prerequisite state
+/// (55), a transaction that was left idle (25P03).
 /// Source: PostgreSQL manual, appendix A.
 fn passes(code: &str) -> bool {
     let classes = ["08", "53", "57", "40", "55"];
     classes.iter().any(|class| code.starts_with(class)) || is_of_access(code) || code == "25P03"
 }
 
-/// SQLite's primary result codes that pass: BUSY (5), LOCKED (6), IOERR (10), FULL (13), CANTOPEN (14), PROTOCOL (15).
+/// SQLite's transient primary result codes: BUSY (5), LOCKED (6), IOERR (10), FULL (13), CANTOPEN (14), PROTOCOL (15).
 /// Source: <https://www.sqlite.org/rescode.html>.
 fn sqlite_passes(code: &str) -> bool {
     sqlite_primary(code).is_some_and(|code| matches!(code, 5 | 6 | 10 | 13 | 14 | 15))
@@ -123,14 +125,14 @@ fn sqlite_primary(code: &str) -> Option<i32> {
     code.parse::<i32>().ok().map(|code| code & 0xff)
 }
 
-/// Whether the constraint on held subjects was broken. SQLite does not say which constraint it was; there is no other
-/// one that a caller could break.
+/// Whether the constraint on held subjects was violated. SQLite does not name the constraint; a caller can violate no
+/// other one.
 fn breaks_hold(error: &dyn sqlx::error::DatabaseError) -> bool {
     let is_it = |name| name == "subjects_held_not_erased";
     error.is_check_violation() && error.constraint().is_none_or(is_it)
 }
 
-/// What to do where the server refuses somebody for want of TLS.
+/// Advice if the server refuses a client for lack of TLS.
 fn advice(code: &str, message: &str) -> &'static str {
     match code {
         "28000" if message.contains("no encryption") => "; the server wants TLS here: write sslmode=verify-full",
@@ -139,7 +141,7 @@ fn advice(code: &str, message: &str) -> &'static str {
     }
 }
 
-/// What was wrong with TLS and what to do, if that is what the error is about.
+/// The TLS problem and its remedy, if the error is about TLS.
 fn about_tls(error: &sqlx::Error) -> Option<String> {
     match error {
         sqlx::Error::Tls(told) if told.to_string() == "server does not support TLS" => Some(
@@ -150,7 +152,7 @@ fn about_tls(error: &sqlx::Error) -> Option<String> {
     }
 }
 
-/// What to mend in the database's URL where TLS fails.
+/// The URL parameters to correct if TLS fails.
 const NAMES: tls::Names = tls::Names {
     root: "sslrootcert",
     client: "sslcert and sslkey",

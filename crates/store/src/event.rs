@@ -1,4 +1,4 @@
-//! An event as it is written and as it is read back.
+//! An event as written and as read back.
 
 use aggregates::{Event, EventId, OrderEvent, Position, Recorded, Source, StreamId, SubjectId};
 use jiff::Timestamp;
@@ -8,14 +8,14 @@ use super::{Head, StoreError};
 use sealing::{Sealed, Section};
 use tlog::Hash;
 
-/// The sealed parts of an event. Absent where the webhook had nothing of the kind.
+/// The sealed sections of an event; none for a section that the webhook lacked.
 #[derive(Clone, Default)]
 pub struct SealedSections {
     /// E-mail addresses, names, pictures.
     pub personal: Option<Sealed>,
     /// Passwords, app passwords, TOTP seeds.
     pub secrets: Option<Sealed>,
-    /// The exact body and the headers that sign it.
+    /// The exact body and its signature headers.
     pub original: Option<Sealed>,
 }
 
@@ -30,10 +30,10 @@ impl SealedSections {
     }
 }
 
-/// What an event can be found by besides its stream: the first eight bytes of SHA-256 over kind and id.
+/// A key to find an event by besides its stream: the first eight bytes of SHA-256 over kind and id.
 ///
-/// A hash keeps the index to a third of the text's size. Two ids can share one (1 in 2^64), so whoever follows a
-/// reference checks that the stream really knows the id.
+/// A hash keeps the index to a third of the text's size. Two ids can share one (1 in 2^64), so a caller that follows a
+/// reference must check that the stream really has the id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reference(pub i64);
 
@@ -55,8 +55,8 @@ impl Reference {
         Self(i64::from_be_bytes(first))
     }
 
-    /// Those of an event's references that lead a webhook to its stream: not a domain that the event names and its order was not
-    /// assigned.
+    /// The references of an event that lead a webhook to its stream. Left out: a domain that the event names but its
+    /// order was not assigned.
     pub fn leading(event: &OrderEvent) -> Vec<Self> {
         match event {
             OrderEvent::MailboxCreated(facts) if facts.order_id.is_none() => {
@@ -66,7 +66,7 @@ impl Reference {
         }
     }
 
-    /// The references by which an event is to be found: the subscriptions and domains that it brings into its stream.
+    /// The references to store for an event: the subscriptions and domains that it adds to its stream.
     pub fn of_event(event: &OrderEvent) -> Vec<Self> {
         if let Some(facts) = event.as_subscription() {
             return vec![Self::subscription(&facts.subscription_id)];
@@ -95,34 +95,34 @@ impl Reference {
     }
 }
 
-/// An event that is about to be appended. Its position and time come with the [`super::Batch`].
+/// An event to be appended. Its position and time are in the [`super::Batch`].
 pub struct NewEvent {
     /// The stream.
     pub stream: StreamId,
-    /// Its place in the stream, from 1.
+    /// Its version in the stream, from 1.
     pub version: u32,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: Source,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: EventId,
     /// The stored type string.
     pub type_name: &'static str,
     /// The schema version of the facts.
     pub schema_version: u32,
-    /// Whose data key seals it.
+    /// The subject whose data key seals it.
     pub subject: SubjectId,
     /// Canonical JSON.
     pub facts: String,
-    /// The sealed parts.
+    /// The sealed sections.
     pub sealed: SealedSections,
-    /// The RFC 6962 hash of its Merkle leaf, see [`ledger::leaf`].
+    /// The RFC 6962 hash of its Merkle leaf, see `ledger::leaf`.
     pub leaf_hash: [u8; 32],
-    /// What it can be found by.
+    /// The keys to find it by.
     pub references: Vec<Reference>,
 }
 
 impl NewEvent {
-    /// About how many bytes it is on its way to a store.
+    /// About how many bytes it takes in a message to the store.
     pub(super) fn size(&self) -> usize {
         let texts = [
             self.stream.as_str(),
@@ -138,18 +138,18 @@ impl NewEvent {
     }
 }
 
-/// An event read back. The sealed sections are empty where the query did not ask for them.
+/// An event read back. The sealed sections are empty if the query left them out.
 #[derive(Clone)]
 pub struct StoredEvent {
-    /// Its place in the ledger.
+    /// Its position in the log.
     pub position: Position,
     /// The stream.
     pub stream: StreamId,
-    /// Its place in the stream.
+    /// Its version in the stream.
     pub version: u32,
-    /// Who sent it.
+    /// The source that sent it.
     pub source: Source,
-    /// The sender's id of it.
+    /// The sender's event id.
     pub event_id: EventId,
     /// The stored type string.
     pub type_name: String,
@@ -157,29 +157,29 @@ pub struct StoredEvent {
     pub schema_version: u32,
     /// When it was appended.
     pub recorded_at: Timestamp,
-    /// Whose data key seals it.
+    /// The subject whose data key seals it.
     pub subject: SubjectId,
-    /// Canonical JSON, byte for byte as it was written.
+    /// Canonical JSON, byte for byte as written.
     pub facts: String,
-    /// The sealed parts, if asked for.
+    /// The sealed sections, if the query asked for them.
     pub sealed: SealedSections,
-    /// The hash of its Merkle leaf, if that or the sealed parts were asked for.
+    /// The hash of its Merkle leaf, if the query asked for it or for the sealed sections.
     pub leaf_hash: Option<[u8; 32]>,
 }
 
-/// What a stream had come to at one of its versions, in a form that only the ledger reads.
+/// The folded state of a stream at one of its versions, in a form that only the ledger reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSnapshot {
     /// The stream.
     pub stream: StreamId,
     /// The version of the last event that is in it.
     pub version: u32,
-    /// What it had come to.
+    /// The folded state.
     pub state: Vec<u8>,
 }
 
 impl StoredEvent {
-    /// The end of the log when the event was its last one.
+    /// The head of the log when the event was its last one.
     pub fn head(&self) -> Head {
         Head {
             position: self.position,
@@ -187,7 +187,7 @@ impl StoredEvent {
         }
     }
 
-    /// The hash of its leaf, which was asked for.
+    /// The hash of its leaf, for a query that asked for it.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if there is none.
@@ -197,10 +197,10 @@ impl StoredEvent {
             .ok_or_else(|| StoreError::Corrupt(format!("the event at position {position} has no leaf hash")))
     }
 
-    /// The event with its facts parsed, upcast where they are old.
+    /// The event with its facts parsed, and upcast if they are old.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if type, schema version or facts are not what this version knows.
+    /// [`StoreError::Corrupt`] if this version does not know the type, schema version or form of the facts.
     pub fn to_recorded(&self) -> Result<Recorded, StoreError> {
         Ok(Recorded {
             position: self.position,
@@ -214,7 +214,7 @@ impl StoredEvent {
         })
     }
 
-    /// As [`Self::to_recorded`], for whoever has no more use for the stored event.
+    /// As [`Self::to_recorded`], consuming the stored event.
     ///
     /// # Errors
     /// As [`Self::to_recorded`].

@@ -12,13 +12,13 @@ use super::{Fence, StoreError};
 pub enum GenerationState {
     /// Being filled beside the live one.
     Building,
-    /// Read by everybody.
+    /// Serves all readers.
     Live,
-    /// Replaced; its table is dropped once no reader can be in it.
+    /// Replaced; its table is dropped once it has no readers left.
     Retired,
-    /// To become a snapshot: folded up to the position that it is wanted for.
+    /// A future snapshot: being folded up to its position.
     Filling,
-    /// The rows as of its position. Never changes any more.
+    /// The rows as of its position. Never changes again.
     Snapshot,
 }
 
@@ -52,13 +52,13 @@ pub struct Generation {
     pub name: String,
     /// 1, 2, 3, … for each projection.
     pub generation: i64,
-    /// The projection's `VERSION` that fills it.
+    /// The projection's `VERSION` that folds it.
     pub version: u32,
     /// Its checkpoint: everything up to here is folded in.
     pub position: Position,
-    /// What it is used for.
+    /// Its state.
     pub state: GenerationState,
-    /// Whether the service itself fills it, and goes on with it after a restart; else a command does.
+    /// Whether the service fills it, and resumes it after a restart; else a command does.
     pub by_service: bool,
     /// When it was last written.
     pub updated_at: Timestamp,
@@ -79,7 +79,7 @@ pub(super) fn stored_names(columns: &'static [Column]) -> String {
     stored(columns).map(|column| format!(", {}", column.name)).collect()
 }
 
-/// What the stable view selects.
+/// The query of the stable view.
 pub(super) fn view_query(generation: &Generation, columns: &'static [Column]) -> String {
     let shown = columns.iter().map(|column| match column.is_key {
         true => format!("key AS {}, ", column.name),
@@ -89,7 +89,7 @@ pub(super) fn view_query(generation: &Generation, columns: &'static [Column]) ->
     format!("SELECT {shown}key, document FROM {}", table_name(generation))
 }
 
-/// The indexes of a generation's table, besides that of its key: their names, and what is behind `CREATE INDEX … ON`.
+/// The indexes of a generation's table besides the one on its key: their names, and the text after `CREATE INDEX … ON`.
 pub(super) fn indexes(generation: &Generation, columns: &'static [Column]) -> impl Iterator<Item = (String, String)> {
     let table = table_name(generation);
     let indexed = stored(columns).filter(|column| column.indexed);
@@ -103,7 +103,7 @@ pub(super) fn indexes(generation: &Generation, columns: &'static [Column]) -> im
 pub struct RowChange {
     /// The row's key.
     pub key: String,
-    /// Whether there is no such row yet. Only where that is certain: it is written without looking for one.
+    /// Whether the row is surely new: then it is inserted without a look for an existing one.
     pub is_new: bool,
     /// The new document and its columns, or none to remove the row.
     pub row: Option<(String, projections::Row)>,
@@ -116,20 +116,20 @@ impl RowChange {
     }
 }
 
-/// A row that stands still.
+/// A parked row.
 #[derive(Clone, Debug)]
 pub struct Parked {
     /// Its key.
     pub key: String,
-    /// The event that could not be folded. The row is the fold of those before it.
+    /// The event that could not be folded. The row is the fold of the earlier ones.
     pub position: Position,
-    /// What was wrong.
+    /// The error.
     pub error: String,
 }
 
-/// One step of a projection: rows and checkpoint move together.
+/// One step of a projection: rows and checkpoint are written in one transaction.
 pub struct Advance {
-    /// The generation; its `position` is the checkpoint that the step was made from.
+    /// The generation; its `position` is the checkpoint that the step starts from.
     pub from: Generation,
     /// The columns of its table.
     pub columns: &'static [Column],
@@ -137,22 +137,22 @@ pub struct Advance {
     pub to: Position,
     /// The rows that change, in the order of their keys.
     pub changes: Vec<RowChange>,
-    /// Rows that stand still from now on, since an event could not be folded into them.
+    /// Rows parked by this step, since an event could not be folded into them.
     pub parked: Vec<Parked>,
-    /// Rows that no longer do.
+    /// Rows unparked by this step.
     pub unparked: Vec<String>,
-    /// Rows whose events were passed over, since they stand still. If one no longer does, the step is refused.
+    /// Parked rows whose events were skipped. If one is no longer parked, the step is refused.
     pub skipped: Vec<String>,
 }
 
 impl Advance {
-    /// What becomes of the row with this key, if it changes.
+    /// The change of the row with this key, if it changes.
     pub fn change(&self, key: &str) -> Option<&RowChange> {
         let found = self.changes.binary_search_by(|change| change.key.as_str().cmp(key));
         found.ok().map(|index| &self.changes[index])
     }
 
-    /// The rows that are written, and are new or not, with their documents and columns.
+    /// The written rows that are new, or those that are not, with their documents and columns.
     pub(super) fn written(&self, new: bool) -> Vec<(&RowChange, &(String, projections::Row))> {
         let changes = self.changes.iter().filter(|change| change.is_new == new);
         let rows = changes.filter_map(|change| change.row.as_ref().map(|row| (change, row)));
@@ -164,57 +164,57 @@ impl Advance {
         stored_names(self.columns)
     }
 
-    /// What a row has in the stored columns.
+    /// A row's values in the stored columns.
     pub(super) fn values<'r>(&self, row: &'r projections::Row) -> impl Iterator<Item = &'r Value> {
         let values = self.columns.iter().zip(row);
         values.filter(|(column, _)| !column.is_key).map(|(_, value)| value)
     }
 
-    /// What takes the place of a row that is there, behind `ON CONFLICT`.
+    /// The `ON CONFLICT` clause that overwrites an existing row.
     pub(super) fn replacing(&self) -> String {
         let sets = stored(self.columns).map(|column| format!(", {0} = excluded.{0}", column.name));
         let sets: String = sets.collect();
         format!("ON CONFLICT (key) DO UPDATE SET document = excluded.document{sets}")
     }
 
-    /// How much is written, in bytes of documents.
+    /// The size of the written documents, in bytes.
     pub fn size(&self) -> usize {
         let documents = self.changes.iter().filter_map(RowChange::document);
         documents.map(str::len).sum()
     }
 }
 
-/// A row that is not the same in two generations: document and columns as JSON text, none where the row is missing.
+/// A row that differs between two generations: document and columns as JSON text, none if the row is missing.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Difference {
     /// The row's key.
     pub key: String,
-    /// As it is read today.
+    /// In the live generation.
     pub live: Option<String>,
-    /// As the rebuild made it.
+    /// In the rebuilt one.
     pub rebuilt: Option<String>,
 }
 
-/// What became of making a generation live.
+/// The result of switching a generation live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Switch {
     /// It is live.
     Done,
-    /// Nothing was changed: it is behind the live one, or not building any more.
+    /// Nothing was changed: it lags behind the live one, or is not building any more.
     Behind,
-    /// Nothing was changed: somebody has been reading the stable view in one transaction for longer than may be waited
-    /// for, since all others would wait too.
+    /// Nothing was changed: a reader has held the stable view in one transaction for longer than the lock time-out,
+    /// which is short since all other readers would wait too.
     Held,
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that keeps the projections' generations.
+    /// The part of a [`Store`](super::Store) that stores the projections' generations.
     pub trait GenerationStore {
         /// All generations of all projections.
         async fn generations(&self) -> Result<Vec<Generation>, StoreError>;
 
-        /// Makes a table for a new generation with its checkpoint at 0. A projection's first one is live at once and gets
-        /// the stable view; a later one is building. If one is building already, that one is returned.
+        /// Creates a table for a new generation with its checkpoint at 0. A projection's first one is live at once and
+        /// gets the stable view; a later one is building. If one is building already, returns that one.
         async fn create_generation(
             &self,
             name: &'static str,
@@ -222,25 +222,25 @@ topic! {
             columns: &'static [Column],
         ) -> Result<Generation, StoreError>;
 
-        /// Makes what indexes a generation still lacks that was filled without readers, and is to have some.
+        /// Creates the indexes that a generation lacks since it was filled without readers.
         async fn index_generation(&self, generation: &Generation, columns: &'static [Column]) -> Result<(), StoreError>;
 
         /// The documents of the rows with these keys in a generation.
         async fn documents(&self, generation: &Generation, keys: &[String]) -> Result<Vec<(String, String)>, StoreError>;
 
-        /// Moves projections on, all of them in one transaction. `false`, and nothing written, if a checkpoint is not
-        /// where it was, or a row that was passed over does not stand still any more: another process was faster.
-        /// [`StoreError::Overtaken`], and nothing written, if somebody else has taken over the lease that it is done `under`.
+        /// Advances projections, all of them in one transaction. Returns `false` and writes nothing if a checkpoint has
+        /// moved, or a skipped row is no longer parked: another process was faster. [`StoreError::Overtaken`], with
+        /// nothing written, if another process has taken over the lease named by `under`.
         async fn advance(&self, steps: &[Advance], under: Option<Fence>) -> Result<bool, StoreError>;
 
-        /// Writes down that a building generation is filled by the service itself, which goes on with it after a restart.
+        /// Marks a building generation as filled by the service, which resumes it after a restart.
         async fn entrust_generation(&self, building: &Generation) -> Result<(), StoreError>;
 
-        /// Makes a building generation live and retires the one before, in one transaction, provided that the building one
-        /// is not behind the live one and that no reader holds the stable view.
+        /// Makes a building generation live and retires the one before, in one transaction, unless the building one
+        /// lags behind the live one or a reader holds the stable view.
         async fn switch_generation(&self, building: &Generation, columns: &'static [Column]) -> Result<Switch, StoreError>;
 
-        /// Makes a table for a snapshot, filling, with its checkpoint at 0.
+        /// Creates a table for a snapshot, filling, with its checkpoint at 0.
         async fn create_snapshot(
             &self,
             name: &'static str,
@@ -248,7 +248,7 @@ topic! {
             columns: &'static [Column],
         ) -> Result<Generation, StoreError>;
 
-        /// Copies rows and checkpoint of a snapshot into an empty filling one, some thousand rows a transaction.
+        /// Copies rows and checkpoint of a snapshot into an empty filling one, some thousand rows per transaction.
         async fn copy_snapshot(
             &self,
             from: &Generation,
@@ -256,15 +256,15 @@ topic! {
             columns: &'static [Column],
         ) -> Result<(), StoreError>;
 
-        /// Gives a generation that is neither live nor building another state: of a snapshot's life, or retired.
+        /// Sets the state of a generation that is neither live nor building: to filling, snapshot or retired.
         async fn set_state(&self, generation: &Generation, state: GenerationState) -> Result<(), StoreError>;
 
-        /// Drops a generation that is not live, with its table; [`StoreError::Locked`], and nothing dropped, while somebody
-        /// is reading that.
+        /// Drops a generation that is not live, with its table; [`StoreError::Locked`], with nothing dropped, while a
+        /// reader uses the table.
         async fn drop_generation(&self, generation: &Generation) -> Result<(), StoreError>;
 
-        /// The rows in which two generations differ, at most `limit`. None if their checkpoints are not the same, since
-        /// then they may well differ.
+        /// The rows in which two generations differ, at most `limit`. None if their checkpoints differ, since then rows
+        /// may well differ too.
         async fn differences(
             &self,
             live: &Generation,
@@ -273,7 +273,7 @@ topic! {
             limit: u32,
         ) -> Result<Option<Vec<Difference>>, StoreError>;
 
-        /// How many rows a generation has. Written down by every step, so this reads one row; a generation from before
+        /// How many rows a generation has. Every step stores the count, so this reads one row; a generation older than
         /// that is counted once.
         async fn row_count(&self, generation: &Generation) -> Result<u64, StoreError>;
     }

@@ -5,30 +5,30 @@ use aggregates::{Position, SubjectId};
 use super::{Fence, StoreError};
 use sealing::{MasterKeyId, WrappedKey};
 
-/// A data key that was wrapped anew.
+/// A data key that was wrapped with another master key.
 pub struct Rewrapped {
-    /// Whose it is.
+    /// The subject it belongs to.
     pub subject: SubjectId,
-    /// The wrapped bytes that are replaced; if they are not there any more, nothing is.
+    /// The wrapped bytes to replace; if they are gone, nothing is replaced.
     pub from: Vec<u8>,
-    /// Those that take their place.
+    /// The new wrapped bytes.
     pub to: Vec<u8>,
 }
 
-/// What is known of a subject.
+/// The state of a subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubjectState {
-    /// Whom.
+    /// The subject.
     pub subject: SubjectId,
-    /// The event that put it under legal hold, while it is.
+    /// The event that put it under legal hold, if it is under hold.
     pub held_at: Option<Position>,
-    /// The event that erased it last. What was recorded since can be opened again.
+    /// The event that erased it last. Later events can be opened again.
     pub erased_at: Option<Position>,
     /// Whether it has a data key.
     pub has_key: bool,
 }
 
-/// What an event does to its subject.
+/// The mark that an event sets on its subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// `SubjectErased`
@@ -42,7 +42,7 @@ pub enum Mark {
 // The statements below are the same in both dialects. $1 is the subject, $2 the position of the event.
 
 impl Mark {
-    /// Whether the event has done what it says, unless a later one undid it.
+    /// Whether the mark is set, unless a later event undid it.
     pub(super) fn in_effect(self) -> &'static str {
         match self {
             Self::Erased => {
@@ -59,8 +59,8 @@ impl Mark {
         }
     }
 
-    /// Does what the event says, as its trigger should have. A key that something was sealed under since is a new one: none
-    /// can be stored while the old one is there.
+    /// Sets the mark, as the event's trigger should have. A key that later events were sealed under is a new one, and
+    /// stays: no new key can be stored while the old one exists.
     pub(super) fn statements(self) -> &'static [&'static str] {
         match self {
             Self::Erased => &[
@@ -81,8 +81,8 @@ impl Mark {
     }
 }
 
-/// The last erasure of each subject that is not in effect. $1 is the time now: a key that was made later is looked at too,
-/// for then a clock was wrong.
+/// The last erasure of each subject that has no effect. $1 is the time now: a key stamped later is included too, since
+/// then a clock was wrong.
 pub(super) const ERASURES_WITHOUT_EFFECT: &str = "
     SELECT erased.subject AS subject, erased.position AS position
     FROM (SELECT subject, max(position) AS position FROM events WHERE type = 'SubjectErased' GROUP BY subject) AS erased
@@ -96,20 +96,20 @@ pub(super) const ERASURES_WITHOUT_EFFECT: &str = "
     ORDER BY 2";
 
 topic! {
-    /// The part of a store that is about keys.
+    /// The part of a [`Store`](super::Store) that stores keys.
     ///
-    /// Subjects are erased, held and released by recording `SubjectErased`, `SubjectHeld` and `SubjectReleased`: the event and
-    /// what it says are one atomic step. `SubjectErased` is refused with [`StoreError::Held`] under legal hold.
+    /// To erase, hold or release a subject, append `SubjectErased`, `SubjectHeld` or `SubjectReleased`: the event and
+    /// its effect are one atomic step. `SubjectErased` is refused with [`StoreError::Held`] under legal hold.
     pub trait KeyStore {
-        /// The master key that new data keys are wrapped under; none before the ledger's first start.
+        /// The master key that wraps new data keys; none before the ledger's first start.
         async fn master_key(&self) -> Result<Option<MasterKeyId>, StoreError>;
 
-        /// Says which master key that is, unless it has been said. Returns the one that stands.
+        /// Stores the first master key's id, unless there is one. Returns the stored one.
         async fn first_master_key(&self, id: MasterKeyId) -> Result<MasterKeyId, StoreError>;
 
-        /// Puts another master key in the place of `from`. Once this returns, no data key under any other comes in: an append
-        /// that brings one is answered [`Append::Conflict`](super::Append::Conflict). `false`, and nothing changed, if it was
-        /// not `from`.
+        /// Replaces the master key `from`. Once this returns, no data key under any other is stored: an append with
+        /// such a key is answered [`Append::Conflict`](super::Append::Conflict). Returns `false` and changes nothing if
+        /// the master key was not `from`.
         async fn set_master_key(&self, from: MasterKeyId, to: MasterKeyId) -> Result<bool, StoreError>;
 
         /// Data keys that are not wrapped by this master key, in the order of their subjects, at most `limit`.
@@ -120,15 +120,16 @@ topic! {
             limit: u32,
         ) -> Result<Vec<WrappedKey>, StoreError>;
 
-        /// Replaces wrapped keys, all in one transaction. Tells how many were still there to be replaced.
-        /// [`StoreError::Overtaken`], and nothing written, if somebody else has taken over the lease that it is done `under`.
+        /// Replaces wrapped keys, all in one transaction. Returns how many were still there to be replaced.
+        /// [`StoreError::Overtaken`], with nothing written, if another process has taken over the lease named by
+        /// `under`.
         async fn rewrap(&self, keys: &[Rewrapped], under: Option<Fence>) -> Result<u64, StoreError>;
 
         /// How many data keys each master key wraps.
         async fn key_counts(&self) -> Result<Vec<(MasterKeyId, u64)>, StoreError>;
 
-        /// The bytes of keys that were destroyed or replaced leave the files, as far as the database can see to that: SQLite
-        /// empties its write-ahead log. PostgreSQL reuses their place in its own time.
+        /// Removes the bytes of destroyed or replaced keys from the files, as far as the database allows: SQLite
+        /// empties its write-ahead log. PostgreSQL reuses the space in its own time.
         async fn scrub(&self) -> Result<(), StoreError>;
 
         /// Which of these subjects have no data key.
@@ -137,38 +138,40 @@ topic! {
         /// Subjects whose wrapped data keys do not have [`WRAPPED_KEY`](sealing::WRAPPED_KEY) bytes, at most `limit`.
         async fn misshapen_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-        /// All data keys, that of the fingerprints included, in the order of their subjects, at most `limit` after `after`.
+        /// All data keys, including the fingerprint key, in the order of their subjects, at most `limit` after `after`.
         async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError>;
 
-        /// Subjects with a data key that no event names, at most `limit`. Each key but that of the fingerprints comes in with an
-        /// event of its subject, in one step.
+        /// Subjects with a data key but without an event, at most `limit`. Every key except the one for fingerprints is
+        /// stored together with an event of its subject.
         async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-        /// What is known of these subjects. One that has no key and was never held or erased is not known.
+        /// The states of these subjects. A subject without a key that was never held or erased is unknown.
         async fn subjects(&self, subjects: &[SubjectId]) -> Result<Vec<SubjectState>, StoreError>;
 
-        /// What is known of all subjects, by name, at most `limit` after `after`.
+        /// The states of all subjects, by name, at most `limit` after `after`.
         async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError>;
 
-        /// The subjects that stand for a stream since no user is known there, and have a key, at most `limit` after `after`.
+        /// The subjects of streams without a known user that have a key, at most `limit` after `after`.
         async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 
-        /// Whether an event has done to its subject what it says: a trigger does it in the same step, if it is there.
+        /// Whether the event's mark is set on its subject: a trigger sets it in the same step, if the trigger exists.
         async fn is_in_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<bool, StoreError>;
 
-        /// Does to a subject what the event at this position says. [`StoreError::Held`] if it would erase somebody under legal hold.
+        /// Sets the mark of the event at this position on a subject. [`StoreError::Held`] if it would erase a subject
+        /// under legal hold.
         async fn put_into_effect(&self, mark: Mark, subject: &SubjectId, position: Position) -> Result<(), StoreError>;
 
-        /// The erasures that the log tells of and that are not in effect: whose, and where.
+        /// The erasures in the log that have no effect: subjects and positions.
         async fn erasures_without_effect(&self) -> Result<Vec<(SubjectId, Position)>, StoreError>;
 
-        /// All subjects that were ever held or erased, and the end of the log at the same moment; 0 if the head is gone.
+        /// All subjects that were ever held or erased, and the head's position at the same moment; 0 if the head row is
+        /// missing.
         async fn marked_subjects(&self) -> Result<(Position, Vec<SubjectState>), StoreError>;
 
         /// All subjects that were ever erased.
         async fn erased_subjects(&self) -> Result<Vec<SubjectState>, StoreError>;
 
-        /// The wrapped data key of a reserved subject; `offer` is stored and returned if there is none yet.
+        /// The wrapped data key of a reserved subject; stores and returns `offer` if there is none yet.
         async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError>;
     }
 }

@@ -1,9 +1,9 @@
-//! Leases: the right to do something that one process is enough for.
+//! Leases: the right to do a duty that one process is enough for.
 //!
-//! A lease is a row with a deadline by the database's clock. Its holder moves the deadline on every second; a process that stops
-//! gives it back; of one that has vanished it ends by itself, so nobody waits for a session to end. Whoever takes it over raises
-//! the epoch, and each step that is written under a lease names its epoch: the database refuses the steps of a holder that was
-//! overtaken (Kleppmann, "How to do distributed locking", on fencing tokens).
+//! A lease is a row with a deadline by the database's clock. Its holder extends the deadline every second; a process
+//! that stops releases it; if a process vanishes, its lease expires, so others need not wait for its session to end. A
+//! takeover raises the epoch, and each write under a lease names its epoch (a fencing token): the database refuses the
+//! writes of a former holder (Kleppmann, "How to do distributed locking").
 
 use std::time::Duration;
 
@@ -17,62 +17,63 @@ use tokio_util::task::TaskTracker;
 
 use super::{Duty, StoreError};
 
-/// How long a lease lasts unless it is renewed. With the second between two looks of those who wait for it, and what the
-/// database takes to answer, somebody else has it well within ten seconds.
+/// How long a lease lasts unless it is renewed. Together with the second between two attempts of other processes and
+/// the database's answer time, a takeover takes well under ten seconds.
 pub const TERM: Duration = Duration::from_secs(5);
 /// How often its holder renews it.
 const RENEWED_EVERY: Duration = Duration::from_secs(1);
-/// How long the database may take to answer before it is asked again, over another connection.
+/// The time-out of one call before it is retried over another connection.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// Which lease something is written under. The write is refused with [`StoreError::Overtaken`] once somebody else has it.
+/// The fencing token of a write under a lease. The write is refused with [`StoreError::Overtaken`] after a takeover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fence {
     /// The duty.
     pub duty: Duty,
-    /// How often its lease had been taken over by then.
+    /// The epoch of its lease: how often it had been taken over.
     pub epoch: i64,
 }
 
-/// The right to do something that one process is enough for. Given back when dropped; it ends by itself, after [`TERM`], if its
+/// The right to do a duty that one process is enough for. Dropping it releases it; it expires after [`TERM`] if its
 /// process has vanished.
 #[async_trait]
 pub trait Lease: Send {
-    /// Whether it is still held. Where it may have ended since the database did not answer, waits a moment for the answer.
+    /// Whether it is still held. If it may have expired since the database did not answer, waits briefly for the
+    /// answer.
     async fn is_held(&mut self) -> bool;
 
-    /// What names it in what is written under it.
+    /// The fencing token for writes under it.
     fn fence(&self) -> Fence;
 
-    /// Gives it back, and returns once that is done, or the database did not answer: a process that ends at once would leave
-    /// it behind.
+    /// Releases it, and returns once the database has released it or did not answer: a process that ended at once would
+    /// leave it behind.
     async fn give_back(self: Box<Self>);
 }
 
-/// A lease as the database has it.
+/// A stored lease.
 #[derive(Clone, Debug)]
 pub struct LeaseState {
     /// The duty's name.
     pub duty: String,
-    /// Who has it, or had it last.
+    /// The current or last holder.
     pub holder: String,
     /// How often it was taken over.
     pub epoch: i64,
-    /// How long it lasts, by the database's clock; below zero once it has ended.
+    /// The time until it expires, by the database's clock; below zero if it has expired.
     pub remaining: SignedDuration,
 }
 
 impl LeaseState {
-    /// Whether anybody can take it: it has ended, or the database's clock was set back since.
+    /// Whether it can be taken: it has expired, or the database's clock was set back since.
     pub fn is_vacant(&self) -> bool {
         self.remaining <= SignedDuration::ZERO || self.remaining.unsigned_abs() > TERM * 2
     }
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that gives leases.
+    /// The part of a [`Store`](super::Store) that grants leases.
     pub trait LeaseStore {
-        /// The lease on a duty; none while another process has it.
+        /// Takes the lease on a duty; none while another process holds it.
         async fn lease(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError>;
 
         /// All leases that were ever taken.
@@ -83,14 +84,14 @@ topic! {
 /// The table of leases of one store.
 #[async_trait]
 pub(super) trait LeaseTable: Clone + Send + Sync + 'static {
-    /// Takes a lease that has ended, for [`TERM`]: its epoch, or none while somebody has it. One that lasts for more than twice
-    /// as long counts as ended: the clock was set back.
+    /// Takes an expired lease, for [`TERM`]. Returns its epoch, or none while another process holds it. A lease with
+    /// more than twice the term left counts as expired: the clock was set back.
     async fn take(&self, duty: Duty, holder: &str) -> Result<Option<i64>, StoreError>;
 
-    /// Lets it last for [`TERM`] from now on. `false` if somebody else has taken it over.
+    /// Extends it to [`TERM`] from now. `false` if another process has taken it over.
     async fn renew(&self, fence: Fence) -> Result<bool, StoreError>;
 
-    /// Ends it, unless somebody else has taken it over.
+    /// Ends it, unless another process has taken it over.
     async fn give_back(&self, fence: Fence) -> Result<(), StoreError>;
 
     /// All that were ever taken.
@@ -106,7 +107,7 @@ pub(super) struct Leases<T> {
 }
 
 impl Leases<()> {
-    /// A name for a holder of leases, of a program of this name: no other one has it.
+    /// A unique name for a holder of leases in this program.
     pub(super) fn holder(program: &str) -> String {
         // PostgreSQL keeps 63 bytes of the name of a session
         let program: String = program.chars().filter(char::is_ascii).take(30).collect();
@@ -125,12 +126,12 @@ impl<T: LeaseTable> Leases<T> {
     }
 
     pub(super) async fn take(&self, duty: Duty) -> Result<Option<Box<dyn Lease>>, StoreError> {
-        // looked at first: to ask for a lease is a write
+        // read first, since taking a lease is a write
         let is_taken = |lease: &LeaseState| lease.duty == duty.as_str() && !lease.is_vacant();
         if self.table.all().await?.iter().any(is_taken) {
             return Ok(None);
         }
-        // counted from before the call, so that it never lasts longer here than in the database
+        // counted from before the call, so that it expires here no later than in the database
         let asked = Instant::now();
         let taken = match timeout(PATIENCE * 2, self.table.take(duty, &self.holder)).await {
             Ok(taken) => taken?,
@@ -149,7 +150,7 @@ impl<T: LeaseTable> Leases<T> {
         })))
     }
 
-    /// Gives all of them back.
+    /// Releases all of them.
     pub(super) async fn close(&self) {
         self.closed.cancel();
         self.renewing.close();
@@ -157,7 +158,7 @@ impl<T: LeaseTable> Leases<T> {
     }
 }
 
-/// Renews a lease until it is given back, or somebody else has taken it over.
+/// Renews a lease until it is released, or another process has taken it over.
 async fn renew(
     table: impl LeaseTable,
     fence: Fence,
@@ -183,7 +184,7 @@ async fn renew(
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some(format!("the database did not answer within {PATIENCE:?}")),
         };
-        // said once, however often it is tried
+        // logged once, however often it is retried
         if let (Some(error), false) = (&trouble, troubled) {
             tracing::warn!(
                 error,
@@ -208,7 +209,7 @@ async fn renew(
 /// A lease that a task renews.
 struct HeldLease {
     fence: Fence,
-    /// Until when it is surely held; none once somebody else has it.
+    /// Until when it is surely held; none after a takeover.
     until: watch::Receiver<Option<Instant>>,
     renewing: JoinHandle<()>,
     given_back: DropGuard,

@@ -1,28 +1,31 @@
 //! The two stores behind one trait: PostgreSQL and SQLite, each written in its own dialect.
 //!
 //! Layout
-//! - `topic`: what all parts of the trait have in common
-//! - `log`, `event`: the event log; an event as it is written and as it is read back
-//! - `clock_steps`, `clock`: where the log's time steps back; the time itself
-//! - `tree`: the Merkle tree, its checkpoints, and the log as it stands, for an audit
+//! - `topic`: how the parts of the trait are declared
+//! - `log`, `event`: the event log; an event as written and as read back
+//! - `clock_steps`, `clock`: where the log's time decreases; the time itself
+//! - `tree`: the Merkle tree, its checkpoints, and the unchecked rows of the log, for an audit
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
-//! - `generation`, `parked`: the projections' generations, and their rows that stand still
-//! - `head`: the end of the log
-//! - `query`: what can be asked of the event log and of a projection's rows
+//! - `generation`, `parked`: the projections' generations, and their parked rows
+//! - `head`: the head of the log
+//! - `query`: queries on the event log and on a projection's rows
 //! - `consumer`: a named consumer of the feed
-//! - `token`, `scope`: an API token, and what it may do
-//! - `duty`, `lease`: what one process does for all, and the right to do it
-//! - `process`, `processes`: a running process and what it holds; what some of them lack
-//! - `upkeep`, `schema`, `trim`: what keeps a database fit; its objects against those that the migrations make; a small write-ahead log
-//! - `url`, `postgres_url`, `mode`: where the database is, what it is opened for, and whether its schema is fit for that
-//! - `error`: what can go wrong, told apart by what a caller can do about it
-//! - `parts`, `tasks`, `nearest`: statements of a bounded size; work beside its caller; what a misspelt word was meant to be
+//! - `token`, `scope`: an API token, and its scopes
+//! - `duty`, `lease`: the work that one process does for all, and the right to do it
+//! - `process`, `processes`: a running process and the keys it holds; the processes that lack some
+//! - `upkeep`, `schema`, `trim`: database maintenance; the schema compared with the migrations'; a small write-ahead
+//!   log
+//! - `url`, `postgres_url`, `mode`: where the database is, the mode it is opened in, and whether its schema fits that
+//!   mode
+//! - `error`: store errors, distinguished by how a caller can react
+//! - `parts`, `tasks`, `nearest`: statements of a bounded size; background tasks; corrections of misspelt words
 //! - `postgres`, `sqlite`: the implementations
-//! - `both/`: what is the same in both but for the driver's types: each file is compiled as a module of `postgres` and as one of
-//!   `sqlite`, and `super` has the names of the driver's types, `SqlStore` for the store, and what it takes of the dialect
+//! - `both/`: code shared by both except for the driver's types: each file is compiled as a module of `postgres` and as
+//!   one of `sqlite`, and `super` has the driver's types, `SqlStore` for the store, and the parts that differ by
+//!   dialect
 //!
-//! The order of the log is total and gap-free: [`LogStore::append`] compares and sets the head in the same atomic step that
-//! writes the rows, so a reader who has seen position *n* has seen everything up to *n*.
+//! The order of the log is total and gap-free: [`LogStore::append`] compares and sets the head in the same atomic step
+//! that writes the rows, so a reader that has seen position *n* has seen everything up to *n*.
 
 #[macro_use]
 mod topic;
@@ -107,10 +110,11 @@ pub trait Store:
 {
 }
 
-/// Opens the store that a URL names.
+/// Opens the store at a URL.
 ///
 /// # Errors
-/// [`StoreError`] if it cannot be reached; [`StoreError::NoLedger`] or [`StoreError::Unsuitable`] if it is not fit for what it is opened for.
+/// [`StoreError`] if it cannot be reached; [`StoreError::NoLedger`] or [`StoreError::Unsuitable`] if it does not fit
+/// the mode.
 pub async fn open(url: &DatabaseUrl, mode: Mode) -> Result<Arc<dyn Store>, StoreError> {
     match url {
         DatabaseUrl::Sqlite(path) => Ok(Arc::new(SqliteStore::open(path, mode).await?)),

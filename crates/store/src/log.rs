@@ -9,7 +9,7 @@ use crate::tree::number;
 use sealing::WrappedKey;
 use tlog::Growth;
 
-/// A position as the databases have it. They count in i64 themselves, so none is ever beyond it.
+/// A position as a database integer. Databases count in i64 themselves, so no position exceeds it.
 pub(super) fn to_i64(position: Position) -> i64 {
     number(position.0)
 }
@@ -18,18 +18,18 @@ pub(super) fn to_i64(position: Position) -> i64 {
 pub struct Batch<'a> {
     /// The head that the batch was decided on; the append is refused if the log has moved on.
     pub expected: Head,
-    /// When the events are recorded; before `expected.recorded_at` only where the clock was set back ([`crate::clock::stamp`]), which the
-    /// store notes.
+    /// When the events are recorded; earlier than `expected.recorded_at` only if the clock was set back
+    /// ([`crate::clock::stamp`]), which the store notes.
     pub recorded_at: Timestamp,
     /// The events, for the positions `expected.position + 1, …`.
     pub events: &'a [NewEvent],
     /// Wrapped data keys of subjects that had none.
     pub keys: &'a [(SubjectId, Vec<u8>)],
-    /// What the events add to the Merkle tree.
+    /// The nodes that the events add to the Merkle tree.
     pub tree: &'a Growth,
 }
 
-/// What became of a batch.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Append {
     /// Everything is durable.
@@ -40,7 +40,7 @@ pub enum Append {
     Conflict,
 }
 
-/// What the ledger asks of the log when its caches don't know.
+/// A query of the ledger for what its caches lack.
 #[derive(Default)]
 pub struct Lookup {
     /// Which of these events are recorded?
@@ -51,34 +51,34 @@ pub struct Lookup {
     pub subjects: Vec<SubjectId>,
 }
 
-/// The answers to a [`Lookup`]. What is missing is not recorded.
+/// The answers to a [`Lookup`]. An entry without an answer is not recorded.
 #[derive(Default)]
 pub struct Found {
     /// Recorded events: position and stream.
     pub events: Vec<(Source, EventId, Position, StreamId)>,
-    /// Streams that carry a reference, oldest first. A reference is a hash: what it leads to has to be checked.
+    /// Streams with such a reference, oldest first. References are hashes, so the caller checks each stream.
     pub references: Vec<(Reference, StreamId)>,
     /// Wrapped data keys.
     pub keys: Vec<WrappedKey>,
 }
 
-/// The append lock, and the events that were asked for.
+/// The append lock, and the events read under it.
 pub type Locked<'a> = (Box<dyn AppendLock + 'a>, Vec<StoredEvent>);
 
-/// The right to append next. While it is held nobody else appends, so the end of the log stays where it is.
+/// The right to append next. While it is held no other process appends, so the head does not move.
 #[async_trait]
 pub trait AppendLock: Send {
-    /// Appends a batch, or finds that it cannot be, as [`LogStore::append`] does, and gives up the right.
+    /// Appends a batch, with the results of [`LogStore::append`], and releases the lock.
     async fn append(self: Box<Self>, batch: &Batch<'_>) -> Result<Append, StoreError>;
 
-    /// Gives it up.
+    /// Releases the lock.
     async fn release(self: Box<Self>);
 }
 
 /// The part of a [`Store`](super::Store) that is the event log.
 #[async_trait]
 pub trait LogStore: Send + Sync + 'static {
-    /// The end of the log.
+    /// The head of the log.
     async fn head(&self) -> Result<Head, StoreError>;
 
     /// How many transactions may write at once.
@@ -89,26 +89,25 @@ pub trait LogStore: Send + Sync + 'static {
     /// Appends a batch: all of it, durably, or nothing.
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError>;
 
-    /// Waits for the right to append next, while nothing of this process is in flight, and reads the events after a position
-    /// that are there by then, with their leaf hashes, at most `limit`. None where processes do not wait for each other in
-    /// the order of asking.
+    /// Waits for the append lock, while nothing of this process is in flight, and then reads the events after a
+    /// position, with their leaf hashes, at most `limit`. None if the store has no append lock.
     async fn append_lock(&self, _after: Position, _limit: u32) -> Result<Option<Locked<'_>>, StoreError> {
         Ok(None)
     }
 
-    /// Answers what the ledger's caches don't know.
+    /// Looks up what the ledger's caches lack.
     async fn lookup(&self, lookup: &Lookup) -> Result<Found, StoreError>;
 
     /// All events of these streams, without sealed sections, in the order of their positions.
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// The events of these streams from their snapshots on, with their leaf hashes, in the order of their positions: of a stream
-    /// that has none, all of them. With the event at whose version a snapshot was taken comes the snapshot; one that was taken at
-    /// none of the stream's versions counts as none.
+    /// The events of these streams from their snapshots on, with their leaf hashes, in the order of their positions;
+    /// all events of a stream without a snapshot. The snapshot comes with the event at whose version it was taken; a
+    /// snapshot at none of the stream's versions is ignored.
     async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError>;
 
-    /// Keeps snapshots of streams, each of another one, instead of those that are kept. A crash may bring back the ones before.
-    /// Gives up soon if somebody is in the way.
+    /// Stores snapshots, each of another stream, in place of the earlier ones. A crash may bring back earlier ones.
+    /// Gives up soon if it has to wait for a lock.
     async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError>;
 
     /// Events in the order of their positions.

@@ -1,29 +1,29 @@
-//! What a store is opened for, and whether its schema is fit for that.
+//! The mode a store is opened in, and whether its schema fits that mode.
 
 use sqlx::migrate::{MigrateError, Migration, Migrator};
 
 use super::StoreError;
 
-/// What a store is opened for.
+/// The mode a store is opened in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// To serve, or to migrate: a ledger is made if there is none, and the schema of an older one is brought up to date.
+    /// To serve, or to migrate: creates a ledger if there is none, and migrates an older schema.
     Migrate,
-    /// To write to a ledger that is there. Its schema is left alone.
+    /// To write to an existing ledger. Its schema is left alone.
     Existing,
-    /// To read a ledger that is there, and to write where that happens to be possible: on a standby, with a role that may only
-    /// SELECT, and on a read-only file each write is a [`StoreError::ReadOnly`] or [`StoreError::Refused`].
+    /// To read an existing ledger, and to write if possible: on a standby, with a role that may only SELECT, and on a
+    /// read-only file each write is a [`StoreError::ReadOnly`] or [`StoreError::Refused`].
     ReadOnly,
 }
 
-/// A migration that a database has seen: its version, and the checksum of its text.
+/// An applied migration: its version, and the checksum of its text.
 pub(super) type Applied = (i64, Vec<u8>);
 
-/// Those of them that a database has seen.
+/// The applied migrations of a database.
 pub(super) const APPLIED: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success ORDER BY version";
 
-/// Whether a database is fit for what it is opened for. `applied` are the migrations that it has seen, none where it is not of
-/// this program's making at all.
+/// Whether a database fits a mode. `applied` are its applied migrations, none if this program did not create the
+/// database.
 ///
 /// # Errors
 /// [`StoreError::NoLedger`] and [`StoreError::Unsuitable`].
@@ -67,8 +67,8 @@ pub(super) fn check(applied: Option<&[Applied]>, migrator: &Migrator, mode: Mode
     }
 }
 
-/// The migrations that a ledger of an earlier version lacks, each told of as its turn comes: in a large ledger it may take a while,
-/// and nobody is answered meanwhile.
+/// The migrations that a ledger of an earlier version lacks. Each is logged when its turn comes: in a large ledger it
+/// may take long, and the service does not answer meanwhile.
 pub(super) fn missing(applied: Option<Vec<Applied>>, migrator: &'static Migrator) -> impl Iterator<Item = i64> {
     let applied = applied.unwrap_or_default();
     let lacks =
@@ -83,7 +83,7 @@ pub(super) fn missing(applied: Option<Vec<Applied>>, migrator: &'static Migrator
     })
 }
 
-/// What went wrong with a migration, with its number.
+/// The error of a migration, with its number.
 pub(super) fn failed(version: i64, error: MigrateError) -> StoreError {
     match StoreError::from(error) {
         StoreError::Refused { code, message } => StoreError::Refused {
@@ -109,7 +109,7 @@ mod tests {
         checked_of(applied, "", mode)
     }
 
-    /// As [`checked`]; the database has seen migrations of this text.
+    /// As [`checked`], for applied migrations with this text.
     fn checked_of(applied: Option<&[i64]>, sql: &'static str, mode: Mode) -> Result<(), String> {
         let migrator = Migrator::with_migrations(vec![migration(1, ""), migration(2, "")]);
         let seen = |version: &i64| (*version, migration(*version, sql).checksum.into_owned());

@@ -1,6 +1,6 @@
-//! What a misspelt word was meant to be.
+//! Corrections of misspelt words.
 
-/// The candidate that the word was most likely meant to be, if one is close.
+/// The most likely intended candidate, if one is close.
 pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let word = word.to_lowercase();
     candidates

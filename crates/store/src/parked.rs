@@ -1,17 +1,17 @@
-//! Rows that stand still, since an event could not be folded into them.
+//! Parked rows: an event could not be folded into them.
 
 use jiff::Timestamp;
 
 use super::{Generation, Parked, StoreError};
 
-/// A row that stands still, as the store has it.
+/// A stored parked row.
 #[derive(Clone, Debug)]
 pub struct ParkedRow {
     /// The projection.
     pub name: String,
     /// The generation.
     pub generation: i64,
-    /// Since when.
+    /// When it was parked.
     pub parked_at: Timestamp,
     /// The row.
     pub parked: Parked,
@@ -24,7 +24,7 @@ impl ParkedRow {
     }
 }
 
-/// How many rows of a generation stand still.
+/// How many rows of a generation are parked.
 #[derive(Clone, Debug)]
 pub struct ParkedCount {
     /// The projection.
@@ -36,15 +36,15 @@ pub struct ParkedCount {
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that keeps the rows that stand still. A step of a projection parks them.
+    /// The part of a [`Store`](super::Store) that reads parked rows. A step of a projection parks them.
     pub trait ParkedStore {
-        /// The rows that stand still, of all generations.
+        /// The parked rows of all generations.
         async fn parked(&self) -> Result<Vec<ParkedRow>, StoreError>;
 
-        /// How many rows stand still in each generation in which some do.
+        /// How many rows are parked, for each generation with parked rows.
         async fn parked_counts(&self) -> Result<Vec<ParkedCount>, StoreError>;
 
-        /// Those of the keys whose rows stand still in a generation.
+        /// The keys among these whose rows are parked in a generation.
         async fn parked_among(&self, generation: &Generation, keys: &[String]) -> Result<Vec<String>, StoreError>;
     }
 }

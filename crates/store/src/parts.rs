@@ -1,7 +1,7 @@
-//! Rows in parts, so that no statement holds very much.
+//! Splits rows into parts, to bound the size of statements.
 
-/// Documents that go to the database in one statement, in bytes, unless one alone is larger: what a statement takes
-/// stands in memory once more while it is sent.
+/// Bytes of documents sent in one statement, unless one document alone is larger: a statement's values are held in
+/// memory a second time while it is sent.
 const SENT_AT_ONCE: usize = 4 << 20;
 
 /// The rows in parts of at most [`SENT_AT_ONCE`] bytes each.

@@ -1,13 +1,15 @@
 //! The store on PostgreSQL: production, any number of service processes on one database.
 //!
 //! Layout
-//! - `connect`, `servers`, `session`: from the URL to the driver's options; which server takes writes; sessions that vanish, and poolers
-//! - `values`: the driver's types, values as the database has them, and words of its dialect
-//! - `migrate`, `schema`: whether the database is fit for a ledger, and migrations; the objects that are there
-//! - `log`, `append`, `append_lock`: the event log; appending; the right to append next
+//! - `connect`, `servers`, `session`: from the URL to the driver's options; which server takes writes; time-outs of
+//!   sessions, and poolers
+//! - `values`: the driver's types, values as stored, and words of its dialect
+//! - `migrate`, `schema`: whether the database fits a ledger, and migrations; the existing objects
+//! - `log`, `append`, `append_lock`: the event log; appending; the append lock
 //! - `nodes`, `data_keys`: new nodes of the Merkle tree; data keys
-//! - `tables`, `steps`, `copy`, `stream_snapshots`: the projections' tables; moving them on, by COPY; snapshots of streams
-//! - `lease`, `lost`: the table of leases; what this process left open over connections that vanished
+//! - `tables`, `steps`, `copy`, `stream_snapshots`: the projections' tables; advancing them, by COPY; snapshots of
+//!   streams
+//! - `lease`, `lost`: the table of leases; ending transactions left open over lost connections
 //! - the rest: `both/`
 
 mod append;
@@ -28,7 +30,7 @@ mod stream_snapshots;
 mod tables;
 mod values;
 
-/// What is the same for both stores.
+/// The code shared by both stores.
 #[path = "both/all.rs"]
 mod both;
 
@@ -48,44 +50,44 @@ use crate::postgres_url::PostgresUrl;
 use migrate::MIGRATIONS;
 use servers::Chosen;
 
-/// As the modules have it that are the same for both stores.
+/// The name of the store in the shared modules.
 use PostgresStore as SqlStore;
 
-/// Batches under way at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
+/// Batches in flight at once: while one is flushed to disk, the rows of the next are written. A third would only wait.
 const WRITERS: u32 = 2;
 
 /// The store on PostgreSQL.
 pub struct PostgresStore {
-    /// For the writer alone, so that readers never make it wait.
+    /// For the writer alone, so that readers never delay it.
     writer: PgPool,
     connections: append::Connections,
-    /// For what goes through whole tables.
+    /// For queries over whole tables.
     long: PgPool,
     /// For everything else.
     pool: PgPool,
-    /// What the migrations make, once somebody has asked.
+    /// The objects that the migrations create, computed on first use.
     expected: OnceCell<schema::Expected>,
     leases: Leases<lease::Table>,
     sessions: Sessions,
-    /// Moves the pools to another server, where there are several.
+    /// Moves the pools to another server, if there are several.
     _following: Option<AbortOnDropHandle<()>>,
-    /// Ends sessions of this process that have vanished.
+    /// Ends lost sessions of this process.
     _ending: Option<AbortOnDropHandle<()>>,
 }
 
 impl PostgresStore {
-    /// Connects, and brings the schema up to date if it is opened for that.
+    /// Connects, and migrates the schema if the mode says so.
     ///
     /// # Errors
-    /// [`StoreError`] if the database cannot be reached, or is not fit for what it is opened for.
+    /// [`StoreError`] if the database cannot be reached, or does not fit the mode.
     pub async fn open(url: &PostgresUrl, mode: Mode) -> Result<Self, StoreError> {
         url.check_certificates()?;
         let holder = Leases::<()>::holder(url.application_name.as_deref().unwrap_or("warmledger"));
         let servers = url.connect_options().into_iter().map(|server| {
             server
-                // whoever takes over a lease finds the sessions of the one before by it
+                // the process that takes over a lease finds the former holder's sessions by it
                 .application_name(&holder)
-                // poolers know nothing of it, and nothing here is a float
+                // poolers do not know it, and no value here is a float
                 .extra_float_digits(None)
         });
         let servers: Vec<PgConnectOptions> = servers.collect();
@@ -146,39 +148,39 @@ impl PostgresStore {
         })
     }
 
-    /// For what is over soon, and reads.
+    /// The pool for short reads.
     fn reading(&self) -> &PgPool {
         &self.pool
     }
 
-    /// For what is over soon, and writes.
+    /// The pool for short writes.
     fn writing(&self) -> &PgPool {
         &self.pool
     }
 
-    /// For what reads whole tables.
+    /// The pool for reads of whole tables.
     fn scanning(&self) -> &PgPool {
         &self.long
     }
 
-    /// Begins a transaction that is over soon, and writes.
+    /// Begins a short writing transaction.
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         self.pool.begin().await
     }
 
-    /// Begins one that writes, and takes as long as there are rows.
+    /// Begins a writing transaction whose duration grows with its rows.
     async fn begin_long(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         self.long.begin().await
     }
 
-    /// Begins one that reads whole tables, all of one moment.
+    /// Begins a transaction that reads whole tables in one snapshot.
     async fn begin_to_read(&self) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
         self.long
             .begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             .await
     }
 
-    /// The answer of a call that is over soon.
+    /// Runs a short call, with its time-out.
     async fn soon<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
     where
         StoreError: From<E>,
@@ -186,7 +188,7 @@ impl PostgresStore {
         self.sessions.within(SOON, call).await
     }
 
-    /// The answer of a call that a caller has made up.
+    /// Runs a call whose query the caller composed, with its time-out.
     async fn looking<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
     where
         StoreError: From<E>,
@@ -194,7 +196,7 @@ impl PostgresStore {
         self.sessions.within(LOOKING, call).await
     }
 
-    /// The answer of a call that goes through whole tables.
+    /// Runs a call over whole tables, with its time-out.
     async fn in_time<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
     where
         StoreError: From<E>,
@@ -212,8 +214,9 @@ impl Store for PostgresStore {}
 #[async_trait]
 impl UpkeepStore for PostgresStore {
     async fn probe(&self) -> Result<(), StoreError> {
-        // No row is touched, so nobody waits for it; but the server refuses it like an append where the role may not write or the database
-        // is read-only, and it ends once the server has it on disk, and where the standbys are that a commit waits for.
+        // No row is touched, so no lock is waited for. But the server refuses it like an append if the role may not
+        // write or the database is read-only, and it returns once it is on disk, and on the standbys that a commit
+        // waits for.
         const PROBE: &str = "WITH moved AS (UPDATE head SET position = position WHERE false RETURNING position),
                                   added AS (INSERT INTO events SELECT * FROM events WHERE false RETURNING position)
                              SELECT pg_logical_emit_message(true, 'warmledger', 'ready')";
@@ -233,7 +236,7 @@ impl UpkeepStore for PostgresStore {
         self.leases.close().await;
         self.connections.close();
         let pools = [&self.leases.table.pool, &self.long, &self.pool, &self.writer];
-        // of a server that has vanished no session says good-bye: they end with the process
+        // a vanished server never closes its sessions: they end with the process
         let closed = join_all(pools.map(PgPool::close));
         if tokio::time::timeout(GOOD_BYE, closed).await.is_err() {
             tracing::warn!("the database does not answer: its sessions are left to end by themselves");

@@ -1,8 +1,8 @@
-//! A `postgres://` URL as libpq means it, parsed once. Whoever connects or prints uses the parts; the text is not kept.
+//! A `postgres://` URL with libpq's meaning, parsed once. Connecting and printing use the parts; the text is not kept.
 //!
-//! - `parameters`: which of libpq's parameters are known, and why some are refused
-//! - `split`: the text to parameters
-//! - `read`: parameters to types
+//! - `parameters`: libpq's known parameters, and why some are refused
+//! - `split`: from the text to parameters
+//! - `read`: from parameters to types
 //!
 //! Source: PostgreSQL manual, 32.1.1.2 "Connection URIs" and 32.1.2 "Parameter Key Words".
 
@@ -20,48 +20,48 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secret::Secret;
 use tls::Certificates;
 
-/// What is shown instead of a secret.
+/// Shown in place of a secret.
 pub const MASK: &str = "***";
-/// What stands in a URL as it is; everything else is percent-encoded.
+/// Percent-encodes every character except those that need no encoding in a URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 /// The same for a parameter's value, which may hold a path.
 const ENCODED_VALUE: &AsciiSet = &ENCODED.remove(b'/').remove(b':').remove(b',');
 
-/// How a PostgreSQL database is reached. `Display` and `Debug` are built from the parts, and hold no password.
+/// The address of a PostgreSQL database. `Display` and `Debug` are built from the parts, and hold no password.
 #[derive(Clone)]
 pub struct PostgresUrl {
     /// The servers, in the order in which they are tried; at least one.
     pub servers: Vec<Server>,
     /// The role; `None` means the operating system's user.
     pub user: Option<String>,
-    /// The role's password; `None` means that the password file is asked.
+    /// The role's password; `None` means the one in the password file.
     pub password: Option<Secret<String>>,
     /// The password file; `None` means `~/.pgpass`.
     pub passfile: Option<PathBuf>,
-    /// The database; `None` means the one named like the role.
+    /// The database; `None` means the one with the role's name.
     pub database: Option<String>,
     /// Whether and how the connection is encrypted.
     pub tls: Tls,
-    /// What the server shows as the client's name.
+    /// The client's name as shown by the server.
     pub application_name: Option<String>,
     /// Settings of the session, from `options=-c name=value`. They may hold anything, so they are never shown.
     pub options: Vec<(String, Secret<String>)>,
-    /// How long a connection may take to be established.
+    /// The time-out for establishing a connection.
     pub connect_timeout: Option<Duration>,
-    /// Which of the servers will do.
+    /// Which of the servers are acceptable.
     pub target_session_attrs: SessionAttrs,
 }
 
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
-    /// Where it is; `None` means the default directory of sockets, or `localhost` if there is no socket.
+    /// Its host; `None` means the default directory of sockets, or `localhost` if there is no socket.
     pub host: Option<Host>,
-    /// The port, which is part of a socket's name too; `None` means 5432.
+    /// The port, also part of a socket's name; `None` means 5432.
     pub port: Option<u16>,
 }
 
-/// Where a server is.
+/// The host of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Host {
     /// A name or an address (an IPv6 address without brackets).
@@ -70,10 +70,10 @@ pub enum Host {
     Socket(PathBuf),
 }
 
-/// Which servers will do: libpq's `target_session_attrs`, as far as a ledger can be written there.
+/// Which servers are acceptable: libpq's `target_session_attrs`, limited to servers where a ledger can be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SessionAttrs {
-    /// `any`: whatever answers first.
+    /// `any`: the first that answers.
     #[default]
     Any,
     /// `read-write`: a server whose sessions may write.
@@ -85,21 +85,21 @@ pub enum SessionAttrs {
 /// How a connection over TCP is encrypted. A Unix socket never is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// What is demanded.
+    /// The required security.
     pub mode: SslMode,
-    /// Who is believed, and who this client is.
+    /// The trusted roots, and this client's certificate.
     pub certificates: Certificates,
 }
 
-/// What is demanded of the connection: libpq's `sslmode`.
+/// The required security of the connection: libpq's `sslmode`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SslMode {
     /// No encryption.
     Disable,
-    /// Encryption if the server offers it, whoever the server is.
+    /// Encryption if the server offers it, without verifying the server.
     #[default]
     Prefer,
-    /// Encryption, whoever the server is.
+    /// Encryption, without verifying the server.
     Require,
     /// Encryption, and a certificate signed by the root.
     VerifyCa,
@@ -142,11 +142,11 @@ impl SessionAttrs {
 }
 
 impl PostgresUrl {
-    /// Reads `postgres://USER:PASSWORD@HOST:PORT,…/DATABASE?name=value&…`. What the text leaves open is taken from
-    /// libpq's environment variables (`PGHOST`, `PGPASSWORD`, …), which `environment` looks up.
+    /// Reads `postgres://USER:PASSWORD@HOST:PORT,…/DATABASE?name=value&…`. Missing parts are taken from libpq's
+    /// environment variables (`PGHOST`, `PGPASSWORD`, …), which `environment` looks up.
     ///
     /// # Errors
-    /// What is wrong and what to do, without any part of the text.
+    /// The problem and its remedy, without any part of the text.
     pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let mut parameters = split::split(text)?;
         for (name, variable) in parameters::VARIABLES {
@@ -158,7 +158,7 @@ impl PostgresUrl {
         read::read(parameters)
     }
 
-    /// The parameters to show behind the `?`.
+    /// The parameters to show after the `?`.
     fn shown(&self) -> Vec<(&'static str, String)> {
         let mut shown = Vec::new();
         if !self.in_authority() {
@@ -197,7 +197,7 @@ impl PostgresUrl {
         shown
     }
 
-    /// Whether the servers can stand before the path; a socket's directory cannot.
+    /// Whether the servers can be written in the URL's authority; a socket's directory cannot.
     fn in_authority(&self) -> bool {
         let named = |server: &Server| matches!(server.host, Some(Host::Tcp(_)));
         self.servers.iter().all(named) || matches!(&self.servers[..], [Server { host: None, .. }])
@@ -218,7 +218,7 @@ impl Server {
     }
 }
 
-/// As before the path of a URL.
+/// In the form of a URL's authority.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.host {

@@ -1,4 +1,4 @@
-//! The processes of the service that are running, and what each of them holds: so that one can tell what another is missing.
+//! The running processes of the service, and the keys each of them holds: so that one can tell what another lacks.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,17 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::StoreError;
 
-/// A process that was not heard of for so long, by the database's clock, is not running any more.
+/// A process not seen for so long, by the database's clock, counts as ended.
 pub const GONE: Duration = Duration::from_secs(10);
 
-/// What a process holds, without a secret: keys by their ids or public halves, and what has neither by a fingerprint that
-/// nobody can try guesses on without the ledger's keys. Fields that a later version adds are passed over.
+/// The keys that a process holds, without secrets: by id or public half, or else by a fingerprint that cannot be
+/// brute-forced without the ledger's keys. Fields added by a later version are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Holds {
     /// The ids of its master keys, the newest first.
     pub master_keys: Vec<String>,
-    /// The public halves of the keys that it can sign checkpoints with, in hex.
+    /// The public halves of its keys that sign checkpoints, in hex.
     pub signing_keys: Vec<String>,
     /// The admin token's fingerprint.
     pub admin_token: String,
@@ -29,43 +29,43 @@ pub struct Holds {
 /// A process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Process {
-    /// Made up at its start.
+    /// Its random id, made at its start.
     pub id: String,
     /// The name of the machine that it runs on.
     pub host: String,
-    /// Its number there.
+    /// Its process id there.
     pub pid: u32,
     /// Its data directory.
     pub data_dir: String,
     /// Its version.
     pub version: String,
-    /// What it holds.
+    /// The keys it holds.
     pub holds: Holds,
 }
 
-/// A process as the store has it.
+/// A stored process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenProcess {
     /// The process.
     pub process: Process,
-    /// When it was first heard of, by the database's clock.
+    /// When it was first seen, by the database's clock.
     pub started_at: Timestamp,
-    /// When it was last heard of, by the database's clock.
+    /// When it was last seen, by the database's clock.
     pub seen_at: Timestamp,
-    /// How often it was heard of.
+    /// How many heartbeats it has sent.
     pub beats: i64,
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that is about the running processes.
+    /// The part of a [`Store`](super::Store) that stores the running processes.
     pub trait ProcessStore {
-        /// Notes that a process is running now. Those that were not heard of for a day are forgotten.
+        /// Records a heartbeat of a process. Processes not seen for a day are deleted.
         async fn process_seen(&self, process: &Process) -> Result<(), StoreError>;
 
-        /// The processes that are running: those heard of within [`GONE`]. By their start.
+        /// The running processes: those seen within [`GONE`]. By their start.
         async fn processes(&self) -> Result<Vec<SeenProcess>, StoreError>;
 
-        /// Forgets a process that has ended.
+        /// Deletes a process that has ended.
         async fn process_ended(&self, id: &str) -> Result<(), StoreError>;
     }
 }

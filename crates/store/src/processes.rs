@@ -1,4 +1,4 @@
-//! Which running processes lack something that another one has made.
+//! Which running processes lack something that another one holds.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use tokio::time::sleep;
 
 use super::{GONE, Holds, Process, SeenProcess, Store, StoreError};
 
-/// How often a process says that it is there.
+/// The interval of a process's heartbeats.
 pub const BEAT: Duration = Duration::from_secs(2);
-/// Pause between two looks at what the others hold.
+/// The pause between two reads of the others' keys.
 const LOOK: Duration = Duration::from_millis(250);
-/// A process that has come twice since and still does not have something has looked for it in vain.
+/// A process that still lacks something after so many heartbeats has looked for it in vain.
 const VISITS: i64 = 2;
 
-/// A process, for people.
+/// A process, in readable form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
     host: String,
@@ -23,7 +23,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// That of a process.
+    /// The label of a process.
     pub fn of(seen: &SeenProcess) -> Self {
         let Process {
             host, pid, data_dir, ..
@@ -46,10 +46,10 @@ impl fmt::Display for Label {
     }
 }
 
-/// The running processes that do not hold something, after they had the time to find it, or to count as gone.
+/// The running processes that lack something, after each had the time to find it or to count as ended.
 ///
 /// # Errors
-/// If the store fails.
+/// [`StoreError`] if the store fails.
 pub async fn lacking(store: &dyn Store, has: impl Fn(&Holds) -> bool) -> Result<Vec<Label>, StoreError> {
     let begun = Instant::now();
     let mut first: Vec<(String, i64)> = Vec::new();

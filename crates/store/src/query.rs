@@ -1,4 +1,4 @@
-//! What can be asked of the event log and of a projection's rows, apart from either store's dialect.
+//! Queries on the event log and on a projection's rows, independent of the stores' dialects.
 
 use aggregates::{Position, StreamId, SubjectId};
 use projections::{Column, Value};
@@ -13,15 +13,15 @@ pub struct EventQuery {
     pub after: Position,
     /// Only events up to this position.
     pub until: Option<Position>,
-    /// At most so many.
+    /// At most so many events.
     pub limit: u32,
-    /// Only events that pass.
+    /// Only events that match the filter.
     pub filter: EventFilter,
-    /// What to read of each.
+    /// Which parts to read of each.
     pub parts: Parts,
 }
 
-/// What is read of an event.
+/// The parts of an event to read.
 #[derive(Clone, Copy, Default)]
 pub enum Parts {
     /// Neither sealed sections nor the leaf hash.
@@ -34,7 +34,7 @@ pub enum Parts {
 }
 
 impl Parts {
-    /// The columns behind the plain ones.
+    /// The columns after the plain ones.
     pub(super) fn columns(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -44,11 +44,11 @@ impl Parts {
     }
 }
 
-/// Which events pass: those that meet every condition. Without any, all do.
+/// A filter on events: an event has to meet every condition. Without conditions every event matches.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct EventFilter {
-    /// Only events of one of these stored types; any type if there is none.
+    /// Only events of one of these stored types; any type if the list is empty.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub types: Vec<String>,
     /// Only events of streams of this category, the part of the name before the first `-`, e.g. `order`.
@@ -83,8 +83,8 @@ impl Category {
         &self.0
     }
 
-    /// The names of its streams, byte by byte: from the first, up to but not including the second. `.` comes right
-    /// after `-` in ASCII.
+    /// The names of its streams as a byte-wise range: from the first, up to but not including the second. `.` follows
+    /// `-` in ASCII.
     pub(super) fn range(&self) -> (String, String) {
         (format!("{}-", self.0), format!("{}.", self.0))
     }
@@ -120,18 +120,18 @@ pub enum Comparison {
     LessThan,
     /// In the list.
     OneOf,
-    /// Among what another projection's rows name.
+    /// Among the values named by another projection's rows.
     NamedBy(NamedBy),
 }
 
-/// Rows of another projection, by the value of one of their columns; what they name in a second column is compared.
+/// Selects rows of another projection by the value of one column; the values of a second column are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedBy {
     /// The other projection.
     pub projection: &'static str,
-    /// The column that has the value.
+    /// The column that selects the rows.
     pub matching: &'static str,
-    /// The column that is compared.
+    /// The column whose values are compared.
     pub names: &'static str,
 }
 
@@ -142,8 +142,8 @@ pub struct Condition {
     pub column: &'static str,
     /// How it is compared.
     pub comparison: Comparison,
-    /// With what: one value; of [`Comparison::OneOf`] any number; of [`Comparison::NamedBy`] the value that is matched, and then those
-    /// that the column may have anyway.
+    /// The values to compare with: one; for [`Comparison::OneOf`] any number; for [`Comparison::NamedBy`] first the
+    /// value that selects the rows, then further values that the column may have.
     pub values: Vec<Value>,
 }
 
@@ -158,7 +158,7 @@ impl Condition {
     }
 }
 
-/// The order of rows: by a column that is never null (`key` itself will do), then by key; both the same way.
+/// The order of rows: by a column that is never null (`key` is allowed), then by key; both in the same direction.
 #[derive(Clone, Copy, Debug)]
 pub struct SortOrder {
     /// The column.
@@ -174,20 +174,20 @@ pub struct RowQuery {
     pub projection: &'static str,
     /// Its columns.
     pub columns: &'static [Column],
-    /// All have to hold.
+    /// The conditions, all of which have to hold.
     pub conditions: Vec<Condition>,
     /// The order.
     pub order: SortOrder,
-    /// Only rows behind this place in the order: the value of the order's column, and the key.
+    /// Only rows after this place in the order: the value of the order's column, and the key.
     pub after: Option<(Value, String)>,
-    /// At most so many.
+    /// At most so many rows.
     pub limit: u32,
-    /// What is read in place of the live generations: one for each projection that is named here.
+    /// Generations to read in place of the live ones, at most one for each projection.
     pub generations: Vec<Generation>,
 }
 
 impl RowQuery {
-    /// What a projection is read from: a generation's rows, or the stable view of the live one.
+    /// The table that a projection is read from: a generation's rows, or the stable view of the live one.
     pub(super) fn table(&self, projection: &str) -> String {
         let chosen = self.generations.iter().find(|chosen| chosen.name == projection);
         let columns = projections::by_name(projection).map_or(self.columns, |known| known.columns());
@@ -219,10 +219,10 @@ pub struct StoredRow {
     pub order: Value,
 }
 
-/// How many rows share a value.
+/// How many rows have a value.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Count {
-    /// The value; none where the column is empty.
+    /// The value; none for null.
     pub value: Option<String>,
     /// How many rows.
     pub count: i64,
@@ -245,7 +245,7 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
         let list = values.iter().map(&mut parameter).collect::<Vec<_>>().join(", ");
         parts.push(match comparison {
             Comparison::Equal => match query.usual(column) {
-                // an index without the usual value is used where the query says that it is not asked for
+                // a partial index without the usual value is used only if the query excludes that value
                 Some(usual) if *values != [Value::Text(usual.to_owned())] => {
                     format!("{column} = {list} AND {column} <> '{usual}'")
                 }

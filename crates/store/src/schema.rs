@@ -1,6 +1,6 @@
-//! The database's objects, as they are and as the migrations make them: tables, keys and triggers that are missing or disabled, and views
-//! that say something else. What an operator has added is left alone, but for triggers and rules on the ledger's tables, which change
-//! what the ledger writes.
+//! The database's objects compared with those that the migrations create: finds tables, keys and triggers that are
+//! missing or disabled, and views with another definition. Objects added by an operator are ignored, except triggers
+//! and rules on the ledger's tables, which change what the ledger writes.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use projections::{AnyProjection, Column};
 use super::generation::{indexes, stored, table_name, view_query};
 use super::{Generation, GenerationState};
 
-/// What kind of object it is. Those of a table come after it.
+/// The kind of an object. Parts of a table sort after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ObjectKind {
     /// A table.
@@ -19,7 +19,7 @@ pub enum ObjectKind {
     Column,
     /// A constraint of a table.
     Constraint,
-    /// An index that keeps rows apart.
+    /// A unique index.
     UniqueIndex,
     /// An index.
     Index,
@@ -49,23 +49,23 @@ impl fmt::Display for ObjectKind {
     }
 }
 
-/// An object that is not as it should be.
+/// An object that differs from the migrations'.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaFault {
-    /// What kind of object.
+    /// Its kind.
     pub kind: ObjectKind,
-    /// Its name; that of a part of a table begins with the table's.
+    /// Its name; for a part of a table prefixed with the table's name.
     pub name: String,
-    /// What is wrong with it.
+    /// The difference.
     pub fault: String,
-    /// What is there instead, if anything is.
+    /// The definition found in its place, if there is one.
     pub found: Option<String>,
-    /// A statement that makes it as it should be, where there is one.
+    /// A statement that repairs it, if there is one.
     pub remedy: Option<String>,
 }
 
 impl SchemaFault {
-    /// Whether the ledger does not keep what it promises without it. Readers are misled by a view, or wait for an index.
+    /// Whether the ledger's guarantees depend on it. A wrong view misleads readers, and a missing index slows them.
     pub fn is_grave(&self) -> bool {
         !matches!(self.kind, ObjectKind::Index | ObjectKind::View)
     }
@@ -77,17 +77,17 @@ impl fmt::Display for SchemaFault {
     }
 }
 
-/// What a comparison of the schema has found.
+/// The result of comparing the schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SchemaCheck {
-    /// What is wrong.
+    /// The differences.
     pub faults: Vec<SchemaFault>,
-    /// Why not everything could be compared, if so.
+    /// Why some objects could not be compared, if so.
     pub unchecked: Option<String>,
 }
 
 impl SchemaCheck {
-    /// Of a database that a newer version has changed, as while processes are replaced one by one.
+    /// For a database migrated by a newer version, as during a rolling update.
     pub(super) fn of_newer_version() -> Self {
         Self {
             faults: Vec::new(),
@@ -99,31 +99,31 @@ impl SchemaCheck {
 /// An object.
 #[derive(Clone)]
 pub(super) struct Object {
-    /// The table that it is a part of, or itself; empty for a function.
+    /// Its table, or itself for a table; empty for a function.
     pub(super) table: String,
-    /// What it is like; none where it only has to be there.
+    /// Its definition; none if it only has to exist.
     pub(super) definition: Option<String>,
-    /// The statement that makes it, if there is one.
+    /// The statement that creates it, if there is one.
     pub(super) make: Option<String>,
 }
 
 /// Objects by kind and name.
 pub(super) type Catalog = BTreeMap<(ObjectKind, String), Object>;
 
-/// What differs: each expected object is there and as it is expected, and no trigger or rule besides.
+/// The differences: expected objects that are missing or differ, and additional triggers or rules.
 pub(super) fn differences(expected: &Catalog, actual: &Catalog) -> Vec<SchemaFault> {
     let is_there = |table: &str| actual.contains_key(&(ObjectKind::Table, table.to_owned()));
     let mut faults = Vec::new();
     for ((kind, name), object) in expected {
         let part = !matches!(kind, ObjectKind::Table | ObjectKind::Function | ObjectKind::View);
         let found = match actual.get(&(*kind, name.clone())) {
-            // the table is missed
+            // the missing table is reported itself
             None if part && !is_there(&object.table) => continue,
             Some(found) if object.definition.is_none() || found.definition == object.definition => continue,
             found => found.map(|found| found.definition.clone().unwrap_or_default()),
         };
         let expected = object.definition.as_deref().unwrap_or_default();
-        // as it should be, but for what the catalog adds
+        // as expected, with an addition by the catalog
         let state = found
             .as_deref()
             .and_then(|found| found.strip_prefix(expected)?.strip_prefix(", "));
@@ -134,7 +134,7 @@ pub(super) fn differences(expected: &Catalog, actual: &Catalog) -> Vec<SchemaFau
         };
         let remedy = match (kind, state) {
             (ObjectKind::Index | ObjectKind::UniqueIndex, Some(_)) => Some(format!("REINDEX INDEX {name}")),
-            // it is there: the last of the statements, which enables it, is enough
+            // it exists: the last of the statements, which enables it, is enough
             (ObjectKind::Trigger, Some(_)) => {
                 let make = object.make.as_deref();
                 make.and_then(|make| make.rsplit("; ").next()).map(str::to_owned)
@@ -169,14 +169,15 @@ pub(super) fn differences(expected: &Catalog, actual: &Catalog) -> Vec<SchemaFau
     faults
 }
 
-/// The columns of a generation's table, if its rows are of the version that is known here.
+/// The columns of a generation's table, if this program has the projection's version of it.
 pub(super) fn known_columns(generation: &Generation) -> Option<&'static [Column]> {
     let projection: &dyn AnyProjection = projections::by_name(&generation.name)?;
     (projection.version() == generation.version).then(|| projection.columns())
 }
 
-/// The tables of generations, the indexes and stable views of live ones. `describe` has what a column's definition is in the catalog,
-/// `other_views` the views beside a projection's own over a table, `fixed` what every such table has besides its columns; a definition of a view is brought into the form of [`view_text`].
+/// Adds the tables of generations, and the indexes and stable views of live ones, to the expected objects. `describe`
+/// gives a column's definition in the catalog, `other_views` the further views over a table, `fixed` the parts of every
+/// such table besides its columns; view definitions are normalised with [`view_text`].
 pub(super) fn expect_generations(
     expected: &mut Catalog,
     generations: &[Generation],
@@ -230,7 +231,7 @@ pub(super) fn expect_generations(
     }
 }
 
-/// A view's definition without what the database adds: line breaks, quotes, and the table's name before each column.
+/// A view's definition without the database's additions: line breaks, quotes, and the table's name before each column.
 pub(super) fn view_text(definition: &str, table: &str) -> String {
     let text = definition.replace('"', "").replace(&format!("{table}."), "");
     let words: Vec<&str> = text.trim().trim_end_matches(';').split_whitespace().collect();

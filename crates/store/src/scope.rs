@@ -1,25 +1,25 @@
-//! What a token may do.
+//! The scopes of a token.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// One thing that a token may be good for.
+/// One permission of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
-    /// Reading what the projections tell.
+    /// Reading the projections.
     Read,
     /// Reading the events themselves, the access log and the proofs.
     Audit,
-    /// Seeing the credentials of one mailbox after the other.
+    /// Revealing the credentials of one mailbox at a time.
     Reveal,
-    /// Seeing the credentials of many mailboxes at once.
+    /// Revealing the credentials of many mailboxes at once.
     RevealBulk,
     /// Erasing subjects.
     Erase,
-    /// Looking after the service.
+    /// Operating the service.
     Operate,
-    /// Making and revoking tokens, and so everything.
+    /// Creating and revoking tokens, which implies every other scope.
     Admin,
 }
 
@@ -69,12 +69,12 @@ impl FromStr for Scope {
     }
 }
 
-/// What one token may do. As text, names separated by spaces.
+/// The scopes of one token. As text, names separated by spaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scopes(BTreeSet<Scope>);
 
 impl Scopes {
-    /// Everything.
+    /// All scopes.
     pub fn all() -> Self {
         Self(Scope::ALL.into())
     }

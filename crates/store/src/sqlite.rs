@@ -1,11 +1,12 @@
-//! The store on SQLite: embedded, nothing to set up. WAL, and `synchronous=FULL`: a commit is on disk when it returns.
+//! The store on SQLite: embedded, no setup needed. WAL, and `synchronous=FULL`: a commit is on disk when it returns.
 //!
 //! Layout
-//! - `access`, `backup`, `wal`: the file, its modes, and what may only be read; a copy while others write; a small write-ahead log
-//! - `values`: the driver's types, values as the database has them, and words of its dialect
-//! - `migrate`, `schema`: whether a file holds a ledger, and migrations; the objects that are there
+//! - `access`, `backup`, `wal`: the file, its modes, and read-only access; a copy while others write; a small
+//!   write-ahead log
+//! - `values`: the driver's types, values as stored, and words of its dialect
+//! - `migrate`, `schema`: whether a file holds a ledger, and migrations; the existing objects
 //! - `log`, `nodes`, `data_keys`: the event log; new nodes of the Merkle tree; data keys
-//! - `tables`, `steps`, `stream_snapshots`: the projections' tables; moving them on; snapshots of streams
+//! - `tables`, `steps`, `stream_snapshots`: the projections' tables; advancing them; snapshots of streams
 //! - `lease`: the table of leases
 //! - the rest: `both/`
 
@@ -23,7 +24,7 @@ mod tables;
 mod values;
 mod wal;
 
-/// What is the same for both stores.
+/// The code shared by both stores.
 #[path = "both/all.rs"]
 mod both;
 
@@ -41,7 +42,7 @@ use super::lease::Leases;
 use super::{Mode, SchemaCheck, Store, StoreError, UpkeepStore, WriteAheadLog};
 use migrate::MIGRATIONS;
 
-/// As the modules have it that are the same for both stores.
+/// The name of the store in the shared modules.
 use SqliteStore as SqlStore;
 
 /// How long a statement waits for another process's write.
@@ -49,13 +50,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pause before connecting again to a file that another process is making.
 const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
-/// What the writing connection may keep of the file in memory, in KiB as SQLite has it (below zero). Rows come in at random
-/// places of their tables; of what does not fit, each transaction reads and writes pages over and over.
+/// The page cache of the writing connection, in KiB in SQLite's notation (below zero). Rows are inserted at random
+/// places of their tables; pages that do not fit are read and written again by every transaction.
 const WRITER_CACHE: &str = "-65536";
 /// How many statements the writing connection keeps prepared: one for each table and number of rows.
 const WRITER_STATEMENTS: usize = 256;
-/// So large may the write-ahead log become, in pages of 4 KiB, before it is moved into the database file. A page of an index
-/// whose keys come in no order changes again and again until then, and is moved once.
+/// The size of the write-ahead log, in pages of 4 KiB, at which it is checkpointed into the database file. An index
+/// page with random keys changes many times until then, and is moved once.
 const WAL_PAGES: &str = "8192";
 
 /// The store on SQLite.
@@ -69,10 +70,10 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file; makes it, and brings its schema up to date, if it is opened for that.
+    /// Opens the file; creates it and migrates its schema if the mode says so.
     ///
     /// # Errors
-    /// [`StoreError`] if it cannot be opened, or is not fit for what it is opened for.
+    /// [`StoreError`] if it cannot be opened, or does not fit the mode.
     pub async fn open(path: &Path, mode: Mode) -> Result<Self, StoreError> {
         match mode {
             Mode::Migrate => {}
@@ -89,7 +90,7 @@ impl SqliteStore {
             access::make(path)?;
             options = options.journal_mode(SqliteJournalMode::Wal);
         } else {
-            // before anything is changed: another program's file is not ours to turn WAL on in
+            // before any change: another program's file must not be switched to WAL
             migrate::check(access::options(path)).await?;
         }
         let writing = options
@@ -97,31 +98,32 @@ impl SqliteStore {
             .statement_cache_capacity(WRITER_STATEMENTS)
             .pragma("cache_size", WRITER_CACHE)
             .pragma("wal_autocheckpoint", WAL_PAGES)
-            // what a statement would have to undo, which else goes to a file
+            // for statement journals, which otherwise go to a file
             .pragma("temp_store", "MEMORY");
         let begun = Instant::now();
         let writer = loop {
             let connecting = SqlitePoolOptions::new()
                 .max_connections(1)
-                // a transaction that SQLite has ended of its own accord, since the disk was full, goes on for whoever counts BEGINs
+                // SQLite ends a transaction by itself if the disk is full, but the driver, which counts BEGINs, thinks
+                // it is open
                 .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }));
             match connecting.connect_with(writing.clone()).await.map_err(StoreError::from) {
-                // while another process turns WAL on in a new file, SQLite does not wait by itself
+                // while another process switches a new file to WAL, SQLite does not wait by itself
                 Err(error) if mode == Mode::Migrate && error.is_transient() && begun.elapsed() < BUSY_TIMEOUT => {
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
                 connected => break connected?,
             }
         };
-        // in one transaction that holds the write lock, so that processes which start at once take turns
+        // in one transaction that holds the write lock, so that processes that start at once take turns
         match writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::from) {
             Ok(mut tx) if mode == Mode::Migrate => {
                 migrate::migrate(&mut tx).await?;
                 tx.commit().await?;
             }
-            // it may be written, then
+            // the file is writable
             Ok(tx) => tx.rollback().await?,
-            // whoever reads need not wait for whoever writes
+            // a reader need not wait for a writer
             Err(StoreError::Unavailable(_)) if mode == Mode::ReadOnly => {}
             Err(error) => return Err(error),
         }
@@ -143,37 +145,37 @@ impl SqliteStore {
         }
     }
 
-    /// For what reads.
+    /// The pool for reads.
     fn reading(&self) -> &SqlitePool {
         &self.pool
     }
 
-    /// For what writes.
+    /// The pool for writes.
     fn writing(&self) -> &SqlitePool {
         &self.writer
     }
 
-    /// For what reads whole tables.
+    /// The pool for reads of whole tables.
     fn scanning(&self) -> &SqlitePool {
         &self.pool
     }
 
-    /// Begins a transaction that writes: nobody else does until it ends.
+    /// Begins a writing transaction: it excludes all other writers.
     async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.writer.begin_with("BEGIN IMMEDIATE").await
     }
 
-    /// Begins one that writes many rows.
+    /// Begins a writing transaction with many rows.
     async fn begin_long(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.begin().await
     }
 
-    /// Begins one that reads whole tables, all of the moment of its first statement.
+    /// Begins a transaction that reads whole tables in one snapshot, taken by its first statement.
     async fn begin_to_read(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.pool.begin().await
     }
 
-    /// The answer of a call: SQLite is never away.
+    /// Runs a call, without a time-out: SQLite is never away.
     async fn soon<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
     where
         StoreError: From<E>,
@@ -181,7 +183,7 @@ impl SqliteStore {
         Ok(call.await?)
     }
 
-    /// As [`Self::soon`], of a call that a caller has made up.
+    /// As [`Self::soon`], for a query that the caller composed.
     async fn looking<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
     where
         StoreError: From<E>,
@@ -189,7 +191,7 @@ impl SqliteStore {
         self.soon(call).await
     }
 
-    /// As [`Self::soon`], of a call that goes through whole tables.
+    /// As [`Self::soon`], for a call over whole tables.
     async fn in_time<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, StoreError>
     where
         StoreError: From<E>,
@@ -203,7 +205,7 @@ impl Store for SqliteStore {}
 #[async_trait]
 impl UpkeepStore for SqliteStore {
     async fn probe(&self) -> Result<(), StoreError> {
-        // the head is written as it is, down to the disk
+        // rewrites the head unchanged, down to the disk
         sqlx::query("UPDATE head SET position = position")
             .execute(&self.writer)
             .await?;
@@ -236,7 +238,7 @@ mod tests {
         let store = SqliteStore::open(&dir.path().join("ledger.db"), Mode::Migrate)
             .await
             .unwrap();
-        // no page more than there are
+        // the file cannot grow by a page
         let mut connection = store.writer.acquire().await.unwrap();
         sqlx::query("PRAGMA max_page_count = 1")
             .execute(&mut *connection)

@@ -1,8 +1,8 @@
-//! Work that goes on beside its caller.
+//! Background tasks.
 
 use tokio::task::JoinError;
 
-/// What a task came to. Its panic goes on in whoever waits for it. None if it was cancelled: the process is ending.
+/// The result of a task. Its panic resumes in the caller. None if it was cancelled: the process is ending.
 pub fn outcome<T>(joined: Result<T, JoinError>) -> Option<T> {
     match joined {
         Ok(outcome) => Some(outcome),

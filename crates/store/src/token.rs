@@ -1,4 +1,4 @@
-//! An API token as the store has it: everything but the token.
+//! A stored API token: everything but the token itself.
 
 use std::fmt;
 
@@ -8,36 +8,36 @@ use sha2::{Digest, Sha256};
 
 use super::{Scopes, StoreError};
 
-/// What every token begins with.
+/// The prefix of every token.
 pub const TOKEN_PREFIX: &str = "wl_";
-/// The characters behind it: 32 bytes in base64.
+/// The number of characters after it: 32 bytes in base64.
 const CHARACTERS: usize = 43;
 
-/// SHA-256 of a token. A slow hash would protect guessable passwords; nobody guesses 256 random bits.
+/// SHA-256 of a token. A slow hash would protect guessable passwords; 256 random bits cannot be guessed.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// The hash of what may be a token of ours; none if it does not have a token's form.
+    /// The hash of a possible token; none if it does not have a token's form.
     pub fn of(token: &str) -> Option<Self> {
         let characters = token.strip_prefix(TOKEN_PREFIX)?;
         let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_');
         (characters.len() == CHARACTERS && characters.bytes().all(plain)).then(|| Self(Sha256::digest(token).into()))
     }
 
-    /// As it was stored.
+    /// The hash from its stored bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// To be stored.
+    /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
 impl fmt::Debug for TokenHash {
-    /// As [`fmt::Display`]: nobody comes from the hash of 256 random bits to the token.
+    /// As [`fmt::Display`]: the hash of 256 random bits does not reveal the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -50,24 +50,24 @@ impl fmt::Display for TokenHash {
     }
 }
 
-/// A token that was made.
+/// A stored token.
 #[derive(Clone)]
 pub struct StoredToken {
     /// Its id, by which it is listed and revoked.
     pub id: TokenId,
-    /// What its maker calls it.
+    /// The name that its creator gave it.
     pub name: String,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Scopes,
     /// SHA-256 of the token.
     pub hash: TokenHash,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it is no longer good.
+    /// When it expires.
     pub expires_at: Option<Timestamp>,
-    /// When it was last used, to some minutes.
+    /// When it was last used, with a precision of some minutes.
     pub last_used_at: Option<Timestamp>,
-    /// Since when it is no longer good.
+    /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -85,12 +85,12 @@ pub(super) fn hash(bytes: &[u8]) -> Result<TokenHash, StoreError> {
 }
 
 topic! {
-    /// The part of a [`Store`](super::Store) that keeps the API tokens.
+    /// The part of a [`Store`](super::Store) that stores the API tokens.
     pub trait TokenStore {
-        /// Keeps a new token.
+        /// Stores a new token.
         async fn create_token(&self, token: &StoredToken) -> Result<(), StoreError>;
 
-        /// All tokens, those that are no longer good included, in the order in which they were made.
+        /// All tokens, also expired and revoked ones, in the order of their creation.
         async fn tokens(&self) -> Result<Vec<StoredToken>, StoreError>;
 
         /// The token with this hash.
@@ -99,7 +99,7 @@ topic! {
         /// Revokes a token. `false`, and nothing changed, if there is no such token or it was revoked before.
         async fn revoke_token(&self, id: &TokenId, at: Timestamp) -> Result<bool, StoreError>;
 
-        /// Notes that a token was used then.
+        /// Updates when a token was last used.
         async fn token_used(&self, id: &TokenId, at: Timestamp) -> Result<(), StoreError>;
     }
 }

@@ -1,14 +1,15 @@
-//! A [`Store`] is the sum of topics: traits that are declared beside the types they are about.
+//! A [`Store`] is the sum of topics: traits declared beside the types they use.
 
 use super::Store;
 
-/// A store that stands in front of another one: every topic but the log, which it has to be itself, goes there.
+/// A store that wraps another one: it implements the log itself and forwards every other topic.
 pub trait Wraps: Send + Sync + 'static {
-    /// The store behind it.
+    /// The wrapped store.
     fn wrapped(&self) -> &dyn Store;
 }
 
-/// Declares a topic, which may build on another one, and has whatever [`Wraps`] a store forward it.
+/// Declares a topic, which may build on another one, and implements it by forwarding for every store that [`Wraps`]
+/// one.
 macro_rules! topic {
     ($(#[$about:meta])* pub trait $Topic:ident $(: $Other:ident)? {
         $($(#[$does:meta])* async fn $method:ident(&self $(, $argument:ident: $of:ty)* $(,)?) $(-> $answer:ty)?;)*

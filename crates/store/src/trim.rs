@@ -1,4 +1,4 @@
-//! Keeping the write-ahead log of a store small, and telling how large it is.
+//! Keeps a store's write-ahead log small, and reports its size.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +9,22 @@ use tokio_util::sync::CancellationToken;
 
 use super::Store;
 
-/// How often it is looked after.
+/// The interval between two trims.
 const LOOKED: Duration = Duration::from_secs(5);
-/// A reader that holds it for so long is told of, and so often.
+/// A reader that holds the log for so long is logged, and again at this interval.
 const HELD_FOR: Duration = Duration::from_secs(30);
 
-/// A file into which changes are written before they enter the database.
+/// A file that changes are written to before they enter the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteAheadLog {
-    /// How large it is.
+    /// Its size in bytes.
     pub bytes: u64,
     /// Whether a reader keeps it from shrinking.
     pub held: bool,
 }
 
-/// Keeps the store's write-ahead log small until `shutdown`, says so if a reader is in the way for long, and counts its bytes in a
-/// metric.
+/// Keeps the store's write-ahead log small until `shutdown`, logs a reader that blocks it for long, and sets a metric
+/// to its bytes.
 pub async fn keep_trimmed(store: Arc<dyn Store>, shutdown: CancellationToken) {
     let mut head = Position(u64::MAX);
     let mut held: Option<Instant> = None;

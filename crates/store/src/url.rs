@@ -1,4 +1,4 @@
-//! Where the ledger is stored. A URL may hold a password: it is shown masked.
+//! Where the ledger is stored. A URL may hold a password, which is masked when shown.
 
 use std::{env, fmt, path::PathBuf};
 
@@ -18,7 +18,7 @@ impl DatabaseUrl {
     /// environment variables.
     ///
     /// # Errors
-    /// What is wrong and what is allowed, without the text itself.
+    /// The problem and the allowed forms, without the text itself.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("sqlite:") {
             let path = path.strip_prefix("//").unwrap_or(path);

@@ -1,4 +1,4 @@
-//! Checkpoints (<https://c2sp.org/tlog-checkpoint>): what a log commits itself to. And the proof of one entry as a file
+//! Checkpoints (<https://c2sp.org/tlog-checkpoint>): a log's commitments. And the proof of one entry as a file
 //! (<https://c2sp.org/tlog-proof>).
 
 use std::fmt::{self, Write};
@@ -13,18 +13,18 @@ use super::note::is_name;
 pub struct Checkpoint {
     /// The log's name.
     pub origin: String,
-    /// How many leaves the tree has.
+    /// The number of its leaves.
     pub size: u64,
     /// Its root.
     pub root: Hash,
 }
 
-/// A text that is no checkpoint, or has extension lines, which this log never writes.
+/// A text that is not a checkpoint, or has extension lines, which this log never writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a checkpoint: origin, size and root hash, each on a line of its own")]
 pub struct NotACheckpoint;
 
-/// Whether a log can be called so: it names its key too, so no white space and no plus.
+/// Whether a log can have this name: it also names its key, so white space and plus signs are not allowed.
 pub fn is_origin(name: &str) -> bool {
     is_name(name)
 }
@@ -56,7 +56,7 @@ impl Checkpoint {
     }
 }
 
-/// The text that is signed.
+/// The text to be signed.
 impl fmt::Display for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -69,7 +69,8 @@ impl fmt::Display for Checkpoint {
     }
 }
 
-/// The proof that entry `index` is in the tree of a checkpoint, given as its signed note, in the form of `tlog-proof`.
+/// The proof that entry `index` is in the tree of a checkpoint, which is given as its signed note; in the `tlog-proof`
+/// format.
 pub fn tlog_proof(index: u64, proof: &[Hash], checkpoint: &str) -> String {
     let mut text = format!("c2sp.org/tlog-proof@v1\nindex {index}\n");
     for hash in proof {

@@ -1,5 +1,5 @@
-//! The right edge of a tree: the roots of its perfect subtrees. It is all that it takes to append a leaf and to tell the
-//! root, at most 64 hashes for any size.
+//! The right edge of a tree: the roots of its perfect subtrees. That suffices to append a leaf and to compute the root,
+//! with at most 64 hashes for any size.
 
 use super::tile::{TILE_HEIGHT, TileNode};
 use super::{Hash, empty_root, node_hash};
@@ -12,7 +12,7 @@ pub struct Frontier {
 }
 
 impl Frontier {
-    /// How many leaves the tree has.
+    /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -26,12 +26,12 @@ impl Frontier {
         }
     }
 
-    /// Appends a leaf. `completed` gets the roots of the full tiles that this completes, lowest level first.
+    /// Appends a leaf. `completed` gets the roots of the full tiles that it completes, lowest level first.
     pub fn push(&mut self, leaf: Hash, completed: impl FnMut(TileNode)) {
         self.add(0, leaf, completed);
     }
 
-    /// Appends a full tile of leaves of which only the root is known. The tree has to consist of full tiles.
+    /// Appends a full tile of leaves given by its root. The tree has to consist of full tiles.
     pub fn push_tile(&mut self, root: Hash, completed: impl FnMut(TileNode)) {
         self.add(u32::from(TILE_HEIGHT), root, completed);
     }
@@ -56,12 +56,12 @@ impl Frontier {
         self.size += 1 << height;
     }
 
-    /// The subtrees' hashes, one after the other, as they are stored.
+    /// The subtrees' hashes, concatenated for storage.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.roots.concat()
     }
 
-    /// The reverse of [`Self::to_bytes`]; none if the bytes are not as many as a tree of this size needs.
+    /// The reverse of [`Self::to_bytes`]; none if a tree of this size needs another number of bytes.
     pub fn from_bytes(size: u64, bytes: &[u8]) -> Option<Self> {
         let (roots, rest) = bytes.as_chunks::<32>();
         (rest.is_empty() && roots.len() == size.count_ones() as usize).then(|| Self {
@@ -71,7 +71,7 @@ impl Frontier {
     }
 }
 
-/// A tree that grows: the new frontier, and the nodes that are to be stored with it.
+/// A growing tree: the new frontier, and the nodes to be stored with it.
 #[derive(Clone, Debug, Default)]
 pub struct Growth {
     frontier: Frontier,
@@ -79,7 +79,7 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// Nothing yet, on top of a tree.
+    /// No growth yet, on top of a tree.
     pub fn on(frontier: Frontier) -> Self {
         Self {
             frontier,
@@ -93,12 +93,12 @@ impl Growth {
         self.frontier.push(leaf, |node| nodes.push(node));
     }
 
-    /// The tree after it.
+    /// The tree after the growth.
     pub fn frontier(&self) -> &Frontier {
         &self.frontier
     }
 
-    /// The roots of the tiles that it has completed.
+    /// The roots of the completed tiles.
     pub fn nodes(&self) -> &[TileNode] {
         &self.nodes
     }

@@ -1,4 +1,4 @@
-//! A transparency log as C2SP describes it: RFC 6962 trees in tiles, checkpoints in signed notes. Pure: no I/O, no clock.
+//! A transparency log by C2SP: RFC 6962 trees in tiles, checkpoints in signed notes. Pure: no I/O, no clock.
 //!
 //! Layout
 //! - `frontier`: the tree's right edge, which grows leaf by leaf

@@ -10,22 +10,22 @@ use secret::Secret;
 
 /// The type byte of Ed25519 signatures.
 const ED25519: u8 = 0x01;
-/// More than any note needs; a verifier has to take at least 16.
+/// More than any note needs; a verifier has to accept at least 16.
 const MAX_SIGNATURES: usize = 64;
 
-/// What is wrong with a note or a key. Never holds a key.
+/// An error in a note or a key. Never holds a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoteError {
-    /// It is no signed note.
+    /// The text is not a signed note.
     #[error("this is not a signed note")]
     NotANote,
-    /// It is no public key of a note.
+    /// The text is not a public key of a note.
     #[error("this is not the public key of a signed note (NAME+HASH+KEY, Ed25519)")]
     NotAKey,
-    /// No signature is by one of the keys.
+    /// None of the keys has signed it.
     #[error("it is signed by none of the known keys")]
     Unsigned,
-    /// A signature is not by the key that it names.
+    /// A signature names a key that has not made it.
     #[error("its signature is not by the key that it names")]
     Forged,
 }
@@ -58,7 +58,7 @@ impl NoteVerifier {
     /// Reads `NAME+HASH+KEY`, as [`Display`](fmt::Display) writes it.
     ///
     /// # Errors
-    /// [`NoteError::NotAKey`] if it is something else, or the hash is not that of name and key.
+    /// [`NoteError::NotAKey`] if it is malformed, or the hash is not that of name and key.
     pub fn parse(text: &str) -> Result<Self, NoteError> {
         let parse = || {
             let (name, rest) = text.split_once('+')?;
@@ -86,7 +86,7 @@ impl NoteVerifier {
     }
 }
 
-/// `NAME+HASH+KEY`, the form in which Go's `sumdb/note` and others take it.
+/// `NAME+HASH+KEY`, the form that Go's `sumdb/note` and others use.
 impl fmt::Display for NoteVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut key = vec![ED25519];
@@ -108,7 +108,7 @@ pub struct NoteSigner {
 }
 
 impl NoteSigner {
-    /// The key of this RFC 8032 seed, under a name without white space and plus.
+    /// The key from an RFC 8032 seed, with a name without white space or plus signs.
     pub fn new(name: &str, seed: &Secret<[u8; 32]>) -> Self {
         let key = SigningKey::from_bytes(seed.expose());
         let verifier = NoteVerifier::new(name.to_owned(), key.verifying_key());
@@ -128,7 +128,7 @@ impl NoteSigner {
     }
 }
 
-/// A text and who signed it.
+/// A text and its signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedNote {
     text: String,
@@ -149,7 +149,7 @@ impl SignedNote {
         format!("{text}\n{lines}")
     }
 
-    /// Reads a note, without a look at who signed it.
+    /// Parses a note, without verifying its signatures.
     ///
     /// # Errors
     /// [`NoteError::NotANote`].
@@ -158,7 +158,7 @@ impl SignedNote {
             if note.chars().any(|c| c < ' ' && c != '\n') {
                 return None;
             }
-            // the text keeps its line break, the empty line belongs to neither
+            // the text includes its line break, the empty line belongs to neither part
             let end = note.rfind("\n\n")? + 1;
             let lines = note[end + 1..].strip_suffix('\n')?;
             let signatures: Vec<_> = lines.split('\n').map(signature).collect::<Option<_>>()?;
@@ -173,7 +173,7 @@ impl SignedNote {
     /// The text, if one of the keys has signed it.
     ///
     /// # Errors
-    /// [`NoteError::Unsigned`], or [`NoteError::Forged`] if a signature that names a known key is not by it.
+    /// [`NoteError::Unsigned`], or [`NoteError::Forged`] if a signature that names a known key is invalid.
     pub fn verified(&self, keys: &[NoteVerifier]) -> Result<&str, NoteError> {
         let mut signed = false;
         for signature in &self.signatures {

@@ -1,5 +1,4 @@
-//! Proofs. Those who make them name the spans of leaves whose hashes they consist of; those who check them need nothing
-//! but the hashes.
+//! Proofs. The prover names the spans of leaves whose hashes make up a proof; the verifier needs only the hashes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -26,8 +25,8 @@ pub fn inclusion_proof(index: u64, size: u64) -> Vec<Range<u64>> {
     proof
 }
 
-/// The spans that prove that the tree of size `from` is the beginning of that of size `to` (RFC 6962 §2.1.2). Empty unless
-/// `0 < from < to`.
+/// The spans that prove that the tree of size `from` is the beginning of that of size `to` (RFC 6962 §2.1.2). Empty
+/// unless `0 < from < to`.
 pub fn consistency_proof(from: u64, to: u64) -> Vec<Range<u64>> {
     let mut proof = Vec::new();
     if !(1..to).contains(&from) {
@@ -44,7 +43,7 @@ pub fn consistency_proof(from: u64, to: u64) -> Vec<Range<u64>> {
             low = middle;
         }
     }
-    // the whole earlier tree is known to whoever checks
+    // the verifier knows the whole earlier tree
     if low > 0 {
         proof.push(low..high);
     }
@@ -52,9 +51,9 @@ pub fn consistency_proof(from: u64, to: u64) -> Vec<Range<u64>> {
     proof
 }
 
-/// The spans beside a range of leaves in a tree of `size`, in the order in which a walk down from the root meets them,
-/// left before right. With them and the range's leaves everybody can compute the root: a proof for any number of events
-/// that is no longer than two inclusion proofs.
+/// The spans beside a range of leaves in a tree of `size`, in the order of a walk down from the root, left before
+/// right. From them and the range's leaves a verifier computes the root: a proof for any number of events, no longer
+/// than two inclusion proofs.
 pub fn range_proof(leaves: &Range<u64>, size: u64) -> Vec<Range<u64>> {
     fn walk(span: Range<u64>, leaves: &Range<u64>, proof: &mut Vec<Range<u64>>) {
         if span.end <= leaves.start || leaves.end <= span.start {
@@ -84,7 +83,7 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// The tiles, by level and index, that the hashes of these spans are computed from.
+    /// The tiles, by level and index, needed to compute the hashes of these spans.
     pub fn tiles_of(spans: &[Range<u64>]) -> BTreeSet<(u8, u64)> {
         let subtrees = spans.iter().flat_map(|span| subtrees(span.clone()));
         subtrees
@@ -93,12 +92,12 @@ impl Nodes {
             .collect()
     }
 
-    /// Takes in what is known of a tile: its hashes from the first one on.
+    /// Adds a tile's hashes, from the first one on.
     pub fn insert(&mut self, tile: (u8, u64), hashes: Vec<Hash>) {
         self.tiles.insert(tile, hashes);
     }
 
-    /// The hash of the tree over a span of leaves, one that occurs in a proof; none if a tile lacks it.
+    /// The hash of the tree over a span of leaves that occurs in a proof; none if a tile lacks it.
     pub fn hash(&self, span: Range<u64>) -> Option<Hash> {
         let hashes = subtrees(span).map(|(level, index)| {
             let (tile, cells) = place(level, index);
@@ -127,7 +126,7 @@ fn subtrees(span: Range<u64>) -> impl Iterator<Item = (u32, u64)> {
     })
 }
 
-/// The tile in which the subtree's hash can be computed, and from which of its cells.
+/// The tile that contains the subtree's hash, and the cells to compute it from.
 fn place(level: u32, index: u64) -> ((u8, u64), Range<usize>) {
     let height = level % u32::from(TILE_HEIGHT);
     let first = index << height;
@@ -160,8 +159,8 @@ pub fn verify_inclusion(index: u64, size: u64, leaf: &Hash, proof: &[Hash], root
     last == 0 && hash == *root
 }
 
-/// Whether `proof` shows that the tree of size `from` is the beginning of that of size `to` (RFC 9162 §2.1.4.2). The empty
-/// tree is the beginning of every tree.
+/// Whether `proof` shows that the tree of size `from` is the beginning of that of size `to` (RFC 9162 §2.1.4.2). The
+/// empty tree is the beginning of every tree.
 pub fn verify_consistency(from: (u64, &Hash), to: (u64, &Hash), proof: &[Hash]) -> bool {
     let ((from, first_root), (to, second_root)) = (from, to);
     if from == to || from == 0 {

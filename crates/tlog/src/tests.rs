@@ -1,4 +1,4 @@
-//! The tree against a naive one, known vectors, and whatever else a log could be told.
+//! The tree against a naive one, known vectors, and forged input.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn leaves(count: u64) -> Vec<Hash> {
     (0..count).map(|n| leaf_hash(&n.to_be_bytes())).collect()
 }
 
-/// RFC 6962 §2.1, word for word.
+/// RFC 6962 §2.1, implemented literally.
 fn naive_root(leaves: &[Hash]) -> Hash {
     match leaves {
         [] => empty_root(),
@@ -24,7 +24,7 @@ fn naive_root(leaves: &[Hash]) -> Hash {
     }
 }
 
-/// A tree with its tiles, as a store keeps it.
+/// A tree with its tiles, as in a store.
 struct Kept {
     leaves: Vec<Hash>,
     growth: Growth,
@@ -57,7 +57,7 @@ impl Kept {
 
 #[test]
 fn the_roots_are_those_of_the_reference_implementation_of_certificate_transparency() {
-    // merkle_tree_test.cc of google/certificate-transparency, used by all implementations since
+    // merkle_tree_test.cc of google/certificate-transparency, used by every implementation since
     let entries = [
         "",
         "00",
@@ -161,7 +161,7 @@ fn every_proof_of_a_small_tree_verifies_and_no_other_does() {
     assert!(!verify_consistency((4, &[0; 32]), (3, &[0; 32]), &[]));
 }
 
-/// What `check.py` does with a range's proof.
+/// The verification of a range proof as in `check.py`.
 fn root_of_range(span: Range<u64>, range: &Range<u64>, leaves: &[Hash], proof: &mut std::vec::IntoIter<Hash>) -> Hash {
     if span.end <= range.start || range.end <= span.start {
         return proof.next().expect("one more hash");

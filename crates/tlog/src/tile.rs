@@ -1,4 +1,4 @@
-//! Tiles of height 8: what is stored of the tree, and the paths under which <https://c2sp.org/tlog-tiles> names it.
+//! Tiles of height 8: the stored hashes of the tree, and their paths by <https://c2sp.org/tlog-tiles>.
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ pub const TILE_HEIGHT: u8 = 8;
 /// The hashes of a full tile.
 pub const TILE_WIDTH: u64 = 1 << TILE_HEIGHT;
 
-/// One hash in a tile: at level 0 that of a leaf, above it the root of a full tile of the level below.
+/// One hash in a tile: at level 0 a leaf's, above it the root of a full tile of the level below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TileNode {
     /// The tile level, from 0.
     pub level: u8,
-    /// Its place in the level, from 0.
+    /// Its index in the level, from 0.
     pub index: u64,
     /// The hash.
     pub hash: Hash,
 }
 
-/// What a tile holds.
+/// The content of a tile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TileKind {
     /// Hashes of this tile level, 0 to 63.
@@ -32,17 +32,17 @@ pub enum TileKind {
 /// A tile's coordinates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tile {
-    /// What it holds.
+    /// Its content.
     pub kind: TileKind,
-    /// Its place in the level, from 0.
+    /// Its index in the level, from 0.
     pub index: u64,
     /// How many hashes or entries it has, 1 to 256.
     pub width: u16,
 }
 
 impl Tile {
-    /// Reads the part of a path behind the level, `x001/x234/067` or `x001/x234/067.p/8`. None unless it is in the one
-    /// form that the specification allows.
+    /// Parses the part of a path after the level, `x001/x234/067` or `x001/x234/067.p/8`. None unless it is in the
+    /// single form that the specification allows.
     pub fn parse(kind: TileKind, path: &str) -> Option<Self> {
         let (number, width) = match path.split_once(".p/") {
             Some((number, width)) => (number, width.parse().ok().filter(|width| (1..256).contains(width))?),
@@ -54,11 +54,11 @@ impl Tile {
             index = index.checked_mul(1000)?.checked_add(digits.parse().ok()?)?;
         }
         let tile = Self { kind, index, width };
-        // 00, x1, +1, 0/001 and the like are not what it prints
+        // 00, x1, +1, 0/001 and the like are not canonical
         (tile.number() == path).then_some(tile)
     }
 
-    /// The tile's number and width as they stand in its path.
+    /// The tile's number and width, in the form of its path.
     fn number(&self) -> String {
         let mut rest = self.index / 1000;
         let mut number = format!("{:03}", self.index % 1000);
@@ -72,7 +72,7 @@ impl Tile {
         number
     }
 
-    /// Whether it will never be wider.
+    /// Whether it is complete.
     pub fn is_full(&self) -> bool {
         u64::from(self.width) == TILE_WIDTH
     }

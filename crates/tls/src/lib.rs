@@ -1,4 +1,4 @@
-//! TLS as a client: certificates from files, the same for PostgreSQL, NATS and the transit engine, and what to do when a
+//! TLS as a client: certificates from files, the same for PostgreSQL, NATS and the transit engine, and advice when a
 //! connection fails.
 
 use std::error::Error;
@@ -12,38 +12,38 @@ use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 
 use secret::data_dir::{self, DataDirError};
 
-/// The files that say who is believed, and who this client is.
+/// The files with the trusted roots and this client's certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certificates {
-    /// PEM: what a server's certificate has to be signed by; `None` means the certificates of the system.
+    /// PEM: the roots that must have signed a server's certificate; `None` means the system's roots.
     pub root: Option<PathBuf>,
-    /// PEM: the certificate (and those between it and its root) and the key by which this client shows who it is.
+    /// PEM: this client's certificate (with the chain to its root) and key.
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
 /// Why the files cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
-    /// The system refused.
+    /// The system refused to read a file.
     #[error("cannot read {}: {source}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         source: io::Error,
     },
     /// The key cannot be read, or others can read it.
     #[error(transparent)]
     Key(#[from] DataDirError),
-    /// The file holds something else.
+    /// The file is malformed.
     #[error("{} {problem}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: String,
     },
-    /// Nobody would be believed.
+    /// There is no trusted root.
     #[error("this system has no root certificates: install the package ca-certificates, or name a file of them")]
     NoRoots,
     /// Certificate and key are not a pair.
@@ -51,16 +51,17 @@ pub enum CertificatesError {
     Pair {
         /// The certificate.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: rustls::Error,
     },
 }
 
 impl Certificates {
-    /// What rustls needs to check a server's certificate and name, and to show its own. The files are read now.
+    /// The rustls configuration that checks a server's certificate and name, and presents the client's own. Reads the
+    /// files now.
     ///
     /// # Errors
-    /// [`CertificatesError`] that names the file and what to do.
+    /// [`CertificatesError`], with the file and the remedy.
     pub fn client_config(&self) -> Result<ClientConfig, CertificatesError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
@@ -123,7 +124,7 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Certif
     }
 }
 
-/// The key has to be private, as every secret file.
+/// Reads the key, which has to be private like every secret file.
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificatesError> {
     let text = data_dir::read_secret_file(path)?;
     if text.contains("ENCRYPTED") {
@@ -136,23 +137,23 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificatesError> {
         .map_err(|_| unusable(path, "holds no private key in PEM (-----BEGIN PRIVATE KEY-----)"))
 }
 
-/// The settings that a person can mend a connection with, as they are called where it is configured.
+/// The names of the settings that configure TLS, for advice.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
-    /// The one of [`Certificates::root`].
+    /// The setting of [`Certificates::root`].
     pub root: &'static str,
-    /// Those of [`Certificates::client`].
+    /// The settings of [`Certificates::client`].
     pub client: &'static str,
 }
 
-/// What was wrong with TLS and what to do, if TLS is what an error or one of its causes is about.
+/// The TLS problem and its remedy, if an error or one of its causes is about TLS.
 pub fn explain(error: &(dyn Error + 'static), names: Names) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(tls) = error.downcast_ref::<rustls::Error>() {
             return Some(words(tls, names));
         }
-        // the cause of an I/O error is not its source, but the source of what is inside
+        // an I/O error's cause is not its source but the source of its inner error
         next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
             Some(inner) => Some(inner),
             None => error.source(),
@@ -225,7 +226,7 @@ fn words(error: &rustls::Error, names: Names) -> String {
     }
 }
 
-/// A name as webpki tells it, `DnsName("example.com")` or `IpAddress(127.0.0.1)`, without what stands around it.
+/// A name in webpki's text, `DnsName("example.com")` or `IpAddress(127.0.0.1)`, without the surrounding text.
 fn plain(name: &str) -> &str {
     let inner = name.split_once('(').map_or(name, |(_, inner)| inner);
     inner.trim_end_matches(')').trim_matches('"')

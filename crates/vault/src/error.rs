@@ -1,4 +1,4 @@
-//! What can go wrong in the vault.
+//! Errors of the vault.
 
 use std::path::PathBuf;
 
@@ -9,27 +9,27 @@ use secret::data_dir::DataDirError;
 /// Why something cannot be sealed, opened, wrapped or read. Never holds a plaintext or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The master key's file cannot be read or made, or others can read it.
+    /// The master key's file cannot be read or created, or others can read it.
     #[error(transparent)]
     File(#[from] DataDirError),
-    /// The master key's file holds something else.
+    /// The master key's file is malformed.
     #[error("{} does not hold a master key: 64 hexadecimal digits are expected on each line", .0.display())]
     NotAKey(PathBuf),
-    /// The master key's file holds keys in another form than the settings say.
+    /// The form of the keys in the file differs from the settings.
     #[error("{} {problem}", path.display())]
     KeyFileForm {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         problem: &'static str,
     },
-    /// The transit engine did not do what it was asked.
+    /// The transit engine did not do the requested operation.
     #[error(transparent)]
     Transit(#[from] TransitError),
-    /// There is no master key where one should be.
+    /// The source holds no master key.
     #[error("there is no master key in {0}")]
     NoMasterKey(String),
-    /// Master keys are only read from where they are; with what to do instead.
+    /// The source of master keys is read-only; with the operator's alternative.
     #[error("master keys come from the setting master_key, which cannot be changed from here: {0}")]
     FixedSource(&'static str),
     /// A section or a wrapped data key cannot be sealed or opened.
@@ -38,7 +38,7 @@ pub enum VaultError {
 }
 
 impl VaultError {
-    /// Whether a master key is not at hand: that passes once somebody puts it where it should be.
+    /// Whether a master key is missing: a retry succeeds once an operator has supplied it.
     pub fn lacks_key(&self) -> bool {
         match self {
             Self::File(_)

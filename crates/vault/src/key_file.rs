@@ -1,5 +1,5 @@
 //! The file of master keys: one key a line, the newest first, readable by its owner only. A line is the key itself in
-//! hexadecimal digits (or base64) or, with a transit engine, what that engine made of it.
+//! hexadecimal digits (or base64) or, with a transit engine, the engine's ciphertext of it.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use sealing::{KeyMaterial, MasterKey, MasterKeyId};
 use secret::Wiped;
 use secret::data_dir::{self, DataDirError};
 
-/// The file, and what seals its lines.
+/// The file, and the engine that seals its lines.
 pub struct KeyFile {
     path: PathBuf,
     transit: Option<Transit>,
@@ -25,7 +25,7 @@ struct Line {
 }
 
 impl KeyFile {
-    /// The file at this path, whose keys stand in it as they are.
+    /// The file at this path, with keys in plaintext.
     pub fn plain(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
@@ -33,7 +33,7 @@ impl KeyFile {
         }
     }
 
-    /// The file at this path, whose keys only the transit engine can open.
+    /// The file at this path, with keys that only the transit engine can open.
     pub fn sealed(path: &Path, transit: Transit) -> Self {
         Self {
             path: path.to_owned(),
@@ -56,7 +56,7 @@ impl KeyFile {
         let mut lines = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let material = self.open(line).await?;
-            // an older one may stay until it is rotated away
+            // an older one may stay until it is rotated out
             if lines.is_empty() && material.is_zero() {
                 return Err(VaultError::KeyFileForm {
                     path: self.path.clone(),
@@ -135,7 +135,7 @@ impl MasterKeySource for KeyFile {
         Ok(data_dir::create_secret_file(&self.path, &self.new_line().await?)?)
     }
 
-    /// The older lines are sealed anew meanwhile, so that old versions of the transit key can be retired.
+    /// Also reseals the older lines, so that old versions of the transit key can be retired.
     async fn add(&self) -> Result<(), VaultError> {
         let mut lines = vec![self.new_line().await?];
         for line in self.lines().await? {

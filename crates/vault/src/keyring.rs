@@ -14,7 +14,7 @@ use sealing::{DataKey, KeyWrapper, SealError, WrappedKey};
 pub struct SubjectKey {
     /// The key.
     pub key: Arc<DataKey>,
-    /// It seals only events behind this position; those up to it were sealed under a key that is destroyed.
+    /// It seals only events after this position; earlier ones were sealed under a destroyed key.
     pub since: Position,
 }
 
@@ -30,8 +30,8 @@ struct Slot {
 
 struct Keys {
     held: LruCache<SubjectId, Slot>,
-    /// Where subjects were erased last, as far as this process has heard: a key that was read before and comes in late
-    /// is turned away.
+    /// The last erasure of each subject that this process knows of: a key that was read before and inserted late is
+    /// refused.
     erased: HashMap<SubjectId, Position>,
 }
 
@@ -48,7 +48,7 @@ pub struct Keyring {
 }
 
 impl Keyring {
-    /// An empty keyring that keeps so many keys.
+    /// An empty keyring with room for so many keys.
     pub fn new(wrapper: Arc<dyn KeyWrapper>, capacity: NonZeroUsize) -> Self {
         Self {
             wrapper,
@@ -60,19 +60,19 @@ impl Keyring {
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
-        // every change is one call, so a panic elsewhere leaves the maps whole
+        // every change is one call, so a panic elsewhere leaves the maps consistent
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a subject's key is here.
+    /// Whether a subject's key is in memory.
     pub fn contains(&self, subject: &SubjectId) -> bool {
         self.keys().held.contains(subject)
     }
 
-    /// A subject's key, if it is here.
+    /// A subject's key, if it is in memory.
     ///
     /// # Errors
-    /// As [`KeyWrapper::unwrap`], at its first use; it stays wrapped then.
+    /// As [`KeyWrapper::unwrap`], on its first use; then it stays wrapped.
     pub fn get(&self, subject: &SubjectId) -> Result<Option<SubjectKey>, SealError> {
         let (wrapped, since) = match self.keys().held.get(subject) {
             None => return Ok(None),
@@ -84,9 +84,9 @@ impl Keyring {
                 Entry::Wrapped(wrapped) => (Arc::clone(wrapped), *since),
             },
         };
-        // unlocked meanwhile, so that nobody waits
+        // without the lock, so that other callers do not wait
         let key = Arc::new(self.wrapper.unwrap(subject, &wrapped)?);
-        // a key that was removed meanwhile must not come back
+        // a key that was removed meanwhile must not return
         if let Some(held) = self.keys().held.get_mut(subject)
             && held.since == since
             && matches!(held.entry, Entry::Wrapped(_))
@@ -96,7 +96,7 @@ impl Keyring {
         Ok(Some(SubjectKey { key, since }))
     }
 
-    /// Takes in a key as it is stored. One that is here already stays, unless the stored one has replaced it since.
+    /// Adds a stored key. A key in memory stays, unless the stored one is newer.
     pub fn insert_wrapped(&self, stored: WrappedKey) {
         let WrappedKey {
             subject,
@@ -111,7 +111,7 @@ impl Keyring {
         }
     }
 
-    /// Takes in a key that has been stored.
+    /// Adds a key that was just stored.
     pub fn insert(&self, subject: SubjectId, SubjectKey { key, since }: SubjectKey) {
         let mut keys = self.keys();
         if !keys.is_destroyed(&subject, since) {
@@ -120,8 +120,8 @@ impl Keyring {
         }
     }
 
-    /// Makes a key for a subject: the key, and its wrapped form to be stored. It is not taken in: that is for
-    /// [`Self::insert`], once it is durable.
+    /// Creates a key for a subject: the key, and its wrapped form to be stored. It is added by [`Self::insert`], once
+    /// it is durable.
     ///
     /// # Errors
     /// As [`KeyWrapper::wrap`].
@@ -131,13 +131,13 @@ impl Keyring {
         Ok((Arc::new(key), wrapped))
     }
 
-    /// Forgets a subject's key as it is stored, e.g. because it was wrapped anew: it is read again when it is needed.
+    /// Removes a subject's key, e.g. because it was rewrapped: it is read again when needed.
     pub fn forget(&self, subject: &SubjectId) {
         self.keys().held.pop(subject);
     }
 
-    /// Forgets the key of a subject that was erased at this position, for good. It is wiped when the last one who uses
-    /// it lets go.
+    /// Removes the key of a subject that was erased at this position, for good. It is wiped when its last user drops
+    /// it.
     pub fn erase(&self, subject: &SubjectId, position: Position) {
         let mut keys = self.keys();
         let erased = keys.erased.entry(subject.clone()).or_default();
@@ -271,13 +271,13 @@ mod tests {
         let (new_key, new) = keyring.create(&subject("U1")).unwrap();
         keyring.insert_wrapped(stored("U1", &old, 0));
         keyring.erase(&subject("U1"), Position(7));
-        // read before the erasure, and handed in after it
+        // read before the erasure, and inserted after it
         keyring.insert_wrapped(stored("U1", &old, 0));
         assert!(keyring.get(&subject("U1")).unwrap().is_none());
         keyring.insert_wrapped(stored("U1", &new, 7));
         let found = keyring.get(&subject("U1")).unwrap().unwrap();
         assert_eq!((same(&found.key), found.since), (same(&new_key), Position(7)));
-        // the same erasure, heard of once more
+        // the same erasure, reported again
         keyring.erase(&subject("U1"), Position(7));
         assert!(keyring.contains(&subject("U1")));
     }

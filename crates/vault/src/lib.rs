@@ -1,12 +1,12 @@
-//! The keys of a ledger: data keys in memory, the master keys that wrap them, and where these come from.
+//! The keys of a ledger: data keys in memory, the master keys that wrap them, and the sources of master keys.
 //!
 //! Layout
 //! - `keyring`: data keys in memory
-//! - `master_keys`: those that are known, and which of them wraps
-//! - `source`: where master keys come from: the settings, or
+//! - `master_keys`: the known master keys, and which of them wraps
+//! - `source`: the sources of master keys: the settings, or
 //! - `key_file`: a file, whose keys
 //! - `transit`: a transit engine may have sealed
-//! - `rotation`: wrapping all data keys anew
+//! - `rotation`: rewrapping all data keys
 
 mod error;
 mod key_file;
@@ -48,7 +48,7 @@ secret::never_shown!(
 /// How many subjects' data keys are kept in memory.
 const KEPT_KEYS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap(); // checked by the compiler: a constant
 
-/// The keys in memory: the master keys, the data keys, the fingerprint key and the one that follows from it.
+/// The keys in memory: the master keys, the data keys, the fingerprint key and the snapshot key derived from it.
 pub struct Vault {
     masters: Arc<MasterKeys>,
     keyring: Keyring,
@@ -60,10 +60,10 @@ pub struct Vault {
 /// Why a vault cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenVaultError {
-    /// The key file or a wrapped key is not usable.
+    /// The key file or a wrapped key cannot be used.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The store has keys already, and their master key is not where it should be.
+    /// The store has keys already, and their master key is missing in its source.
     #[error(
         "there is a ledger already, and its sealed sections open only with its own master key, which should be in {0}"
     )]
@@ -74,12 +74,12 @@ pub enum OpenVaultError {
 }
 
 impl Vault {
-    /// Opens the vault of a store with the master keys of a source. A new ledger's first master key is made if there is
-    /// none; one that has keys already is never given another, which could open nothing. The fingerprint key comes from
-    /// the store and is made on first use; so a wrong master key is found out here.
+    /// Opens the vault of a store with the master keys of a source. Creates a new ledger's first master key if there is
+    /// none; a ledger with keys never gets another one, which could open nothing. The fingerprint key comes from the
+    /// store and is created on first use; so a wrong master key is detected here.
     ///
     /// # Errors
-    /// [`OpenVaultError`] if store or source cannot be read, or the ledger's master key is not there.
+    /// [`OpenVaultError`] if store or source cannot be read, or the ledger's master key is missing.
     pub async fn open(source: Arc<dyn MasterKeySource>, store: &dyn Store) -> Result<Self, OpenVaultError> {
         let stored = fingerprint_key(store).await?;
         let made = stored.is_none() && source.create().await?;
@@ -92,7 +92,7 @@ impl Vault {
         let wrapped_by = stored.as_deref().and_then(MasterKeyId::of_wrapped);
         let current = match store.master_key().await? {
             Some(current) => current,
-            // of two processes that start at once, one says which
+            // if two processes start at once, one of them decides
             None => store.first_master_key(wrapped_by.unwrap_or(newest)).await?,
         };
         let masters = Arc::new(MasterKeys::new(source, keys, Some(current))?.loaded_at(stamp));
@@ -116,12 +116,12 @@ impl Vault {
         })
     }
 
-    /// A name of the ledger that it keeps for ever, in every backup: it follows from the fingerprint key.
+    /// A permanent name of the ledger, the same in every backup: derived from the fingerprint key.
     pub fn ledger_name(&self) -> String {
         self.fingerprints.of(b"warmledger ledger name v1").to_string()
     }
 
-    /// The file of the master key, if opening has made it.
+    /// The file of the master key, if opening created it.
     pub fn created(&self) -> Option<&PathBuf> {
         self.created.as_ref()
     }
@@ -131,8 +131,8 @@ impl Vault {
         &self.masters
     }
 
-    /// A subject's data key, if it is in memory. One that was wrapped by a master key which is not known makes its source
-    /// be asked again: there was a rotation.
+    /// A subject's data key, if it is in memory. If an unknown master key wrapped it, there was a rotation, and the
+    /// source is read again.
     ///
     /// # Errors
     /// As [`KeyWrapper::unwrap`].
@@ -142,7 +142,7 @@ impl Vault {
                 self.masters.look_again().await?;
                 let found = self.keyring.get(subject);
                 if found.is_err() {
-                    // what is stored may have been wrapped anew since it was read
+                    // the stored key may have been rewrapped since it was read
                     self.keyring.forget(subject);
                 }
                 Ok(found?)
@@ -151,10 +151,10 @@ impl Vault {
         }
     }
 
-    /// Takes the data keys of subjects into memory, as far as the store has some.
+    /// Reads the data keys of subjects into memory, if the store has them.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// [`StoreError`] if the store cannot be read.
     pub async fn fetch(&self, store: &dyn Store, subjects: Vec<SubjectId>) -> Result<(), StoreError> {
         if subjects.is_empty() {
             return Ok(());
@@ -169,10 +169,10 @@ impl Vault {
         Ok(())
     }
 
-    /// Wraps new data keys under the master key that the store names: another process may have rotated it.
+    /// Wraps new data keys under the store's current master key: another process may have rotated it.
     ///
     /// # Errors
-    /// [`OpenVaultError`] if the store cannot be read, or the source does not have that key.
+    /// [`OpenVaultError`] if the store cannot be read, or the source lacks that key.
     pub async fn follow(&self, store: &dyn Store) -> Result<(), OpenVaultError> {
         match store.master_key().await? {
             Some(current) if current != self.masters.id() || self.masters.missing().is_some() => {
@@ -182,7 +182,7 @@ impl Vault {
         }
     }
 
-    /// Forgets the key of a subject that was erased at this position.
+    /// Removes the key of a subject that was erased at this position.
     pub fn erase(&self, subject: &SubjectId, position: Position) {
         self.keyring.erase(subject, position);
     }
@@ -192,7 +192,7 @@ impl Vault {
         &self.keyring
     }
 
-    /// The key that streams' snapshots are tagged under.
+    /// The key that tags streams' snapshots.
     pub fn snapshots(&self) -> &SnapshotKey {
         &self.snapshots
     }
@@ -203,7 +203,7 @@ impl Vault {
     }
 }
 
-/// The fingerprint key as it is stored.
+/// The stored fingerprint key.
 async fn fingerprint_key(store: &dyn Store) -> Result<Option<Vec<u8>>, StoreError> {
     let lookup = Lookup {
         subjects: vec![FingerprintKey::subject()],

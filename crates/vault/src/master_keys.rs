@@ -1,4 +1,4 @@
-//! The master keys that this process knows, and which of them wraps new data keys.
+//! The master keys known to this process, and which of them wraps new data keys.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -9,15 +9,14 @@ use tokio::sync::Mutex;
 use super::{MasterKeySource, VaultError};
 use sealing::{DataKey, KeyWrapper, MasterKey, MasterKeyId, SealError};
 
-/// A source is not asked again for a key that it did not have before so much time is over: whoever waits for such a key
-/// tries again at once and often.
+/// The shortest time between two reads of a source for a missing key: callers that need it retry at once and often.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Known {
     keys: Vec<Arc<MasterKey>>,
     current: MasterKeyId,
-    /// The one that should be current, while the source does not have it: nothing is wrapped then.
+    /// The current key, if the source lacks it: nothing is wrapped then.
     missing: Option<MasterKeyId>,
 }
 
@@ -27,14 +26,14 @@ impl Known {
     }
 }
 
-/// When the source was last asked, and what its stamp was.
+/// When the source was last read, and its stamp at that time.
 #[derive(Default)]
 struct Asked {
     at: Option<Instant>,
     stamp: Option<[u8; 32]>,
 }
 
-/// The keys of a source. Which one is current, the ledger's database says: all processes wrap under the same.
+/// The keys of a source. The ledger's database says which one is current: all processes wrap under the same one.
 pub struct MasterKeys {
     source: Arc<dyn MasterKeySource>,
     known: RwLock<Known>,
@@ -42,10 +41,10 @@ pub struct MasterKeys {
 }
 
 impl MasterKeys {
-    /// These keys of a source, of which `current` wraps; the newest one, where the ledger does not say yet.
+    /// The keys of a source, of which `current` wraps; the newest one if the ledger has no current one yet.
     ///
     /// # Errors
-    /// [`VaultError::NoMasterKey`] if there is none; [`SealError::NotCurrent`] if the one that wraps is not among them.
+    /// [`VaultError::NoMasterKey`] if there is none; [`SealError::NotCurrent`] if the current one is not among them.
     pub fn new(
         source: Arc<dyn MasterKeySource>,
         keys: Vec<MasterKey>,
@@ -69,28 +68,29 @@ impl MasterKeys {
         })
     }
 
-    /// The keys were loaded when the source had this stamp.
+    /// Sets the source's stamp at the time the keys were loaded.
     pub fn loaded_at(mut self, stamp: Option<[u8; 32]>) -> Self {
         self.asked.get_mut().stamp = stamp;
         self
     }
 
-    /// Where they come from.
+    /// Their source.
     pub fn source(&self) -> &Arc<dyn MasterKeySource> {
         &self.source
     }
 
-    /// The master key that wraps new data keys by the ledger's word, and that this process does not have.
+    /// The ledger's current master key, if this process lacks it.
     pub fn missing(&self) -> Option<MasterKeyId> {
         self.known().missing
     }
 
-    /// The ids of all of them, the newest first.
+    /// The ids of all of them, newest first.
     pub fn ids(&self) -> Vec<MasterKeyId> {
         self.known().keys.iter().map(|key| key.id()).collect()
     }
 
-    /// Asks the source anew. Keys that were known stay known: a rotation elsewhere may not have come to all that they wrap.
+    /// Reads the source again. Known keys stay known: another process's rotation may not have reached all their data
+    /// keys yet.
     ///
     /// # Errors
     /// As [`MasterKeySource::load`].
@@ -99,8 +99,8 @@ impl MasterKeys {
         self.ask(&mut asked).await
     }
 
-    /// Asks the source anew, as [`Self::refresh`], but at most once in a second: for whoever met a key that nothing here
-    /// opens.
+    /// Reads the source again, as [`Self::refresh`], but at most once a second: for a caller with a key that no known
+    /// master key opens.
     ///
     /// # Errors
     /// As [`MasterKeySource::load`].
@@ -112,7 +112,7 @@ impl MasterKeys {
         }
     }
 
-    /// Takes up what was put into the source since it was last asked: it is asked again only if its stamp is another one.
+    /// Reads the source again if its stamp has changed.
     ///
     /// # Errors
     /// As [`MasterKeySource::load`].
@@ -124,11 +124,11 @@ impl MasterKeys {
         self.ask(&mut asked).await
     }
 
-    /// Wraps under this key from now on; the source is asked for it, not more often than once in a second, if it is not
-    /// known. If it does not have it, nothing is wrapped any more: no data key under another master key would be taken in.
+    /// Wraps under this key from now on; if it is unknown, the source is read for it, at most once a second. If the
+    /// source lacks it, nothing is wrapped any more: a data key under another master key would be refused.
     ///
     /// # Errors
-    /// As [`MasterKeySource::load`]; [`SealError::NotCurrent`] if the source does not have it.
+    /// As [`MasterKeySource::load`]; [`SealError::NotCurrent`] if the source lacks it.
     pub async fn wrap_under(&self, id: MasterKeyId) -> Result<(), VaultError> {
         if self.known().find(id).is_none() {
             let mut asked = self.asked.lock().await;
@@ -178,7 +178,7 @@ impl MasterKeys {
     }
 
     fn change(&self, change: impl FnOnce(&mut Known)) {
-        // each change leaves it whole, so a panic elsewhere does no harm
+        // each change leaves it consistent, so a panic elsewhere does no harm
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
     }
 }

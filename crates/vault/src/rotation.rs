@@ -1,11 +1,11 @@
-//! Wrapping all data keys anew under another master key, while everything goes on.
+//! Rotation: rewrapping all data keys under another master key, while the service runs.
 //!
-//! The store says which master key is current, and refuses new data keys under any other; so from the moment that it
-//! says so the work can only get less. Each wrapped key names the master key that wrapped it: a rotation that was
-//! interrupted is taken up again by looking at what is left.
+//! The store names the current master key, and refuses new data keys under any other; so once a key is current, the
+//! remaining work can only shrink. Each wrapped key names the master key that wrapped it: an interrupted rotation is
+//! resumed by listing the keys under others.
 //!
-//! A process that does not have the current master key can take nothing in about a new user. So a key becomes the current one
-//! only once every process that is running has it ([`processes`](store::processes)), unless somebody insists.
+//! A process without the current master key cannot record anything about a new user. So a key becomes current only once
+//! every running process has it ([`processes`](store::processes)), unless the operator forces it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use sealing::{KeyWrapper, MasterKey, MasterKeyId, SealError, WrappedKey};
 use store::processes::{self, BEAT, Label};
 use store::{Duty, LEASE_TERM, Lease, Rewrapped, Store, StoreError};
 
-/// Data keys that are wrapped anew in one transaction.
+/// Data keys rewrapped in one transaction.
 const STEP: u32 = 500;
-/// How often everything is gone through once more because a key came in between.
+/// How often all keys are checked again because a key was added in between.
 const ROUNDS: usize = 10;
 /// Pause between two attempts to take the lease of a rotation.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Why data keys could not be wrapped anew. What has been done stays done; the next attempt goes on from there.
+/// Why data keys could not be rewrapped. Finished steps remain; the next attempt resumes.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// Another process is at it.
+    /// Another process is rotating.
     #[error("another process is rotating the master key at the moment")]
     Busy,
-    /// There is nothing to rotate to.
+    /// There is no key to rotate to.
     #[error("{0} holds no other master key than the current one, and a new one cannot be made there")]
     NoNewKey(String),
     /// Another process made another key current meanwhile.
     #[error("another process made another master key current meanwhile")]
     Overtaken,
-    /// Processes that are running do not have the new key.
+    /// Running processes lack the new key.
     #[error("{0}")]
     Lacking(Lacking),
-    /// Keys under another master key keep coming in.
+    /// New data keys under another master key keep appearing.
     #[error("{0} data keys are still under another master key")]
     Unfinished(u64),
     /// A key cannot be used.
@@ -52,14 +52,14 @@ pub enum RotationError {
     Store(#[from] StoreError),
 }
 
-/// Who does not have the key that is to become the current one.
+/// The processes that lack the next master key.
 #[derive(Debug)]
 pub struct Lacking {
     /// The key.
     pub key: MasterKeyId,
-    /// Whether this attempt has made it.
+    /// Whether this attempt has created it.
     pub made: bool,
-    /// Where it stands here.
+    /// Its source in this process.
     pub place: String,
     /// The processes.
     pub processes: Vec<Label>,
@@ -82,27 +82,27 @@ impl fmt::Display for Lacking {
     }
 }
 
-/// Whether a rotation leaves behind processes that do not have the new key.
+/// Whether a rotation goes on without the processes that lack the new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// It waits some seconds for them, and is refused.
+    /// No: it waits some seconds for them, and then fails.
     Everybody,
-    /// It does.
+    /// Yes.
     Whoever,
 }
 
-/// What a rotation has come to.
+/// The result of a rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rotated {
     /// The master key that wraps everything now.
     pub to: MasterKeyId,
-    /// Whether an interrupted rotation was taken up again.
+    /// Whether it resumed an interrupted rotation.
     pub resumed: bool,
-    /// How many data keys this run has wrapped anew.
+    /// How many data keys this run has rewrapped.
     pub rewrapped: u64,
 }
 
-/// A rotation that is under way. One process at a time has it.
+/// A running rotation. One process at a time holds it.
 pub struct Rotation<'a> {
     store: &'a dyn Store,
     masters: Arc<MasterKeys>,
@@ -112,8 +112,8 @@ pub struct Rotation<'a> {
 }
 
 impl<'a> Rotation<'a> {
-    /// Makes another master key the current one: the source's newest if that is not current yet, else a new one. If keys
-    /// are left from an interrupted rotation, the current one stays and these are what is to be done.
+    /// Makes another master key the current one: the source's newest if that is not current yet, else a new one. If
+    /// keys are left from an interrupted rotation, the current one stays and that rotation is resumed.
     ///
     /// # Errors
     /// [`RotationError`].
@@ -135,12 +135,12 @@ impl<'a> Rotation<'a> {
         }
     }
 
-    /// The master key that is to wrap everything.
+    /// The master key to wrap everything.
     pub fn to(&self) -> MasterKeyId {
         self.to
     }
 
-    /// Wraps everything anew, step by step. `progress` hears how many are done and how many there are.
+    /// Rewraps everything, step by step. `progress` gets the number of keys done and their total.
     ///
     /// # Errors
     /// [`RotationError`].
@@ -202,7 +202,7 @@ impl<'a> Rotation<'a> {
     }
 }
 
-/// The right to rotate. One that a killed rotation has left behind ends by itself, and is waited for.
+/// The lease of rotations. One left behind by a killed rotation expires, and is waited for.
 async fn lease(store: &dyn Store) -> Result<Box<dyn Lease>, RotationError> {
     let deadline = Instant::now() + LEASE_TERM + LOOK;
     loop {
@@ -214,7 +214,7 @@ async fn lease(store: &dyn Store) -> Result<Box<dyn Lease>, RotationError> {
     }
 }
 
-/// The key that is to wrap everything, which is the current one from now on, and whether an interrupted rotation had made it so.
+/// The key to wrap everything, now the current one, and whether this resumes an interrupted rotation.
 async fn choose(masters: &MasterKeys, store: &dyn Store, reach: Reach) -> Result<(MasterKeyId, bool), RotationError> {
     follow(masters, store).await?;
     let from = masters.id();
@@ -249,11 +249,11 @@ async fn follow(masters: &MasterKeys, store: &dyn Store) -> Result<(), RotationE
     }
 }
 
-/// The key to rotate to, and whether it was made for that.
+/// The key to rotate to, and whether it was created for that.
 async fn next(masters: &MasterKeys, from: MasterKeyId) -> Result<(MasterKeyId, bool), RotationError> {
     let source = masters.source();
     let newest = async || source.load().await.map(|keys| keys.first().map(MasterKey::id));
-    // one that an operator has put there, or that an interrupted rotation did not come to use
+    // a key that an operator has added, or that an interrupted rotation has not used yet
     if let Some(prepared) = newest().await?.filter(|id| *id != from) {
         return Ok((prepared, false));
     }

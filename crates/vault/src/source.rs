@@ -1,4 +1,4 @@
-//! Where master keys come from.
+//! The sources of master keys.
 
 use std::path::Path;
 
@@ -7,48 +7,49 @@ use async_trait::async_trait;
 use super::VaultError;
 use sealing::{KeyMaterial, MasterKey, MasterKeyId};
 
-/// A place that keeps master keys: several while a rotation is under way, or while backups from before one are kept.
+/// A source of master keys: several during a rotation, or while backups from before one are kept.
 #[async_trait]
 pub trait MasterKeySource: Send + Sync {
     /// The place, for messages, e.g. `the file /etc/warmledger/master.key`.
     fn describe(&self) -> String;
 
-    /// The file that the keys stand in, if they stand in one.
+    /// The file of the keys, if they are in a file.
     fn file(&self) -> Option<&Path>;
 
-    /// Its keys, the newest first; none if there are none yet.
+    /// Its keys, newest first; none if there are none yet.
     ///
     /// # Errors
-    /// [`VaultError`] if the place cannot be read, or holds something else.
+    /// [`VaultError`] if the source cannot be read, or is malformed.
     async fn load(&self) -> Result<Vec<MasterKey>, VaultError>;
 
-    /// What changes whenever the keys may have, so that they need not be loaded to find that out; none where they never do.
+    /// A value that changes whenever the keys may have changed, so that they need not be loaded to detect that; none if
+    /// they never change.
     ///
     /// # Errors
-    /// [`VaultError`] if the place cannot be read.
+    /// [`VaultError`] if the source cannot be read.
     async fn stamp(&self) -> Result<Option<[u8; 32]>, VaultError>;
 
-    /// Makes the first key. `false`, and nothing changed, if there is one: of two processes that start at once, both use
-    /// the one that came first.
+    /// Creates the first key. Returns `false` and changes nothing if there is one: two processes that start at once
+    /// both use the first one.
     ///
     /// # Errors
-    /// [`VaultError`] if the place cannot be written; [`VaultError::FixedSource`] if keys are only read from there.
+    /// [`VaultError`] if the source cannot be written; [`VaultError::FixedSource`] if it is read-only.
     async fn create(&self) -> Result<bool, VaultError>;
 
-    /// Makes a new key and puts it before the others.
+    /// Creates a new key and puts it first.
     ///
     /// # Errors
     /// As [`Self::create`].
     async fn add(&self) -> Result<(), VaultError>;
 
-    /// Forgets a key for good. Tells whether it was there.
+    /// Removes a key for good. Returns whether it was there.
     ///
     /// # Errors
     /// As [`Self::create`].
     async fn remove(&self, id: MasterKeyId) -> Result<bool, VaultError>;
 }
 
-/// Master keys that the settings name, as those of `WARMLEDGER_MASTER_KEY`: read-only, the newest first.
+/// Master keys from the settings, such as `WARMLEDGER_MASTER_KEY`: read-only, newest first.
 pub struct GivenKeys(Vec<KeyMaterial>);
 
 impl GivenKeys {

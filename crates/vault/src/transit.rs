@@ -1,7 +1,8 @@
-//! HashiCorp Vault's transit engine (or OpenBao's), by its HTTP API: it seals master keys with a key that never leaves it.
+//! HashiCorp Vault's transit engine (or OpenBao's), over its HTTP API: it seals master keys with a key that never
+//! leaves it.
 //!
-//! Source: <https://developer.hashicorp.com/vault/api-docs/secret/transit> (encrypt, decrypt, rewrap). The service asks at
-//! its start and for a rotation, never for an event.
+//! Source: <https://developer.hashicorp.com/vault/api-docs/secret/transit> (encrypt, decrypt, rewrap). Called at the
+//! start and for a rotation, never for an event.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,73 +27,73 @@ use secret::data_dir::{self, DataDirError};
 use secret::{Secret, Wiped};
 use tls::{Certificates, Names};
 
-/// How long one call may take, all in all.
+/// The time-out of one call.
 const CALL: Duration = Duration::from_secs(5);
-/// A call that failed for a reason that passes is tried so often.
+/// How many attempts a call gets after transient failures.
 const ATTEMPTS: u32 = 3;
-/// What to mend where TLS fails.
+/// The settings to correct if TLS fails.
 const NAMES: Names = Names {
     root: "transit_root_certificate",
     client: "transit_client_certificate and transit_client_key",
 };
-/// Pause before the second attempt; the next ones wait longer.
+/// The pause before the second attempt; later pauses are longer.
 const PAUSE: Duration = Duration::from_millis(200);
-/// More bytes than any answer of the engine has.
+/// The largest answer read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;
-/// The most characters of the engine's own words that are passed on.
+/// The most characters of the engine's own message that are passed on.
 const MAX_WORDS: usize = 200;
 
-/// Where the token for the engine comes from. Holds a secret: no `Debug`.
+/// The source of the engine's token. Holds a secret: no `Debug`.
 #[derive(Clone)]
 pub enum TransitToken {
-    /// It is given.
+    /// The token itself.
     Given(Secret<String>),
-    /// It stands in a file, which an agent may renew: read for each call.
+    /// A file, which an agent may renew: read for each call.
     File(PathBuf),
 }
 
-/// How a transit engine is reached. Holds a secret: no `Debug`.
+/// How to reach a transit engine. Holds a secret: no `Debug`.
 #[derive(Clone)]
 pub struct TransitSettings {
     /// The server's address, e.g. `https://vault.example.com:8200`.
     pub url: Url,
-    /// Where the engine is mounted, `transit` unless said otherwise.
+    /// The mount path of the engine, `transit` by default.
     pub mount: String,
     /// The name of the key.
     pub key: String,
     /// The token.
     pub token: TransitToken,
-    /// Who is believed over `https`, and who this client is.
+    /// The trusted roots for `https`, and this client's certificate.
     pub certificates: Certificates,
 }
 
-/// Why the engine did not do what it was asked. Never holds a key or the token.
+/// Why the engine did not do the requested operation. Never holds a key or the token.
 #[derive(Debug, thiserror::Error)]
 pub enum TransitError {
     /// There was no answer.
     #[error("{engine} did not answer: {reason}")]
     Away {
-        /// Which engine.
+        /// The engine.
         engine: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// It refused.
+    /// The engine refused.
     #[error("{engine} refused to {action} ({status}): {words}")]
     Refused {
-        /// Which engine.
+        /// The engine.
         engine: String,
-        /// What it was asked.
+        /// The requested operation.
         action: &'static str,
         /// The HTTP status.
         status: u16,
         /// The engine's own words.
         words: String,
     },
-    /// It answered something else than it documents.
+    /// The answer is not one that the engine documents.
     #[error("{0} answered something else than a transit engine does")]
     Unreadable(String),
-    /// The token is not one.
+    /// The token cannot be sent in a header.
     #[error("the token for the transit engine holds a character that no HTTP header can carry")]
     BadToken,
     /// The file of the token cannot be read.
@@ -119,7 +120,7 @@ struct Answer {
     data: Answered,
 }
 
-/// The fields of the three calls' answers.
+/// The fields of the answers to the three calls.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Answered {
@@ -133,19 +134,19 @@ struct Errors {
 }
 
 impl Transit {
-    /// What everything that the engine sealed begins with.
+    /// The prefix of everything that the engine sealed.
     pub const PREFIX: &str = "vault:v";
 
     /// A client with these settings.
     ///
     /// # Errors
-    /// [`TransitError::Away`] if no client can be made, for want of root certificates for instance.
+    /// [`TransitError::Away`] if no client can be made, for example without root certificates.
     pub fn new(settings: TransitSettings) -> Result<Self, TransitError> {
         let away = |reason: String| TransitError::Away {
             engine: describe(&settings),
             reason,
         };
-        // without TLS nobody has to be believed
+        // without TLS no root is needed
         let tls = match settings.url.scheme() {
             "https" => settings
                 .certificates
@@ -166,12 +167,12 @@ impl Transit {
         Ok(Self { client, settings })
     }
 
-    /// Which engine, for messages.
+    /// The engine's name for messages.
     pub fn describe(&self) -> String {
         describe(&self.settings)
     }
 
-    /// Has a master key sealed, by the newest version of the engine's key.
+    /// Seals a master key with the newest version of the engine's key.
     ///
     /// # Errors
     /// [`TransitError`].
@@ -185,7 +186,7 @@ impl Transit {
         self.sealed(answered)
     }
 
-    /// Has a master key opened.
+    /// Opens a sealed master key.
     ///
     /// # Errors
     /// [`TransitError`].
@@ -201,7 +202,7 @@ impl Transit {
             .ok_or_else(|| TransitError::Unreadable(self.describe()))
     }
 
-    /// Has a sealed master key sealed anew by the newest version of the engine's key, without opening it here.
+    /// Reseals a sealed master key with the newest version of the engine's key, without opening it here.
     ///
     /// # Errors
     /// [`TransitError`].
@@ -214,7 +215,7 @@ impl Transit {
         self.sealed(answered)
     }
 
-    /// The sealed text of an answer: one line, as it is to stand in a file.
+    /// The sealed text of an answer: one line, in the form for a file.
     fn sealed(&self, answered: Answered) -> Result<String, TransitError> {
         answered
             .ciphertext
@@ -299,7 +300,7 @@ fn describe(settings: &TransitSettings) -> String {
     )
 }
 
-/// Whether the same call may succeed later: no answer, too many calls, sealed or standby (503), gateways.
+/// Whether a retry of the same call may succeed: no answer, too many calls, sealed or standby (503), gateways.
 fn passes(error: &TransitError) -> bool {
     match error {
         TransitError::Away { .. } => true,
@@ -308,7 +309,7 @@ fn passes(error: &TransitError) -> bool {
     }
 }
 
-/// What to do about TLS, or the innermost reason.
+/// The TLS remedy, or the innermost reason.
 fn cause(error: &ClientError) -> String {
     if let Some(words) = tls::explain(error, NAMES) {
         return words;
@@ -320,7 +321,7 @@ fn cause(error: &ClientError) -> String {
     cause.to_string()
 }
 
-/// What the engine says of an error, in one line.
+/// The engine's error message, in one line.
 fn words(body: &[u8]) -> String {
     let said = serde_json::from_slice::<Errors>(body).map(|errors| errors.errors.join("; "));
     let said = said.unwrap_or_default();

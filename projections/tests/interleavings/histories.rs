@@ -1,5 +1,5 @@
-//! Random histories of a few orders. The names are few, so that webhooks meet: in one order, one domain, one
-//! subscription, also where a well-behaved provider would not let them.
+//! Random histories of a few orders. Names are few, so that webhooks meet: in one order, one domain, one subscription,
+//! also where a well-behaved provider would not let them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -28,8 +28,8 @@ const KINDS: &[fn(SubscriptionFacts) -> OrderEvent] = &[
     OrderEvent::SubscriptionCancelled,
 ];
 
-/// Up to 16 webhooks as they are sent in truth: no two of a kind share the second of sending, as any two of other kinds may. What
-/// the provider's clock cannot tell apart is left to the order of arrival, which [`coarse_history`] has.
+/// Up to 16 realistic webhooks: no two of a kind are sent in the same second, though two of different kinds may be.
+/// Ties of the provider's clock depend on the order of arrival: [`coarse_history`] has them.
 pub(crate) fn history() -> impl Strategy<Value = History> {
     coarse_history().prop_map(|mut history| {
         let (mut sent, mut recorded) = (BTreeSet::new(), BTreeSet::new());
@@ -53,12 +53,12 @@ fn happened_at(delivery: &Delivery) -> Timestamp {
     delivery.event.sent_at().unwrap_or(delivery.recorded_at)
 }
 
-/// What is told apart within a second: a change of a mailbox and of a subscription are never about the same.
+/// The kind that must be unique within a second: a change of a mailbox and one of a subscription never conflict.
 fn kind(delivery: &Delivery) -> &'static str {
     delivery.event.type_name()
 }
 
-/// Up to 16 webhooks, each with its own id and times, of which many are equal.
+/// Up to 16 webhooks, each with its own id and times, many of which are equal.
 pub(crate) fn coarse_history() -> impl Strategy<Value = History> {
     prop::collection::vec((webhook(), times()), 1..16).prop_map(|webhooks| {
         let numbered = (1..).zip(webhooks);
@@ -76,13 +76,13 @@ pub(crate) fn coarse_history() -> impl Strategy<Value = History> {
     })
 }
 
-/// When a webhook is sent (unless its sender does not say), and when it is recorded: of few instants, so that some are
-/// equal.
+/// When a webhook is sent (unless its sender does not say), and when it is recorded: from few instants, so that some
+/// are equal.
 fn times() -> impl Strategy<Value = (Option<Timestamp>, Timestamp)> {
     (weighted(0.9, instant()), instant())
 }
 
-/// Around the ends of the periods, within the days of grace and without.
+/// Instants around the ends of the periods, within the grace period and outside.
 fn instant() -> impl Strategy<Value = Timestamp> {
     let start = time("2025-10-27T20:00:00Z");
     (0_i64..40).prop_map(move |step| start + SignedDuration::from_hours(step * 2 * 24))
@@ -139,7 +139,7 @@ fn webhook() -> impl Strategy<Value = Delivery> {
     prop_oneof![11 => known, 3 => of_mailbox(), 1 => unknown(), 1 => Just(quarantined("E"))]
 }
 
-/// A mailbox made by itself, perhaps of no known order, or changed.
+/// A mailbox created outside of an assignment, perhaps without a known order, or changed.
 fn of_mailbox() -> impl Strategy<Value = Delivery> {
     let order = prop_oneof![4 => order(), 1 => Just("")];
     let made = (named_mailbox(), order, domain(), subscription_id());
@@ -196,7 +196,7 @@ fn failure() -> impl Strategy<Value = Delivery> {
     })
 }
 
-/// The whole family; a third names nothing but its subscription, as older senders do.
+/// The whole family; a third of them name only their subscription, as from older senders.
 fn of_subscription() -> impl Strategy<Value = Delivery> {
     let kind = select(KINDS);
     let says = weighted(

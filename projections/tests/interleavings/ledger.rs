@@ -1,4 +1,4 @@
-//! The ledger in miniature: routes each webhook to its stream, lets the real aggregate complete it, numbers it.
+//! A miniature ledger: routes each webhook to its stream, lets the real aggregate complete it, and numbers it.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -9,7 +9,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use projections::testing::Delivery;
 
-/// Streams and references, as the service keeps them.
+/// Streams and references, as in the service.
 #[derive(Default)]
 pub(crate) struct Ledger {
     streams: HashMap<StreamId, (u32, Order)>,
@@ -66,7 +66,7 @@ impl Ledger {
         recorded
     }
 
-    /// The stream of a webhook: its order's, found by what it names, else one where it waits.
+    /// The stream of a webhook: its order's, found by its references, else the one where it waits.
     fn route(&self, recorded: &Recorded) -> StreamId {
         let by_reference = |names: Vec<StreamId>| {
             let known = names.iter().find_map(|name| self.references.get(name)).cloned();
@@ -101,7 +101,7 @@ impl Ledger {
     }
 }
 
-/// What the order makes of a claim. Its decision waits for nothing, so one poll ends it.
+/// The order's event for a claim. Its decision awaits nothing, so one poll completes it.
 fn decide(order: &mut Order, claim: OrderEvent) -> OrderEvent {
     fn now<T>(future: impl Future<Output = T>) -> T {
         match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {

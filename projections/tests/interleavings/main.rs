@@ -1,9 +1,10 @@
-//! Whatever the order in which an order's webhooks and its renewals arrive, and in whatever batches they are folded,
-//! every projection ends in the same rows.
+//! For any order of arrival of an order's webhooks and its renewals, and any batches they are folded in, every
+//! projection ends with the same rows.
 //!
-//! Each webhook has its own time of recording, and no two of one kind that of sending, so that a permutation changes only what arrival
-//! really changes: positions, streams, versions, and what the `Order` aggregate adds to a claim. Where two of one kind do share
-//! their second, the position decides: one log gives the same rows in whatever order it is folded.
+//! Each webhook has its own time of recording, and no two of one kind the same time of sending, so that a permutation
+//! changes only what arrival really changes: positions, streams, versions, and what the `Order` aggregate adds to a
+//! claim. If two of one kind do share their second, the position decides: one log gives the same rows in any order of
+//! folding.
 #![allow(clippy::unwrap_used)]
 
 mod histories;
@@ -20,7 +21,8 @@ use proptest::prelude::*;
 /// The rows of all projections: by projection and key, the document and the columns.
 type Rows = BTreeMap<(&'static str, String), (String, Row)>;
 
-/// Folds the events in batches of the given sizes, again and again; each batch goes on from the stored documents.
+/// Folds the events in batches of the given sizes, cycling through them; each batch continues from the stored
+/// documents.
 fn fold(events: &[Recorded], batches: &[usize]) -> Rows {
     let mut rows = Rows::new();
     let mut rest = events;
@@ -54,7 +56,7 @@ fn fold_batch(rows: &mut Rows, projection: &dyn AnyProjection, batch: &[Recorded
     }
 }
 
-/// The rows with every position replaced by the event that stands there.
+/// The rows with every position replaced by its event's id.
 fn by_event(rows: Rows, events: &[Recorded]) -> BTreeMap<(&'static str, String), (serde_json::Value, Row)> {
     let id = |position: u64| {
         let event = events.iter().find(|event| event.position == Position(position));

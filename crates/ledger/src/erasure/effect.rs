@@ -1,29 +1,29 @@
-//! Whether what an event says of a subject is so. The store's trigger makes it so in the same step, as long as it is there: it can be
-//! dropped or disabled, and a restored dump or a replica may come without it. Nobody is told that a subject is erased before its data
-//! key was looked for and not found.
+//! Whether the mark on a subject agrees with its event. The store's trigger sets it in the same step, but a trigger can
+//! be dropped or disabled, and a restored dump or a replica may lack it. The caller is told that a subject is erased
+//! only after its data key was looked for and not found.
 
 use aggregates::{Position, SubjectId};
 
 use store::{Mark, Store, StoreError};
 
-/// What an event says is not so, and could not be made so.
+/// The mark on the subject contradicts the event, and could not be set.
 #[derive(Debug, thiserror::Error)]
 pub enum EffectError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It is as it was.
+    /// The mark was set, but did not stay.
     #[error(
         "the event at position {position} is recorded, and {}: something in the database keeps it so. Run `warmledger verify`, put \
              back what it names, and ask again",
         state(*.mark, .subject)
     )]
     None {
-        /// What the event says.
+        /// The mark that the event sets.
         mark: Mark,
-        /// Of whom.
+        /// Its subject.
         subject: SubjectId,
-        /// Where it stands.
+        /// The event's position.
         position: Position,
     },
 }
@@ -36,7 +36,7 @@ fn state(mark: Mark, subject: &SubjectId) -> String {
     }
 }
 
-/// Looks whether what an event says of a subject is so; makes it so where it is not, and looks again.
+/// Checks that a subject has the mark of its event; if not, sets it and checks again.
 ///
 /// # Errors
 /// [`EffectError`]

@@ -1,8 +1,8 @@
 //! The erasure journal: a file of JSON lines outside of the database. A backup of the database from before an erasure
 //! brings the data key back; the journal takes it away again.
 //!
-//! It names subjects by the provider's ids, and holds nothing personal and no key. Lines are only ever added. Each names
-//! the ledger that it belongs to, so that a journal which comes beside another ledger does no harm there.
+//! It names subjects by the provider's ids, and holds no personal data and no key. It is append-only. Each line names
+//! its ledger, so that a journal next to another ledger has no effect there.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -22,14 +22,14 @@ pub enum JournalError {
     /// The system refused.
     #[error("cannot {action} the erasure journal {}", path.display())]
     Io {
-        /// What was tried.
+        /// The failed operation.
         action: &'static str,
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line is not what it should be.
+    /// A line is malformed.
     #[error("line {line} of the erasure journal {} cannot be read: was it edited?", path.display())]
     Line {
         /// The file.
@@ -42,7 +42,7 @@ pub enum JournalError {
     Cancelled,
 }
 
-/// One erasure: the event that says so.
+/// One erasure: the event that records it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Erasure {
     /// The event's id.
@@ -83,8 +83,8 @@ impl ErasureJournal {
     /// All erasures of the ledger, oldest first; none if there is no file yet.
     ///
     /// # Errors
-    /// [`JournalError`] if the file cannot be read or holds something else. A last line that was cut off while it was
-    /// written is passed over.
+    /// [`JournalError`] if the file cannot be read or holds something else. A last line that was cut off during a write
+    /// is skipped.
     pub async fn read(self: Arc<Self>) -> Result<Vec<Erasure>, JournalError> {
         off_thread(move || match File::open(&self.path) {
             Ok(mut file) => {
@@ -117,7 +117,7 @@ impl ErasureJournal {
             .mode(0o600)
             .open(&self.path)
             .map_err(|error| self.io("open", error))?;
-        // several processes may write; given back when the file is closed
+        // several processes may write; the lock is released when the file is closed
         file.lock().map_err(|error| self.io("lock", error))?;
         let known: HashSet<EventId> = self.lines(&mut file)?.into_iter().map(|line| line.event_id).collect();
         let mut text = Vec::new();
@@ -160,7 +160,7 @@ impl ErasureJournal {
         let lines = (1..).zip(whole.split('\n')).filter(|(_, line)| !line.is_empty());
         let parsed = lines.map(|(number, line)| match serde_json::from_str(line) {
             Ok(line) => Ok(Some(line)),
-            // what was cut off by a crash and ended later is no whole object
+            // a line cut off by a crash and ended later is no whole object
             Err(error) if error.is_eof() => Ok(None),
             Err(_) => Err(JournalError::Line {
                 path: self.path.clone(),
@@ -189,7 +189,7 @@ impl ErasureJournal {
     }
 }
 
-/// Syncing may take a while.
+/// Runs blocking file work on another thread: a sync may take a while.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
 ) -> Result<T, JournalError> {

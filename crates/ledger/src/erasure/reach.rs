@@ -1,12 +1,12 @@
 //! Which other subjects are about the same user.
 //!
-//! An event that came in while nobody knew whose it was is sealed under a subject of its stream: a renewal before its order
-//! was known, an order that named its user only later, a new password of a mailbox, a webhook that could not be used.
-//! Erasing the user has to reach those too. Three things lead to them: another event of the stream names the user; the
-//! stream is about an order, subscription, domain or mailbox that an event of the user names, be it over several such
-//! streams; or, where a stream is about none of these, an original names the user, one of their orders, subscriptions and
-//! mailboxes, or one of their e-mail addresses (see `named`). A domain alone leads nowhere there: it may be another user's
-//! by now, and what is erased does not come back.
+//! An event recorded before its user was known is sealed under a subject of its stream: a renewal before its order was
+//! known, an order that named its user only later, a new password of a mailbox, a webhook that could not be used.
+//! Erasing the user has to reach those too. Three links lead to them: another event of the stream names the user; the
+//! stream is about an order, subscription, domain or mailbox that an event of the user names, also across several such
+//! streams; or, if the stream is about none of these, an original names the user, one of their orders, subscriptions
+//! and mailboxes, or one of their e-mail addresses (see `named`). There a domain alone is no link: it may be another
+//! user's by now, and an erasure cannot be undone.
 
 mod named;
 
@@ -20,7 +20,7 @@ use store::{EventFilter, EventQuery, Store, StoreError};
 
 /// Subjects, and events of the user, that are read together.
 const PAGE: u32 = 500;
-/// Events whose sealed sections are read together: each may be of a megabyte.
+/// Events whose sealed sections are read together: each may have up to a megabyte.
 const ORIGINALS: usize = 16;
 
 /// What an event can be about.
@@ -32,7 +32,7 @@ enum Thing {
     Mailbox(MailboxId),
 }
 
-/// What an event is about. A domain that an order did not get may well be another user's.
+/// The things an event is about. A domain that an order did not get is left out: it may be another user's.
 fn things(event: &OrderEvent) -> BTreeSet<Thing> {
     let mut things = BTreeSet::new();
     things.extend(event.order_id().cloned().map(Thing::Order));
@@ -72,8 +72,8 @@ struct Stream {
     positions: Vec<Position>,
 }
 
-/// The subjects of streams that are about this user and have a key. Reads the facts of the user's events and of all such
-/// streams, which for a large ledger may take some seconds.
+/// The subjects of streams that are about this user and have a key. Reads the facts of the user's events and of all
+/// such streams, which may take seconds for a large ledger.
 pub(super) async fn reach(store: &dyn Store, reader: &Reader, user: &SubjectId) -> Result<Vec<SubjectId>, OpenError> {
     let mut unreached = streams(store, user).await?;
     if unreached.is_empty() {
@@ -116,7 +116,7 @@ pub(super) async fn reach(store: &dyn Store, reader: &Reader, user: &SubjectId) 
     Ok(reached)
 }
 
-/// All streams with a subject of their own, but for the one that is to be erased itself.
+/// All streams with a subject of their own, except the subject to be erased itself.
 async fn streams(store: &dyn Store, user: &SubjectId) -> Result<Vec<Stream>, StoreError> {
     let mut streams = Vec::new();
     let mut after = None;
@@ -148,7 +148,7 @@ async fn streams(store: &dyn Store, user: &SubjectId) -> Result<Vec<Stream>, Sto
     }
 }
 
-/// Everything that the user's events are about, and where those of them stand that came from the provider.
+/// Everything that the user's events are about, and the positions of those that came from the provider.
 async fn things_of(store: &dyn Store, user: &SubjectId) -> Result<(BTreeSet<Thing>, Vec<Position>), StoreError> {
     let (mut known, mut positions) = (BTreeSet::new(), Vec::new());
     let mut query = EventQuery {
@@ -191,7 +191,7 @@ async fn add_addresses(
     Ok(())
 }
 
-/// Whether an original of the stream names the user, or what is theirs.
+/// Whether an original of the stream names the user or anything of theirs.
 async fn is_named(store: &dyn Store, reader: &Reader, stream: &Stream, named: &Named) -> Result<bool, OpenError> {
     for positions in stream.positions.chunks(ORIGINALS) {
         let events = store.events_at(positions).await?;
@@ -205,7 +205,7 @@ async fn is_named(store: &dyn Store, reader: &Reader, stream: &Stream, named: &N
     Ok(false)
 }
 
-/// What was opened; none if it was erased, by somebody else meanwhile or before.
+/// The opened section; none if it was erased before or meanwhile.
 fn unless_erased<T>(opened: Result<T, OpenError>) -> Result<Option<T>, OpenError> {
     match opened {
         Ok(opened) => Ok(Some(opened)),

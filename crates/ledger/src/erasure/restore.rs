@@ -1,7 +1,7 @@
-//! Journal and ledger are brought to say the same, before anything is served.
+//! Makes journal and ledger agree at the start, before anything is served.
 //!
-//! A ledger that was restored from an older backup has forgotten erasures: they are recorded again, as the same events, and
-//! that destroys the data keys that came back. A journal that was lost or was not reached gets what the ledger knows.
+//! A ledger restored from an older backup lacks erasures: they are recorded again, as the same events, which destroys
+//! the restored data keys. A journal that was lost or could not be written gets the ledger's erasures.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use store::{Lookup, Mark, Store, StoreError};
 /// Erasures that are looked up at once.
 const PAGE: usize = 500;
 
-/// Why journal and ledger could not be brought to say the same.
+/// Why journal and ledger could not be made to agree.
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The journal cannot be used.
@@ -24,7 +24,7 @@ pub enum RestoreError {
     /// An event could not be recorded.
     #[error("an erasure could not be recorded again")]
     Record(#[from] RecordError),
-    /// Somebody is erased, and the data key is still there.
+    /// A subject is erased, and its data key still exists.
     #[error(transparent)]
     Effect(#[from] EffectError),
     /// The store failed.
@@ -32,21 +32,21 @@ pub enum RestoreError {
     Store(#[from] StoreError),
 }
 
-/// What had to be done.
+/// The repairs made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Restored {
     /// Subjects that were erased again.
     pub erased_again: Vec<SubjectId>,
-    /// Subjects that the ledger knew to be erased, and whose data keys, or marks, were not.
+    /// Subjects that were erased in the ledger but still had a data key, or lacked the mark.
     pub finished: Vec<SubjectId>,
-    /// How many erasures the journal did not have.
+    /// How many erasures the journal lacked.
     pub added_to_journal: usize,
 }
 
-/// Brings journal and ledger to say the same.
+/// Makes journal and ledger agree.
 ///
 /// # Errors
-/// [`RestoreError`]: then nothing is to be served.
+/// [`RestoreError`]: then nothing may be served.
 pub async fn restore(store: &dyn Store, journal: &Arc<ErasureJournal>) -> Result<Restored, RestoreError> {
     let mut restored = Restored::default();
     let erasures = Arc::clone(journal).read().await?;
@@ -84,7 +84,7 @@ pub async fn restore(store: &dyn Store, journal: &Arc<ErasureJournal>) -> Result
     Ok(restored)
 }
 
-/// Which of the erasures are recorded.
+/// Which of the erasures are in the ledger.
 async fn recorded(store: &dyn Store, erasures: &[Erasure]) -> Result<HashSet<EventId>, StoreError> {
     let ids = erasures.iter().map(|erasure| (Source::own(), erasure.event_id.clone()));
     let lookup = Lookup {
@@ -105,7 +105,7 @@ async fn erase_again(store: &dyn Store, erasure: &Erasure) -> Result<Option<Subj
         crate::record_access_as(store, erasure.event_id.clone(), event)
     };
     match record().await {
-        // a hold that stood at the time of the backup was lifted before the erasure, or there would be none
+        // a hold from before the backup was lifted before the erasure, else there would be no erasure
         Err(RecordError::Store(error)) if matches!(*error, StoreError::Held) => {
             let facts = AccessFacts {
                 reason: Some("lifted before an erasure that the erasure journal knows of".to_owned()),
@@ -120,7 +120,7 @@ async fn erase_again(store: &dyn Store, erasure: &Erasure) -> Result<Option<Subj
     Ok(Some(subject))
 }
 
-/// The last erasure of each subject that the ledger knows of.
+/// The last erasure of each subject in the ledger.
 async fn in_ledger(store: &dyn Store) -> Result<Vec<Erasure>, StoreError> {
     let states = store.erased_subjects().await?;
     let positions: Vec<Position> = states.into_iter().filter_map(|state| state.erased_at).collect();

@@ -1,5 +1,5 @@
-//! What other processes erase is forgotten here too: the key leaves this process's memory, and the erasure enters its
-//! journal.
+//! Follows the erasures of other processes: the key is removed from this process's memory, and the erasure is added to
+//! its journal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use vault::Vault;
 
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Pause after a look at the log, which grows with every batch of webhooks: a look costs as much as a small batch does.
+/// Pause after reading the log, which grows with every batch: a read costs as much as a small batch.
 const REST: Duration = Duration::from_millis(200);
 /// Erasures that are read at once.
 const PAGE: u32 = 500;
 
 impl Erasure {
-    /// The erasure that an event tells of, if it does.
+    /// The erasure that an event records, if it is one.
     pub(super) fn of(event: &Recorded) -> Option<Self> {
         match event.access()? {
             aggregates::AccessEvent::SubjectErased(facts) => Some(Self {
@@ -32,7 +32,7 @@ impl Erasure {
     }
 }
 
-/// An error and what it comes from.
+/// An error and its causes.
 fn with_cause(error: &RestoreError) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
@@ -43,8 +43,8 @@ fn with_cause(error: &RestoreError) -> String {
     text
 }
 
-/// Follows the log from behind `after`, until the service stops. `head` is its end as far as this process knows; `trouble` gets why it
-/// cannot be followed, while that is so.
+/// Follows the log from behind `after`, until the service stops. `head` is its end as far as this process knows;
+/// `trouble` holds the reason while it cannot be followed.
 pub async fn follow(
     store: Arc<dyn Store>,
     vault: Arc<Vault>,
@@ -76,7 +76,7 @@ pub async fn follow(
             }
             Ok(reached) => after = reached,
             Err(error) => {
-                // said once, however often it is tried
+                // logged once, however often it is retried
                 if !was_troubled {
                     tracing::error!(
                         error = with_cause(&error),
@@ -100,7 +100,7 @@ pub async fn follow(
     }
 }
 
-/// Goes through the erasures behind `after`; tells how far it came.
+/// Handles the erasures behind `after`; returns the position it reached.
 async fn step(
     store: &dyn Store,
     vault: &Vault,
@@ -126,7 +126,7 @@ async fn step(
     for event in &events {
         let recorded = event.to_recorded()?;
         if let Some(erasure) = Erasure::of(&recorded) {
-            // first of all: until then this process shows what was erased
+            // first, since until then this process can still show erased data
             if let Some(subject) = &erasure.facts.subject {
                 vault.erase(subject, recorded.position);
                 effect::ensure(store, Mark::Erased, subject, recorded.position).await?;

@@ -1,5 +1,5 @@
 //! The provider's payloads, read tolerantly: unknown fields and nulls are fine, a missing or ill-formed field is an
-//! error only where the event could not stand without it. Errors name the field, never its value.
+//! error only if the event is useless without it. Errors name the field, never its value.
 
 mod assignment;
 mod failure;
@@ -25,24 +25,24 @@ use object::Object;
 use secret::{Secret, Wiped};
 use text::event_name;
 
-/// The most characters of a provider's own word that are kept among the facts: an event name, a status.
+/// The most characters of a provider's own word (an event name, a status) kept in the facts.
 const MAX_WORD_CHARS: usize = 128;
 
-/// The most domains and mailboxes that one webhook may tell of. What the views fold of it would hold up everything else;
-/// real ones take a few hundred bytes each, of which no webhook has room for so many.
+/// The most domains and mailboxes in one webhook. Folding more would hold up the views; real entries take a few hundred
+/// bytes each, so no real webhook has room for so many.
 const MAX_PARTS: usize = 10_000;
 
-/// What a webhook says, split by sensitivity.
+/// A webhook's content, split by sensitivity.
 pub(super) struct Parsed {
     /// The sender's id of the event; none for a quarantined one.
     pub(super) event_id: Option<EventId>,
     /// The plain facts.
     pub(super) claim: OrderEvent,
-    /// What is personal, as JSON.
+    /// Personal data, as JSON.
     pub(super) personal: Option<Secret<Vec<u8>>>,
     /// The credentials, as JSON.
     pub(super) secrets: Option<Secret<Vec<u8>>>,
-    /// How the body is spelled again from all that, if it can be.
+    /// How to spell the body again from these parts, if that is possible.
     pub(super) spelling: Option<Spelling>,
 }
 
@@ -51,13 +51,13 @@ pub(super) struct Parsed {
 pub(super) struct Delivery {
     /// The body's length in bytes.
     pub(super) size: usize,
-    /// When its headers say that it was sent.
+    /// When it was sent, by its headers.
     pub(super) sent_at: Option<Timestamp>,
-    /// Whether it was taken on an operator's word, without a signature.
+    /// Whether it was accepted on an operator's word, without a signature.
     pub(super) unsigned: bool,
 }
 
-/// Why a payload cannot be used: where, and what is wrong, without any value.
+/// Why a payload cannot be used: where and what the problem is, without any value.
 pub(super) struct PayloadProblem(String);
 
 impl PayloadProblem {
@@ -66,7 +66,7 @@ impl PayloadProblem {
     }
 }
 
-/// What every webhook has.
+/// The fields of every webhook.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Outer<'a> {
@@ -78,7 +78,7 @@ struct Outer<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Refuses more parts than one webhook may tell of.
+/// Refuses a webhook with too many parts.
 fn few_enough(parts: usize, path: &str) -> Result<(), PayloadProblem> {
     if parts > MAX_PARTS {
         let what =
@@ -88,7 +88,7 @@ fn few_enough(parts: usize, path: &str) -> Result<(), PayloadProblem> {
     Ok(())
 }
 
-/// Only the user, for a payload that is no use otherwise.
+/// Only the user, for a payload that is otherwise useless.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Owner<'a> {
@@ -100,15 +100,15 @@ fn string(raw: Option<&RawValue>) -> Option<String> {
     raw.and_then(|raw| serde_json::from_str::<Option<String>>(raw.get()).ok().flatten())
 }
 
-/// Reads a body. Whatever is authentic becomes an event: of its kind, unrecognised, or quarantined with the reason.
+/// Reads a body. Every authentic webhook becomes an event: of its kind, unrecognised, or quarantined with the reason.
 pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
     let text = std::str::from_utf8(body);
     let parsed = text.ok().and_then(|text| parse_documented(text, delivery));
     parsed.unwrap_or_else(|| parse_any(body, delivery))
 }
 
-/// Reads a body that is spelled as the provider's documentation has it, as nearly all are: what [`parse_any`] makes of it, in less
-/// time. None for any other, and wherever something is wrong.
+/// Reads a body spelled as in the provider's documentation, as nearly all are: the same result as [`parse_any`],
+/// faster. None for any other body, and if anything is wrong.
 fn parse_documented(body: &str, delivery: Delivery) -> Option<Parsed> {
     let (id, data) = assignment::documented(body)?;
     let event_id = EventId::parse(&id.unescaped()).ok()?;
@@ -213,7 +213,7 @@ fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -
 /// Reads `data` as the fields of one kind of event.
 fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, PayloadProblem> {
     serde_json::from_str(data).map(|Object(fields)| fields).map_err(|_| {
-        // read once more, slowly, to tell where: the error's own text may quote a value
+        // read once more, slowly, to find where: the error's own text may quote a value
         let mut deserializer = serde_json::Deserializer::from_str(data);
         match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
             Err(error) => {
@@ -236,7 +236,7 @@ fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, PayloadProblem>
     })
 }
 
-/// A path of plain field names and indexes; anything else would be text out of the payload.
+/// A path of plain field names and indexes; anything else would be text from the payload.
 fn known(path: &str) -> Cow<'_, str> {
     let plain = path
         .chars()
@@ -260,7 +260,7 @@ where
     }
 }
 
-/// Parses an identifier that has to be there.
+/// Parses a required identifier.
 fn required<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display + Copy) -> Result<T, PayloadProblem>
 where
     T::Err: Display,
@@ -268,9 +268,8 @@ where
     optional(value, path)?.ok_or_else(|| PayloadProblem::at(path, "is missing"))
 }
 
-/// Writes a section; none if there is nothing in it.
-/// `longest` is a length that it surely fits in, such as that of the body which it is a part of: growing would leave
-/// copies of it behind.
+/// Writes a section; none if it is empty. `longest` is an upper bound of its length, such as that of the body it is
+/// from: growing would leave copies of plaintext behind.
 fn section(
     content: &impl serde::Serialize,
     is_empty: bool,
@@ -281,7 +280,7 @@ fn section(
     }
     let mut bytes = Wiped::new(Vec::with_capacity(longest));
     serde_json::to_writer(&mut *bytes, content).map_err(|_| PayloadProblem::at("data", "cannot be written"))?;
-    // webhooks wait in a queue: a copy of just its length
+    // webhooks wait in a queue: this copy takes no more memory than needed
     Ok(Some(Secret::new(bytes.to_vec())))
 }
 

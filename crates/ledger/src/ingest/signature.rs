@@ -1,9 +1,9 @@
-//! The signature on a webhook: HMAC-SHA256 (RFC 2104, FIPS 180-4) over the exact bytes that were received, and the age of
-//! the time of sending that comes with it.
+//! The signature on a webhook: HMAC-SHA256 (RFC 2104, FIPS 180-4) over the exact received bytes, and the age of the
+//! time of sending that comes with it.
 //!
-//! Pure: the caller brings the headers, the body and the time. What the provider signs exactly is not confirmed, so it is
-//! a setting ([`Scheme`]); how the signature is written (hex or base64) and the unit of the time (seconds or
-//! milliseconds) can be told apart safely and need none.
+//! Pure: the caller brings the headers, the body and the time. The exact bytes that the provider signs are not
+//! confirmed, so they are a setting ([`Scheme`]); the signature's encoding (hex or base64) and the time's unit (seconds
+//! or milliseconds) are detected safely.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,7 +24,7 @@ pub const SIGNATURE_HEADER: &str = "cmr-x-signature";
 /// The header that holds the time of sending.
 pub const TIMESTAMP_HEADER: &str = "cmr-x-timestamp";
 
-/// How far the time of sending may be from ours, in seconds, either side.
+/// How far the time of sending may differ from ours, in seconds, either way.
 pub const TOLERANCE_SECONDS: i64 = 5 * 60;
 
 /// The bytes of an HMAC-SHA256.
@@ -33,13 +33,13 @@ const TAG_BYTES: usize = 32;
 /// An HMAC-SHA256.
 type Tag = [u8; TAG_BYTES];
 
-/// So many signatures of one webhook are tried: a sender has an old key and a new one.
+/// So many signatures of one webhook are tried: a sender may sign with an old key and a new one.
 const MAX_TAGS: usize = 4;
 
 /// Times from this on are milliseconds: as seconds it is the year 5138, as milliseconds 1973.
 const FIRST_MILLISECONDS: i64 = 100_000_000_000;
 
-/// What the sender signs.
+/// The bytes that the sender signs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scheme {
     /// The time of sending as the header gives it, a dot, the body: `timestamp.body`.
@@ -49,8 +49,8 @@ pub enum Scheme {
     /// The time of sending and the body with nothing between them: `timestampbody`.
     #[serde(rename = "timestampbody")]
     TimestampBody,
-    /// The body alone: `body`. The time of sending is then not signed, so it doesn't stop a replay; what does is that an
-    /// event is recorded once.
+    /// The body alone: `body`. The time of sending is then not signed, so it does not stop a replay; recording each
+    /// event once does.
     #[serde(rename = "body")]
     Body,
 }
@@ -68,7 +68,7 @@ impl Scheme {
         }
     }
 
-    /// Whether the time of sending is part of what is signed.
+    /// Whether the scheme signs the time of sending.
     pub fn signs_timestamp(self) -> bool {
         self != Self::Body
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Scheme {
     }
 }
 
-/// A text that names no [`Scheme`].
+/// A text that is not the name of a [`Scheme`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a signature scheme: use `timestamp.body`, `timestampbody` or `body`")]
 pub struct UnknownScheme;
@@ -130,7 +130,7 @@ pub enum Refusal {
     /// No key gives this signature under the scheme in use.
     #[error("the signature matches no key{}", Hint(*would_match))]
     Mismatch {
-        /// Another known scheme under which one of the keys does give it.
+        /// Another scheme under which the signature matches one of the keys.
         would_match: Option<Scheme>,
     },
 }
@@ -162,8 +162,8 @@ impl fmt::Display for Hint {
     }
 }
 
-/// Checks webhooks against the keys of one source. Keys are prepared once and cloned for each request, which saves two of
-/// the hash's blocks each time. No `Debug`: it holds keys.
+/// Checks webhooks against the keys of one source. Keys are prepared once and cloned for each request, which saves two
+/// hash blocks each time. No `Debug`: it holds keys.
 #[derive(Clone)]
 pub struct Verifier {
     keys: Vec<Hmac<Sha256>>,
@@ -199,11 +199,11 @@ impl Verifier {
         Ok(screened.sent_at)
     }
 
-    /// Checks the signatures over a body, in constant time; one that is right will do.
+    /// Checks the signatures over a body, in constant time; one valid signature is enough.
     ///
     /// # Errors
-    /// [`Refusal::Mismatch`], for which the other schemes are tried too, to tell the operator; or
-    /// [`Refusal::MissingTimestamp`], unless another scheme fits: what such a sender needs is that, and no header.
+    /// [`Refusal::Mismatch`], which names another scheme that matches, for the operator; or
+    /// [`Refusal::MissingTimestamp`] if the scheme needs a timestamp, there is none, and no other scheme matches.
     pub fn check(&self, screened: &Screened<'_>, body: &[u8]) -> Result<(), Refusal> {
         let Screened { tags, timestamp, .. } = screened;
         if self.matches(self.scheme, *timestamp, body, tags) {
@@ -217,8 +217,8 @@ impl Verifier {
         })
     }
 
-    /// By which key (from 1, in the order in which they were given) and under which scheme a signature is right; none if
-    /// it is not. For evidence: how long ago it was made does not matter.
+    /// The key (from 1, in the given order) and scheme under which a signature is valid; none if there is no such pair.
+    /// For evidence, so its age does not matter.
     pub fn explain(&self, signature: &str, timestamp: Option<&str>, body: &[u8]) -> Option<(usize, Scheme)> {
         let tags = decode_all(signature)?;
         let schemes = [self.scheme].into_iter().chain(Scheme::ALL);
@@ -233,7 +233,7 @@ impl Verifier {
         right.next().map(|(number, _, scheme)| (number, scheme))
     }
 
-    /// Whether any key gives one of the tags. Tries them all, so that the time taken doesn't tell which one it was.
+    /// Whether any key gives one of the tags. Tries all keys, so that the time taken does not reveal which one matched.
     fn matches(&self, scheme: Scheme, timestamp: Option<&str>, body: &[u8], tags: &[Tag]) -> bool {
         let timestamp = match timestamp {
             Some(timestamp) => timestamp,
@@ -265,19 +265,20 @@ fn keyed(key: &Secret<String>) -> Hmac<Sha256> {
     Hmac::new_from_slice(key.expose().as_bytes()).expect("an HMAC takes a key of any length")
 }
 
-/// What the headers say, before anything of the body is read.
+/// The authentication headers, checked before the body is read.
 pub struct Screened<'h> {
     tags: Vec<Tag>,
     timestamp: Option<&'h str>,
-    /// When it was sent, if it says so.
+    /// When it was sent, if the header is there.
     pub sent_at: Option<Timestamp>,
 }
 
-/// Checks that there is a signature that can be one, and that the time of sending, if there is one, is within
-/// [`TOLERANCE_SECONDS`] of `now`.
+/// Checks that the signature is well-formed, and that the time of sending, if given, is within [`TOLERANCE_SECONDS`] of
+/// `now`.
 ///
-/// A signature is hex (either case) or base64 (either alphabet, padded or not), with or without `sha256=` before. Several
-/// are separated by commas, as while a sender changes its key; those that cannot be one are passed over if another can.
+/// A signature is hex (either case) or base64 (either alphabet, padded or not), with or without a `sha256=` prefix.
+/// Several are separated by commas, as while a sender changes its key; malformed ones are skipped if another is
+/// well-formed.
 ///
 /// # Errors
 /// [`Refusal`] names the header.
@@ -303,7 +304,7 @@ pub fn screen<'h>(
     })
 }
 
-/// The signatures in a header, the first few of them; none if there is none.
+/// The first few signatures in a header; none if there is none.
 fn decode_all(text: &str) -> Option<Vec<Tag>> {
     let tags: Vec<Tag> = text.split(',').filter_map(decode).take(MAX_TAGS).collect();
     (!tags.is_empty()).then_some(tags)
@@ -321,7 +322,7 @@ fn decode(text: &str) -> Option<Tag> {
         text
     };
     let mut tag = [0; TAG_BYTES];
-    // 32 bytes are 64 characters in hex and 43 or 44 in base64, so the length tells which it is.
+    // 32 bytes are 64 characters in hex and 43 or 44 in base64, so the length decides.
     if text.len() == 2 * TAG_BYTES {
         return hex::decode_to_slice(text, &mut tag).ok().map(|()| tag);
     }
@@ -333,7 +334,7 @@ fn decode(text: &str) -> Option<Tag> {
 }
 
 pub(super) fn parse_timestamp(text: &str) -> Option<Timestamp> {
-    // `i64::from_str` also takes a sign, which no clock sends.
+    // `i64::from_str` also accepts a sign, which no sender writes.
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

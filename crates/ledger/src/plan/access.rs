@@ -1,4 +1,4 @@
-//! What somebody did becomes an event: nothing decides about it, nothing is sealed, and its stream is its own.
+//! An access event is planned: nothing decides about it, nothing is sealed, and it has a stream of its own.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::access::AccessEntry;
 use crate::{Outcome, Receipt, RecordError};
 
 impl Planner<'_> {
-    /// Plans the event, unless an attempt whose answer was lost has recorded it.
+    /// Plans the event, unless an attempt whose answer was lost already recorded it.
     pub(super) fn access(&self, entry: &AccessEntry, plan: &mut Plan) -> Result<Planned, RecordError> {
         let id = (Source::own(), entry.event_id.clone());
         if let Some(seen) = self.cache.recent.peek(&id).or_else(|| self.recorded.get(&id)) {

@@ -1,4 +1,4 @@
-//! Whether a webhook repeats one that is recorded or planned, or only borrows its event id.
+//! Whether a webhook repeats a recorded or planned one, or only has the same event id.
 
 use std::sync::Arc;
 
@@ -12,20 +12,19 @@ use crate::{Incoming, OpenError, Outcome, Receipt, RecordError};
 use sealing::SealError;
 use vault::VaultError;
 
-/// Whether a webhook is known.
+/// Whether a webhook is a repeat.
 pub(super) enum Known {
     /// It is not.
     Not,
-    /// It is, or can't be recorded.
+    /// It is, or cannot be recorded.
     As(Planned),
-    /// It has the event id of an event that is not durable yet, and not its bytes: whether it says the same shows once
-    /// that event can be read.
+    /// It has the event id of an event in flight, but other bytes: they can be compared once that event can be read.
     Unsettled,
 }
 
 impl Planner<'_> {
-    /// Whether the webhook repeats one that is recorded or planned. If its event id stands for other content already,
-    /// it becomes a quarantined one under an id of its own, which may be known in turn.
+    /// Whether the webhook repeats a recorded or planned one. If another event with other content has its event id, it
+    /// becomes a quarantined webhook with an id of its own, which may be a repeat in turn.
     pub(super) async fn known(
         &mut self,
         incoming: &mut Incoming,
@@ -81,9 +80,9 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether the webhook's body says the same as that of the recorded event. Where that one can no longer be opened,
-    /// since its subject was erased, it counts as the same: nothing could be compared, and nothing new be learnt. Where that
-    /// one was altered, the webhook counts as another: it is evidence.
+    /// Whether the webhook's body has the same content as the recorded event's. If the recorded one cannot be opened
+    /// since its subject was erased, it counts as the same: nothing could be compared or learnt. If it was altered, the
+    /// webhook counts as different: it is evidence.
     async fn same_content(&self, incoming: &Incoming, seen: &Seen) -> Result<bool, RecordError> {
         if seen.body_hash == Some(incoming.body_hash) {
             return Ok(true);

@@ -1,4 +1,4 @@
-//! Which data key seals an event, and what an erasure in the same plan means for that.
+//! Which data key seals an event, given the erasures in the same plan.
 
 use std::sync::Arc;
 
@@ -9,16 +9,17 @@ use crate::RecordError;
 use sealing::DataKey;
 use vault::SubjectKey;
 
-/// What a plan says of a subject's key.
+/// A plan's change to a subject's key.
 pub(super) enum Planned {
-    /// It makes this one.
+    /// It makes this key.
     Key(Arc<DataKey>),
-    /// It destroys the one there was.
+    /// It destroys the earlier key.
     Erased,
 }
 
 impl Planner<'_> {
-    /// The data key of a subject for the plan's next event: the one there is, or a new one that is stored with the batch.
+    /// The data key of a subject for the plan's next event: the existing one, or a new one that is stored with the
+    /// batch.
     pub(super) async fn data_key(&mut self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {
         match self.planned_key(subject, plan) {
             Some(Planned::Key(key)) => return Ok(key),
@@ -38,7 +39,7 @@ impl Planner<'_> {
         self.new_key(subject, plan)
     }
 
-    /// What the plan, or one that is not durable yet, says of a subject's key.
+    /// The change that this plan, or one that is not durable yet, makes to a subject's key.
     pub(super) fn planned_key(&self, subject: &SubjectId, plan: &Plan) -> Option<Planned> {
         let ahead = || self.ahead.iter().find_map(|ahead| ahead.key_of(subject));
         plan.key_of(subject).or_else(ahead)
@@ -62,7 +63,7 @@ impl Plan {
         new.or_else(|| self.erased.contains_key(subject).then_some(Planned::Erased))
     }
 
-    /// The plan's event at this index erases a subject. A key that the plan made for it before goes with the rest.
+    /// The plan's event at this index erases a subject. A key that the plan made for it is dropped too.
     pub(super) fn erase(&mut self, subject: &SubjectId, index: usize) {
         self.keys.retain(|(other, _)| other != subject);
         self.new_keys.remove(subject);

@@ -1,4 +1,4 @@
-//! What the caches don't know is asked of the store, in as few calls as possible.
+//! Looks up in the store what the caches lack, in as few calls as possible.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,7 +13,7 @@ use crate::{Incoming, RecordError};
 use store::{Lookup, Reference};
 
 impl Planner<'_> {
-    /// Asks the store, in as few calls as possible, for what the caches don't know and the mode does not take on trust.
+    /// Looks up, in as few calls as possible, what the caches lack and the mode does not take for new.
     pub(super) async fn prefetch(&mut self, batch: &[Pending], plan: &Plan) -> Result<(), RecordError> {
         let careful = self.mode == Mode::LookUpFirst;
         let mut lookup = Lookup::default();
@@ -41,7 +41,7 @@ impl Planner<'_> {
                     }
                 }
             } else if incoming.claim.order_id().is_some() {
-                // its stream is known, and taken for new unless it is remembered
+                // its stream is known, and counts as new unless it is cached
                 continue;
             }
             match route(incoming) {
@@ -88,7 +88,7 @@ impl Planner<'_> {
             }
         }
         self.load(streams).await?;
-        // only what leads nowhere waits
+        // a webhook waits only if its references lead nowhere
         let mut waiting = HashSet::new();
         let mut found = Vec::with_capacity(traced.len());
         for (user, trace, own) in traced {
@@ -108,10 +108,10 @@ impl Planner<'_> {
             };
             let owner = state.order.user_id();
             if user.is_some() && user != owner {
-                // somebody else's, who may well be new
+                // another user's, who may well be new
                 continue;
             }
-            // whoever has events has a key
+            // a subject with events has a key
             let subject = owner.map_or_else(|| SubjectId::stream(&stream), SubjectId::user);
             let is_here = self.vault.keyring().contains(&subject) || self.planned_key(&subject, plan).is_some();
             if !is_here && self.asked.insert(subject.clone()) {
@@ -121,7 +121,7 @@ impl Planner<'_> {
         self.vault.fetch(self.store, subjects).await.map_err(unavailable)
     }
 
-    /// Loads and folds those of the streams that are not cached.
+    /// Loads and folds the streams that are not cached.
     async fn load(&mut self, mut streams: HashSet<StreamId>) -> Result<(), RecordError> {
         streams.retain(|stream| !self.cache.streams.contains(stream) && !self.loaded.contains_key(stream));
         let streams: Vec<StreamId> = streams.into_iter().collect();
@@ -177,7 +177,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Asks the store about a webhook whose identity has changed since the batch was looked up.
+    /// Looks up a webhook whose event id has changed since the batch was looked up.
     pub(super) async fn ask_for(&mut self, incoming: &Incoming) -> Result<(), RecordError> {
         if self.mode == Mode::Optimistic {
             return Ok(());

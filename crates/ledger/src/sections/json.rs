@@ -1,19 +1,19 @@
-//! JSON (RFC 8259) piece by piece, compact. What is written may be plaintext, so it goes straight to where it belongs.
+//! JSON (RFC 8259) piece by piece, compact. It may be plaintext, so it is written straight to its destination.
 
 use aggregates::moment::MomentText;
 use jiff::Timestamp;
 
 use super::Text;
 
-/// Whether a text stands in JSON as it is.
+/// Whether a text can be written to JSON unescaped.
 pub(super) fn needs_no_escapes(text: &str) -> bool {
-    // all of it, without stopping: so it is done many bytes at a time
+    // no early exit: so it is vectorised
     text.bytes().fold(true, |plain, byte| {
         plain & (byte >= b' ') & (byte != b'"') & (byte != b'\\')
     })
 }
 
-/// Takes what is written. False: not that.
+/// Receives the output. False if it refuses the bytes.
 pub(super) trait Sink {
     fn put(&mut self, bytes: &[u8]) -> bool;
 }
@@ -35,7 +35,7 @@ impl Sink for Length {
     }
 }
 
-/// What has still to be written of an expected text.
+/// The rest of an expected text that is not written yet.
 pub(super) struct Rest<'a>(pub(super) &'a [u8]);
 
 impl Sink for Rest<'_> {
@@ -53,9 +53,9 @@ impl Sink for Rest<'_> {
 /// Writes one JSON value.
 pub(super) struct Json<'s> {
     sink: &'s mut dyn Sink,
-    /// Whether a comma stands before the next member or element.
+    /// Whether a comma precedes the next member or element.
     comma: bool,
-    /// False once the sink has refused something, or something cannot be written as it is.
+    /// False once the sink has refused bytes, or a value needed escapes.
     fits: bool,
 }
 
@@ -68,7 +68,7 @@ impl<'s> Json<'s> {
         }
     }
 
-    /// Whether everything was taken.
+    /// Whether everything was accepted.
     pub(super) fn fits(&self) -> bool {
         self.fits
     }
@@ -119,7 +119,7 @@ impl<'s> Json<'s> {
         self.put(text.map_or("null", |text| text.0));
     }
 
-    /// A member with a text that needs no escapes, as no id does that is in use.
+    /// A member with a text that must need no escapes, as ids in practice.
     pub(super) fn plain(&mut self, name: &'static str, text: Option<&str>) {
         let Some(text) = text else { return };
         self.fits = self.fits && needs_no_escapes(text);

@@ -1,8 +1,8 @@
 //! The provider's own spelling of a webhook: its exact body again, from the event's facts and its opened sections.
 //!
-//! Facts, personal data and secrets of an assignment say all that its body says, so the body itself need not be kept where
-//! it is spelled as the provider spells them: compact, fields in the documented order, times in milliseconds. Whoever
-//! records compares with the body first, so what cannot be spelled exactly so is kept as it came, and nothing is ever
+//! Facts, personal data and secrets of an assignment hold all that its body says, so the body itself need not be kept
+//! if it is spelled as the provider spells it: compact, fields in the documented order, times in milliseconds. The
+//! spelling is compared with the body before recording, so any other body is kept as it came, and nothing is ever
 //! guessed. A spelling never changes once events rely on it; another way of spelling is another [`Spelling`].
 
 mod read;
@@ -14,16 +14,16 @@ use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
 pub(crate) use read::SpellingReader;
 use secret::Wiped;
 
-/// How a body was spelled: the first byte of an encoded original that does not hold it. `2` is taken
-/// (`ledger/original.rs`), as are `{` and the bytes of JSON.
+/// How a body was spelled: the first byte of an encoded original without its body. `2` is taken (`ledger/original.rs`),
+/// as are `{` and the bytes of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Spelling {
-    /// `prewarmup.order.success` as the customer's documentation of 2025 has it, without white space.
+    /// `prewarmup.order.success` as in the customer's documentation of 2025, without white space.
     Assignment = b'1',
 }
 
-/// What a body is spelled from. Holds plaintext.
+/// The parts that a body is spelled from. Holds plaintext.
 pub struct Parts<'a> {
     pub(crate) event_id: &'a EventId,
     pub(crate) event: &'a OrderEvent,
@@ -32,7 +32,7 @@ pub struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Of an event and its opened sections. None if they have another shape.
+    /// The parts of an event with its opened sections. None if they have another shape.
     pub(crate) fn of_stored(
         event_id: &'a EventId,
         event: &'a OrderEvent,
@@ -54,15 +54,16 @@ impl Spelling {
         (byte == Self::Assignment as u8).then_some(Self::Assignment)
     }
 
-    /// The spelling that the body has, if it is exactly so. Copies nothing, and stops at the first byte that differs.
+    /// The spelling that gives exactly this body, if there is one. Copies nothing, and stops at the first different
+    /// byte.
     pub(crate) fn of(parts: &Parts<'_>, body: &[u8]) -> Option<Self> {
         let mut rest = Rest(body);
         (Self::Assignment.write(parts, &mut rest) && rest.0.is_empty()).then_some(Self::Assignment)
     }
 
-    /// The body so spelled. None if the event is of another kind. Plaintext: wiped when dropped.
+    /// The body in this spelling. None if the event is of another kind. Plaintext: wiped when dropped.
     pub(crate) fn body(self, parts: &Parts<'_>) -> Option<Wiped<Vec<u8>>> {
-        // measured first: growing would leave copies behind
+        // measured first: growing would leave copies of plaintext behind
         let mut length = Length(0);
         if !self.write(parts, &mut length) {
             return None;

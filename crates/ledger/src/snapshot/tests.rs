@@ -14,14 +14,14 @@ fn stream() -> StreamId {
     StreamId::order(&OrderId::parse("O1").unwrap())
 }
 
-/// What deliveries come to.
+/// The fold of deliveries.
 fn fold(deliveries: impl IntoIterator<Item = Delivery>) -> Order {
     let mut order = Order::default();
     deliveries.into_iter().for_each(|delivery| order.apply(delivery.event));
     order
 }
 
-/// The stream's event of a version. Of its rest only the leaf counts here.
+/// The stream's event of a version. Only the leaf of its other fields counts here.
 fn event(version: u32) -> NewEvent {
     NewEvent {
         stream: stream(),
@@ -72,8 +72,8 @@ fn history() -> Vec<Delivery> {
     ]
 }
 
-/// Snapshots outlive the version of the program that wrote them. Where this fails, since an order makes something else of its events or is
-/// written in another way, [`LABEL`] is to be counted up: then snapshots of before are not taken for what they would be now.
+/// Snapshots outlive the program version that wrote them. If this fails, since an order folds its events differently or
+/// is serialised in another form, increment [`LABEL`]: then older snapshots are refused.
 #[test]
 fn a_snapshot_is_the_fold_as_json_behind_its_tag() {
     let order = fold(history());
@@ -171,7 +171,7 @@ fn any_delivery() -> impl Strategy<Value = Delivery> {
 }
 
 proptest! {
-    /// Wherever a stream was left off, what it comes to is the same.
+    /// A stream read from any snapshot comes to the same state.
     #[test]
     fn a_stream_goes_on_from_its_snapshot_as_if_it_had_been_read(
         deliveries in prop::collection::vec(any_delivery(), 1..20),

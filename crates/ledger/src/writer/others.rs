@@ -1,4 +1,4 @@
-//! What other processes append: heard of before anything is appended behind it.
+//! Events that other processes append: taken in before anything is appended behind them.
 
 use super::super::access::erased_by;
 use super::super::plan::Plan;
@@ -6,18 +6,19 @@ use super::super::{RecordError, tree};
 use super::{Pending, Writer, failed};
 use store::{EventQuery, Parts, StoreError, StoredEvent};
 
-/// How many batches more are appended under the append lock each time that another process has appended in between, and how many at most.
+/// How many more batches are appended under the append lock each time another process has appended in between; and the
+/// maximum.
 const CONTENDED_BATCHES: u32 = 8;
 const MOST_CONTENDED: u32 = 64;
-/// Events of other processes that are read while everybody waits: they fit into what a connection takes in at once.
+/// Events of other processes read under the append lock: they fit into one read of a connection.
 pub(super) const NEWS: u32 = 100;
-/// Events of other processes read at once when catching up; more than some of these and the caches start afresh.
+/// Events of other processes read at once when catching up; after some such rounds the caches start afresh.
 const CATCH_UP: u32 = 1_000;
 const CATCH_UP_ROUNDS: usize = 10;
 
 impl Writer {
-    /// Plans a batch behind the end of the log, which stays where it is while the append lock is held. `news` is what other processes have
-    /// appended meanwhile.
+    /// Plans a batch behind the end of the log, which the append lock holds in place. `news` is what other processes
+    /// have appended meanwhile.
     pub(super) async fn plan_under_lock(
         &mut self,
         batch: &mut [Pending],
@@ -28,19 +29,19 @@ impl Writer {
             let all = news.len() < NEWS as usize;
             self.hear(news)?;
             if !all {
-                // nobody has to build a tree that lags: behind such a one nothing is appended, so it was built before
+                // under the lock this never has to build a lagging tree: nothing is appended before it is built
                 self.catch_up().await?;
             }
         }
         self.plan(batch).await
     }
 
-    /// Another process has appended in between.
+    /// Notes that another process has appended in between.
     pub(super) fn contend(&mut self) {
         self.contended = MOST_CONTENDED.min(self.contended + CONTENDED_BATCHES);
     }
 
-    /// Takes in what other processes have appended since the head that the caches stand for.
+    /// Takes in the events that other processes have appended behind this writer's head.
     pub(super) async fn catch_up(&mut self) -> Result<(), RecordError> {
         for _ in 0..CATCH_UP_ROUNDS {
             let query = EventQuery {
@@ -58,21 +59,21 @@ impl Writer {
                 }
                 continue;
             }
-            // nothing new, unless it is the tree that lags
+            // nothing new, unless the tree lags
             let (head, frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
             if head.position == self.head.position {
                 self.frontier = frontier;
                 return Ok(());
             }
         }
-        // first the head: what is erased behind it is seen when catching up with that
+        // the head first: later erasures are seen when catching up from it
         (self.head, self.frontier) = tree::caught_up(&*self.store).await.map_err(failed)?;
         self.forget_erased().await.map_err(failed)?;
         self.cache.clear();
         Ok(())
     }
 
-    /// Takes in events that other processes have appended right behind the head.
+    /// Takes in events that other processes have appended directly behind the head.
     fn hear(&mut self, news: Vec<StoredEvent>) -> Result<(), RecordError> {
         for event in news {
             self.frontier.push(event.leaf().map_err(failed)?, |_| {});
@@ -80,7 +81,7 @@ impl Writer {
             let event = match event.to_recorded() {
                 Ok(event) => event,
                 Err(error) => {
-                    // what it was about is not known here any more
+                    // the stream that it changed is unknown, so no cached state can be trusted
                     self.cache.clear();
                     return Err(failed(error));
                 }
@@ -98,7 +99,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Asks for the data keys that other processes have made: their subjects' next events may well come here.
+    /// Fetches the data keys that other processes have made: their subjects' next events may well come here.
     pub(super) async fn fetch_unknown_subjects(&mut self) -> Result<(), RecordError> {
         if self.unknown_subjects.is_empty() {
             return Ok(());
@@ -109,7 +110,7 @@ impl Writer {
         self.vault.fetch(&*self.store, subjects).await.map_err(failed)
     }
 
-    /// Takes in all erasures, without looking at the events that tell of them.
+    /// Takes in all erasures, without reading their events.
     async fn forget_erased(&self) -> Result<(), StoreError> {
         for state in self.store.erased_subjects().await? {
             if let Some(position) = state.erased_at {

@@ -1,5 +1,5 @@
-//! Whether the log is still the one that was signed. Nothing is signed otherwise: the next checkpoint, and the file beside the
-//! keys that takes it in, would cover up what is gone.
+//! Whether the log still is the signed one. Otherwise nothing is signed: the next checkpoint, and the file beside the
+//! keys that stores it, would hide the loss.
 
 use crate::proofs;
 use store::{CheckpointStore, KeptCheckpoint};
@@ -7,8 +7,8 @@ use tlog::{Checkpoint, Hash, NoteVerifier};
 
 use super::{CheckpointError, SigningKeys, Witness, open};
 
-/// Whether a tree extends what was signed last, by the file beside the keys and by the database, and the database still has
-/// that checkpoint. Returns the newest checkpoint that is stored.
+/// Checks that a tree extends the last signed checkpoints, both of the file beside the keys and of the database, and
+/// that the database still has the former. Returns the newest stored checkpoint.
 ///
 /// # Errors
 /// [`CheckpointError`]
@@ -34,13 +34,13 @@ pub(super) async fn continues(
     Ok(latest)
 }
 
-/// The keys that the log has signed with.
+/// The public keys that have signed the log.
 pub(super) async fn verifiers(store: &(impl CheckpointStore + ?Sized)) -> Result<Vec<NoteVerifier>, CheckpointError> {
     let keys = store.signing_keys().await?.into_iter();
     Ok(keys.filter_map(|key| NoteVerifier::parse(&key.verifier).ok()).collect())
 }
 
-/// The checkpoint that is kept beside the keys, which a tree of this size and root extends.
+/// The checkpoint kept beside the keys, if a tree of this size and root extends it.
 pub(super) async fn seen(
     store: &(impl CheckpointStore + ?Sized),
     keys: &SigningKeys,
@@ -57,8 +57,8 @@ pub(super) async fn seen(
     Ok(seen)
 }
 
-/// The newest checkpoint that is stored, which is not older than the one that was seen: it is stored before the file is written, and
-/// what the file knew of was there.
+/// The newest stored checkpoint, which must not be older than the one in the file: checkpoints are stored before the
+/// file is written.
 pub(super) async fn stored(
     store: &(impl CheckpointStore + ?Sized),
     witness: &Witness,
@@ -82,7 +82,7 @@ fn witnessed(error: CheckpointError, witness: &Witness) -> CheckpointError {
     }
 }
 
-/// The checkpoint that is kept beside the keys, by one of the log's.
+/// The checkpoint kept beside the keys, verified with one of the log's keys.
 fn read(
     witness: &Witness,
     keys: &SigningKeys,
@@ -106,7 +106,7 @@ fn read(
     }
 }
 
-/// Whether a tree extends one that was signed.
+/// Checks that a tree extends a signed one.
 pub(super) async fn extends(
     store: &(impl CheckpointStore + ?Sized),
     (signed, signed_root): (u64, Hash),

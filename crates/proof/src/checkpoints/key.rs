@@ -1,5 +1,5 @@
-//! The log's signing key: `ledger-signing.key` in the data directory, 64 hexadecimal digits, or what the settings give. The store
-//! keeps the public keys, and the newest of them is the one that signs.
+//! The log's signing key: `ledger-signing.key` in the data directory, 64 hexadecimal digits, or the one in the
+//! settings. The store keeps the public keys, the newest of which is the signing one.
 
 use aggregates::{EventId, IdError};
 
@@ -12,17 +12,17 @@ use tlog::{NoteSigner, NoteVerifier};
 use super::signing_keys::{SigningKeys, half, load};
 use super::{CheckpointError, history, sign};
 
-/// The public half of the key that signs, in hex; none while the log has no key.
+/// The public half of the signing key, in hex; none if the log has no key yet.
 ///
 /// # Errors
-/// If the store fails.
+/// [`StoreError`] if the store fails.
 pub async fn signs(store: &(impl CheckpointStore + ?Sized)) -> Result<Option<String>, StoreError> {
     let newest = store.signing_keys().await?.pop();
     let newest = newest.and_then(|key| NoteVerifier::parse(&key.verifier).ok());
     Ok(newest.as_ref().map(half))
 }
 
-/// Whether this process could sign: a log without a key takes any.
+/// Checks that this process could sign: a log without a key accepts any.
 ///
 /// # Errors
 /// [`CheckpointError::OtherKey`] if not.
@@ -43,8 +43,8 @@ pub(super) async fn present(
     }
 }
 
-/// The key that signs, which this process holds. A log without a key gets this process's first one. A rotation that
-/// was interrupted after the store had learnt of the new key, or made elsewhere, is finished.
+/// The signing key, which this process holds. A log without a key gets this process's first one. A rotation that was
+/// interrupted after the store had the new key, or made by another process, is completed.
 pub(super) async fn current(
     store: &(impl CheckpointStore + ?Sized),
     keys: &SigningKeys,
@@ -77,8 +77,8 @@ pub(super) async fn current(
     })
 }
 
-/// The key that [`rotate`] would put to use: a new one, which waits in the data directory until then, or the first of those
-/// that are given.
+/// The key that [`rotate`] would switch to: a new one, which waits in the data directory until then, or the first of
+/// those in the settings.
 ///
 /// # Errors
 /// As [`rotate`].
@@ -95,7 +95,7 @@ async fn next(
     keys: &SigningKeys,
     origin: &str,
 ) -> Result<NoteSigner, CheckpointError> {
-    // before anything is recorded or made
+    // before anything is recorded or created
     let tree = store.tree().await?.frontier;
     history::continues(store, keys, origin, (tree.size(), tree.root())).await?;
     current(store, keys, origin).await?;
@@ -109,25 +109,26 @@ async fn next(
             Ok(first)
         };
     };
-    // one that is there waits from an attempt that has not come to its end
+    // an existing one waits from an unfinished attempt
     data_dir::create_seed(&next)?;
     Ok(load(&next, origin)?)
 }
 
-/// The id of the event that tells that a key signs from now on: one for each key, however often its rotation is interrupted
-/// and taken up again.
+/// The id of the event that announces a signing key: one for each key, however often its rotation is interrupted and
+/// resumed.
 ///
 /// # Errors
-/// None, for any key: the id has the characters and the length of one.
+/// None for any key: the id has valid characters and a valid length.
 pub fn rotation_id(key: &NoteVerifier) -> Result<EventId, IdError> {
     EventId::parse(&format!("signing-key-{}", hex::encode(key.public_key())))
 }
 
-/// Has the new key sign from now on: a checkpoint that both keys sign hands over. A service that holds it takes it up by itself.
+/// Rotates to the new key: a checkpoint signed by both keys hands over. A service that holds the new key switches by
+/// itself.
 ///
 /// # Errors
-/// [`CheckpointError`], [`CheckpointError::OtherKey`] in particular where the key that signs is not here, and
-/// [`CheckpointError::FixedKeys`] where no new one is given. It can be called again after any of them.
+/// [`CheckpointError`]; [`CheckpointError::OtherKey`] if the signing key is not here, and
+/// [`CheckpointError::FixedKeys`] if no new one is given. It can be retried after any of them.
 pub async fn rotate(
     store: &(impl CheckpointStore + ?Sized),
     keys: impl Into<SigningKeys>,

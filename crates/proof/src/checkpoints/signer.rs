@@ -1,4 +1,4 @@
-//! Signs checkpoints: one a second at most while there is traffic, and one more at a clean stop.
+//! Signs checkpoints: at most one a second while there is traffic, and one more at a clean stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use store::{Duty, Fence, Lease, NewCheckpoint, Store, StoreError};
 
 use super::{CheckpointError, SigningKeys, Witness, history, key, sign};
 
-/// Between two checkpoints, and between two looks at whether another process has gone.
+/// The pause between two checkpoints, and between two attempts to get the lease.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What to do about a log that is not the one that was signed.
+/// The advice if the log is not the signed one.
 const ADVICE: &str = "put the newest copy of the database in place, or, if this one is to hold, do as docs/erasure.md says \
                           of backups; `warmledger verify --full` tells what is missing";
 
@@ -25,13 +25,13 @@ pub struct CheckpointSigner {
     store: Arc<dyn Store>,
     keys: SigningKeys,
     origin: String,
-    /// Why nothing is signed, and what to do, while that is so.
+    /// Why nothing is signed, and the remedy, while that lasts.
     barred: watch::Sender<Option<String>>,
 }
 
 impl CheckpointSigner {
-    /// A signer with these keys; those of a data directory, if that is all that is named. `origin` is the log's name as it is set; a log that has none gets it,
-    /// or one that is made up.
+    /// A signer with these keys; a data directory alone means the keys in it. `origin` is the log's name in the
+    /// settings; a log without a name gets it, or a random one.
     ///
     /// # Errors
     /// [`CheckpointError`] if the log has another name already, or the store fails.
@@ -53,13 +53,13 @@ impl CheckpointSigner {
         }
     }
 
-    /// Why nothing is signed here, and what to do, while that is so; none otherwise.
+    /// Why this process signs nothing, and the remedy, while that lasts; none otherwise.
     pub fn barred(&self) -> watch::Receiver<Option<String>> {
         self.barred.subscribe()
     }
 
-    /// Signs until `shutdown`, while no other process on the same database does; once more when `written` tells that the
-    /// last event is appended.
+    /// Signs until `shutdown`, unless another process on the same database does; and once more when `written` says that
+    /// the last event is appended.
     pub async fn run(self, shutdown: CancellationToken, written: CancellationToken) {
         let mut lease = None;
         let mut signed = None;
@@ -70,7 +70,7 @@ impl CheckpointSigner {
             if lease.is_none() {
                 signing = self.witness(&mut witnessed).await.and(signing);
             }
-            // said once, however often it is tried
+            // logged once, however often it is retried
             match signing {
                 Ok(()) => {
                     troubled = false;
@@ -97,14 +97,14 @@ impl CheckpointSigner {
         }
     }
 
-    /// Signs once more at the end of a command that has written, if no other process does it.
+    /// Signs once more at the end of a command that has written, unless another process does.
     pub async fn sign_at_stop(&self) {
         if let Err(error) = self.sign_new(&mut None, &mut None).await {
             tracing::warn!(%error, "no checkpoint was signed at the stop");
         }
     }
 
-    /// Signs, if there are events beyond those that were `signed` and no other process does it.
+    /// Signs if there are events after the position `signed`, unless another process signs.
     async fn sign_new(
         &self,
         lease: &mut Option<Box<dyn Lease>>,
@@ -116,7 +116,7 @@ impl CheckpointSigner {
             *lease = None;
         }
         if lease.is_none() {
-            // whoever cannot sign leaves the lease to those that can
+            // a process without the key leaves the lease to others
             key::present(&*self.store, &self.keys).await?;
             *lease = self.store.lease(Duty::Checkpoints).await?;
         }
@@ -128,7 +128,7 @@ impl CheckpointSigner {
                 Err(CheckpointError::Store(StoreError::Overtaken(_))) => *lease = None,
                 Err(error) => {
                     if matches!(error, CheckpointError::OtherKey { .. }) {
-                        // another process may have the key that is missing here
+                        // another process may have the missing key
                         *lease = None;
                     }
                     return Err(error);
@@ -138,10 +138,10 @@ impl CheckpointSigner {
         Ok(())
     }
 
-    /// Signs a checkpoint over the whole log, unless the newest one is just that.
+    /// Signs a checkpoint over the whole log, unless the newest one already covers it.
     ///
     /// # Errors
-    /// [`CheckpointError`]; nothing is signed unless the tree extends what was signed before.
+    /// [`CheckpointError`]; nothing is signed unless the tree extends the signed checkpoints.
     pub async fn sign(&self) -> Result<(), CheckpointError> {
         self.sign_under(None).await
     }
@@ -154,7 +154,7 @@ impl CheckpointSigner {
             return Err(CheckpointError::Behind);
         }
         let root = tree.frontier.root();
-        // before the key is looked at: a log that was rolled back may have forgotten it
+        // before the key is read: a log that was rolled back may lack it
         let latest = history::continues(store, &self.keys, &self.origin, (size, root)).await?;
         let signer = key::current(store, &self.keys, &self.origin).await?;
         let own = std::slice::from_ref(signer.verifier());
@@ -174,8 +174,8 @@ impl CheckpointSigner {
         Ok(())
     }
 
-    /// Keeps in mind what another process has signed, if the log extends what is kept here: this process may be the next one to
-    /// sign, and the other host may be gone with what it knew.
+    /// Stores the newest checkpoint of another process in the file, if the log extends the one there: this process may
+    /// sign next, and the other host may be lost with its file.
     async fn witness(&self, witnessed: &mut Option<i64>) -> Result<(), CheckpointError> {
         let latest = self.store.latest_checkpoint().await?;
         if latest.as_ref().is_some_and(|latest| *witnessed == Some(latest.id)) {
@@ -187,7 +187,7 @@ impl CheckpointSigner {
         let (size, root) = (frontier.size(), frontier.root());
         let keys = history::verifiers(&*self.store).await?;
         let seen = match history::seen(&*self.store, &self.keys, &self.origin, (size, root)).await {
-            // a process on the same data directory has signed since the tree was read
+            // another process with the same data directory has signed since the tree was read
             Err(error) if error.is_of_history() && witness.note()? != before => return Ok(()),
             seen => seen?,
         };

@@ -1,4 +1,4 @@
-//! Where the keys that sign come from.
+//! The sources of signing keys.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use secret::Secret;
 use secret::data_dir::{self, DataDirError, SecretFile};
 use tlog::{NoteSigner, NoteVerifier};
 
-/// Where the keys that sign come from.
+/// The source of the signing keys.
 #[derive(Clone)]
 pub struct SigningKeys {
     data_dir: PathBuf,
-    /// Those that the settings name, the newest first; then no file is read or written.
+    /// The keys in the settings, newest first; then no file is read or written.
     given: Option<Arc<[Secret<[u8; 32]>]>>,
 }
 
-/// The file in this data directory.
+/// The key file in this data directory.
 impl From<PathBuf> for SigningKeys {
     fn from(data_dir: PathBuf) -> Self {
         Self { data_dir, given: None }
@@ -29,7 +29,7 @@ impl From<&Path> for SigningKeys {
 }
 
 impl SigningKeys {
-    /// The file in this data directory, or instead of it the seeds of keys, the newest first.
+    /// The key file in this data directory, or in its place the seeds of keys, newest first.
     pub fn new(data_dir: &Path, given: Option<&[Secret<[u8; 32]>]>) -> Self {
         Self {
             data_dir: data_dir.to_owned(),
@@ -37,18 +37,19 @@ impl SigningKeys {
         }
     }
 
-    /// The data directory, where the newest checkpoint is kept.
+    /// The data directory, which also holds the newest checkpoint.
     pub(super) fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// Where a new key waits until it signs: every process that is to sign with it needs a copy there. None where keys are given.
+    /// The file of the next key, until it signs: every process that is to sign with it needs a copy there. None if keys
+    /// are given.
     pub fn waiting_at(&self) -> Option<PathBuf> {
         self.given.is_none().then(|| self.next_path())
     }
 
-    /// The public halves of the keys that this process can sign with, in hex: its own, and the one that waits to take its
-    /// place. A file that cannot be read holds none.
+    /// The public halves of the keys that this process can sign with, in hex: its own, and the next one. An unreadable
+    /// file counts as none.
     pub fn held(&self) -> Vec<String> {
         // a key's public half does not depend on the name
         let name = "held";
@@ -62,7 +63,7 @@ impl SigningKeys {
         signers.iter().map(|signer| half(signer.verifier())).collect()
     }
 
-    /// The first key, whether it is the one that signs or not.
+    /// The first key, which need not be the signing one.
     pub(super) fn own(&self, origin: &str) -> Result<NoteSigner, DataDirError> {
         match self.given.as_deref().and_then(<[_]>::first) {
             Some(seed) => Ok(NoteSigner::new(origin, seed)),
@@ -70,7 +71,7 @@ impl SigningKeys {
         }
     }
 
-    /// The key with this public text, if it is here and does not wait in a file.
+    /// The key with this public text, if it is here and not the next one in its file.
     pub(super) fn find(&self, verifier: &str, origin: &str) -> Result<Option<NoteSigner>, DataDirError> {
         let fits = |signer: &NoteSigner| signer.verifier().to_string() == verifier;
         match &self.given {
@@ -79,7 +80,7 @@ impl SigningKeys {
         }
     }
 
-    /// Where they come from, for people.
+    /// The source in readable form.
     pub(super) fn place(&self) -> String {
         match self.given {
             Some(_) => "the setting ledger_signing_key".to_owned(),

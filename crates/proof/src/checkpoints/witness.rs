@@ -1,5 +1,5 @@
-//! The newest checkpoint, kept in a file beside the keys: a database that was replaced by an older copy does not know better,
-//! this file does. Every process keeps one, also of what another one has signed.
+//! The newest checkpoint, kept in a file beside the keys: it detects a database that was replaced by an older copy.
+//! Every process keeps one, also of checkpoints signed by others.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -24,7 +24,7 @@ impl Witness {
         &self.0
     }
 
-    /// The signed note; none if nothing was signed or seen here yet.
+    /// The signed note; none if this directory has seen none yet.
     ///
     /// # Errors
     /// [`DataDirError`] if the file cannot be read.
@@ -36,20 +36,20 @@ impl Witness {
         }
     }
 
-    /// The checkpoint that is kept here.
+    /// The checkpoint in the file.
     pub(super) fn checkpoint(&self, keys: &[NoteVerifier]) -> Result<Option<Checkpoint>, CheckpointError> {
         let Some(note) = self.note()? else { return Ok(None) };
         let unreadable = |error| CheckpointError::Unreadable(self.0.display().to_string(), error);
         open(&note, keys).map(Some).map_err(unreadable)
     }
 
-    /// Keeps a note in place of the one before, whole or not at all.
+    /// Replaces the note in the file atomically.
     pub(super) fn keep(&self, note: &str) -> Result<(), DataDirError> {
-        // a name of its own: several processes may share the directory
+        // a unique name: several processes may share the directory
         let new = self.0.with_extension(format!("{:016x}.new", rand::random::<u64>()));
         let kept = fs::write(&new, note).and_then(|()| fs::rename(&new, &self.0));
         if kept.is_err() {
-            // it may not even have been made
+            // it may not exist at all
             let _ = fs::remove_file(&new);
         }
         kept.map_err(|source| self.io("write", source))

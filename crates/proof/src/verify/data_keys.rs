@@ -1,5 +1,5 @@
-//! Data keys themselves: whose there are, and, where the master keys are at hand, whether each opens. A wrapped key is bound to
-//! its subject, so that one that was altered or put in the place of another's does not.
+//! The data keys themselves: which subjects have one, and, if the master keys are available, whether each can be
+//! opened. A wrapped key is bound to its subject, so an altered or swapped one cannot.
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use sealing::{KeyWrapper, SealError, WRAPPED_KEY, WrappedKey};
 use store::{EventFilter, EventQuery, Lookup, Parts, Store, StoreError};
 use vault::{MasterKeySource, MasterKeys};
 
-/// Keys that are read at once.
+/// Keys read at once.
 const PAGE: u32 = 1_000;
-/// At most so many data keys of a wrong length, or of subjects that no event names, are told of.
+/// At most so many data keys of a wrong length, or without an event of their subject, are reported.
 const TOLD: u32 = 100;
 
-/// Data keys that are no whole ones: without any key it shows that nothing opens them.
+/// Data keys of a wrong length: no master key is needed to tell that they cannot be opened.
 pub(super) async fn misshapen(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
     let subjects = store.misshapen_keys(TOLD).await?.into_iter();
     let findings = subjects.map(|subject| {
@@ -28,7 +28,7 @@ pub(super) async fn misshapen(store: &dyn Store) -> Result<Vec<Finding>, StoreEr
     Ok(findings.collect())
 }
 
-/// Data keys of subjects that no event names.
+/// Data keys of subjects without an event.
 pub(super) async fn unnamed(store: &dyn Store) -> Result<Vec<Finding>, StoreError> {
     let subjects = store.unnamed_keys(TOLD).await?.into_iter();
     let findings = subjects.map(|subject| {
@@ -38,7 +38,7 @@ pub(super) async fn unnamed(store: &dyn Store) -> Result<Vec<Finding>, StoreErro
     Ok(findings.collect())
 }
 
-/// Opens every data key, as far as the master keys are at hand, and says so where they are not.
+/// Opens every data key and reports those that cannot be opened; only warns if the master key is not available.
 pub(super) async fn open_all(
     store: &dyn Store,
     source: Option<&Arc<dyn MasterKeySource>>,
@@ -70,7 +70,7 @@ pub(super) async fn open_all(
         if closed.is_empty() {
             continue;
         }
-        // a service goes on: they may have been wrapped anew, or destroyed, and the source may have a new master key
+        // a live service goes on: keys may have been rewrapped or destroyed, and the source may have a new master key
         let subjects = closed.into_iter().map(|(key, _)| key.subject).collect();
         let lookup = Lookup {
             subjects,
@@ -93,12 +93,12 @@ pub(super) async fn open_all(
     }
 }
 
-/// The master keys of a source, if the one that wraps is among them; otherwise why not.
+/// The master keys of a source, if the current one is among them; otherwise the reason.
 async fn at_hand(
     store: &dyn Store,
     source: &Arc<dyn MasterKeySource>,
 ) -> Result<Result<MasterKeys, String>, StoreError> {
-    // in this order: a new one stands in its source before the ledger names it
+    // in this order: a new key is put in its source before the ledger names it
     let current = store.master_key().await?;
     let masters = match source.load().await {
         Ok(keys) => MasterKeys::new(Arc::clone(source), keys, current),
@@ -107,7 +107,7 @@ async fn at_hand(
     Ok(masters.map_err(|error| error.to_string()))
 }
 
-/// Those that do not open, and why. One of a wrong length has been found.
+/// The keys that cannot be opened, and why. Keys of a wrong length were already reported.
 fn closed(masters: &MasterKeys, keys: Vec<WrappedKey>) -> Vec<(WrappedKey, SealError)> {
     let whole = keys.into_iter().filter(|key| key.wrapped.len() == WRAPPED_KEY);
     let closed = whole.filter_map(|key| {
@@ -117,7 +117,7 @@ fn closed(masters: &MasterKeys, keys: Vec<WrappedKey>) -> Vec<(WrappedKey, SealE
     closed.collect()
 }
 
-/// The first event that is sealed under a key, if it is among the first ones of its subject.
+/// The first event sealed under a key, if it is among the first ones of its subject.
 async fn sealed_first(store: &dyn Store, key: &WrappedKey) -> Result<Option<u64>, StoreError> {
     let query = EventQuery {
         after: key.since,

@@ -1,4 +1,4 @@
-//! What events tell of the tables beside the log: whose keys there are, which tokens, which references lead to what.
+//! The content of the side tables that the events imply: keys, tokens and references.
 
 use std::collections::HashMap;
 use std::iter;
@@ -9,20 +9,20 @@ use serde::Deserialize;
 
 use store::{RawEvent, Reference, Store, StoreError};
 
-/// What some events tell, in their order. What cannot be read tells nothing: such a row is found by its leaf.
+/// What some events imply, in their order. An unreadable row implies nothing: it is reported by its leaf.
 #[derive(Default)]
 pub(super) struct ImpliedState {
-    /// What was done, and at which positions.
+    /// What they imply, and at which positions.
     pub(super) implied: Vec<(u64, Implied)>,
     /// The first and the last event with something sealed, by subject.
     pub(super) sealed: HashMap<String, (u64, u64)>,
-    /// Those subjects that have no data key.
+    /// The subjects among those without a data key.
     pub(super) keyless: Vec<SubjectId>,
     /// Events that references may lead to.
     pub(super) referring: Vec<Referring>,
 }
 
-/// What somebody did, as far as another table says it too.
+/// An event's effect on a side table.
 pub(super) enum Implied {
     /// A subject was erased.
     Erased(String),
@@ -30,20 +30,20 @@ pub(super) enum Implied {
     Held(String),
     /// A legal hold was lifted.
     Released(String),
-    /// Data keys are wrapped by another master key, this one, from here on.
+    /// Data keys are wrapped by this master key from here on.
     KeysRotated(String),
-    /// A master key was given up.
+    /// A master key was retired.
     MasterKeyRetired(String),
-    /// Checkpoints are signed with another key, this one, from here on.
+    /// Checkpoints are signed with this key from here on.
     SigningKeyRotated(String),
-    /// A token was made: what the event says of it.
+    /// A token was created: its id, and the event's facts.
     TokenCreated(String, Box<AccessFacts>),
-    /// A token was revoked, and its row, if there was one, is marked with this time; older events do not say.
+    /// A token was revoked, and its row, if it existed, got this revocation time; older events have no time.
     TokenRevoked(String, Option<Timestamp>),
 }
 
 impl Implied {
-    /// The types of the events that tell of one.
+    /// The types of events with such an effect.
     pub(super) const TYPES: [&str; 8] = [
         "SubjectErased",
         "SubjectHeld",
@@ -55,7 +55,7 @@ impl Implied {
         "TokenRevoked",
     ];
 
-    /// What an event tells.
+    /// An event's effect.
     pub(super) fn of(type_name: &str, schema_version: i64, subject: &str, facts: &str) -> Option<Self> {
         match type_name {
             "SubjectErased" => return Some(Self::Erased(subject.to_owned())),
@@ -80,28 +80,28 @@ impl Implied {
     }
 }
 
-/// An event with what it can be found by.
+/// An event with the references that it should have.
 pub(super) struct Referring {
     /// Its position.
     pub(super) position: u64,
     /// Its stream.
     pub(super) stream: String,
-    /// What it can be found by.
+    /// The references that it should have.
     pub(super) references: Vec<Reference>,
-    /// When no reference leads to it all the same.
+    /// When it may have none of them.
     pub(super) needed: Needed,
 }
 
-/// When an event goes without references of its own.
+/// When an event may lack its references.
 pub(super) enum Needed {
-    /// Never.
+    /// Never: it must have them.
     Never,
-    /// Where all of these led to its stream before; there is none that would have to where the stream is found by its name.
+    /// If all of these led to its stream before; the list is empty if the stream is found by its name.
     Before(Vec<Reference>),
 }
 
 impl ImpliedState {
-    /// Takes in what a row tells.
+    /// Takes in a row.
     pub(super) fn note(&mut self, position: u64, row: &RawEvent<'_>) {
         let implied = Implied::of(row.type_name, row.schema_version, row.subject, row.facts);
         self.implied.extend(implied.map(|implied| (position, implied)));
@@ -116,9 +116,9 @@ impl ImpliedState {
 }
 
 impl ImpliedState {
-    /// Asks which subjects have no data key; where the table of them is gone, that is found at the end.
+    /// Looks up which subjects have no data key; if their table is missing, that is reported at the end.
     pub(super) async fn find_keyless(&mut self, store: &dyn Store) -> Result<(), StoreError> {
-        // one that is no identifier is that of an altered row
+        // a subject that is not an identifier comes from an altered row
         let subjects = self.sealed.keys().filter_map(|subject| SubjectId::parse(subject).ok());
         let subjects: Vec<SubjectId> = subjects.collect();
         self.keyless = match store.without_key(&subjects).await {
@@ -129,8 +129,8 @@ impl ImpliedState {
     }
 }
 
-/// Where facts name what events are found by. The rest of them is passed over: to read all of an event takes several times
-/// as long, and it is for its leaf to tell whether it is as it was.
+/// The fields of facts that references are made of. The others are ignored: parsing a whole event takes several times
+/// as long, and its leaf is checked separately.
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Named {
@@ -140,7 +140,7 @@ struct Named {
 }
 
 impl Named {
-    /// Every domain and subscription, as [`Reference::of_event`] has them of assignments and mailboxes.
+    /// The references of every domain and subscription, as in [`Reference::of_event`] for assignments and mailboxes.
     fn references(&self) -> Vec<Reference> {
         let mut references = Vec::new();
         for named in iter::once(self).chain(&self.domains) {
@@ -161,7 +161,7 @@ impl Referring {
         }
         let mut named: Named = serde_json::from_str(row.facts).ok()?;
         if row.type_name.starts_with("Subscription") {
-            // it brings no domain into its stream: its order did
+            // it adds no domain to its stream: its order did
             named.domain = None;
         }
         let references = named.references();

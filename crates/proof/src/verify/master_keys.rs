@@ -1,5 +1,5 @@
-//! The master key that is the current one, and those that the data keys name, against the events that tell of rotations. The
-//! ledger's first master key comes without an event.
+//! The current master key, and those named by data keys, against the events of rotations. The ledger's first master key
+//! has no event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +8,12 @@ use super::{Finding, FindingKind};
 use sealing::FingerprintKey;
 use store::{Store, StoreError};
 
-/// What the tables say.
+/// The content of the tables.
 pub(super) struct Stored {
     current: Option<String>,
-    /// The master keys that wrap data keys, and how many of them.
+    /// The master keys that wrap data keys, and how many each.
     wrapping: Vec<(String, u64)>,
-    /// Whether the key of the fingerprints is there.
+    /// Whether the fingerprint key exists.
     has_fingerprint_key: bool,
 }
 
@@ -28,17 +28,17 @@ impl Stored {
     }
 }
 
-/// What events tell of master keys, by their ids.
+/// The master keys named by events, by their ids.
 #[derive(Default)]
 pub(super) struct MasterKeys {
-    /// Where each became the current one.
+    /// The position at which each became the current one.
     rotated: BTreeMap<String, u64>,
-    /// Where each was retired.
+    /// The position at which each was retired.
     retired: BTreeMap<String, u64>,
 }
 
 impl MasterKeys {
-    /// Takes in what an event tells.
+    /// Takes in an event's effect.
     pub(super) fn note(&mut self, position: u64, implied: &Implied) {
         match implied {
             Implied::KeysRotated(key) => drop(self.rotated.insert(key.clone(), position)),
@@ -62,7 +62,7 @@ impl MasterKeys {
             findings.extend((!is_new).then(|| finding(position, detail.to_owned())));
             return findings;
         };
-        // it comes in right after the first master key, before anything is sealed
+        // it is created right after the first master key, before anything is sealed
         if !stored.has_fingerprint_key {
             let subject = FingerprintKey::subject();
             let detail = format!(
@@ -83,7 +83,7 @@ impl MasterKeys {
             .filter(|id| !self.rotated.contains_key(*id))
             .map(String::as_str)
             .collect();
-        // the second rotation begins when the first one has left nothing under the first key
+        // the second rotation begins only when no data key is left under the first master key
         if untold.len() > usize::from(self.rotated.len() < 2) {
             let ids: Vec<&str> = untold.into_iter().collect();
             let detail = format!(

@@ -1,5 +1,5 @@
-//! The quick check: the stored tree in itself, the newest checkpoints, the newest rows and a sample of the others. Its time
-//! hardly grows with the log; only the full check vouches for every row.
+//! The quick check: the stored tree in itself, the newest checkpoints, the newest rows and a sample of the others. Its
+//! time hardly grows with the log; only the full check covers every row.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::signed::Expected;
 use super::times::{Seen, Times};
 use super::{Finding, FindingKind, Report, VerifyError, rows, stored_frontier, tree};
 
-/// The newest rows that are checked.
+/// How many of the newest rows are checked.
 const TAIL: u64 = 20 * TILE_WIDTH;
 /// Tiles of older rows that are checked, chosen at random.
 const SAMPLE: u64 = 40;
@@ -91,7 +91,7 @@ async fn rows_of(
     Ok(rows.times)
 }
 
-/// The stored nodes of each level against those of the level below, and the frontier against them.
+/// Checks the stored nodes of each level against those of the level below, and the frontier against them.
 async fn nodes(store: &dyn Store, outline: &Outline, report: &mut Report) -> Result<(), VerifyError> {
     let mut level = 1;
     let mut row = report.head / TILE_WIDTH;

@@ -1,6 +1,6 @@
 //! References against the events that they lead to.
 //!
-//! An event has all of its references or, where its stream was found without them, none: [`Needed`] says when.
+//! An event has all of its references, or none if its stream was found without them: see [`Needed`].
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -12,24 +12,24 @@ use super::implied::{Needed, Referring};
 use super::{Finding, FindingKind};
 use store::{Lookup, Reference, Store, StoreError};
 
-/// Positions whose references are read at once: each time reads the whole table.
+/// Positions whose references are read at once: each read scans the whole table.
 const BLOCK: u64 = 1 << 19;
-/// References that are remembered with the stream that they lead to. Others are asked for.
+/// References cached with the stream that they lead to. Others are looked up.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1 << 17).unwrap();
 
-/// The references, as far as they were compared.
+/// The stored references, and how far they were compared.
 pub(super) struct References<'s> {
     store: &'s dyn Store,
     head: u64,
-    /// Those of the block that were not compared yet.
+    /// References of the block that were not compared yet.
     stored: VecDeque<(i64, Reference)>,
-    /// The first position behind the block.
+    /// The first position after the block.
     end: u64,
     leading: LruCache<(Reference, String), ()>,
 }
 
 impl<'s> References<'s> {
-    /// Those of the events up to a position.
+    /// For the events up to a position.
     pub(super) fn new(store: &'s dyn Store, head: u64) -> Self {
         Self {
             store,
@@ -40,7 +40,7 @@ impl<'s> References<'s> {
         }
     }
 
-    /// Compares those of events up to a position, all of which refer to something, with what is stored.
+    /// Compares the references of events up to a position, each of which should have some, with the stored ones.
     pub(super) async fn compare(&mut self, referring: Vec<Referring>, until: u64) -> Result<Vec<Finding>, StoreError> {
         let mut findings = Vec::new();
         let mut without = Vec::new();
@@ -70,12 +70,12 @@ impl<'s> References<'s> {
         Ok(findings)
     }
 
-    /// References that lead to nothing: to no event, before the first or behind the last one.
+    /// References that lead to no event: before the first or after the last one.
     pub(super) async fn outside(&self) -> Result<Vec<Finding>, StoreError> {
         let before = self.store.references(i64::MIN..1).await?;
         let first = i64::try_from(self.head).unwrap_or(i64::MAX).saturating_add(1);
         let behind = self.store.references(first..i64::MAX).await?;
-        // what was appended meanwhile is there with its references
+        // later appends have references of their own
         let Position(end) = self
             .store
             .head()
@@ -90,7 +90,7 @@ impl<'s> References<'s> {
         Ok(outside.map(stray).collect())
     }
 
-    /// Reads on until the block goes beyond a position.
+    /// Reads blocks until the last one ends after a position.
     async fn read_to(&mut self, position: u64) -> Result<(), StoreError> {
         while self.end <= position && self.end <= self.head {
             let end = (self.end + BLOCK).min(self.head + 1);
@@ -102,7 +102,7 @@ impl<'s> References<'s> {
         Ok(())
     }
 
-    /// References that lead to events before a position which refer to nothing.
+    /// References to events before a position that should have none.
     async fn strays(&mut self, position: u64) -> Result<Vec<Finding>, StoreError> {
         self.read_to(position).await?;
         let mut findings: Vec<Finding> = Vec::new();
@@ -115,7 +115,7 @@ impl<'s> References<'s> {
         Ok(findings)
     }
 
-    /// The references that lead to an event.
+    /// The stored references to an event.
     fn of(&mut self, position: u64) -> Vec<Reference> {
         let mut found = Vec::new();
         while let Some((_, reference)) = self.stored.pop_front_if(|(at, _)| at.unsigned_abs() == position) {
@@ -124,7 +124,7 @@ impl<'s> References<'s> {
         found
     }
 
-    /// Events without references whose stream is not found without them either.
+    /// Events that lack references without which their stream is not found.
     async fn unfounded(&mut self, without: Vec<Referring>) -> Result<Vec<Finding>, StoreError> {
         let needed = |event: &Referring| match &event.needed {
             Needed::Before(references) => references.clone(),

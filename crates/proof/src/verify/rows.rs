@@ -1,4 +1,4 @@
-//! Each row against the hash of its leaf.
+//! Checks each row against the hash of its leaf.
 
 use std::ops::Range;
 
@@ -10,25 +10,25 @@ use super::implied::ImpliedState;
 use super::times::{Seen, Times};
 use super::{Finding, FindingKind};
 
-/// What some rows are like.
+/// The result for some rows.
 pub(super) struct Rows {
-    /// The positions that were asked for.
+    /// The requested positions.
     pub(super) positions: Range<u64>,
-    /// The stored leaf hash at each position; none where there is no row, or no hash in it.
+    /// The stored leaf hash at each position; none if there is no row, or no hash in it.
     pub(super) leaves: Vec<Option<Hash>>,
     /// How many rows there are.
     pub(super) count: u64,
-    /// What is wrong.
+    /// The problems found.
     pub(super) findings: Vec<Finding>,
     /// When the last of them was recorded.
     pub(super) last_time: Option<String>,
     /// When the first of them was recorded.
     pub(super) first_time: Option<String>,
-    /// What is remarkable about their times.
+    /// Anomalies of their times.
     pub(super) times: Seen,
 }
 
-/// Reads the rows with these positions and computes the leaf of each. `implied` takes in what they tell of other tables.
+/// Reads the rows with these positions and computes the leaf of each. `told` takes in their effects on other tables.
 pub(super) async fn check(
     store: &dyn Store,
     positions: Range<u64>,
@@ -45,7 +45,7 @@ pub(super) async fn check(
         times: Seen::default(),
     };
     let signed = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
-    // a row that cannot be read ends a reading: what is left is halved until that row is found, and the others are read
+    // an unreadable row ends a scan: the rest is halved until that row is isolated, and the others are read
     let mut left = vec![rows.positions.clone()];
     while let Some(Range { start, end }) = left.pop() {
         let mut next = start;

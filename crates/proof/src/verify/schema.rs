@@ -1,4 +1,4 @@
-//! Triggers, keys, tables and views, against what the migrations and the projections make.
+//! Compares triggers, keys, tables and views with those that the migrations and the projections create.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use super::{Finding, FindingKind, Report};
 use store::{Store, StoreError};
 
-/// A generation of rows may come or go just now: what differs is looked at so often, with such a pause.
+/// A generation may be created or dropped during the check: differences are checked so often, with such a pause.
 const LOOKS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(300);
 

@@ -1,5 +1,5 @@
-//! The tables beside the log, against what its events tell of them. A live service goes on meanwhile: what it has appended
-//! since is read too, and what still differs is looked at again.
+//! Compares the side tables with what the events imply. A live service goes on meanwhile: later events are read too,
+//! and remaining differences are checked again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,13 +18,14 @@ use super::{Finding, FindingKind, Report};
 use store::{EventFilter, EventQuery, Store, StoreError};
 use vault::MasterKeySource;
 
-/// Events that are read at once.
+/// Events read at once.
 const PAGE: u32 = 1_000;
-/// The row of a token or of a key is not written together with its event: what differs is looked at so often, with such a pause.
+/// The row of a token or of a key is not written together with its event: differences are checked so often, with such a
+/// pause.
 const LOOKS: usize = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// What is not written together with its event.
+/// The tables whose rows are not written together with their events.
 #[derive(Clone, Copy)]
 enum Settling {
     Tokens,
@@ -32,10 +33,10 @@ enum Settling {
     MasterKeys,
 }
 
-/// The tables beside the log.
+/// The side tables.
 pub(super) struct Beside<'s> {
     store: &'s dyn Store,
-    /// Up to here events were taken in.
+    /// The position up to which events were taken in.
     seen: u64,
     references: References<'s>,
     subjects: Subjects<'s>,
@@ -58,7 +59,7 @@ impl<'s> Beside<'s> {
         }
     }
 
-    /// Takes in what the next rows tell, those up to a position, and compares what can be compared at once.
+    /// Takes in the next rows, up to a position, and compares as much as possible at once.
     pub(super) async fn take(&mut self, told: ImpliedState, until: u64, report: &mut Report) -> Result<(), StoreError> {
         let ImpliedState {
             implied,
@@ -103,13 +104,13 @@ impl<'s> Beside<'s> {
     }
 
     async fn subjects(&mut self) -> Result<Vec<Finding>, StoreError> {
-        // a subject's marks change in the step that records the event
+        // a subject's marks are written in the same step as the event
         let (at, states) = self.store.marked_subjects().await?;
         self.catch_up(at).await?;
         self.subjects.compare(&states, at).await
     }
 
-    /// What differs still after a while.
+    /// The differences that remain after a while.
     async fn settled(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
         let mut findings = self.compare(what).await?;
         for _ in 1..LOOKS {
@@ -123,7 +124,7 @@ impl<'s> Beside<'s> {
         Ok(findings)
     }
 
-    /// Compares what the tables say with the events, which are read afterwards.
+    /// Compares the tables with the events, which are read afterwards.
     async fn compare(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
         Ok(match what {
             Settling::Tokens => {
@@ -145,7 +146,7 @@ impl<'s> Beside<'s> {
     }
 
     async fn catch_up_with_head(&mut self) -> Result<(), StoreError> {
-        // without a head there is nobody who appends
+        // without a head no process can append
         let head = self
             .store
             .head()
@@ -161,7 +162,7 @@ impl<'s> Beside<'s> {
         self.master_keys.note(position, implied);
     }
 
-    /// Takes in what was recorded since.
+    /// Takes in later events.
     async fn catch_up(&mut self, until: Position) -> Result<(), StoreError> {
         while self.seen < until.0 {
             let query = EventQuery {
@@ -190,7 +191,7 @@ impl<'s> Beside<'s> {
     }
 }
 
-/// What was found, or that a table is gone or cannot be read.
+/// The findings, or a finding that the table is missing or cannot be read.
 fn found(
     findings: Result<Vec<Finding>, StoreError>,
     kind: FindingKind,

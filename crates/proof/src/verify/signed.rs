@@ -8,30 +8,30 @@ use tlog::{Checkpoint, Frontier, Hash, NoteError, NoteVerifier};
 
 use super::{Coverage, Finding, FindingKind, Options};
 
-/// Checkpoints that are read at once.
+/// Checkpoints read at once.
 const PAGE: u32 = 500;
-/// At most so many gaps in their numbers are told of.
+/// At most so many gaps in their numbers are reported.
 const GAPS: u32 = 100;
-/// The quick check compares so many of the newest ones, over so many of the newest events.
+/// How many of the newest checkpoints the quick check compares, and over how many of the newest events.
 const RECENT: usize = 100;
 const RECENT_EVENTS: u64 = 100_000;
 
-/// Checkpoints that have to hold.
+/// Checkpoints that have to match.
 pub(super) struct Expected<'s> {
     store: &'s dyn Store,
     keys: Vec<NoteVerifier>,
     origin: Option<String>,
-    /// The last one that is looked at.
+    /// The newest checkpoint to compare.
     newest: i64,
     head: u64,
-    /// The largest size that a checkpoint agreed with.
+    /// The largest size of a checkpoint that matched.
     agreed: u64,
-    /// Whether all that are stored are compared.
+    /// Whether all stored ones are compared.
     full: bool,
     after: (u64, i64),
-    /// Those that come next, of the database.
+    /// The next ones from the database.
     stored: VecDeque<KeptCheckpoint>,
-    /// Those that come next, of others.
+    /// The next ones kept outside the database.
     kept: VecDeque<(String, Checkpoint)>,
     compared: u64,
     unusable: Vec<Finding>,
@@ -74,7 +74,7 @@ impl<'s> Expected<'s> {
         }
         let stored = store.latest_checkpoint().await?.map_or(0, |latest| latest.size);
         for (name, checkpoint) in &expected.kept {
-            // one over more than there is differs from the tree, and the full check looks for each by itself
+            // one over more events than exist differs from the tree, and the full check looks for each itself
             if !options.full && checkpoint.size > stored && checkpoint.size <= head {
                 let detail = format!(
                     "{name} covers {} events, and the newest checkpoint of the database {stored}: checkpoints were removed from it",
@@ -97,7 +97,7 @@ impl<'s> Expected<'s> {
         Ok(expected)
     }
 
-    /// Takes the newest ones only.
+    /// Takes only the newest ones.
     async fn fill_with_newest(&mut self) -> Result<(), StoreError> {
         self.after = (self.head.saturating_sub(RECENT_EVENTS), i64::MIN);
         loop {
@@ -116,14 +116,14 @@ impl<'s> Expected<'s> {
             let page = self.store.checkpoints(self.after, PAGE).await?;
             let Some(last) = page.last() else { break };
             self.after = (last.size, last.id);
-            // what was signed since the start, of a log that has grown, is left out
+            // checkpoints signed since the start, over a longer log, are left out
             let due = page.into_iter().filter(|checkpoint| checkpoint.id <= self.newest);
             self.stored.extend(due);
         }
         Ok(())
     }
 
-    /// The size of the tree with which the next one is to be compared.
+    /// The tree size of the next comparison.
     pub(super) fn next_size(&self) -> Option<u64> {
         let stored = self.stored.front().map(|checkpoint| checkpoint.size);
         let kept = self.kept.front().map(|(_, checkpoint)| checkpoint.size);
@@ -135,7 +135,7 @@ impl<'s> Expected<'s> {
         self.compared
     }
 
-    /// Compares those over as many events as the tree has.
+    /// Compares the checkpoints over as many events as the tree has.
     pub(super) async fn at(&mut self, frontier: &Frontier) -> Result<Vec<Finding>, StoreError> {
         if self.next_size() != Some(frontier.size()) {
             return Ok(Vec::new());
@@ -143,7 +143,7 @@ impl<'s> Expected<'s> {
         self.compare(frontier.size(), frontier.root()).await
     }
 
-    /// Compares those over so many events with the root of their tree.
+    /// Compares the checkpoints over so many events with the root of their tree.
     pub(super) async fn compare(&mut self, size: u64, root: Hash) -> Result<Vec<Finding>, StoreError> {
         let mut findings = Vec::new();
         let mut notes = BTreeSet::new();
@@ -180,7 +180,7 @@ impl<'s> Expected<'s> {
         Ok(findings)
     }
 
-    /// What a checkpoint says, if it is one of this log.
+    /// Parses a checkpoint of this log.
     fn open(&self, name: &str, note: &str) -> Result<Checkpoint, Finding> {
         let wrong = |detail| Finding::new(FindingKind::Checkpoint, None, format!("{name} {detail}"));
         let read = checkpoints::open(note, &self.keys).map_err(|error| {
@@ -203,7 +203,7 @@ impl<'s> Expected<'s> {
         }
     }
 
-    /// What a stored checkpoint says, if its columns agree with it.
+    /// Parses a stored checkpoint, if its columns agree with its note.
     fn read(&self, name: &str, kept: &KeptCheckpoint) -> Result<Checkpoint, Finding> {
         let read = self.open(name, &kept.note)?;
         if (read.size, &read.root[..]) == (kept.size, &kept.root[..]) {
@@ -213,7 +213,7 @@ impl<'s> Expected<'s> {
         Err(Finding::new(FindingKind::Checkpoint, None, detail))
     }
 
-    /// What checkpoints of others cover.
+    /// The coverage of the checkpoints kept outside the database.
     pub(super) fn coverage(&self) -> Vec<Coverage> {
         let kept = self.kept.iter().map(|(name, checkpoint)| Coverage {
             name: name.clone(),
@@ -223,12 +223,12 @@ impl<'s> Expected<'s> {
         kept.collect()
     }
 
-    /// What is wrong with checkpoints of others in themselves.
+    /// The problems of those checkpoints themselves.
     pub(super) fn unusable(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.unusable)
     }
 
-    /// Where checkpoints were removed or put in, by their numbers.
+    /// Checkpoints that were removed or inserted, by their numbers.
     pub(super) async fn misnumbered(&self) -> Result<Vec<Finding>, StoreError> {
         let gaps = self.store.checkpoint_gaps(GAPS).await?.into_iter();
         let gaps = gaps.map(|(before, number)| {
@@ -246,7 +246,7 @@ impl<'s> Expected<'s> {
         Ok(gaps.collect())
     }
 
-    /// Those that cover more events than there are: of the stored ones the smallest, of others all.
+    /// Checkpoints over more events than exist: of the stored ones the smallest, of the others all.
     pub(super) async fn beyond(&mut self, head: u64) -> Result<Vec<Finding>, StoreError> {
         let truncated = |name: String, size: u64| {
             let detail = format!(
@@ -269,7 +269,7 @@ impl<'s> Expected<'s> {
         Ok(findings)
     }
 
-    /// Passes over those over fewer events, which cannot be compared. Tells how many there were.
+    /// Skips checkpoints over fewer events, which cannot be compared. Returns how many there were.
     pub(super) async fn pass_over(&mut self, size: u64) -> Result<u64, StoreError> {
         let mut passed = 0;
         while self.next_size().is_some_and(|next| next < size) {
@@ -303,7 +303,7 @@ impl<'s> Expected<'s> {
         }
     }
 
-    /// A finding, if the checkpoint says another root: what differs lies behind the last one that agreed.
+    /// A finding if the checkpoint has another root: the difference is after the last one that matched.
     fn difference(&mut self, name: &str, checkpoint: &Checkpoint, root: Hash) -> Option<Finding> {
         let size = checkpoint.size;
         if checkpoint.root == root {

@@ -1,4 +1,4 @@
-//! The keys that checkpoints are signed with, against the events that tell of them: of every one but the first.
+//! The signing keys against the events that announce them: each but the first has one.
 
 use std::collections::BTreeMap;
 
@@ -6,12 +6,12 @@ use super::implied::Implied;
 use super::{Finding, FindingKind};
 use store::KeptKey;
 
-/// The keys that events tell of, as `NAME+HASH+KEY`, and where.
+/// The keys announced by events, as `NAME+HASH+KEY`, and the events' positions.
 #[derive(Default)]
 pub(super) struct SigningKeys(BTreeMap<String, u64>);
 
 impl SigningKeys {
-    /// Takes in what an event tells.
+    /// Takes in an event's effect.
     pub(super) fn note(&mut self, position: u64, implied: &Implied) {
         if let Implied::SigningKeyRotated(key) = implied {
             self.0.entry(key.clone()).or_insert(position);
@@ -59,8 +59,8 @@ impl SigningKeys {
         findings
     }
 
-    /// The first key that does not stand where it was made: the one without an event is the first, and the others come in the
-    /// order of their events, for only the newest one can name another.
+    /// The first key in a wrong place: the one without an event comes first, and the others in the order of their
+    /// events, since only the newest one can announce another.
     fn misplaced(&self, stored: &[KeptKey]) -> Option<(u64, String)> {
         let made = |key: &KeptKey| self.0.get(&key.verifier).copied().unwrap_or(0);
         let pair = stored.windows(2).find(|pair| made(&pair[0]) > made(&pair[1]))?;

@@ -1,4 +1,4 @@
-//! Legal holds, erasures and data keys against the events that tell of them.
+//! Legal holds, erasures and data keys against the events.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,10 +8,10 @@ use super::implied::Implied;
 use super::{Finding, FindingKind};
 use store::{EventFilter, EventQuery, Parts, Store, StoreError, SubjectState};
 
-/// Events of a subject that are read at once.
+/// Events of a subject read at once.
 const PAGE: u32 = 100;
 
-/// What the events say of a subject.
+/// A subject's state by the events.
 #[derive(Clone, Copy, Default)]
 struct Expected {
     held_at: Option<u64>,
@@ -20,10 +20,10 @@ struct Expected {
     sealed_at: u64,
 }
 
-/// What the events say of subjects.
+/// The subjects' states by the events.
 pub(super) struct Subjects<'s> {
     store: &'s dyn Store,
-    /// Those that were ever held or erased.
+    /// The subjects that were ever held or erased.
     marked: BTreeMap<String, Expected>,
 }
 
@@ -35,7 +35,7 @@ impl<'s> Subjects<'s> {
         }
     }
 
-    /// Takes in what an event tells.
+    /// Takes in an event's effect.
     pub(super) fn note(&mut self, position: u64, implied: &Implied) {
         let (Implied::Erased(subject) | Implied::Held(subject) | Implied::Released(subject)) = implied else {
             return;
@@ -48,7 +48,7 @@ impl<'s> Subjects<'s> {
         }
     }
 
-    /// Takes in the first and the last sealed event of subjects. Those without a data key have to be erased since.
+    /// Takes in the first and the last sealed event of subjects. Those without a data key must have been erased later.
     pub(super) async fn keys(
         &mut self,
         sealed: HashMap<String, (u64, u64)>,
@@ -85,7 +85,7 @@ impl<'s> Subjects<'s> {
         Ok(findings)
     }
 
-    /// Compares with the tables: what they say, as of the position that they stand for.
+    /// Compares with the tables' states, which are as of this position.
     pub(super) async fn compare(&self, states: &[SubjectState], at: Position) -> Result<Vec<Finding>, StoreError> {
         let mut findings = Vec::new();
         let stored: HashMap<&str, &SubjectState> = states.iter().map(|state| (state.subject.as_str(), state)).collect();
@@ -126,7 +126,7 @@ impl<'s> Subjects<'s> {
         Ok(findings)
     }
 
-    /// Whether something was sealed for a subject behind a position.
+    /// Whether something was sealed for a subject after a position.
     async fn sealed_since(&self, subject: &SubjectId, position: u64, until: Position) -> Result<bool, StoreError> {
         let mut query = EventQuery {
             after: Position(position),
@@ -151,7 +151,7 @@ impl<'s> Subjects<'s> {
     }
 }
 
-/// What the events and the table say of a subject, if that is not the same.
+/// A finding if the events and the table differ on a subject.
 fn difference(subject: &str, what: &str, told: Option<u64>, stored: Option<u64>) -> Option<Finding> {
     let detail = match (told, stored) {
         (told, stored) if told == stored => return None,

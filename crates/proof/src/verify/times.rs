@@ -1,5 +1,5 @@
-//! When events were recorded: later than the clock says now, or earlier than the one in front, which is so only where the ledger has noted
-//! that a clock was set back.
+//! When events were recorded: later than the clock's time now, or earlier than the previous event, which is right only
+//! if the ledger has noted that a clock was set back.
 
 use std::collections::BTreeMap;
 
@@ -9,36 +9,36 @@ use super::{Finding, FindingKind, Report};
 use store::clock::{TOLERANCE, now, rfc3339_micros};
 use store::{ClockStep, Store, StoreError};
 
-/// So many steps back are known, the newest ones.
+/// So many of the newest clock steps are known.
 const STEPS: u32 = 10_000;
-/// So many of them, the newest ones, are compared with the events on both sides by the quick check too.
+/// So many of the newest ones are compared with the events on both sides by the quick check too.
 const CHECKED: usize = 100;
-/// So many of them are told of.
+/// So many of them are reported.
 const TOLD: usize = 5;
 
-/// What times are held against.
+/// The expected times.
 #[derive(Debug, Default)]
 pub(super) struct Times {
-    /// Where the ledger has noted that its time steps back.
+    /// The noted clock steps, by position.
     steps: BTreeMap<u64, ClockStep>,
     /// The latest time that an event can have.
     latest: String,
 }
 
-/// What is remarkable about the times of some rows.
+/// Anomalies in the times of some rows.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Where time steps back, as noted.
+    /// The positions of clock steps, as noted.
     stepped: Vec<u64>,
-    /// The first and the last position, the number and the latest time of events that are still to come.
+    /// The first and the last position, the number and the latest time of events stamped in the future.
     ahead: Option<(u64, u64, u64, String)>,
 }
 
 impl Times {
-    /// As the ledger has them up to a position.
+    /// Reads the noted clock steps up to a position.
     pub(super) async fn read(store: &dyn Store, head: u64) -> Result<Self, StoreError> {
         let steps = match store.clock_steps(Position(head), STEPS).await {
-            // that it is gone is found with the other tables
+            // a missing table is reported with the other tables
             Err(error) if error.is_missing_table() => Vec::new(),
             steps => steps?,
         };
@@ -49,7 +49,8 @@ impl Times {
         })
     }
 
-    /// Takes in when the row at a position was recorded, and the one in front of it, if that was read. A finding if it was earlier.
+    /// Takes in the time of the row at a position, and of the previous one if that was read. Returns a finding if it
+    /// was earlier.
     pub(super) fn note(&self, seen: &mut Seen, position: u64, before: Option<&str>, time: &str) -> Option<Finding> {
         if time > self.latest.as_str() {
             let (_, last, count, latest) = seen
@@ -71,14 +72,14 @@ impl Times {
         Some(Finding::new(FindingKind::Altered, (position, position), detail))
     }
 
-    /// Whether the newest steps back are those of the events on both sides: one that no event shows was made by a change of the head's
-    /// time.
+    /// Checks the newest clock steps against the events on both sides: a step that no event shows was made by changing
+    /// the head's time.
     pub(super) async fn check_newest(&self, store: &dyn Store, report: &mut Report) -> Result<(), StoreError> {
         let newest: Vec<_> = self.steps.iter().rev().take(CHECKED).collect();
         let both = newest.iter().flat_map(|(at, _)| [at.saturating_sub(1), **at]);
         let positions: Vec<_> = both.map(Position).collect();
         let events = match store.events_at(&positions).await {
-            // what cannot be read is found with its row
+            // an unreadable row is reported itself
             Err(StoreError::Corrupt(_)) => return Ok(()),
             events => events?,
         };
@@ -96,7 +97,7 @@ impl Times {
         Ok(())
     }
 
-    /// Reports what was seen of all rows, or of a part of them.
+    /// Reports the anomalies of all rows, or of a part of them.
     pub(super) fn finish(&self, seen: &Seen, report: &mut Report) {
         if let Some((first, last, count, latest)) = &seen.ahead {
             let detail = format!(
@@ -122,12 +123,12 @@ impl Times {
 }
 
 impl Seen {
-    /// Time steps back at a position, as noted.
+    /// Notes a clock step at a position.
     pub(super) fn stepped_at(&mut self, position: u64) {
         self.stepped.push(position);
     }
 
-    /// Adds what was seen of other rows, those behind.
+    /// Adds the anomalies of later rows.
     pub(super) fn add(&mut self, other: Self) {
         self.stepped.extend(other.stepped);
         self.ahead = match (self.ahead.take(), other.ahead) {

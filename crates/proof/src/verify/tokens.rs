@@ -1,4 +1,4 @@
-//! Tokens against the events that tell of them. When a token was last used is no event: nothing is known of that.
+//! Tokens against the events. When a token was last used is not recorded as an event, so it is not checked.
 
 use std::collections::BTreeMap;
 
@@ -9,31 +9,31 @@ use super::implied::Implied;
 use super::{Finding, FindingKind};
 use store::StoredToken;
 
-/// What the events say of a token.
+/// A token's state by the events.
 #[derive(Default)]
 struct Expected {
     created: Option<(u64, Box<AccessFacts>)>,
-    /// Each revocation, with the time that is to stand in the row. There may be several: one that was cut short is done again.
+    /// Each revocation, with the time expected in the row. There may be several: an interrupted one is repeated.
     revoked: Vec<(u64, Option<Timestamp>)>,
 }
 
 impl Expected {
-    /// Where it is told that the token's row is there to stay.
+    /// The event that proves that the token's row must exist.
     fn row(&self) -> Option<u64> {
         match self.revoked.last() {
             None => self.created.as_ref().map(|(position, _)| *position),
-            // a revocation that does not say when its row was marked may have found none
+            // a revocation without a time may have found no row
             Some((position, at)) => at.map(|_| *position),
         }
     }
 }
 
-/// What the events say of tokens, by their ids.
+/// The tokens' states by the events, by their ids.
 #[derive(Default)]
 pub(super) struct Tokens(BTreeMap<String, Expected>);
 
 impl Tokens {
-    /// Takes in what an event tells.
+    /// Takes in an event's effect.
     pub(super) fn note(&mut self, position: u64, implied: &Implied) {
         match implied {
             Implied::TokenCreated(id, facts) => {
@@ -73,7 +73,7 @@ impl Tokens {
                         format!("token {id} is revoked in the table, and not by any event"),
                     ));
                 }
-                // of two at once the one or the other has marked the row
+                // of two simultaneous revocations either may have marked the row
                 (Some((revoked_at, Some(last))), Some(at))
                     if told.revoked.iter().all(|(_, told)| is_other(*told, at)) =>
                 {
@@ -103,8 +103,8 @@ fn is_other(told: Option<Timestamp>, stored: Timestamp) -> bool {
     told.is_some_and(|told| told != stored)
 }
 
-/// What the event and the row say differently: what it is, what the event says, what the row says. Events told of nothing but
-/// the scopes until they came to tell of the rest, all of it at once.
+/// The differences between the event and the row: the field, the event's value, the row's value. Older events hold only
+/// the scopes; later ones hold all fields.
 fn differences(facts: &AccessFacts, token: &StoredToken) -> Vec<(&'static str, String, String)> {
     let mut pairs = vec![("scopes", facts.scopes.join(" "), token.scopes.to_string())];
     if let Some(made) = &facts.token {

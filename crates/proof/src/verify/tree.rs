@@ -1,4 +1,4 @@
-//! The full check: all rows in order, and the tree that their leaf hashes make against the stored nodes, the frontier and
+//! The full check: all rows in order, and the tree over their leaf hashes against the stored nodes, the frontier and
 //! every checkpoint.
 
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use super::signed::Expected;
 use super::times::{Seen, Times};
 use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
-/// Rows that one task reads and hashes: a whole number of tiles.
+/// Rows read and hashed by one task: a whole number of tiles.
 const CHUNK: u64 = 32 * TILE_WIDTH;
-/// Tasks at once: enough for every core to have work while another task waits for the database.
+/// Tasks in parallel: enough to keep every core busy while another task waits for the database.
 const TASKS: usize = 4;
 
 pub(super) async fn check(
@@ -45,7 +45,7 @@ pub(super) async fn check(
                 told.find_keyless(&*store).await?;
                 Ok::<_, StoreError>((rows, told))
             };
-            // on a thread of its own, as far as there are threads
+            // as a task of its own, so that it can run in parallel
             async {
                 tokio::spawn(rows)
                     .await
@@ -63,7 +63,7 @@ pub(super) async fn check(
         report.rows += rows.count;
         beside.take(told, rows.positions.end - 1, report).await?;
         if let Some(first) = &rows.first_time {
-            // whether it is still to come has been seen with its chunk
+            // times in the future were already noted with the chunk
             let found = times.note(&mut Seen::default(), rows.positions.start, before.as_deref(), first);
             match found {
                 None if before.as_ref() > Some(first) => seen.stepped_at(rows.positions.start),
@@ -93,8 +93,8 @@ pub(super) async fn check(
     Ok(seen)
 }
 
-/// Takes leaves into the tree, and compares with it what stands for it there. A full tile with missing rows goes into it as it
-/// is stored: what is behind it can be compared all the same. Tells whether the tree can go on behind them.
+/// Adds leaves to the tree, and compares the new nodes with the stored ones. A full tile with missing rows is replaced
+/// by its stored node, so that later rows can be compared all the same. Returns whether the tree can grow further.
 async fn grow(
     store: &dyn Store,
     frontier: &mut Frontier,
@@ -138,7 +138,7 @@ async fn grow(
     Ok(goes_on)
 }
 
-/// The nodes that are not stored as they are computed.
+/// A finding at the first node that differs from the stored one.
 pub(super) fn differences(computed: &[TileNode], stored: &[Hash]) -> Option<Finding> {
     let mut stored = stored.iter();
     let (node, stored) = computed
@@ -157,7 +157,7 @@ pub(super) fn differences(computed: &[TileNode], stored: &[Hash]) -> Option<Find
     Some(Finding::new(FindingKind::Tree, positions, detail))
 }
 
-/// The end of the tree against the head, and no nodes beyond it.
+/// Compares the end of the tree with the head, and checks that no nodes are beyond it.
 async fn finish(
     store: &dyn Store,
     outline: &Outline,
@@ -171,7 +171,7 @@ async fn finish(
     }
     let mut beyond = Vec::new();
     let mut full = frontier.size();
-    // 2^64 leaves need no more than 8 levels; whatever is above was put in
+    // 2^64 leaves need at most 8 levels; nodes above were inserted
     for level in 1..=u8::MAX {
         full /= TILE_WIDTH;
         let nodes = store.tree_hashes(level, full..u64::MAX).await?.len();
@@ -185,7 +185,7 @@ async fn finish(
         let detail = format!("{stray} nodes stand in tree_nodes where the tree has no place: they were put in");
         report.add(Finding::new(FindingKind::Tree, None, detail));
     }
-    // a live service goes on: what is beyond the end counts only while the end stands
+    // a live service goes on: nodes beyond the end count only if the end has not moved
     if !beyond.is_empty() && store.outline().await?.end() == outline.end() {
         report.add_all(beyond);
     }

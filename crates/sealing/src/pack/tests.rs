@@ -12,7 +12,7 @@ fn frame(bytes: &[u8]) -> Packed {
     Packed::from_parts(Format::Compressed, Wiped::new(bytes.to_vec()), Wiped::default())
 }
 
-/// Every object's fields of these names, as a section lists them.
+/// Each object's fields with these names, listed as in a section.
 fn values(json: &serde_json::Value, names: &[&str], found: &mut Vec<serde_json::Value>) {
     match json {
         serde_json::Value::Object(fields) => {
@@ -94,13 +94,13 @@ fn the_largest_text_fits_and_a_larger_one_is_refused() {
 fn a_bomb_is_refused() {
     let bomb = zstd::bulk::compress(&vec![0; MAX_PLAIN_BYTES + 1], 1).unwrap();
     assert!(matches!(frame(&bomb).unpack(), Err(SealError::Corrupt)));
-    // one that hides behind a small frame
+    // a bomb after a small frame
     let small = zstd::bulk::compress(&[0; 100], 1).unwrap();
     assert!(matches!(
         frame(&[small, bomb].concat()).unpack(),
         Err(SealError::Corrupt)
     ));
-    // one that does not say its length, as a stream does not
+    // a frame without its length, as a stream writes it
     let stream = zstd::encode_all(&vec![0; 1 << 20][..], 1).unwrap();
     assert!(matches!(frame(&stream).unpack(), Err(SealError::Corrupt)));
 }

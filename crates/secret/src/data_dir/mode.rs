@@ -1,5 +1,6 @@
-//! Who can read a file of secrets. An orchestrator that mounts a volume for a group gives that group access to every file
-//! (Kubernetes' `fsGroup` makes them 0660), and mounts secrets 0440: access of a group is no fault where this process is in it.
+//! Who can read a file of secrets. An orchestrator that mounts a volume for a group gives that group access to every
+//! file (Kubernetes' `fsGroup` makes them 0660), and mounts secrets 0440: so access of a group that this process is in
+//! is accepted.
 
 use std::fs::Metadata;
 use std::io;
@@ -7,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::process::{getegid, getgroups};
 
-/// Who can read the file besides its owner and the groups of this process; none if nobody can.
+/// Who can read the file besides its owner and the groups of this process; none if no others can.
 pub(super) fn strangers(file: &Metadata) -> io::Result<Option<String>> {
     let mut ours: Vec<u32> = getgroups()?.into_iter().map(|group| group.as_raw()).collect();
     ours.push(getegid().as_raw());

@@ -196,7 +196,7 @@ fn what_is_expected_is_what_the_webhooks_say() {
                 domain["reason"].clone(),
             );
         }
-        // Repeats come late and say nothing new.
+        // Repeats come late, with nothing new.
         if delivery.event.starts_with("subscription.") && !delivery.repeat {
             let subscription = id(&data["subscriptionId"]);
             status.insert(
@@ -256,7 +256,7 @@ fn a_renewal_happens_at_the_expiry_date_and_gives_another_month() {
             "subscription.renewal.success" => {
                 let renewed = expected[id.as_str()];
                 assert_eq!((renewed.status, renewed.renewals), (SubscriptionStatus::Active, 1));
-                // April is the next month whichever of the last hours of March it was.
+                // A month after the last hours of March is in April, whichever hour it was.
                 assert_eq!(renewed.expiry_date.to_string()[..10], *"2026-04-30");
                 assert_eq!(end.unwrap_or(renewed.expiry_date), renewed.expiry_date);
                 assert_eq!(renewed.stated_expiry == renewed.expiry_date, end.is_some());

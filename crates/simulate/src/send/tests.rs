@@ -25,7 +25,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    /// Starts a receiver that answers each event's n-th request (from 1) as told, and gives its address.
+    /// Starts a receiver that answers each event's n-th request (from 1) by `answer`, and returns its address.
     async fn start(scheme: Scheme, answer: fn(usize) -> Response) -> (Arc<Self>, Url) {
         let receiver = Arc::new(Self::default());
         let verifier = Arc::new(Verifier::new([&key()], scheme));
@@ -161,7 +161,7 @@ async fn a_refusal_is_retried_on_the_providers_schedule() {
     assert!(summary.complete());
     assert!(receiver.all_verified());
     let by_event = receiver.by_event();
-    // The shortest gap over all events: what is measured is the schedule, not how busy the machine is.
+    // The shortest gap over all events: this measures the schedule, not how busy the machine is.
     let gap = |nth: usize| {
         by_event
             .values()

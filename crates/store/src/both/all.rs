@@ -1,5 +1,6 @@
-//! What is the same in both stores but for the driver's types. `postgres` and `sqlite` each have these modules as their own: `SqlStore` is
-//! the one or the other store, and `values` names the driver's types and the words in which the dialects differ.
+//! Code shared by both stores except for the driver's types. `postgres` and `sqlite` each compile these modules as
+//! their own: `SqlStore` is the one or the other store, and `values` has the driver's types and the words in which the
+//! dialects differ.
 
 #![allow(clippy::duplicate_mod, reason = "that is what they are for")]
 

@@ -84,9 +84,9 @@ impl CheckpointStore for SqlStore {
     }
 }
 
-/// Keeps a checkpoint under the next number, unless it is kept already.
+/// Stores a checkpoint under the next number, unless it is stored already.
 async fn insert(tx: &mut DbConnection, checkpoint: &NewCheckpoint) -> Result<(), StoreError> {
-    // one at a time takes a number
+    // one transaction at a time takes a number
     tables::lock(tx, "checkpoints").await?;
     let sql = "INSERT INTO checkpoints (number, size, root, note, created_at)
                SELECT (SELECT coalesce(max(number), 0) + 1 FROM checkpoints), $1, $2, $3, $4

@@ -1,4 +1,4 @@
-//! Where the log's time steps back.
+//! Clock steps: where `recorded_at` decreases along the log.
 
 use aggregates::Position;
 use async_trait::async_trait;

@@ -1,4 +1,4 @@
-//! Columns that both databases have alike.
+//! Columns that are the same in both databases.
 
 use aggregates::Position;
 use sqlx::Row;

@@ -36,7 +36,7 @@ impl ConsumerStore for SqlStore {
         position: Position,
         owner: Option<&ActorId>,
     ) -> Result<bool, StoreError> {
-        // one that was there was made earlier
+        // an existing one was created earlier
         let sql = format!(
             "INSERT INTO consumers (name, filter, position, created_at, updated_at, owner) VALUES ($1, $2{AS_JSON}, $3, $4, $4, $5)
              ON CONFLICT (name) DO UPDATE SET filter = excluded.filter, updated_at = excluded.updated_at

@@ -16,7 +16,7 @@ use sealing::Sealed;
 pub(crate) const PLAIN: &str =
     "position, stream, version, source, event_id, type, schema_version, recorded_at, subject, facts";
 
-/// The head, of a row of it.
+/// The head from its row.
 pub(crate) fn head(row: &DbRow) -> Result<Head, StoreError> {
     Ok(Head {
         position: position(row, "position")?,

@@ -1,4 +1,4 @@
-//! The generations of the projections' rows: their tables come and go, and are written down with their checkpoints.
+//! The generations of the projections' rows: their tables, and the table that lists them with their checkpoints.
 
 use async_trait::async_trait;
 use projections::Column;
@@ -115,13 +115,13 @@ impl GenerationStore for SqlStore {
     }
 }
 
-/// All of them.
+/// All generations.
 pub(crate) async fn all(connection: &mut DbConnection) -> Result<Vec<Generation>, StoreError> {
     let query = sqlx::query("SELECT * FROM projection_generations ORDER BY name, generation");
     query.fetch_all(connection).await?.iter().map(generation).collect()
 }
 
-/// Those of a projection; none is made or dropped before the transaction ends.
+/// The generations of a projection; locks the list, so none is created or dropped before the transaction ends.
 async fn of_projection(tx: &mut DbConnection, name: &str) -> Result<Vec<Generation>, StoreError> {
     tables::lock(tx, "projection_generations").await?;
     let query = sqlx::query("SELECT * FROM projection_generations WHERE name = $1 ORDER BY generation").bind(name);
@@ -140,7 +140,7 @@ fn generation(row: &DbRow) -> Result<Generation, StoreError> {
     })
 }
 
-/// The generation behind those that are there.
+/// The next generation after the existing ones.
 fn next(name: &str, version: u32, state: GenerationState, existing: &[Generation]) -> Generation {
     Generation {
         name: name.to_owned(),
@@ -170,7 +170,7 @@ async fn create(
     } else if let Some(first) =
         live.filter(|first| first.version == version && existing.len() == 1 && first.position.0 == 0)
     {
-        // another process has just made the first one
+        // another process has just created the first one
         return Ok(first.clone());
     }
     let state = if live.is_some() {
@@ -187,7 +187,7 @@ async fn create(
     Ok(created)
 }
 
-/// Makes the table of a generation and writes it down.
+/// Creates the table of a generation and adds it to the list.
 async fn make(tx: &mut DbConnection, generation: &Generation, columns: &'static [Column]) -> Result<(), StoreError> {
     tables::make(tx, generation, columns).await?;
     let sql = "INSERT INTO projection_generations (name, generation, version, position, state, updated_at, row_count)
@@ -261,7 +261,7 @@ async fn differences(
     limit: u32,
 ) -> Result<Option<Vec<Difference>>, StoreError> {
     let mut tx = store.begin_to_read().await?;
-    // before anything is read: the table of a generation that is dropped and made anew in between would be found empty
+    // before any read: a table dropped and created anew in between would be read as empty
     for generation in [live, rebuilt] {
         tables::hold(&mut tx, &table_name(generation)).await?;
     }
@@ -297,7 +297,7 @@ async fn differences(
     Ok(Some(rows.into_iter().map(difference).collect()))
 }
 
-/// What is written down, or else counted, while no step can change it, and written down.
+/// The stored row count; if there is none, counts the rows while no step can change them, and stores the count.
 async fn row_count(store: &SqlStore, generation: &Generation) -> Result<u64, StoreError> {
     const WRITTEN: &str = "SELECT row_count FROM projection_generations WHERE name = $1 AND generation = $2";
     let written = |lock: &str| {
@@ -324,7 +324,7 @@ async fn row_count(store: &SqlStore, generation: &Generation) -> Result<u64, Sto
     Ok(count.unsigned_abs())
 }
 
-/// Moves the checkpoint of a step's generation. `false` if it is not where it was, or a row that was passed over does not stand still any more.
+/// Moves the checkpoint of a step's generation. `false` if it has moved already, or a skipped row is no longer parked.
 pub(crate) async fn move_checkpoint(tx: &mut DbConnection, step: &Advance) -> Result<bool, StoreError> {
     let sql = "UPDATE projection_generations SET position = $1, updated_at = $2
                WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'";
@@ -339,7 +339,7 @@ pub(crate) async fn move_checkpoint(tx: &mut DbConnection, step: &Advance) -> Re
     Ok(moved.rows_affected() > 0 && parked::stand_still(tx, step).await?)
 }
 
-/// Writes down how many rows more a step's generation has, or fewer, and which of them stand still.
+/// Adds a step's change of the row count to its generation's, and stores which rows are parked.
 pub(crate) async fn write_down(tx: &mut DbConnection, step: &Advance, more: i64) -> Result<(), StoreError> {
     if more != 0 {
         let sql = "UPDATE projection_generations SET row_count = row_count + $1 WHERE name = $2 AND generation = $3";

@@ -43,7 +43,7 @@ impl KeyStore for SqlStore {
             .bind(stamp(now()));
         self.soon::<_, StoreError>(async {
             let mut tx = self.begin().await?;
-            // an append that has looked at the old one holds the head until it is committed
+            // an append that has read the old one holds the head until it commits
             tables::hold_head(&mut tx).await?;
             let done = query.execute(&mut *tx).await?;
             tx.commit().await?;
@@ -115,7 +115,7 @@ impl KeyStore for SqlStore {
     }
 
     async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
-        // no anti-join: where it counts on finding a few soon, PostgreSQL would read the log once for each key
+        // no anti-join: expecting to find a few early, PostgreSQL would read the log once for each key
         let sql =
             "SELECT subject FROM data_keys WHERE subject <> $1 EXCEPT SELECT subject FROM events ORDER BY 1 LIMIT $2";
         let query = sqlx::query_scalar(sql)
@@ -151,7 +151,7 @@ impl KeyStore for SqlStore {
     }
 
     async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
-        // byte by byte, every name that begins with ~ and goes on with less than another ~
+        // byte-wise, every name that begins with a single ~
         let sql = "SELECT subject FROM data_keys WHERE subject > $1 AND subject < '~~' AND subject <> $2
                    ORDER BY subject LIMIT $3";
         let query = sqlx::query_scalar(sql)

@@ -1,4 +1,4 @@
-//! Giving leases, and refusing what is written under one that was taken over.
+//! Granting leases, and refusing writes under a lease that was taken over.
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -20,7 +20,7 @@ impl LeaseStore for SqlStore {
     }
 }
 
-/// A row of the table, with the milliseconds that remain.
+/// A row of the table, with the remaining milliseconds.
 pub(crate) fn state(row: &DbRow) -> Result<LeaseState, StoreError> {
     Ok(LeaseState {
         duty: row.try_get("duty")?,
@@ -30,9 +30,9 @@ pub(crate) fn state(row: &DbRow) -> Result<LeaseState, StoreError> {
     })
 }
 
-/// Refuses to go on with a transaction whose lease somebody else has taken over. To be asked at its end, so that little time is left in
-/// which it could still be overtaken: on PostgreSQL this locks nothing. Whoever takes the lease over does not wait for a transaction that
-/// is under way, and what both write is guarded by what they write it over.
+/// Fails a transaction whose lease another process has taken over. To be called at its end, to leave little time for a
+/// takeover before the commit: on PostgreSQL this locks nothing. The new holder does not wait for a transaction under
+/// way; writes of both are guarded by the checkpoints that they start from.
 pub(crate) async fn check(tx: &mut DbConnection, under: Option<Fence>) -> Result<(), StoreError> {
     let Some(Fence { duty, epoch }) = under else {
         return Ok(());

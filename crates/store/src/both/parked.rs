@@ -1,4 +1,4 @@
-//! Rows that stand still.
+//! Parked rows.
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};
@@ -53,13 +53,13 @@ impl ParkedStore for SqlStore {
     }
 }
 
-/// A statement about those of the rows $3 that stand still in generation $2 of projection $1.
+/// A statement about the rows among $3 that are parked in generation $2 of projection $1.
 fn those(does: &str) -> String {
     let among = among("key", "$3");
     format!("{does} FROM parked_rows WHERE name = $1 AND generation = $2 AND {among}")
 }
 
-/// Whether the rows that the step passed over still stand still, once the step holds its generation.
+/// Whether the rows that the step skipped are still parked, once the step has locked its generation.
 pub(crate) async fn stand_still(tx: &mut DbConnection, step: &Advance) -> Result<bool, StoreError> {
     if step.skipped.is_empty() {
         return Ok(true);
@@ -73,7 +73,7 @@ pub(crate) async fn stand_still(tx: &mut DbConnection, step: &Advance) -> Result
     Ok(usize::try_from(found).is_ok_and(|found| found == step.skipped.len()))
 }
 
-/// Parks the rows that the step parks, and lets go of those that it moves on.
+/// Parks the rows that the step parks, and unparks those that it folds again.
 pub(crate) async fn write(tx: &mut DbConnection, step: &Advance) -> Result<(), StoreError> {
     for Parked { key, position, error } in &step.parked {
         sqlx::query(

@@ -1,4 +1,4 @@
-//! The processes that are running, by the database's clock.
+//! The running processes, by the database's clock.
 
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};

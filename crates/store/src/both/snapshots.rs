@@ -10,7 +10,7 @@ use crate::generation::{stored_names, table_name};
 use crate::log::to_i64;
 use crate::{Generation, StoreError};
 
-/// Rows that are copied in one transaction: each is over soon, so that nobody waits for it.
+/// Rows copied in one transaction: each is short, so that it blocks others only briefly.
 const COPIED_AT_ONCE: i64 = 5_000;
 
 pub(crate) async fn copy(

@@ -8,7 +8,7 @@ use super::values::{ANY, DbConnection};
 use crate::StoreError;
 use crate::generation::stored;
 
-/// Runs a statement that is not kept prepared.
+/// Runs a statement without caching it as prepared.
 pub(crate) async fn run(connection: &mut DbConnection, sql: String) -> Result<(), StoreError> {
     sqlx::query(AssertSqlSafe(sql))
         .persistent(false)
@@ -17,7 +17,7 @@ pub(crate) async fn run(connection: &mut DbConnection, sql: String) -> Result<()
     Ok(())
 }
 
-/// The columns of a projection's table, as it is made.
+/// The column definitions of a projection's table.
 pub(crate) fn definitions(columns: &'static [Column]) -> String {
     let define = |column: &Column| {
         let needed = if column.nullable { "" } else { " NOT NULL" };
@@ -26,7 +26,7 @@ pub(crate) fn definitions(columns: &'static [Column]) -> String {
     stored(columns).map(define).collect()
 }
 
-/// The queries of the views beside a projection's own, over a table of its rows.
+/// The queries of the further views over a table of a projection's rows.
 pub(crate) fn other_views(
     projection: &str,
     table: &str,
@@ -38,7 +38,7 @@ pub(crate) fn other_views(
         .collect()
 }
 
-/// Whether a column has one of the values in the list that is bound to a parameter.
+/// A condition that a column has one of the values in the list bound to a parameter.
 pub(crate) fn among(column: &str, parameter: &str) -> String {
     let (before, behind) = ANY;
     format!("{column} {before}{parameter}{behind}")

@@ -1,4 +1,4 @@
-//! The Merkle tree, and the log as it stands, for an audit.
+//! The Merkle tree, and the unchecked rows of the log, for an audit.
 
 use std::ops::Range;
 
@@ -67,7 +67,7 @@ impl TreeStore for SqlStore {
     }
 
     async fn references(&self, positions: Range<i64>) -> Result<Vec<(i64, Reference)>, StoreError> {
-        // they lie nearly in order, so they are soon sorted here; PostgreSQL would write them to disk for it
+        // they are nearly in order, so sorting them here is fast; PostgreSQL would write them to disk
         let sql = "SELECT position, ref FROM refs WHERE position >= $1 AND position < $2";
         let query = sqlx::query_as(sql).bind(positions.start).bind(positions.end);
         let mut rows: Vec<(i64, i64)> = self.in_time(query.fetch_all(self.scanning())).await?;
@@ -106,7 +106,7 @@ impl TreeStore for SqlStore {
             "SELECT position, stream, version, source, event_id, type, schema_version, recorded_at, subject,
                                   facts, personal, secrets, original, leaf_hash
                            FROM events WHERE position >= $1 AND position < $2 ORDER BY position LIMIT $3";
-        // where rows were put in or taken out, a portion ends with its last row, wherever that is
+        // if rows were inserted or removed, a portion ends with its last row, at any position
         self.in_time::<_, StoreError>(async {
             let mut from = positions.start;
             loop {
@@ -128,7 +128,7 @@ impl TreeStore for SqlStore {
 
     async fn misversioned(&self) -> Result<Option<Position>, StoreError> {
         self.in_time::<_, StoreError>(async {
-            // by the index over streams and versions alone; only a stream that this finds is looked at
+            // by the index over streams and versions alone; only the stream it finds is read
             let sql = "SELECT stream FROM events GROUP BY stream HAVING min(version) <> 1 OR max(version) <> count(*) LIMIT 1";
             let stream: Option<String> = sqlx::query_scalar(sql).fetch_optional(self.scanning()).await?;
             let Some(stream) = stream else { return Ok(None) };

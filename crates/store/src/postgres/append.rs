@@ -17,20 +17,20 @@ use sealing::{Sealed, Section};
 
 /// SQLSTATE unique_violation.
 const UNIQUE_VIOLATION: &str = "23505";
-/// SQLSTATEs serialization_failure, deadlock_detected and lock_not_available: another process has the head.
+/// SQLSTATEs serialization_failure, deadlock_detected and lock_not_available: another process holds the head.
 const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 const APPEND: &str =
     "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
                                           $21, $22)";
-/// How long an append may take: longer than anything but a lock that somebody holds, or a session that has vanished, and well
-/// under the minute after which the sender of a webhook gives up.
+/// The time-out of an append: longer than anything but a wait for a lock or a lost session, and well under the minute
+/// after which the webhook's sender times out.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
-/// The key that two processes meet in which write behind their own batches.
+/// The key that two processes violate if they append behind the same head.
 const POSITIONS: &str = "events_pkey";
 
-/// The connections that append.
+/// The connections for appends.
 pub(super) struct Connections {
-    /// Those that wait for the next batch: the pool would have each answer once more before it lends it again.
+    /// Idle connections: the pool would ping each before it lends it again.
     idle: std::sync::Mutex<Vec<(PoolConnection<Postgres>, Instant)>>,
     pub(super) sessions: Sessions,
 }
@@ -43,7 +43,7 @@ impl Connections {
         }
     }
 
-    /// Gives the connections back to their pool.
+    /// Returns the connections to their pool.
     pub(super) fn close(&self) {
         self.idle().clear();
     }
@@ -60,7 +60,7 @@ impl Connections {
         }
     }
 
-    /// One that waits, unless it may have vanished.
+    /// An idle connection that is not suspected to be lost.
     fn idle_one(&self) -> Option<PoolConnection<Postgres>> {
         let mut idle = self.idle();
         while let Some((mut connection, used)) = idle.pop() {
@@ -72,13 +72,14 @@ impl Connections {
         None
     }
 
-    /// Keeps a connection on which nothing is in flight any more for the next batch.
+    /// Keeps a connection for the next batch; nothing is in flight on it.
     pub(super) fn give_back(&self, connection: PoolConnection<Postgres>) {
         self.idle().push((connection, Instant::now()));
     }
 }
 
-/// Makes a connection ready to append: a batch that had to be prepared first would come after the one behind it.
+/// Prepares a connection for appends: a batch whose statement is still to be prepared would arrive after the next
+/// batch.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     connection.prepare(APPEND.into_sql_str()).await?;
     Ok(())
@@ -97,7 +98,7 @@ pub(super) async fn append(
     }
     match appended {
         Ok(_) => connections.give_back(connection),
-        // whatever is left of it on the server ends with the session
+        // closing it rolls back the rest on the server
         Err(_) => connection.close_on_drop(),
     }
     appended
@@ -123,7 +124,7 @@ pub(super) async fn append_on(connection: &mut PgConnection, batch: &Batch<'_>) 
         .unzip();
     let (node_levels, node_numbers, node_hashes) = nodes::arrays(batch.tree.nodes());
     let mut arguments = PgArguments::default();
-    // at once: doubling from nothing would copy everything again and again
+    // in one allocation: doubling from nothing would copy everything several times
     arguments.reserve(22, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
     let append = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
         .bind(to_i64(batch.expected.position))
@@ -176,7 +177,7 @@ fn text<'a>(events: &'a [NewEvent], field: impl Fn(&'a NewEvent) -> &'a str) -> 
 }
 
 fn numbers(events: &[NewEvent], field: impl Fn(&NewEvent) -> u32) -> Vec<i32> {
-    // versions are counted up from 1 and fit for the next two thousand million events of a stream
+    // versions count from 1, so they fit for two thousand million events of a stream
     events
         .iter()
         .map(|event| i32::try_from(field(event)).unwrap_or(i32::MAX))

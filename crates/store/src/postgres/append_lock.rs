@@ -1,5 +1,6 @@
-//! The right to append next, on PostgreSQL: the lock of the head's row, in a transaction that the append is a part of. Before it
-//! an advisory lock, since only those are given in the order of asking: of several that wait for a row, any may get it.
+//! The append lock on PostgreSQL: a lock on the head's row, in the transaction that appends. It is preceded by an
+//! advisory lock, since only advisory locks are granted in the order of requests: of several transactions that wait for
+//! a row, any may get it.
 
 use aggregates::Position;
 use async_trait::async_trait;
@@ -12,18 +13,19 @@ use super::append::{self, Connections, LONGEST};
 use super::events::{PLAIN, event};
 use crate::{Append, AppendLock, Batch, Parts, StoreError, StoredEvent};
 
-/// A process that wants to append next waits for the lock of this number and that of the ledger's table `head` in the database (its oid, 32 bits):
-/// advisory locks are per database, and there may be a ledger in each of its schemas. "warm" in ASCII.
+/// The number of the advisory lock: "warm" in ASCII, then the oid (32 bits) of the ledger's table `head`. Advisory
+/// locks are per database, and each of its schemas may hold a ledger.
 const APPEND_LOCK: i64 = 0x7761_726d << 32;
 
-/// A transaction that holds the head.
+/// A transaction that holds the lock on the head.
 pub(super) struct Held<'a> {
     connections: &'a Connections,
-    /// None once it is given back.
+    /// None once it was returned.
     connection: Option<PoolConnection<Postgres>>,
 }
 
-/// Waits for the lock, and reads what is there then. All in one call: others wait from the moment that the lock is given.
+/// Waits for the lock, then reads the events. In one round trip: other processes wait from the moment the lock is
+/// granted.
 pub(super) async fn take<'a>(
     writer: &PgPool,
     connections: &'a Connections,
@@ -42,7 +44,7 @@ pub(super) async fn take<'a>(
         crate::log::to_i64(after),
     );
     let rows = held.run(sql).await?;
-    // the locks' own rows were asked for no column
+    // the rows of the lock statements have no column
     let events = rows.iter().filter(|row| !row.is_empty());
     let events = events.map(|row| event(row, Parts::Leaves)).collect::<Result<_, _>>()?;
     Ok((held, events))
@@ -70,7 +72,7 @@ impl Held<'_> {
 }
 
 impl Drop for Held<'_> {
-    /// Whatever is left of it on the server ends with the session.
+    /// Closing the connection rolls back the rest on the server.
     fn drop(&mut self) {
         if let Some(mut connection) = self.connection.take() {
             connection.close_on_drop();

@@ -16,16 +16,16 @@ use tls::Certificates;
 const NAME: &str = "warmledger";
 
 impl PostgresUrl {
-    /// The driver's options for each server, in the order in which they are to be tried. The driver never sees the text
-    /// of the URL, which it would log where it does not understand it.
+    /// The driver's options for each server, in the order in which they are tried. The driver never gets the text of
+    /// the URL, parts of which it would log if it does not understand them.
     pub fn connect_options(&self) -> Vec<PgConnectOptions> {
         self.servers.iter().map(|server| self.options_for(server)).collect()
     }
 
-    /// Reads the certificates that the driver will read, so that an error names the file and says what to do.
+    /// Reads the certificates before the driver does, so that an error names the file and the remedy.
     ///
     /// # Errors
-    /// [`StoreError::Unsuitable`]: somebody has to mend the file.
+    /// [`StoreError::Unsuitable`]: an operator has to repair the file.
     pub(super) fn check_certificates(&self) -> Result<(), StoreError> {
         let Certificates { root, client } = &self.tls.certificates;
         if self.tls.mode == SslMode::VerifyCa
@@ -38,7 +38,7 @@ impl PostgresUrl {
         }
         let verifies = matches!(self.tls.mode, SslMode::VerifyCa | SslMode::VerifyFull);
         if verifies || client.is_some() {
-            // without verification nobody has to be believed, but the roots cost little to read
+            // without verification no root is needed, but reading the roots is cheap
             let read = self.tls.certificates.client_config();
             read.map_err(|error| StoreError::Unsuitable(error.to_string()))?;
         }
@@ -46,11 +46,11 @@ impl PostgresUrl {
     }
 
     fn options_for(&self, server: &Server) -> PgConnectOptions {
-        // the driver's own way to the password file logs the lines that it cannot read
+        // the driver's own reader of the password file logs malformed lines
         let mut options = PgConnectOptions::new_without_pgpass()
             .application_name(self.application_name.as_deref().unwrap_or(NAME))
             .ssl_mode(PgSslMode::Disable);
-        // even none would be sent, and pgbouncer takes none
+        // even an empty list would be sent, and pgbouncer accepts none
         if !self.options.is_empty() {
             options = options.options(self.options.iter().map(|(name, value)| (name, value.expose())));
         }
@@ -85,7 +85,7 @@ impl PostgresUrl {
         });
         options = match &self.tls.certificates.root {
             Some(root) => options.ssl_root_cert(root),
-            // whatever the environment says that the URL does not
+            // overrides the environment, which the URL does not name
             None => options.ssl_root_cert_from_pem(Vec::new()),
         };
         match &self.tls.certificates.client {
@@ -94,7 +94,7 @@ impl PostgresUrl {
         }
     }
 
-    /// The URL's, or that of the password file.
+    /// The URL's password, or the password file's.
     fn password_for(&self, options: &PgConnectOptions) -> Option<Secret<String>> {
         if let Some(password) = &self.password {
             return Some(password.clone());
@@ -113,7 +113,7 @@ impl PostgresUrl {
     }
 }
 
-/// As libpq, passes over a file that others may read, and says so.
+/// Reads the password file; like libpq, skips one that others may read, and logs that.
 fn read_private(file: &Path) -> Option<Wiped<String>> {
     match data_dir::read_secret_file(file) {
         Ok(text) => Some(text),
@@ -125,8 +125,8 @@ fn read_private(file: &Path) -> Option<Wiped<String>> {
     }
 }
 
-/// The password of a line `host:port:database:user:password`, if all four are the wanted ones, or `*`. A backslash takes the
-/// next character as it is.
+/// The password of a line `host:port:database:user:password`, if each of the four matches the wanted one or is `*`. A
+/// backslash escapes the next character.
 fn password_in(line: &str, wanted: [&str; 4]) -> Option<Secret<String>> {
     let mut fields = vec![String::new()];
     let mut characters = line.chars();

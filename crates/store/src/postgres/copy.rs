@@ -1,18 +1,18 @@
-//! Rows in PostgreSQL's binary COPY format: the quickest way in for rows that are not there yet.
+//! Rows in PostgreSQL's binary COPY format: the fastest way to insert new rows.
 //!
-//! A header, then for each row the number of its fields and each field's length and bytes, then a trailer; all numbers in
-//! network byte order. See "Binary Format" under COPY in PostgreSQL's documentation.
+//! A header, then for each row the number of its fields and each field's length and bytes, then a trailer; all numbers
+//! in network byte order. See "Binary Format" under COPY in PostgreSQL's documentation.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use projections::Value;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// Times and days are counted from here.
+/// Times and days are relative to this.
 const EPOCH: Timestamp = Timestamp::constant(946_684_800, 0);
 const EPOCH_DAY: Date = Date::constant(2000, 1, 1);
 
-/// Rows on their way into a table.
+/// Rows to be copied into a table.
 pub(super) struct Rows(Vec<u8>);
 
 impl Rows {
@@ -56,7 +56,7 @@ impl Rows {
     }
 
     fn field(&mut self, bytes: &[u8]) {
-        // PostgreSQL takes at most 1 GB, and refuses more
+        // PostgreSQL refuses values above 1 GB anyway
         self.0
             .extend(i32::try_from(bytes.len()).unwrap_or(i32::MAX).to_be_bytes());
         self.0.extend(bytes);
@@ -67,12 +67,12 @@ impl Rows {
         self.0.extend((-1_i16).to_be_bytes());
     }
 
-    /// What is to be sent.
+    /// The bytes to send.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// Forgets what was sent, and keeps the room for more.
+    /// Drops the sent bytes, and keeps the capacity.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }

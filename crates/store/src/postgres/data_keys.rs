@@ -1,4 +1,4 @@
-//! Data keys where PostgreSQL has a way of its own.
+//! Data keys: the statements specific to PostgreSQL.
 
 use aggregates::SubjectId;
 use sqlx::AssertSqlSafe;
@@ -16,7 +16,7 @@ pub(super) async fn wrapped(pool: &DbPool, subjects: &[SubjectId]) -> Result<Vec
     query.fetch_all(pool).await?.iter().map(key).collect()
 }
 
-/// Replaces keys; how many were still there to be replaced.
+/// Replaces keys; returns how many were still there to be replaced.
 pub(super) async fn rewrap(tx: &mut DbConnection, keys: &[Rewrapped]) -> Result<u64, StoreError> {
     let sql = "UPDATE data_keys SET wrapped = new.to_wrapped
                FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS new (subject, from_wrapped, to_wrapped)
@@ -30,7 +30,7 @@ pub(super) async fn rewrap(tx: &mut DbConnection, keys: &[Rewrapped]) -> Result<
     Ok(done.rows_affected())
 }
 
-/// PostgreSQL reuses the place of what was destroyed in its own time.
+/// Does nothing: PostgreSQL reuses the space of deleted rows in its own time.
 pub(super) async fn scrub(_: &PostgresStore) -> Result<(), StoreError> {
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! The table of leases on PostgreSQL. Each call is one statement and one transaction, so that no session keeps a lock on a row.
+//! The table of leases on PostgreSQL. Each call is one statement in its own transaction, so that no session keeps a row
+//! lock.
 
 use std::time::Duration;
 
@@ -11,10 +12,10 @@ use crate::Duty;
 use crate::StoreError;
 use crate::lease::{Fence, LeaseState, LeaseTable, TERM};
 
-/// How long a call may take, which is one row: less than the lease is patient for.
+/// The time-out of a call, which touches one row: shorter than the 1.5 s of `crate::lease`.
 const LIMIT: Duration = Duration::from_millis(1_200);
 
-/// The table, over a connection that nobody else uses: a lease must not end since others keep the connections busy.
+/// The table, over a connection of its own: a lease must not expire because other calls keep the connections busy.
 #[derive(Clone)]
 pub(super) struct Table {
     pub(super) pool: PgPool,
@@ -22,8 +23,9 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Ends the transactions that a holder has left open which does not renew its lease: they hold locks on the rows that are
-    /// written next. Where its host has vanished the server ends them by itself, but not where a proxy keeps the connection.
+    /// Ends the open transactions of a holder that no longer renews its lease: they hold locks on the rows to be
+    /// written next. The server ends them by itself if the holder's host has vanished, but not if a proxy keeps the
+    /// connection.
     async fn end_transactions(&self, holder: &str) {
         let query = sqlx::query(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -31,7 +33,7 @@ impl Table {
                AND xact_start < clock_timestamp() - $2::interval",
         );
         let query = query.bind(holder).bind(lost::LEFT_FOR);
-        // nothing rests on it: who is in the way is waited for by the server's time limits
+        // best effort: a remaining transaction is ended by the server's time-outs
         match self.sessions.within(LIMIT, query.execute(&self.pool)).await {
             Ok(done) => tracing::warn!(
                 holder,
@@ -46,7 +48,7 @@ impl Table {
 }
 
 fn milliseconds(duration: Duration) -> i64 {
-    // some seconds
+    // a few seconds, so it fits
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
@@ -66,7 +68,7 @@ impl LeaseTable for Table {
         let taken: Option<(i64, Option<String>)> =
             self.sessions.within(LIMIT, query.fetch_optional(&self.pool)).await?;
         let Some((epoch, before)) = taken else { return Ok(None) };
-        // one that was given back has no holder
+        // a released lease has no holder
         if let Some(before) = before.filter(|before| !before.is_empty() && before != holder) {
             self.end_transactions(&before).await;
         }

@@ -60,7 +60,7 @@ impl LogStore for PostgresStore {
             if !lookup.references.is_empty() {
                 let references: Vec<i64> = lookup.references.iter().map(|reference| reference.0).collect();
                 let rows = sqlx::query(
-                    // not a join: before its first statistics PostgreSQL would rather sort the whole log
+                    // not a join: before its first statistics PostgreSQL would sort the whole log
                     "SELECT ref, (SELECT stream FROM events WHERE events.position = refs.position) AS stream
                      FROM refs WHERE ref = ANY ($1) ORDER BY position",
                 )
@@ -85,7 +85,7 @@ impl LogStore for PostgresStore {
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
         self.soon::<_, StoreError>(async {
             let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
-            // stream by stream, by the index: for a list PostgreSQL would rather read the whole table
+            // a lateral join by index for each stream: for a list PostgreSQL would read the whole table
             let sql = format!(
                 "SELECT found.* FROM (SELECT DISTINCT name FROM unnest($1::text[]) AS named (name)) AS wanted
                  CROSS JOIN LATERAL (SELECT {PLAIN} FROM events WHERE stream = wanted.name OFFSET 0) AS found

@@ -1,7 +1,8 @@
-//! Ends what this process has left open over connections that vanished.
+//! Ends the transactions that this process has left open over lost connections.
 //!
-//! The server ends a session that waits within a transaction by itself, but not one that waits for the rest of a message or of a
-//! statement, and not where a proxy keeps the connection. Such a session holds locks on the rows that this process writes next.
+//! The server itself ends an idle session in a transaction, but not one that waits for the rest of a message or
+//! statement, nor one whose connection a proxy keeps. Such a session holds locks on the rows that this process writes
+//! next.
 
 use std::time::Duration;
 
@@ -10,19 +11,19 @@ use tokio::time::{sleep, timeout};
 
 use super::session::Sessions;
 
-/// A transaction that was left open is older than this. PostgreSQL's spelling of an interval.
+/// The minimum age of a transaction that counts as left open, as a PostgreSQL interval.
 pub(super) const LEFT_FOR: &str = "3 s";
-/// Pause between two looks.
+/// The pause between two searches.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long it is looked for them after a call was not answered in time: the last of these calls may have begun just before.
+/// How long after a call timed out the search goes on: a later call may have begun just before the time-out.
 const AFTER: Duration = Duration::from_secs(15);
-/// How long a look may take, a new connection included. One that takes longer says nothing of other connections: they are not
-/// distrusted for it, or a machine with much to do would only ever connect anew.
+/// The time-out of a search, including a new connection. A slow search does not make other connections suspect, else a
+/// busy machine would reconnect all the time.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Looks for them, as long as the database has not answered in time a moment ago; never ends.
+/// Searches for them as long as a call has timed out recently; never returns.
 pub(super) async fn end_lost(pool: PgPool, sessions: Sessions) {
-    // by the name of this very session, which no other process has; what works on something does not wait for its client
+    // by this session's application name, which no other process has; a busy session does not wait for its client
     let sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
                WHERE application_name = current_setting('application_name') AND datname = current_database()
                  AND usename = current_user AND pid <> pg_backend_pid() AND wait_event = 'ClientRead'
@@ -45,7 +46,7 @@ pub(super) async fn end_lost(pool: PgPool, sessions: Sessions) {
                 transactions,
                 "transactions of this process whose connections had vanished are ended"
             ),
-            // said once; the server's time limits end most of them
+            // logged once; the server's time-outs end most of them
             Err(error) if !failed => {
                 tracing::warn!(error, "what this process left open could not be ended; trying again");
                 failed = true;

@@ -1,4 +1,4 @@
-//! Whether a PostgreSQL database is fit for a ledger, and bringing its schema up to date.
+//! Whether a PostgreSQL database fits a ledger, and migrating its schema.
 
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnection;
@@ -8,7 +8,7 @@ use crate::{Mode, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
-/// Checks what was connected to, and migrates it if it is opened for that.
+/// Checks the database, and migrates it if the mode says so.
 pub(super) async fn prepare(connection: &mut PgConnection, mode: Mode) -> Result<(), StoreError> {
     migrations::check(connection, mode).await?;
     if mode != Mode::ReadOnly {
@@ -20,8 +20,8 @@ pub(super) async fn prepare(connection: &mut PgConnection, mode: Mode) -> Result
     Ok(())
 }
 
-/// Events may hold any character, and PostgreSQL refuses those that its encoding lacks one by one. A ledger that is there can be
-/// read all the same, so that it can be brought over.
+/// Events may hold any character, and PostgreSQL refuses events with characters that its encoding lacks. An existing
+/// ledger can still be read, so that it can be exported.
 async fn check_encoding(connection: &mut PgConnection) -> Result<(), StoreError> {
     let found: (String, String) = sqlx::query_as("SELECT getdatabaseencoding()::text, current_database()::text")
         .fetch_one(connection)

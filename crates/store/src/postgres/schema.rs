@@ -1,5 +1,5 @@
-//! The database's objects on PostgreSQL, against those that the same migrations make in a schema of their own, which is gone again before
-//! anybody sees it: the server itself writes both down, so its version makes no difference.
+//! The database's objects on PostgreSQL, compared with those that the same migrations create in a schema of their own,
+//! which is rolled back before it is visible: the server itself describes both, so its version makes no difference.
 
 use projections::{Column, Kind};
 use sqlx::postgres::{PgConnection, PgPool};
@@ -11,8 +11,8 @@ use crate::generation::table_name;
 use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
 use crate::{GenerationState, StoreError};
 
-/// Everything in the schema $1, as kind, table, name, definition and the statement that makes it. $2: whether triggers have to fire in
-/// this session. The schema's own name is left out of definitions.
+/// All objects in the schema $1: kind, table, name, definition and the statement that creates it. $2: whether triggers
+/// have to fire in this session. Definitions leave out the schema's own name.
 const CATALOG: &str = "
 WITH relations AS (
     SELECT pg_class.*, quote_ident(nspname) || '.' AS prefix
@@ -67,12 +67,12 @@ SELECT 'view', relname, relname, pg_get_viewdef(relations.oid), NULL FROM relati
 
 const APPLIED: &str = "SELECT version FROM _sqlx_migrations WHERE success";
 
-/// What the migrations make, or why that could not be found out.
+/// The objects that the migrations create, or why they could not be determined.
 pub(super) type Expected = Result<Catalog, String>;
 
 pub(super) async fn check(pool: &PgPool, expected: &Expected) -> Result<SchemaCheck, StoreError> {
     let mut tx = pool.begin().await?;
-    // what is read is of one moment
+    // all reads in one snapshot
     sqlx::query("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         .execute(&mut *tx)
         .await?;
@@ -111,10 +111,11 @@ pub(super) async fn check(pool: &PgPool, expected: &Expected) -> Result<SchemaCh
     })
 }
 
-/// What the migrations make that were applied here.
+/// The objects that the applied migrations create.
 ///
 /// # Errors
-/// [`StoreError`] if that may be found out later; what the role, or a server that only reads, does not allow is an answer.
+/// [`StoreError`] if a later attempt may succeed; if the role may not create them or the server is read-only, that is
+/// the answer.
 pub(super) async fn expected(pool: &PgPool) -> Result<Expected, StoreError> {
     match made_anew(pool).await {
         Ok(catalog) => Ok(Ok(catalog)),

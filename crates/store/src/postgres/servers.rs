@@ -1,4 +1,4 @@
-//! Which of the servers that a URL names takes writes, now and after a failover: libpq's `target_session_attrs=read-write`.
+//! Which of the URL's servers takes writes, now and after a failover: libpq's `target_session_attrs=read-write`.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use tokio::time::{sleep, timeout};
 use super::session::{self, ACQUIRE_TIMEOUT};
 use crate::{Mode, StoreError};
 
-/// Between two looks at whether the server still takes writes.
+/// The pause between two checks whether the server still takes writes.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A server that will do.
+/// An acceptable server.
 pub(super) struct Chosen {
-    /// Which of them it is.
+    /// Its index in the list.
     pub(super) index: usize,
     /// A connection to it.
     pub(super) connection: PgConnection,
 }
 
-/// The server that takes writes; to read, any that answers, if there is none.
+/// The server that takes writes; in read-only mode, any that answers if there is none.
 pub(super) async fn find(servers: &[PgConnectOptions], mode: Mode) -> Result<Chosen, StoreError> {
     let looks = join_all(servers.iter().map(look)).await;
     let (mut writable, mut readable, mut refusals) = (Vec::new(), Vec::new(), Vec::new());
@@ -46,7 +46,7 @@ pub(super) async fn find(servers: &[PgConnectOptions], mode: Mode) -> Result<Cho
             _ => Err(StoreError::ReadOnly("it is a standby, or was set read-only".to_owned())),
         };
     }
-    // what may pass is waited for, whatever the others say
+    // a transient failure is reported first, since waiting may help
     let passing = refusals.iter().position(StoreError::is_transient).unwrap_or_default();
     Err(match refusals.is_empty() {
         true => StoreError::Unsuitable("the database URL names no server".to_owned()),
@@ -63,7 +63,8 @@ async fn look(options: &PgConnectOptions) -> Result<(PgConnection, bool), StoreE
     }
 }
 
-/// Of several that take writes the one that was promoted last: an old primary that has come back would take what is lost with it.
+/// Of several that take writes, the one promoted last: writes to an old primary that has come back would be lost with
+/// it.
 async fn newest(mut writable: Vec<Chosen>) -> Option<Chosen> {
     if writable.len() < 2 {
         return writable.pop();
@@ -84,14 +85,14 @@ async fn newest(mut writable: Vec<Chosen>) -> Option<Chosen> {
     best.map(|(_, found)| found)
 }
 
-/// A server, for people.
+/// A server's name for logs.
 fn name(options: &PgConnectOptions) -> String {
     let socket = options.get_socket().map(|socket| socket.display().to_string());
     let host = socket.unwrap_or_else(|| options.get_host().to_owned());
     format!("{host}:{}", options.get_port())
 }
 
-/// Has the pools connect to whichever server takes writes, until they are closed.
+/// Points the pools at the server that takes writes, until they are closed.
 pub(super) async fn follow(servers: Vec<PgConnectOptions>, mut current: usize, pools: [PgPool; 4]) {
     let mut session: Option<PgConnection> = None;
     let mut lost = false;

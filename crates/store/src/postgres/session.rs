@@ -1,9 +1,9 @@
-//! Sessions on PostgreSQL: none that has vanished is waited for.
+//! Sessions on PostgreSQL: lost connections are detected by time-outs.
 //!
-//! A host or a link may vanish without a word. The server's side of a connection then ends by TCP's keepalive and user time-out
-//! within some seconds, and with it the locks that it held; a transaction that stands idle is ended too, and no statement waits
-//! long for a lock. This side of it has no such settings (sqlx opens the sockets), so every call has a deadline; a connection on
-//! which one was missed is closed, and so is every other one that was not heard of since.
+//! A host or a link may vanish silently. The server's side of a connection then ends by TCP's keepalive and user
+//! time-out within some seconds, and releases its locks; an idle transaction is ended too, and no statement waits long
+//! for a lock. The client's side has no such settings (sqlx opens the sockets), so every call has a time-out; a
+//! connection on which a call timed out is closed, and so is every other one that has not answered since.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,46 +16,46 @@ use crate::{Mode, StoreError};
 
 /// How long a statement waits for a connection before the store counts as unavailable.
 pub(super) const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a call may take that neither looks through much nor waits for much.
+/// The time-out of a call that neither reads nor waits for much.
 pub(super) const SOON: Duration = Duration::from_secs(6);
-/// How long a call may take whose query a caller has made up.
+/// The time-out of a call whose query the caller composed.
 pub(super) const LOOKING: Duration = Duration::from_secs(30);
-/// How long a job may take that goes through whole tables, as long as the database answers at all.
+/// The time-out of a job over whole tables, provided that the database answers at all.
 const LONG: Duration = Duration::from_hours(1);
-/// How long an answer to nothing may take.
+/// The time-out of a ping.
 const PING: Duration = Duration::from_secs(1);
-/// A connection to a server that takes no writes is not kept for longer: by then that may have changed.
+/// A connection to a read-only server is kept no longer than this: the server may be promoted meanwhile.
 const KEPT_READ_ONLY: Duration = Duration::from_secs(1);
-/// A connection that has just been used is not asked whether it still works.
+/// A connection used within this time is not pinged.
 const FRESH: Duration = Duration::from_secs(2);
-/// While a job takes long the database is asked so often whether it is there, and counts as gone after so many misses.
+/// During a long job the database is pinged at this interval, and counts as gone after so many missed answers.
 const WATCHED: (Duration, u32) = (Duration::from_secs(3), 3);
 
-/// Settings of every session. The server's side of one that has vanished ends within some seconds: it asks after three, and
-/// gives up after six. Compiling a statement, or starting workers for it, takes longer than any of ours.
+/// Settings of every session. The server ends the session of a lost connection within seconds: it probes after three,
+/// and gives up after six. JIT compilation or parallel workers cost more than any statement here takes.
 const EVERY: &str = "SET tcp_keepalives_idle = 3; SET tcp_keepalives_interval = 1; SET tcp_keepalives_count = 3;
                      SET tcp_user_timeout = '6s'; SET jit = off; SET max_parallel_workers_per_gather = 0;";
 
-/// What a session is for.
+/// The purpose of a session.
 #[derive(Clone, Copy)]
 pub(super) enum Purpose {
-    /// Appending. One that holds the head and stops in its tracks does not hold up the others; and bytes as text are of the one
-    /// kind that the driver reads.
+    /// Appending. A session that holds the head and stalls is ended, so that it does not block others; and bytes as
+    /// text are in the format that the driver reads.
     Appending,
-    /// Ordinary work. Plans are made afresh for each execution: one made while a table was empty would scan it for ever; and a
-    /// part of a step (4 MiB and its columns) is to stay in memory while it is written.
+    /// Short calls. Each execution is planned anew: a plan made while a table was empty would scan it for ever. A part
+    /// of a step (4 MiB and its columns) stays in memory while it is written.
     Ordinary,
-    /// What goes through whole tables.
+    /// Queries over whole tables.
     Long,
-    /// Leases: a statement now and then.
+    /// Leases: an occasional statement.
     Leases,
-    /// Changing the schema, which takes as long as it takes. Another process that is at it may have vanished: whoever waits for
-    /// it gives up, says so, and is started again.
+    /// Migrating the schema, without a time-out. Another migrating process may be lost: a process that waits for its
+    /// lock times out with an error, and is restarted.
     Migrating,
 }
 
 impl Purpose {
-    /// Its settings beyond those of every session.
+    /// Its settings besides those of every session.
     fn settings(self) -> &'static str {
         match self {
             Self::Appending => {
@@ -80,14 +80,15 @@ impl Purpose {
     }
 }
 
-/// Makes a new session ready. By statements and not at its start: a pooler passes no settings on that it does not know.
+/// Sets up a new session. By statements rather than start-up parameters: a pooler drops parameters that it does not
+/// know.
 pub(super) async fn prepare(connection: &mut PgConnection, purpose: Purpose) -> Result<(), sqlx::Error> {
     let sql = format!("{EVERY} {}", purpose.settings());
     raw_sql(AssertSqlSafe(sql)).execute(connection).await?;
     Ok(())
 }
 
-/// Opens a connection, and says why if it cannot be: a pool says only that it got none in time.
+/// Opens a connection, with the reason if it fails: a pool only says that it got none in time.
 pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, StoreError> {
     match timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
         Ok(connected) => connected.map_err(StoreError::of_first),
@@ -108,9 +109,9 @@ fn no_answer(limit: Duration) -> StoreError {
 /// All sessions of a store.
 #[derive(Clone)]
 pub(super) struct Sessions {
-    /// When one of them was last found not to answer: whatever was not used since may have vanished with it.
+    /// When a call last timed out: every connection not used since may be lost too.
     missed: Arc<Mutex<Option<Instant>>>,
-    /// What the store is opened for.
+    /// The mode the store is opened in.
     mode: Mode,
 }
 
@@ -135,7 +136,7 @@ impl Sessions {
                     Ok(trusted && (known.idle_for < FRESH || sessions.answers(connection, known.age).await))
                 })
             })
-            // whoever gives it back may have been cut short, since it does not answer
+            // the last call may have been cancelled because the server does not answer
             .after_release(move |connection, known| {
                 let sessions = after.clone();
                 Box::pin(async move { Ok(sessions.answers(connection, known.age).await) })
@@ -143,8 +144,8 @@ impl Sessions {
             .after_connect(move |connection, _| Box::pin(prepare(connection, purpose)))
     }
 
-    /// Whether it answers, and takes writes. One whose server was demoted is not kept: whoever is reached by the same name now may
-    /// take writes.
+    /// Whether it answers, and takes writes. A session on a demoted server is dropped: the same name may now reach one
+    /// that takes writes.
     async fn answers(&self, connection: &mut PgConnection, age: Duration) -> bool {
         let answer = timeout(PING, takes_writes(connection)).await;
         if answer.is_err() {
@@ -156,24 +157,24 @@ impl Sessions {
         }
     }
 
-    /// Notes that the database has not answered in time.
+    /// Notes that the database did not answer in time.
     pub(super) fn distrust(&self) {
         *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether the database has not answered in time so shortly ago.
+    /// Whether a call timed out within this past time.
     pub(super) fn missed_within(&self, past: Duration) -> bool {
         let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);
         missed.is_some_and(|missed| missed.elapsed() < past)
     }
 
-    /// Whether a connection that was last used then may be expected to work.
+    /// Whether a connection last used at this time can be expected to work.
     pub(super) fn trusts(&self, used: Option<Instant>) -> bool {
         let missed = *self.missed.lock().unwrap_or_else(PoisonError::into_inner);
         missed.is_none_or(|missed| used.is_some_and(|used| used > missed))
     }
 
-    /// The answer of a call, if it comes in time.
+    /// The result of a call, or an error if it times out.
     pub(super) async fn within<T, E>(
         &self,
         limit: Duration,
@@ -191,7 +192,7 @@ impl Sessions {
         }
     }
 
-    /// The answer of a call that may take long, as long as the database answers others, which `pool` asks it for.
+    /// The result of a long call, as long as the database answers pings over `pool`.
     pub(super) async fn while_there<T>(
         &self,
         pool: &PgPool,
@@ -203,7 +204,7 @@ impl Sessions {
         }
     }
 
-    /// Ends once the database has not answered several times in a row.
+    /// Returns once several pings in a row have failed.
     async fn gone(&self, pool: &PgPool) -> StoreError {
         let (pause, limit) = WATCHED;
         let mut misses = 0;
@@ -218,9 +219,9 @@ impl Sessions {
     }
 }
 
-/// Refuses a pooler that lends a session for one transaction or statement at a time: what is set or prepared in a session would be
-/// gone with the next one, and somebody else's settings there. Two connections that are open at once have a session each if it
-/// is theirs, and the same one each time.
+/// Refuses a pooler that lends a session per transaction or statement: settings and prepared statements would be gone
+/// with the next one, and another client's settings there. If sessions are the client's own, two open connections have
+/// different sessions, and keep them.
 pub(super) async fn refuse_shared(one: &mut PgConnection, other: &mut PgConnection) -> Result<(), StoreError> {
     for _ in 0..3 {
         let (own, theirs) = (process(one).await?, process(other).await?);
@@ -237,7 +238,7 @@ pub(super) async fn refuse_shared(one: &mut PgConnection, other: &mut PgConnecti
     Ok(())
 }
 
-/// The server's process that a connection talks to. Not prepared, so that a pooler has nothing to refuse.
+/// The server's process id of a connection. Not prepared, so that a pooler accepts it.
 async fn process(connection: &mut PgConnection) -> Result<i32, StoreError> {
     let asked = timeout(SOON, raw_sql("SELECT pg_backend_pid()").fetch_one(connection)).await;
     let row = asked.map_err(|_| no_answer(SOON))??;

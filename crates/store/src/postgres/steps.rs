@@ -1,4 +1,4 @@
-//! Moving projections on, on PostgreSQL: rows and checkpoints in one transaction.
+//! Advancing projections on PostgreSQL: rows and checkpoints in one transaction.
 
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ use crate::generation::{stored, table_name};
 use crate::parts::by_size;
 use crate::{Advance, Fence, RowChange, StoreError};
 
-/// How much of a COPY is sent at once, in bytes: few enough for the caches of a core, and so that PostgreSQL begins before all is written down.
+/// Bytes of a COPY sent at once: small enough for a core's caches, and for PostgreSQL to begin before all rows are
+/// encoded.
 const PIECE: usize = 256 << 10;
 
 pub(super) async fn advance(
@@ -23,7 +24,7 @@ pub(super) async fn advance(
     steps: &[Advance],
     under: Option<Fence>,
 ) -> Result<bool, StoreError> {
-    // a rebuild's step is as wide as memory allows
+    // a rebuild's step is as large as memory allows
     let (pool, limit) = match under {
         Some(_) => (&store.pool, SOON),
         None => (&store.long, LOOKING),
@@ -38,7 +39,7 @@ pub(super) async fn advance(
     Ok(moved)
 }
 
-/// How long each statement of a step may take: a step as a whole takes as long as there is to write.
+/// The time-out of each statement of a step; a step as a whole may take longer.
 #[derive(Clone, Copy)]
 struct Patience<'a> {
     sessions: &'a Sessions,
@@ -54,7 +55,7 @@ impl Patience<'_> {
     }
 }
 
-/// A connection that is closed unless it is given back: whoever is cut short may leave it in the middle of a COPY.
+/// A connection that is closed unless it is given back: a cancelled caller may leave it in the middle of a COPY.
 struct Lent {
     connection: PoolConnection<Postgres>,
     given_back: bool,
@@ -75,7 +76,8 @@ async fn move_on(
     under: Option<Fence>,
 ) -> Result<bool, StoreError> {
     let mut tx = patience.with(connection.begin()).await?;
-    // what is lost with a crash of the server is folded again, rows and checkpoint alike; readers need not wait for a disk
+    // steps lost in a crash of the server are folded again, rows and checkpoint alike, so there is no need to wait for
+    // the disk
     let asynchronous = sqlx::query("SET LOCAL synchronous_commit = off");
     patience.with(asynchronous.execute(&mut *tx)).await?;
     for step in steps {
@@ -91,7 +93,7 @@ async fn move_on(
     Ok(true)
 }
 
-/// Writes what changes; how many rows more there are now, or fewer.
+/// Writes the changed rows; returns the change of the row count.
 async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advance) -> Result<i64, StoreError> {
     let table = table_name(&step.from);
     let mut more = 0;
@@ -114,7 +116,7 @@ async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advanc
         .map(|(number, column)| format!(", ${number}::{}[]", array_type_of(column.kind)))
         .collect();
     let (names, replacing) = (step.names(), step.replacing());
-    // a row that was not there has no xmax: no transaction has deleted or locked a version of it
+    // a newly inserted row has no xmax: no transaction has deleted or locked an earlier version of it
     let sql = format!(
         "WITH written AS (
              INSERT INTO {table} (key, document{names})
@@ -139,7 +141,7 @@ async fn write_rows(tx: &mut PgConnection, patience: Patience<'_>, step: &Advanc
     Ok(more)
 }
 
-/// Writes rows that are not there yet; how many.
+/// Writes new rows; returns how many.
 async fn copy_rows(
     tx: &mut PgConnection,
     patience: Patience<'_>,
@@ -151,7 +153,7 @@ async fn copy_rows(
     }
     let names = step.names();
     let table = table_name(&step.from);
-    // what goes in must be right before it begins: COPY takes the bytes of a number for those of a time
+    // types are checked first: COPY would accept the bytes of a number as a time
     for (_, (_, row)) in new {
         let right = |(column, value): (&Column, &Value)| column.accepts(value) || *value == Value::Null;
         if row.len() != step.columns.len() || !step.columns.iter().zip(row).all(right) {

@@ -12,7 +12,7 @@ pub(super) async fn resume(
     streams: &[StreamId],
 ) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
     let names: Vec<&str> = streams.iter().map(StreamId::as_str).collect();
-    // stream by stream, by the indexes: for a list PostgreSQL would rather read whole tables
+    // a lateral join by index for each stream: for a list PostgreSQL would read whole tables
     let sql = format!(
         "SELECT found.*, CASE WHEN found.version = kept.version THEN kept.state END AS snapshot
          FROM (SELECT DISTINCT name FROM unnest($1::text[]) AS named (name)) AS wanted
@@ -42,8 +42,8 @@ pub(super) async fn keep(pool: &PgPool, snapshots: &[StreamSnapshot]) -> Result<
         .collect();
     let states: Vec<&[u8]> = snapshots.iter().map(|snapshot| snapshot.state.as_slice()).collect();
     let mut tx = pool.begin().await?;
-    // nobody waits for the disk, since what a crash takes away is missed by nobody; and whoever has locked the table keeps no
-    // connection from those who need one
+    // no wait for the disk, since a snapshot lost in a crash is not needed; and a short time-out, so that a locked
+    // table does not keep the connection from other calls
     sqlx::raw_sql("SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '1s'")
         .execute(&mut *tx)
         .await?;

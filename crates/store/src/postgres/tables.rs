@@ -11,31 +11,31 @@ use super::values::DbConnection;
 use crate::generation::{indexes, table_name, view_query};
 use crate::{Generation, GenerationState, StoreError};
 
-/// How long a lock on a view or a table is waited for.
+/// How long a statement waits for a lock on a view or a table.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Keeps others from writing to a table until the transaction ends.
+/// Blocks other writers of a table until the transaction ends.
 pub(super) async fn lock(tx: &mut DbConnection, table: &str) -> Result<(), StoreError> {
     run(tx, format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await
 }
 
-/// Keeps others from dropping a table until the transaction ends. Takes no snapshot.
+/// Blocks others from dropping a table until the transaction ends. Takes no snapshot.
 pub(super) async fn hold(tx: &mut DbConnection, table: &str) -> Result<(), StoreError> {
     run(tx, format!("LOCK TABLE {table} IN ACCESS SHARE MODE")).await
 }
 
-/// Keeps others from appending until the transaction ends.
+/// Blocks appends until the transaction ends.
 pub(super) async fn hold_head(tx: &mut DbConnection) -> Result<(), StoreError> {
     run(tx, "SELECT FROM head FOR UPDATE".to_owned()).await
 }
 
-/// Lets the transaction give up soon where it has to wait for a lock. Views and tables are exclusive to whoever changes
-/// them: a reader whose transaction stays open would make it wait, and it in turn everybody who comes after it.
+/// Sets a short lock time-out for the transaction. Changes of views and tables need an exclusive lock: a reader's open
+/// transaction would block it, and the waiting lock would block every later reader.
 pub(super) async fn wait_briefly(tx: &mut DbConnection) -> Result<(), StoreError> {
     run(tx, format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis())).await
 }
 
-/// Has nobody wait for the disk: what a crash takes away is done again.
+/// Makes the transaction's commit not wait for the disk: its work is repeated after a crash.
 pub(super) async fn hurry(tx: &mut DbConnection) -> Result<(), StoreError> {
     run(tx, "SET LOCAL synchronous_commit = off".to_owned()).await
 }
@@ -45,8 +45,8 @@ pub(super) fn json_array(values: &str) -> String {
     format!("json_build_array({values})::text")
 }
 
-/// Makes the table of a generation. One that is not live yet gets its indexes once it is filled: sorting
-/// all rows at once takes a fraction of the time of putting each in its place.
+/// Creates the table of a generation. One that is not live yet gets its indexes once it is filled: sorting all rows at
+/// once takes a fraction of the time of inserting each into an index.
 pub(super) async fn make(
     tx: &mut DbConnection,
     generation: &Generation,
@@ -61,7 +61,7 @@ pub(super) async fn make(
         format!("CREATE TABLE {table} (key text COLLATE \"C\" PRIMARY KEY, {document}{definitions})"),
     )
     .await?;
-    // nobody looks for a row by its document, and it is most of what statistics would be made of
+    // no query searches by document, which would be most of the statistics
     let without_statistics = format!("ALTER TABLE {table} ALTER COLUMN document SET STATISTICS 0");
     run(tx, without_statistics).await?;
     if generation.state == GenerationState::Live {
@@ -88,12 +88,12 @@ pub(super) async fn index(
 ) -> Result<(), StoreError> {
     let mut connection = pool.acquire().await?;
     make_indexes(&mut connection, generation, columns).await?;
-    // or the first readers would be planned for as if it were empty
+    // otherwise the first queries would be planned as for an empty table
     run(&mut connection, format!("ANALYZE {}", table_name(generation))).await
 }
 
-/// Whether the server was built with LZ4, with which it takes a fifth of the time to compress a large document, and as
-/// much room.
+/// Whether the server was built with LZ4, which compresses a large document in a fifth of the time, to about the same
+/// size.
 async fn has_lz4(tx: &mut DbConnection) -> Result<bool, StoreError> {
     let known =
         "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
@@ -124,7 +124,7 @@ pub(super) async fn point_view(
     Ok(())
 }
 
-/// A view whose columns stay the same is replaced in place, so that nobody who reads it notices; otherwise it is made anew.
+/// Replaces a view in place if its columns stay the same, unnoticed by readers; otherwise creates it anew.
 async fn make_view(tx: &mut DbConnection, view: &str, query: String) -> Result<(), StoreError> {
     let mut attempt = tx.begin().await?;
     match run(&mut attempt, format!("CREATE OR REPLACE VIEW {view} AS {query}")).await {
@@ -144,7 +144,8 @@ pub(super) async fn documents(
     generation: &Generation,
     keys: &[String],
 ) -> Result<Vec<(String, String)>, StoreError> {
-    // key by key, by the index: for a list PostgreSQL would rather read the whole table, which has no statistics while it grows
+    // a lateral join by index for each key: for a list PostgreSQL would read the whole table, which has no statistics
+    // while it grows
     let sql = format!(
         "SELECT wanted.key, found.document FROM unnest($1::text[]) AS wanted (key)
          CROSS JOIN LATERAL (SELECT document FROM {} AS rows WHERE rows.key = wanted.key OFFSET 0) AS found",

@@ -1,4 +1,4 @@
-//! The driver's types, values of the ledger as PostgreSQL has them, and words of its dialect.
+//! The driver's types, the ledger's values as PostgreSQL stores them, and words of its dialect.
 
 use std::borrow::Cow;
 
@@ -16,17 +16,17 @@ pub(super) type DbRow = PgRow;
 pub(super) type DbConnection = PgConnection;
 pub(super) type DbPool = PgPool;
 
-/// Makes a column JSON that is bound as text.
+/// Casts a value bound as text to JSON.
 pub(super) const AS_JSON: &str = "::json";
-/// What stands around a list in a condition that one of its values meets.
+/// Surrounds a list parameter in an "is one of" condition.
 pub(super) const ANY: (&str, &str) = ("= ANY (", ")");
 /// The list of texts that is bound to $1 as rows, in its order.
 pub(super) const LISTED: &str = "SELECT value, place FROM unnest($1::text[]) WITH ORDINALITY AS list (value, place)";
-/// In front of a column by whose index nothing is to be looked for: PostgreSQL knows that by itself.
+/// Prefix of a column whose index must not be used: PostgreSQL needs none.
 pub(super) const UNINDEXED: &str = "";
-/// Holds the rows that are read until the transaction ends.
+/// Locks the rows read until the transaction ends.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
-/// How many events an audit reads at once: all.
+/// How many events an audit reads in one query: all.
 pub(super) const SCANNED_AT_ONCE: i64 = i64::MAX;
 
 /// A moment to be bound.
@@ -44,7 +44,7 @@ pub(super) fn list<T>(values: impl Iterator<Item = T>) -> Vec<T> {
     values.collect()
 }
 
-/// The moment so long ago, by the database's clock.
+/// A time in the past, by the database's clock.
 pub(super) fn ago(period: &str) -> String {
     format!("clock_timestamp() - interval '{period}'")
 }
@@ -58,7 +58,7 @@ pub(super) fn optional_moment(row: &DbRow, column: &str) -> Result<Option<Timest
     Ok(moment.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
-/// As it stands there, RFC 3339 with six decimals.
+/// The stored time as text, RFC 3339 with six decimals.
 pub(super) fn raw_moment(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<Cow<'_, str>, sqlx::Error> {
     let moment = row.try_get::<jiff_sqlx::Timestamp, _>(column)?.to_jiff();
     Ok(rfc3339_micros(moment).into())

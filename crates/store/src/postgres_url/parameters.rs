@@ -1,8 +1,8 @@
-//! libpq's parameters: those that mean something here, and those that cannot be obeyed.
+//! libpq's parameters: those supported here, and those refused.
 
 use crate::nearest::nearest;
 
-/// Those that mean something here.
+/// The supported parameters.
 const KNOWN: [&str; 14] = [
     "host",
     "port",
@@ -20,7 +20,7 @@ const KNOWN: [&str; 14] = [
     "target_session_attrs",
 ];
 
-/// The environment's variables, for what a URL leaves open. The driver adds what `PGOPTIONS` says by itself.
+/// The environment variables for parameters that a URL leaves out. The driver itself adds `PGOPTIONS`.
 pub(super) const VARIABLES: [(&str, &str); 13] = [
     ("host", "PGHOST"),
     ("port", "PGPORT"),
@@ -42,7 +42,7 @@ const KEEPALIVE: &str =
 const KERBEROS: &str = "the driver knows no GSSAPI";
 const BY_RUSTLS: &str = "TLS is done by rustls, which chooses 1.3, or 1.2 if the server is older";
 
-/// Those that cannot be obeyed: the name, the values that ask for nothing more than is done anyway, and why.
+/// The refused parameters: the name, the values that ask for no more than the default, and why.
 const REFUSED: [(&str, &[&str], &str); 35] = [
     ("hostaddr", &[], "write the address as the host"),
     (
@@ -105,10 +105,10 @@ const REFUSED: [(&str, &[&str], &str); 35] = [
     ("sslkeylogfile", &[], "the keys of connections are never written"),
 ];
 
-/// The known parameter of this name; `None` for one that asks for what is done anyway.
+/// The supported parameter of this name; `None` for one whose value asks for no more than the default.
 ///
 /// # Errors
-/// Why it cannot be obeyed, or which name is nearest. Never quotes what is unknown: it may be a part of a password.
+/// Why it is refused, or the nearest name. Never quotes an unknown name: it may be a part of a password.
 pub(super) fn known(name: &str, value: &str) -> Result<Option<&'static str>, String> {
     if let Some(known) = KNOWN.into_iter().find(|known| *known == name) {
         return Ok(Some(known));

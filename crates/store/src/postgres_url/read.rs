@@ -11,7 +11,7 @@ use tls::Certificates;
 /// Reads the parameters.
 ///
 /// # Errors
-/// What is wrong and what is allowed, without any value.
+/// The problem and the allowed values, without any value.
 pub(super) fn read(mut found: Parameters) -> Result<PostgresUrl, String> {
     let tls = tls(&mut found)?;
     let mut take = |name| found.remove(name).map(|value| value.expose().clone());
@@ -38,7 +38,7 @@ pub(super) fn read(mut found: Parameters) -> Result<PostgresUrl, String> {
         database,
         application_name: take("application_name"),
         options: options.unwrap_or_default(),
-        // as in libpq, 0 means for ever; the store has its own limit
+        // in libpq 0 means no time-out; the store has its own
         connect_timeout: timeout
             .filter(|seconds| *seconds > 0)
             .map(|seconds| Duration::from_secs(seconds.into())),
@@ -119,7 +119,7 @@ fn tls(found: &mut Parameters) -> Result<Tls, String> {
     };
     let root = root.filter(|_| !system).map(PathBuf::from);
     let mode = match (mode, &root) {
-        // as libpq has it
+        // as in libpq
         (SslMode::Require, Some(_)) => SslMode::VerifyCa,
         (SslMode::Prefer | SslMode::Disable, Some(_)) => {
             return Err(format!(
@@ -147,7 +147,8 @@ fn tls(found: &mut Parameters) -> Result<Tls, String> {
     })
 }
 
-/// `-c name=value`, `-cname=value` and `--name=value`, separated by white space; a backslash takes the next character as it is.
+/// `-c name=value`, `-cname=value` and `--name=value`, separated by white space; a backslash escapes the next
+/// character.
 fn options(text: &str) -> Result<Vec<(String, Secret<String>)>, String> {
     let refused = || "has options other than `-c name=value` or `--name=value`".to_owned();
     let mut words = words(text).into_iter();

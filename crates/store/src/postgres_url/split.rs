@@ -1,4 +1,5 @@
-//! The text of a URL to parameters, decoded. Whatever could be read in two ways is refused: one of them would print a password.
+//! From the text of a URL to parameters, decoded. An ambiguous text is refused: one of its readings would print a
+//! password.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::parameters::known;
 use secret::Secret;
 
-/// libpq's names and what the text gives for them.
+/// libpq's names and their values in the text.
 pub(super) type Parameters = BTreeMap<&'static str, Secret<String>>;
 
 const FORM: &str = "allowed is postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=…";
@@ -17,7 +18,7 @@ const ENCODE: &str = "cannot be told apart: percent-encode what is special in us
 /// Splits the text.
 ///
 /// # Errors
-/// What is wrong, without any part of the text.
+/// The problem, without any part of the text.
 pub(super) fn split(text: &str) -> Result<Parameters, String> {
     let rest = ["postgres://", "postgresql://"]
         .iter()
@@ -26,7 +27,7 @@ pub(super) fn split(text: &str) -> Result<Parameters, String> {
     let foreign = |c: char| c == '#' || c.is_whitespace() || c.is_control();
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, path) = place.split_once('/').unwrap_or((place, ""));
-    // an `@` behind the host means that the password, or the user, ended early
+    // an `@` after the host means that the password, or the user, ended early
     if rest.contains(foreign) || path.contains(['@', '/']) || query.contains(['@', '?']) {
         return Err(ENCODE.to_owned());
     }
@@ -83,7 +84,7 @@ fn addresses(text: &str) -> Result<(String, String), String> {
     Ok((hosts.join(","), ports.join(",")))
 }
 
-/// Adds what is not empty, and is not there yet.
+/// Adds a value unless it is empty; a name may occur once.
 fn add(found: &mut Parameters, name: &'static str, value: &str) -> Result<(), String> {
     if value.is_empty() {
         return Ok(());

@@ -79,7 +79,7 @@ fn a_password_is_never_shown() {
                     (url.to_string(), format!("{url:?}")),
                     (shown.to_owned(), shown.to_owned())
                 );
-                // what is shown can be read again
+                // the shown form can be parsed again
                 assert!(text.contains("options") || parse(shown).is_ok(), "{shown}");
             }
             Err(_) => assert_eq!(shown, "", "{text}"),
@@ -87,7 +87,7 @@ fn a_password_is_never_shown() {
     }
 }
 
-/// The shapes in which other parsers take a part of the password for something else, and print or log it.
+/// Forms in which other parsers mistake a part of the password for something else, and print or log it.
 #[test]
 fn what_could_be_read_in_two_ways_is_refused_without_quoting_it() {
     for text in [

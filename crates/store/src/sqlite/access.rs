@@ -1,4 +1,4 @@
-//! The file of a ledger on SQLite: making it, and reading it where it cannot be written.
+//! The file of a ledger on SQLite: creating it, and read-only access.
 
 use std::ffi::OsString;
 use std::fs::OpenOptions;
@@ -11,32 +11,32 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use super::{BUSY_TIMEOUT, SqliteStore, migrate, wal};
 use crate::{Mode, StoreError};
 
-/// How many rows a query may be ahead of whoever takes them: each time one has to wait for the other is a change of threads.
+/// How many rows a query may be ahead of its reader: each wait of one for the other is a switch of threads.
 const ROWS_WAITING: usize = 1_000;
-/// What each reading connection may keep of the file in memory, in KiB as SQLite has it (below zero).
+/// The page cache of each reading connection, in KiB in SQLite's notation (below zero).
 const READER_CACHE: &str = "-8192";
 
-/// How every connection is made. Makes no file, and changes nothing in one.
+/// The options of every connection. Creates no file, and changes nothing in one.
 pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
-        // a destroyed key leaves zeros behind
+        // a destroyed key is overwritten with zeros
         .pragma("secure_delete", "ON")
-        // a reader may have kept the write-ahead log from being begun anew; once it can be, it shrinks
+        // a reader may keep the write-ahead log from restarting; it shrinks once it can restart
         .pragma("journal_size_limit", wal::KEPT.to_string())
         .row_buffer_size(ROWS_WAITING)
         .busy_timeout(BUSY_TIMEOUT)
 }
 
-/// The connections that read.
+/// The pool for reads.
 pub(super) async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
     let pool = SqlitePoolOptions::new().max_connections(4);
     Ok(pool.connect_with(options.pragma("cache_size", READER_CACHE)).await?)
 }
 
-/// Makes the file, private to its owner; SQLite gives its other files the same mode. One that is there is not opened: closing it
-/// again would drop the locks of this process's other connections to it (fcntl(2)), and another process that believes itself
-/// alone then removes the write-ahead log under them.
+/// Creates the file, private to its owner; SQLite gives its other files the same mode. An existing file is not opened:
+/// closing it would drop the locks of this process's other connections to it (fcntl(2)), and another process, believing
+/// itself alone, would then remove the write-ahead log under them.
 pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     let made = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path);
     match made {
@@ -47,13 +47,13 @@ pub(super) fn make(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Opens a ledger to read it: so that it can be written too, where the file and its directory allow that.
+/// Opens a ledger for reading: writable as well if the file and its directory allow that.
 pub(super) async fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError> {
     let refused = match SqliteStore::open_to_write(path, Mode::ReadOnly).await {
         Err(error @ (StoreError::ReadOnly(_) | StoreError::Unavailable(_))) => error,
         opened => return opened,
     };
-    // beside a write-ahead log: with that, if its index is there
+    // with a write-ahead log: read-only works if its index exists
     let options = options(path).read_only(true);
     let options = match migrate::check(options.clone()).await {
         Ok(()) => options,
@@ -66,7 +66,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError>
                     log.display()
                 )));
             }
-            // all of it is in the file, and nobody writes that
+            // everything is in the file, and no process writes to it
             let options = options.immutable(true);
             migrate::check(options.clone()).await?;
             options
@@ -77,7 +77,7 @@ pub(super) async fn open_to_read(path: &Path) -> Result<SqliteStore, StoreError>
     Ok(SqliteStore::over(writer, pool, path))
 }
 
-/// The path of a file that stands beside another.
+/// The path of a file next to another, with a suffix.
 fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut path = OsString::from(path);
     path.push(suffix);

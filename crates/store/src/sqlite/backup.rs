@@ -8,15 +8,14 @@ use sqlx::{ConnectOptions, Connection};
 
 use crate::StoreError;
 
-/// What the copy may keep in memory, in KiB as SQLite has it (below zero).
+/// The page cache of the copy, in KiB in SQLite's notation (below zero).
 const CACHE: &str = "-65536";
 
-/// Writes the database at `source`, as it is at one moment, into a new file at `target`. It reads one snapshot, so that it
-/// neither waits for a writer nor is held up by what comes in meanwhile; what was deleted is not in the copy. The file is
-/// not yet on disk for good.
+/// Writes a snapshot of the database at `source` into a new file at `target`. It neither waits for a writer nor is
+/// delayed by later writes; deleted data is not in the copy. The file is not synced to disk yet.
 ///
 /// # Errors
-/// [`StoreError`] if there is something at `target` already, or the database cannot be read or the copy not be written.
+/// [`StoreError`] if `target` exists already, or the database cannot be read or the copy not be written.
 pub async fn copy(source: &Path, target: &Path) -> Result<(), StoreError> {
     let mut connection: SqliteConnection = SqliteConnectOptions::new()
         .filename(source)

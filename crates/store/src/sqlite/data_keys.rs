@@ -1,4 +1,4 @@
-//! Data keys where SQLite has a way of its own.
+//! Data keys: the statements specific to SQLite.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::values::{DbConnection, DbPool};
 use crate::{Rewrapped, StoreError};
 use sealing::WrappedKey;
 
-/// How often the write-ahead log is tried to be emptied while somebody reads from it.
+/// How many attempts are made to empty the write-ahead log while readers use it.
 const SCRUBS: usize = 20;
-/// How long each waits for them; it holds up whoever wants to write meanwhile.
+/// How long each attempt waits for readers; it blocks writers meanwhile.
 const SCRUB_WAIT: Duration = Duration::from_millis(100);
-/// Pause between two of these.
+/// The pause between two attempts.
 const SCRUB_PAUSE: Duration = Duration::from_millis(100);
 
 /// Wrapped data keys of these subjects.
@@ -32,7 +32,7 @@ pub(super) async fn wrapped(pool: &DbPool, subjects: &[SubjectId]) -> Result<Vec
     Ok(found)
 }
 
-/// Replaces keys; how many were still there to be replaced.
+/// Replaces keys; returns how many were still there to be replaced.
 pub(super) async fn rewrap(tx: &mut DbConnection, keys: &[Rewrapped]) -> Result<u64, StoreError> {
     let mut replaced = 0;
     for key in keys {
@@ -48,7 +48,7 @@ pub(super) async fn rewrap(tx: &mut DbConnection, keys: &[Rewrapped]) -> Result<
 
 /// Empties the write-ahead log.
 pub(super) async fn scrub(store: &SqliteStore) -> Result<(), StoreError> {
-    // deleted bytes in the database file are overwritten with zeros as they are deleted: `secure_delete`
+    // deleted bytes in the database file are overwritten with zeros at once: `secure_delete`
     let options = store.pool.connect_options().as_ref().clone().busy_timeout(SCRUB_WAIT);
     let mut connection = SqliteConnection::connect_with(&options).await?;
     for _ in 0..SCRUBS {

@@ -8,7 +8,7 @@ use crate::Duty;
 use crate::StoreError;
 use crate::lease::{Fence, LeaseState, LeaseTable, TERM};
 
-/// The table, by the connection that writes, and those that read.
+/// The table, with the writing and the reading connections.
 #[derive(Clone)]
 pub(super) struct Table {
     pub(super) writer: SqlitePool,

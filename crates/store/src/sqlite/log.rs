@@ -18,7 +18,7 @@ use crate::{
 };
 use sealing::{Sealed, Section};
 
-/// Result codes of a broken key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
+/// Result codes of a violated key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
 /// Source: <https://www.sqlite.org/rescode.html>.
 const KEY_VIOLATIONS: [&str; 4] = ["1555", "2579", "2067", "1811"];
 
@@ -105,8 +105,8 @@ impl LogStore for SqliteStore {
 
 /// False if the head is not where the batch expects it.
 ///
-/// What cannot be inserted makes the whole transaction void, so SQLite need not be able to undo single statements (`OR FAIL`): else it
-/// keeps a copy of each page that one changes (lang_conflict.html).
+/// A failed insert rolls back the whole transaction, so SQLite need not be able to undo single statements (`OR FAIL`):
+/// otherwise it keeps a copy of each page that a statement changes (lang_conflict.html).
 async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sqlx::Error> {
     let recorded_at = rfc3339_micros(batch.recorded_at);
     let first = to_i64(batch.expected.position) + 1;

@@ -1,4 +1,4 @@
-//! Whether an SQLite file holds a ledger, and bringing its schema up to date.
+//! Whether an SQLite file holds a ledger, and migrating its schema.
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -9,7 +9,7 @@ use crate::{Mode, StoreError};
 
 pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
-/// Whether there is a ledger whose schema is up to date. Changes nothing.
+/// Whether the file holds a ledger with an up-to-date schema. Changes nothing.
 pub(super) async fn check(options: SqliteConnectOptions) -> Result<(), StoreError> {
     let mut connection = SqliteConnection::connect_with(&options).await?;
     migrations::check(&mut connection, Mode::Existing).await?;

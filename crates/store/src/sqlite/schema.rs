@@ -1,4 +1,4 @@
-//! The database's objects on SQLite, against those of a new database in memory that the same migrations have made.
+//! The database's objects on SQLite, compared with those of a new in-memory database with the same migrations.
 
 use projections::{Column, Kind};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
@@ -11,7 +11,7 @@ use crate::schema::{self, Catalog, Object, ObjectKind, SchemaCheck};
 use crate::{GenerationState, StoreError};
 
 pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> {
-    // one transaction: what is read is of one moment
+    // one transaction: all reads in one snapshot
     let mut tx = pool.begin().await?;
     let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
         .fetch_all(&mut *tx)
@@ -27,7 +27,7 @@ pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> 
     new.close().await?;
     let mut actual = catalog(&mut tx).await?;
     let generations = match generations::all(&mut tx).await {
-        // it is found missing
+        // the table is reported missing
         Err(error) if error.is_missing_table() => Vec::new(),
         generations => generations?,
     };
@@ -48,7 +48,7 @@ pub(super) async fn check(pool: &SqlitePool) -> Result<SchemaCheck, StoreError> 
     })
 }
 
-/// A table is its text, without its columns: those that projections have are compared one by one.
+/// A table's definition is its text without its columns: those of projections' tables are compared one by one.
 async fn catalog(connection: &mut SqliteConnection) -> Result<Catalog, StoreError> {
     let sql = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
                    AND name <> '_sqlx_migrations'";
@@ -98,7 +98,7 @@ fn describe(column: &Column) -> String {
     definition(of, column.nullable)
 }
 
-/// The key and the document of a generation's table; that the key is the primary one cannot be changed here.
+/// The key and the document of a generation's table; SQLite cannot alter that the key is the primary one.
 fn fixed(table: &str) -> Vec<((ObjectKind, String), Object)> {
     let needed = |column: &str| {
         let object = Object {

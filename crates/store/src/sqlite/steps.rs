@@ -1,4 +1,4 @@
-//! Moving projections on, on SQLite: rows and checkpoints in one transaction.
+//! Advancing projections on SQLite: rows and checkpoints in one transaction.
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Sqlite};
@@ -23,7 +23,7 @@ pub(super) async fn advance(store: &SqliteStore, steps: &[Advance], under: Optio
     Ok(true)
 }
 
-/// Writes what changes; how many rows more there are now, or fewer.
+/// Writes the changed rows; returns the change of the row count.
 async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, StoreError> {
     let table = table_name(&step.from);
     let mut more = 0;
@@ -37,7 +37,7 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
         more -= count(removed.rows_affected());
     }
     let (names, over) = (step.names(), format!(" {}", step.replacing()));
-    // a row that is there although nobody knows of it is an error: it would be overwritten by less than it holds
+    // an unexpected existing row is an error: it would be overwritten with less than it holds
     for (new, over) in [(true, ""), (false, over.as_str())] {
         for chunk in chunks(&step.written(new)) {
             more += count(chunk.len() as u64);
@@ -51,7 +51,8 @@ async fn write_rows(tx: &mut SqliteConnection, step: &Advance) -> Result<i64, St
                 more -= known.fetch_one(&mut *tx).await?;
             }
             let values = tuples(chunk.len(), 2 + stored(step.columns).count());
-            // new rows need not be undone without the whole step; what is written over can be nothing else
+            // a failed insert of new rows rolls back the whole step; an upsert's DO UPDATE always
+            // uses ABORT
             let or_fail = if new { " OR FAIL" } else { "" };
             let sql = format!("INSERT{or_fail} INTO {table} (key, document{names}) VALUES {values}{over}");
             let mut query = sqlx::query(AssertSqlSafe(sql));

@@ -41,7 +41,7 @@ pub(super) async fn keep(writer: &SqlitePool, snapshots: &[StreamSnapshot]) -> R
     if snapshots.is_empty() {
         return Ok(());
     }
-    // all at once: each call wakes the connection's thread and waits for it
+    // in one statement: each call wakes the connection's thread and waits for it
     let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO stream_snapshots (stream, version, state) ");
     query.push_values(snapshots, |mut row, snapshot| {
         row.push_bind(snapshot.stream.as_str())

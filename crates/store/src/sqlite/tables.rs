@@ -1,4 +1,5 @@
-//! The projections' tables and views on SQLite. What PostgreSQL needs locks for, SQLite's one writer does: nothing.
+//! The projections' tables and views on SQLite. Where PostgreSQL needs locks, SQLite's single writer makes them
+//! unnecessary.
 
 use projections::{Column, Kind, SqlView};
 use sqlx::AssertSqlSafe;
@@ -29,7 +30,8 @@ pub(super) async fn hurry(_: &mut DbConnection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// It has its indexes from the start: making them at once would hold up SQLite's one writer, and every webhook with it.
+/// Does nothing: the indexes exist from the start. Creating them later in one go would block SQLite's one writer, and
+/// every webhook with it.
 pub(super) async fn index(_: &SqlitePool, _: &Generation, _: &'static [Column]) -> Result<(), StoreError> {
     Ok(())
 }
@@ -39,7 +41,7 @@ pub(super) fn json_array(values: &str) -> String {
     format!("json_array({values})")
 }
 
-/// Makes the table of a generation.
+/// Creates the table of a generation.
 pub(super) async fn make(
     tx: &mut DbConnection,
     generation: &Generation,
@@ -47,8 +49,8 @@ pub(super) async fn make(
 ) -> Result<(), StoreError> {
     let table = table_name(generation);
     let definitions = definitions(columns);
-    // with rowids, so that rows stand in the order in which they came: by their keys, a handful to a page, each new row would
-    // be the change of another page
+    // with rowids, so that rows are stored in the order of insertion: in key order, with a few rows a page, each new
+    // row would change another page
     run(
         tx,
         format!("CREATE TABLE {table} (key TEXT NOT NULL PRIMARY KEY, document TEXT NOT NULL{definitions}) STRICT"),

@@ -1,5 +1,5 @@
-//! The driver's types, values of the ledger as SQLite has them, and words of its dialect. Times are RFC 3339 text with six decimals, dates
-//! ISO 8601 text.
+//! The driver's types, the ledger's values as SQLite stores them, and words of its dialect. Times are RFC 3339 text
+//! with six decimals, dates ISO 8601 text.
 
 use std::borrow::Cow;
 
@@ -17,20 +17,20 @@ pub(super) type DbRow = SqliteRow;
 pub(super) type DbConnection = SqliteConnection;
 pub(super) type DbPool = SqlitePool;
 
-/// SQLite keeps JSON as text.
+/// SQLite stores JSON as text.
 pub(super) const AS_JSON: &str = "";
-/// What stands around a list in a condition that one of its values meets.
+/// Surrounds a list parameter in an "is one of" condition.
 pub(super) const ANY: (&str, &str) = ("IN (SELECT value FROM json_each(", "))");
 /// The list of texts that is bound to $1 as rows, in its order.
 pub(super) const LISTED: &str = "SELECT value, key AS place FROM json_each($1)";
-/// In front of a column by whose index nothing is to be looked for: all of a category's events would be sorted for each page.
+/// Prefix of a column whose index must not be used: otherwise all events of a category would be sorted for each page.
 pub(super) const UNINDEXED: &str = "+";
-/// A transaction that writes holds everything.
+/// Empty: a writing transaction locks the whole database.
 pub(super) const FOR_UPDATE: &str = "";
-/// How many events an audit reads at once: the write-ahead log grows while a read lasts.
+/// How many events an audit reads in one query: the write-ahead log grows while a read lasts.
 pub(super) const SCANNED_AT_ONCE: i64 = 10_000;
-/// Rows a statement: few different statements, so that all stay prepared, and few calls for a batch of any length, since each call
-/// wakes the connection's thread and waits for it.
+/// Rows per statement: few different statements, so that all stay prepared, and few calls for a batch of any length,
+/// since each call wakes the connection's thread and waits for it.
 const CHUNKS: [usize; 7] = [64, 32, 16, 8, 4, 2, 1];
 
 /// A moment to be bound.
@@ -51,7 +51,7 @@ where
     values.collect::<serde_json::Value>().to_string()
 }
 
-/// The moment so long ago, by SQLite's clock.
+/// A time in the past, by SQLite's clock.
 pub(super) fn ago(period: &str) -> String {
     format!("strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-{period}')")
 }
@@ -66,7 +66,7 @@ pub(super) fn optional_moment(row: &DbRow, column: &str) -> Result<Option<Timest
     text.map(|text| text.parse().map_err(wrong)).transpose()
 }
 
-/// As it stands there, be it a time or not.
+/// The stored text, whether it is a time or not.
 pub(super) fn raw_moment(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<Cow<'_, str>, sqlx::Error> {
     Ok(row.try_get::<&str, _>(column)?.into())
 }

@@ -1,5 +1,5 @@
-//! SQLite's write-ahead log, <https://www.sqlite.org/wal.html>. While somebody reads, what was written since stays in it: it grows
-//! for as long as the longest read lasts, and would keep that size for good.
+//! SQLite's write-ahead log, <https://www.sqlite.org/wal.html>. While a read lasts, later writes stay in it: it grows
+//! for as long as the longest read lasts, and would keep that size for ever.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,13 +10,14 @@ use sqlx::{Connection, Row};
 
 use crate::{StoreError, WriteAheadLog};
 
-/// The size that it is left at, in bytes: twice as much as is moved into the database file at once.
+/// The size that the file is truncated to, in bytes: twice as much as one automatic checkpoint moves into the database
+/// file.
 pub(super) const KEPT: u64 = 64 << 20;
 /// A page with its header in the log, in bytes.
 const FRAME: u64 = 4096 + 24;
 
-/// Moves what nobody reads any more into the database file, and empties the log if it is larger than `above` and nobody is in the
-/// way. Nobody waits for this, and this waits for nobody.
+/// Checkpoints the log into the database file, and truncates it if it is larger than `above` and no reader or writer
+/// blocks that. Neither blocks other connections nor waits for them.
 pub(super) async fn trim(pool: &SqlitePool, path: &Path, above: u64) -> Result<WriteAheadLog, StoreError> {
     let bytes = size(path)?;
     if bytes <= above {
@@ -24,7 +25,7 @@ pub(super) async fn trim(pool: &SqlitePool, path: &Path, above: u64) -> Result<W
     }
     let options = pool.connect_options().as_ref().clone().busy_timeout(Duration::ZERO);
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    // first without any lock that a writer waits for; what is left for the second is little
+    // first without a lock that blocks writers; little is left for the second
     let left = checkpoint(&mut connection, "PASSIVE").await?;
     if left == Some(0) {
         checkpoint(&mut connection, "TRUNCATE").await?;
@@ -36,7 +37,7 @@ pub(super) async fn trim(pool: &SqlitePool, path: &Path, above: u64) -> Result<W
     })
 }
 
-/// How many pages a checkpoint has left in the log; none if another one is under way.
+/// How many pages a checkpoint has left in the log; none if another checkpoint is under way.
 async fn checkpoint(connection: &mut SqliteConnection, mode: &str) -> Result<Option<u64>, StoreError> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     let row = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_one(connection).await?;

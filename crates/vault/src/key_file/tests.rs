@@ -63,7 +63,7 @@ async fn a_key_file_that_others_can_read_is_refused() {
         let error = source.load().await.err().unwrap().to_string();
         assert!(error.contains(&format!("chmod 600 {}", path.display())), "{error}");
     }
-    // the last two as Kubernetes mounts a secret, and what it makes of a volume that is given to a group
+    // the last two: a secret mounted by Kubernetes, and its mode in a volume for a group
     for mode in [0o400, 0o440, 0o660] {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         assert_eq!(ids(&source).await.len(), 1);

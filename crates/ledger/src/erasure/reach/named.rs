@@ -1,6 +1,6 @@
-//! Whether a body that could not be read as a webhook names a user, or what is theirs. It may be anything, cut off for
-//! instance, so nothing is taken from its structure: an id is looked for as a whole text in quotes, an address as a whole word.
-//! Either has to end within the body, for what is cut off may be the beginning of another one.
+//! Whether an unreadable body names a user or anything of theirs. It may be anything, also truncated, so its structure
+//! is ignored: an id is searched as a whole text in quotes, an address as a whole word. Both have to end within the
+//! body, since a truncated one may be the beginning of another.
 
 use std::collections::HashSet;
 
@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 
 use secret::Wiped;
 
-/// The fewest characters of the id of an order, a subscription or a mailbox that is looked for: a shorter one may stand for
-/// anything, as a `"1"` does.
+/// The fewest characters of an order, subscription or mailbox id that is searched for: a shorter one, such as `"1"`,
+/// may mean anything.
 const FEWEST: usize = 6;
 
-/// What is looked for.
+/// The texts to search for.
 pub(super) struct Named {
     /// The user's id, in quotes.
     user: Vec<u8>,
@@ -33,21 +33,21 @@ impl Named {
         }
     }
 
-    /// Looks for the id of something of theirs too.
+    /// Adds the id of something of theirs.
     pub(super) fn add_id(&mut self, id: &str) {
         if id.chars().count() >= FEWEST {
             self.ids.insert(id.as_bytes().to_owned());
         }
     }
 
-    /// Looks for every address in this text too.
+    /// Adds every address in this text.
     pub(super) fn add_addresses(&mut self, text: &[u8]) {
         self.addresses.extend(addresses(text));
     }
 
-    /// Whether anything of it stands in a body.
+    /// Whether a body contains any of them.
     pub(super) fn is_in(&self, body: &[u8]) -> bool {
-        // in a JSON text within another the quotes have a backslash
+        // in JSON text nested in JSON the quotes are escaped
         let unescaped = |id: &[u8]| self.ids.contains(id.strip_suffix(b"\\").unwrap_or(id));
         body.windows(self.user.len()).any(|window| window == self.user)
             || enclosed(body, |byte| byte == b'"').any(unescaped)

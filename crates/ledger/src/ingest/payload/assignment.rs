@@ -34,8 +34,8 @@ struct DomainDetails<'a> {
     pre_warmed_up_mailboxes: Option<Vec<Object<Mailbox<'a>>>>,
 }
 
-/// Reads a body that is spelled as the documentation has it ([`Spelling::Assignment`]): in one pass, with no look at what else JSON can
-/// be. None for any other body, and for one with escapes.
+/// Reads a body spelled as in the documentation ([`Spelling::Assignment`]) in one pass, without handling other JSON.
+/// None for any other body, and for one with escapes.
 pub(super) fn documented(body: &str) -> Option<(Text<'_>, Data<'_>)> {
     let mut json = SpellingReader::new(body);
     json.open("{")?;
@@ -74,7 +74,7 @@ fn documented_domain<'a>(json: &mut SpellingReader<'a>) -> Option<DomainDetails<
     Some(details)
 }
 
-/// Splits the payload; `body` is the webhook that it is of.
+/// Splits the payload; `body` is the whole webhook.
 pub(super) fn read(
     data: Data<'_>,
     event_id: &EventId,

@@ -17,7 +17,7 @@ pub(super) struct Data {
     order_id: Option<String>,
     service_provider: Option<String>,
     failed_orders: Option<Vec<Object<Failed>>>,
-    /// Where the order fails as a whole.
+    /// Set if the order fails as a whole.
     reason: Option<String>,
 }
 
@@ -27,7 +27,7 @@ struct Failed {
     reason: Option<String>,
 }
 
-/// Splits the payload. A failure without any domain is one of the whole order.
+/// Splits the payload. A failure without domains is one of the whole order.
 pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let failed = data.failed_orders.unwrap_or_default();
     few_enough(failed.len(), "data.failedOrders")?;

@@ -1,4 +1,4 @@
-//! A mailbox, as every kind of webhook writes it, and the two sealed sections that list mailboxes.
+//! A mailbox, as in every kind of webhook, and the two sealed sections that list mailboxes.
 
 use std::fmt::Display;
 
@@ -39,7 +39,7 @@ pub(super) struct Mailbox<'a> {
 }
 
 impl<'a> Mailbox<'a> {
-    /// Reads one that is spelled as the documentation has it.
+    /// Reads a mailbox spelled as in the documentation.
     pub(super) fn documented(json: &mut SpellingReader<'a>) -> Option<Self> {
         json.open("{")?;
         let mailbox = Self {
@@ -59,7 +59,7 @@ impl<'a> Mailbox<'a> {
         Some(mailbox)
     }
 
-    /// Which credentials it tells. A blank one is not told.
+    /// The credentials it has. A blank one counts as absent.
     pub(super) fn credentials(&self) -> Vec<CredentialKind> {
         let kinds = [
             (&self.app_password, CredentialKind::AppPassword),
@@ -67,7 +67,7 @@ impl<'a> Mailbox<'a> {
             (&self.password, CredentialKind::Password),
         ];
         let mut told = told(kinds);
-        // one without a secret in it
+        // a seed without a secret in it
         if self
             .authenticator_secret
             .is_some_and(|seed| is_blank_seed(&Wiped::new(seed.unescaped().into_owned())))
@@ -77,7 +77,7 @@ impl<'a> Mailbox<'a> {
         told
     }
 
-    /// What it tells that is personal and not blank.
+    /// Its personal fields that are not blank.
     pub(super) fn personal(&self) -> Vec<PersonalField> {
         told([
             (&self.email, PersonalField::Email),
@@ -142,7 +142,7 @@ pub(super) fn sections<'a>(
     (personal, secrets)
 }
 
-/// The sections as they are sealed; none where nothing is in one.
+/// The sections to be sealed; none for an empty one.
 pub(super) fn write(personal: &Personal<'_>, secrets: &Secrets<'_>) -> [Option<Secret<Vec<u8>>>; 2] {
     let is_personal = !personal.mailboxes.is_empty() || personal.user_email.is_some();
     let is_secret = !secrets.mailboxes.iter().all(SecretMailbox::is_empty);

@@ -1,5 +1,5 @@
-//! `mailbox.created` and `mailbox.updated`: one mailbox, perhaps with credentials. The sealed sections list it as an
-//! assignment's list theirs, as the only one.
+//! `mailbox.created` and `mailbox.updated`: one mailbox, perhaps with credentials. The sealed sections list it alone,
+//! in the form of an assignment's list.
 
 use aggregates::{MailboxCreated, MailboxUpdated, OrderEvent, ServiceProvider};
 use serde::Deserialize;
@@ -10,7 +10,7 @@ use super::text::{domain, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, optional, required};
 use crate::sections::Text;
 
-/// What a new mailbox is part of.
+/// The order, subscription and domain of a new mailbox.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Whole<'a> {
@@ -24,7 +24,7 @@ pub(super) struct Whole<'a> {
     workspace_type: Option<String>,
 }
 
-/// Splits the payload of `mailbox.created`, which is read as the mailbox and as what it is part of.
+/// Splits the payload of `mailbox.created`, which is read twice: as the mailbox and as the fields around it.
 pub(super) fn created(whole: Whole<'_>, mailbox: Mailbox<'_>, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let facts = mailbox.facts("data")?;
     let named = match domain(whole.domain_name.as_deref(), "data.domainName")? {
@@ -68,7 +68,7 @@ pub(super) struct Update<'a> {
     #[serde(borrow)]
     user_email: Option<Text<'a>>,
     mailbox_id: Option<String>,
-    /// Its address now, changed or not.
+    /// Its current address, changed or not.
     #[serde(borrow)]
     email: Option<Text<'a>>,
     #[serde(borrow)]

@@ -1,5 +1,5 @@
-//! JSON objects only. What serde derives for a struct takes an array as well, value by value in the order of the fields:
-//! whatever stood first in it, even a secret, would be taken for an id.
+//! JSON objects only. A struct's derived `Deserialize` also accepts an array, value by value in the order of the
+//! fields: its first value, even a secret, would be taken for an id.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,7 +8,7 @@ use std::ops::Deref;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// A `T` that was an object.
+/// A `T` read from a JSON object.
 #[derive(Default)]
 pub(super) struct Object<T>(pub(super) T);
 

@@ -1,4 +1,4 @@
-//! The `subscription.*` family: one shape for all; older senders give only some of it.
+//! The `subscription.*` family: one shape for all; older senders omit fields.
 
 use aggregates::{OrderEvent, ServiceProvider, SubscriptionFacts};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,7 @@ pub(super) struct Data {
     reason: Option<String>,
 }
 
-/// What is personal about a webhook that lists no mailboxes.
+/// The personal section of a webhook that lists no mailboxes.
 pub(super) fn user_email(
     email: Option<&Secret<String>>,
     longest: usize,
@@ -44,7 +44,7 @@ pub(super) fn user_email(
     )
 }
 
-/// Splits the payload; `event` says what happened.
+/// Splits the payload; `event` makes the kind of event.
 pub(super) fn read(
     data: Data,
     delivery: Delivery,

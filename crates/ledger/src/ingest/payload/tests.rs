@@ -1,5 +1,5 @@
-//! The fixtures, one by one; `values`: what fields may hold; `broken`: what is of no use, and that nothing panics; `spelled`:
-//! bodies that are not kept.
+//! The fixtures, one by one; `values`: what fields may hold; `broken`: useless bodies, and no panics; `spelled`: bodies
+//! that are not kept.
 
 mod broken;
 mod spelled;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Every fixture with the stored type of its event and what stands in its facts.
+/// Every fixture with the stored type of its event and its facts.
 const FIXTURES: &[(&str, &str, &str)] = &[
     (
         "dns-record.updated",
@@ -177,7 +177,7 @@ fn plain(section: &Option<Secret<Vec<u8>>>) -> Value {
         .map_or(Value::Null, |section| serde_json::from_slice(section.expose()).unwrap())
 }
 
-/// Reads a webhook with this `data`; it has to be of use.
+/// Reads a webhook with this `data`, which has to be usable.
 fn read(event: &str, data: &Value) -> Parsed {
     let parsed = parse_signed(
         json!({"event": event, "eventId": "E1", "data": data})

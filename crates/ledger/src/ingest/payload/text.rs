@@ -1,4 +1,4 @@
-//! Free text, dates and other values as a tolerant reader takes them.
+//! Free text, dates and other values, read tolerantly.
 
 use std::fmt::Display;
 
@@ -10,10 +10,10 @@ use jiff::tz::{Offset, TimeZone};
 use super::{MAX_WORD_CHARS, PayloadProblem};
 use aggregates::visible::is_blank;
 
-/// The most characters of a reason that are kept among the facts; the original keeps all.
+/// The most characters of a reason kept in the facts; the original keeps all.
 pub(super) const MAX_TEXT_CHARS: usize = 1_000;
 
-/// Free text, fit for any database and screen: control characters become U+FFFD, what is too long ends in `…`.
+/// Free text, fit for any database and screen: control characters become U+FFFD, longer text ends in `…`.
 pub(super) fn shorten(text: &str, max: usize) -> String {
     let clean = text.trim().chars().map(|c| if c.is_control() { '\u{fffd}' } else { c });
     let mut kept: String = clean.clone().take(max).collect();
@@ -24,8 +24,8 @@ pub(super) fn shorten(text: &str, max: usize) -> String {
     kept
 }
 
-/// An event's name as a fact. One that is not plain letters, digits, `.`, `_`, `-` or `:` may be anything, an address for
-/// instance, and stays in the sealed original.
+/// An event's name as a fact. A name that is not plain letters, digits, `.`, `_`, `-` or `:` may be anything, such as
+/// an address, and stays in the sealed original.
 pub(super) fn event_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | ':');
     if name.chars().all(plain) {
@@ -35,8 +35,8 @@ pub(super) fn event_name(name: &str) -> String {
     }
 }
 
-/// Free text that may be absent or blank, without e-mail addresses: facts are there for ever, and those stay in the sealed
-/// original.
+/// Free text that may be absent or blank, without e-mail addresses: facts are kept for ever, so addresses stay in the
+/// sealed original.
 pub(super) fn optional_text(text: Option<String>, max: usize) -> Option<String> {
     let text = shorten(&without_addresses(text?), max);
     (!is_blank(&text)).then_some(text)
@@ -50,7 +50,7 @@ fn without_addresses(text: String) -> String {
     text.split_whitespace().map(plain).collect::<Vec<_>>().join(" ")
 }
 
-/// A moment as RFC 3339, or a date or date with time, which stand for UTC.
+/// A moment: RFC 3339, or a date with or without time, taken as UTC.
 pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Option<Timestamp>, PayloadProblem> {
     let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
         return Ok(None);

@@ -25,7 +25,7 @@ struct Data<'a> {
     mailbox_id: Option<&'a RawValue>,
 }
 
-/// Takes what ids there are; one that is ill-formed counts as absent, since nothing is known of this kind of webhook.
+/// Reads the ids; an ill-formed one counts as absent, since the format of this kind of webhook is unknown.
 pub(super) fn read(name: &str, data: &str, delivery: Delivery) -> Parsed {
     let Object(data) = serde_json::from_str::<Object<Data<'_>>>(data).unwrap_or_default();
     fn id<T: TryFrom<String>>(raw: Option<&RawValue>) -> Option<T> {

@@ -63,7 +63,7 @@ fn a_scheme_is_read_back_from_its_name() {
 #[test]
 fn hex_and_base64_are_accepted_in_every_usual_spelling() {
     let stamp = NOW.to_string();
-    // Among these bodies there are tags that need every character in which the two alphabets differ.
+    // Some of these tags contain each character in which the two alphabets differ.
     for n in 0..64 {
         let body = format!("{{\"n\":{n}}}");
         let hex = sign(&key("partner-key"), Scheme::default(), &stamp, body.as_bytes());
@@ -186,7 +186,7 @@ fn a_missing_header_is_named() {
     let check = |signature: Option<&str>, stamp| verifier(scheme).verify(signature, stamp, BODY, now());
     assert_eq!(check(None, Some(&stamp)), Err(Refusal::MissingSignature));
     assert_eq!(check(Some(&signed(scheme)), None), Err(Refusal::MissingTimestamp));
-    // A sender that gives no time of sending and signs the body: what it needs is the other scheme, not a header.
+    // A sender that gives no time of sending and signs the body: the setting has to change, not the headers.
     let would_match = Some(Scheme::Body);
     assert_eq!(
         check(Some(&signed(Scheme::Body)), None),

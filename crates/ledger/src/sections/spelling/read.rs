@@ -1,15 +1,16 @@
-//! The way back from a spelling: JSON in exactly one form, piece by piece.
+//! The reverse of a spelling: reads JSON in exactly one form, piece by piece.
 
 use memchr::memchr;
 
 use super::super::Text;
 use super::super::json::needs_no_escapes;
 
-/// Reads what [`Json`](super::Json) writes, in the order in which it was written. Everything gives None where the text is spelled
-/// otherwise; there is no going on then, but after [`SpellingReader::close`], which leaves all as it was.
+/// Reads the output of [`Json`](super::Json), in the order in which it was written. Every method returns None for
+/// another spelling; reading cannot continue then, except after [`SpellingReader::close`], which leaves the state
+/// unchanged.
 pub(crate) struct SpellingReader<'a> {
     rest: &'a str,
-    /// Whether a comma has to stand before the next member or element.
+    /// Whether a comma has to precede the next member or element.
     comma: bool,
 }
 
@@ -72,7 +73,7 @@ impl<'a> SpellingReader<'a> {
         Some(())
     }
 
-    /// Whether a member of this name comes next; it is read if so.
+    /// Reads a member's name if it comes next; says whether it did.
     fn has(&mut self, name: &'static str) -> bool {
         let before = (self.rest, self.comma);
         let found = self.name(name).is_some();

@@ -23,7 +23,7 @@ fn spelled(personal: Option<&str>, secrets: Option<&str>) -> Option<String> {
         .map(|body| String::from_utf8(body.to_vec()).unwrap())
 }
 
-/// Events rely on this spelling: it must never change.
+/// Events rely on this spelling, so it must never change.
 #[test]
 fn an_assignment_is_spelled_as_the_provider_spells_it() {
     assert_eq!(spelled(Some(PERSONAL), Some(SECRETS)).as_deref(), Some(BODY));
@@ -80,7 +80,7 @@ fn an_id_that_would_need_escapes_is_not_spelled() {
 }
 
 proptest! {
-    /// Whatever stands in the sections: what is taken for spelled is spelled so again.
+    /// For any sections: a body accepted as spelled is spelled the same again.
     #[test]
     fn what_is_taken_for_spelled_comes_back_byte_for_byte(
         email in proptest::option::of(".{0,20}"), password in proptest::option::of(".{0,20}"), domain in "[a-z]{1,20}",

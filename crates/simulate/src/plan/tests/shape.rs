@@ -1,8 +1,8 @@
-//! The generated bodies beside the provider's own samples.
+//! The generated bodies compared with the provider's own samples.
 
 use super::*;
 
-/// Whether two values have the same fields in the same order, all the way down, and the same types of values.
+/// Asserts that two values have the same fields in the same order at every level, and the same types of values.
 fn assert_same_shape(ours: &str, theirs: &str, context: &str) {
     let strip = |text: &str| {
         let value: Value = serde_json::from_str(text).unwrap();
@@ -30,7 +30,7 @@ fn shape_of(value: &Value, path: &str, shape: &mut Vec<String>) {
     }
 }
 
-/// The names of the fields in the order in which they stand in the text.
+/// The names of the fields in the order of the text.
 fn field_order(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for part in text.replace("\": ", "\":").split("\":") {

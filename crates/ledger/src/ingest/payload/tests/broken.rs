@@ -112,7 +112,7 @@ fn what_came_without_a_signature_is_marked_so() {
     }
 }
 
-/// Whatever it is made of, the facts are canonical and of a size that a row can have.
+/// For any input the facts are canonical and fit into a row.
 fn never_fails(body: &[u8]) {
     let parsed = parse_signed(body);
     let facts = parsed.claim.to_facts().unwrap();

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::sections::Parts;
 
-/// The body again, from nothing but what is stored; none if it has to be kept.
+/// The body again, from the stored parts only; none if it has to be kept.
 fn spelled_from_what_is_stored(body: &[u8]) -> Option<Vec<u8>> {
     let parsed = parse_signed(body);
     let spelling = parsed.spelling?;
@@ -100,7 +100,7 @@ fn assignment() -> impl Strategy<Value = String> {
     )
 }
 
-/// Whether two parsed webhooks say the same.
+/// Whether two parsed webhooks have the same content.
 fn same(one: &Parsed, other: &Parsed) -> bool {
     let sections = |parsed: &Parsed| {
         [&parsed.personal, &parsed.secrets].map(|section| section.as_ref().map(|plain| plain.expose().clone()))

@@ -18,7 +18,7 @@ fn nulls_and_absent_fields_are_absent_facts() {
     let expected = json!([{"domain": "a.com", "mailboxes": [bare, bare]}, {"domain": "b.com", "mailboxes": []}]);
     assert_eq!(facts(&parsed)["domains"], expected);
     assert!(parsed.secrets.is_none());
-    // as many as the facts have, so that numbers stay the same
+    // as many as the facts have, so that indexes stay the same
     assert_eq!(plain(&parsed.personal), json!({"mailboxes": [{}, {}]}));
 
     let none = read(
@@ -92,7 +92,7 @@ fn a_field_that_stands_twice_is_not_guessed_at() {
     let twice =
         r#"{"event":"subscription.expired","eventId":"E1","data":{"subscriptionId":"S1","subscriptionId":"S2"}}"#;
     assert_eq!(quarantined(twice).0, QuarantineReason::InvalidPayload);
-    // of a webhook that is not known, nothing is claimed then
+    // of an unrecognised webhook, nothing is claimed then
     let twice = r#"{"event":"a","eventId":"E1","data":{"orderId":"O1","orderId":"O2"}}"#;
     assert!(facts(&parse_signed(twice.as_bytes())).get("orderId").is_none());
 }
@@ -204,7 +204,7 @@ fn ids_that_no_store_could_hold_are_refused_without_being_quoted() {
             "U1",
             "its owner can still have it erased"
         );
-        // of a webhook that is not known, such an id counts as absent
+        // in an unrecognised webhook, such an id counts as absent
         assert!(
             facts(&read("a", &json!({"orderId": id, "userId": id})))
                 .get("orderId")
@@ -239,7 +239,7 @@ fn free_text_is_made_fit_for_every_database() {
     for odd in ["n\0", "mail.to.ann@corp.example", "two words"] {
         assert_eq!(name(odd), "(not a plain name)");
     }
-    // half a surrogate pair is no text
+    // half a surrogate pair is not text
     let lone = r#"{"event":"prewarmup.order.failed","eventId":"E1","data":{"orderId":"O1","reason":"\ud83d"}}"#;
     assert_eq!(quarantined(lone).0, QuarantineReason::InvalidPayload);
 }
