@@ -10,13 +10,15 @@ use jiff::SignedDuration;
 use projections::AnyProjection;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::auto_rebuild::{AutoRebuild, LockedRebuild, NotNow, Rebuilds};
+use super::pages::Pages;
 use super::rates::Rates;
-use super::step::{Limits, Stepped, Target, advance};
+use super::step::{Limits, Step, Stepped, Target, Writing, fold, reached};
 use super::{RunError, lag, snapshots};
-use store::clock;
 use store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
+use store::{clock, tasks};
 
 /// How soon events of other processes are noticed.
 const POLL: Duration = Duration::from_millis(250);
@@ -25,6 +27,10 @@ const POLL: Duration = Duration::from_millis(250);
 const SPACING: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(250);
 /// Between steps folding rests so many times as long as it worked.
 const REST: u32 = 4;
+/// A step of so many events is a sign of load: the next one is folded while it is written.
+const BUSY: usize = 100;
+/// Steps follow each other so for this long; then other work has its turn.
+const IN_A_ROW: Duration = Duration::from_secs(1);
 /// Pause after a failure.
 const PAUSE: Duration = Duration::from_secs(1);
 /// A rebuild without progress for so long was abandoned, or its process killed: the next one begins anew.
@@ -246,23 +252,14 @@ impl LiveRunner {
         Ok(())
     }
 
-    /// One step of projections at the same position: together, or one by one if one of them fails. Returns whether
-    /// there may be more to fold.
+    /// Steps of projections at the same position: together, or one by one if one of them fails. Returns whether there
+    /// may be more to fold.
     async fn step(&self, targets: &mut [Target], fence: Fence) -> Result<bool, RunError> {
-        match advance(&*self.store, targets, &Limits::LIVE, None, Some(fence)).await {
+        match self.advance(targets, fence).await {
             Ok(step) => {
                 self.note(targets, None);
                 Ok(match step {
-                    Stepped::Advanced { more } => {
-                        self.reached.send_modify(|Reached(reached)| {
-                            reached.extend(
-                                targets
-                                    .iter()
-                                    .map(|target| (target.projection.name(), target.generation.position)),
-                            );
-                        });
-                        more
-                    }
+                    Stepped::Advanced { more } => more,
                     Stepped::Overtaken => true,
                     Stepped::UpToDate => false,
                 })
@@ -283,6 +280,56 @@ impl LiveRunner {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// One step, and under load further ones, each of which is folded while the one before it is written.
+    async fn advance(&self, targets: &mut [Target], fence: Fence) -> Result<Stepped, RunError> {
+        let begun = Instant::now();
+        let (store, limits) = (&*self.store, &Limits::LIVE);
+        let mut pages = Pages::after(reached(targets), limits.page, None);
+        let Some(mut step) = fold(store, targets, &mut pages, limits, Writing::default()).await? else {
+            return Ok(Stepped::UpToDate);
+        };
+        loop {
+            step.move_on(targets);
+            let written = CancellationToken::new();
+            let write = self.write(&step, fence, written.clone());
+            let writing = Writing {
+                advances: &step.advances,
+                written: Some(&written),
+            };
+            let overlaps = step.events >= BUSY && begun.elapsed() < IN_A_ROW;
+            let next = async {
+                match overlaps {
+                    true => fold(store, targets, &mut pages, limits, writing).await,
+                    false => Ok(None),
+                }
+            };
+            let (is_written, next) = tokio::join!(write, next);
+            if !is_written? {
+                return Ok(Stepped::Overtaken);
+            }
+            self.reached.send_modify(|Reached(reached)| {
+                let now = targets
+                    .iter()
+                    .map(|target| (target.projection.name(), target.generation.position));
+                reached.extend(now);
+            });
+            match next? {
+                Some(next) => step = next,
+                None => return Ok(Stepped::Advanced { more: step.more }),
+            }
+        }
+    }
+
+    /// Writes a step, and cancels `written` then: in a task, since there is as much to encode as to fold.
+    async fn write(&self, step: &Step, fence: Fence, written: CancellationToken) -> Result<bool, StoreError> {
+        let (store, advances) = (Arc::clone(&self.store), Arc::clone(&step.advances));
+        let task = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _written = written.drop_guard();
+            store.advance(&advances, Some(fence)).await
+        }));
+        tasks::outcome(task.await).unwrap_or_else(|| Err(StoreError::ending()))
     }
 
     /// Stores the outcome; returns whether it is a new one.

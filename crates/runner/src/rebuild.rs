@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::RunError;
 use super::pace::Pace;
 use super::pages::Pages;
-use super::step::{Limits, Step, Stepped, Target, advance, fold, reached};
+use super::step::{Limits, Step, Stepped, Target, Writing, advance, fold, reached};
 use store::tasks;
 use store::{Advance, Difference, Generation, GenerationState, Store, StoreError, Switch};
 
@@ -169,7 +169,11 @@ pub(super) async fn rebuild_by(
             };
             is_first = false;
             let limits = Limits { events, ..*limits };
-            let folded = fold(&**store, &targets, pages, &limits, &before);
+            let writing = Writing {
+                advances: &before,
+                written: None,
+            };
+            let folded = fold(&**store, &targets, pages, &limits, writing);
             // after a cancellation the folded step would not be written any more
             Ok(shutdown.run_until_cancelled(folded).await.unwrap_or(Ok(None)))
         };

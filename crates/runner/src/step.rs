@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use aggregates::{Position, Recorded};
 use futures_util::future::try_join_all;
 use projections::{AnyProjection, Folded, Keys, OpenRow};
+use tokio_util::sync::CancellationToken;
 
 use super::RunError;
 use super::history::history;
@@ -105,6 +106,8 @@ pub(super) struct Step {
     pub(super) advances: Arc<[Advance]>,
     /// The new checkpoint of all targets that were behind it.
     to: Position,
+    /// How many events were folded.
+    pub(super) events: usize,
     /// Whether there may be more to fold.
     pub(super) more: bool,
 }
@@ -141,7 +144,7 @@ pub(super) async fn advance(
         limits.page.min(u32::try_from(limits.events).unwrap_or(u32::MAX)),
         until,
     );
-    let Some(step) = fold(store, targets, &mut pages, limits, &[]).await? else {
+    let Some(step) = fold(store, targets, &mut pages, limits, Writing::default()).await? else {
         return Ok(Stepped::UpToDate);
     };
     if !store.advance(&step.advances, under).await? {
@@ -157,9 +160,31 @@ pub(super) fn reached(targets: &[Target]) -> Position {
     positions.min().unwrap_or_default()
 }
 
-/// Folds pages of events until the step is full or the log ends; none if there is nothing to fold. `before` is the
-/// previous step, which is still being written: its rows count as stored, and the targets are already at its
-/// checkpoint.
+/// The previous step while it is being written. Its rows count as stored, and the targets are already at its checkpoint.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Writing<'s> {
+    pub(super) advances: &'s [Advance],
+    /// Cancelled once the step is written. None if the next step ends with the log all the same.
+    pub(super) written: Option<&'s CancellationToken>,
+}
+
+impl Writing<'_> {
+    /// Waits for more events, as long as the step is being written; false if it is.
+    async fn gather(self) -> bool {
+        /// Pause between two reads.
+        const PAUSE: Duration = Duration::from_millis(20);
+        match self.written {
+            Some(written) if !written.is_cancelled() => {
+                let _ = written.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Folds pages of events until the step is full, or the log ends and the previous step is written. None if there is
+/// nothing to fold.
 ///
 /// # Errors
 /// As [`advance`].
@@ -168,33 +193,38 @@ pub(super) async fn fold(
     targets: &[Target],
     pages: &mut Pages,
     limits: &Limits,
-    before: &[Advance],
+    writing: Writing<'_>,
 ) -> Result<Option<Step>, RunError> {
     let begun = Instant::now();
+    let before = writing.advances;
     let mut rows: Vec<Rows<'_>> = targets.iter().map(|target| Rows::new(target, before)).collect();
-    let (mut to, mut more, mut events, mut facts) = (None, false, 0, 0);
-    while let Some(page) = pages.next(store).await? {
-        let touched = try_join_all(rows.iter_mut().map(|rows| rows.fold(store, &page.events))).await?;
-        to = page.events.last().map(|event| event.position);
-        events += page.events.len();
-        facts += page.facts / page.events.len().max(1) * touched.iter().sum::<usize>();
-        more = page.more;
+    let (mut to, mut events, mut facts) = (None, 0, 0);
+    let more = loop {
+        let page = pages.next(store).await?;
+        let more = page.as_ref().is_some_and(|page| page.more);
+        if let Some(page) = page {
+            let touched = try_join_all(rows.iter_mut().map(|rows| rows.fold(store, &page.events))).await?;
+            to = page.events.last().map(|event| event.position);
+            events += page.events.len();
+            facts += page.facts / page.events.len().max(1) * touched.iter().sum::<usize>();
+        }
         let sum = |of: fn(&Rows<'_>) -> usize| rows.iter().map(of).sum::<usize>();
         let is_full = events >= limits.events
             || sum(|rows| rows.held.len()) >= limits.rows
             || sum(|rows| rows.documents) >= limits.documents
             || facts >= limits.facts
             || begun.elapsed() >= limits.time;
-        if is_full || !more {
-            break;
+        if is_full || !more && !writing.gather().await {
+            break more;
         }
-    }
+    };
     let Some(to) = to else { return Ok(None) };
     let behind = rows.into_iter().filter(|rows| rows.target.generation.position < to);
     let advances = try_join_all(behind.map(|rows| rows.close(store, to))).await?;
     Ok(Some(Step {
         advances: advances.into(),
         to,
+        events,
         more,
     }))
 }
