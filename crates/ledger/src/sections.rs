@@ -19,7 +19,6 @@ use serde_json::value::RawValue;
 use aggregates::visible::is_blank;
 use json::{Json, Length};
 use secret::Secret;
-pub(crate) use spelling::SpellingReader;
 pub use spelling::{Parts, Spelling};
 
 /// A JSON text as it was written, quotes and escapes included. Plaintext.

@@ -208,12 +208,14 @@ pub(super) async fn fold(
             events += page.events.len();
             facts += page.facts / page.events.len().max(1) * touched.iter().sum::<usize>();
         }
-        let sum = |of: fn(&Rows<'_>) -> usize| rows.iter().map(of).sum::<usize>();
-        let is_full = events >= limits.events
-            || sum(|rows| rows.held.len()) >= limits.rows
-            || sum(|rows| rows.documents) >= limits.documents
-            || facts >= limits.facts
-            || begun.elapsed() >= limits.time;
+        let is_full = {
+            let sum = |of: fn(&Rows<'_>) -> usize| rows.iter().map(of).sum::<usize>();
+            events >= limits.events
+                || sum(|rows| rows.held.len()) >= limits.rows
+                || sum(|rows| rows.documents) >= limits.documents
+                || facts >= limits.facts
+                || begun.elapsed() >= limits.time
+        };
         if is_full || !more && !writing.gather().await {
             break more;
         }

@@ -102,22 +102,6 @@ fn string(raw: Option<&RawValue>) -> Option<String> {
 
 /// Reads a body. Every authentic webhook becomes an event: of its kind, unrecognised, or quarantined with the reason.
 pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
-    let text = std::str::from_utf8(body);
-    let parsed = text.ok().and_then(|text| parse_documented(text, delivery));
-    parsed.unwrap_or_else(|| parse_any(body, delivery))
-}
-
-/// Reads a body spelled as in the provider's documentation, as nearly all are: the same result as [`parse_any`],
-/// faster. None for any other body, and if anything is wrong.
-fn parse_documented(body: &str, delivery: Delivery) -> Option<Parsed> {
-    let (id, data) = assignment::documented(body)?;
-    let event_id = EventId::parse(&id.unescaped()).ok()?;
-    let mut parsed = assignment::read(data, &event_id, body, delivery).ok()?;
-    parsed.event_id = Some(event_id);
-    Some(parsed)
-}
-
-fn parse_any(body: &[u8], delivery: Delivery) -> Parsed {
     let quarantined = |reason, detail: String, outer: Option<&Outer<'_>>| {
         let owner = outer
             .and_then(|outer| outer.data)

@@ -5,13 +5,10 @@
 //! spelling is compared with the body before recording, so any other body is kept as it came, and nothing is ever
 //! guessed. A spelling never changes once events rely on it; another way of spelling is another [`Spelling`].
 
-mod read;
-
 use aggregates::{AssignedMailbox, EventId, MailboxId, MailboxesAssigned, OrderEvent, SubscriptionId, UserId};
 
 use super::json::{Json, Length, Rest, Sink};
 use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
-pub(crate) use read::SpellingReader;
 use secret::Wiped;
 
 /// How a body was spelled: the first byte of an encoded original without its body. `2` is taken (`ledger/original.rs`),

@@ -7,7 +7,7 @@ use super::mailbox::{Mailbox, sections, write};
 use super::object::Object;
 use super::text::{domain, optional_text};
 use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required};
-use crate::sections::{Parts, Spelling, SpellingReader, Text};
+use crate::sections::{Parts, Spelling, Text};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,46 +32,6 @@ struct DomainDetails<'a> {
     subscription_id: Option<Text<'a>>,
     #[serde(borrow)]
     pre_warmed_up_mailboxes: Option<Vec<Object<Mailbox<'a>>>>,
-}
-
-/// Reads a body spelled as in the documentation ([`Spelling::Assignment`]) in one pass, without handling other JSON.
-/// None for any other body, and for one with escapes.
-pub(super) fn documented(body: &str) -> Option<(Text<'_>, Data<'_>)> {
-    let mut json = SpellingReader::new(body);
-    json.open("{")?;
-    json.name("\"event\":\"prewarmup.order.success\",\"eventId\":")?;
-    let event_id = json.text()?;
-    json.name("\"data\":")?;
-    json.open("{")?;
-    let data = Data {
-        user_id: json.optional("\"userId\":")?,
-        user_email: json.optional("\"userEmail\":")?,
-        order_id: json.optional("\"orderId\":")?,
-        service_provider: json
-            .optional("\"serviceProvider\":")?
-            .map(|text| text.unescaped().into_owned()),
-        mailbox_details: {
-            json.name("\"mailboxDetails\":")?;
-            Some(json.list(|json| documented_domain(json).map(Object))?)
-        },
-    };
-    json.close("}")?;
-    json.close("}")?;
-    json.is_at_end().then_some((event_id, data))
-}
-
-fn documented_domain<'a>(json: &mut SpellingReader<'a>) -> Option<DomainDetails<'a>> {
-    json.open("{")?;
-    let details = DomainDetails {
-        domain: json.optional("\"domain\":")?,
-        subscription_id: json.optional("\"subscriptionId\":")?,
-        pre_warmed_up_mailboxes: {
-            json.name("\"preWarmedUpMailboxes\":")?;
-            Some(json.list(|json| Mailbox::documented(json).map(Object))?)
-        },
-    };
-    json.close("}")?;
-    Some(details)
 }
 
 /// Splits the payload; `body` is the whole webhook.

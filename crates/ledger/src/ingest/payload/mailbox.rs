@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::text::moment;
 use super::{PayloadProblem, optional};
-use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, SpellingReader, Text};
+use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, Text};
 use crate::seed::is_blank_seed;
 use secret::{Secret, Wiped};
 
@@ -39,26 +39,6 @@ pub(super) struct Mailbox<'a> {
 }
 
 impl<'a> Mailbox<'a> {
-    /// Reads a mailbox spelled as in the documentation.
-    pub(super) fn documented(json: &mut SpellingReader<'a>) -> Option<Self> {
-        json.open("{")?;
-        let mailbox = Self {
-            mailbox_id: json.optional("\"mailboxId\":")?,
-            email: json.optional("\"email\":")?,
-            first_name: json.optional("\"firstName\":")?,
-            last_name: json.optional("\"lastName\":")?,
-            profile_picture: json.optional("\"profilePicture\":")?,
-            password: json.optional("\"password\":")?,
-            app_password: json.optional("\"appPassword\":")?,
-            authenticator_secret: json.optional("\"authenticatorSecret\":")?,
-            is_admin: json.boolean("\"isAdmin\":")?,
-            warming_up_from: json.optional("\"warmingUpFrom\":")?,
-            expiry_date: json.optional("\"expiryDate\":")?,
-        };
-        json.close("}")?;
-        Some(mailbox)
-    }
-
     /// The credentials it has. A blank one counts as absent.
     pub(super) fn credentials(&self) -> Vec<CredentialKind> {
         let kinds = [

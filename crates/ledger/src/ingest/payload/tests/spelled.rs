@@ -100,34 +100,7 @@ fn assignment() -> impl Strategy<Value = String> {
     )
 }
 
-/// Whether two parsed webhooks have the same content.
-fn same(one: &Parsed, other: &Parsed) -> bool {
-    let sections = |parsed: &Parsed| {
-        [&parsed.personal, &parsed.secrets].map(|section| section.as_ref().map(|plain| plain.expose().clone()))
-    };
-    (&one.event_id, &one.claim, one.spelling) == (&other.event_id, &other.claim, other.spelling)
-        && sections(one) == sections(other)
-}
-
 proptest! {
-    #[test]
-    fn what_is_read_as_documented_says_what_it_says_as_any_json(
-        body in assignment(),
-        edits in proptest::collection::vec((any::<prop::sample::Index>(), r#"[\[\]{}",:a0\\ \x7f\n]{0,2}"#), 0..3),
-    ) {
-        let mut body: Vec<char> = body.chars().collect();
-        for (place, text) in edits {
-            let place = place.index(body.len());
-            body.splice(place..=place, text.chars());
-            prop_assume!(!body.is_empty());
-        }
-        let body: String = body.into_iter().collect();
-        if let Some(parsed) = parse_documented(&body, delivery(body.as_bytes())) {
-            let as_any = parse_any(body.as_bytes(), delivery(body.as_bytes()));
-            prop_assert!(same(&parsed, &as_any), "{body}");
-        }
-    }
-
     #[test]
     fn an_assignment_that_is_not_kept_comes_back_byte_for_byte_from_what_is_stored(body in assignment()) {
         if let Some(again) = spelled_from_what_is_stored(body.as_bytes()) {
@@ -142,8 +115,6 @@ fn the_customers_assignment_without_white_space_is_not_kept() {
     assert_eq!(spelled_from_what_is_stored(text.as_bytes()), None);
     // no text in it has two spaces or a line break
     let compact = text.replace('\n', "").replace("  ", "").replace("\": ", "\":");
-    assert!(parse_documented(&text, delivery(text.as_bytes())).is_none());
-    assert!(parse_documented(&compact, delivery(compact.as_bytes())).is_some());
     assert_eq!(
         spelled_from_what_is_stored(compact.as_bytes()),
         Some(compact.into_bytes())
