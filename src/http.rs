@@ -16,7 +16,7 @@
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for operators
 //! - `openapi`: the OpenAPI document
-//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`: shared by the resources
+//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`, `wanted`: shared by the resources
 //! - `accept`: the `Accept` header
 //! - `watch`: request ids, logging, metrics and response headers
 //! - `server`: connections, within their limits
@@ -53,6 +53,7 @@ mod stream;
 mod subjects;
 mod tiles;
 mod tokens;
+mod wanted;
 mod watch;
 mod webhooks;
 

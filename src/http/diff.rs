@@ -10,8 +10,8 @@ use super::auth::{AnyToken, Denied, Read, Scope, admit};
 use super::extract::taken;
 use super::prelude::*;
 use super::projections::named;
-use super::reading::AsOf;
 use super::rows::scope_of;
+use super::wanted::AsOf;
 use crate::access;
 use runner::Diff;
 

@@ -4,23 +4,24 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use aggregates::Domain;
 use axum::Json;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::{JsonRejection, PathRejection};
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, Uri};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::Offset;
-use projections::Value;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 use utoipa::IntoParams;
-use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
+
+mod values;
+mod wording;
+
+use values::NO_NUMBER;
+pub(super) use values::{DomainName, Limit, Number, TimeParameter, Words, one_of};
+use wording::in_our_words;
 
 use super::auth::{Denied, believed};
 use super::{App, Problem};
@@ -241,266 +242,14 @@ pub(super) fn refused_body(rejection: JsonRejection) -> Problem {
     }
 }
 
-/// The error for a parameter that is not a number.
-const NO_NUMBER: &str = "has to be a number from 0 on: a position is one, an event's id is not";
-
-/// Rewords a library's reasons for refusing a number; others are unchanged.
-fn in_our_words(cause: &str) -> String {
-    const REASONS: [&str; 3] = [
-        "invalid digit found in string",
-        "cannot parse integer from empty string",
-        "number too large to fit in target type",
-    ];
-    let with_ours = |cause: String, reason: &&str| cause.replace(*reason, NO_NUMBER);
-    let cause = REASONS.iter().fold(cause.to_owned(), with_ours);
-    let cause = match cause.split_once("expected struct ") {
-        Some((what, _)) => format!("{what}expected an object"),
-        None => cause,
-    };
-    named(&cause).unwrap_or_else(|| {
-        const WORDS: [(&str, &str); 6] = [
-            ("EOF while parsing a value at line 1 column 0", "it is empty"),
-            ("EOF while parsing", "it ends within"),
-            ("expected a sequence", "expected a list"),
-            ("invalid type: sequence", "invalid type: a list"),
-            ("invalid type: map", "invalid type: an object"),
-            ("expected u64", "expected a number from 0 on"),
-        ];
-        WORDS
-            .iter()
-            .fold(cause, |cause, (theirs, ours)| cause.replace(theirs, ours))
-    })
-}
-
-/// Rewords a library's message about a field name; none for other messages.
-fn named(cause: &str) -> Option<String> {
-    // the path may precede the name, and the place follow it
-    let (path, cause) = match cause.split_once(": ") {
-        Some((path, rest)) if !path.contains(' ') => (format!("{path}: "), rest),
-        _ => (String::new(), cause),
-    };
-    // a name is found without line and column
-    let cause = cause.split_once(" at line ").map_or(cause, |(cause, _)| cause);
-    let after = |start: &str| {
-        let (name, rest) = cause.strip_prefix(start)?.split_once('`')?;
-        Some((name.to_owned(), rest))
-    };
-    let told = if let Some((name, rest)) = after("unknown field `") {
-        match rest.strip_prefix(", expected ") {
-            Some(known) => format!("`{name}` is unknown; known are {}", known.trim_start_matches("one of ")),
-            None => format!("`{name}` is unknown: there are none here"),
-        }
-    } else if let Some((name, _)) = after("missing field `") {
-        format!("`{name}` is missing")
-    } else if let Some((name, _)) = after("duplicate field `") {
-        format!("`{name}` is given twice")
-    } else if let Some((name, rest)) = after("unknown variant `") {
-        let known = rest.strip_prefix(", expected ").unwrap_or(rest);
-        format!("`{name}` is not one of {}", known.trim_start_matches("one of "))
-    } else {
-        return None;
-    };
-    // the path to an unknown or repeated name already ends in it
-    match path.strip_suffix(": ") {
-        Some(path) if told.starts_with(&format!("`{path}`")) => Some(told),
-        _ => Some(format!("{path}{told}")),
-    }
-}
-
 /// A call without parameters.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoParameters {}
 
-/// The most items on a page: 1 to 500.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Limit(u32);
-
-impl Limit {
-    const MAX: u32 = 500;
-
-    /// The number.
-    pub(super) fn get(self) -> u32 {
-        self.0
-    }
-}
-
-impl Default for Limit {
-    fn default() -> Self {
-        Self(50)
-    }
-}
-
-impl TryFrom<String> for Limit {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let limit = text.parse().ok().filter(|limit| (1..=Self::MAX).contains(limit));
-        limit
-            .map(Self)
-            .ok_or_else(|| format!("has to be a whole number from 1 to {}", Self::MAX))
-    }
-}
-
-/// A number from 0 on, such as a position.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Number(pub(super) u64);
-
-impl TryFrom<String> for Number {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        let number = text.parse().map_err(|_| "has to be a position: a number from 0 on");
-        number.map(Self)
-    }
-}
-
-/// A time, or the start of a day in UTC. Years 0 to 9999: what both stores can compare.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct TimeParameter(pub(super) Timestamp);
-
-impl TryFrom<String> for TimeParameter {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let in_range = |year| (0..=9999).contains(&year);
-        let day = || {
-            let day = text.parse::<Date>().ok().filter(|_| text.len() == "2025-01-31".len())?;
-            // the last days of the calendar, which people write for "ever", are beyond the last timestamp
-            let start = Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX);
-            in_range(day.year()).then_some(start)
-        };
-        let time = text.parse::<Timestamp>().ok();
-        time.filter(|time| in_range(Offset::UTC.to_datetime(*time).year()))
-            .or_else(day)
-            .map(Self)
-            .ok_or_else(|| {
-                let plus = if text.contains(' ') { " (write + as %2B)" } else { "" };
-                format!("has to be an RFC 3339 time, e.g. 2025-10-27T19:59:17Z{plus}, or a date, e.g. 2025-10-27")
-            })
-    }
-}
-
-/// A domain name, normalised.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct DomainName(pub(super) Domain);
-
-impl TryFrom<String> for DomainName {
-    type Error = aggregates::IdError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        Domain::normalise(&text).map(Self)
-    }
-}
-
-impl From<DomainName> for Value {
-    fn from(name: DomainName) -> Self {
-        Self::Text(name.0.into())
-    }
-}
-
-/// Text to be compared with the provider's.
-#[derive(Clone, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Words(pub(super) String);
-
-impl TryFrom<String> for Words {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, &'static str> {
-        match text {
-            text if text.is_empty() => Err("is empty"),
-            text if text.contains('\0') => Err("holds a character that is not allowed"),
-            text => Ok(Self(text)),
-        }
-    }
-}
-
-impl From<Words> for Value {
-    fn from(words: Words) -> Self {
-        Self::Text(words.0)
-    }
-}
-
-/// The schema of an enumerated word, for the document. It carries the description, since utoipa drops a field's own
-/// where its schema is given by hand.
-pub(super) fn one_of(description: &str, words: &[&'static str]) -> Object {
-    ObjectBuilder::new()
-        .description(Some(description))
-        .schema_type(SchemaType::Type(Type::String))
-        .enum_values(Some(words.iter().copied()))
-        .build()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn moment(text: &str) -> Option<String> {
-        let moment = TimeParameter::try_from(text.to_owned()).ok();
-        moment.map(|moment| moment.0.to_string())
-    }
-
-    #[test]
-    fn a_moment_is_a_time_or_the_start_of_a_day_in_utc() {
-        let midnight = Some("2025-10-27T00:00:00Z".to_owned());
-        assert_eq!(moment("2025-10-27"), midnight);
-        assert_eq!(moment("2025-10-27T02:00:00+02:00"), midnight);
-        assert!(moment("9999-12-31").is_some());
-        for bad in [
-            "",
-            "27.10.2025",
-            "2025-10-27T00:00:00",
-            "2025-13-01",
-            "-000001-01-01",
-            "20251027",
-        ] {
-            assert_eq!(moment(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn what_a_library_says_is_put_as_a_person_would() {
-        for (theirs, ours) in [
-            (
-                "unknown field `limit`, there are no fields",
-                "`limit` is unknown: there are none here",
-            ),
-            (
-                "unknown field `x`, expected `a` or `b`",
-                "`x` is unknown; known are `a` or `b`",
-            ),
-            (
-                "unknown field `x`, expected one of `a`, `b`, `c`",
-                "`x` is unknown; known are `a`, `b`, `c`",
-            ),
-            ("missing field `key`", "`key` is missing"),
-            ("duplicate field `limit`", "`limit` is given twice"),
-            (
-                "colour: unknown field `colour`, expected `reason` or `includeSeed` at line 1 column 9",
-                "`colour` is unknown; known are `reason` or `includeSeed`",
-            ),
-            (
-                "status: unknown variant `x`, expected one of `a`, `b`",
-                "status: `x` is not one of `a`, `b`",
-            ),
-            ("EOF while parsing a value at line 1 column 0", "it is empty"),
-            (
-                "invalid type: sequence, expected an object at line 1 column 0",
-                "invalid type: a list, expected an object at line 1 column 0",
-            ),
-            (
-                "position: invalid type: string \"7\", expected u64",
-                "position: invalid type: string \"7\", expected a number from 0 on",
-            ),
-        ] {
-            assert_eq!(in_our_words(theirs), ours);
-        }
-    }
 
     #[tokio::test]
     async fn extractors_share_a_query_and_an_unknown_parameter_is_told_of_all() {
@@ -532,13 +281,5 @@ mod tests {
             let told = read(query).await.expect_err(query);
             assert!(told.contains(words), "{told}");
         }
-    }
-
-    #[test]
-    fn a_limit_is_from_1_to_500() {
-        assert_eq!(Limit::default().get(), 50);
-        let limit = |text: &str| Limit::try_from(text.to_owned()).map(Limit::get).ok();
-        assert_eq!(["0", "501", "", "x", "99999999999"].map(limit), [None; 5]);
-        assert_eq!(limit("500"), Some(500));
     }
 }

@@ -16,5 +16,6 @@ pub(super) use super::extract::{
     Body, DomainName, Limit, NoParameters, Number, Paging, Path, Query, TimeParameter, Words,
 };
 pub(super) use super::list::{Conditions, Page, ascending, descending};
-pub(super) use super::reading::{Answer, Reading, Wanted};
+pub(super) use super::reading::{Answer, Reading};
+pub(super) use super::wanted::Wanted;
 pub(super) use super::{App, Problem, documents};

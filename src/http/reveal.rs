@@ -14,7 +14,7 @@ use projections::mailboxes::Mailboxes;
 use super::auth::{AnyToken, refused, require, require_private};
 use super::extract::Sent;
 use super::prelude::*;
-use super::reading::AtLeast;
+use super::wanted::AtLeast;
 use crate::access::{Caller, Reason, Scope};
 use ledger::OpenError;
 use ledger::reveal::{self, Credentials, Places};

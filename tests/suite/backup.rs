@@ -24,8 +24,9 @@ async fn a_large_ledger_is_copied_under_load_and_the_copy_holds() {
     // rows to copy that no one reads
     database
         .execute(
-            "INSERT INTO stream_snapshots (stream, version, state) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 \
-             FROM n WHERE i < 1000) SELECT 'ballast-' || i, i, randomblob(100000) FROM n",
+            "CREATE TABLE ballast (bytes BLOB);
+             INSERT INTO ballast (bytes) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+             SELECT randomblob(100000) FROM n",
         )
         .await;
     let service = ChildService::start(&database).await;

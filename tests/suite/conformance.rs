@@ -8,7 +8,6 @@
 //! - `in_flight`: one batch in flight, the next one planned on top of it
 //! - `turns`: processes that append at once take turns
 //! - `projections`: rows and checkpoints move together; rebuilds, checks, failures
-//! - `stream_snapshots`: snapshots of long streams
 //! - `interleavings`: any plan of webhooks, in any order: live rows = rebuilt rows = what the provider meant
 
 mod append;
@@ -18,5 +17,4 @@ mod in_flight;
 mod interleavings;
 mod processes;
 pub mod projections;
-mod stream_snapshots;
 mod turns;

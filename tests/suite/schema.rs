@@ -184,7 +184,6 @@ async fn tables_that_are_dropped_are_named(database: Database) {
     for table in [
         "consumers",
         "parked_rows",
-        "stream_snapshots",
         "tokens",
         "clock_steps",
         "mailboxes_g1",

@@ -26,8 +26,6 @@ const REFERENCES: usize = 100_000;
 pub(super) struct StreamState {
     /// The version of its newest event; 0 if it has none.
     pub(super) version: u32,
-    /// The version of its newest snapshot that this process knows of; 0 if there is none.
-    pub(super) kept: u32,
     /// The fold.
     pub(super) order: Order,
 }

@@ -14,7 +14,6 @@
 //! - `same`, `body_hash`: whether two webhooks have the same content
 //! - `route`: which stream a webhook belongs to
 //! - `cache`: the writer's cache between batches
-//! - `snapshot`: a stream's folded state, so that the stream need not be read from its beginning
 //! - `leaf`: the canonical form of an event that the Merkle tree covers
 //! - `tree`: the Merkle tree of a log that was written without one
 //! - `in_flight`: the batch in flight to disk, and the next one that gathers meanwhile
@@ -47,7 +46,6 @@ mod route;
 mod same;
 pub mod sections;
 mod seed;
-mod snapshot;
 mod tree;
 mod writer;
 

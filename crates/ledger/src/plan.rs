@@ -29,7 +29,6 @@ use super::cache::{Cache, Seen, StreamState};
 use super::leaf::Envelope;
 use super::queue::{Pending, Work};
 use super::route::{CorrelationKeys, Route, route};
-use super::snapshot::{self, SnapshotWriter};
 use super::{Incoming, Outcome, Receipt, RecordError};
 use sealing::{Context, Packed, Section};
 use store::clock;
@@ -387,7 +386,7 @@ impl Plan {
     }
 
     /// Updates the caches after the append.
-    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache, snapshot_writer: &SnapshotWriter) {
+    pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache) {
         for (id, taken) in std::mem::take(&mut self.ids) {
             if let Some(receipt) = self.receipt(taken.event) {
                 let seen = Seen {
@@ -396,20 +395,6 @@ impl Plan {
                     body_hash: Some(taken.body_hash),
                 };
                 cache.recent.put(id, seen);
-            }
-        }
-        for event in self.events.iter().filter(|event| event.version >= snapshot::EVERY) {
-            let state = self.streams.get_mut(&event.stream);
-            let Some(state) = state.filter(|state| state.version == event.version) else {
-                continue;
-            };
-            // the plan ahead, which this one builds on, may have had a snapshot kept since
-            let known = cache.streams.peek(&event.stream);
-            state.kept = known.map_or(state.kept, |known| known.kept.max(state.kept));
-            if snapshot::is_due(state)
-                && snapshot_writer.keep(|| snapshot::write(vault.snapshots(), event, &state.order))
-            {
-                state.kept = state.version;
             }
         }
         for (stream, state) in self.streams {

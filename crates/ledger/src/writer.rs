@@ -5,6 +5,7 @@
 //! One append is in flight at a time. The plan made meanwhile builds on it. If it is refused or its answer is lost, it
 //! and the next batch are decided again, one after the other and with nothing in flight.
 
+mod failure;
 mod others;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 use aggregates::{Position, SubjectId};
 use tokio::sync::{mpsc, watch};
 
+use failure::{Shared, failed, is_of_all};
 use others::NEWS;
 
 use super::brake::Brake;
@@ -20,7 +22,6 @@ use super::cache::Cache;
 use super::in_flight::{InFlight, Next, completion};
 use super::plan::{Mode, Plan, Planned, Planner};
 use super::queue::{BATCH, Pending};
-use super::snapshot::SnapshotWriter;
 use super::{Receipt, RecordError};
 use store::{Append, Head, Store, StoreError};
 use tlog::Frontier;
@@ -43,7 +44,6 @@ pub(super) struct Writer {
     /// The Merkle tree up to the head.
     frontier: Frontier,
     cache: Cache,
-    snapshot_writer: SnapshotWriter,
     /// How many more batches are looked up in the store before they are planned.
     looked_up: u32,
     /// How many more batches are appended under the append lock, since other processes append too.
@@ -73,7 +73,6 @@ impl Writer {
         brake: Brake,
     ) -> Self {
         Self {
-            snapshot_writer: SnapshotWriter::start(Arc::clone(&store)),
             store,
             vault,
             head,
@@ -101,7 +100,7 @@ impl Writer {
                 in_flight = self.submit(&mut next).await;
             }
             if in_flight.is_none() && next.batch.is_empty() && !open {
-                return self.snapshot_writer.finish().await;
+                return;
             }
             let room = BATCH - next.batch.len();
             let held = !next.batch.is_empty() && Instant::now() < self.not_before;
@@ -368,7 +367,7 @@ impl Writer {
         }
         let planned = std::mem::take(&mut plan.planned);
         let receipts: Vec<Option<Receipt>> = (0..plan.events.len()).map(|index| plan.receipt(index)).collect();
-        plan.remember(&self.vault, &mut self.cache, &self.snapshot_writer);
+        plan.remember(&self.vault, &mut self.cache);
         for (pending, planned) in batch.into_iter().zip(planned) {
             let receipt = |index: usize| receipts.get(index).cloned().flatten().ok_or(RecordError::Closed);
             pending.answer(match planned {
@@ -377,40 +376,6 @@ impl Writer {
                 Planned::Known(receipt) => Ok(receipt),
                 Planned::Refused(error) => Err(error),
             });
-        }
-    }
-}
-
-fn failed(error: StoreError) -> RecordError {
-    RecordError::Store(Arc::new(error))
-}
-
-/// Whether a failure is independent of the webhook: any other one would have failed too.
-fn is_of_all(failure: &RecordError) -> bool {
-    match failure {
-        RecordError::Store(error) => error.is_transient() || error.takes_no_writes(),
-        RecordError::Contended => true,
-        _ => false,
-    }
-}
-
-/// A failure that a whole batch shares.
-struct Shared(RecordError);
-
-impl Shared {
-    fn of(error: RecordError) -> Self {
-        Self(error)
-    }
-
-    fn error(&self) -> RecordError {
-        match &self.0 {
-            RecordError::QueueFull => RecordError::QueueFull,
-            RecordError::Closed => RecordError::Closed,
-            RecordError::Contended => RecordError::Contended,
-            RecordError::Order(error) => RecordError::Order(error.clone()),
-            RecordError::Store(error) => RecordError::Store(Arc::clone(error)),
-            RecordError::Vault(error) => RecordError::Vault(Arc::clone(error)),
-            RecordError::Event(error) => RecordError::Event(Arc::clone(error)),
         }
     }
 }

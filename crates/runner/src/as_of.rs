@@ -13,7 +13,7 @@ use projections::AnyProjection;
 use super::RunError;
 use super::erased::ErasedPositions;
 use super::history::history;
-use super::step::fold_row;
+use super::rows::fold_row;
 use store::clock;
 use store::{EventQuery, Store, StoreError, StoredEvent};
 

@@ -2,7 +2,8 @@
 //!
 //! Layout
 //! - `accounts`: mailboxes as of an earlier moment
-//! - `step`: one step: read events, fold them, write rows and checkpoint in one transaction
+//! - `step`, `rows`, `target`: one step: read events, fold them into rows, write these and the checkpoint in one
+//!   transaction; the rows of one projection; its generation
 //! - `pages`: the events of a step, read on demand or ahead
 //! - `as_of`: one row as of an earlier moment
 //! - `history`: the events that touch a row
@@ -18,11 +19,12 @@
 //! - `snapshots`: all rows as of an earlier moment
 //! - `status`: the status of the projections
 //! - `seen`: which rows a generation may have if it is filled from its beginning
-//! - `rebuild`: a new generation beside the live one, switched when it has caught up, or compared with it
+//! - `rebuild`, `check`: a new generation beside the live one: made live when it has caught up; compared with it
 
 mod accounts;
 mod as_of;
 mod auto_rebuild;
+mod check;
 mod diff;
 mod erased;
 mod history;
@@ -34,21 +36,24 @@ mod parked;
 mod rates;
 mod rebuild;
 mod rebuild_locks;
+mod rows;
 mod seen;
 mod snapshots;
 mod status;
 mod step;
+mod target;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
 pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, instant, item_as_of};
 pub use auto_rebuild::{LockedRebuild, NotNow};
+pub use check::{Checked, LISTED, check};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
 pub use history::{domains_by, domains_of_order, history, orders_by};
 pub use lag::lag_seconds;
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};
-pub use rebuild::{Checked, LISTED, Progress, check, rebuild, rebuild_within};
+pub use rebuild::{Progress, rebuild, rebuild_within};
 pub use snapshots::Snapshots;
 pub use status::{Health, Status, statuses, statuses_with_rates};
 pub use step::Limits;

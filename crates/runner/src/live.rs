@@ -15,7 +15,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::auto_rebuild::{AutoRebuild, LockedRebuild, NotNow, Rebuilds};
 use super::pages::Pages;
 use super::rates::Rates;
-use super::step::{Limits, Step, Stepped, Target, Writing, fold, reached};
+use super::step::{Limits, Step, Stepped, Writing, fold};
+use super::target::{Target, reached};
 use super::{RunError, lag, snapshots};
 use store::{Duty, Fence, Generation, GenerationState, Lease, Store, StoreError};
 use store::{clock, tasks};
@@ -306,8 +307,13 @@ impl LiveRunner {
                 }
             };
             let (is_written, next) = tokio::join!(write, next);
-            if !is_written? {
-                return Ok(Stepped::Overtaken);
+            match is_written {
+                Ok(true) => {}
+                Ok(false) => return Ok(Stepped::Overtaken),
+                Err(error) => {
+                    step.move_back(targets);
+                    return Err(error.into());
+                }
             }
             self.reached.send_modify(|Reached(reached)| {
                 let now = targets

@@ -5,7 +5,7 @@ use projections::AnyProjection;
 
 use super::RunError;
 use super::history::history;
-use super::step::{fold_as_far_as_possible, keys};
+use super::rows::{fold_as_far_as_possible, keys};
 use store::{Advance, EventQuery, Generation, GenerationState, Parked, ParkedRow, RowChange, Store, StoreError};
 
 /// The result of a retry.

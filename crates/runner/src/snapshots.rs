@@ -16,7 +16,8 @@ use tokio_util::task::TaskTracker;
 
 use super::RunError;
 use super::pace::Pace;
-use super::step::{Limits, Stepped, Target, advance};
+use super::step::{Limits, Stepped, advance};
+use super::target::Target;
 use store::clock;
 use store::{Generation, GenerationState, Store, StoreError};
 

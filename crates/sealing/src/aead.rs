@@ -58,7 +58,12 @@ pub(super) fn open(key: &[u8; KEY], associated_data: &[u8], bytes: &[u8]) -> Res
     let (sealed, tag) = sealed.split_last_chunk::<TAG>().ok_or(SealError::Tampered)?;
     let mut plain = Wiped::new(sealed.to_vec());
     XChaCha20Poly1305::new(key.into())
-        .decrypt_inout_detached(&(*nonce).into(), associated_data, plain.as_mut_slice().into(), &(*tag).into())
+        .decrypt_inout_detached(
+            &(*nonce).into(),
+            associated_data,
+            plain.as_mut_slice().into(),
+            &(*tag).into(),
+        )
         .map_err(|_| SealError::Tampered)?;
     Ok(plain)
 }

@@ -8,7 +8,6 @@
 //! - `key_wrapper`: the trait that wraps data keys
 //! - `master_key`, `master_key_id`: a master key, and its public name
 //! - `fingerprint`: names for quarantined bodies that cannot be brute-forced
-//! - `snapshot_key`: authenticates snapshots of streams
 //! - `aead`: the cipher, which is called only there
 //!
 //! Encryption is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439). Its nonces of 24 bytes are random: long
@@ -23,7 +22,6 @@ mod key_wrapper;
 mod master_key;
 mod master_key_id;
 mod pack;
-mod snapshot_key;
 
 pub use context::{Context, Section};
 pub use data_key::{DataKey, Sealed};
@@ -33,6 +31,5 @@ pub use key_wrapper::{KeyWrapper, WrappedKey};
 pub use master_key::{KeyMaterial, MasterKey, WRAPPED_KEY};
 pub use master_key_id::{MasterKeyId, NotAnId};
 pub use pack::Packed;
-pub use snapshot_key::{SNAPSHOT_TAG, SnapshotKey};
 
-secret::never_shown!(DataKey, FingerprintKey, KeyMaterial, MasterKey, Packed, SnapshotKey);
+secret::never_shown!(DataKey, FingerprintKey, KeyMaterial, MasterKey, Packed);

@@ -167,17 +167,6 @@ pub struct StoredEvent {
     pub leaf_hash: Option<[u8; 32]>,
 }
 
-/// The folded state of a stream at one of its versions, in a form that only the ledger reads.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamSnapshot {
-    /// The stream.
-    pub stream: StreamId,
-    /// The version of the last event that is in it.
-    pub version: u32,
-    /// The folded state.
-    pub state: Vec<u8>,
-}
-
 impl StoredEvent {
     /// The head of the log when the event was its last one.
     pub fn head(&self) -> Head {

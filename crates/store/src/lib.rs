@@ -66,7 +66,7 @@ pub use clock_steps::{ClockStep, ClockStepStore};
 pub use consumer::{Consumer, ConsumerName, ConsumerStore};
 pub use duty::Duty;
 pub use error::StoreError;
-pub use event::{NewEvent, Reference, SealedSections, StoredEvent, StreamSnapshot};
+pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use generation::{Advance, Difference, Generation, GenerationState, GenerationStore, Parked, RowChange, Switch};
 pub use head::Head;
 pub use keys::{KeyStore, Mark, Rewrapped, SubjectState};

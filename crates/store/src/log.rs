@@ -4,7 +4,7 @@ use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{EventQuery, Head, NewEvent, Reference, StoreError, StoredEvent, StreamSnapshot};
+use super::{EventQuery, Head, NewEvent, Reference, StoreError, StoredEvent};
 use crate::tree::number;
 use sealing::WrappedKey;
 use tlog::Growth;
@@ -100,15 +100,6 @@ pub trait LogStore: Send + Sync + 'static {
 
     /// All events of these streams, without sealed sections, in the order of their positions.
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError>;
-
-    /// The events of these streams from their snapshots on, with their leaf hashes, in the order of their positions;
-    /// all events of a stream without a snapshot. The snapshot comes with the event at whose version it was taken; a
-    /// snapshot at none of the stream's versions is ignored.
-    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError>;
-
-    /// Stores snapshots, each of another stream, in place of the earlier ones. A crash may bring back earlier ones.
-    /// Gives up soon if it has to wait for a lock.
-    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError>;
 
     /// Events in the order of their positions.
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError>;

@@ -7,8 +7,7 @@
 //! - `migrate`, `schema`: whether the database fits a ledger, and migrations; the existing objects
 //! - `log`, `append`, `append_lock`: the event log; appending; the append lock
 //! - `nodes`, `data_keys`: new nodes of the Merkle tree; data keys
-//! - `tables`, `steps`, `copy`, `stream_snapshots`: the projections' tables; advancing them, by COPY; snapshots of
-//!   streams
+//! - `tables`, `steps`, `copy`: the projections' tables; advancing them, by COPY
 //! - `lease`, `lost`: the table of leases; ending transactions left open over lost connections
 //! - the rest: `both/`
 
@@ -26,7 +25,6 @@ mod schema;
 mod servers;
 mod session;
 mod steps;
-mod stream_snapshots;
 mod tables;
 mod values;
 

@@ -6,7 +6,7 @@
 //! - `values`: the driver's types, values as stored, and words of its dialect
 //! - `migrate`, `schema`: whether a file holds a ledger, and migrations; the existing objects
 //! - `log`, `nodes`, `data_keys`: the event log; new nodes of the Merkle tree; data keys
-//! - `tables`, `steps`, `stream_snapshots`: the projections' tables; advancing them; snapshots of streams
+//! - `tables`, `steps`: the projections' tables; advancing them
 //! - `lease`: the table of leases
 //! - the rest: `both/`
 
@@ -19,7 +19,6 @@ mod migrate;
 mod nodes;
 mod schema;
 mod steps;
-mod stream_snapshots;
 mod tables;
 mod values;
 mod wal;

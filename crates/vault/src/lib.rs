@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use aggregates::{Position, SubjectId};
 
-use sealing::{FingerprintKey, KeyWrapper, MasterKey, MasterKeyId, SealError, SnapshotKey};
+use sealing::{FingerprintKey, KeyWrapper, MasterKey, MasterKeyId, SealError};
 use store::{Lookup, Store, StoreError};
 
 pub use error::VaultError;
@@ -48,12 +48,11 @@ secret::never_shown!(
 /// How many subjects' data keys are kept in memory.
 const KEPT_KEYS: NonZeroUsize = NonZeroUsize::new(50_000).unwrap(); // checked by the compiler: a constant
 
-/// The keys in memory: the master keys, the data keys, the fingerprint key and the snapshot key derived from it.
+/// The keys in memory: the master keys, the data keys and the fingerprint key.
 pub struct Vault {
     masters: Arc<MasterKeys>,
     keyring: Keyring,
     fingerprints: Arc<FingerprintKey>,
-    snapshots: SnapshotKey,
     created: Option<PathBuf>,
 }
 
@@ -111,7 +110,6 @@ impl Vault {
             masters,
             keyring: Keyring::new(wrapper, KEPT_KEYS),
             fingerprints: Arc::new(FingerprintKey::new(&key)),
-            snapshots: SnapshotKey::new(&key),
             created,
         })
     }
@@ -190,11 +188,6 @@ impl Vault {
     /// The data keys in memory.
     pub fn keyring(&self) -> &Keyring {
         &self.keyring
-    }
-
-    /// The key that tags streams' snapshots.
-    pub fn snapshots(&self) -> &SnapshotKey {
-        &self.snapshots
     }
 
     /// The key that makes fingerprints.

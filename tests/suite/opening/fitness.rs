@@ -75,7 +75,7 @@ async fn an_older_ledger_is_migrated_by_serve_and_migrate_alone(database: Databa
     let made = if database.is_postgres() {
         "FUNCTION append_batch"
     } else {
-        "TABLE stream_snapshots"
+        "TABLE processes"
     };
     raw.execute(&format!(
         "DROP {made}; DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)"

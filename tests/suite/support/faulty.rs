@@ -7,8 +7,7 @@ use aggregates::{Position, StreamId};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use warmledger::store::{
-    Append, AppendLock, Batch, EventQuery, Found, Head, Locked, LogStore, Lookup, Store, StoreError, StoredEvent,
-    StreamSnapshot, Wraps,
+    Append, AppendLock, Batch, EventQuery, Found, Head, Locked, LogStore, Lookup, Store, StoreError, StoredEvent, Wraps,
 };
 
 /// The fault of one append.
@@ -164,15 +163,6 @@ impl LogStore for FaultyStore {
     async fn streams(&self, streams: &[StreamId]) -> Result<Vec<StoredEvent>, StoreError> {
         self.ask(streams);
         self.real.streams(streams).await
-    }
-
-    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
-        self.ask(streams);
-        self.real.resume(streams).await
-    }
-
-    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
-        self.real.keep_snapshots(snapshots).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {

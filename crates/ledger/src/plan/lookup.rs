@@ -1,14 +1,13 @@
 //! Looks up in the store what the caches lack, in as few calls as possible.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use aggregates::{Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
-use crate::cache::{Seen, StreamState};
+use crate::cache::Seen;
 use crate::queue::{Pending, Work};
 use crate::route::{Route, route};
-use crate::snapshot;
 use crate::{Incoming, RecordError};
 use store::{Lookup, Reference};
 
@@ -128,51 +127,12 @@ impl Planner<'_> {
         if streams.is_empty() {
             return Ok(());
         }
-        let resumed = match self.store.resume(&streams).await {
-            Err(error) if !error.is_transient() => {
-                tracing::warn!(%error, "snapshots of streams cannot be read; the streams are read from their beginning");
-                return self.load_whole(streams).await;
-            }
-            resumed => resumed.map_err(unavailable)?,
-        };
-        let mut doubtful = BTreeSet::new();
-        for (event, snapshot) in resumed {
-            let Some(snapshot) = snapshot else {
-                let state = self.loaded.entry(event.stream.clone()).or_default();
-                if event.version == state.version + 1 {
-                    state.apply(event.to_recorded().map_err(unavailable)?);
-                } else {
-                    doubtful.insert(event.stream);
-                }
-                continue;
-            };
-            let (place, leaf) = ((&event.stream, event.version), event.leaf().map_err(unavailable)?);
-            match snapshot::read(self.vault.snapshots(), place, &leaf, &snapshot) {
-                Some(state) => drop(self.loaded.insert(event.stream, state)),
-                None => drop(doubtful.insert(event.stream)),
-            }
+        for event in self.store.streams(&streams).await.map_err(unavailable)? {
+            let event = event.into_recorded().map_err(unavailable)?;
+            self.loaded.entry(event.stream.clone()).or_default().apply(event);
         }
         for stream in streams {
             self.loaded.entry(stream).or_default();
-        }
-        if doubtful.is_empty() {
-            return Ok(());
-        }
-        tracing::debug!(
-            streams = doubtful.len(),
-            "streams have snapshots that are of no use here"
-        );
-        self.load_whole(doubtful.into_iter().collect()).await
-    }
-
-    /// Loads and folds streams from their beginning.
-    async fn load_whole(&mut self, streams: Vec<StreamId>) -> Result<(), RecordError> {
-        for stream in &streams {
-            self.loaded.insert(stream.clone(), StreamState::default());
-        }
-        for event in self.store.streams(&streams).await.map_err(unavailable)? {
-            let event = event.to_recorded().map_err(unavailable)?;
-            self.loaded.entry(event.stream.clone()).or_default().apply(event);
         }
         Ok(())
     }

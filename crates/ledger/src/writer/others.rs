@@ -3,7 +3,8 @@
 use super::super::access::erased_by;
 use super::super::plan::Plan;
 use super::super::{RecordError, tree};
-use super::{Pending, Writer, failed};
+use super::failure::failed;
+use super::{Pending, Writer};
 use store::{EventQuery, Parts, StoreError, StoredEvent};
 
 /// How many more batches are appended under the append lock each time another process has appended in between; and the

@@ -6,10 +6,9 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::columns::position;
 use super::events::{self, PLAIN, event};
-use super::{PostgresStore, WRITERS, append, append_lock, data_keys, stream_snapshots};
+use super::{PostgresStore, WRITERS, append, append_lock, data_keys};
 use crate::{
     Append, Batch, EventQuery, Found, Head, Locked, LogStore, Lookup, Parts, Reference, StoreError, StoredEvent,
-    StreamSnapshot,
 };
 
 #[async_trait]
@@ -98,14 +97,6 @@ impl LogStore for PostgresStore {
             rows.iter().map(|row| event(row, Parts::Plain)).collect()
         })
         .await
-    }
-
-    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
-        self.soon(stream_snapshots::resume(&self.pool, streams)).await
-    }
-
-    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
-        self.soon(stream_snapshots::keep(&self.pool, snapshots)).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {

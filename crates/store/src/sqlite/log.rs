@@ -10,12 +10,10 @@ use super::columns::position;
 use super::events::{self, PLAIN, event};
 use super::statements::among;
 use super::values::{chunks, list, tuples};
-use super::{SqliteStore, data_keys, nodes, stream_snapshots};
+use super::{SqliteStore, data_keys, nodes};
 use crate::clock::rfc3339_micros;
 use crate::log::to_i64;
-use crate::{
-    Append, Batch, EventQuery, Found, Head, LogStore, Lookup, NewEvent, Parts, StoreError, StoredEvent, StreamSnapshot,
-};
+use crate::{Append, Batch, EventQuery, Found, Head, LogStore, Lookup, NewEvent, Parts, StoreError, StoredEvent};
 use sealing::{Sealed, Section};
 
 /// Result codes of a violated key: PRIMARY KEY, ROWID, UNIQUE, and the trigger that guards against REPLACE.
@@ -84,14 +82,6 @@ impl LogStore for SqliteStore {
         let query = sqlx::query(AssertSqlSafe(sql)).bind(list(streams.iter().map(StreamId::as_str)));
         let rows = query.fetch_all(&self.pool).await?;
         rows.iter().map(|row| event(row, Parts::Plain)).collect()
-    }
-
-    async fn resume(&self, streams: &[StreamId]) -> Result<Vec<(StoredEvent, Option<Vec<u8>>)>, StoreError> {
-        stream_snapshots::resume(&self.pool, streams).await
-    }
-
-    async fn keep_snapshots(&self, snapshots: &[StreamSnapshot]) -> Result<(), StoreError> {
-        stream_snapshots::keep(&self.writer, snapshots).await
     }
 
     async fn events(&self, query: &EventQuery) -> Result<Vec<StoredEvent>, StoreError> {
