@@ -38,15 +38,12 @@ fn crates_build_on_lower_ones_only() {
     let mut listed: BTreeSet<PathBuf> = BTreeSet::new();
     for (place, (name, directory)) in LAYERS.iter().enumerate() {
         let manifest: toml::Table = read(&root().join(directory).join("Cargo.toml")).parse().unwrap();
-        for table in ["dependencies", "dev-dependencies"] {
-            let dependencies = manifest.get(table).and_then(toml::Value::as_table);
-            for dependency in dependencies.into_iter().flat_map(|table| table.keys()) {
-                if let Some(other) = LAYERS.iter().position(|(layer, _)| layer == dependency) {
-                    assert!(other < place, "{name} imports upwards: {dependency}");
-                }
-                let is_document = dependency.starts_with("utoipa");
-                assert!(!is_document || *name == "warmledger", "{name} describes the API");
+        for dependency in dependencies(&manifest) {
+            if let Some(other) = LAYERS.iter().position(|(layer, _)| *layer == dependency) {
+                assert!(other < place, "{name} imports upwards: {dependency}");
             }
+            let is_document = dependency.starts_with("utoipa");
+            assert!(!is_document || *name == "warmledger", "{name} describes the API");
         }
         listed.insert(root().join(directory));
     }
@@ -54,6 +51,40 @@ fn crates_build_on_lower_ones_only() {
         let path = entry.unwrap().path();
         assert!(listed.contains(&path), "{} is in no layer", path.display());
     }
+}
+
+/// The packages that a manifest depends on, for any purpose and target.
+fn dependencies(manifest: &toml::Table) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (key, value) in manifest {
+        let Some(table) = value.as_table() else { continue };
+        if key.ends_with("dependencies") {
+            found.extend(table.iter().map(|(name, dependency)| {
+                let package = dependency.get("package").and_then(toml::Value::as_str);
+                package.unwrap_or(name).to_owned()
+            }));
+        } else if key != "workspace" {
+            found.extend(dependencies(table));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_dependency_of_a_manifest_is_found() {
+    let manifest = r#"
+        [dependencies]
+        a = "1"
+        alias = { package = "b", version = "1" }
+        [build-dependencies]
+        c = "1"
+        [target.'cfg(unix)'.dev-dependencies]
+        d = "1"
+        [workspace.dependencies]
+        e = "1"
+    "#;
+    let found = dependencies(&manifest.parse().unwrap());
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
 }
 
 #[test]
@@ -81,6 +112,31 @@ fn a_circle_is_found() {
     let circles = house.circles();
     assert_eq!(circles.len(), 1, "{circles:?}");
     assert!(circles[0].contains('a') && circles[0].contains('b'), "{circles:?}");
+    // through a glob
+    let modules = [
+        ("", "mod a;\nmod b;\npub use a::*;"),
+        ("a", "use crate::b::help;\npub enum Thing {}"),
+        ("b", "use crate::Thing;\npub fn help() {}"),
+    ];
+    let house = House::new(modules.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    assert_eq!(house.circles().len(), 1);
+    // through modules that are written elsewhere, and what their parent imports
+    let modules = [
+        (
+            "one",
+            "mod own;\n#[path = \"both/all.rs\"]\nmod both;\nuse both::shared;",
+        ),
+        ("one::own", "use super::shared::x;"),
+        ("both::all", "mod shared;\nuse super::own;"),
+        ("both::shared", "use super::own::y;"),
+    ];
+    let house = House::new(modules.map(|(path, text)| (path.to_owned(), text.to_owned())));
+    let circles = house.circles();
+    assert_eq!(circles.len(), 1, "{circles:?}");
+    assert!(
+        circles[0].contains("own") && circles[0].contains("shared"),
+        "{circles:?}"
+    );
     // a child may use its parent's items, and the parent its children's
     let family = [("", "mod a;\nuse a::A;"), ("a", "use super::B;\nuse super::*;")];
     let family = House::new(family.map(|(path, text)| (path.to_owned(), text.to_owned())));
@@ -98,8 +154,12 @@ struct House {
 struct Module {
     /// The items of its own crate that it names, as paths from the crate's root.
     names: BTreeSet<ModulePath>,
-    /// Its re-exports: the name here, and the original path.
+    /// What it imports or re-exports: the name here, which its children can use too, and the original path.
     hands_on: BTreeMap<String, ModulePath>,
+    /// The modules of which it re-exports everything.
+    globs: Vec<ModulePath>,
+    /// The names of its own items.
+    defines: BTreeSet<String>,
 }
 
 fn segments(path: &str) -> ModulePath {
@@ -119,6 +179,7 @@ impl House {
             .into_iter()
             .map(|(path, text)| (segments(&path), without_tests_and_comments(&text)))
             .collect();
+        let texts = with_borrowed(texts);
         let known: BTreeSet<&ModulePath> = texts.keys().collect();
         let module = |(path, text): (&ModulePath, &String)| (path.clone(), look(path, text, &known));
         Self {
@@ -130,12 +191,29 @@ impl House {
     fn find(&self, path: &[String], hops: usize) -> Option<ModulePath> {
         (0..=path.len()).rev().find_map(|length| {
             let module = self.modules.get(&path[..length])?;
-            let handed_on = path.get(length).and_then(|name| module.hands_on.get(name));
+            let name = path.get(length);
+            let handed_on = name.and_then(|name| {
+                module
+                    .hands_on
+                    .get(name)
+                    .cloned()
+                    .or_else(|| self.by_glob(module, name))
+            });
             match handed_on {
-                Some(origin) if hops < 8 && origin != path => self.find(origin, hops + 1),
+                Some(origin) if hops < 8 && origin != path => self.find(&origin, hops + 1),
                 _ => Some(path[..length].to_vec()),
             }
         })
+    }
+
+    /// The path of an item that a module re-exports with all others of another one.
+    fn by_glob(&self, module: &Module, name: &str) -> Option<ModulePath> {
+        let has_it = |origin: &&ModulePath| {
+            let origin = self.modules.get(*origin);
+            origin.is_some_and(|origin| origin.defines.contains(name) || origin.hands_on.contains_key(name))
+        };
+        let origin = module.globs.iter().find(has_it)?;
+        Some([origin.as_slice(), &[name.to_owned()]].concat())
     }
 
     /// Imports between the children of one module, each with all its descendants.
@@ -209,10 +287,52 @@ fn collect(directory: &Path, path: &mut ModulePath, files: &mut Vec<(String, Str
 /// The text before the tests, without comments.
 fn without_tests_and_comments(text: &str) -> String {
     let end = text.find("#[cfg(test)]\nmod tests").unwrap_or(text.len());
-    let lines = text[..end]
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default());
-    lines.collect::<Vec<_>>().join("\n")
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let lines = text[..end].lines().filter(is_code);
+    lines
+        .map(|line| line.split(" // ").next().unwrap_or_default())
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Puts modules that are written in another folder (`#[path = "both/all.rs"] mod both;`) among the children of each module that
+/// borrows them.
+fn with_borrowed(mut texts: BTreeMap<ModulePath, String>) -> BTreeMap<ModulePath, String> {
+    let mut borrowed = Vec::new();
+    for (module, text) in &texts {
+        for (_, rest) in text.match_indices("#[path = \"").map(|(at, _)| text[at..].split_at(10)) {
+            let file = rest.split('"').next().unwrap_or_default();
+            let Some((folder, _)) = file.rsplit_once('/') else {
+                continue;
+            };
+            let folder = [&module[..module.len() - 1], &[folder.to_owned()]].concat();
+            borrowed.push((module.clone(), folder));
+        }
+    }
+    for (module, folder) in &borrowed {
+        let lent: Vec<_> = texts.iter().filter(|(path, _)| path.starts_with(folder)).collect();
+        let own =
+            |(path, text): (&ModulePath, &String)| ([module.as_slice(), &path[folder.len()..]].concat(), text.clone());
+        let copies: Vec<_> = lent.into_iter().map(own).collect();
+        texts.extend(copies);
+    }
+    texts.retain(|path, _| !borrowed.iter().any(|(_, folder)| path.starts_with(folder)));
+    texts
+}
+
+/// The names of the items that a text defines.
+fn defined(text: &str) -> BTreeSet<String> {
+    const KEYWORDS: [&str; 8] = ["struct", "enum", "fn", "type", "const", "static", "trait", "union"];
+    let mut words = text
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty());
+    let mut names = BTreeSet::new();
+    while let Some(word) = words.next() {
+        if KEYWORDS.contains(&word) {
+            names.extend(words.next().map(str::to_owned));
+        }
+    }
+    names
 }
 
 fn look(module: &[String], text: &str, known: &BTreeSet<&ModulePath>) -> Module {
@@ -239,8 +359,11 @@ fn look(module: &[String], text: &str, known: &BTreeSet<&ModulePath>) -> Module 
         base.extend(path);
         Some(base)
     };
-    let mut found = Module::default();
-    for (is_public, tree) in declarations(text) {
+    let mut found = Module {
+        defines: defined(text),
+        ..Module::default()
+    };
+    for tree in declarations(text) {
         for path in leaves(tree) {
             let (path, name) = match path.split_once(" as ") {
                 Some((path, name)) => (path.trim().to_owned(), Some(name.trim().to_owned())),
@@ -249,8 +372,10 @@ fn look(module: &[String], text: &str, known: &BTreeSet<&ModulePath>) -> Module 
             let Some(path) = absolute(path.trim_end_matches("::self")) else {
                 continue;
             };
-            if is_public && let Some(name) = name.or_else(|| path.last().cloned()) {
-                found.hands_on.insert(name, path.clone());
+            match name.or_else(|| path.last().cloned()) {
+                Some(name) if name == "*" => found.globs.push(path[..path.len() - 1].to_vec()),
+                Some(name) => drop(found.hands_on.insert(name, path.clone())),
+                None => {}
             }
             found.names.insert(path);
         }
@@ -261,8 +386,8 @@ fn look(module: &[String], text: &str, known: &BTreeSet<&ModulePath>) -> Module 
     found
 }
 
-/// The trees of the `use` declarations, and whether each is a re-export.
-fn declarations(text: &str) -> Vec<(bool, &str)> {
+/// The trees of the `use` declarations.
+fn declarations(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("use ") {
@@ -271,7 +396,7 @@ fn declarations(text: &str) -> Vec<(bool, &str)> {
         let after = &rest[at + 4..];
         let end = after.find(';').unwrap_or(after.len());
         if begins {
-            found.push((!line.is_empty(), &after[..end]));
+            found.push(&after[..end]);
         }
         rest = if begins { &after[end..] } else { after };
     }

@@ -4,13 +4,14 @@
 //! Layout
 //! - `ids`: identifiers, parsed once at the edge
 //! - `event`: the events of both families, their stored names and schema versions
-//! - `upcast`: old facts in new shapes
+//! - `upcast`, `error`: old facts in new shapes; why a stored event cannot be read
 //! - `order`: the [`Order`] aggregate: commands in, events out
 //! - `moment`: moments as text
 //! - `visible`: the visible characters of a text
 //! - `recorded`: an event with its envelope, as projections see it
 #![warn(missing_docs)]
 
+mod error;
 mod event;
 mod ids;
 pub mod moment;
@@ -19,6 +20,7 @@ mod recorded;
 mod upcast;
 pub mod visible;
 
+pub use error::EventError;
 pub use event::*;
 pub use ids::*;
 pub use order::{Order, OrderCommand, OrderError};

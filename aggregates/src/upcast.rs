@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::EventError;
+use crate::error::EventError;
 
 /// One step of the chain.
 struct Step {

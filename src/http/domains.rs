@@ -17,6 +17,7 @@ use super::related;
 use super::renewals::Subscription;
 use aggregates::visible::is_blank;
 use ledger::OpenError;
+use ledger::sections::Person;
 
 /// The views read for a list.
 const VIEWS: [&str; 2] = [Mailboxes::NAME, Renewals::NAME];
@@ -190,20 +191,6 @@ struct Mailbox {
     erased: bool,
 }
 
-/// The personal section of an assignment, as far as it is shown.
-#[derive(Deserialize)]
-struct Personal {
-    mailboxes: Vec<PersonalMailbox>,
-}
-
-#[derive(Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PersonalMailbox {
-    email: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
-}
-
 /// The mailboxes of a domain, with names and addresses.
 #[utoipa::path(
     get, path = "/api/v1/domains/{domain}/mailboxes", operation_id = "listMailboxes", tag = "domains",
@@ -229,13 +216,13 @@ async fn mailboxes(
     let places = places(&reading, &item).await?;
     let personal = open(&app, &places).await?;
     let mailboxes = item.mailboxes.iter().zip(&places).map(|(mailbox, places)| {
-        let own = |places: &[Place], pick: fn(&PersonalMailbox) -> &Option<String>| {
+        let own = |places: &[Place], pick: fn(&Person) -> &Option<String>| {
             // places are newest first: those after an erased one are older, so stop there
             let told = places.iter().map_while(|place| match personal.get(&place.position)? {
-                Opened::Personal(section) => Some((section.as_ref(), place.index)),
+                Opened::Personal(people) => Some((people.as_ref(), place.index)),
                 Opened::Erased => None,
             });
-            let mut texts = told.filter_map(|(section, index)| pick(section?.mailboxes.get(index as usize)?).clone());
+            let mut texts = told.filter_map(|(people, index)| pick(people?.get(index as usize)?).clone());
             texts.find(|text| !is_blank(text))
         };
         let is_erased = |place: &Place| matches!(personal.get(&place.position), Some(Opened::Erased));
@@ -323,7 +310,7 @@ async fn places(reading: &Reading<'_>, item: &DomainItem<'_>) -> Result<Vec<Plac
 /// The personal section of an event.
 enum Opened {
     /// The section; none in an event that only brought credentials.
-    Personal(Option<Personal>),
+    Personal(Option<Vec<Person>>),
     /// The section was erased, and the event's credentials with it.
     Erased,
 }
@@ -338,29 +325,13 @@ async fn open(app: &App, places: &[Places]) -> Result<BTreeMap<Position, Opened>
     let positions: Vec<Position> = positions.into_iter().collect();
     let mut opened = BTreeMap::new();
     for event in app.store.events_at(&positions).await? {
-        let plain = match app.reader.personal(&event).await {
-            Ok(Some(plain)) => plain,
-            Ok(None) => {
-                let found = if app.reader.is_erased(&event).await? {
-                    Opened::Erased
-                } else {
-                    Opened::Personal(None)
-                };
-                opened.insert(event.position, found);
-                continue;
-            }
-            Err(OpenError::Erased) => {
-                opened.insert(event.position, Opened::Erased);
-                continue;
-            }
+        let found = match app.reader.people(&event).await {
+            Ok(None) if app.reader.is_erased(&event).await? => Opened::Erased,
+            Ok(people) => Opened::Personal(people),
+            Err(OpenError::Erased) => Opened::Erased,
             Err(error) => return Err(error.into()),
         };
-        // the error's own text could quote a value
-        let personal = serde_json::from_slice(plain.expose()).map_err(|_| {
-            tracing::error!(position = event.position.0, "a personal section has another shape");
-            Problem::internal()
-        })?;
-        opened.insert(event.position, Opened::Personal(Some(personal)));
+        opened.insert(event.position, found);
     }
     Ok(opened)
 }

@@ -1,6 +1,7 @@
 //! Callers who hold connections open, whatever they send or leave unread, cannot keep others out, fill the memory or
 //! the log, or delay a stop.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, 
 
 use crate::on_both_stores;
 use crate::support::child::ChildService;
+use crate::support::raw::Raw;
 use crate::support::sse::Sse;
 use crate::support::{Database, TestService};
 
@@ -308,4 +310,25 @@ async fn every_answer_says_how_it_may_be_kept_and_one_host_is_named() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{hosts}: {answer}");
     }
     service.stop().await;
+}
+
+/// A job that goes through whole tables waits for a connection as long as other jobs have all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_jobs_wait_for_each_other() {
+    let database = Database::postgres().await;
+    let store = database.store_with_keys().await;
+    let raw = Raw::connect(&database).await;
+    raw.execute("BEGIN; LOCK TABLE data_keys").await;
+    let jobs: Vec<_> = (0..9)
+        .map(|_| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { store.key_counts().await.map(drop) })
+        })
+        .collect();
+    // longer than a short call waits for a connection
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    raw.execute("COMMIT").await;
+    for job in jobs {
+        job.await.unwrap().unwrap();
+    }
 }

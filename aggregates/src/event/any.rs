@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{AccessEvent, EventError, OrderEvent};
+use super::{AccessEvent, OrderEvent};
+use crate::error::EventError;
 
 /// An event of the ledger: a provider's report about an order, or an action on the ledger.
 #[derive(Clone, Debug, PartialEq)]

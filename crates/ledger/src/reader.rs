@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::incoming::prefix;
 use super::original::Original;
-use crate::sections::{Parts, Spelling};
+use crate::sections::{Parts, Person, Personal, Spelling, section};
 use sealing::{Context, DataKey, SealError, Section};
 use secret::Secret;
 use store::{Lookup, Store, StoreError, StoredEvent};
@@ -49,6 +49,19 @@ impl Reader {
     /// [`OpenError`], [`OpenError::Erased`] in particular once the subject is erased.
     pub async fn personal(&self, event: &StoredEvent) -> Result<Option<Secret<Vec<u8>>>, OpenError> {
         open(&*self.store, &self.vault, event, Section::Personal).await
+    }
+
+    /// Whom the mailboxes of an event that was read with its sealed sections belong to, in the order of its facts; none
+    /// if it has no personal section.
+    ///
+    /// # Errors
+    /// As [`Self::personal`].
+    pub async fn people(&self, event: &StoredEvent) -> Result<Option<Vec<Person>>, OpenError> {
+        let Some(plain) = self.personal(event).await? else {
+            return Ok(None);
+        };
+        let personal: Personal<'_> = section(Some(plain.expose())).ok_or(SealError::Corrupt)?;
+        Ok(Some(personal.mailboxes.into_iter().map(Person::from).collect()))
     }
 
     /// The credentials in an event that was read with its sealed sections, as JSON; none if it has none.

@@ -107,6 +107,27 @@ pub(crate) struct SecretMailbox<'a> {
     pub(crate) password: Option<Text<'a>>,
 }
 
+/// Whom a mailbox belongs to. Personal data.
+pub struct Person {
+    /// Its address.
+    pub email: Option<String>,
+    /// The first name.
+    pub first_name: Option<String>,
+    /// The last name.
+    pub last_name: Option<String>,
+}
+
+impl From<PersonalMailbox<'_>> for Person {
+    fn from(mailbox: PersonalMailbox<'_>) -> Self {
+        let owned = |text: Option<Text<'_>>| text.map(|text| text.unescaped().into_owned());
+        Self {
+            email: owned(mailbox.email),
+            first_name: owned(mailbox.first_name),
+            last_name: owned(mailbox.last_name),
+        }
+    }
+}
+
 impl<'a> SecretMailbox<'a> {
     fn listed(&self) -> [Option<Text<'a>>; 3] {
         [self.app_password, self.authenticator_secret, self.password]
@@ -123,17 +144,19 @@ impl Personal<'_> {
     pub(crate) fn write(&self) -> Secret<Vec<u8>> {
         written(|json| {
             json.open("{");
-            json.name("\"mailboxes\":");
-            json.open("[");
-            for mailbox in &self.mailboxes {
-                json.open("{");
-                json.optional("\"email\":", mailbox.email);
-                json.optional("\"firstName\":", mailbox.first_name);
-                json.optional("\"lastName\":", mailbox.last_name);
-                json.optional("\"profilePicture\":", mailbox.profile_picture);
-                json.close("}");
+            if !self.mailboxes.is_empty() {
+                json.name("\"mailboxes\":");
+                json.open("[");
+                for mailbox in &self.mailboxes {
+                    json.open("{");
+                    json.optional("\"email\":", mailbox.email);
+                    json.optional("\"firstName\":", mailbox.first_name);
+                    json.optional("\"lastName\":", mailbox.last_name);
+                    json.optional("\"profilePicture\":", mailbox.profile_picture);
+                    json.close("}");
+                }
+                json.close("]");
             }
-            json.close("]");
             json.optional("\"userEmail\":", self.user_email);
             json.close("}");
         })
@@ -176,6 +199,6 @@ fn written(write: impl Fn(&mut Json<'_>)) -> Secret<Vec<u8>> {
 }
 
 /// Parses an opened section; the default if the event has none. None if it has another shape.
-fn section<'a, T: Default + Deserialize<'a>>(json: Option<&'a [u8]>) -> Option<T> {
+pub(crate) fn section<'a, T: Default + Deserialize<'a>>(json: Option<&'a [u8]>) -> Option<T> {
     json.map_or_else(|| Some(T::default()), |json| serde_json::from_slice(json).ok())
 }

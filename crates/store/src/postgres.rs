@@ -40,7 +40,7 @@ use sqlx::{Connection, Transaction};
 use tokio::sync::OnceCell;
 use tokio_util::task::AbortOnDropHandle;
 
-use both::{columns, events, generations, keys, leases, migrations, statements};
+use both::{advances, columns, events, generations, leases, migrations, statements};
 
 use super::lease::Leases;
 use super::{Mode, SchemaCheck, Store, StoreError, UpkeepStore, WriteAheadLog};

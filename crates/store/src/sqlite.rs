@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use both::{columns, events, generations, keys, leases, migrations, rows, statements};
+use both::{advances, columns, events, generations, leases, migrations, rows, statements};
 use sqlx::sqlite::{Sqlite, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection, Transaction};
 

@@ -19,10 +19,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::sections::Spelling;
+use crate::sections::{Personal, Spelling, Text};
 use aggregates::visible::is_blank;
 use object::Object;
-use secret::{Secret, Wiped};
+use secret::Secret;
 use text::event_name;
 
 /// The most characters of a provider's own word (an event name, a status) kept in the facts.
@@ -252,20 +252,14 @@ where
     optional(value, path)?.ok_or_else(|| PayloadProblem::at(path, "is missing"))
 }
 
-/// Writes a section; none if it is empty. `longest` is an upper bound of its length, such as that of the body it is
-/// from: growing would leave copies of plaintext behind.
-fn section(
-    content: &impl serde::Serialize,
-    is_empty: bool,
-    longest: usize,
-) -> Result<Option<Secret<Vec<u8>>>, PayloadProblem> {
-    if is_empty {
-        return Ok(None);
-    }
-    let mut bytes = Wiped::new(Vec::with_capacity(longest));
-    serde_json::to_writer(&mut *bytes, content).map_err(|_| PayloadProblem::at("data", "cannot be written"))?;
-    // webhooks wait in a queue: this copy takes no more memory than needed
-    Ok(Some(Secret::new(bytes.to_vec())))
+/// The personal section of a webhook that lists no mailboxes.
+fn user_email(email: Option<Text<'_>>) -> Option<Secret<Vec<u8>>> {
+    let email = email.filter(|email| !email.is_blank())?;
+    let personal = Personal {
+        user_email: Some(email),
+        ..Personal::default()
+    };
+    Some(personal.write())
 }
 
 #[cfg(test)]

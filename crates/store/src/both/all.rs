@@ -4,6 +4,7 @@
 
 #![allow(clippy::duplicate_mod, reason = "that is what they are for")]
 
+pub(crate) mod advances;
 mod checkpoints;
 mod clock_steps;
 pub(crate) mod columns;
@@ -21,4 +22,4 @@ pub(crate) mod statements;
 mod tokens;
 mod tree;
 
-use super::{SqlStore, data_keys, migrate, nodes, steps, tables, values};
+use super::{SqlStore, data_keys, nodes, steps, tables, values};

@@ -1,10 +1,11 @@
 //! Columns that are the same in both databases.
 
-use aggregates::Position;
+use aggregates::{Position, SubjectId};
 use sqlx::Row;
 
 use super::values::{DbRow, wide};
 use crate::StoreError;
+use sealing::WrappedKey;
 
 pub(crate) fn position(row: &DbRow, column: &str) -> Result<Position, StoreError> {
     optional_position(row, column)?.ok_or_else(|| StoreError::Corrupt(format!("{column} is missing")))
@@ -20,4 +21,21 @@ pub(crate) fn optional_position(row: &DbRow, column: &str) -> Result<Option<Posi
 
 pub(crate) fn unsigned(row: &DbRow, column: &str) -> Result<u32, StoreError> {
     u32::try_from(wide(row, column)?).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
+}
+
+/// Data keys with their subject's last erasure.
+pub(crate) const KEYS: &str =
+    "SELECT subject, wrapped, coalesce(erased_at, 0) AS since FROM data_keys LEFT JOIN subjects USING (subject)";
+
+/// A row of [`KEYS`].
+pub(crate) fn key(row: &DbRow) -> Result<WrappedKey, StoreError> {
+    Ok(WrappedKey {
+        subject: subject(row)?,
+        wrapped: row.try_get("wrapped")?,
+        since: position(row, "since")?,
+    })
+}
+
+pub(crate) fn subject(row: &DbRow) -> Result<SubjectId, StoreError> {
+    Ok(SubjectId::try_from(row.try_get::<String, _>("subject")?)?)
 }

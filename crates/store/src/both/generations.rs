@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::columns::{position, unsigned};
 use super::statements::run;
 use super::values::{DbConnection, DbRow, FOR_UPDATE, moment, stamp};
-use super::{SqlStore, parked, snapshots, steps, tables};
+use super::{SqlStore, snapshots, steps, tables};
 use crate::clock::now;
 use crate::generation::{stored, table_name};
 use crate::log::to_i64;
@@ -322,32 +322,4 @@ async fn row_count(store: &SqlStore, generation: &Generation) -> Result<u64, Sto
         .await?;
     tx.commit().await?;
     Ok(count.unsigned_abs())
-}
-
-/// Moves the checkpoint of a step's generation. `false` if it has moved already, or a skipped row is no longer parked.
-pub(crate) async fn move_checkpoint(tx: &mut DbConnection, step: &Advance) -> Result<bool, StoreError> {
-    let sql = "UPDATE projection_generations SET position = $1, updated_at = $2
-               WHERE name = $3 AND generation = $4 AND position = $5 AND state <> 'retired'";
-    let moved = sqlx::query(sql)
-        .bind(to_i64(step.to))
-        .bind(stamp(now()))
-        .bind(&step.from.name)
-        .bind(step.from.generation)
-        .bind(to_i64(step.from.position))
-        .execute(&mut *tx)
-        .await?;
-    Ok(moved.rows_affected() > 0 && parked::stand_still(tx, step).await?)
-}
-
-/// Adds a step's change of the row count to its generation's, and stores which rows are parked.
-pub(crate) async fn write_down(tx: &mut DbConnection, step: &Advance, more: i64) -> Result<(), StoreError> {
-    if more != 0 {
-        let sql = "UPDATE projection_generations SET row_count = row_count + $1 WHERE name = $2 AND generation = $3";
-        let query = sqlx::query(sql)
-            .bind(more)
-            .bind(&step.from.name)
-            .bind(step.from.generation);
-        query.execute(&mut *tx).await?;
-    }
-    parked::write(tx, step).await
 }

@@ -4,7 +4,7 @@ use aggregates::{Position, SubjectId};
 use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::columns::{optional_position, position};
+use super::columns::{KEYS, key, optional_position, position, subject};
 use super::values::{DbRow, LISTED, list, stamp};
 use super::{SqlStore, data_keys, leases, tables};
 use crate::clock::now;
@@ -12,10 +12,6 @@ use crate::keys::ERASURES_WITHOUT_EFFECT;
 use crate::log::to_i64;
 use crate::{Fence, KeyStore, Mark, Rewrapped, StoreError, SubjectState};
 use sealing::{FingerprintKey, MasterKeyId, WRAPPED_KEY, WrappedKey};
-
-/// Data keys with their subject's last erasure.
-pub(crate) const KEYS: &str =
-    "SELECT subject, wrapped, coalesce(erased_at, 0) AS since FROM data_keys LEFT JOIN subjects USING (subject)";
 
 #[async_trait]
 impl KeyStore for SqlStore {
@@ -225,19 +221,6 @@ fn id(bytes: Vec<u8>) -> Result<MasterKeyId, StoreError> {
 
 fn names(found: Vec<String>) -> Result<Vec<SubjectId>, StoreError> {
     Ok(found.into_iter().map(SubjectId::try_from).collect::<Result<_, _>>()?)
-}
-
-fn subject(row: &DbRow) -> Result<SubjectId, StoreError> {
-    Ok(SubjectId::try_from(row.try_get::<String, _>("subject")?)?)
-}
-
-/// A row of [`KEYS`].
-pub(crate) fn key(row: &DbRow) -> Result<WrappedKey, StoreError> {
-    Ok(WrappedKey {
-        subject: subject(row)?,
-        wrapped: row.try_get("wrapped")?,
-        since: position(row, "since")?,
-    })
 }
 
 fn state(row: &DbRow) -> Result<SubjectState, StoreError> {

@@ -1,6 +1,7 @@
 //! Bringing the schema up to date.
 
-use super::migrate::MIGRATIONS;
+use sqlx::migrate::Migrator;
+
 use super::values::DbConnection;
 use crate::mode::{self, APPLIED, Applied};
 use crate::{Mode, StoreError};
@@ -15,16 +16,16 @@ pub(crate) async fn applied(connection: &mut DbConnection) -> Result<Option<Vec<
 }
 
 /// Whether the database fits the mode. Changes nothing.
-pub(crate) async fn check(connection: &mut DbConnection, mode: Mode) -> Result<(), StoreError> {
-    mode::check(applied(connection).await?.as_deref(), &MIGRATIONS, mode)
+pub(crate) async fn check(connection: &mut DbConnection, known: &Migrator, mode: Mode) -> Result<(), StoreError> {
+    mode::check(applied(connection).await?.as_deref(), known, mode)
 }
 
 /// Migrates the schema, which was checked before.
-pub(crate) async fn run(connection: &mut DbConnection) -> Result<(), StoreError> {
-    for version in mode::missing(applied(connection).await?, &MIGRATIONS) {
-        let run = MIGRATIONS.run_to(version, &mut *connection).await;
+pub(crate) async fn run(connection: &mut DbConnection, known: &'static Migrator) -> Result<(), StoreError> {
+    for version in mode::missing(applied(connection).await?, known) {
+        let run = known.run_to(version, &mut *connection).await;
         run.map_err(|error| mode::failed(version, error))?;
     }
     // everything in a new ledger; it also checks applied migrations against this program's
-    Ok(MIGRATIONS.run(connection).await?)
+    Ok(known.run(connection).await?)
 }

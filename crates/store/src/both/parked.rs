@@ -60,7 +60,7 @@ fn those(does: &str) -> String {
 }
 
 /// Whether the rows that the step skipped are still parked, once the step has locked its generation.
-pub(crate) async fn stand_still(tx: &mut DbConnection, step: &Advance) -> Result<bool, StoreError> {
+pub(crate) async fn are_still_parked(tx: &mut DbConnection, step: &Advance) -> Result<bool, StoreError> {
     if step.skipped.is_empty() {
         return Ok(true);
     }

@@ -3,8 +3,7 @@
 use projections::{Column, SqlView};
 use sqlx::AssertSqlSafe;
 
-use super::tables::type_of;
-use super::values::{ANY, DbConnection};
+use super::values::{ANY, DbConnection, type_of};
 use crate::StoreError;
 use crate::generation::stored;
 

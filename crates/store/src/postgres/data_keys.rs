@@ -4,7 +4,7 @@ use aggregates::SubjectId;
 use sqlx::AssertSqlSafe;
 
 use super::PostgresStore;
-use super::keys::{KEYS, key};
+use super::columns::{KEYS, key};
 use super::values::{DbConnection, DbPool};
 use crate::{Rewrapped, StoreError};
 use sealing::WrappedKey;

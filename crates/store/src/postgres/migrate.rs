@@ -10,12 +10,12 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// Checks the database, and migrates it if the mode says so.
 pub(super) async fn prepare(connection: &mut PgConnection, mode: Mode) -> Result<(), StoreError> {
-    migrations::check(connection, mode).await?;
+    migrations::check(connection, &MIGRATIONS, mode).await?;
     if mode != Mode::ReadOnly {
         check_encoding(connection).await?;
     }
     if mode == Mode::Migrate {
-        migrations::run(connection).await?;
+        migrations::run(connection, &MIGRATIONS).await?;
     }
     Ok(())
 }

@@ -127,7 +127,11 @@ impl Sessions {
     pub(super) fn pool(&self, purpose: Purpose) -> PgPoolOptions {
         let (before, after) = (self.clone(), self.clone());
         PgPoolOptions::new()
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .acquire_timeout(match purpose {
+                // few connections, and each is held for as long as a job takes
+                Purpose::Long => LOOKING,
+                _ => ACQUIRE_TIMEOUT,
+            })
             .test_before_acquire(false)
             .before_acquire(move |connection, known| {
                 let sessions = before.clone();

@@ -10,7 +10,7 @@ use sqlx::query::QueryScalar;
 use sqlx::{AssertSqlSafe, Connection, Postgres};
 
 use super::session::{LOOKING, SOON, Sessions};
-use super::{PostgresStore, copy, generations, leases};
+use super::{PostgresStore, advances, copy, leases};
 use crate::generation::{stored, table_name};
 use crate::parts::by_size;
 use crate::{Advance, Fence, RowChange, StoreError};
@@ -81,12 +81,14 @@ async fn move_on(
     let asynchronous = sqlx::query("SET LOCAL synchronous_commit = off");
     patience.with(asynchronous.execute(&mut *tx)).await?;
     for step in steps {
-        if !patience.with(generations::move_checkpoint(&mut tx, step)).await? {
+        if !patience.with(advances::move_checkpoint(&mut tx, step)).await? {
             patience.with(tx.rollback()).await?;
             return Ok(false);
         }
         let more = write_rows(&mut tx, patience, step).await?;
-        patience.with(generations::write_down(&mut tx, step, more)).await?;
+        patience
+            .with(advances::write_row_count_and_parked(&mut tx, step, more))
+            .await?;
     }
     patience.with(leases::check(&mut tx, under)).await?;
     patience.with(tx.commit()).await?;

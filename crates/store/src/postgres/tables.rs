@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use projections::{Column, Kind, SqlView};
+use projections::{Column, SqlView};
 use sqlx::postgres::PgPool;
 use sqlx::{Acquire, AssertSqlSafe};
 
@@ -98,16 +98,6 @@ async fn has_lz4(tx: &mut DbConnection) -> Result<bool, StoreError> {
     let known =
         "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals))";
     Ok(sqlx::query_scalar(known).fetch_one(tx).await?)
-}
-
-pub(super) fn type_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text => "text COLLATE \"C\"",
-        Kind::Integer => "bigint",
-        Kind::Timestamp => "timestamptz",
-        Kind::Boolean => "boolean",
-        Kind::Date => "date",
-    }
 }
 
 /// Points the stable views at a generation's table.

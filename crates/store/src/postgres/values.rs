@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
+use projections::Kind;
 use sqlx::postgres::{PgConnection, PgPool, PgRow, Postgres};
 use sqlx::{ColumnIndex, Row};
 
@@ -71,4 +72,15 @@ pub(super) fn date(row: &DbRow, column: &str) -> Result<Date, StoreError> {
 /// An `integer`.
 pub(super) fn wide(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
     Ok(row.try_get::<i32, _>(column)?.into())
+}
+
+/// The type of a column.
+pub(super) fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "text COLLATE \"C\"",
+        Kind::Integer => "bigint",
+        Kind::Timestamp => "timestamptz",
+        Kind::Boolean => "boolean",
+        Kind::Date => "date",
+    }
 }

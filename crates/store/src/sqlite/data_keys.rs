@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection, Row};
 
 use super::SqliteStore;
-use super::keys::{KEYS, key};
+use super::columns::{KEYS, key};
 use super::values::{DbConnection, DbPool};
 use crate::{Rewrapped, StoreError};
 use sealing::WrappedKey;

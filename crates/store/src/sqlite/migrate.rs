@@ -12,7 +12,7 @@ pub(super) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 /// Whether the file holds a ledger with an up-to-date schema. Changes nothing.
 pub(super) async fn check(options: SqliteConnectOptions) -> Result<(), StoreError> {
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    migrations::check(&mut connection, Mode::Existing).await?;
+    migrations::check(&mut connection, &MIGRATIONS, Mode::Existing).await?;
     Ok(connection.close().await?)
 }
 
@@ -24,6 +24,6 @@ pub(super) async fn migrate(tx: &mut Transaction<'_, Sqlite>) -> Result<(), Stor
             "the file keeps text as {encoding}, in which keys have another order: have `warmledger serve` make a new one"
         )));
     }
-    migrations::check(tx, Mode::Migrate).await?;
-    migrations::run(tx).await
+    migrations::check(tx, &MIGRATIONS, Mode::Migrate).await?;
+    migrations::run(tx, &MIGRATIONS).await
 }

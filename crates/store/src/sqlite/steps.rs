@@ -4,7 +4,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::values::{chunks, tuples};
-use super::{SqliteStore, generations, leases, rows::bind};
+use super::{SqliteStore, advances, leases, rows::bind};
 use crate::generation::{stored, table_name};
 use crate::{Advance, Fence, StoreError};
 
@@ -12,12 +12,12 @@ pub(super) async fn advance(store: &SqliteStore, steps: &[Advance], under: Optio
     let mut tx = store.begin().await?;
     leases::check(&mut tx, under).await?;
     for step in steps {
-        if !generations::move_checkpoint(&mut tx, step).await? {
+        if !advances::move_checkpoint(&mut tx, step).await? {
             tx.rollback().await?;
             return Ok(false);
         }
         let more = write_rows(&mut tx, step).await?;
-        generations::write_down(&mut tx, step, more).await?;
+        advances::write_row_count_and_parked(&mut tx, step, more).await?;
     }
     tx.commit().await?;
     Ok(true)

@@ -1,7 +1,7 @@
 //! The projections' tables and views on SQLite. Where PostgreSQL needs locks, SQLite's single writer makes them
 //! unnecessary.
 
-use projections::{Column, Kind, SqlView};
+use projections::{Column, SqlView};
 use sqlx::AssertSqlSafe;
 use sqlx::sqlite::SqlitePool;
 
@@ -60,13 +60,6 @@ pub(super) async fn make(
         run(tx, format!("CREATE INDEX {name} ON {on}")).await?;
     }
     Ok(())
-}
-
-pub(super) fn type_of(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Text | Kind::Timestamp | Kind::Date => "TEXT",
-        Kind::Integer | Kind::Boolean => "INTEGER",
-    }
 }
 
 /// Points the stable views at a generation's table.

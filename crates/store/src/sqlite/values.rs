@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use projections::Kind;
 use serde::Serialize;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{ColumnIndex, Row};
@@ -95,4 +96,12 @@ pub(super) fn chunks<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 pub(super) fn tuples(rows: usize, columns: usize) -> String {
     let tuple = format!("({})", vec!["?"; columns].join(", "));
     vec![tuple; rows].join(", ")
+}
+
+/// The type of a column.
+pub(super) fn type_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text | Kind::Timestamp | Kind::Date => "TEXT",
+        Kind::Integer | Kind::Boolean => "INTEGER",
+    }
 }

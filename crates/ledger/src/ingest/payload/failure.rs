@@ -5,15 +5,15 @@ use serde::Deserialize;
 
 use super::object::Object;
 use super::text::{MAX_TEXT_CHARS, domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required};
-use crate::ingest::payload::subscription::user_email;
-use secret::Secret;
+use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required, user_email};
+use crate::sections::Text;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Data {
+pub(super) struct Data<'a> {
     user_id: Option<String>,
-    user_email: Option<Secret<String>>,
+    #[serde(borrow)]
+    user_email: Option<Text<'a>>,
     order_id: Option<String>,
     service_provider: Option<String>,
     failed_orders: Option<Vec<Object<Failed>>>,
@@ -28,7 +28,7 @@ struct Failed {
 }
 
 /// Splits the payload. A failure without domains is one of the whole order.
-pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
+pub(super) fn read(data: Data<'_>, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let failed = data.failed_orders.unwrap_or_default();
     few_enough(failed.len(), "data.failedOrders")?;
     let mut failures = Vec::with_capacity(failed.len());
@@ -58,7 +58,7 @@ pub(super) fn read(data: Data, delivery: Delivery) -> Result<Parsed, PayloadProb
             unsigned: delivery.unsigned,
             user_id: optional(data.user_id, "data.userId")?,
         }),
-        personal: user_email(data.user_email.as_ref(), delivery.size)?,
+        personal: user_email(data.user_email),
         secrets: None,
     })
 }

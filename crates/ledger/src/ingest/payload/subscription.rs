@@ -1,18 +1,18 @@
 //! The `subscription.*` family: one shape for all; older senders omit fields.
 
 use aggregates::{OrderEvent, ServiceProvider, SubscriptionFacts};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::text::{MAX_TEXT_CHARS, domain, moment, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, optional, required, section};
-use aggregates::visible::is_blank;
-use secret::Secret;
+use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, optional, required, user_email};
+use crate::sections::Text;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Data {
+pub(super) struct Data<'a> {
     user_id: Option<String>,
-    user_email: Option<Secret<String>>,
+    #[serde(borrow)]
+    user_email: Option<Text<'a>>,
     subscription_id: Option<String>,
     domain: Option<String>,
     workspace_type: Option<String>,
@@ -24,29 +24,9 @@ pub(super) struct Data {
     reason: Option<String>,
 }
 
-/// The personal section of a webhook that lists no mailboxes.
-pub(super) fn user_email(
-    email: Option<&Secret<String>>,
-    longest: usize,
-) -> Result<Option<Secret<Vec<u8>>>, PayloadProblem> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Personal<'a> {
-        user_email: Option<&'a str>,
-    }
-    let email = email.filter(|email| !is_blank(email.expose()));
-    section(
-        &Personal {
-            user_email: email.map(|email| email.expose().as_str()),
-        },
-        email.is_none(),
-        longest,
-    )
-}
-
 /// Splits the payload; `event` makes the kind of event.
 pub(super) fn read(
-    data: Data,
+    data: Data<'_>,
     delivery: Delivery,
     event: fn(SubscriptionFacts) -> OrderEvent,
 ) -> Result<Parsed, PayloadProblem> {
@@ -65,12 +45,11 @@ pub(super) fn read(
         unsigned: delivery.unsigned,
         user_id: optional(data.user_id, "data.userId")?,
     };
-    let personal = user_email(data.user_email.as_ref(), delivery.size)?;
     Ok(Parsed {
         event_id: None,
         spelling: None,
         claim: event(facts),
-        personal,
+        personal: user_email(data.user_email),
         secrets: None,
     })
 }
