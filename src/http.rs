@@ -1,7 +1,7 @@
 //! The HTTP side. One file a resource: router, types and handlers, top to bottom.
 //!
 //! Layout
-//! - `webhooks`: receives webhooks
+//! - `webhooks`: receives webhooks, has them recorded, and answers
 //! - `orders`, `domains`, `renewals`, `failures`: views of the projections
 //! - `diff`: what changed between two moments, and by which events
 //! - `documents`: schemas for the types of lower layers, for the API document
@@ -16,7 +16,8 @@
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for operators
 //! - `openapi`: the OpenAPI document
-//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`, `wanted`: shared by the resources
+//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`, `related`, `wanted`: shared by the
+//!   resources
 //! - `accept`: the `Accept` header
 //! - `watch`: request ids, logging, metrics and response headers
 //! - `server`: connections, within their limits
@@ -85,7 +86,7 @@ pub(crate) use tokens::Token;
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::Alerts;
 use crate::metrics::Metrics;
-use crate::processes::Standing;
+use crate::processes::Comparison;
 use ledger::erasure::Erasures;
 use ledger::ingest::Ingest;
 use ledger::{Ledger, Reader};
@@ -143,7 +144,7 @@ pub struct App {
     /// Why erasures by other processes do not enter this process's journal, if so.
     pub erasures_not_followed: Receiver<Option<String>>,
     /// The leases of this process and of the others.
-    pub standing: Receiver<Standing>,
+    pub comparison: Receiver<Comparison>,
     /// Alerts.
     pub alerts: Receiver<Alerts>,
     /// Duties that no process has held for some seconds.

@@ -1,8 +1,8 @@
 //! The service: the HTTP API and the command line, wired together.
 //!
-//! A webhook's path: [`http`] receives it and checks its signature by [`ledger::ingest`], [`ledger`] seals it, orders
-//! it and has [`store`] append it, then it is answered; [`runner`] folds it into the views that [`http`] and [`cli`]
-//! read.
+//! A webhook's path: `http/webhooks` receives it and has its signature verified by `ledger/ingest/signature`;
+//! `ledger/plan` seals and orders it, `ledger/writer` has [`store`] append it, then `http/webhooks` answers;
+//! `runner/step` folds it into the views that [`http`] and [`cli`] read.
 //!
 //! Layout, from the outside in
 //! - `cli`: the commands, one file each
@@ -17,7 +17,13 @@
 //! - `logging`, `metrics`: logs and metrics of the service
 //! - `uri`: parts of URIs
 //!
-//! The crates below this one: `tests/layers.rs` has their order.
+//! The crates below this one, from the bottom; each uses those before it (`tests/layers.rs`)
+//! - `aggregates`: identifiers, events, and the aggregate of an order; `projections`: the folds
+//! - `secret`, `tls`: values that are never printed, and the data directory; TLS for clients
+//! - `tlog`: Merkle tree and signed notes; `sealing`: keys and sealed sections
+//! - `store`: PostgreSQL and SQLite; `vault`: the keys in use, and their rotation
+//! - `ledger`: from a webhook to a durable event, and back; `runner`: folding the log into rows
+//! - `proof`: verify, checkpoints, export; `simulate`: a provider that sends webhooks
 
 pub mod access;
 pub mod alerts;

@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// This process compared with the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct Comparison {
     /// Why this process cannot record everything, while it lacks the current master key.
     pub barred: Option<String>,
     /// Secrets that this process lacks.
@@ -43,7 +43,7 @@ pub struct Registry {
     vault: Arc<Vault>,
     signing: SigningKeys,
     own: Process,
-    standing: watch::Sender<Standing>,
+    comparison: watch::Sender<Comparison>,
     /// Whether the store or the keys could not be read at the last beat: logged once.
     troubled: bool,
 }
@@ -88,14 +88,14 @@ impl Registry {
             vault,
             signing: settings.into(),
             own,
-            standing: watch::Sender::new(Standing::default()),
+            comparison: watch::Sender::new(Comparison::default()),
             troubled: false,
         }
     }
 
     /// The comparison with the other processes, as of the last beat.
-    pub fn standing(&self) -> watch::Receiver<Standing> {
-        self.standing.subscribe()
+    pub fn comparison(&self) -> watch::Receiver<Comparison> {
+        self.comparison.subscribe()
     }
 
     /// Stores every two seconds that this process runs, until `shutdown`.
@@ -120,7 +120,7 @@ impl Registry {
             Err(_) => Some("the place of its master keys does not answer".to_owned()),
         };
         match timeout(PATIENCE, self.meet()).await {
-            Ok(Ok(standing)) => self.take(standing),
+            Ok(Ok(comparison)) => self.take(comparison),
             Ok(Err(error)) => trouble = Some(error.to_string()),
             Err(_) => trouble = Some(format!("the store did not answer within {} s", PATIENCE.as_secs())),
         }
@@ -134,7 +134,7 @@ impl Registry {
         }
     }
 
-    async fn meet(&mut self) -> Result<Standing, StoreError> {
+    async fn meet(&mut self) -> Result<Comparison, StoreError> {
         // the store has the current master key; a process that lacks it reports that
         if let Some(current) = self.store.master_key().await? {
             let wraps = self.vault.masters().wrap_under(current).await;
@@ -145,22 +145,22 @@ impl Registry {
             let signs = checkpoints::signs(&*self.store).await?;
             let others = self.store.processes().await?;
             let differences = differences::of(&self.own, &others, signs.as_deref());
-            return Ok(Standing { barred, differences });
+            return Ok(Comparison { barred, differences });
         }
-        Ok(Standing::default())
+        Ok(Comparison::default())
     }
 
     /// Stores the comparison, and logs changes.
-    fn take(&self, standing: Standing) {
-        let before = self.standing.borrow().clone();
-        match (&before.barred, &standing.barred) {
+    fn take(&self, comparison: Comparison) {
+        let before = self.comparison.borrow().clone();
+        match (&before.barred, &comparison.barred) {
             (None, Some(cause)) => tracing::error!(
                 "{cause}: put it there; until then nothing about new users is taken in, and this process is not ready"
             ),
             (Some(_), None) => tracing::info!("the current master key is here again"),
             _ => {}
         }
-        for new in standing
+        for new in comparison
             .differences
             .iter()
             .filter(|new| !before.differences.contains(new))
@@ -168,7 +168,7 @@ impl Registry {
             tracing::warn!(thing = new.thing.name(), "{}", new.detail);
         }
         for thing in Thing::ALL {
-            let differs = standing.differences.iter().any(|one| one.thing == thing);
+            let differs = comparison.differences.iter().any(|one| one.thing == thing);
             if !differs && before.differences.iter().any(|one| one.thing == thing) {
                 tracing::info!(
                     thing = thing.name(),
@@ -177,9 +177,9 @@ impl Registry {
             }
             metrics::gauge!("warmledger_process_differs", "thing" => thing.name()).set(f64::from(u8::from(differs)));
         }
-        let missing = f64::from(u8::from(standing.barred.is_some()));
+        let missing = f64::from(u8::from(comparison.barred.is_some()));
         metrics::gauge!("warmledger_master_key_missing").set(missing);
-        self.standing.send_replace(standing);
+        self.comparison.send_replace(comparison);
     }
 }
 

@@ -281,7 +281,7 @@ impl Service {
         let (head, watching) = feed::watch_head(Arc::clone(&store), ledger.tail(), shutdown.clone());
         tasks.spawn(watching);
         tasks.spawn(metrics.clone().keep_up(shutdown.clone()));
-        let standing = registry.standing();
+        let comparison = registry.comparison();
         tasks.spawn(registry.run(shutdown.clone()));
         tasks.spawn(store::keep_trimmed(Arc::clone(&store), shutdown.clone()));
         let watched = alerts.alerts();
@@ -351,7 +351,7 @@ impl Service {
             probe: Probe::default(),
             barred,
             erasures_not_followed,
-            standing,
+            comparison,
             alerts: watched,
             vacant,
             metrics,

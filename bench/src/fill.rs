@@ -14,7 +14,7 @@ use warmledger::service::{Core, MAIN_SOURCE};
 use warmledger::store::Mode;
 
 use crate::child;
-use crate::payloads::{Payloads, Told};
+use crate::payloads::{LedgerKind, Payloads};
 
 /// Enough for large batches.
 const SENDERS: usize = 512;
@@ -33,7 +33,7 @@ pub(crate) struct FillArgs {
     events: u64,
     /// What its webhooks tell
     #[arg(long, value_enum)]
-    told: Told,
+    told: LedgerKind,
     /// So many more webhooks are planned, and left for others to send
     #[arg(long, default_value_t = 0)]
     more: u64,
@@ -67,9 +67,9 @@ pub(crate) async fn run(args: FillArgs) -> anyhow::Result<()> {
 }
 
 /// All webhooks; each part is signed when it is requested.
-fn parts(told: Told, events: u64, more: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
+fn parts(told: LedgerKind, events: u64, more: u64) -> Box<dyn Iterator<Item = Arc<Payloads>>> {
     match told {
-        Told::Orders => Box::new(
+        LedgerKind::Orders => Box::new(
             (0..events)
                 .step_by(PART as usize)
                 .zip(SEED..)
@@ -78,7 +78,7 @@ fn parts(told: Told, events: u64, more: u64) -> Box<dyn Iterator<Item = Arc<Payl
                     Payloads::of_plans(count, count, seed)
                 }),
         ),
-        Told::Renewals => {
+        LedgerKind::Renewals => {
             let (events, more) = (events as usize, more as usize);
             Box::new(Payloads::renewals(events + more, 0..events, PART as usize, SEED))
         }

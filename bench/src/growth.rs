@@ -12,7 +12,7 @@ use crate::fill;
 use crate::goals::{Findings, Goal, Row, median};
 use crate::load::{self, LoadOutcome, Window};
 use crate::options::Options;
-use crate::payloads::{Payloads, Told};
+use crate::payloads::{LedgerKind, Payloads};
 use crate::prepared::Prepared;
 use crate::progress::note;
 
@@ -31,7 +31,7 @@ struct Served {
 }
 
 impl Served {
-    async fn new(options: &Options, events: u64, told: Told, seed: u64) -> anyhow::Result<Self> {
+    async fn new(options: &Options, events: u64, told: LedgerKind, seed: u64) -> anyhow::Result<Self> {
         let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
         let seconds = (options.warm_up() + options.seconds()).as_secs_f64();
         let count = (seconds * PER_SECOND) as usize;
@@ -46,8 +46,10 @@ impl Served {
             server,
             address,
             loads: match told {
-                Told::Orders => Box::new((seed..).map(move |seed| Payloads::of_plans(count, count, seed))),
-                Told::Renewals => Box::new(Payloads::renewals(begin + more, begin..begin + more, count, fill::SEED)),
+                LedgerKind::Orders => Box::new((seed..).map(move |seed| Payloads::of_plans(count, count, seed))),
+                LedgerKind::Renewals => {
+                    Box::new(Payloads::renewals(begin + more, begin..begin + more, count, fill::SEED))
+                }
             },
             rounds: Vec::new(),
         })
@@ -78,16 +80,16 @@ impl Served {
 }
 
 pub(crate) async fn findings(options: &Options) -> anyhow::Result<Findings> {
-    let mut findings = ledger_findings(options, Told::Orders, options.large()).await?;
-    findings.add(ledger_findings(options, Told::Renewals, options.renewals()).await?);
+    let mut findings = ledger_findings(options, LedgerKind::Orders, options.large()).await?;
+    findings.add(ledger_findings(options, LedgerKind::Renewals, options.renewals()).await?);
     Ok(findings)
 }
 
-async fn ledger_findings(options: &Options, told: Told, large: u64) -> anyhow::Result<Findings> {
+async fn ledger_findings(options: &Options, told: LedgerKind, large: u64) -> anyhow::Result<Findings> {
     let title = told.name();
     let load = match told {
-        Told::Orders => "New orders.",
-        Told::Renewals => {
+        LedgerKind::Orders => "New orders.",
+        LedgerKind::Renewals => {
             "Renewals of subscriptions that are known, by a service that has just been started and so remembers none of them."
         }
     };

@@ -37,14 +37,14 @@ const FEWEST: usize = 10;
 
 /// What the webhooks of a ledger tell.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Told {
+pub(crate) enum LedgerKind {
     /// Orders: each webhook makes rows of its own
     Orders,
     /// Orders that all were placed at the beginning, and month by month the renewals of their subscriptions since
     Renewals,
 }
 
-impl Told {
+impl LedgerKind {
     /// Its name, as an argument and for people.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -258,8 +258,8 @@ mod tests {
         let webhooks = parts.iter().flat_map(|part| &part.signed);
         let renewals = webhooks.filter(|signed| signed.body.contains(r#""event":"subscription."#));
         assert!(renewals.count() > 5_300);
-        for told in Told::value_variants() {
-            let parsed = Told::from_str(told.name(), false);
+        for told in LedgerKind::value_variants() {
+            let parsed = LedgerKind::from_str(told.name(), false);
             assert!(parsed.is_ok_and(|parsed| parsed == *told));
         }
     }

@@ -10,7 +10,7 @@ use crate::database::Database;
 use crate::memory::Memory;
 use crate::options::Options;
 use crate::pass::Pass;
-use crate::payloads::{Payloads, Told};
+use crate::payloads::{LedgerKind, Payloads};
 use crate::progress::note;
 
 /// Distinct events among the replayed ones.
@@ -62,11 +62,11 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) async fn new(options: &Options, events: u64, told: Told) -> anyhow::Result<Self> {
+    pub(crate) async fn new(options: &Options, events: u64, told: LedgerKind) -> anyhow::Result<Self> {
         let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
         let payloads = match told {
-            Told::Orders => Some(Payloads::new(DIFFERENT, SEED)),
-            Told::Renewals => Payloads::renewals(DIFFERENT, 0..DIFFERENT, DIFFERENT, SEED).next(),
+            LedgerKind::Orders => Some(Payloads::new(DIFFERENT, SEED)),
+            LedgerKind::Renewals => Payloads::renewals(DIFFERENT, 0..DIFFERENT, DIFFERENT, SEED).next(),
         };
         payloads.context("no webhooks")?.write_bodies(&bodies(&database))?;
         Ok(Self { database, events })

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::child::{Server, ours};
 use crate::database::Database;
 use crate::pass;
-use crate::payloads::Told;
+use crate::payloads::LedgerKind;
 use crate::progress::note;
 
 /// A ledger without a running service.
@@ -16,12 +16,17 @@ pub(crate) struct Prepared {
 
 impl Prepared {
     /// Fills a fresh database and folds its views.
-    pub(crate) async fn new(database: Database, events: u64, told: Told) -> anyhow::Result<Self> {
+    pub(crate) async fn new(database: Database, events: u64, told: LedgerKind) -> anyhow::Result<Self> {
         Self::with_more(database, events, told, 0).await
     }
 
     /// The same, with `more` webhooks planned that are not sent yet.
-    pub(crate) async fn with_more(database: Database, events: u64, told: Told, more: u64) -> anyhow::Result<Self> {
+    pub(crate) async fn with_more(
+        database: Database,
+        events: u64,
+        told: LedgerKind,
+        more: u64,
+    ) -> anyhow::Result<Self> {
         let begun = Instant::now();
         let dir = database.dir.path();
         let mut arguments = ours(&database.url, dir);

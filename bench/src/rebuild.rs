@@ -16,7 +16,7 @@ use crate::goals::{Findings, Goal, Row, median};
 use crate::memory::Memory;
 use crate::options::Options;
 use crate::pass::{Pass, measure};
-use crate::payloads::Told;
+use crate::payloads::LedgerKind;
 use crate::peer::Replay;
 use crate::prepared::Prepared;
 use crate::progress::note;
@@ -47,20 +47,20 @@ pub(crate) async fn run(args: RebuildArgs) -> anyhow::Result<()> {
 
 /// Rebuilds the given ledger of orders and a new one of renewals, each also on SQLite, in turns with the peer.
 pub(crate) async fn findings(options: &Options, orders: &Prepared) -> anyhow::Result<Findings> {
-    let mut findings = ledger_findings(options, orders, Told::Orders).await?;
+    let mut findings = ledger_findings(options, orders, LedgerKind::Orders).await?;
     note("rebuild: a ledger of renewals");
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-    let renewals = Prepared::new(database, options.renewals(), Told::Renewals).await?;
-    findings.add(ledger_findings(options, &renewals, Told::Renewals).await?);
+    let renewals = Prepared::new(database, options.renewals(), LedgerKind::Renewals).await?;
+    findings.add(ledger_findings(options, &renewals, LedgerKind::Renewals).await?);
     renewals.database.drop_now().await?;
     Ok(findings)
 }
 
-async fn ledger_findings(options: &Options, postgres: &Prepared, told: Told) -> anyhow::Result<Findings> {
+async fn ledger_findings(options: &Options, postgres: &Prepared, told: LedgerKind) -> anyhow::Result<Findings> {
     let title = told.name();
     let explained = match told {
-        Told::Orders => "Every event makes rows of its own.",
-        Told::Renewals => {
+        LedgerKind::Orders => "Every event makes rows of its own.",
+        LedgerKind::Renewals => {
             "Orders that were all placed at the beginning, and month by month the renewals of their subscriptions since."
         }
     };

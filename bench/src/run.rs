@@ -9,7 +9,7 @@ use crate::database::Database;
 use crate::goals::{Findings, table};
 use crate::machine::Machine;
 use crate::options::{Options, Part};
-use crate::payloads::Told;
+use crate::payloads::LedgerKind;
 use crate::prepared::Prepared;
 use crate::progress::note;
 use crate::{as_of, batching, growth, limits, peer, rebuild, rounds, start_up, verify};
@@ -50,7 +50,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
 /// The parts that need a large ledger share one. Those that add events come last.
 async fn on_one_ledger(options: &Options) -> anyhow::Result<Findings> {
     let database = Database::postgres(&options.postgres_url, &options.dir()?).await?;
-    let ledger = Prepared::new(database, options.events(), Told::Orders).await?;
+    let ledger = Prepared::new(database, options.events(), LedgerKind::Orders).await?;
     let mut findings = Findings::default();
     if options.wants(Part::Limits) {
         findings.add(bounded("limits", limits::findings(options, &ledger)).await?);

@@ -34,7 +34,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`TokenError`] if the token is no longer valid, or the store cannot be read.
-    pub async fn stands(&mut self) -> Result<(), TokenError> {
+    pub async fn check(&mut self) -> Result<(), TokenError> {
         if Instant::now() < self.next {
             return Ok(());
         }
@@ -47,7 +47,7 @@ impl Authority {
     pub async fn ended(&mut self) -> TokenError {
         loop {
             sleep_until(self.next).await;
-            if let Err(error) = self.stands().await {
+            if let Err(error) = self.check().await {
                 return error;
             }
         }

@@ -16,7 +16,7 @@ pub enum Address {
     /// This address: the peer, or the client that trusted proxies name.
     Known(IpAddr),
     /// Forwarded by trusted proxies; only this text of the last one, with this address, is known.
-    Untold(String, IpAddr),
+    Unknown(String, IpAddr),
     /// Forwarded by a proxy that is not trusted.
     Forwarder(IpAddr),
 }
@@ -25,7 +25,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(address) => address.fmt(f),
-            Self::Untold(told, proxy) => write!(f, "{told}, by the proxy {proxy}"),
+            Self::Unknown(told, proxy) => write!(f, "{told}, by the proxy {proxy}"),
             Self::Forwarder(proxy) => write!(f, "{proxy}, a proxy that is not trusted"),
         }
     }

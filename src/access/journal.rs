@@ -46,7 +46,7 @@ pub struct Journal {
     events: Limiter<ActorId>,
     refusals: Limiter<Refused>,
     /// Refusals not recorded since the last recorded one.
-    passed_over: Mutex<LruCache<Refused, u64>>,
+    uncounted: Mutex<LruCache<Refused, u64>>,
     /// Sessions by their start.
     sessions: Mutex<LruCache<Session, Instant>>,
 }
@@ -58,7 +58,7 @@ impl Journal {
             ledger,
             events: Limiter::per_minute(events_per_minute, "events recorded a minute", "events_per_minute"),
             refusals: Limiter::per_minute(REFUSALS, "refusals recorded a minute", "none"),
-            passed_over: Mutex::new(LruCache::new(PASSED_OVER)),
+            uncounted: Mutex::new(LruCache::new(PASSED_OVER)),
             sessions: Mutex::new(LruCache::new(SESSIONS)),
         }
     }
@@ -132,7 +132,7 @@ impl Journal {
             self.pass_over(refused, 1);
             return Ok(());
         }
-        let passed_over = self.passed_over().pop(&refused);
+        let passed_over = self.uncounted().pop(&refused);
         let facts = AccessFacts { passed_over, ..facts };
         let recorded = self.append(AccessEvent::refused(action, refusal, facts)).await;
         if recorded.is_err() {
@@ -142,11 +142,11 @@ impl Journal {
     }
 
     fn pass_over(&self, refused: Refused, many: u64) {
-        *self.passed_over().get_or_insert_mut(refused, || 0) += many;
+        *self.uncounted().get_or_insert_mut(refused, || 0) += many;
     }
 
-    fn passed_over(&self) -> MutexGuard<'_, LruCache<Refused, u64>> {
-        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner)
+    fn uncounted(&self) -> MutexGuard<'_, LruCache<Refused, u64>> {
+        self.uncounted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records a read, if it is the first by this token and address within an hour, as far as this process knows.

@@ -56,7 +56,7 @@ impl TrustedProxies {
             let (address, way) = self.told(peer, header(FORWARDED_FOR), header(FORWARDED), header(FORWARDED_PROTO));
             // a trusted proxy that forwards without naming the client: not a call of its own
             let address = match address {
-                None if forwards => Address::Untold("not told".to_owned(), peer),
+                None if forwards => Address::Unknown("not told".to_owned(), peer),
                 address => address.unwrap_or(Address::Known(peer)),
             };
             (address, way)
@@ -115,7 +115,7 @@ impl TrustedProxies {
             self.client(proxy, nodes.collect())
         });
         let address = match (of_list, of_elements) {
-            (Some(one), Some(other)) if one != other => Some(Address::Untold(format!("{one} or {other}"), proxy)),
+            (Some(one), Some(other)) if one != other => Some(Address::Unknown(format!("{one} or {other}"), proxy)),
             (list, elements) => list.or(elements),
         };
         (address, way)
@@ -123,7 +123,7 @@ impl TrustedProxies {
 
     /// The last node that is not a trusted proxy: anyone can have written the nodes before it.
     fn client(&self, mut proxy: IpAddr, nodes: Vec<Node>) -> Address {
-        let unreadable = |proxy| Address::Untold("unreadable".to_owned(), proxy);
+        let unreadable = |proxy| Address::Unknown("unreadable".to_owned(), proxy);
         if nodes.is_empty() {
             return unreadable(proxy);
         }
@@ -131,7 +131,7 @@ impl TrustedProxies {
             match node {
                 Node::Address(address) if self.trusts(address) => proxy = address,
                 Node::Address(address) => return Address::Known(address),
-                Node::Name(name) => return Address::Untold(name, proxy),
+                Node::Name(name) => return Address::Unknown(name, proxy),
                 Node::Unreadable => return unreadable(proxy),
             }
         }

@@ -104,6 +104,6 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
 }
 
 async fn position(store: &dyn Store, moment: Moment) -> anyhow::Result<Position> {
-    let instant = runner::instant(store, moment).await;
+    let instant = runner::as_of_point(store, moment).await;
     Ok(instant.map_err(|error| anyhow!(error))?.position)
 }

@@ -19,7 +19,7 @@ use ledger::{record_access, record_access_as};
 use proof::checkpoints::{self, SigningKeys};
 use sealing::{KeyWrapper, MasterKey, MasterKeyId};
 use store::{EventFilter, EventQuery, Mode, Store};
-use vault::{Reach, Rotation, RotationError, Vault};
+use vault::{OnMissingKey, Rotation, RotationError, Vault};
 
 /// The arguments of `warmledger keys`.
 #[derive(Args)]
@@ -118,8 +118,12 @@ pub async fn run(args: KeysArgs, settings: Settings) -> anyhow::Result<ExitCode>
         KeysCommand::Status => return status(&*store, &vault).await,
         KeysCommand::Add { reason } => add(&*store, &vault, reason).await?,
         KeysCommand::Rotate { reason, force } => {
-            let reach = if force { Reach::Whoever } else { Reach::Everybody };
-            rotate(&store, &vault, reason, reach).await?;
+            let on_missing_key = if force {
+                OnMissingKey::LeaveBehind
+            } else {
+                OnMissingKey::Fail
+            };
+            rotate(&store, &vault, reason, on_missing_key).await?;
         }
         KeysCommand::RotateSigning { reason, force } => rotate_signing(&*store, &settings, reason, force).await?,
         KeysCommand::Retire { id, reason } => retire(&*store, &vault, id, reason).await?,
@@ -256,9 +260,14 @@ async fn rotate_signing(
     Ok(())
 }
 
-async fn rotate(store: &Arc<dyn Store>, vault: &Vault, reason: Option<Reason>, reach: Reach) -> anyhow::Result<()> {
+async fn rotate(
+    store: &Arc<dyn Store>,
+    vault: &Vault,
+    reason: Option<Reason>,
+    on_missing_key: OnMissingKey,
+) -> anyhow::Result<()> {
     let from = vault.masters().id();
-    let rotation = match Rotation::begin(vault, &**store, reach).await {
+    let rotation = match Rotation::begin(vault, &**store, on_missing_key).await {
         Err(RotationError::Lacking(lacking)) => {
             if lacking.made {
                 record_added(&**store, vault, lacking.key, reason).await?;

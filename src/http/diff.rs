@@ -116,11 +116,11 @@ async fn between(
 ) -> Result<Answer<Diff>, Problem> {
     let name = projection.name();
     let to = match to {
-        Some(to) => to.instant(app, "to").await?.position,
+        Some(to) => to.as_of_point(app, "to").await?.position,
         None => app.store.head().await?.position,
     };
     let from = match from {
-        Some(from) => from.instant(app, "from").await?.position,
+        Some(from) => from.as_of_point(app, "from").await?.position,
         None => aggregates::Position(0),
     };
     if from > to {

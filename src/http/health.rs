@@ -80,12 +80,12 @@ async fn healthz() -> Json<Up> {
 )]
 async fn readyz(State(app): State<Arc<App>>) -> Result<Json<Ready>, Problem> {
     let health = ready(&app).await.map_err(Problem::unavailable)?;
-    let standing = app.standing.borrow().clone();
+    let comparison = app.comparison.borrow().clone();
     let parked = health.iter().filter(|projection| projection.parked > 0);
     Ok(Json(Ready {
         status: "ready",
         parked: parked.map(|projection| projection.name).collect(),
-        differences: standing.differences.into_iter().map(|one| one.detail).collect(),
+        differences: comparison.differences.into_iter().map(|one| one.detail).collect(),
         alerts: alerts(&app),
     }))
 }
@@ -100,7 +100,7 @@ async fn ready(app: &App) -> Result<Vec<Health>, String> {
         let ago = ago.as_secs();
         return Err(format!("webhooks could not be recorded {ago} s ago; the log says why"));
     }
-    if let Some(cause) = app.standing.borrow().barred.clone() {
+    if let Some(cause) = app.comparison.borrow().barred.clone() {
         return Err(cause);
     }
     let alerts = app.alerts.borrow().clone();

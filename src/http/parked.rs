@@ -16,7 +16,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 
 /// A row that stands still.
 #[derive(Serialize, utoipa::ToSchema)]
-struct Standing {
+struct ParkedItem {
     /// Its key.
     key: String,
     /// The position of the event that could not be folded; the row is the fold of those before it.
@@ -27,7 +27,7 @@ struct Standing {
     since: Timestamp,
 }
 
-impl From<ParkedRow> for Standing {
+impl From<ParkedRow> for ParkedItem {
     fn from(row: ParkedRow) -> Self {
         Self {
             key: row.parked.key,
@@ -45,7 +45,7 @@ impl From<ParkedRow> for Standing {
     params(("name" = String, Path, description = "The projection."), Paging),
     security(("bearer" = ["operate"])),
     responses(
-        (status = 200, body = Page<Standing>, description = "A page of parked rows."),
+        (status = 200, body = Page<ParkedItem>, description = "A page of parked rows."),
         (status = 404, description = "No such projection.")
     )
 )]
@@ -55,7 +55,7 @@ async fn list(
     Path(name): Path<String>,
     page: Paging,
     _: Query<NoParameters>,
-) -> Result<Json<Page<Standing>>, Problem> {
+) -> Result<Json<Page<ParkedItem>>, Problem> {
     let projection = named(&name)?;
     let list = format!("{}/parked", projection.name());
     let mut rows = runner::parked(&*app.store, Some(projection.name())).await?;
@@ -66,7 +66,7 @@ async fn list(
     let last = cut(&mut rows, page.limit());
     Ok(Json(Page {
         next: last.map(|row| encode(&list, &Value::Text(row.parked.key.clone()), &row.parked.key, None)),
-        items: rows.into_iter().map(Standing::from).collect(),
+        items: rows.into_iter().map(ParkedItem::from).collect(),
     }))
 }
 

@@ -35,7 +35,7 @@ pub struct Problem {
 
 /// Response extension: this answer has been logged already.
 #[derive(Clone, Copy)]
-pub(super) struct Told;
+pub(super) struct Logged;
 
 impl Problem {
     /// A problem with this status and its standard title.
@@ -106,7 +106,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, axum::Json(&self)).into_response();
         if self.told {
-            response.extensions_mut().insert(Told);
+            response.extensions_mut().insert(Logged);
         }
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));

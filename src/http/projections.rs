@@ -77,7 +77,7 @@ async fn rebuild(
     Query(why): Query<Why>,
 ) -> Result<impl IntoResponse, Problem> {
     let projection = named(&name)?;
-    let claimed = app.live.claim_rebuild(projection).await.map_err(|error| match error {
+    let claimed = app.live.lock_rebuild(projection).await.map_err(|error| match error {
         NotNow::Store(error) => error.into(),
         NotNow::Rebuilding(_) => Problem::new(StatusCode::CONFLICT, error.to_string()),
     })?;

@@ -58,7 +58,7 @@ impl<'a> Reading<'a> {
             None => State::Live(reached(app, names, wanted.at_least).await?),
             Some(as_of) => State::AsOf {
                 moment: as_of.0,
-                instant: as_of.instant(app, "asOf").await?,
+                instant: as_of.as_of_point(app, "asOf").await?,
                 snapshots: Vec::new(),
             },
         };
@@ -84,7 +84,7 @@ impl<'a> Reading<'a> {
             return Self::of_keys(app, names, wanted).await;
         };
         let moment = as_of.0;
-        let mut instant = as_of.instant(app, "asOf").await?;
+        let mut instant = as_of.as_of_point(app, "asOf").await?;
         if after.is_some() {
             // a batch that was being written when the first page was read may be recorded by now
             match pin {

@@ -208,7 +208,7 @@ impl Follower {
         let mut authority = self.authority.take();
         // a slow reader is checked only now: its token is checked before the next read
         let stands = match &mut authority {
-            Some(authority) => authority.stands().await,
+            Some(authority) => authority.check().await,
             None => Ok(()),
         };
         let ended = async {

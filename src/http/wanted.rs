@@ -28,8 +28,8 @@ impl TryFrom<String> for AsOf {
 
 impl AsOf {
     /// The moment's place in the log; an error names the `parameter`.
-    pub(super) async fn instant(self, app: &App, parameter: &str) -> Result<AsOfPoint, Problem> {
-        let instant = runner::instant(&*app.store, self.0).await;
+    pub(super) async fn as_of_point(self, app: &App, parameter: &str) -> Result<AsOfPoint, Problem> {
+        let instant = runner::as_of_point(&*app.store, self.0).await;
         instant.map_err(|error| match error {
             NotYet::Store(error) => error.into(),
             future => Problem::bad_request(format!("query parameter {parameter}: {future}")),

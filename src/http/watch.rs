@@ -14,7 +14,7 @@ use metrics::Label;
 use tracing::Instrument;
 
 use super::accept::Offers;
-use super::problem::Told;
+use super::problem::Logged;
 use super::server::{Fate, Peer};
 use super::{Problem, auth};
 use crate::access::TrustedProxies;
@@ -54,7 +54,7 @@ pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, request: Re
     let latency_ms = latency.as_secs_f64() * 1000.0;
     span.in_scope(|| match status {
         500.. => tracing::warn!(status, latency_ms, "answered"),
-        400.. if response.extensions().get::<Told>().is_none() => tracing::info!(status, latency_ms, "answered"),
+        400.. if response.extensions().get::<Logged>().is_none() => tracing::info!(status, latency_ms, "answered"),
         _ => tracing::debug!(status, latency_ms, "answered"),
     });
     let labels = vec![

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aggregates::{Position, Recorded};
 use projections::Folded;
 use warmledger::clock;
-use warmledger::runner::{AsOfPoint, Moment, NotYet, as_of, instant};
+use warmledger::runner::{AsOfPoint, Moment, NotYet, as_of, as_of_point};
 use warmledger::service::Core;
 use warmledger::simulate::{Options, Plan, Scenario};
 use warmledger::store::{EventQuery, Mode};
@@ -96,7 +96,7 @@ async fn a_time_stands_for_the_last_event_recorded_until_then(database: Database
     let events = record(&core, 5).await;
     let store = &*core.store;
     let now = clock::now();
-    let at = async |moment| instant(store, moment).await.unwrap();
+    let at = async |moment| as_of_point(store, moment).await.unwrap();
     let end = Position(events.len() as u64);
     assert_eq!(at(Moment::Time(before)).await.position, Position(0));
     assert_eq!(
@@ -106,10 +106,10 @@ async fn a_time_stands_for_the_last_event_recorded_until_then(database: Database
             time: now
         }
     );
-    let beyond = instant(store, Moment::Position(Position(end.0 + 1))).await;
+    let beyond = as_of_point(store, Moment::Position(Position(end.0 + 1))).await;
     assert!(matches!(beyond, Err(NotYet::Position(_, last)) if last == end));
     let tomorrow = now + jiff::SignedDuration::from_hours(24);
-    let tomorrow = instant(store, Moment::Time(tomorrow)).await;
+    let tomorrow = as_of_point(store, Moment::Time(tomorrow)).await;
     assert!(matches!(tomorrow, Err(NotYet::Time(..))));
     for event in events.iter().step_by(7) {
         let last = events.iter().rfind(|other| other.recorded_at <= event.recorded_at);

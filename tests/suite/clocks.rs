@@ -2,7 +2,7 @@
 
 use aggregates::Position;
 use jiff::{SignedDuration, Timestamp};
-use warmledger::runner::{Moment, instant};
+use warmledger::runner::{Moment, as_of_point};
 use warmledger::verify::FindingKind;
 
 use crate::cli::program::Program;
@@ -47,7 +47,7 @@ async fn a_clock_that_ran_a_day_ahead_does_not_bind_the_ledger_for_a_day(databas
         );
     }
     // as of now, every event recorded so far is included
-    let found = instant(&*store, Moment::Time(now)).await.unwrap();
+    let found = as_of_point(&*store, Moment::Time(now)).await.unwrap();
     assert_eq!(found.position, Position(last));
     let as_of = service.get_json(&format!("/api/v1/orders?asOf={now}")).await;
     let live = service.get_json("/api/v1/orders").await;
@@ -108,7 +108,7 @@ async fn a_moment_is_found_whatever_steps_the_time_has(database: Database) {
         "the newest first"
     );
     for minute in (-5..1_000).step_by(5) {
-        let found = instant(&*store, Moment::Time(at(minute))).await.unwrap().position.0;
+        let found = as_of_point(&*store, Moment::Time(at(minute))).await.unwrap().position.0;
         let expected = stamped
             .iter()
             .rposition(|stamp| *stamp <= minute)

@@ -8,7 +8,7 @@ use serde_json::Value;
 use warmledger::sealing::{KeyWrapper, MasterKeyId};
 use warmledger::service::master_keys;
 use warmledger::store::Store;
-use warmledger::vault::{Reach, Rotation, RotationError, Vault};
+use warmledger::vault::{OnMissingKey, Rotation, RotationError, Vault};
 
 use crate::cli::program::Program;
 use crate::erasure::assignment;
@@ -128,10 +128,10 @@ async fn an_interrupted_rotation_is_taken_up_again(database: Database) {
     let old = in_use(&*store).await;
     let settings = database.settings();
     let vault = Vault::open(master_keys(&settings).unwrap(), &*store).await.unwrap();
-    let rotation = Rotation::begin(&vault, &*store, Reach::Everybody).await.unwrap();
+    let rotation = Rotation::begin(&vault, &*store, OnMissingKey::Fail).await.unwrap();
     let new = rotation.to();
     assert!(matches!(
-        Rotation::begin(&vault, &*store, Reach::Everybody).await,
+        Rotation::begin(&vault, &*store, OnMissingKey::Fail).await,
         Err(RotationError::Busy)
     ));
     // it stops here, with one new wrapping: the key of a new user
@@ -279,7 +279,7 @@ async fn a_key_under_an_old_master_key_does_not_come_in(database: Database) {
     let subject = aggregates::SubjectId::parse("V").unwrap();
     let (_, wrapped) = vault.keyring().create(&subject).unwrap();
     let old = vault.masters().id();
-    let rotation = Rotation::begin(&vault, &*store, Reach::Everybody).await.unwrap();
+    let rotation = Rotation::begin(&vault, &*store, OnMissingKey::Fail).await.unwrap();
     assert_ne!(vault.masters().id(), old);
     assert!(!store.set_master_key(old, old).await.unwrap(), "another one is current");
     let head = store.head().await.unwrap();

@@ -314,7 +314,7 @@ async fn a_fold_that_panics_parks_its_row_alone_and_is_mended_after_a_fix(databa
 
 async fn a_fold_that_panics_late_in_a_rebuild_parks_its_row_as_it_was_before(database: Database) {
     let store = database.store().await;
-    // many portions of events, all of which touch the same rows
+    // many pages of events, all of which touch the same rows
     let mut events: Vec<Recorded> = (0..20_000)
         .map(|number| assigned(&format!("E{number}"), &format!("O{}", number % 50)).at(Position(0)))
         .collect();

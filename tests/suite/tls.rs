@@ -176,7 +176,7 @@ async fn a_client_shows_its_certificate_where_the_server_asks_for_one() {
     for (name, pair) in [
         ("me", authority.client("me")),
         ("you", authority.client("you")),
-        ("stranger", Authority::new("other").client("me")),
+        ("other", Authority::new("other").client("me")),
     ] {
         write(files, &format!("{name}.pem"), &pair.certificate);
         write(files, &format!("{name}.key"), &pair.key);
@@ -195,7 +195,7 @@ async fn a_client_shows_its_certificate_where_the_server_asks_for_one() {
     server
         .refuses(
             "localhost",
-            &with("stranger", "stranger"),
+            &with("other", "other"),
             &["refused this client's certificate", "sslcert"],
         )
         .await;

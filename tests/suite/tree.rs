@@ -5,16 +5,16 @@
 //! - `served`: tiles, checkpoints and proofs over HTTP
 //! - `external`: all of it against Go's implementation of transparency logs
 //! - `tampering`: every way to alter a log, found by `verify`
-//! - `beside`: the side tables against their events
+//! - `side_tables`: the side tables against their events
 //! - `recorded`: the record of operations on the log and its keys
 //! - `bundles`: audit bundles, and their checker
 
-mod beside;
 mod bundles;
 mod external;
 mod growth;
 mod recorded;
 mod served;
+mod side_tables;
 mod signing;
 mod tampering;
 

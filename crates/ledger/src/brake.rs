@@ -1,5 +1,5 @@
 //! Back-pressure: the writer waits for views that lag. Without it a load above what the machine can fold leaves the
-//! views minutes behind; with it senders wait some milliseconds longer, and the views stay a second or two behind.
+//! views minutes behind; with it senders wait some milliseconds longer, and the views stay close behind.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -13,13 +13,13 @@ const PART: u32 = 20;
 /// The longest wait: views that cannot keep up at all do not stop recording.
 const MOST: Duration = Duration::from_millis(50);
 
-/// How far the views lag, once [`Brake::heed`] has set it.
+/// How far the views lag, once [`Brake::follow`] has set it.
 #[derive(Clone, Default)]
 pub(super) struct Brake(Arc<OnceLock<watch::Receiver<Duration>>>);
 
 impl Brake {
     /// Sets the lag to follow. Only the first call counts.
-    pub(super) fn heed(&self, lag: watch::Receiver<Duration>) {
+    pub(super) fn follow(&self, lag: watch::Receiver<Duration>) {
         let _ = self.0.set(lag);
     }
 
@@ -43,7 +43,7 @@ mod tests {
         let brake = Brake::default();
         assert_eq!(brake.pause(), Duration::ZERO);
         let (lag, told) = watch::channel(Duration::ZERO);
-        brake.heed(told);
+        brake.follow(told);
         for late in [Duration::ZERO, FREE] {
             lag.send_replace(late);
             assert_eq!(brake.pause(), Duration::ZERO);

@@ -42,7 +42,7 @@ impl StreamState {
 
 /// Where an event id was seen.
 #[derive(Clone)]
-pub(super) struct Seen {
+pub(super) struct RecordedId {
     pub(super) position: Position,
     pub(super) stream: StreamId,
     /// Of the body; unknown for an event that another process recorded.
@@ -89,7 +89,7 @@ impl References {
 
 pub(super) struct Cache {
     pub(super) streams: LruCache<StreamId, StreamState>,
-    pub(super) recent: LruCache<(Source, EventId), Seen>,
+    pub(super) recent: LruCache<(Source, EventId), RecordedId>,
     pub(super) references: References,
 }
 
@@ -111,7 +111,7 @@ impl Cache {
 
     /// Takes in an event that another process appended.
     pub(super) fn observe(&mut self, event: Recorded) {
-        let seen = Seen {
+        let seen = RecordedId {
             position: event.position,
             stream: event.stream.clone(),
             body_hash: None,

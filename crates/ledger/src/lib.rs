@@ -10,12 +10,10 @@
 //! - `queue`: the work that waits to be recorded
 //! - `writer`: the one task that appends: drain, plan, append, answer
 //! - `brake`: back-pressure while views lag
-//! - `plan`: a batch of webhooks becomes a batch of events
+//! - `plan`: a batch of webhooks becomes a batch of events: routed, decided, sealed, numbered and hashed
+//! - `route`, `cache`: which stream a webhook belongs to; the writer's cache between batches
 //! - `same`, `body_hash`: whether two webhooks have the same content
-//! - `route`: which stream a webhook belongs to
-//! - `cache`: the writer's cache between batches
-//! - `leaf`: the canonical form of an event that the Merkle tree covers
-//! - `tree`: the Merkle tree of a log that was written without one
+//! - `leaf`, `tree`: the canonical form of an event that the Merkle tree covers; the tree of a log written without one
 //! - `in_flight`: the batch in flight to disk, and the next one that gathers meanwhile
 //!
 //! and back again, or no longer
@@ -258,7 +256,7 @@ impl Ledger {
     /// Makes the writer wait between its batches while views lag more than half a second, at most 50 ms each time, so
     /// that recording and folding share the machine under a lasting load. `lag` is the views' lag.
     pub fn keep_pace_with(&self, lag: watch::Receiver<Duration>) {
-        self.brake.heed(lag);
+        self.brake.follow(lag);
     }
 
     /// Whether the writer runs and takes webhooks.

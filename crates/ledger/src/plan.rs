@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use identity::Known;
 
 use super::body_hash::BodyHash;
-use super::cache::{Cache, Seen, StreamState};
+use super::cache::{Cache, RecordedId, StreamState};
 use super::leaf::Envelope;
 use super::queue::{Pending, Work};
 use super::route::{CorrelationKeys, Route, route};
@@ -90,13 +90,13 @@ pub(super) struct Planner<'a> {
     pub(super) store: &'a dyn Store,
     pub(super) vault: &'a Vault,
     pub(super) cache: &'a mut Cache,
-    /// The plan ahead of this one, if it is not durable yet.
-    pub(super) ahead: Option<&'a Plan>,
+    /// The plan whose append is in flight, on top of which this one is made.
+    pub(super) in_flight: Option<&'a Plan>,
     pub(super) mode: Mode,
     /// Event ids found in the store.
-    pub(super) recorded: HashMap<(Source, EventId), Seen>,
+    pub(super) recorded: HashMap<(Source, EventId), RecordedId>,
     /// Streams that references lead to, oldest first, found in the store.
-    pub(super) traced: HashMap<Reference, Vec<StreamId>>,
+    pub(super) found_by_reference: HashMap<Reference, Vec<StreamId>>,
     /// Streams loaded from the store.
     pub(super) loaded: HashMap<StreamId, StreamState>,
     /// Subjects whose key was looked up in the store.
@@ -108,23 +108,23 @@ impl<'a> Planner<'a> {
         store: &'a dyn Store,
         vault: &'a Vault,
         cache: &'a mut Cache,
-        ahead: Option<&'a Plan>,
+        in_flight: Option<&'a Plan>,
         mode: Mode,
     ) -> Self {
         Self {
             store,
             vault,
             cache,
-            ahead,
+            in_flight,
             mode,
             recorded: HashMap::new(),
-            traced: HashMap::new(),
+            found_by_reference: HashMap::new(),
             loaded: HashMap::new(),
             asked: HashSet::new(),
         }
     }
 
-    /// Plans the webhooks of a batch that are not planned yet. False if the rest has to wait until the plan ahead is
+    /// Plans the webhooks of a batch that are not planned yet. False if the rest has to wait until the plan in flight is
     /// durable.
     ///
     /// # Errors
@@ -158,7 +158,7 @@ impl<'a> Planner<'a> {
     async fn decide(&mut self, incoming: &Incoming, webhook: usize, plan: &mut Plan) -> Result<Planned, RecordError> {
         let (stream, found_by) = match route(incoming) {
             Route::Known(stream) => (stream, None),
-            Route::Traced(trace, waiting) => self.found_or(&trace, waiting, plan),
+            Route::ByKeys(correlation, waiting) => self.found_or(&correlation, waiting, plan),
         };
         let mut state = self.state(&stream, plan);
         // no reference is needed if the stream can be found without one
@@ -267,8 +267,13 @@ impl<'a> Planner<'a> {
     /// The stream that references lead to with the reference that led there, or else the stream where the webhook
     /// waits. A stream found in the lookup of the batch is still found now, since orders only learn: so its waiting
     /// stream need not be loaded.
-    fn found_or(&self, trace: &CorrelationKeys<'_>, waiting: StreamId, plan: &Plan) -> (StreamId, Option<Reference>) {
-        match self.order_of(trace, plan) {
+    fn found_or(
+        &self,
+        correlation: &CorrelationKeys<'_>,
+        waiting: StreamId,
+        plan: &Plan,
+    ) -> (StreamId, Option<Reference>) {
+        match self.order_of(correlation, plan) {
             Some((reference, stream)) => (stream.clone(), Some(reference)),
             None => (waiting, None),
         }
@@ -276,15 +281,18 @@ impl<'a> Planner<'a> {
 
     /// The stream that references lead to, and the reference that did. References are hashes and may collide, so a
     /// stream counts only if its order knows the subscription or domain; of several, the newest counts.
-    fn order_of<'s>(&'s self, trace: &CorrelationKeys<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
-        trace.references().find_map(|reference| {
-            let ahead = self.ahead.iter().filter_map(|ahead| ahead.references.get(&reference));
-            let planned = plan.references.get(&reference).into_iter().chain(ahead);
-            let stored = self.traced.get(&reference).into_iter().flatten().rev();
+    fn order_of<'s>(&'s self, correlation: &CorrelationKeys<'_>, plan: &'s Plan) -> Option<(Reference, &'s StreamId)> {
+        correlation.references().find_map(|reference| {
+            let in_flight = self
+                .in_flight
+                .iter()
+                .filter_map(|in_flight| in_flight.references.get(&reference));
+            let planned = plan.references.get(&reference).into_iter().chain(in_flight);
+            let stored = self.found_by_reference.get(&reference).into_iter().flatten().rev();
             let mut candidates = planned.chain(self.cache.references.get(reference)).chain(stored);
             let found = candidates.find(|candidate| {
                 let state = self.known_state(candidate, plan);
-                state.is_some_and(|state| knows(&state.order, trace))
+                state.is_some_and(|state| knows(&state.order, correlation))
             });
             found.map(|stream| (reference, stream))
         })
@@ -309,7 +317,11 @@ impl<'a> Planner<'a> {
     /// A stream's state as of the plans that are not durable yet, if they append to it.
     fn planned<'s>(&'s self, stream: &StreamId, plan: &'s Plan) -> Option<&'s StreamState> {
         let planned = plan.streams.get(stream);
-        planned.or_else(|| self.ahead.iter().find_map(|ahead| ahead.streams.get(stream)))
+        planned.or_else(|| {
+            self.in_flight
+                .iter()
+                .find_map(|in_flight| in_flight.streams.get(stream))
+        })
     }
 }
 
@@ -389,7 +401,7 @@ impl Plan {
     pub(super) fn remember(mut self, vault: &Vault, cache: &mut Cache) {
         for (id, taken) in std::mem::take(&mut self.ids) {
             if let Some(receipt) = self.receipt(taken.event) {
-                let seen = Seen {
+                let seen = RecordedId {
                     position: receipt.position,
                     stream: receipt.stream,
                     body_hash: Some(taken.body_hash),
@@ -425,8 +437,9 @@ fn outcome_of(event: &OrderEvent) -> Outcome {
     }
 }
 
-fn knows(order: &Order, trace: &CorrelationKeys<'_>) -> bool {
-    trace.subscription.is_some_and(|id| order.knows(id)) || trace.domain.is_some_and(|name| order.has_assigned(name))
+fn knows(order: &Order, correlation: &CorrelationKeys<'_>) -> bool {
+    correlation.subscription.is_some_and(|id| order.knows(id))
+        || correlation.domain.is_some_and(|name| order.has_assigned(name))
 }
 
 fn count_mismatch(found: usize) -> aggregates::EventError {

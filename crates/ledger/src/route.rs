@@ -24,7 +24,7 @@ pub(super) enum Route<'a> {
     /// This stream.
     Known(StreamId),
     /// The stream that its references lead to; the given one if they lead nowhere.
-    Traced(CorrelationKeys<'a>, StreamId),
+    ByKeys(CorrelationKeys<'a>, StreamId),
 }
 
 /// Routes a webhook: by its order id if it has one, else by subscription or domain; a webhook whose order is not known
@@ -34,11 +34,11 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
         return Route::Known(StreamId::order(order));
     }
     if let Some(facts) = incoming.claim.as_subscription() {
-        let trace = CorrelationKeys {
+        let correlation = CorrelationKeys {
             subscription: Some(&facts.subscription_id),
             domain: facts.domain.as_ref(),
         };
-        return Route::Traced(trace, StreamId::subscription(&facts.subscription_id));
+        return Route::ByKeys(correlation, StreamId::subscription(&facts.subscription_id));
     }
     if let OrderEvent::MailboxUpdated(facts) = &incoming.claim {
         // it has no other key, and readers of a mailbox look here
@@ -50,11 +50,11 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
             (None, Some(name)) => StreamId::domain(name),
             (None, None) => return Route::Known(StreamId::mailbox(&facts.mailbox_id)),
         };
-        let trace = CorrelationKeys {
+        let correlation = CorrelationKeys {
             subscription: facts.subscription_id.as_ref(),
             domain: facts.domain.as_ref(),
         };
-        return Route::Traced(trace, waiting);
+        return Route::ByKeys(correlation, waiting);
     }
     if let OrderEvent::WebhookUnrecognised(facts) = &incoming.claim {
         let waiting = match (&facts.subscription_id, &facts.domain, &facts.mailbox_id) {
@@ -63,11 +63,11 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
             (None, None, Some(id)) => StreamId::mailbox(id),
             (None, None, None) => return Route::Known(StreamId::webhook(&incoming.event_id)),
         };
-        let trace = CorrelationKeys {
+        let correlation = CorrelationKeys {
             subscription: facts.subscription_id.as_ref(),
             domain: facts.domain.as_ref(),
         };
-        return Route::Traced(trace, waiting);
+        return Route::ByKeys(correlation, waiting);
     }
     Route::Known(StreamId::quarantine(&incoming.event_id))
 }

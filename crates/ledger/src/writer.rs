@@ -120,17 +120,17 @@ impl Writer {
         }
     }
 
-    /// Plans the webhooks in `next`, as far as possible while the plan ahead is in flight.
-    async fn extend(&mut self, next: &mut Next, ahead: Option<&Plan>) {
+    /// Plans the webhooks in `next`, as far as possible while another plan is in flight.
+    async fn extend(&mut self, next: &mut Next, in_flight: Option<&Plan>) {
         if !self.plans_ahead() {
             // `record` plans it, which looks it up in the store at each attempt
             return;
         }
-        let plan = next.plan.get_or_insert_with(|| match ahead {
-            Some(ahead) => Plan::behind(ahead.new_head(), ahead.tree.frontier().clone()),
+        let plan = next.plan.get_or_insert_with(|| match in_flight {
+            Some(in_flight) => Plan::behind(in_flight.new_head(), in_flight.tree.frontier().clone()),
             None => Plan::behind(self.head, self.frontier.clone()),
         });
-        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, ahead, Mode::Optimistic);
+        let planner = Planner::new(&*self.store, &self.vault, &mut self.cache, in_flight, Mode::Optimistic);
         // `record` retries a failure, and answers if it fails again
         next.grows = planner.extend(plan, &mut next.batch).await.unwrap_or(false);
     }

@@ -88,7 +88,7 @@ pub enum NotYet {
 ///
 /// # Errors
 /// [`NotYet`] if it is in the future.
-pub async fn instant(store: &dyn Store, moment: Moment) -> Result<AsOfPoint, NotYet> {
+pub async fn as_of_point(store: &dyn Store, moment: Moment) -> Result<AsOfPoint, NotYet> {
     // the clock is read before the log: everything recorded by then is in it, except for appends in flight
     let now = clock::now();
     let head = store.head().await?.position;

@@ -51,7 +51,7 @@ impl AutoRebuild {
             outdated && is_outdated(*projection, &generations) || is_left(*projection, &generations)
         };
         let due: Vec<_> = rebuilds.projections.iter().copied().filter(is_due).collect();
-        let (claims, due) = rebuilds.claim(&due);
+        let (locks, due) = rebuilds.lock_one(&due);
         if !due.is_empty() {
             let names: Vec<_> = due.iter().map(|projection| projection.name()).collect();
             tracing::info!(
@@ -60,7 +60,7 @@ impl AutoRebuild {
             );
             let (rebuilds, shutdown) = (rebuilds.clone(), shutdown.clone());
             self.running = Some(tokio::spawn(async move {
-                rebuilds.run(claims, due, shutdown).await;
+                rebuilds.run(locks, due, shutdown).await;
             }));
         }
         Ok(())
@@ -108,7 +108,7 @@ pub enum NotNow {
 /// The lock for rebuilding a projection, held until it is dropped.
 pub struct LockedRebuild {
     rebuilds: Rebuilds,
-    claim: RebuildLock,
+    lock: RebuildLock,
     projection: &'static dyn AnyProjection,
 }
 
@@ -124,11 +124,11 @@ impl LockedRebuild {
     ) -> Result<impl Future<Output = ()> + Send + use<>, StoreError> {
         let Self {
             rebuilds,
-            claim,
+            lock,
             projection,
         } = self;
         begin(&*rebuilds.store, projection, By::Service).await?;
-        Ok(async move { rebuilds.run(vec![claim], vec![projection], shutdown).await })
+        Ok(async move { rebuilds.run(vec![lock], vec![projection], shutdown).await })
     }
 }
 
@@ -137,7 +137,7 @@ impl LockedRebuild {
 pub(super) struct Rebuilds {
     store: Arc<dyn Store>,
     projections: &'static [&'static dyn AnyProjection],
-    claims: RebuildLocks,
+    locks: RebuildLocks,
     /// Why the last rebuild of a projection failed.
     failed: Arc<Mutex<HashMap<&'static str, String>>>,
 }
@@ -147,7 +147,7 @@ impl Rebuilds {
         Self {
             store,
             projections,
-            claims: RebuildLocks::default(),
+            locks: RebuildLocks::default(),
             failed: Arc::default(),
         }
     }
@@ -157,11 +157,11 @@ impl Rebuilds {
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
-    pub(super) async fn claim_alone(&self, projection: &'static dyn AnyProjection) -> Result<LockedRebuild, NotNow> {
+    pub(super) async fn lock_alone(&self, projection: &'static dyn AnyProjection) -> Result<LockedRebuild, NotNow> {
         let name = projection.name();
-        let claim = self
-            .claims
-            .claim_alone(name)
+        let lock = self
+            .locks
+            .lock_alone(name)
             .map_err(|other| NotNow::Rebuilding(other.to_owned()))?;
         let now = clock::now();
         let is_moving = |found: &&Generation| {
@@ -173,24 +173,27 @@ impl Rebuilds {
         }
         Ok(LockedRebuild {
             rebuilds: self.clone(),
-            claim,
+            lock,
             projection,
         })
     }
 
     /// Locks those of the projections that this process is not rebuilding yet.
-    fn claim(&self, projections: &[&'static dyn AnyProjection]) -> (Vec<RebuildLock>, Vec<&'static dyn AnyProjection>) {
-        let claim = |projection: &&'static dyn AnyProjection| {
-            let claim = self.claims.claim(projection.name())?;
-            Some((claim, *projection))
+    fn lock_one(
+        &self,
+        projections: &[&'static dyn AnyProjection],
+    ) -> (Vec<RebuildLock>, Vec<&'static dyn AnyProjection>) {
+        let lock = |projection: &&'static dyn AnyProjection| {
+            let lock = self.locks.lock_one(projection.name())?;
+            Some((lock, *projection))
         };
-        projections.iter().filter_map(claim).unzip()
+        projections.iter().filter_map(lock).unzip()
     }
 
     /// Rebuilds. After a failure it pauses before it releases the locks, so that the retry is not immediate.
     async fn run(
         &self,
-        claims: Vec<RebuildLock>,
+        locks: Vec<RebuildLock>,
         projections: Vec<&'static dyn AnyProjection>,
         shutdown: CancellationToken,
     ) {
@@ -215,7 +218,7 @@ impl Rebuilds {
                 }
             }
         }
-        drop(claims);
+        drop(locks);
     }
 
     /// Why the last rebuild of a projection failed in this process, if it did.

@@ -1,25 +1,24 @@
 //! The runner folds the log into the projections' rows and keeps them up to date.
 //!
 //! Layout
-//! - `accounts`: mailboxes as of an earlier moment
+//! - `live`: the task that keeps the live generations up to date
 //! - `step`, `rows`, `target`: one step: read events, fold them into rows, write these and the checkpoint in one
 //!   transaction; the rows of one projection; its generation
-//! - `pages`: the events of a step, read on demand or ahead
-//! - `as_of`: one row as of an earlier moment
-//! - `history`: the events that touch a row
-//! - `rebuild_locks`: which projections this process is rebuilding
-//! - `erased`: masks erased credentials in past rows
-//! - `auto_rebuild`: automatic rebuilds by the service
-//! - `live`: the task that keeps the live generations up to date
-//! - `lag`: the lag of the views
-//! - `diff`: the changes of one row between two moments, and the events that made them
-//! - `pace`: throttles folding while webhooks come in
-//! - `parked`: retries of parked rows
-//! - `rates`: how fast checkpoints move
-//! - `snapshots`: all rows as of an earlier moment
-//! - `status`: the status of the projections
-//! - `seen`: which rows a generation may have if it is filled from its beginning
+//! - `pages`: the events of a step, read on demand or prefetched
+//! - `history`, `parked`: the events that touch a row; retries of parked rows
+//! - `lag`, `rates`, `status`: the lag of the views; how fast checkpoints move; the status of the projections
+//!
+//! rebuilds
 //! - `rebuild`, `check`: a new generation beside the live one: made live when it has caught up; compared with it
+//! - `row_filter`: which rows a generation may have if it is filled from its beginning
+//! - `pace`: throttles a rebuild while webhooks come in, on a store with one writer
+//! - `auto_rebuild`, `rebuild_locks`: automatic rebuilds by the service; which projections this process is rebuilding
+//!
+//! the past
+//! - `as_of`, `accounts`: one row as of an earlier moment; mailboxes as of one
+//! - `snapshots`: all rows as of an earlier moment
+//! - `diff`: the changes of one row between two moments, and the events that made them
+//! - `erased`: masks erased credentials in past rows
 
 mod accounts;
 mod as_of;
@@ -36,8 +35,8 @@ mod parked;
 mod rates;
 mod rebuild;
 mod rebuild_locks;
+mod row_filter;
 mod rows;
-mod seen;
 mod snapshots;
 mod status;
 mod step;
@@ -45,7 +44,7 @@ mod target;
 
 pub use accounts::accounts_as_of;
 use aggregates::Position;
-pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, instant, item_as_of};
+pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, as_of_point, item_as_of};
 pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use check::{Checked, LISTED, check};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};

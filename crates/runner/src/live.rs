@@ -28,8 +28,9 @@ const POLL: Duration = Duration::from_millis(250);
 const SPACING: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_millis(250);
 /// Between steps folding rests so many times as long as it worked.
 const REST: u32 = 4;
-/// A step of so many events is a sign of load: the next one is folded while it is written.
-const BUSY: usize = 100;
+/// A step of so many events is a sign of load: the next one is folded while it is written. With fewer, steps that follow each other
+/// at once would cost more than they gain: one sender lost a tenth of its rate at 100.
+const BUSY: usize = 500;
 /// Steps follow each other so for this long; then other work has its turn.
 const IN_A_ROW: Duration = Duration::from_secs(1);
 /// Pause after a failure.
@@ -46,7 +47,7 @@ pub struct LiveRunner {
     pub(super) projections: &'static [&'static dyn AnyProjection],
     errors: Arc<Mutex<HashMap<&'static str, String>>>,
     /// The position of each projection that lags behind the head, and since when this process has seen it there.
-    pub(super) standing: Arc<Mutex<HashMap<&'static str, (Position, Instant)>>>,
+    pub(super) lagging_since: Arc<Mutex<HashMap<&'static str, (Position, Instant)>>>,
     pub(super) rebuilds: Rebuilds,
     rates: Arc<Mutex<Rates>>,
     reached: watch::Sender<Reached>,
@@ -69,7 +70,7 @@ impl Reached {
 /// The state of the one process that folds the projections.
 struct Lead {
     lease: Box<dyn Lease>,
-    due: AutoRebuild,
+    auto_rebuild: AutoRebuild,
 }
 
 impl LiveRunner {
@@ -78,7 +79,7 @@ impl LiveRunner {
         Self {
             projections: projections::all(),
             errors: Arc::default(),
-            standing: Arc::default(),
+            lagging_since: Arc::default(),
             rebuilds: Rebuilds::new(Arc::clone(&store), projections::all()),
             reached: watch::Sender::default(),
             lag: watch::Sender::default(),
@@ -102,8 +103,8 @@ impl LiveRunner {
     ///
     /// # Errors
     /// [`NotNow`] if one is under way, here or in another process.
-    pub async fn claim_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<LockedRebuild, NotNow> {
-        self.rebuilds.claim_alone(projection).await
+    pub async fn lock_rebuild(&self, projection: &'static dyn AnyProjection) -> Result<LockedRebuild, NotNow> {
+        self.rebuilds.lock_alone(projection).await
     }
 
     /// Creates the first generation of projections that have none.
@@ -188,8 +189,8 @@ impl LiveRunner {
                 () = shutdown.cancelled() => {}
             }
         }
-        if let Some(Lead { mut due, .. }) = lead {
-            due.end().await;
+        if let Some(Lead { mut auto_rebuild, .. }) = lead {
+            auto_rebuild.end().await;
         }
     }
 
@@ -208,11 +209,11 @@ impl LiveRunner {
                     return Ok(());
                 };
                 tracing::info!("this process folds the projections");
-                let due = AutoRebuild::default();
-                lead.insert(Lead { lease, due })
+                let auto_rebuild = AutoRebuild::default();
+                lead.insert(Lead { lease, auto_rebuild })
             }
         };
-        held.due.begin(&self.rebuilds, shutdown).await?;
+        held.auto_rebuild.begin(&self.rebuilds, shutdown).await?;
         match self.catch_up(held.lease.fence(), shutdown).await {
             Err(RunError::Store(StoreError::Overtaken(_))) => {
                 tracing::warn!("another process has taken over the projections");
@@ -364,7 +365,7 @@ impl LiveRunner {
         };
         let tidied = match projection {
             _ if over => self.store.drop_generation(generation).await,
-            Some(projection) => snapshots::let_go(&*self.store, generation, projection).await,
+            Some(projection) => snapshots::retire_or_drop(&*self.store, generation, projection).await,
             None => Ok(()),
         };
         let tidied = match tidied {

@@ -26,7 +26,7 @@ pub(super) enum Pages {
     /// Each page is read on demand.
     Read(Query),
     /// A task reads and decodes pages ahead of folding. Dropping it stops the task.
-    Ahead {
+    Prefetched {
         pages: mpsc::Receiver<Page>,
         /// None once its result was taken.
         task: Option<AbortOnDropHandle<Result<(), RunError>>>,
@@ -47,8 +47,8 @@ impl Pages {
         Self::Read(Query { after, size, until })
     }
 
-    /// The same, read ahead up to the end of the log.
-    pub(super) fn ahead(store: &Arc<dyn Store>, after: Position, size: u32) -> Self {
+    /// The same, prefetched up to the end of the log.
+    pub(super) fn prefetched(store: &Arc<dyn Store>, after: Position, size: u32) -> Self {
         /// So many pages wait at most, besides the one being folded and the one being read.
         const WAITING: usize = 2;
         let (sender, pages) = mpsc::channel(WAITING);
@@ -57,8 +57,8 @@ impl Pages {
             size,
             until: None,
         };
-        let task = tokio::spawn(read_ahead(Arc::clone(store), query, sender));
-        Self::Ahead {
+        let task = tokio::spawn(prefetch(Arc::clone(store), query, sender));
+        Self::Prefetched {
             pages,
             task: Some(AbortOnDropHandle::new(task)),
         }
@@ -78,7 +78,7 @@ impl Pages {
                 }
                 Ok(page)
             }
-            Self::Ahead { pages, task } => {
+            Self::Prefetched { pages, task } => {
                 if let Some(page) = pages.recv().await {
                     return Ok(Some(page));
                 }
@@ -106,7 +106,7 @@ impl Query {
     }
 }
 
-async fn read_ahead(store: Arc<dyn Store>, mut query: Query, pages: mpsc::Sender<Page>) -> Result<(), RunError> {
+async fn prefetch(store: Arc<dyn Store>, mut query: Query, pages: mpsc::Sender<Page>) -> Result<(), RunError> {
     let mut stored = query.read(&*store).await?;
     while let Some(last) = stored.last() {
         query.after = last.position;

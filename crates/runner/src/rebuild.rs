@@ -145,7 +145,7 @@ pub(super) async fn rebuild_by(
             if held || !more {
                 return Ok(Ok(None));
             }
-            let pages = pages.get_or_insert_with(|| Pages::ahead(store, reached(&targets), limits.page));
+            let pages = pages.get_or_insert_with(|| Pages::prefetched(store, reached(&targets), limits.page));
             let events = if is_first {
                 FIRST_STEP.min(limits.events)
             } else {

@@ -9,17 +9,17 @@ pub(super) struct RebuildLocks(Arc<Mutex<BTreeSet<&'static str>>>);
 
 /// Locks a projection until it is dropped.
 pub(super) struct RebuildLock {
-    claims: RebuildLocks,
+    locks: RebuildLocks,
     name: &'static str,
 }
 
 impl RebuildLocks {
     /// Locks a projection; none if it is locked already.
-    pub(super) fn claim(&self, name: &'static str) -> Option<RebuildLock> {
+    pub(super) fn lock_one(&self, name: &'static str) -> Option<RebuildLock> {
         // every change is one call, so a panic elsewhere leaves the list consistent
         let claimed = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name);
         claimed.then(|| RebuildLock {
-            claims: self.clone(),
+            locks: self.clone(),
             name,
         })
     }
@@ -27,14 +27,14 @@ impl RebuildLocks {
 
 impl RebuildLocks {
     /// Locks a projection if none is locked; else returns the name of a locked one, preferably the same.
-    pub(super) fn claim_alone(&self, name: &'static str) -> Result<RebuildLock, &'static str> {
+    pub(super) fn lock_alone(&self, name: &'static str) -> Result<RebuildLock, &'static str> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(other) = held.get(name).or_else(|| held.first()) {
             return Err(other);
         }
         held.insert(name);
         Ok(RebuildLock {
-            claims: self.clone(),
+            locks: self.clone(),
             name,
         })
     }
@@ -42,7 +42,7 @@ impl RebuildLocks {
 
 impl Drop for RebuildLock {
     fn drop(&mut self) {
-        let mut held = self.claims.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.remove(self.name);
     }
 }
@@ -53,14 +53,14 @@ mod tests {
 
     #[test]
     fn a_projection_is_held_by_one_until_it_is_let_go() {
-        let claims = RebuildLocks::default();
-        let first = claims.claim("orders");
+        let locks = RebuildLocks::default();
+        let first = locks.lock_one("orders");
         assert!(first.is_some());
-        assert!(claims.claim("orders").is_none());
-        assert!(claims.claim("renewals").is_some());
-        assert_eq!(claims.claim_alone("orders").err(), Some("orders"));
-        assert_eq!(claims.claim_alone("failures").err(), Some("orders"));
+        assert!(locks.lock_one("orders").is_none());
+        assert!(locks.lock_one("renewals").is_some());
+        assert_eq!(locks.lock_alone("orders").err(), Some("orders"));
+        assert_eq!(locks.lock_alone("failures").err(), Some("orders"));
         drop(first);
-        assert!(claims.claim_alone("orders").is_ok());
+        assert!(locks.lock_alone("orders").is_ok());
     }
 }

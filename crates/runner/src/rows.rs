@@ -139,10 +139,14 @@ impl<'s> Rows<'s> {
 
     /// The stored documents of the rows with these keys, if they exist; notes which of them are parked.
     async fn look_up(&mut self, store: &dyn Store, keys: &[String]) -> Result<HashMap<String, String>, StoreError> {
-        let Target { generation, seen, .. } = self.target;
+        let Target { generation, filter, .. } = self.target;
         let mut documents = HashMap::new();
         // a row that surely does not exist is not parked either
-        let is_new = |key: &&String| seen.as_ref().is_some_and(|seen| seen.lacks(key, generation.position));
+        let is_new = |key: &&String| {
+            filter
+                .as_ref()
+                .is_some_and(|filter| filter.lacks(key, generation.position))
+        };
         let keys: Vec<String> = keys.iter().filter(|key| !is_new(key)).cloned().collect();
         if keys.is_empty() || generation.position == Position(0) {
             return Ok(documents);

@@ -259,7 +259,7 @@ fn is_snapshot_of(kept: &Generation, projection: &dyn AnyProjection) -> bool {
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
-pub(super) async fn let_go(
+pub(super) async fn retire_or_drop(
     store: &dyn Store,
     generation: &Generation,
     projection: &dyn AnyProjection,

@@ -92,13 +92,13 @@ impl LiveRunner {
 
     /// How long this process has seen a projection stay at a position behind the head, by a monotonic clock.
     fn waited(&self, name: &'static str, position: Position, head: Position) -> Duration {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lagging_since = self.lagging_since.lock().unwrap_or_else(PoisonError::into_inner);
         if position >= head {
-            standing.remove(name);
+            lagging_since.remove(name);
             return Duration::ZERO;
         }
         let now = Instant::now();
-        let since = standing.entry(name).or_insert((position, now));
+        let since = lagging_since.entry(name).or_insert((position, now));
         if since.0 != position {
             *since = (position, now);
         }

@@ -84,13 +84,13 @@ pub(super) struct Step {
 impl Step {
     /// Moves the targets to their checkpoints after the step.
     pub(super) fn move_on(&self, targets: &mut [Target]) {
-        for Target { generation, seen, .. } in targets {
+        for Target { generation, filter, .. } in targets {
             let written = self.advances.iter().find(|step| step.from.name == generation.name);
-            if let (Some(seen), Some(step)) = (seen, written) {
+            if let (Some(filter), Some(step)) = (filter, written) {
                 let changed = step.changes.iter().map(|change| &change.key);
                 // a parked row may appear when it is folded again, without a move of the checkpoint
                 let parked = step.parked.iter().map(|parked| &parked.key);
-                seen.note(generation.position, self.to, changed.chain(parked));
+                filter.note(generation.position, self.to, changed.chain(parked));
             }
             generation.position = generation.position.max(self.to);
         }

@@ -3,7 +3,7 @@
 use aggregates::Position;
 use projections::AnyProjection;
 
-use super::seen::Seen;
+use super::row_filter::RowFilter;
 use store::Generation;
 
 /// A projection and the generation to advance.
@@ -11,7 +11,7 @@ pub(super) struct Target {
     pub(super) projection: &'static dyn AnyProjection,
     pub(super) generation: Generation,
     /// The rows it may have, if known.
-    pub(super) seen: Option<Seen>,
+    pub(super) filter: Option<RowFilter>,
 }
 
 impl Target {
@@ -20,7 +20,7 @@ impl Target {
         Self {
             projection,
             generation,
-            seen: None,
+            filter: None,
         }
     }
 
@@ -28,7 +28,7 @@ impl Target {
     pub(super) fn to_fill(projection: &'static dyn AnyProjection, generation: Generation, head: Position) -> Self {
         let is_empty = generation.position == Position(0);
         Self {
-            seen: is_empty.then(|| Seen::none_yet(head)),
+            filter: is_empty.then(|| RowFilter::none_yet(head)),
             ..Self::new(projection, generation)
         }
     }

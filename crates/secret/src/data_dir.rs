@@ -103,7 +103,7 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
     };
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
-    if let Some(to) = mode::strangers(&metadata).map_err(io)? {
+    if let Some(to) = mode::others_who_may_read(&metadata).map_err(io)? {
         return Err(DataDirError::Exposed {
             path: path.to_owned(),
             to,
@@ -124,7 +124,7 @@ pub fn read_secret_file(path: &Path) -> Result<Wiped<String>, DataDirError> {
 
 /// Who can read a file besides its owner and this process's groups; none if no others can, or that is unknown.
 pub fn others_who_read(path: &Path) -> Option<String> {
-    mode::strangers(&fs::metadata(path).ok()?).ok()?
+    mode::others_who_may_read(&fs::metadata(path).ok()?).ok()?
 }
 
 /// Reads a file that holds an Ed25519 seed in hex.

@@ -44,11 +44,11 @@ pub(super) fn check(applied: Option<&[Applied]>, migrator: &Migrator, mode: Mode
     let known: Vec<i64> = migrator.iter().map(|migration| migration.version).collect();
     let newest = known.last().copied().unwrap_or_default();
     let at = applied.iter().max().copied();
-    if let Some(stranger) = applied.iter().filter(|version| !known.contains(version)).max() {
+    if let Some(unknown) = applied.iter().filter(|version| !known.contains(version)).max() {
         return Err(StoreError::Unsuitable(
             if known.iter().any(|version| applied.contains(version)) {
                 format!(
-                    "the ledger's schema is of a newer version of warmledger (it has migration {stranger}; this one ends at \
+                    "the ledger's schema is of a newer version of warmledger (it has migration {unknown}; this one ends at \
                  {newest}): use that version, or restore the backup from before"
                 )
             } else {

@@ -29,7 +29,7 @@ pub use error::VaultError;
 pub use key_file::KeyFile;
 pub use keyring::{Keyring, SubjectKey};
 pub use master_keys::MasterKeys;
-pub use rotation::{Lacking, Reach, Rotated, Rotation, RotationError};
+pub use rotation::{Lacking, OnMissingKey, Rotated, Rotation, RotationError};
 pub use source::{GivenKeys, MasterKeySource};
 pub use transit::{Transit, TransitError, TransitSettings, TransitToken};
 

@@ -84,11 +84,11 @@ impl fmt::Display for Lacking {
 
 /// Whether a rotation goes on without the processes that lack the new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
+pub enum OnMissingKey {
     /// No: it waits some seconds for them, and then fails.
-    Everybody,
+    Fail,
     /// Yes.
-    Whoever,
+    LeaveBehind,
 }
 
 /// The result of a rotation.
@@ -117,10 +117,14 @@ impl<'a> Rotation<'a> {
     ///
     /// # Errors
     /// [`RotationError`].
-    pub async fn begin(vault: &Vault, store: &'a dyn Store, reach: Reach) -> Result<Self, RotationError> {
+    pub async fn begin(
+        vault: &Vault,
+        store: &'a dyn Store,
+        on_missing_key: OnMissingKey,
+    ) -> Result<Self, RotationError> {
         let lease = lease(store).await?;
         let masters = Arc::clone(vault.masters());
-        match choose(&masters, store, reach).await {
+        match choose(&masters, store, on_missing_key).await {
             Ok((to, resumed)) => Ok(Self {
                 store,
                 masters,
@@ -215,7 +219,11 @@ async fn lease(store: &dyn Store) -> Result<Box<dyn Lease>, RotationError> {
 }
 
 /// The key to wrap everything, now the current one, and whether this resumes an interrupted rotation.
-async fn choose(masters: &MasterKeys, store: &dyn Store, reach: Reach) -> Result<(MasterKeyId, bool), RotationError> {
+async fn choose(
+    masters: &MasterKeys,
+    store: &dyn Store,
+    on_missing_key: OnMissingKey,
+) -> Result<(MasterKeyId, bool), RotationError> {
     follow(masters, store).await?;
     let from = masters.id();
     if !store.keys_not_under(from, None, 1).await?.is_empty() {
@@ -223,7 +231,7 @@ async fn choose(masters: &MasterKeys, store: &dyn Store, reach: Reach) -> Result
     }
     let (to, made) = next(masters, from).await?;
     masters.refresh().await?;
-    if reach == Reach::Everybody {
+    if on_missing_key == OnMissingKey::Fail {
         let name = to.to_string();
         let processes = processes::lacking(store, |holds| holds.master_keys.contains(&name)).await?;
         if !processes.is_empty() {

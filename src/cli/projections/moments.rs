@@ -127,7 +127,7 @@ fn text(value: &Value) -> String {
 }
 
 async fn position(store: &dyn Store, moment: Moment) -> anyhow::Result<Position> {
-    let instant = runner::instant(store, moment).await;
+    let instant = runner::as_of_point(store, moment).await;
     Ok(instant.map_err(|error| anyhow!(error))?.position)
 }
 

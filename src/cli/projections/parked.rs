@@ -15,7 +15,7 @@ use store::Store;
 
 /// A parked row, as it is printed.
 #[derive(Serialize)]
-struct Standing {
+struct ParkedItem {
     projection: String,
     key: String,
     position: Position,
@@ -30,7 +30,7 @@ pub(super) async fn list(
     args: ListArgs,
 ) -> anyhow::Result<()> {
     let rows = runner::parked(store, one.map(|projection| projection.name())).await?;
-    let rows = rows.into_iter().map(|row| Standing {
+    let rows = rows.into_iter().map(|row| ParkedItem {
         projection: row.name,
         key: row.parked.key,
         position: row.parked.position,

@@ -268,7 +268,7 @@ async fn a_rebuild_of_several_steps_goes_on_from_the_rows_of_earlier_ones(databa
     let rows = async || join_all(projections::all().iter().map(|projection| raw.rows(*projection))).await;
     let live = rows().await;
     let (mut steps, none) = (0, CancellationToken::new());
-    // every portion folded in memory is enough for a step
+    // every page folded in memory is enough for a step
     let limits = Limits {
         rows: 500,
         ..Limits::REBUILD

@@ -83,7 +83,7 @@ impl FaultyStore {
     }
 }
 
-fn away() -> StoreError {
+fn unavailable() -> StoreError {
     StoreError::Unavailable("on purpose".to_owned())
 }
 
@@ -100,7 +100,7 @@ impl AppendLock for FaultyLock<'_> {
         match store.pass(batch).await {
             Some(Fault::Unwritten) => {
                 real.release().await;
-                Err(away())
+                Err(unavailable())
             }
             fault => answered(fault, real.append(batch).await),
         }
@@ -117,7 +117,7 @@ fn answered(fault: Option<Fault>, appended: Result<Append, StoreError>) -> Resul
         return appended;
     }
     assert_eq!(appended?, Append::Done);
-    Err(away())
+    Err(unavailable())
 }
 
 impl Wraps for FaultyStore {
@@ -140,7 +140,7 @@ impl LogStore for FaultyStore {
 
     async fn append(&self, batch: &Batch<'_>) -> Result<Append, StoreError> {
         match self.pass(batch).await {
-            Some(Fault::Unwritten) => Err(away()),
+            Some(Fault::Unwritten) => Err(unavailable()),
             fault => answered(fault, self.real.append(batch).await),
         }
     }

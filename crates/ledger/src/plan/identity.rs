@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aggregates::Position;
 
 use super::{Plan, Planned, Planner, outcome_of, unavailable};
-use crate::cache::Seen;
+use crate::cache::RecordedId;
 use crate::queue::Pending;
 use crate::reader::open_original;
 use crate::{Incoming, OpenError, Outcome, Receipt, RecordError};
@@ -43,9 +43,12 @@ impl Planner<'_> {
                 self.ask_for(incoming).await?;
                 continue;
             }
-            let ahead = self.ahead.iter().find_map(|ahead| Some((ahead, ahead.ids.get(&id)?)));
-            if let Some((ahead, taken)) = ahead {
-                return match ahead.receipt(taken.event) {
+            let in_flight = self
+                .in_flight
+                .iter()
+                .find_map(|in_flight| Some((in_flight, in_flight.ids.get(&id)?)));
+            if let Some((in_flight, taken)) = in_flight {
+                return match in_flight.receipt(taken.event) {
                     Some(first) if taken.body_hash == incoming.body_hash => {
                         Ok(Known::As(Planned::Known(first.of_repeat())))
                     }
@@ -58,7 +61,7 @@ impl Planner<'_> {
             if self.same_content(incoming, &seen).await? {
                 self.cache.recent.put(
                     id,
-                    Seen {
+                    RecordedId {
                         body_hash: Some(incoming.body_hash),
                         ..seen.clone()
                     },
@@ -83,7 +86,7 @@ impl Planner<'_> {
     /// Whether the webhook's body has the same content as the recorded event's. If the recorded one cannot be opened
     /// since its subject was erased, it counts as the same: nothing could be compared or learnt. If it was altered, the
     /// webhook counts as different: it is evidence.
-    async fn same_content(&self, incoming: &Incoming, seen: &Seen) -> Result<bool, RecordError> {
+    async fn same_content(&self, incoming: &Incoming, seen: &RecordedId) -> Result<bool, RecordError> {
         if seen.body_hash == Some(incoming.body_hash) {
             return Ok(true);
         }

@@ -41,8 +41,8 @@ impl Planner<'_> {
 
     /// The change that this plan, or one that is not durable yet, makes to a subject's key.
     pub(super) fn planned_key(&self, subject: &SubjectId, plan: &Plan) -> Option<Planned> {
-        let ahead = || self.ahead.iter().find_map(|ahead| ahead.key_of(subject));
-        plan.key_of(subject).or_else(ahead)
+        let in_flight = || self.in_flight.iter().find_map(|in_flight| in_flight.key_of(subject));
+        plan.key_of(subject).or_else(in_flight)
     }
 
     fn new_key(&self, subject: &SubjectId, plan: &mut Plan) -> Result<Arc<DataKey>, RecordError> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aggregates::{Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
-use crate::cache::Seen;
+use crate::cache::RecordedId;
 use crate::queue::{Pending, Work};
 use crate::route::{Route, route};
 use crate::{Incoming, RecordError};
@@ -14,21 +14,21 @@ use store::{Lookup, Reference};
 impl Planner<'_> {
     /// Looks up, in as few calls as possible, what the caches lack and the mode does not take for new.
     pub(super) async fn prefetch(&mut self, batch: &[Pending], plan: &Plan) -> Result<(), RecordError> {
-        let careful = self.mode == Mode::LookUpFirst;
+        let looks_up_first = self.mode == Mode::LookUpFirst;
         let mut lookup = Lookup::default();
         let mut streams: HashSet<StreamId> = HashSet::new();
-        let mut traced = Vec::new();
+        let mut correlated = Vec::new();
         for Pending { work, .. } in batch {
             let incoming = match work {
                 Work::Webhook(incoming) => incoming,
                 Work::Access(entry) => {
-                    if careful {
+                    if looks_up_first {
                         lookup.events.push((Source::own(), entry.event_id.clone()));
                     }
                     continue;
                 }
             };
-            if careful {
+            if looks_up_first {
                 let id = (incoming.source.clone(), incoming.event_id.clone());
                 if !self.cache.recent.contains(&id) {
                     lookup.events.push(id);
@@ -44,23 +44,26 @@ impl Planner<'_> {
                 continue;
             }
             match route(incoming) {
-                Route::Known(stream) if careful => drop(streams.insert(stream)),
+                Route::Known(stream) if looks_up_first => drop(streams.insert(stream)),
                 Route::Known(_) => {}
-                Route::Traced(trace, waiting) => {
+                Route::ByKeys(correlation, waiting) => {
                     let planned = |found: &Reference| {
                         plan.references.contains_key(found)
-                            || self.ahead.iter().any(|ahead| ahead.references.contains_key(found))
+                            || self
+                                .in_flight
+                                .iter()
+                                .any(|in_flight| in_flight.references.contains_key(found))
                     };
-                    let unknown = trace
+                    let unknown = correlation
                         .references()
                         .filter(|found| self.cache.references.get(*found).is_none() && !planned(found));
                     lookup.references.extend(unknown);
                     streams.extend(
-                        trace
+                        correlation
                             .references()
                             .filter_map(|found| self.cache.references.get(found).cloned()),
                     );
-                    traced.push((incoming.claim.user_id(), trace, waiting));
+                    correlated.push((incoming.claim.user_id(), correlation, waiting));
                 }
             }
         }
@@ -71,7 +74,7 @@ impl Planner<'_> {
             for (source, id, position, stream) in found.events {
                 self.recorded.insert(
                     (source, id),
-                    Seen {
+                    RecordedId {
                         position,
                         stream,
                         body_hash: None,
@@ -80,7 +83,7 @@ impl Planner<'_> {
             }
             for (reference, stream) in found.references {
                 streams.insert(stream.clone());
-                self.traced.entry(reference).or_default().push(stream);
+                self.found_by_reference.entry(reference).or_default().push(stream);
             }
             for key in found.keys {
                 self.vault.keyring().insert_wrapped(key);
@@ -89,9 +92,9 @@ impl Planner<'_> {
         self.load(streams).await?;
         // a webhook waits only if its references lead nowhere
         let mut waiting = HashSet::new();
-        let mut found = Vec::with_capacity(traced.len());
-        for (user, trace, own) in traced {
-            let stream = self.order_of(&trace, plan).map(|(_, stream)| stream.clone());
+        let mut found = Vec::with_capacity(correlated.len());
+        for (user, correlation, own) in correlated {
+            let stream = self.order_of(&correlation, plan).map(|(_, stream)| stream.clone());
             let stream = stream.unwrap_or_else(|| {
                 waiting.insert(own.clone());
                 own
@@ -154,7 +157,7 @@ impl Planner<'_> {
         for (source, id, position, stream) in found.events {
             self.recorded.insert(
                 (source, id),
-                Seen {
+                RecordedId {
                     position,
                     stream,
                     body_hash: None,

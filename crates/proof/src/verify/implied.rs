@@ -95,9 +95,9 @@ pub(super) struct Referring {
 /// When an event may lack its references.
 pub(super) enum Needed {
     /// Never: it must have them.
-    Never,
+    Optional,
     /// If all of these led to its stream before; the list is empty if the stream is found by its name.
-    Before(Vec<Reference>),
+    UnlessKnown(Vec<Reference>),
 }
 
 impl ImpliedState {
@@ -173,10 +173,10 @@ impl Referring {
         let own = own.filter(|id| StreamId::subscription(id).as_str() == row.stream);
         let own = own.map(Reference::subscription);
         let needed = if assigned || (row.version == 1 && own.is_none()) {
-            Needed::Never
+            Needed::Optional
         } else {
             let others = references.iter().filter(|reference| Some(**reference) != own);
-            Needed::Before(others.copied().collect())
+            Needed::UnlessKnown(others.copied().collect())
         };
         Some(Self {
             position,

@@ -71,9 +71,9 @@ impl MasterKeys {
             );
             findings.push(finding(None, detail));
         }
-        if let Some((told, position)) = newest.filter(|(told, _)| *told != current) {
+        if let Some((implied, position)) = newest.filter(|(implied, _)| *implied != current) {
             let detail = format!(
-                "master key {told} became the current one here, and master_key names {current}: it was changed, or a rotation \
+                "master key {implied} became the current one here, and master_key names {current}: it was changed, or a rotation \
                  was cut short; `warmledger keys rotate` settles that"
             );
             findings.push(finding(Some(*position), detail));

@@ -11,7 +11,7 @@ use store::{Outline, Store};
 use tlog::{Frontier, TILE_WIDTH, TileNode};
 
 use super::signed::Expected;
-use super::times::{Seen, Times};
+use super::times::{TimeRange, Times};
 use super::{Finding, FindingKind, Report, VerifyError, rows, stored_frontier, tree};
 
 /// How many of the newest rows are checked.
@@ -26,8 +26,8 @@ pub(super) async fn check(
     report: &mut Report,
     progress: &mut impl FnMut(u64, u64),
     stop: &CancellationToken,
-) -> Result<Seen, VerifyError> {
-    let mut seen = Seen::default();
+) -> Result<TimeRange, VerifyError> {
+    let mut seen = TimeRange::default();
     nodes(&**store, outline, report).await?;
     let full = report.head / TILE_WIDTH;
     let tail = (report.head.saturating_sub(TAIL)) / TILE_WIDTH;
@@ -72,7 +72,7 @@ async fn rows_of(
     width: u64,
     times: &Times,
     report: &mut Report,
-) -> Result<Seen, VerifyError> {
+) -> Result<TimeRange, VerifyError> {
     let first = tile * TILE_WIDTH + 1;
     let rows = rows::check(store, first..first + width, None, times).await?;
     report.rows += rows.count;

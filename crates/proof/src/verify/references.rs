@@ -59,7 +59,7 @@ impl<'s> References<'s> {
             }
             if stored.iter().any(|reference| !expected.contains(reference)) {
                 findings.push(inserted(event.position));
-            } else if stored.is_empty() && !matches!(event.needed, Needed::Never) {
+            } else if stored.is_empty() && !matches!(event.needed, Needed::Optional) {
                 without.push(event);
             } else {
                 findings.push(deleted(event.position));
@@ -127,8 +127,8 @@ impl<'s> References<'s> {
     /// Events that lack references without which their stream is not found.
     async fn unfounded(&mut self, without: Vec<Referring>) -> Result<Vec<Finding>, StoreError> {
         let needed = |event: &Referring| match &event.needed {
-            Needed::Before(references) => references.clone(),
-            Needed::Never => Vec::new(),
+            Needed::UnlessKnown(references) => references.clone(),
+            Needed::Optional => Vec::new(),
         };
         let mut asked = Vec::new();
         for event in &without {

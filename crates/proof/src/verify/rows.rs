@@ -7,7 +7,7 @@ use store::{RawEvent, Store, StoreError};
 use tlog::Hash;
 
 use super::implied::ImpliedState;
-use super::times::{Seen, Times};
+use super::times::{TimeRange, Times};
 use super::{Finding, FindingKind};
 
 /// The result for some rows.
@@ -25,14 +25,14 @@ pub(super) struct Rows {
     /// When the first of them was recorded.
     pub(super) first_time: Option<String>,
     /// Anomalies of their times.
-    pub(super) times: Seen,
+    pub(super) times: TimeRange,
 }
 
-/// Reads the rows with these positions and computes the leaf of each. `told` takes in their effects on other tables.
+/// Reads the rows with these positions and computes the leaf of each. `implied` takes in their effects on other tables.
 pub(super) async fn check(
     store: &dyn Store,
     positions: Range<u64>,
-    mut told: Option<&mut ImpliedState>,
+    mut implied: Option<&mut ImpliedState>,
     times: &Times,
 ) -> Result<Rows, StoreError> {
     let mut rows = Rows {
@@ -42,7 +42,7 @@ pub(super) async fn check(
         findings: Vec::new(),
         last_time: None,
         first_time: None,
-        times: Seen::default(),
+        times: TimeRange::default(),
     };
     let signed = |position: u64| i64::try_from(position).unwrap_or(i64::MAX);
     // an unreadable row ends a scan: the rest is halved until that row is isolated, and the others are read
@@ -56,8 +56,8 @@ pub(super) async fn check(
                     rows.missing(next, position - 1);
                 }
                 next = position + 1;
-                if let Some(told) = &mut told {
-                    told.note(position, &row);
+                if let Some(implied) = &mut implied {
+                    implied.note(position, &row);
                 }
                 rows.row(position, &row, times);
             })

@@ -27,14 +27,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// The tables whose rows are not written together with their events.
 #[derive(Clone, Copy)]
-enum Settling {
+enum LateTable {
     Tokens,
     SigningKeys,
     MasterKeys,
 }
 
 /// The side tables.
-pub(super) struct Beside<'s> {
+pub(super) struct SideTables<'s> {
     store: &'s dyn Store,
     /// The position up to which events were taken in.
     seen: u64,
@@ -45,7 +45,7 @@ pub(super) struct Beside<'s> {
     master_keys: MasterKeys,
 }
 
-impl<'s> Beside<'s> {
+impl<'s> SideTables<'s> {
     /// For a log that is checked up to a position.
     pub(super) fn new(store: &'s dyn Store, head: u64) -> Self {
         Self {
@@ -60,13 +60,18 @@ impl<'s> Beside<'s> {
     }
 
     /// Takes in the next rows, up to a position, and compares as much as possible at once.
-    pub(super) async fn take(&mut self, told: ImpliedState, until: u64, report: &mut Report) -> Result<(), StoreError> {
+    pub(super) async fn take(
+        &mut self,
+        implied: ImpliedState,
+        until: u64,
+        report: &mut Report,
+    ) -> Result<(), StoreError> {
         let ImpliedState {
             implied,
             sealed,
             keyless,
             referring,
-        } = told;
+        } = implied;
         for (position, implied) in &implied {
             self.note(*position, implied);
         }
@@ -87,9 +92,9 @@ impl<'s> Beside<'s> {
         report.add_all(found(outside, FindingKind::References, "refs")?);
         let subjects = self.subjects().await;
         report.add_all(found(subjects, FindingKind::Subject, "subjects")?);
-        let tokens = self.settled(Settling::Tokens).await;
+        let tokens = self.lasting_differences(LateTable::Tokens).await;
         report.add_all(found(tokens, FindingKind::Token, "tokens")?);
-        let signing_keys = self.settled(Settling::SigningKeys).await;
+        let signing_keys = self.lasting_differences(LateTable::SigningKeys).await;
         report.add_all(found(signing_keys, FindingKind::Key, "signing_keys")?);
         let misshapen = data_keys::misshapen(self.store).await;
         report.add_all(found(misshapen, FindingKind::Key, "data_keys")?);
@@ -98,7 +103,7 @@ impl<'s> Beside<'s> {
         let opened = data_keys::open_all(self.store, masters, report).await;
         let opened = opened.map(|()| Vec::new());
         report.add_all(found(opened, FindingKind::Key, "data_keys")?);
-        let master_keys = self.settled(Settling::MasterKeys).await;
+        let master_keys = self.lasting_differences(LateTable::MasterKeys).await;
         report.add_all(found(master_keys, FindingKind::Key, "master_key or data_keys")?);
         Ok(())
     }
@@ -111,7 +116,7 @@ impl<'s> Beside<'s> {
     }
 
     /// The differences that remain after a while.
-    async fn settled(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
+    async fn lasting_differences(&mut self, what: LateTable) -> Result<Vec<Finding>, StoreError> {
         let mut findings = self.compare(what).await?;
         for _ in 1..LOOKS {
             if findings.is_empty() {
@@ -125,19 +130,19 @@ impl<'s> Beside<'s> {
     }
 
     /// Compares the tables with the events, which are read afterwards.
-    async fn compare(&mut self, what: Settling) -> Result<Vec<Finding>, StoreError> {
+    async fn compare(&mut self, what: LateTable) -> Result<Vec<Finding>, StoreError> {
         Ok(match what {
-            Settling::Tokens => {
+            LateTable::Tokens => {
                 let stored = self.store.tokens().await?;
                 self.catch_up_with_head().await?;
                 self.tokens.compare(&stored)
             }
-            Settling::SigningKeys => {
+            LateTable::SigningKeys => {
                 let stored = self.store.signing_keys().await?;
                 self.catch_up_with_head().await?;
                 self.signing_keys.compare(&stored)
             }
-            Settling::MasterKeys => {
+            LateTable::MasterKeys => {
                 let stored = master_keys::Stored::read(self.store).await?;
                 self.catch_up_with_head().await?;
                 self.master_keys.compare(&stored)

@@ -152,15 +152,15 @@ impl<'s> Subjects<'s> {
 }
 
 /// A finding if the events and the table differ on a subject.
-fn difference(subject: &str, what: &str, told: Option<u64>, stored: Option<u64>) -> Option<Finding> {
-    let detail = match (told, stored) {
-        (told, stored) if told == stored => return None,
-        (Some(told), Some(stored)) => {
-            format!("subject {subject} is {what} by the event at {told}, and the table of subjects names {stored}")
+fn difference(subject: &str, what: &str, implied: Option<u64>, stored: Option<u64>) -> Option<Finding> {
+    let detail = match (implied, stored) {
+        (implied, stored) if implied == stored => return None,
+        (Some(implied), Some(stored)) => {
+            format!("subject {subject} is {what} by the event at {implied}, and the table of subjects names {stored}")
         }
         (Some(_), None) => format!("subject {subject} is {what} by this event, and not by the table of subjects"),
         (None, _) => format!("subject {subject} is {what} by the table of subjects, and not by any event"),
     };
-    let position = told.or(stored)?;
+    let position = implied.or(stored)?;
     Some(Finding::new(FindingKind::Subject, (position, position), detail))
 }

@@ -27,7 +27,7 @@ pub(super) struct Times {
 
 /// Anomalies in the times of some rows.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct TimeRange {
     /// The positions of clock steps, as noted.
     stepped: Vec<u64>,
     /// The first and the last position, the number and the latest time of events stamped in the future.
@@ -51,7 +51,13 @@ impl Times {
 
     /// Takes in the time of the row at a position, and of the previous one if that was read. Returns a finding if it
     /// was earlier.
-    pub(super) fn note(&self, seen: &mut Seen, position: u64, before: Option<&str>, time: &str) -> Option<Finding> {
+    pub(super) fn note(
+        &self,
+        seen: &mut TimeRange,
+        position: u64,
+        before: Option<&str>,
+        time: &str,
+    ) -> Option<Finding> {
         if time > self.latest.as_str() {
             let (_, last, count, latest) = seen
                 .ahead
@@ -98,7 +104,7 @@ impl Times {
     }
 
     /// Reports the anomalies of all rows, or of a part of them.
-    pub(super) fn finish(&self, seen: &Seen, report: &mut Report) {
+    pub(super) fn finish(&self, seen: &TimeRange, report: &mut Report) {
         if let Some((first, last, count, latest)) = &seen.ahead {
             let detail = format!(
                 "{count} events are stamped later than it is now, as late as {latest}: a clock ran ahead, or this one is behind"
@@ -122,7 +128,7 @@ impl Times {
     }
 }
 
-impl Seen {
+impl TimeRange {
     /// Notes a clock step at a position.
     pub(super) fn stepped_at(&mut self, position: u64) {
         self.stepped.push(position);

@@ -53,16 +53,18 @@ impl Tokens {
         let mut findings = Vec::new();
         for token in stored {
             let id = token.id.as_str();
-            let told = self.0.get(id);
-            let Some((told, (created_at, facts))) = told.and_then(|told| Some((told, told.created.as_ref()?))) else {
+            let implied = self.0.get(id);
+            let Some((implied, (created_at, facts))) =
+                implied.and_then(|implied| Some((implied, implied.created.as_ref()?)))
+            else {
                 findings.push(finding(None, format!("no event tells of token {id}: it was put in")));
                 continue;
             };
-            for (what, told, stored) in differences(facts, token) {
-                let detail = format!("token {id} was made here with the {what} {told}, and has {stored}");
+            for (what, implied, stored) in differences(facts, token) {
+                let detail = format!("token {id} was made here with the {what} {implied}, and has {stored}");
                 findings.push(finding(Some(*created_at), detail));
             }
-            match (told.revoked.last(), token.revoked_at) {
+            match (implied.revoked.last(), token.revoked_at) {
                 (Some((revoked_at, _)), None) => {
                     let detail = format!("token {id} was revoked here, and is good in the table: revoke it again");
                     findings.push(finding(Some(*revoked_at), detail));
@@ -75,7 +77,7 @@ impl Tokens {
                 }
                 // of two simultaneous revocations either may have marked the row
                 (Some((revoked_at, Some(last))), Some(at))
-                    if told.revoked.iter().all(|(_, told)| is_other(*told, at)) =>
+                    if implied.revoked.iter().all(|(_, implied)| is_other(*implied, at)) =>
                 {
                     let detail = format!("token {id} was revoked here at {last}, and the table says {at}");
                     findings.push(finding(Some(*revoked_at), detail));
@@ -83,11 +85,11 @@ impl Tokens {
                 _ => {}
             }
         }
-        for (id, told) in &self.0 {
-            if let Some(position) = told.row()
+        for (id, implied) in &self.0 {
+            if let Some(position) = implied.row()
                 && !stored.iter().any(|token| token.id.as_str() == id)
             {
-                let done = if told.revoked.is_empty() { "made" } else { "revoked" };
+                let done = if implied.revoked.is_empty() { "made" } else { "revoked" };
                 let detail = format!(
                     "token {id} was {done} here, and is not in the table: it was removed, or its making was cut short; \
                      `warmledger tokens revoke {id}` settles it"
@@ -99,8 +101,8 @@ impl Tokens {
     }
 }
 
-fn is_other(told: Option<Timestamp>, stored: Timestamp) -> bool {
-    told.is_some_and(|told| told != stored)
+fn is_other(implied: Option<Timestamp>, stored: Timestamp) -> bool {
+    implied.is_some_and(|implied| implied != stored)
 }
 
 /// The differences between the event and the row: the field, the event's value, the row's value. Older events hold only
@@ -116,6 +118,6 @@ fn differences(facts: &AccessFacts, token: &StoredToken) -> Vec<(&'static str, S
             ("time", made.created_at.to_string(), token.created_at.to_string()),
         ]);
     }
-    pairs.retain(|(_, told, stored)| told != stored);
+    pairs.retain(|(_, implied, stored)| implied != stored);
     pairs
 }

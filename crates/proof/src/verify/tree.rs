@@ -12,9 +12,9 @@ use vault::MasterKeySource;
 
 use super::implied::ImpliedState;
 use super::rows::{self, Rows};
-use super::side_tables::Beside;
+use super::side_tables::SideTables;
 use super::signed::Expected;
-use super::times::{Seen, Times};
+use super::times::{TimeRange, Times};
 use super::{Finding, FindingKind, Report, VerifyError, stored_frontier};
 
 /// Rows read and hashed by one task: a whole number of tiles.
@@ -30,8 +30,8 @@ pub(super) async fn check(
     report: &mut Report,
     progress: &mut impl FnMut(u64, u64),
     stop: &CancellationToken,
-) -> Result<Seen, VerifyError> {
-    let mut seen = Seen::default();
+) -> Result<TimeRange, VerifyError> {
+    let mut seen = TimeRange::default();
     let end = report.head + 1;
     let starts = (0..)
         .map(|chunk| 1 + chunk * CHUNK)
@@ -40,10 +40,10 @@ pub(super) async fn check(
         .map(|start| {
             let (store, times) = (Arc::clone(store), Arc::clone(times));
             let rows = async move {
-                let mut told = ImpliedState::default();
-                let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut told), &times).await?;
-                told.find_keyless(&*store).await?;
-                Ok::<_, StoreError>((rows, told))
+                let mut implied = ImpliedState::default();
+                let rows = rows::check(&*store, start..end.min(start + CHUNK), Some(&mut implied), &times).await?;
+                implied.find_keyless(&*store).await?;
+                Ok::<_, StoreError>((rows, implied))
             };
             // as a task of its own, so that it can run in parallel
             async {
@@ -53,18 +53,23 @@ pub(super) async fn check(
             }
         })
         .buffered(TASKS);
-    let mut beside = Beside::new(&**store, report.head);
+    let mut side_tables = SideTables::new(&**store, report.head);
     let mut tree = Some(Frontier::default());
     let mut before: Option<String> = None;
-    while let Some((mut rows, told)) = chunks.try_next().await? {
+    while let Some((mut rows, implied)) = chunks.try_next().await? {
         if stop.is_cancelled() {
             return Err(VerifyError::Cancelled);
         }
         report.rows += rows.count;
-        beside.take(told, rows.positions.end - 1, report).await?;
+        side_tables.take(implied, rows.positions.end - 1, report).await?;
         if let Some(first) = &rows.first_time {
             // times in the future were already noted with the chunk
-            let found = times.note(&mut Seen::default(), rows.positions.start, before.as_deref(), first);
+            let found = times.note(
+                &mut TimeRange::default(),
+                rows.positions.start,
+                before.as_deref(),
+                first,
+            );
             match found {
                 None if before.as_ref() > Some(first) => seen.stepped_at(rows.positions.start),
                 found => report.add_all(found),
@@ -89,7 +94,7 @@ pub(super) async fn check(
             report.add(Finding::new(FindingKind::Tree, None, detail));
         }
     }
-    beside.finish(masters, report).await?;
+    side_tables.finish(masters, report).await?;
     Ok(seen)
 }
 

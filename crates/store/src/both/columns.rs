@@ -3,7 +3,7 @@
 use aggregates::{Position, SubjectId};
 use sqlx::Row;
 
-use super::values::{DbRow, wide};
+use super::values::{DbRow, int64};
 use crate::StoreError;
 use sealing::WrappedKey;
 
@@ -20,7 +20,7 @@ pub(crate) fn optional_position(row: &DbRow, column: &str) -> Result<Option<Posi
 }
 
 pub(crate) fn unsigned(row: &DbRow, column: &str) -> Result<u32, StoreError> {
-    u32::try_from(wide(row, column)?).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
+    u32::try_from(int64(row, column)?).map_err(|_| StoreError::Corrupt(format!("{column} is out of range")))
 }
 
 /// Data keys with their subject's last erasure.

@@ -8,7 +8,7 @@ use futures_util::TryStreamExt;
 use sqlx::Row;
 
 use super::columns::{optional_position, position};
-use super::values::{DbRow, SCANNED_AT_ONCE, raw_moment, wide};
+use super::values::{DbRow, SCANNED_AT_ONCE, int64, raw_moment};
 use super::{SqlStore, events, nodes};
 use crate::tree::{hash, number};
 use crate::{Outline, RawEvent, RawHead, Reference, StoreError, TreeHead, TreeStore};
@@ -106,7 +106,7 @@ impl TreeStore for SqlStore {
             "SELECT position, stream, version, source, event_id, type, schema_version, recorded_at, subject,
                                   facts, personal, secrets, original, leaf_hash
                            FROM events WHERE position >= $1 AND position < $2 ORDER BY position LIMIT $3";
-        // if rows were inserted or removed, a portion ends with its last row, at any position
+        // if rows were inserted or removed, a page ends with its last row, at any position
         self.in_time::<_, StoreError>(async {
             let mut from = positions.start;
             loop {
@@ -146,11 +146,11 @@ fn show(row: &DbRow, visit: &mut (dyn for<'a> FnMut(RawEvent<'a>) + Send)) -> Re
     visit(RawEvent {
         position: row.try_get(0)?,
         stream: row.try_get(1)?,
-        version: wide(row, 2)?,
+        version: int64(row, 2)?,
         source: row.try_get(3)?,
         event_id: row.try_get(4)?,
         type_name: row.try_get(5)?,
-        schema_version: wide(row, 6)?,
+        schema_version: int64(row, 6)?,
         recorded_at: &raw_moment(row, 7)?,
         subject: row.try_get(8)?,
         facts: row.try_get(9)?,

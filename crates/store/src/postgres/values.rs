@@ -70,7 +70,7 @@ pub(super) fn date(row: &DbRow, column: &str) -> Result<Date, StoreError> {
 }
 
 /// An `integer`.
-pub(super) fn wide(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
+pub(super) fn int64(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
     Ok(row.try_get::<i32, _>(column)?.into())
 }
 

@@ -78,7 +78,7 @@ pub(super) fn date(row: &DbRow, column: &str) -> Result<Date, StoreError> {
 }
 
 /// An `INTEGER`.
-pub(super) fn wide(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
+pub(super) fn int64(row: &DbRow, column: impl ColumnIndex<DbRow>) -> Result<i64, sqlx::Error> {
     row.try_get(column)
 }
 

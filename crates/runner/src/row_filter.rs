@@ -12,12 +12,12 @@ const LEAST_BITS: u64 = 1 << 13;
 const HASHES: u32 = 4;
 
 /// The keys of all rows that a generation may have, at a checkpoint.
-pub(super) struct Seen {
+pub(super) struct RowFilter {
     keys: BloomFilter,
     at: Position,
 }
 
-impl Seen {
+impl RowFilter {
     /// For an empty generation, to be filled up to about this position.
     pub(super) fn none_yet(head: Position) -> Self {
         let bits = head.0.saturating_mul(BITS_FOR_EACH_EVENT).clamp(LEAST_BITS, MOST_BITS);
@@ -53,21 +53,21 @@ mod tests {
 
     #[test]
     fn what_was_written_is_never_lacking() {
-        let mut seen = Seen::none_yet(Position(1_000));
-        assert!(seen.lacks("K1", Position(0)));
+        let mut filter = RowFilter::none_yet(Position(1_000));
+        assert!(filter.lacks("K1", Position(0)));
         let written = keys(0..2_000);
-        seen.note(Position(0), Position(1_000), written.iter());
-        assert!(written.iter().all(|key| !seen.lacks(key, Position(1_000))));
+        filter.note(Position(0), Position(1_000), written.iter());
+        assert!(written.iter().all(|key| !filter.lacks(key, Position(1_000))));
         let others = keys(2_000..12_000);
-        let lacking = others.iter().filter(|key| seen.lacks(key, Position(1_000))).count();
+        let lacking = others.iter().filter(|key| filter.lacks(key, Position(1_000))).count();
         assert!(lacking > 9_700, "{lacking}");
     }
 
     #[test]
     fn nothing_is_lacking_once_somebody_else_has_moved_the_checkpoint() {
-        let mut seen = Seen::none_yet(Position(10));
-        assert!(!seen.lacks("K1", Position(5)));
-        seen.note(Position(5), Position(7), std::iter::empty());
-        assert!(!seen.lacks("K1", Position(7)));
+        let mut filter = RowFilter::none_yet(Position(10));
+        assert!(!filter.lacks("K1", Position(5)));
+        filter.note(Position(5), Position(7), std::iter::empty());
+        assert!(!filter.lacks("K1", Position(7)));
     }
 }
