@@ -75,7 +75,7 @@ pub(crate) struct Options {
         long,
         env = "BENCH_POSTGRES_URL",
         hide_env_values = true,
-        default_value = "postgres://root@127.0.0.1:5432/postgres"
+        default_value = "postgres://127.0.0.1:5432/postgres"
     )]
     pub(crate) postgres_url: String,
     /// Where SQLite's files are put [default: beside this program]

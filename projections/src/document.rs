@@ -2,38 +2,17 @@
 //!
 //! Stamps are most of the bytes of a view: a document writes each once ([`stamp`](crate::stamp)).
 
-use std::cell::RefCell;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::ser::Error;
 
 use crate::stamp;
-
-thread_local! {
-    /// The buffer for writing: a growing text is copied again and again.
-    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The largest buffer kept for the next document, in bytes.
-const KEPT: usize = 64 << 10;
 
 /// The stored text of a view: equal views give equal texts.
 ///
 /// # Errors
 /// If it cannot be written as JSON.
 pub fn write<V: Serialize>(view: &V) -> serde_json::Result<String> {
-    let mut buffer = BUFFER.take();
-    stamp::numbered_within(|| serde_json::to_writer(&mut buffer, view))?;
-    let document = if buffer.capacity() > KEPT {
-        buffer
-    } else {
-        let document = buffer.clone();
-        buffer.clear();
-        BUFFER.set(buffer);
-        document
-    };
-    String::from_utf8(document).map_err(serde_json::Error::custom)
+    stamp::numbered_within(|| serde_json::to_string(view))
 }
 
 /// Reads a stored view.

@@ -17,7 +17,7 @@ use warmledger::settings::SourceSettings;
 use crate::on_both_stores;
 use crate::support::log::sound_log;
 use crate::support::raw::Raw;
-use crate::support::{Database, TestService, fixture};
+use crate::support::{Database, TestService, fixture, until};
 
 on_both_stores!(
     a_byte_order_mark_and_a_second_signature_hide_no_webhook,
@@ -94,7 +94,8 @@ async fn a_flood_on_a_store_that_is_held_up_is_told_to_come_back(database: Datab
     assert_eq!(store.head().await.unwrap().position.0, recorded);
     // sent again, all of them are recorded
     for number in 0..30 {
-        while service.webhook(webhook(number)).send().await.unwrap().status() != 200 {}
+        let is_recorded = async || service.webhook(webhook(number)).send().await.unwrap().status() == 200;
+        until("it is recorded", is_recorded).await;
     }
     assert_eq!(store.head().await.unwrap().position.0, 30);
     service.stop().await;

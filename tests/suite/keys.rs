@@ -14,7 +14,7 @@ use crate::cli::program::Program;
 use crate::erasure::assignment;
 use crate::on_both_stores;
 use crate::support::log::{grown, sound_log};
-use crate::support::{Database, TestService};
+use crate::support::{Database, TestService, until};
 
 on_both_stores!(
     a_rotation_leaves_nothing_under_the_old_key_while_two_processes_take_webhooks,
@@ -210,9 +210,10 @@ async fn a_rotation_that_is_killed_half_way_is_finished_by_the_next_one(database
     let program = Program::new(&database);
     let rotation = program.start("keys rotate --reason yearly");
     // half way: both master keys wrap data keys
-    while in_use(&*store).await.len() < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
-    }
+    until("half of the keys are wrapped anew", async || {
+        in_use(&*store).await.len() == 2
+    })
+    .await;
     let (code, _) = rotation.signal("KILL").await;
     assert_eq!(code, None, "it was killed before it had come to its end");
     let counts = store.key_counts().await.unwrap();

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use warmledger::data_dir::SecretFile;
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
-use warmledger::runner::statuses;
 use warmledger::secret::Secret;
 
 use self::sweep::Sweep;
+use crate::crash::caught_up;
 use crate::on_both_stores;
 use crate::support::Database;
 use crate::support::child::ChildService;
@@ -323,9 +323,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
             answers += &answer(&client, &child, *good, body.clone()).await;
         }
         let store = database.store().await;
-        while statuses(&*store).await.unwrap().iter().any(|status| status.lag > 0) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        caught_up(&*store).await;
         let token = std::fs::read_to_string(SecretFile::AdminToken.path(database.dir.path())).unwrap();
         let consumer = client.put(format!("{}/api/v1/consumers/follower", child.base));
         let consumer = consumer.bearer_auth(token.trim()).json(&json!({})).send();

@@ -15,6 +15,7 @@ pub mod transit;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use api::{Client, RequestBuilder};
 use jiff::Timestamp;
@@ -48,6 +49,15 @@ macro_rules! on_both_stores {
             })*
         }
     };
+}
+
+/// Waits until something is so, half a minute at most.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so().await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
 }
 
 /// A fresh database and a data directory, both removed at the end of the test.

@@ -60,17 +60,18 @@ fn put_keys(database: &Database) {
 }
 
 async fn ledgers_of_released_versions_are_opened_verified_and_rebuilt(database: Database) {
-    for version in fs::read_dir(frozen()).unwrap() {
-        let path = version.unwrap().path().join(file_of(&database));
-        if path.exists() {
-            let fresh = match database.is_postgres() {
-                true => Database::postgres().await,
-                false => Database::sqlite(),
-            };
-            load(&fresh, &fs::read_to_string(&path).unwrap()).await;
-            put_keys(&fresh);
-            is_sound(&fresh).await;
-        }
+    let versions = fs::read_dir(frozen()).unwrap().map(|entry| entry.unwrap().path());
+    let versions: Vec<_> = versions.filter(|path| path.is_dir()).collect();
+    assert!(!versions.is_empty());
+    for version in versions {
+        let ledger = fs::read_to_string(version.join(file_of(&database))).unwrap();
+        let fresh = match database.is_postgres() {
+            true => Database::postgres().await,
+            false => Database::sqlite(),
+        };
+        load(&fresh, &ledger).await;
+        put_keys(&fresh);
+        is_sound(&fresh).await;
     }
 }
 

@@ -9,9 +9,9 @@ use warmledger::simulate::{self, Options, Pace, Plan, Summary};
 use warmledger::store::Store;
 
 use crate::crash::{caught_up, head, holds};
-use crate::support::Database;
 use crate::support::child::ChildService;
 use crate::support::link::Link;
+use crate::support::{Database, until};
 
 /// Time-out for another process, or another connection, to take over.
 const BOUND: Duration = Duration::from_secs(10);
@@ -77,9 +77,8 @@ async fn another_process_takes_over_from_one_whose_link_has_vanished() {
     let database = Database::postgres().await;
     let (far, link) = far(&database).await;
     let first = ChildService::start(&far).await;
-    while !first.log().contains("this process folds the projections") {
-        sleep(Duration::from_millis(20)).await;
-    }
+    let folds = async || first.log().contains("this process folds the projections");
+    until("the first one folds", folds).await;
     database.take_over(
         &far,
         &["master.key", "webhook.key", "admin.token", "ledger-signing.key"],

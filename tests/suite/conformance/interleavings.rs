@@ -16,9 +16,9 @@ use warmledger::service::Core;
 use warmledger::simulate::{DomainOutcome, Expected, Options, Plan, Scenario, SubscriptionStatus};
 use warmledger::store::{Mode, StoredEvent};
 
-use crate::support::Database;
 use crate::support::log::{live_equals_rebuilt, sound_log};
 use crate::support::raw::Raw;
+use crate::support::{Database, until};
 
 mod sqlite {
     #[test]
@@ -133,15 +133,11 @@ async fn play(database: &Database, plan: &Plan, sent_at: &HashMap<EventId, Times
         futures_util::future::join_all(sent).await;
     }
     let head = plan.events() as u64;
-    while runner
-        .statuses()
-        .await
-        .unwrap()
-        .iter()
-        .any(|status| status.position < head)
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
+    let is_folded = async || {
+        let statuses = runner.statuses().await.unwrap();
+        statuses.iter().all(|status| status.position >= head)
+    };
+    until("all views are folded", is_folded).await;
     shutdown.cancel();
     running.await.unwrap();
     core.close().await;

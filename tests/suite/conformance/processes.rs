@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aggregates::{Event, EventId, OrderEvent, Position};
 use jiff::Timestamp;
@@ -40,8 +40,12 @@ async fn send(base: String, key: warmledger::secret::Secret<String>, plan: Plan)
 
 /// Follows the log until `until` and checks that it misses and repeats no position.
 async fn tail(store: Arc<dyn Store>, until: u64) {
-    let mut seen = Position(0);
+    let (mut seen, begun) = (Position(0), Instant::now());
     while seen.0 < until {
+        assert!(
+            begun.elapsed() < Duration::from_secs(120),
+            "the log does not get to {until}"
+        );
         let query = EventQuery {
             after: seen,
             limit: 7,

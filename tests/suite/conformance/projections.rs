@@ -621,6 +621,7 @@ async fn a_step_that_is_cut_short_leaves_nothing_behind(database: Database) {
     let (mut cut_short, mut steps) = (0, 0);
     // how often a step waits depends on the machine
     while cut_short < 10 {
+        assert!(steps < 200, "only {cut_short} of {steps} steps were cut short");
         let from = generation(&*store, "orders", GenerationState::Live).await.unwrap();
         assert_eq!(from.position, Position(steps));
         steps += 1;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use warmledger::data_dir::SecretFile;
 
 use super::USER;
+use crate::crash::caught_up;
 use crate::on_both_stores;
 use crate::secrets::sweep::Sweep;
 use crate::secrets::{answer, files};
@@ -98,13 +99,7 @@ async fn an_erased_user_leaves_no_trace(database: Database) {
         )
     };
     let store = database.store().await;
-    let caught_up = async || {
-        let statuses = async || warmledger::runner::statuses(&*store).await.unwrap();
-        while statuses().await.iter().any(|status| status.lag > 0) {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
-    };
-    caught_up().await;
+    caught_up(&*store).await;
     // fill caches and snapshots before the erasure
     let mut shown = String::new();
     for path in READ {
@@ -113,7 +108,7 @@ async fn an_erased_user_leaves_no_trace(database: Database) {
     assert!(!planted.find(shown.as_bytes()).is_empty(), "before, names are shown");
     let erased = call(Method::DELETE, &format!("/api/v1/subjects/{USER}")).await;
     assert!(erased.contains("\"position\":"), "{erased}");
-    caught_up().await;
+    caught_up(&*store).await;
 
     let mut answers = erased;
     for path in READ {
