@@ -1,5 +1,14 @@
 //! The command line: one file per command, each with its arguments and its `run`.
 //!
+//! Layout
+//! - `serve`, `demo`, `simulate`: the service; the service with made-up orders; a provider that sends them
+//! - `ingest`, `events`, `quarantine`: webhooks from files; the log; webhooks that could not be used
+//! - `projections`, `consumers`: views, rebuilds and parked rows; readers of the feed
+//! - `verify`, `export`: proofs, here and for an auditor
+//! - `subjects`, `tokens`, `keys`: erasing people; API tokens; master and signing keys
+//! - `config`, `migrate`, `backup`: the settings in effect; the schema; a copy of a ledger on SQLite
+//! - `output`, `meter`, `interrupt`: tables and JSON; progress; Ctrl-C
+//!
 //! Messages go to stderr, data to stdout. Exit codes: 0 done, 1 the check failed, 2 wrong use or configuration, or any
 //! other error.
 

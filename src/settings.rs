@@ -9,7 +9,7 @@
 //! - `read`, `values`, `url`, `master`: text to types
 //! - `secret_files`: secrets in files of their own
 //! - `service_secrets`: the secrets of a service, from the settings or the data directory
-//! - `effective`: the settings in effect, masked
+//! - `effective`, `error`: the settings in effect, masked; what is wrong with one
 
 mod declared;
 mod effective;

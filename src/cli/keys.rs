@@ -76,7 +76,7 @@ Example:
     },
     /// Make a new key that signs the ledger's checkpoints
     #[command(after_help = "\
-A checkpoint that both the old and the new key sign hands over, so whoever knows the old one can trust the new one. The new key
+A checkpoint that both the old and the new key sign hands over, so anyone who knows the old one can trust the new one. The new key
 waits in ledger-signing.key.next beside the old one. If a running service does not have it there, nothing is rotated, and the
 hosts are named: copy that file to them and run it again (exit code 2). Then they take it up by themselves.
 
@@ -200,7 +200,7 @@ async fn add(store: &dyn Store, vault: &Vault, reason: Option<Reason>) -> anyhow
     let newest = newest.with_context(|| format!("there is no master key in {}", source.describe()))?;
     record_added(store, vault, newest, reason).await?;
     eprintln!(
-        "master key {newest} stands in {} now; `warmledger keys rotate` puts it to use",
+        "master key {newest} is in {} now; `warmledger keys rotate` puts it to use",
         source.describe()
     );
     Ok(())
@@ -255,7 +255,7 @@ async fn rotate_signing(
     let key = checkpoints::rotate(store, keys).await?;
     output::print(&format!("{key}\n"))?;
     eprintln!(
-        "signs the checkpoints now; a checkpoint signed by the old key too hands over. Give it to whoever checks them."
+        "signs the checkpoints now; a checkpoint signed by the old key too hands over. Give it to everyone who checks them."
     );
     Ok(())
 }

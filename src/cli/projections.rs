@@ -57,7 +57,7 @@ Examples:
   warmledger projections status
   warmledger projections status --json")]
     Status(ListArgs),
-    /// Show the rows that stand still since an event could not be folded into them
+    /// Show the parked rows: an event could not be folded into them
     #[command(after_help = "Examples:\n  warmledger projections parked\n  warmledger projections parked orders --json")]
     Parked {
         /// The projection's name; all of them without one

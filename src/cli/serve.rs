@@ -64,7 +64,7 @@ fn announce(settings: &Settings, service: &Service) {
     }
     if !settings.listen.ip().is_loopback() && settings.trusted_proxies.is_empty() {
         tracing::warn!(
-            "whoever reaches {} sees what is sent there, as it is not encrypted: put a proxy that ends TLS in front, name it in \
+            "connections to {} are not encrypted, so anyone on the way can read them: put a proxy that ends TLS in front, name it in \
              trusted_proxies, and let nobody else reach this address",
             service.address()
         );

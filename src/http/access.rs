@@ -87,7 +87,7 @@ struct Entry {
     outcome: &'static str,
     /// Why it was refused.
     refusal: Option<&'static str>,
-    /// Why it was done, in the words of whoever did it.
+    /// Why it was done, in the words of the one who did it.
     reason: Option<String>,
     /// The address that the call came from.
     address: Option<String>,
@@ -163,7 +163,7 @@ impl From<AccessEntry> for Entry {
 
 /// Who did what with the ledger, newest first.
 ///
-/// The first read with a token from an address is recorded, once an hour, and so stands in the log itself.
+/// The first read with a token from an address is recorded, once an hour, and so is in the log itself.
 ///
 /// Who saw a mailbox's password: `?mailbox=<mailboxId>&action=reveal&outcome=granted`.
 #[utoipa::path(

@@ -71,7 +71,7 @@ taken!(Moments: "from", "to");
     responses(
         (
             status = 200, body = documents::Diff, description = "What changed; nothing, where no event in between changed the row.",
-            headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
+            headers(("Warmledger-Position" = u64, description = "The position of `to`."))
         ),
         (status = 404, description = "No such projection, or no such row until then.")
     )
@@ -93,7 +93,7 @@ async fn row(
     responses(
         (
             status = 200, body = documents::Diff, description = "What changed; nothing, where no event in between changed the order.",
-            headers(("Warmledger-Position" = u64, description = "The position that `to` stands for."))
+            headers(("Warmledger-Position" = u64, description = "The position of `to`."))
         ),
         (status = 404, description = "No such order until then.")
     )

@@ -49,7 +49,7 @@ pub(super) enum SignatureFinding {
     UnknownSource,
 }
 
-/// What is told of it: all but the body.
+/// Everything about it but the body.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Finding {
@@ -113,7 +113,7 @@ pub(super) struct ProjectionStatus {
     /// `live`; `rebuilding` while a new generation is filled; `stale` while the rows are those of another version;
     /// `failing` while an event cannot be folded; `missing` before its first start.
     state: String,
-    /// Rows that stand still, since an event could not be folded into them; `GET /api/v1/projections/{name}/parked`
+    /// Parked rows: an event could not be folded into them; `GET /api/v1/projections/{name}/parked`
     /// lists them.
     parked: u64,
     /// Events a second that were folded in the last ten seconds: into the new generation while there is one, else into

@@ -62,7 +62,7 @@ struct Domain {
     service_provider: Option<String>,
     /// How many mailboxes it has.
     mailbox_count: usize,
-    /// When the last of them runs out, as of their assignment; what was renewed since stands in `subscription`.
+    /// When the last of them runs out, as of their assignment; renewals since are in `subscription`.
     expiry_date: Option<Timestamp>,
     /// How its subscription is doing; null where none is known.
     subscription: Option<Subscription>,
@@ -183,7 +183,7 @@ struct Mailbox {
     is_admin: Option<bool>,
     /// Since when it has been warmed up.
     warming_up_from: Option<Timestamp>,
-    /// When it runs out, as of its assignment; what was renewed since stands in `subscription`.
+    /// When it runs out, as of its assignment; renewals since are in `subscription`.
     expiry_date: Option<Timestamp>,
     /// Whether credentials of it can be revealed; not once they are erased.
     has_credentials: bool,

@@ -170,7 +170,7 @@ struct FeedPage {
 
 /// The feed of all events, oldest first.
 ///
-/// The first read with a token from an address is recorded, once an hour, and so stands in the feed itself.
+/// The first read with a token from an address is recorded, once an hour, and so is in the feed itself.
 ///
 /// To follow it, ask with the `position` of the page before as `after`, at once while `next` is not null, from time to
 /// time when it is. Positions have no gaps and what was read once never changes, so nothing is missed or seen twice.

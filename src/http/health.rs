@@ -42,7 +42,7 @@ struct Up {
 struct Ready {
     /// `ready`
     status: &'static str,
-    /// The projections of which rows stand still; left out if there are none.
+    /// The projections with parked rows; left out if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     parked: Vec<&'static str>,

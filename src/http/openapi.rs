@@ -131,7 +131,7 @@ pub(super) fn complete(document: &mut utoipa::openapi::OpenApi) {
                 let RefOr::T(answer) = answer else { continue };
                 if status.starts_with('2') && of_views {
                     let mut position = Header::new(u64::schema());
-                    position.description = Some("The position that the answer stands for.".to_owned());
+                    position.description = Some("The position up to which the answer holds every event.".to_owned());
                     answer.headers.insert("Warmledger-Position".to_owned(), position.into());
                 }
                 if status.starts_with(['4', '5']) && answer.content.is_empty() {

@@ -186,7 +186,7 @@ impl TryFrom<StoredEvent> for TimelineEvent {
     responses(
         (
             status = 200, body = Page<TimelineEvent>, description = "A page of the order's events.",
-            headers(("Warmledger-Position" = u64, description = "The position that the answer stands for."))
+            headers(("Warmledger-Position" = u64, description = "The position up to which the answer holds every event."))
         ),
         (status = 404, description = "No such order.")
     )

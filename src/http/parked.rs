@@ -14,7 +14,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(retry))
 }
 
-/// A row that stands still.
+/// A parked row.
 #[derive(Serialize, utoipa::ToSchema)]
 struct ParkedItem {
     /// Its key.
@@ -23,7 +23,7 @@ struct ParkedItem {
     position: u64,
     /// What was wrong.
     error: String,
-    /// Since when it stands still.
+    /// Since when it is parked.
     since: Timestamp,
 }
 
@@ -38,8 +38,8 @@ impl From<ParkedRow> for ParkedItem {
     }
 }
 
-/// The rows of a projection that stand still since an event could not be folded into them, by key. Everything else goes
-/// on, and nothing is skipped: a retry folds the row from all of its events.
+/// The parked rows of a projection, by key: an event could not be folded into them. All other rows go on, and no event is
+/// lost: a retry folds the row from all of its events.
 #[utoipa::path(
     get, path = "/api/v1/projections/{name}/parked", operation_id = "listParkedRows", tag = "projections",
     params(("name" = String, Path, description = "The projection."), Paging),
@@ -84,7 +84,7 @@ struct Which {
 struct RetryOutcome {
     /// The keys of the rows that are up to date again.
     mended: Vec<String>,
-    /// The rows that still stand still.
+    /// The rows that are still parked.
     parked: Vec<StillParked>,
 }
 

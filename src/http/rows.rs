@@ -116,7 +116,7 @@ fn conditions(projection: &dyn AnyProjection, parameters: Vec<(String, String)>)
             )));
         };
         if conditions.iter().any(|known| known.column == column.name) {
-            return Err(refuse("stands twice"));
+            return Err(refuse("is given twice"));
         }
         conditions.push(Condition {
             column: column.name,
@@ -308,7 +308,10 @@ mod tests {
             ),
             (vec![("month", "March")], "month: has to be a date"),
             (vec![("mailboxes", "3.5")], "mailboxes: has to be a whole number"),
-            (vec![("mailboxes", "3"), ("mailboxes", "4")], "mailboxes: stands twice"),
+            (
+                vec![("mailboxes", "3"), ("mailboxes", "4")],
+                "mailboxes: is given twice",
+            ),
         ] {
             let refused = refusal(&parameters);
             assert!(refused.contains(expected), "{refused}");

@@ -56,7 +56,7 @@ struct Parameters {
 /// alone, without data, comes at the beginning, with each heartbeat and now and then while a filter leaves out events:
 /// everything up to there has been looked at. It sets the last event id and dispatches nothing.
 ///
-/// The first read with a token from an address is recorded, once an hour, and so stands in the stream itself.
+/// The first read with a token from an address is recorded, once an hour, and so is in the stream itself.
 ///
 /// Once the token is revoked or has expired, a comment says so, and the stream ends within two seconds.
 ///

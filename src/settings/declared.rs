@@ -251,7 +251,7 @@ settings! {
         /// newest first, for rotation. Better set by WARMLEDGER_MASTER_KEY. Not beside master_key_file or transit_url.
         master_key: Secrets(master_key_file) optional("64 hexadecimal digits");
 
-        /// A transit engine of HashiCorp Vault or OpenBao, which seals the keys in master_key_file: whoever has the file alone can
+        /// A transit engine of HashiCorp Vault or OpenBao, which seals the keys in master_key_file: the file alone can
         /// open nothing. Asked at the start and for a rotation, never for an event. All of this is off unless transit_url is set:
         /// the name of the key in the engine, and where the engine is mounted (default: transit); the token, or a file that holds it
         /// and that an agent may renew, and which may encrypt, decrypt and rewrap with that key; for https the PEM files of the

@@ -3,6 +3,18 @@
 //! Every guarantee is tested on both stores. PostgreSQL is found through `WARMLEDGER_TEST_POSTGRES_URL`, which `./test`
 //! sets; each test creates its own database on that server and drops it.
 
+//! Layout
+//! - `ingest`, `edge`, `quarantine`, `evidence`: webhooks come in, are refused, set aside, opened again
+//! - `conformance`: what each store and the ledger on it promise; `statements`: their SQL
+//! - `http_api`, `feed`, `cli`: the API against its document; consumers; the program itself
+//! - `access`, `secrets`, `erasure`, `keys`, `tls`: who may do what; planted secrets; erasing; keys; encryption
+//! - `as_of`, `parked`, `rebuilds`, `sustained`: views in the past, with a fault, anew, under a load that lasts
+//! - `tree`, `leaves`, `schema`, `upgrades`, `backup`: proofs; the database's objects; frozen ledgers; copies
+//! - `crash`, `postgres_killed`, `failover`, `vanished`, `bad_day`: what breaks
+//! - `leases`, `takeover`, `processes`, `neighbours`: several processes and ledgers on one database
+//! - `opening`, `waiting`, `readiness`, `starvation`, `clocks`, `write_ahead`: starts, limits, clocks, files
+//! - `support`: databases, services, servers and links for a test
+
 #![allow(unreachable_pub, reason = "a test binary has no outside")]
 #![allow(clippy::unwrap_used, reason = "a test ends where something is not as it should be")]
 

@@ -41,24 +41,27 @@ const BESIDES: &[&str] = &[
     "/api/v1/domains/d0.planted.example/mailboxes?asOf=1",
 ];
 
-/// Every path that the API's document has a GET for, with values for its parameters.
-pub fn routes() -> Vec<String> {
+/// The paths of the API's own document with a call by this method, with something in the place of their parameters.
+fn paths(method: &str) -> Vec<(String, String)> {
     let document: Value = serde_json::from_slice(&warmledger::http::document().unwrap()).unwrap();
     let paths = document["paths"].as_object().unwrap().iter();
-    let read = paths.filter(|(_, calls)| calls.get("get").is_some());
-    let filled = read.map(|(path, _)| {
+    let called = paths.filter(|(_, calls)| calls.get(method).is_some());
+    let filled = called.map(|(path, _)| {
         let name = if path.contains("/consumers/") {
             "follower"
         } else {
             "orders"
         };
+        // a user whom nobody misses
+        let user = if method == "get" { "U0" } else { "U-nobody" };
         let values = [
             ("{orderId}", "O0"),
             ("{domain}", "d0.planted.example"),
             ("{position}", "1"),
             ("{name}", name),
             ("{mailboxId}", "M0"),
-            ("{userId}", "U0"),
+            ("{userId}", user),
+            ("{id}", "none"),
             ("{level}", "0"),
             ("{tile}", "000"),
             ("{source}", "coldmailreseller"),
@@ -70,12 +73,46 @@ pub fn routes() -> Vec<String> {
             !filled.contains('{'),
             "{path}: this test has no value for its parameter"
         );
-        match PARAMETERS.iter().find(|(known, _)| known == path) {
-            Some((_, query)) => format!("{filled}?{query}"),
-            None => filled,
-        }
+        (path.clone(), filled)
     });
+    filled.collect()
+}
+
+/// Everything that the API lets one read.
+pub fn routes() -> Vec<String> {
+    let filled =
+        paths("get").into_iter().map(
+            |(path, filled)| match PARAMETERS.iter().find(|(known, _)| *known == path) {
+                Some((_, query)) => format!("{filled}?{query}"),
+                None => filled,
+            },
+        );
     filled.chain(BESIDES.iter().map(|path| (*path).to_owned())).collect()
+}
+
+/// Makes every call of the API that changes something, but for those that hand out secrets; what they answer.
+pub async fn change(client: &Client, base: &str, token: &str) -> String {
+    let mut answers = String::new();
+    for method in ["put", "post", "delete"] {
+        for (path, filled) in paths(method) {
+            let body = match path.as_str() {
+                "/webhooks/{source}" | "/api/v1/events/{position}/evidence" => continue,
+                path if path.ends_with("/reveal") => continue,
+                "/api/v1/tokens" => json!({"name": "one of a test", "scopes": ["read"]}),
+                "/api/v1/consumers/{name}/checkpoint" => json!({"position": 1}),
+                path if path.contains("/subjects/") => json!({"reason": "a test of what is found"}),
+                _ => json!({}),
+            };
+            let request = client.request(method.to_uppercase().parse().unwrap(), format!("{base}{filled}"));
+            let answer = request.bearer_auth(token).json(&body).send().await.unwrap();
+            let (status, headers) = (answer.status(), format!("{:?}", answer.headers()));
+            let text = answer.text().await.unwrap();
+            let is_there = status.is_success() || matches!(status.as_u16(), 404 | 409);
+            assert!(is_there, "{method} {filled}: {status} {text}");
+            answers += &format!("{method} {filled} {headers} {text}\n");
+        }
+    }
+    answers
 }
 
 /// The answer of a route; of a stream without end, what arrives within a second.
@@ -333,6 +370,7 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
             answers += &format!("{route} {read}\n");
         }
         revealed += &reveal(&client, &child, token.trim()).await;
+        answers += &change(&client, &child.base, token.trim()).await;
         // the files of the running service, with the write-ahead log
         for (name, bytes) in files(database.dir.path()) {
             assert_eq!(planted.secrets.find(&bytes), [""; 0], "{name}");

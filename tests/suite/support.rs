@@ -1,4 +1,9 @@
 //! Databases and services for one test.
+//!
+//! Layout
+//! - `child`, `cluster`, `nats`, `pooler`, `link`: processes and links that can be killed
+//! - `api`, `sse`: clients; `raw`, `log`: the database and the log, without the service
+//! - `faulty`, `transit`, `certificates`: stand-ins for a store that fails, a transit engine, authorities
 
 pub mod api;
 pub mod certificates;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{MailboxId, Position, Shown, SubjectId};
 use projections::accounts::{AccountView, Home, Part, Place};
-use serde::Deserialize;
 
+use crate::sections::{Personal, SecretMailbox, Secrets, Text, section};
 pub use crate::seed::NoCode;
 use crate::seed::is_blank_seed;
 use crate::{OpenError, Reader};
@@ -118,66 +118,45 @@ impl Credentials {
     }
 }
 
-/// The secret section, as ingest writes it.
-#[derive(Deserialize)]
-struct Secrets {
-    mailboxes: Vec<SecretMailbox>,
-}
-
-/// Listed in this order, see [`crate::sections`].
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SecretMailbox {
-    app_password: Option<Secret<String>>,
-    authenticator_secret: Option<Secret<String>>,
-    password: Option<Secret<String>>,
-}
-
-/// The part of the personal section needed here.
-#[derive(Deserialize)]
-struct Personal {
-    mailboxes: Vec<PersonalMailbox>,
-}
-
-#[derive(Deserialize)]
-struct PersonalMailbox {
-    email: Option<Secret<String>>,
-}
-
 /// An event's sealed sections, opened.
 struct Opened {
     subject: SubjectId,
-    secrets: Option<Secrets>,
-    personal: Option<Personal>,
+    secrets: Option<Secret<Vec<u8>>>,
+    personal: Option<Secret<Vec<u8>>>,
 }
 
 impl Opened {
     async fn of(reader: &Reader, event: &StoredEvent) -> Result<Self, OpenError> {
-        Ok(Self {
+        let opened = Self {
             subject: event.subject.clone(),
-            secrets: parse(event, reader.secrets(event).await?)?,
-            personal: parse(event, reader.personal(event).await?)?,
-        })
+            secrets: reader.secrets(event).await?,
+            personal: reader.personal(event).await?,
+        };
+        if opened.secrets().is_none() || opened.personal().is_none() {
+            let position = event.position;
+            let what = format!("a sealed section of the event at position {position} has another shape");
+            return Err(StoreError::Corrupt(what).into());
+        }
+        Ok(opened)
     }
 
-    fn secret(&self, index: u32) -> Option<&SecretMailbox> {
-        self.secrets.as_ref()?.mailboxes.get(index as usize)
+    /// None if the section has another shape.
+    fn secrets(&self) -> Option<Secrets<'_>> {
+        section(self.secrets.as_ref().map(|plain| plain.expose().as_slice()))
     }
-}
 
-fn parse<T: serde::de::DeserializeOwned>(
-    event: &StoredEvent,
-    plain: Option<Secret<Vec<u8>>>,
-) -> Result<Option<T>, OpenError> {
-    let parsed = plain.map(|plain| serde_json::from_slice(plain.expose())).transpose();
-    // the error's own text may quote a value
-    parsed.map_err(|_| {
-        let position = event.position;
-        StoreError::Corrupt(format!(
-            "a sealed section of the event at position {position} has another shape"
-        ))
-        .into()
-    })
+    fn personal(&self) -> Option<Personal<'_>> {
+        section(self.personal.as_ref().map(|plain| plain.expose().as_slice()))
+    }
+
+    fn secret(&self, index: u32, pick: fn(SecretMailbox<'_>) -> Option<Text<'_>>) -> Option<Secret<String>> {
+        let mailbox = *self.secrets()?.mailboxes.get(index as usize)?;
+        pick(mailbox).map(Text::secret)
+    }
+
+    fn email(&self, index: u32) -> Option<Secret<String>> {
+        self.personal()?.mailboxes.get(index as usize)?.email.map(Text::secret)
+    }
 }
 
 /// Opens the credentials of mailboxes, in their order, except for the erased ones.
@@ -204,21 +183,19 @@ pub async fn open(store: &dyn Store, reader: &Reader, mailboxes: &[Places]) -> R
                     .map_while(|place| Some(pick(opened.get(&place.position)?, place.index)));
                 told.flatten().find(|secret| !is_blank(secret.expose()))
             };
-        let secret = |of: &[Place], is_blank, pick: fn(&SecretMailbox) -> &Option<Secret<String>>| {
-            newest(of, is_blank, &|event, index| pick(event.secret(index)?).clone())
+        let secret = |of: &[Place], is_blank, pick: fn(SecretMailbox<'_>) -> Option<Text<'_>>| {
+            newest(of, is_blank, &|event, index| event.secret(index, pick))
         };
         Credentials {
             erased: places.positions().any(|position| !opened.contains_key(&position)),
             subject: places
                 .positions()
                 .find_map(|position| Some(opened.get(&position)?.subject.clone())),
-            email: newest(&places.email, is_blank, &|event, index| {
-                event.personal.as_ref()?.mailboxes.get(index as usize)?.email.clone()
-            }),
-            password: secret(&places.password, is_blank, |mailbox| &mailbox.password),
-            app_password: secret(&places.app_password, is_blank, |mailbox| &mailbox.app_password),
+            email: newest(&places.email, is_blank, &Opened::email),
+            password: secret(&places.password, is_blank, |mailbox| mailbox.password),
+            app_password: secret(&places.app_password, is_blank, |mailbox| mailbox.app_password),
             authenticator_secret: secret(&places.authenticator_secret, is_blank_seed, |mailbox| {
-                &mailbox.authenticator_secret
+                mailbox.authenticator_secret
             }),
         }
     });

@@ -37,6 +37,11 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// The text's value, to be revealed or compared.
+    pub(crate) fn secret(self) -> Secret<String> {
+        Secret::new(self.unescaped().into_owned())
+    }
+
     /// Whether the value has no visible character: then it counts as absent.
     pub(crate) fn is_blank(self) -> bool {
         if self.0.contains('\\') {

@@ -8,7 +8,7 @@
 //! - `key_wrapper`: the trait that wraps data keys
 //! - `master_key`, `master_key_id`: a master key, and its public name
 //! - `fingerprint`: names for quarantined bodies that cannot be brute-forced
-//! - `aead`: the cipher, which is called only there
+//! - `aead`: the cipher, which is called only there; `error`: what can go wrong
 //!
 //! Encryption is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439). Its nonces of 24 bytes are random: long
 //! enough that no counter has to be kept across processes and restored backups.

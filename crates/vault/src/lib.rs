@@ -6,7 +6,7 @@
 //! - `source`: the sources of master keys: the settings, or
 //! - `key_file`: a file, whose keys
 //! - `transit`: a transit engine may have sealed
-//! - `rotation`: rewrapping all data keys
+//! - `rotation`: rewrapping all data keys; `error`: what can go wrong
 
 mod error;
 mod key_file;

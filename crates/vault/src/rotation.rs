@@ -72,7 +72,7 @@ impl fmt::Display for Lacking {
         } = self;
         write!(
             f,
-            "nothing was rotated: master key {key}, which is to be the current one, stands in {place} and is missing in {}; put it \
+            "nothing was rotated: master key {key}, which is to be the current one, is in {place} and is missing in {}; put it \
              there too, before the other keys (a file is looked at every {} s, a process whose keys come from a setting has to be \
              started again), and run `warmledger keys rotate` again, which goes on with this key; --force leaves those behind, and \
              they take in nothing about new users until they have it",

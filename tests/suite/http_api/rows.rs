@@ -95,7 +95,7 @@ async fn an_unknown_column_is_refused_with_the_names_of_all(database: Database) 
         ("service_provider=%00", "not allowed"),
         ("limit=0", "limit: has to be a whole number from 1 to 500"),
         ("after=x", "after: is not a cursor"),
-        ("month=2026-01-01&month=2026-01-01", "month: stands twice"),
+        ("month=2026-01-01&month=2026-01-01", "month: is given twice"),
     ] {
         let response = service
             .get(&format!("/api/v1/projections/monthly_mailboxes/rows?{query}"))

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use aggregates::{Source, StreamId, SubjectId};
+use aggregates::{EventId, Position, Source, StreamId, SubjectId};
 
 use super::{Mode, Plan, Planner, unavailable};
 use crate::cache::RecordedId;
@@ -71,16 +71,7 @@ impl Planner<'_> {
         lookup.references.dedup();
         if !(lookup.events.is_empty() && lookup.references.is_empty() && lookup.subjects.is_empty()) {
             let found = self.store.lookup(&lookup).await.map_err(unavailable)?;
-            for (source, id, position, stream) in found.events {
-                self.recorded.insert(
-                    (source, id),
-                    RecordedId {
-                        position,
-                        stream,
-                        body_hash: None,
-                    },
-                );
-            }
+            self.note_recorded(found.events);
             for (reference, stream) in found.references {
                 streams.insert(stream.clone());
                 self.found_by_reference.entry(reference).or_default().push(stream);
@@ -140,6 +131,17 @@ impl Planner<'_> {
         Ok(())
     }
 
+    fn note_recorded(&mut self, events: Vec<(Source, EventId, Position, StreamId)>) {
+        for (source, id, position, stream) in events {
+            let recorded = RecordedId {
+                position,
+                stream,
+                body_hash: None,
+            };
+            self.recorded.insert((source, id), recorded);
+        }
+    }
+
     /// Looks up a webhook whose event id has changed since the batch was looked up.
     pub(super) async fn ask_for(&mut self, incoming: &Incoming) -> Result<(), RecordError> {
         if self.mode == Mode::Optimistic {
@@ -154,16 +156,7 @@ impl Planner<'_> {
             })
             .await
             .map_err(unavailable)?;
-        for (source, id, position, stream) in found.events {
-            self.recorded.insert(
-                (source, id),
-                RecordedId {
-                    position,
-                    stream,
-                    body_hash: None,
-                },
-            );
-        }
+        self.note_recorded(found.events);
         if let Route::Known(stream) = route(incoming) {
             self.load(HashSet::from([stream])).await?;
         }
