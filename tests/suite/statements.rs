@@ -152,7 +152,8 @@ fn scans(plan: &str, sql: &str, table: &str) -> bool {
     /// An index that holds erasures alone.
     const ERASURES: &str = "SCAN events USING COVERING INDEX events_erasures";
     let plan = plan.replace(ERASURES, "");
-    let aliases = sql.split(&format!("{table} AS ")).skip(1);
+    let alias = format!("{table} AS ");
+    let aliases = sql.split(&alias).skip(1);
     let aliases = aliases.filter_map(|rest| rest.split(|c: char| !c.is_alphanumeric()).next());
     let mut whole = [table].into_iter().chain(aliases).map(|name| format!("SCAN {name}"));
     plan.contains(&format!("Seq Scan on {table}")) || whole.any(|whole| plan.contains(&whole))
