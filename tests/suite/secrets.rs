@@ -382,7 +382,10 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
 
     let store = database.store().await;
     let log = sound_log(&*store).await;
-    let webhooks = log.iter().filter(|event| event.source.as_str() == "coldmailreseller").count();
+    let webhooks = log
+        .iter()
+        .filter(|event| event.source.as_str() == "coldmailreseller")
+        .count();
     assert!(webhooks > 80 && webhooks < authentic, "{webhooks} of {authentic}");
     let mut control = Sweep::default();
     control.plant("a domain", "d0.planted.example");

@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Row};
+use tokio::time::sleep;
 
 use crate::{StoreError, WriteAheadLog};
 
 /// The size that the file is truncated to, in bytes: twice as much as one automatic checkpoint moves into the database
 /// file.
 pub(super) const KEPT: u64 = 64 << 20;
+/// How often it is tried to truncate the file: each short read of another connection is in the way, and these come in step
+/// with the trims.
+const ATTEMPTS: usize = 8;
+const PAUSE: Duration = Duration::from_millis(35);
 /// A page with its header in the log, in bytes.
 const FRAME: u64 = 4096 + 24;
 
@@ -25,10 +30,17 @@ pub(super) async fn trim(pool: &SqlitePool, path: &Path, above: u64) -> Result<W
     }
     let options = pool.connect_options().as_ref().clone().busy_timeout(Duration::ZERO);
     let mut connection = SqliteConnection::connect_with(&options).await?;
-    // first without a lock that blocks writers; little is left for the second
-    let left = checkpoint(&mut connection, "PASSIVE").await?;
-    if left == Some(0) {
-        checkpoint(&mut connection, "TRUNCATE").await?;
+    let mut left = None;
+    for _ in 0..ATTEMPTS {
+        // first without a lock that blocks writers; little is left for the second
+        left = checkpoint(&mut connection, "PASSIVE").await?;
+        if left == Some(0) {
+            checkpoint(&mut connection, "TRUNCATE").await?;
+        }
+        if left.is_some_and(|left| left > 0) || size(path)? <= above {
+            break;
+        }
+        sleep(PAUSE).await;
     }
     connection.close().await?;
     Ok(WriteAheadLog {
