@@ -81,13 +81,17 @@ impl Payloads {
         Self::of_plans(PLAN, count, seed)
     }
 
-    /// Webhooks of plans of this many orders. Domains are unique within a plan.
+    /// Webhooks of plans of this many orders.
     pub(crate) fn of_plans(orders: usize, count: usize, seed: u64) -> Arc<Self> {
         let sign = signer();
         let mut bodies = VecDeque::new();
         for part in 0..count.div_ceil(orders) as u64 {
             let plan = plan(orders, Scenario::Success, false, seed, part);
-            bodies.extend(plan.deliveries.into_iter().map(|delivery| delivery.body));
+            bodies.extend(
+                plan.deliveries
+                    .into_iter()
+                    .map(|delivery| of_part(&delivery.body, part)),
+            );
         }
         Self::from_signed(bodies.into_iter().take(count).map(sign))
     }
@@ -113,7 +117,7 @@ impl Payloads {
                 } else {
                     &mut known
                 };
-                queue.push_back(delivery.body);
+                queue.push_back(of_part(&delivery.body, part));
             }
         }
         for place in 0..count {
@@ -189,6 +193,16 @@ fn plan(orders: usize, scenario: Scenario, renewals: bool, seed: u64, part: u64)
     })
 }
 
+/// A body whose domains have the part's number in their names: plans invent the same names again, and a domain of many orders
+/// has a view that grows with each.
+fn of_part(body: &str, part: u64) -> String {
+    let names = body.split("\"domain\":\"").skip(1);
+    let names = names.filter_map(|rest| rest.split('"').next()?.rsplit_once('.'));
+    names.fold(body.to_owned(), |body, (name, top)| {
+        body.replace(&format!("{name}.{top}"), &format!("{name}-{part}.{top}"))
+    })
+}
+
 /// Signs bodies with the current time.
 fn signer() -> impl Fn(String) -> Signed {
     let timestamp = Timestamp::now().as_second().to_string();
@@ -235,6 +249,19 @@ impl Signed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_orders_have_a_domain_in_common() {
+        let payloads = Payloads::new(3 * PLAN, 7);
+        let mut names = HashSet::new();
+        for signed in &payloads.signed {
+            for rest in signed.body.split("\"domain\":\"").skip(1) {
+                let name = rest.split('"').next().unwrap_or_default();
+                assert!(names.insert(name.to_owned()), "{name}");
+            }
+        }
+        assert!(names.len() > payloads.signed.len());
+    }
 
     #[test]
     fn a_mixed_load_has_its_shares() {
