@@ -195,7 +195,7 @@ fn details(results: &Results, groups: &Groups<'_>) -> String {
          With INSERTs of all that wait it writes the same rows, but shares commits as we do, with two statements under way at a time: \
          what that gives whoever adds nothing to a row and its key.\n\
          `×` is the ratio to the plain service; CPU is microseconds per webhook of server + database backends + load generator. \
-         warmledger folds six views beside, the plain services and `ledger alone` none: *folded* is how many events a second \
+         warmledger folds its views beside, the plain services and `ledger alone` none: *folded* is how many events a second \
          entered all views within the rounds, *late* the longest that one waited for them in any round, *behind* how many were \
          missing when the load ended, and *caught up* how many seconds that took then.\n",
         results.seconds, results.mean_body, results.plain_pool,
