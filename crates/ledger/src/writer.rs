@@ -198,6 +198,10 @@ impl Writer {
 
     /// Records a batch and answers all its callers.
     async fn record(&mut self, mut batch: Vec<Pending>) {
+        if batch.is_empty() {
+            // or it would wait for its turn, and what comes in meanwhile for the next one
+            return;
+        }
         batch.iter_mut().for_each(Pending::leave_queue);
         let mut failure = RecordError::Contended;
         let begun = Instant::now();

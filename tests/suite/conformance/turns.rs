@@ -418,6 +418,21 @@ async fn a_process_that_has_fallen_far_behind_where_others_append_goes_on_at_onc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_without_webhooks_takes_no_turn() {
+    let database = Database::postgres().await;
+    let outside = database.store().await;
+    let process = Process::on(&database, FaultyStore::new(database.store().await, 100), 100).await;
+    let record = async |body: String| process.record(body).await;
+    // the first one loses its race, and the batch behind it is empty
+    meanwhile(&outside, record(renewal("E1", "S1")), order("order-O1", 1, "X1")).await;
+    tokio::time::sleep(SOON).await;
+    assert_eq!(process.store.turns(), 1);
+    record(renewal("E2", "S1")).await;
+    tokio::time::sleep(SOON).await;
+    assert_eq!(process.store.turns(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fails_in_its_turn_is_recorded_once() {
     let database = Database::postgres().await;
     let outside = database.store().await;

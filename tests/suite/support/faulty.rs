@@ -1,6 +1,7 @@
 //! A store whose appends can be held up or fail on purpose; all other calls go to the real one ([`Wraps`]).
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aggregates::{Position, StreamId};
@@ -25,6 +26,7 @@ pub struct FaultyStore {
     faults: Mutex<VecDeque<Fault>>,
     batches: Mutex<Vec<usize>>,
     asked: Mutex<Vec<String>>,
+    turns: AtomicUsize,
 }
 
 impl FaultyStore {
@@ -36,6 +38,7 @@ impl FaultyStore {
             faults: Mutex::default(),
             batches: Mutex::default(),
             asked: Mutex::default(),
+            turns: AtomicUsize::default(),
         })
     }
 
@@ -52,6 +55,11 @@ impl FaultyStore {
     /// The sizes of all batches that reached the gate.
     pub fn batches(&self) -> Vec<usize> {
         self.batches.lock().unwrap().clone()
+    }
+
+    /// How often the append lock was asked for.
+    pub fn turns(&self) -> usize {
+        self.turns.load(Ordering::Relaxed)
     }
 
     /// The references and streams looked up since the last call.
@@ -146,6 +154,7 @@ impl LogStore for FaultyStore {
     }
 
     async fn append_lock(&self, after: Position, limit: u32) -> Result<Option<Locked<'_>>, StoreError> {
+        self.turns.fetch_add(1, Ordering::Relaxed);
         let locked = self.real.append_lock(after, limit).await?;
         Ok(locked.map(|(real, news)| {
             let lock: Box<dyn AppendLock + '_> = Box::new(FaultyLock { store: self, real });
