@@ -11,8 +11,10 @@
 mod access;
 mod any;
 mod assignment;
+mod domain;
 mod family;
 mod mailbox;
+mod mailbox_order;
 mod sealed;
 mod subscription;
 mod webhook;
@@ -24,13 +26,15 @@ use serde::{Deserialize, Serialize};
 pub use access::{AccessEvent, AccessFacts, Action, Actor, MadeToken, Refusal, Shown};
 pub use any::Event;
 pub use assignment::{AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, MailboxesAssigned};
-pub use mailbox::{MailboxCreated, MailboxUpdated};
+pub use domain::{DnsRecordUpdated, DomainFacts};
+pub use mailbox::{MailboxCreated, MailboxFacts, MailboxUpdated};
+pub use mailbox_order::MailboxOrderFacts;
 pub use sealed::{CredentialKind, PersonalField};
 pub use subscription::SubscriptionFacts;
-pub use webhook::{QuarantineReason, WebhookQuarantined, WebhookUnrecognised};
+pub use webhook::{QuarantineReason, QuarantinedPart, WebhookQuarantined, WebhookUnrecognised};
 
 use crate::error::EventError;
-use crate::{OrderId, UserId, upcast};
+use crate::{Domain, OrderId, SubscriptionId, UserId, upcast};
 use family::event_family;
 
 /// The provider of a mailbox. An open set: an unknown one is kept under its own name.
@@ -66,11 +70,67 @@ event_family! {
         SubscriptionCancelled(SubscriptionFacts) = 1,
         /// Its price or record changed.
         SubscriptionUpdated(SubscriptionFacts) = 1,
+        /// A domain was registered.
+        DomainRegistered(DomainFacts) = 1,
+        /// A domain could not be registered.
+        DomainRegistrationFailed(DomainFacts) = 1,
+        /// A registration was renewed.
+        DomainRenewed(DomainFacts) = 1,
+        /// The renewal of a registration failed.
+        DomainRenewalFailed(DomainFacts) = 1,
+        /// A registration ended and can still be renewed for seven days.
+        DomainGracePeriodBegan(DomainFacts) = 1,
+        /// A registration is lost.
+        DomainExpired(DomainFacts) = 1,
+        /// A DNS record of a domain changed.
+        DnsRecordUpdated(DnsRecordUpdated) = 1,
+        /// An ordinary order of mailboxes was accepted.
+        MailboxOrderAccepted(MailboxOrderFacts) = 1,
+        /// An ordinary order of mailboxes failed.
+        MailboxOrderFailed(MailboxOrderFacts) = 1,
+        /// A mailbox was exported to a sending tool.
+        MailboxExported(MailboxFacts) = 1,
+        /// The warm-up of a mailbox began.
+        MailboxWarmupStarted(MailboxFacts) = 1,
+        /// A mailbox was taken out of the warm-up.
+        MailboxWarmupRemoved(MailboxFacts) = 1,
         /// A webhook of an unknown kind.
         WebhookUnrecognised(WebhookUnrecognised) = 1,
         /// A webhook that could not be used.
         WebhookQuarantined(WebhookQuarantined) = 1,
     }
+}
+
+/// A field that the facts of every webhook have.
+macro_rules! of_any {
+    ($event:expr, $facts:ident => $field:expr) => {
+        match $event {
+            Self::MailboxesAssigned($facts) => $field,
+            Self::AssignmentFailed($facts) => $field,
+            Self::MailboxCreated($facts) => $field,
+            Self::MailboxUpdated($facts) => $field,
+            Self::SubscriptionRenewing($facts)
+            | Self::SubscriptionRenewed($facts)
+            | Self::SubscriptionRenewalFailed($facts)
+            | Self::SubscriptionPastDue($facts)
+            | Self::SubscriptionExpired($facts)
+            | Self::SubscriptionCancelled($facts)
+            | Self::SubscriptionUpdated($facts) => $field,
+            Self::DomainRegistered($facts)
+            | Self::DomainRegistrationFailed($facts)
+            | Self::DomainRenewed($facts)
+            | Self::DomainRenewalFailed($facts)
+            | Self::DomainGracePeriodBegan($facts)
+            | Self::DomainExpired($facts) => $field,
+            Self::DnsRecordUpdated($facts) => $field,
+            Self::MailboxOrderAccepted($facts) | Self::MailboxOrderFailed($facts) => $field,
+            Self::MailboxExported($facts) | Self::MailboxWarmupStarted($facts) | Self::MailboxWarmupRemoved($facts) => {
+                $field
+            }
+            Self::WebhookUnrecognised($facts) => $field,
+            Self::WebhookQuarantined($facts) => $field,
+        }
+    };
 }
 
 /// The facts upcast to their type's current schema; none if they already have it.
@@ -117,54 +177,150 @@ impl OrderEvent {
         }
     }
 
-    /// The user that the webhook names.
-    pub fn user_id(&self) -> Option<&UserId> {
+    /// The registration's facts, for events of the registration family.
+    pub fn as_domain(&self) -> Option<&DomainFacts> {
         match self {
-            Self::MailboxesAssigned(facts) => facts.user_id.as_ref(),
-            Self::AssignmentFailed(facts) => facts.user_id.as_ref(),
-            Self::MailboxCreated(facts) => facts.user_id.as_ref(),
-            Self::MailboxUpdated(facts) => facts.user_id.as_ref(),
-            Self::WebhookUnrecognised(facts) => facts.user_id.as_ref(),
-            Self::WebhookQuarantined(facts) => facts.user_id.as_ref(),
-            other => other.as_subscription().and_then(|facts| facts.user_id.as_ref()),
+            Self::DomainRegistered(facts)
+            | Self::DomainRegistrationFailed(facts)
+            | Self::DomainRenewed(facts)
+            | Self::DomainRenewalFailed(facts)
+            | Self::DomainGracePeriodBegan(facts)
+            | Self::DomainExpired(facts) => Some(facts),
+            _ => None,
         }
     }
 
-    /// The order that the event names.
+    /// The user that the webhook names.
+    pub fn user_id(&self) -> Option<&UserId> {
+        of_any!(self, facts => facts.user_id.as_ref())
+    }
+
+    /// The order that the event belongs to, if it names one.
     pub fn order_id(&self) -> Option<&OrderId> {
         match self {
             Self::MailboxesAssigned(facts) => Some(&facts.order_id),
             Self::AssignmentFailed(facts) => Some(&facts.order_id),
+            Self::MailboxOrderAccepted(facts) | Self::MailboxOrderFailed(facts) => Some(&facts.order_id),
             Self::MailboxCreated(facts) => facts.order_id.as_ref(),
+            Self::DnsRecordUpdated(facts) => facts.order_id.as_ref(),
             Self::WebhookUnrecognised(facts) => facts.order_id.as_ref(),
-            Self::MailboxUpdated(_) | Self::WebhookQuarantined(_) => None,
-            other => other.as_subscription().and_then(|facts| facts.order_id.as_ref()),
+            // these stay with their mailbox, whatever order they name
+            Self::MailboxUpdated(_)
+            | Self::MailboxExported(_)
+            | Self::MailboxWarmupStarted(_)
+            | Self::MailboxWarmupRemoved(_)
+            | Self::WebhookQuarantined(_) => None,
+            other => {
+                let subscription = other.as_subscription().and_then(|facts| facts.order_id.as_ref());
+                subscription.or_else(|| other.as_domain().and_then(|facts| facts.order_id.as_ref()))
+            }
+        }
+    }
+
+    /// The facts of a mailbox to which something happened that did not change its record.
+    pub fn as_mailbox(&self) -> Option<&MailboxFacts> {
+        match self {
+            Self::MailboxExported(facts) | Self::MailboxWarmupStarted(facts) | Self::MailboxWarmupRemoved(facts) => {
+                Some(facts)
+            }
+            _ => None,
+        }
+    }
+
+    /// The subscription and the domain that the event puts under its order, if it names one.
+    pub fn opens(&self) -> Option<(Option<&SubscriptionId>, Option<&Domain>)> {
+        match self {
+            Self::MailboxCreated(facts) => Some((facts.subscription_id.as_ref(), facts.domain.as_ref())),
+            Self::MailboxOrderAccepted(facts) => Some((facts.subscription_id.as_ref(), facts.domain.as_ref())),
+            _ => None,
         }
     }
 
     /// Whether it was recorded from a capture without a signature.
     pub fn is_unsigned(&self) -> bool {
-        match self {
-            Self::MailboxesAssigned(facts) => facts.unsigned,
-            Self::AssignmentFailed(facts) => facts.unsigned,
-            Self::MailboxCreated(facts) => facts.unsigned,
-            Self::MailboxUpdated(facts) => facts.unsigned,
-            Self::WebhookUnrecognised(facts) => facts.unsigned,
-            Self::WebhookQuarantined(facts) => facts.unsigned,
-            other => other.as_subscription().is_some_and(|facts| facts.unsigned),
-        }
+        of_any!(self, facts => facts.unsigned)
     }
 
     /// When the provider sent the webhook.
     pub fn sent_at(&self) -> Option<Timestamp> {
+        of_any!(self, facts => facts.sent_at)
+    }
+
+    /// Sets the user.
+    pub fn set_user(&mut self, user: UserId) {
+        of_any!(self, facts => facts.user_id = Some(user));
+    }
+
+    /// Sets when the provider sent the webhook.
+    pub fn set_sent_at(&mut self, at: Timestamp) {
+        of_any!(self, facts => facts.sent_at = Some(at));
+    }
+
+    /// The domain whose registration or DNS records the event is about.
+    pub fn names_domain(&self) -> Option<&Domain> {
         match self {
-            Self::MailboxesAssigned(facts) => facts.sent_at,
-            Self::AssignmentFailed(facts) => facts.sent_at,
-            Self::MailboxCreated(facts) => facts.sent_at,
-            Self::MailboxUpdated(facts) => facts.sent_at,
-            Self::WebhookUnrecognised(facts) => facts.sent_at,
-            Self::WebhookQuarantined(facts) => facts.sent_at,
-            other => other.as_subscription().and_then(|facts| facts.sent_at),
+            Self::DnsRecordUpdated(facts) => Some(&facts.domain),
+            other => other.as_domain().map(|facts| &facts.domain),
+        }
+    }
+
+    /// The paths of the webhook's fields that could not be read, and were left out.
+    pub fn unreadable(&self) -> &[String] {
+        match self {
+            Self::WebhookUnrecognised(_) | Self::WebhookQuarantined(_) => &[],
+            Self::MailboxesAssigned(facts) => &facts.unreadable,
+            Self::AssignmentFailed(facts) => &facts.unreadable,
+            Self::MailboxCreated(facts) => &facts.unreadable,
+            Self::MailboxUpdated(facts) => &facts.unreadable,
+            Self::DnsRecordUpdated(facts) => &facts.unreadable,
+            Self::MailboxOrderAccepted(facts) | Self::MailboxOrderFailed(facts) => &facts.unreadable,
+            Self::MailboxExported(facts) | Self::MailboxWarmupStarted(facts) | Self::MailboxWarmupRemoved(facts) => {
+                &facts.unreadable
+            }
+            other => {
+                let subscription = other.as_subscription().map(|facts| &facts.unreadable);
+                let found = subscription.or_else(|| other.as_domain().map(|facts| &facts.unreadable));
+                found.map_or(&[], Vec::as_slice)
+            }
+        }
+    }
+
+    /// Names the fields that could not be read; a kind without such a list has none.
+    pub fn leave_out(&mut self, paths: Vec<String>) {
+        let list = match self {
+            Self::WebhookUnrecognised(_) | Self::WebhookQuarantined(_) => return,
+            Self::MailboxesAssigned(facts) => &mut facts.unreadable,
+            Self::AssignmentFailed(facts) => &mut facts.unreadable,
+            Self::MailboxCreated(facts) => &mut facts.unreadable,
+            Self::MailboxUpdated(facts) => &mut facts.unreadable,
+            Self::SubscriptionRenewing(facts)
+            | Self::SubscriptionRenewed(facts)
+            | Self::SubscriptionRenewalFailed(facts)
+            | Self::SubscriptionPastDue(facts)
+            | Self::SubscriptionExpired(facts)
+            | Self::SubscriptionCancelled(facts)
+            | Self::SubscriptionUpdated(facts) => &mut facts.unreadable,
+            Self::DomainRegistered(facts)
+            | Self::DomainRegistrationFailed(facts)
+            | Self::DomainRenewed(facts)
+            | Self::DomainRenewalFailed(facts)
+            | Self::DomainGracePeriodBegan(facts)
+            | Self::DomainExpired(facts) => &mut facts.unreadable,
+            Self::DnsRecordUpdated(facts) => &mut facts.unreadable,
+            Self::MailboxOrderAccepted(facts) | Self::MailboxOrderFailed(facts) => &mut facts.unreadable,
+            Self::MailboxExported(facts) | Self::MailboxWarmupStarted(facts) | Self::MailboxWarmupRemoved(facts) => {
+                &mut facts.unreadable
+            }
+        };
+        *list = paths;
+    }
+
+    /// The parts of the webhook that could not be used.
+    pub fn quarantined_parts(&self) -> &[QuarantinedPart] {
+        match self {
+            Self::MailboxesAssigned(facts) => &facts.quarantined_parts,
+            Self::AssignmentFailed(facts) => &facts.quarantined_parts,
+            _ => &[],
         }
     }
 }
@@ -188,6 +344,7 @@ mod tests {
         let files = [
             include_str!("../golden/events.jsonl"),
             include_str!("../golden/mailbox_events.jsonl"),
+            include_str!("../golden/further_events.jsonl"),
             include_str!("../golden/access_events.jsonl"),
         ];
         files

@@ -3,12 +3,16 @@
 //! Every identifier is 1 to [`MAX_ID_CHARS`] characters without white space or control characters: so it fits an index
 //! entry of either store and can be printed anywhere.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::visible::is_invisible;
 
 /// The most characters an identifier may have.
 pub const MAX_ID_CHARS: usize = 128;
@@ -28,6 +32,9 @@ pub enum IdError {
     /// The text holds white space, a control character or another character that the kind does not allow.
     #[error("holds white space or another character that is not allowed")]
     BadCharacter,
+    /// The text is not a domain name: it is a URL, has a port or a wildcard, or UTS 46 does not allow it.
+    #[error("is not a domain name")]
+    NotADomain,
 }
 
 /// `forbids` returns whether a kind does not allow an ASCII character that others do.
@@ -82,7 +89,7 @@ macro_rules! id {
             /// [`IdError`] if it is empty, too long, or holds white space or a control character.
             pub fn parse(text: &str) -> Result<Self, IdError> {
                 check(text, Self::MAX, Self::forbids)?;
-                Ok(Self(text.into()))
+                Ok(Self(Self::canonical(text).map_or_else(|| text.into(), Into::into)))
             }
 
             /// The text.
@@ -138,6 +145,9 @@ macro_rules! plain_id {
             const MAX: usize = MAX_ID_CHARS;
             fn forbids(_: u8) -> bool {
                 false
+            }
+            fn canonical(_: &str) -> Option<String> {
+                None
             }
         }
     )*};
@@ -226,6 +236,9 @@ impl UserId {
     fn forbids(byte: u8) -> bool {
         byte == b'~'
     }
+    fn canonical(_: &str) -> Option<String> {
+        None
+    }
 }
 
 id! {
@@ -237,6 +250,9 @@ impl SubjectId {
     const MAX: usize = 2 * MAX_ID_CHARS;
     fn forbids(_: u8) -> bool {
         false
+    }
+    fn canonical(_: &str) -> Option<String> {
+        None
     }
 
     /// The subject of a user's events.
@@ -251,7 +267,8 @@ impl SubjectId {
 }
 
 id! {
-    /// A domain name in lower case, e.g. `example.com`.
+    /// A domain name in its ASCII form (UTS 46, IDNA 2008) and in lower case, e.g. `example.com` or
+    /// `xn--mnchen-3ya.de`.
     Domain
 }
 impl Domain {
@@ -260,17 +277,41 @@ impl Domain {
         matches!(byte, b'/' | b'@' | b'\\' | b'"' | b'<' | b'>')
     }
 
-    /// Parses a domain name as people and senders write it: trims white space and a final dot, and lower-cases letters.
+    /// The ASCII form of a name that an earlier version stored in Unicode. None if it is ASCII, or has no such form.
+    fn canonical(text: &str) -> Option<String> {
+        if text.is_ascii() {
+            return None;
+        }
+        let ascii = Uts46::new().to_ascii(text.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow, DnsLength::Ignore);
+        ascii.ok().map(Cow::into_owned)
+    }
+
+    /// Parses a domain name as people and senders write it, in any case and in Unicode or ASCII; a final dot is
+    /// dropped.
     ///
     /// # Errors
-    /// [`IdError`] as for any identifier; `/`, `@` and quotes are not allowed either.
+    /// [`IdError::Empty`], or [`IdError::NotADomain`] for anything but letters, digits, hyphens and dots: a URL, a
+    /// port, a wildcard, an invisible character, an empty or too long label.
     pub fn normalise(text: &str) -> Result<Self, IdError> {
         let trimmed = text.trim();
         let name = trimmed.strip_suffix('.').unwrap_or(trimmed);
-        if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-            return Self::parse(name);
+        if name.is_empty() {
+            return Err(IdError::Empty);
         }
-        Self::parse(&name.to_lowercase())
+        if !name.is_ascii() && name.chars().any(is_invisible) {
+            return Err(IdError::NotADomain);
+        }
+        let ascii = Uts46::new().to_ascii(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify);
+        ascii.map(|ascii| Self(ascii.as_ref().into())).map_err(|_| IdError::NotADomain)
+    }
+
+    /// The name in Unicode, to be shown to people.
+    pub fn to_unicode(&self) -> Cow<'_, str> {
+        if !self.0.contains("xn--") {
+            return Cow::Borrowed(&self.0);
+        }
+        let (unicode, _) = Uts46::new().to_unicode(self.0.as_bytes(), AsciiDenyList::EMPTY, Hyphens::Allow);
+        unicode
     }
 }
 
@@ -282,6 +323,9 @@ impl StreamId {
     const MAX: usize = 2 * MAX_ID_CHARS + 16;
     fn forbids(_: u8) -> bool {
         false
+    }
+    fn canonical(_: &str) -> Option<String> {
+        None
     }
 
     /// The kinds of streams: the part of a name before the first `-`.
@@ -308,6 +352,13 @@ impl StreamId {
     /// The stream where a domain's events wait while its order is unknown.
     pub fn domain(name: &Domain) -> Self {
         Self(format!("domain-{name}").into())
+    }
+
+    /// The streams where a domain's events may wait: by its name, and by the Unicode form that earlier versions stored.
+    pub fn of_domain(name: &Domain) -> Vec<Self> {
+        let unicode = name.to_unicode();
+        let earlier = (*unicode != *name.as_str()).then(|| Self(format!("domain-{unicode}").into()));
+        [Self::domain(name)].into_iter().chain(earlier).collect()
     }
 
     /// The stream where a mailbox's events wait while its order is unknown.
@@ -374,12 +425,60 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_is_lower_case_without_a_final_dot() {
-        assert_eq!(
-            Domain::normalise(" Example.COM. ").map(String::from),
-            Ok("example.com".to_owned())
-        );
-        assert_eq!(Domain::normalise("a@b.c"), Err(IdError::BadCharacter));
+    fn a_domain_has_one_form() {
+        let normal = |text: &str| Domain::normalise(text).map(String::from);
+        assert_eq!(normal(" Example.COM. "), Ok("example.com".to_owned()));
+        for spelling in [
+            "münchen.de",
+            "MÜNCHEN.de.",
+            "mu\u{308}nchen.de",
+            "xn--mnchen-3ya.de",
+            "XN--MNCHEN-3YA.DE",
+            "münchen。de",
+        ] {
+            assert_eq!(normal(spelling).as_deref(), Ok("xn--mnchen-3ya.de"), "{spelling}");
+        }
+        assert_eq!(Domain::normalise("xn--mnchen-3ya.de").unwrap().to_unicode(), "münchen.de");
+        assert_eq!(Domain::normalise("a.com").unwrap().to_unicode(), "a.com");
+        // IDNA 2008 tells these two apart
+        assert_eq!(normal("straße.de").as_deref(), Ok("xn--strae-oqa.de"));
+    }
+
+    #[test]
+    fn a_url_a_port_a_wildcard_or_what_cannot_be_seen_is_not_a_domain() {
+        for text in [
+            "a@b.c",
+            "https://a.com",
+            "a.com:443",
+            "a.com/x",
+            "*.a.com",
+            "a..com",
+            ".a.com",
+            "a b.com",
+            "a\u{200b}b.com",
+            "a\u{ad}b.com",
+            "\u{200b}",
+            "a_b.com",
+            "xn--a.com",
+            "a\u{202e}.com",
+            &format!("{}.com", "a".repeat(64)),
+            &vec!["a"; 140].join("."),
+        ] {
+            assert_eq!(Domain::normalise(text), Err(IdError::NotADomain), "{text:?}");
+        }
+        assert_eq!(Domain::normalise(" . "), Err(IdError::Empty));
+    }
+
+    #[test]
+    fn a_domain_that_was_stored_in_unicode_is_the_one_of_today() {
+        let today = Domain::normalise("münchen.de").unwrap();
+        for stored in ["münchen.de", "mu\u{308}nchen.de", "xn--mnchen-3ya.de"] {
+            let read: Domain = serde_json::from_value(stored.into()).unwrap();
+            assert_eq!(read, today, "{stored}");
+        }
+        // what an earlier version let pass can still be read
+        let odd: Domain = serde_json::from_value("a_ü..com:1".into()).unwrap();
+        assert!(!odd.as_str().is_empty());
     }
 
     #[test]

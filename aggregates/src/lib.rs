@@ -7,6 +7,7 @@
 //! - `upcast`, `error`: old facts in new shapes; why a stored event cannot be read
 //! - `order`: the [`Order`] aggregate: commands in, events out
 //! - `moment`: moments as text
+//! - `price`: exact decimal prices
 //! - `visible`: the visible characters of a text
 //! - `recorded`: an event with its envelope, as projections see it
 #![warn(missing_docs)]
@@ -16,6 +17,7 @@ mod event;
 mod ids;
 pub mod moment;
 mod order;
+mod price;
 mod recorded;
 mod upcast;
 pub mod visible;
@@ -24,4 +26,5 @@ pub use error::EventError;
 pub use event::*;
 pub use ids::*;
 pub use order::{Order, OrderCommand, OrderError};
+pub use price::{NotAPrice, Price};
 pub use recorded::Recorded;

@@ -139,14 +139,14 @@ impl Aggregate for Order {
                     self.assign(assigned.domain.clone(), assigned.subscription_id.clone());
                 }
             }
-            OrderEvent::MailboxCreated(facts) => {
+            event => {
+                let Some((subscription, domain)) = event.opens() else { return };
                 // without an order the domain may be another order's, and no view takes it for an assignment
-                match (facts.order_id, facts.domain) {
-                    (Some(_), Some(domain)) => self.assign(domain, facts.subscription_id),
-                    _ => self.heard_of.extend(facts.subscription_id.filter(|id| !self.knows(id))),
+                match (event.order_id(), domain) {
+                    (Some(_), Some(domain)) => self.assign(domain.clone(), subscription.cloned()),
+                    _ => self.heard_of.extend(subscription.filter(|id| !self.knows(id)).cloned()),
                 }
             }
-            _ => {}
         }
     }
 }
@@ -176,8 +176,10 @@ mod tests {
             }]
             .into(),
             order_id: order_id(order),
+            quarantined_parts: Vec::new(),
             sent_at: None,
             service_provider: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: Some(UserId::parse("U1").unwrap()),
         })
@@ -190,8 +192,10 @@ mod tests {
                 reason: Some("Insufficient wallet balance".to_owned()),
             }],
             order_id: order_id(order),
+            quarantined_parts: Vec::new(),
             sent_at: None,
             service_provider: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         })
@@ -210,6 +214,7 @@ mod tests {
             service_provider: None,
             subscription_id: SubscriptionId::parse(subscription).unwrap(),
             subscription_status: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         })

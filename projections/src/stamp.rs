@@ -34,15 +34,21 @@ impl Stamp {
 fn rank(event: &OrderEvent) -> u8 {
     match event {
         OrderEvent::WebhookUnrecognised(_) | OrderEvent::WebhookQuarantined(_) => 0,
-        OrderEvent::AssignmentFailed(_) => 1,
-        OrderEvent::MailboxesAssigned(_) => 2,
+        OrderEvent::AssignmentFailed(_)
+        | OrderEvent::MailboxOrderFailed(_)
+        | OrderEvent::DomainRegistrationFailed(_) => 1,
+        OrderEvent::MailboxesAssigned(_) | OrderEvent::MailboxOrderAccepted(_) | OrderEvent::DomainRegistered(_) => 2,
         OrderEvent::MailboxCreated(_) => 3,
-        OrderEvent::SubscriptionRenewing(_) => 4,
-        OrderEvent::SubscriptionRenewalFailed(_) => 5,
-        OrderEvent::SubscriptionPastDue(_) => 6,
-        OrderEvent::SubscriptionExpired(_) => 7,
-        OrderEvent::SubscriptionRenewed(_) => 8,
-        OrderEvent::SubscriptionUpdated(_) | OrderEvent::MailboxUpdated(_) => 9,
+        OrderEvent::SubscriptionRenewing(_) | OrderEvent::MailboxWarmupStarted(_) => 4,
+        OrderEvent::SubscriptionRenewalFailed(_) | OrderEvent::DomainRenewalFailed(_) => 5,
+        OrderEvent::SubscriptionPastDue(_) | OrderEvent::DomainGracePeriodBegan(_) => 6,
+        OrderEvent::SubscriptionExpired(_) | OrderEvent::DomainExpired(_) => 7,
+        OrderEvent::SubscriptionRenewed(_) | OrderEvent::DomainRenewed(_) => 8,
+        OrderEvent::SubscriptionUpdated(_)
+        | OrderEvent::MailboxUpdated(_)
+        | OrderEvent::MailboxExported(_)
+        | OrderEvent::MailboxWarmupRemoved(_)
+        | OrderEvent::DnsRecordUpdated(_) => 9,
         OrderEvent::SubscriptionCancelled(_) => 10,
     }
 }

@@ -162,8 +162,10 @@ pub fn assigned(event_id: &str, order: &str) -> Delivery {
             may_be_blank: false,
             domains: Arc::default(),
             order_id: OrderId::parse(order).unwrap(),
+            quarantined_parts: Vec::new(),
             sent_at: None,
             service_provider: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         }),
@@ -177,8 +179,10 @@ pub fn failed(event_id: &str, order: &str) -> Delivery {
         OrderEvent::AssignmentFailed(AssignmentFailed {
             failures: Vec::new(),
             order_id: OrderId::parse(order).unwrap(),
+            quarantined_parts: Vec::new(),
             sent_at: None,
             service_provider: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         }),
@@ -201,6 +205,7 @@ pub fn subscription(event_id: &str, kind: fn(SubscriptionFacts) -> OrderEvent, i
             service_provider: None,
             subscription_id: SubscriptionId::parse(id).unwrap(),
             subscription_status: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         }),
@@ -232,6 +237,7 @@ pub fn created(event_id: &str, mailbox: &str, order: &str, domain: &str, subscri
             sent_at: None,
             service_provider: None,
             subscription_id: SubscriptionId::parse(subscription).ok(),
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
             warming_up_from: None,
@@ -251,6 +257,7 @@ pub fn updated(event_id: &str, mailbox: &str, credentials: &[CredentialKind], pe
             mailbox_id: MailboxId::parse(mailbox).unwrap(),
             personal: personal.to_vec(),
             sent_at: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         }),
@@ -374,16 +381,7 @@ impl Delivery {
 
     /// Sets the user.
     pub fn user(mut self, user: &str) -> Self {
-        let user = Some(UserId::parse(user).unwrap());
-        match &mut self.event {
-            OrderEvent::MailboxesAssigned(facts) => facts.user_id = user,
-            OrderEvent::AssignmentFailed(facts) => facts.user_id = user,
-            OrderEvent::MailboxCreated(facts) => facts.user_id = user,
-            OrderEvent::MailboxUpdated(facts) => facts.user_id = user,
-            OrderEvent::WebhookUnrecognised(facts) => facts.user_id = user,
-            OrderEvent::WebhookQuarantined(facts) => facts.user_id = user,
-            _ => return self.with(|facts| facts.user_id = user),
-        }
+        self.event.set_user(UserId::parse(user).unwrap());
         self
     }
 
@@ -403,16 +401,7 @@ impl Delivery {
     /// afterwards.
     pub fn sent(mut self, at: &str) -> Self {
         self.recorded_at = time(at);
-        let at = Some(time(at));
-        match &mut self.event {
-            OrderEvent::MailboxesAssigned(facts) => facts.sent_at = at,
-            OrderEvent::AssignmentFailed(facts) => facts.sent_at = at,
-            OrderEvent::MailboxCreated(facts) => facts.sent_at = at,
-            OrderEvent::MailboxUpdated(facts) => facts.sent_at = at,
-            OrderEvent::WebhookUnrecognised(facts) => facts.sent_at = at,
-            OrderEvent::WebhookQuarantined(facts) => facts.sent_at = at,
-            _ => return self.with(|facts| facts.sent_at = at),
-        }
+        self.event.set_sent_at(time(at));
         self
     }
 
@@ -430,7 +419,11 @@ impl Delivery {
             (None, Some(facts)) => StreamId::subscription(&facts.subscription_id),
             (None, None) => match &self.event {
                 OrderEvent::MailboxUpdated(facts) => StreamId::mailbox(&facts.mailbox_id),
-                _ => StreamId::webhook(&event_id),
+                event => match (event.as_mailbox(), event.names_domain()) {
+                    (Some(facts), _) => StreamId::mailbox(&facts.mailbox_id),
+                    (None, Some(domain)) => StreamId::domain(domain),
+                    (None, None) => StreamId::webhook(&event_id),
+                },
             },
         };
         let subject = self

@@ -16,7 +16,7 @@ pub(super) async fn orders_with(store: &dyn Store, domain: &Domain) -> Result<Co
         matching: "domain",
         names: "order_id",
     };
-    let assigned = runner::orders_by(store, Reference::domain(domain)).await?;
+    let assigned = runner::orders_of_domain(store, domain).await?;
     let values = [domain.as_str().into()].into_iter();
     Ok(Condition {
         column: "order_id",

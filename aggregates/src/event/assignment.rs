@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ServiceProvider;
 use super::sealed::{CredentialKind, PersonalField};
+use super::webhook::QuarantinedPart;
 use crate::{Domain, MailboxId, OrderId, SubscriptionId, UserId};
 
 /// Mailboxes were assigned to an order, domain by domain.
@@ -20,12 +21,18 @@ pub struct MailboxesAssigned {
     pub may_be_blank: bool,
     /// The order.
     pub order_id: OrderId,
+    /// The parts that could not be used: they are missing from the list, and in the sealed original.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined_parts: Vec<QuarantinedPart>,
     /// When the provider sent the webhook, by its headers.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_provider: Option<ServiceProvider>,
+    /// The paths of the fields that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
@@ -79,12 +86,18 @@ pub struct AssignmentFailed {
     pub failures: Vec<AssignmentFailure>,
     /// The order.
     pub order_id: OrderId,
+    /// The parts that could not be used: they are missing from the list, and in the sealed original.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantined_parts: Vec<QuarantinedPart>,
     /// When the provider sent the webhook.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
     /// Google, Microsoft, …
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_provider: Option<ServiceProvider>,
+    /// The paths of the fields that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,

@@ -1,4 +1,4 @@
-//! The facts of a single mailbox: created outside of an assignment, or changed.
+//! The facts of a single mailbox: created outside of an assignment, changed, exported, warmed up.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -43,6 +43,9 @@ pub struct MailboxCreated {
     /// The subscription that pays for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_id: Option<SubscriptionId>,
+    /// The paths of the fields that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
@@ -78,10 +81,45 @@ pub struct MailboxUpdated {
     /// When the provider sent the webhook.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
     pub sent_at: Option<Timestamp>,
+    /// The paths of the fields that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,
     /// The user it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
+}
+
+/// Something happened to a mailbox, without changing its record; the event's type says what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MailboxFacts {
+    /// Its domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
+    /// The mailbox.
+    pub mailbox_id: MailboxId,
+    /// The order that the webhook names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub order_id: Option<OrderId>,
+    /// When the provider sent the webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
+    pub sent_at: Option<Timestamp>,
+    /// The subscription that pays for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_id: Option<SubscriptionId>,
+    /// The paths of the fields that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+    /// Whether it was recorded from a capture without a signature, on an operator's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unsigned: bool,
+    /// The user it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// Since when it has been warmed up.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::moment::optional")]
+    pub warming_up_from: Option<Timestamp>,
 }

@@ -42,6 +42,9 @@ pub struct SubscriptionFacts {
     /// The provider's own word for its status, e.g. `PAST_DUE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscription_status: Option<String>,
+    /// The paths of the fields that could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
     /// Whether it was recorded from a capture without a signature, on an operator's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unsigned: bool,

@@ -79,3 +79,13 @@ pub struct WebhookQuarantined {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
 }
+
+/// A part of a webhook that could not be used, though the rest could: one domain or mailbox of a list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuarantinedPart {
+    /// The problem, for people. Never a value from the payload.
+    pub detail: String,
+    /// Its place in the body, e.g. `data.mailboxDetails[0].preWarmedUpMailboxes[2]`.
+    pub path: String,
+}

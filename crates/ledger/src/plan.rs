@@ -162,12 +162,13 @@ impl<'a> Planner<'a> {
         };
         let mut state = self.state(&stream, plan);
         // no reference is needed if the stream can be found without one
-        let found_anyway = match &incoming.claim {
-            OrderEvent::MailboxCreated(facts) => {
-                facts.subscription_id.iter().all(|id| state.order.knows(id))
-                    && facts.domain.iter().all(|name| state.order.has_assigned(name))
+        let found_anyway = match (incoming.claim.opens(), incoming.claim.names_domain()) {
+            (Some((subscription, domain)), _) => {
+                subscription.is_none_or(|id| state.order.knows(id))
+                    && domain.is_none_or(|name| state.order.has_assigned(name))
             }
-            claim => claim.as_subscription().is_some_and(|facts| {
+            (None, Some(domain)) => state.order.has_assigned(domain),
+            (None, None) => incoming.claim.as_subscription().is_some_and(|facts| {
                 state.order.knows(&facts.subscription_id) || stream == StreamId::subscription(&facts.subscription_id)
             }),
         };

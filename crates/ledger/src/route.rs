@@ -15,7 +15,8 @@ impl CorrelationKeys<'_> {
     /// Its references, the most reliable first.
     pub(super) fn references(&self) -> impl Iterator<Item = Reference> {
         let subscription = self.subscription.map(Reference::subscription);
-        subscription.into_iter().chain(self.domain.map(Reference::domain))
+        let domains = self.domain.into_iter().flat_map(Reference::domain_spellings);
+        subscription.into_iter().chain(domains)
     }
 }
 
@@ -40,8 +41,18 @@ pub(super) fn route(incoming: &Incoming) -> Route<'_> {
         };
         return Route::ByKeys(correlation, StreamId::subscription(&facts.subscription_id));
     }
+    if let Some(domain) = incoming.claim.names_domain() {
+        let correlation = CorrelationKeys {
+            subscription: None,
+            domain: Some(domain),
+        };
+        return Route::ByKeys(correlation, StreamId::domain(domain));
+    }
     if let OrderEvent::MailboxUpdated(facts) = &incoming.claim {
         // it has no other key, and readers of a mailbox look here
+        return Route::Known(StreamId::mailbox(&facts.mailbox_id));
+    }
+    if let Some(facts) = incoming.claim.as_mailbox() {
         return Route::Known(StreamId::mailbox(&facts.mailbox_id));
     }
     if let OrderEvent::MailboxCreated(facts) = &incoming.claim {

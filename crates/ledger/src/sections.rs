@@ -21,19 +21,34 @@ use json::{Json, Length};
 use secret::Secret;
 pub use spelling::{Parts, Spelling};
 
-/// A JSON text as it was written, quotes and escapes included. Plaintext.
+/// A JSON text as it was written, quotes and escapes included; or a number where a text belongs, which stands for its
+/// digits. Plaintext.
 #[derive(Clone, Copy)]
 pub(crate) struct Text<'a>(&'a str);
 
 impl<'a> Text<'a> {
+    /// The JSON value as a text. None if it is neither a text nor a number; a quoted text may still hold half of a
+    /// surrogate pair, and then it is none either.
+    pub(crate) fn of_json(json: &'a str) -> Option<Self> {
+        let is_text = match json.as_bytes().first()? {
+            b'"' => !json.contains('\\') || serde_json::from_str::<Secret<String>>(json).is_ok(),
+            first => first.is_ascii_digit() || *first == b'-',
+        };
+        is_text.then_some(Self(json))
+    }
+
+    /// The characters between its quotes, escapes included. None of a number.
+    fn quoted(self) -> Option<&'a str> {
+        self.0.strip_prefix('"')?.strip_suffix('"')
+    }
+
     /// The text's value. The caller is responsible for where it goes.
     pub(crate) fn unescaped(self) -> Cow<'a, str> {
-        let within = &self.0[1..self.0.len() - 1];
-        if within.contains('\\') {
-            // deserialising has checked it
-            Cow::Owned(serde_json::from_str(self.0).unwrap_or_default())
-        } else {
-            Cow::Borrowed(within)
+        match self.quoted() {
+            // it was checked when it was read
+            Some(text) if text.contains('\\') => Cow::Owned(serde_json::from_str(self.0).unwrap_or_default()),
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Borrowed(self.0),
         }
     }
 
@@ -44,10 +59,12 @@ impl<'a> Text<'a> {
 
     /// Whether the value has no visible character: then it counts as absent.
     pub(crate) fn is_blank(self) -> bool {
-        if self.0.contains('\\') {
-            serde_json::from_str::<Secret<String>>(self.0).is_ok_and(|text| is_blank(text.expose()))
-        } else {
-            is_blank(&self.0[1..self.0.len() - 1])
+        match self.quoted() {
+            Some(text) if text.contains('\\') => {
+                serde_json::from_str::<Secret<String>>(self.0).is_ok_and(|text| is_blank(text.expose()))
+            }
+            Some(text) => is_blank(text),
+            None => false,
         }
     }
 }
@@ -55,15 +72,8 @@ impl<'a> Text<'a> {
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = <&'a RawValue>::deserialize(deserializer)?.get();
-        if !json.starts_with('"') {
-            // without the value
-            return Err(D::Error::invalid_type(Unexpected::Other("another value"), &"a text"));
-        }
-        // a quoted text may still hold half of a surrogate pair
-        if json.contains('\\') && serde_json::from_str::<Secret<String>>(json).is_err() {
-            return Err(D::Error::custom("not a text"));
-        }
-        Ok(Self(json))
+        // the error is without the value
+        Self::of_json(json).ok_or_else(|| D::Error::invalid_type(Unexpected::Other("another value"), &"a text"))
     }
 }
 

@@ -6,8 +6,8 @@ use projections::accounts::{AccountView, Accounts};
 use projections::{Projection, Verdict};
 
 use super::RunError;
-use super::history::referenced;
-use store::{Reference, Store, StoreError};
+use super::history::of_domain;
+use store::{Store, StoreError};
 
 /// The accounts of a domain's mailboxes as of an event; mailboxes unknown at that time are left out.
 ///
@@ -20,7 +20,7 @@ pub async fn accounts_as_of(
     until: Position,
 ) -> Result<Vec<(String, AccountView)>, RunError> {
     let domain = Domain::parse(domain).map_err(StoreError::from)?;
-    let mut streams = referenced(store, Reference::domain(&domain)).await?;
+    let mut streams = of_domain(store, &domain).await?;
     streams.extend(ids.iter().map(|id| StreamId::mailbox(id)));
     let mut accounts: Vec<(String, Option<AccountView>)> = ids.iter().map(|id| (id.to_string(), None)).collect();
     for stored in store.streams(&streams).await? {

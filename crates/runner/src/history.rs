@@ -56,7 +56,7 @@ pub async fn history(
             }
             streams
         }
-        Some(Origin::Domain(name)) => referenced(store, Reference::domain(&name)).await?,
+        Some(Origin::Domain(name)) => of_domain(store, &name).await?,
         Some(Origin::Event(source, id)) => {
             let lookup = Lookup {
                 events: vec![(source, id)],
@@ -77,12 +77,12 @@ pub async fn history(
     Ok(events)
 }
 
-/// The orders whose streams have a reference.
+/// The orders whose streams have events that name a domain.
 ///
 /// # Errors
 /// [`StoreError`] if the store fails.
-pub async fn orders_by(store: &dyn Store, reference: Reference) -> Result<Vec<OrderId>, StoreError> {
-    let streams = referenced(store, reference).await?;
+pub async fn orders_of_domain(store: &dyn Store, domain: &Domain) -> Result<Vec<OrderId>, StoreError> {
+    let streams = of_domain(store, domain).await?;
     Ok(streams.iter().filter_map(StreamId::as_order).collect())
 }
 
@@ -114,6 +114,18 @@ async fn domains_in(store: &dyn Store, streams: &[StreamId]) -> Result<BTreeSet<
         }
     }
     Ok(domains)
+}
+
+/// The streams with events that name a domain.
+pub(super) async fn of_domain(store: &dyn Store, name: &Domain) -> Result<Vec<StreamId>, StoreError> {
+    let mut streams = Vec::new();
+    for reference in Reference::domain_spellings(name) {
+        streams.extend(referenced(store, reference).await?);
+    }
+    streams.extend(StreamId::of_domain(name));
+    streams.sort_unstable();
+    streams.dedup();
+    Ok(streams)
 }
 
 pub(super) async fn referenced(store: &dyn Store, reference: Reference) -> Result<Vec<StreamId>, StoreError> {

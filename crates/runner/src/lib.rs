@@ -48,7 +48,7 @@ pub use as_of::{AsOfPoint, Moment, NotAMoment, NotYet, as_of, as_of_point, item_
 pub use auto_rebuild::{LockedRebuild, NotNow};
 pub use check::{Checked, LISTED, check};
 pub use diff::{Change, ChangedBy, Diff, Fields, diff, fields};
-pub use history::{domains_by, domains_of_order, history, orders_by};
+pub use history::{domains_by, domains_of_order, history, orders_of_domain};
 pub use lag::lag_seconds;
 pub use live::{LiveRunner, Reached};
 pub use parked::{Retried, parked, retry};

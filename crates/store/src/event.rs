@@ -45,7 +45,20 @@ impl Reference {
 
     /// The reference of a domain.
     pub fn domain(name: &aggregates::Domain) -> Self {
-        Self::of("domain:", name.as_str())
+        Self::domain_as_stored(name.as_str())
+    }
+
+    /// The reference of a domain whose name was stored so: earlier versions stored names in Unicode.
+    pub fn domain_as_stored(name: &str) -> Self {
+        Self::of("domain:", name)
+    }
+
+    /// The references that events of a domain may have: of its name, and of the Unicode form that earlier versions
+    /// stored.
+    pub fn domain_spellings(name: &aggregates::Domain) -> impl Iterator<Item = Self> {
+        let unicode = name.to_unicode();
+        let earlier = (*unicode != *name.as_str()).then(|| Self::domain_as_stored(&unicode));
+        [Self::domain(name)].into_iter().chain(earlier)
     }
 
     fn of(kind: &str, id: &str) -> Self {
@@ -58,11 +71,14 @@ impl Reference {
     /// The references of an event that lead a webhook to its stream. Left out: a domain that the event names but its
     /// order was not assigned.
     pub fn leading(event: &OrderEvent) -> Vec<Self> {
-        match event {
-            OrderEvent::MailboxCreated(facts) if facts.order_id.is_none() => {
-                facts.subscription_id.iter().map(Self::subscription).collect()
+        if event.names_domain().is_some() {
+            return Vec::new();
+        }
+        match event.opens() {
+            Some((subscription, _)) if event.order_id().is_none() => {
+                subscription.into_iter().map(Self::subscription).collect()
             }
-            event => Self::of_event(event),
+            _ => Self::of_event(event),
         }
     }
 
@@ -71,12 +87,13 @@ impl Reference {
         if let Some(facts) = event.as_subscription() {
             return vec![Self::subscription(&facts.subscription_id)];
         }
-        if let OrderEvent::MailboxCreated(facts) = event {
-            let subscription = facts.subscription_id.as_ref().map(Self::subscription);
-            return subscription
-                .into_iter()
-                .chain(facts.domain.as_ref().map(Self::domain))
-                .collect();
+        if let Some((subscription, domain)) = event.opens() {
+            let subscription = subscription.map(Self::subscription);
+            return subscription.into_iter().chain(domain.map(Self::domain)).collect();
+        }
+        if let Some(domain) = event.names_domain() {
+            // without an order it is in a stream that has the reference or is found by the domain's name
+            return event.order_id().map(|_| Self::domain(domain)).into_iter().collect();
         }
         let OrderEvent::MailboxesAssigned(facts) = event else {
             return Vec::new();

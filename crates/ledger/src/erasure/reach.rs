@@ -52,13 +52,24 @@ fn things(event: &OrderEvent) -> BTreeSet<Thing> {
         }
         OrderEvent::MailboxCreated(facts) => add(&facts.subscription_id, &facts.domain, Some(&facts.mailbox_id)),
         OrderEvent::MailboxUpdated(facts) => add(&None, &None, Some(&facts.mailbox_id)),
+        OrderEvent::MailboxOrderAccepted(facts) => add(&facts.subscription_id, &facts.domain, None),
+        OrderEvent::MailboxExported(facts)
+        | OrderEvent::MailboxWarmupStarted(facts)
+        | OrderEvent::MailboxWarmupRemoved(facts) => {
+            add(&facts.subscription_id, &facts.domain, Some(&facts.mailbox_id));
+        }
         OrderEvent::WebhookUnrecognised(facts) => {
             add(&facts.subscription_id, &facts.domain, facts.mailbox_id.as_ref());
         }
+        OrderEvent::AssignmentFailed(_)
+        | OrderEvent::MailboxOrderFailed(_)
+        | OrderEvent::DomainRegistrationFailed(_)
+        | OrderEvent::WebhookQuarantined(_) => {}
         other => {
             if let Some(facts) = other.as_subscription() {
                 add(&Some(facts.subscription_id.clone()), &facts.domain, None);
             }
+            add(&None, &other.names_domain().cloned(), None);
         }
     }
     things

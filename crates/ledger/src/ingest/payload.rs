@@ -1,27 +1,40 @@
-//! The provider's payloads, read tolerantly: unknown fields and nulls are fine, a missing or ill-formed field is an
-//! error only if the event is useless without it. Errors name the field, never its value.
+//! The provider's payloads, read tolerantly: unknown fields and nulls are fine, a value is taken for what it plainly
+//! means, and a field that cannot be read is left out and named by its path. A missing or ill-formed field is an error
+//! only if the event, or one part of it, is useless without it. Errors name the field, never its value.
+//!
+//! Layout
+//! - `raw`, `value`: fields as they were written, and what they plainly mean
+//! - `reading`: reads the fields of one webhook, and collects what cannot be read
+//! - `object`: JSON objects only
+//! - `text`: free text, fit to be kept
+//! - the others: one family of events each
 
 mod assignment;
+mod dns;
 mod failure;
 mod mailbox;
 mod mailbox_change;
+mod mailbox_life;
+mod mailbox_order;
 mod object;
+mod raw;
+mod reading;
+mod registration;
 mod subscription;
 mod text;
 mod unrecognised;
+mod value;
 
-use std::borrow::Cow;
 use std::fmt::Display;
-use std::str::FromStr;
 
 use aggregates::{EventId, OrderEvent, QuarantineReason, UserId, WebhookQuarantined};
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::sections::{Personal, Spelling, Text};
-use aggregates::visible::is_blank;
 use object::Object;
+use raw::Raw;
+use reading::Reading;
 use secret::Secret;
 use text::event_name;
 
@@ -44,6 +57,19 @@ pub(super) struct Parsed {
     pub(super) secrets: Option<Secret<Vec<u8>>>,
     /// How to spell the body again from these parts, if that is possible.
     pub(super) spelling: Option<Spelling>,
+}
+
+impl Parsed {
+    /// A webhook without sealed sections but its original.
+    fn of(claim: OrderEvent) -> Self {
+        Self {
+            event_id: None,
+            claim,
+            personal: None,
+            secrets: None,
+            spelling: None,
+        }
+    }
 }
 
 /// How a webhook came in.
@@ -71,11 +97,11 @@ impl PayloadProblem {
 #[serde(rename_all = "camelCase")]
 struct Outer<'a> {
     #[serde(borrow, default)]
-    event: Option<&'a RawValue>,
+    event: Option<Raw<'a>>,
     #[serde(borrow, default)]
-    event_id: Option<&'a RawValue>,
+    event_id: Option<Raw<'a>>,
     #[serde(borrow, default)]
-    data: Option<&'a RawValue>,
+    data: Option<Raw<'a>>,
 }
 
 /// Refuses a webhook with too many parts.
@@ -93,11 +119,13 @@ fn few_enough(parts: usize, path: &str) -> Result<(), PayloadProblem> {
 #[serde(rename_all = "camelCase")]
 struct Owner<'a> {
     #[serde(borrow, default)]
-    user_id: Option<&'a RawValue>,
+    user_id: Option<Raw<'a>>,
 }
 
-fn string(raw: Option<&RawValue>) -> Option<String> {
-    raw.and_then(|raw| serde_json::from_str::<Option<String>>(raw.get()).ok().flatten())
+/// A text, or a number as text.
+fn string(raw: Option<Raw<'_>>) -> Option<String> {
+    let scalar = raw?.scalar()?;
+    value::text(&scalar).map(str::to_owned)
 }
 
 /// Reads a body. Every authentic webhook becomes an event: of its kind, unrecognised, or quarantined with the reason.
@@ -105,7 +133,7 @@ pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
     let quarantined = |reason, detail: String, outer: Option<&Outer<'_>>| {
         let owner = outer
             .and_then(|outer| outer.data)
-            .and_then(|data| serde_json::from_str::<Object<Owner<'_>>>(data.get()).ok());
+            .and_then(|data| serde_json::from_str::<Object<Owner<'_>>>(data.0).ok());
         Parsed {
             event_id: None,
             claim: OrderEvent::WebhookQuarantined(WebhookQuarantined {
@@ -175,81 +203,43 @@ pub(super) fn parse(body: &[u8], delivery: Delivery) -> Parsed {
 
 fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
     let name = string(outer.event).ok_or_else(|| PayloadProblem::at("event", "is missing or not a text"))?;
-    let data = outer.data.map_or("null", RawValue::get);
-    match name.as_str() {
-        "prewarmup.order.success" => assignment::read(fields(data)?, event_id, body, delivery),
-        "prewarmup.order.failed" => failure::read(fields(data)?, delivery),
-        "subscription.renewing" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewing),
-        "subscription.renewal.success" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewed),
+    let data = outer.data.unwrap_or(Raw("null"));
+    let reading = &mut Reading::of(delivery);
+    let mut parsed = match name.as_str() {
+        "prewarmup.order.success" => assignment::read(fields(data)?, event_id, body, reading),
+        "prewarmup.order.failed" => failure::read(fields(data)?, reading),
+        "subscription.renewing" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionRenewing),
+        "subscription.renewal.success" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionRenewed),
         "subscription.renewal.failed" => {
-            subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionRenewalFailed)
+            subscription::read(fields(data)?, reading, OrderEvent::SubscriptionRenewalFailed)
         }
-        "subscription.past_due" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionPastDue),
-        "subscription.expired" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionExpired),
-        "subscription.cancelled" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionCancelled),
-        "subscription.updated" => subscription::read(fields(data)?, delivery, OrderEvent::SubscriptionUpdated),
-        "mailbox.created" => mailbox_change::created(fields(data)?, fields(data)?, delivery),
-        "mailbox.updated" => mailbox_change::updated(fields(data)?, delivery),
-        _ => Ok(unrecognised::read(&name, data, delivery)),
-    }
+        "subscription.past_due" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionPastDue),
+        "subscription.expired" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionExpired),
+        "subscription.cancelled" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionCancelled),
+        "subscription.updated" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionUpdated),
+        "domain.order.success" => registration::read(fields(data)?, reading, OrderEvent::DomainRegistered),
+        "domain.order.failed" => registration::read(fields(data)?, reading, OrderEvent::DomainRegistrationFailed),
+        "domain.renewal.success" => registration::read(fields(data)?, reading, OrderEvent::DomainRenewed),
+        "domain.renewal.failed" => registration::read(fields(data)?, reading, OrderEvent::DomainRenewalFailed),
+        "domain.grace_period" => registration::read(fields(data)?, reading, OrderEvent::DomainGracePeriodBegan),
+        "domain.expired" => registration::read(fields(data)?, reading, OrderEvent::DomainExpired),
+        "dns-record.updated" => dns::read(fields(data)?, reading),
+        "mailbox.order.success" => mailbox_order::read(fields(data)?, reading, OrderEvent::MailboxOrderAccepted),
+        "mailbox.order.failed" => mailbox_order::read(fields(data)?, reading, OrderEvent::MailboxOrderFailed),
+        "mailbox.created" => mailbox_change::created(fields(data)?, fields(data)?, reading),
+        "mailbox.updated" => mailbox_change::updated(fields(data)?, reading),
+        "mailbox.exported" => mailbox_life::read(fields(data)?, reading, OrderEvent::MailboxExported),
+        "mailbox.warmup.started" => mailbox_life::read(fields(data)?, reading, OrderEvent::MailboxWarmupStarted),
+        "mailbox.warmup.removed" => mailbox_life::read(fields(data)?, reading, OrderEvent::MailboxWarmupRemoved),
+        _ => return Ok(unrecognised::read(&name, data, delivery)),
+    }?;
+    parsed.claim.leave_out(reading.take_unreadable());
+    Ok(parsed)
 }
 
 /// Reads `data` as the fields of one kind of event.
-fn fields<'de, T: Deserialize<'de>>(data: &'de str) -> Result<T, PayloadProblem> {
-    serde_json::from_str(data).map(|Object(fields)| fields).map_err(|_| {
-        // read once more, slowly, to find where: the error's own text may quote a value
-        let mut deserializer = serde_json::Deserializer::from_str(data);
-        match serde_path_to_error::deserialize::<_, Object<T>>(&mut deserializer) {
-            Err(error) => {
-                let (path, error) = (error.path().to_string(), error.into_inner());
-                let path = if path == "." { String::new() } else { format!(".{path}") };
-                let what = if error.is_data() {
-                    "does not hold the kind of value that is expected"
-                } else {
-                    "is not valid JSON"
-                };
-                PayloadProblem(format!(
-                    "data{} {what}, at line {} column {} of data",
-                    known(&path),
-                    error.line(),
-                    error.column()
-                ))
-            }
-            Ok(_) => PayloadProblem::at("data", "cannot be read"),
-        }
-    })
-}
-
-/// A path of plain field names and indexes; anything else would be text from the payload.
-fn known(path: &str) -> Cow<'_, str> {
-    let plain = path
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '[' | ']'));
-    if plain && path.len() <= MAX_WORD_CHARS {
-        Cow::Borrowed(path)
-    } else {
-        Cow::Borrowed(".…")
-    }
-}
-
-/// Parses an identifier that may be absent or blank.
-fn optional<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display) -> Result<Option<T>, PayloadProblem>
-where
-    T::Err: Display,
-{
-    match value.as_ref().map(AsRef::as_ref) {
-        None => Ok(None),
-        Some(text) if is_blank(text) => Ok(None),
-        Some(text) => text.parse().map(Some).map_err(|error| PayloadProblem::at(path, error)),
-    }
-}
-
-/// Parses a required identifier.
-fn required<T: FromStr>(value: Option<impl AsRef<str>>, path: impl Display + Copy) -> Result<T, PayloadProblem>
-where
-    T::Err: Display,
-{
-    optional(value, path)?.ok_or_else(|| PayloadProblem::at(path, "is missing"))
+fn fields<'a, T: Deserialize<'a>>(data: Raw<'a>) -> Result<T, PayloadProblem> {
+    reading::object(data).map_err(|what| PayloadProblem::at("data", what))
 }
 
 /// The personal section of a webhook that lists no mailboxes.

@@ -108,15 +108,30 @@ impl<'s> Json<'s> {
     pub(super) fn optional(&mut self, name: &'static str, text: Option<Text<'_>>) {
         if let Some(text) = text {
             self.name(name);
-            self.separate();
+            self.text(text);
+        }
+    }
+
+    fn text(&mut self, text: Text<'_>) {
+        self.separate();
+        if text.quoted().is_some() {
             self.put(text.0);
+        } else {
+            self.put("\"");
+            self.put(text.0);
+            self.put("\"");
         }
     }
 
     /// An element.
     pub(super) fn text_or_null(&mut self, text: Option<Text<'_>>) {
-        self.separate();
-        self.put(text.map_or("null", |text| text.0));
+        match text {
+            Some(text) => self.text(text),
+            None => {
+                self.separate();
+                self.put("null");
+            }
+        }
     }
 
     /// A member with a text that must need no escapes, as ids in practice.

@@ -6,6 +6,7 @@
 //! guessed. A spelling never changes once events rely on it; another way of spelling is another [`Spelling`].
 
 use aggregates::{AssignedMailbox, EventId, MailboxId, MailboxesAssigned, OrderEvent, SubscriptionId, UserId};
+use serde::Deserialize;
 
 use super::json::{Json, Length, Rest, Sink};
 use super::{Personal, PersonalMailbox, SecretMailbox, Secrets, section};
@@ -24,21 +25,43 @@ pub enum Spelling {
 pub struct Parts<'a> {
     pub(crate) event_id: &'a EventId,
     pub(crate) event: &'a OrderEvent,
+    /// The names of the domains as they were stored, if an earlier version stored one in Unicode.
+    pub(crate) stored_names: Option<Vec<String>>,
     pub(crate) personal: Personal<'a>,
     pub(crate) secrets: Secrets<'a>,
 }
 
+/// The names of the domains in stored facts.
+#[derive(Deserialize)]
+struct StoredNames {
+    domains: Vec<StoredName>,
+}
+
+#[derive(Deserialize)]
+struct StoredName {
+    domain: String,
+}
+
 impl<'a> Parts<'a> {
-    /// The parts of an event with its opened sections. None if they have another shape.
+    /// The parts of an event, its stored facts and its opened sections. None if they have another shape.
     pub(crate) fn of_stored(
         event_id: &'a EventId,
         event: &'a OrderEvent,
+        facts: &str,
         personal: Option<&'a [u8]>,
         secrets: Option<&'a [u8]>,
     ) -> Option<Self> {
+        let stored_names = match facts.is_ascii() {
+            true => None,
+            false => {
+                let names: StoredNames = serde_json::from_str(facts).ok()?;
+                Some(names.domains.into_iter().map(|stored| stored.domain).collect())
+            }
+        };
         Some(Self {
             event_id,
             event,
+            stored_names,
             personal: section(personal)?,
             secrets: section(secrets)?,
         })
@@ -96,9 +119,10 @@ fn assignment(json: &mut Json<'_>, parts: &Parts<'_>, facts: &MailboxesAssigned)
     json.plain("\"serviceProvider\":", provider.map(|provider| provider.0.as_str()));
     json.name("\"mailboxDetails\":");
     json.open("[");
-    for assigned in facts.domains.iter() {
+    for (index, assigned) in facts.domains.iter().enumerate() {
         json.open("{");
-        json.plain("\"domain\":", Some(assigned.domain.as_str()));
+        let stored = parts.stored_names.as_ref().and_then(|names| names.get(index));
+        json.plain("\"domain\":", Some(stored.map_or(assigned.domain.as_str(), String::as_str)));
         let subscription = assigned.subscription_id.as_ref();
         json.plain("\"subscriptionId\":", subscription.map(SubscriptionId::as_str));
         json.name("\"preWarmedUpMailboxes\":");

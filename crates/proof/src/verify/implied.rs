@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::iter;
 
-use aggregates::{AccessEvent, AccessFacts, Domain, StreamId, SubjectId, SubscriptionId};
+use aggregates::{AccessEvent, AccessFacts, StreamId, SubjectId, SubscriptionId};
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use store::{RawEvent, Reference, Store, StoreError};
 
@@ -135,8 +136,10 @@ impl ImpliedState {
 #[serde(rename_all = "camelCase", default)]
 struct Named {
     subscription_id: Option<SubscriptionId>,
-    domain: Option<Domain>,
+    /// As it was stored: earlier versions stored names in Unicode, and their references are of that.
+    domain: Option<String>,
     domains: Vec<Named>,
+    order_id: Option<IgnoredAny>,
 }
 
 impl Named {
@@ -145,7 +148,7 @@ impl Named {
         let mut references = Vec::new();
         for named in iter::once(self).chain(&self.domains) {
             references.extend(named.subscription_id.as_ref().map(Reference::subscription));
-            references.extend(named.domain.as_ref().map(Reference::domain));
+            references.extend(named.domain.as_deref().map(Reference::domain_as_stored));
         }
         references.sort_unstable();
         references.dedup();
@@ -156,11 +159,14 @@ impl Named {
 impl Referring {
     fn of(position: u64, row: &RawEvent<'_>) -> Option<Self> {
         let assigned = row.type_name == "MailboxesAssigned";
-        if !assigned && row.type_name != "MailboxCreated" && !row.type_name.starts_with("Subscription") {
+        let of_subscription = row.type_name.starts_with("Subscription");
+        let of_domain = row.type_name.starts_with("Domain") || row.type_name == "DnsRecordUpdated";
+        let opens = matches!(row.type_name, "MailboxCreated" | "MailboxOrderAccepted");
+        if !(assigned || of_subscription || of_domain || opens) {
             return None;
         }
         let mut named: Named = serde_json::from_str(row.facts).ok()?;
-        if row.type_name.starts_with("Subscription") {
+        if of_subscription || (of_domain && named.order_id.is_none()) {
             // it adds no domain to its stream: its order did
             named.domain = None;
         }
@@ -210,6 +216,17 @@ mod tests {
                 2,
             ),
             ("MailboxCreated", 1, r#"{"mailboxId":"M1"}"#, 0),
+            (
+                "MailboxOrderAccepted",
+                1,
+                r#"{"domain":"a.com","orderId":"O1","subscriptionId":"S1"}"#,
+                2,
+            ),
+            ("MailboxOrderFailed", 1, r#"{"domain":"a.com","orderId":"O1"}"#, 0),
+            ("DomainRegistered", 1, r#"{"domain":"a.com","orderId":"O1"}"#, 1),
+            ("DomainRenewed", 1, r#"{"domain":"a.com"}"#, 0),
+            ("DnsRecordUpdated", 1, r#"{"domain":"a.com"}"#, 0),
+            ("MailboxExported", 1, r#"{"domain":"a.com","mailboxId":"M1","orderId":"O1"}"#, 0),
         ];
         for (type_name, schema_version, facts, count) in cases {
             let event = OrderEvent::from_stored(type_name, schema_version, facts).unwrap();

@@ -1,87 +1,104 @@
 //! `prewarmup.order.success`: mailboxes were assigned, with their credentials.
 
-use aggregates::{AssignedDomain, EventId, MailboxesAssigned, OrderEvent, ServiceProvider};
+use aggregates::{AssignedDomain, Domain, EventId, MailboxesAssigned, OrderEvent, OrderId, ServiceProvider};
 use serde::Deserialize;
 
-use super::mailbox::{Mailbox, sections, write};
-use super::object::Object;
-use super::text::{domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required};
-use crate::sections::{Parts, Spelling, Text};
+use super::mailbox::{Fields, Mailbox, sections, write};
+use super::raw::Raw;
+use super::reading::Reading;
+use super::{MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough};
+use crate::sections::{Parts, Spelling};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Data<'a> {
     #[serde(borrow)]
-    user_id: Option<Text<'a>>,
+    user_id: Option<Raw<'a>>,
     #[serde(borrow)]
-    user_email: Option<Text<'a>>,
+    user_email: Option<Raw<'a>>,
     #[serde(borrow)]
-    order_id: Option<Text<'a>>,
-    service_provider: Option<String>,
+    order_id: Option<Raw<'a>>,
     #[serde(borrow)]
-    mailbox_details: Option<Vec<Object<DomainDetails<'a>>>>,
+    service_provider: Option<Raw<'a>>,
+    #[serde(borrow)]
+    mailbox_details: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct DomainDetails<'a> {
     #[serde(borrow)]
-    domain: Option<Text<'a>>,
+    domain: Option<Raw<'a>>,
     #[serde(borrow)]
-    subscription_id: Option<Text<'a>>,
+    subscription_id: Option<Raw<'a>>,
     #[serde(borrow)]
-    pre_warmed_up_mailboxes: Option<Vec<Object<Mailbox<'a>>>>,
+    pre_warmed_up_mailboxes: Option<Raw<'a>>,
 }
 
-/// Splits the payload; `body` is the whole webhook.
+/// Splits the payload; `body` is the whole webhook. A domain or mailbox that cannot be used is set aside, and the
+/// others are recorded.
 pub(super) fn read(
     data: Data<'_>,
     event_id: &EventId,
     body: &str,
-    delivery: Delivery,
+    reading: &mut Reading,
 ) -> Result<Parsed, PayloadProblem> {
-    let details = data.mailbox_details.unwrap_or_default();
-    let mailboxes = details.iter().flat_map(|assigned| &assigned.pre_warmed_up_mailboxes);
-    few_enough(
-        details.len() + mailboxes.map(Vec::len).sum::<usize>(),
-        "data.mailboxDetails",
-    )?;
+    let order_id = Reading::required(data.order_id, "data.orderId", OrderId::parse)?;
+    let details = reading.list(data.mailbox_details, "data.mailboxDetails")?;
+    let mut parts = details.len();
     let mut domains = Vec::with_capacity(details.len());
-    for (index, assigned) in details.iter().enumerate() {
+    let mut mailboxes = Vec::new();
+    for (index, raw) in details.into_iter().enumerate() {
         let path = format_args!("data.mailboxDetails[{index}]");
-        let name = format_args!("{path}.domain");
-        let mailboxes = assigned.pre_warmed_up_mailboxes.iter().flatten().enumerate();
+        let Some(assigned) = reading.entry::<DomainDetails<'_>>(raw, path) else {
+            continue;
+        };
+        let domain = match Reading::required(assigned.domain, "domain", Domain::normalise) {
+            Ok(domain) => domain,
+            Err(PayloadProblem(detail)) => {
+                reading.quarantine(path, detail);
+                continue;
+            }
+        };
+        let list = format_args!("{path}.preWarmedUpMailboxes");
+        let entries = reading.list(assigned.pre_warmed_up_mailboxes, list);
+        let entries = entries.unwrap_or_else(|_| {
+            reading.quarantine(list, "is not a list");
+            Vec::new()
+        });
+        parts += entries.len();
+        few_enough(parts, "data.mailboxDetails")?;
+        let first = mailboxes.len();
+        for (number, raw) in entries.into_iter().enumerate() {
+            mailboxes.extend(mailbox(raw, reading, &format!("{list}[{number}]")));
+        }
+        let own = mailboxes[first..].iter().map(|mailbox: &Mailbox<'_>| mailbox.facts.clone());
         domains.push(AssignedDomain {
-            domain: domain(assigned.domain.map(Text::unescaped).as_deref(), name)?
-                .ok_or_else(|| PayloadProblem::at(name, "is missing"))?,
-            mailboxes: mailboxes
-                .map(|(number, mailbox)| mailbox.facts(format_args!("{path}.preWarmedUpMailboxes[{number}]")))
-                .collect::<Result<_, _>>()?,
-            subscription_id: optional(
-                assigned.subscription_id.map(Text::unescaped),
-                format_args!("{path}.subscriptionId"),
-            )?,
+            domain,
+            mailboxes: own.collect(),
+            subscription_id: reading.id(assigned.subscription_id, format_args!("{path}.subscriptionId")),
         });
     }
     let claim = OrderEvent::MailboxesAssigned(MailboxesAssigned {
         domains: domains.into(),
         may_be_blank: false,
-        order_id: required(data.order_id.map(Text::unescaped), "data.orderId")?,
-        sent_at: delivery.sent_at,
-        service_provider: optional_text(data.service_provider, MAX_WORD_CHARS).map(ServiceProvider),
-        unsigned: delivery.unsigned,
-        user_id: optional(data.user_id.map(Text::unescaped), "data.userId")?,
+        order_id,
+        quarantined_parts: reading.take_quarantined(),
+        sent_at: reading.delivery.sent_at,
+        service_provider: reading
+            .words(data.service_provider, MAX_WORD_CHARS, "data.serviceProvider")
+            .map(ServiceProvider),
+        unreadable: Vec::new(),
+        unsigned: reading.delivery.unsigned,
+        user_id: reading.id(data.user_id, "data.userId"),
     });
-    let mailboxes = details
-        .iter()
-        .flat_map(|assigned| assigned.pre_warmed_up_mailboxes.iter().flatten())
-        .map(|mailbox| &mailbox.0);
-    let (personal, secrets) = sections(mailboxes, data.user_email);
+    let user_email = reading.text(data.user_email, "data.userEmail");
+    let (personal, secrets) = sections(&mailboxes, user_email);
     let [personal_section, secret_section] = write(&personal, &secrets);
     let parts = Parts {
         event_id,
         event: &claim,
+        stored_names: None,
         personal,
         secrets,
     };
@@ -92,4 +109,16 @@ pub(super) fn read(
         personal: personal_section,
         secrets: secret_section,
     })
+}
+
+/// A mailbox of the list. One that cannot be used is set aside.
+fn mailbox<'a>(raw: Raw<'a>, reading: &mut Reading, path: &str) -> Option<Mailbox<'a>> {
+    let fields = reading.entry::<Fields<'_>>(raw, path)?;
+    match fields.read(reading, path) {
+        Ok(mailbox) => Some(mailbox),
+        Err(PayloadProblem(detail)) => {
+            reading.quarantine(path, detail.trim_start_matches(path).trim_start_matches('.'));
+            None
+        }
+    }
 }

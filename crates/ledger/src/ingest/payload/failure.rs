@@ -1,64 +1,88 @@
 //! `prewarmup.order.failed`: some domains of an order, or all of it, got no mailboxes.
 
-use aggregates::{AssignmentFailed, AssignmentFailure, OrderEvent, ServiceProvider};
+use aggregates::{AssignmentFailed, AssignmentFailure, Domain, OrderEvent, OrderId, ServiceProvider};
 use serde::Deserialize;
 
-use super::object::Object;
-use super::text::{MAX_TEXT_CHARS, domain, optional_text};
-use super::{Delivery, MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, optional, required, user_email};
-use crate::sections::Text;
+use super::raw::Raw;
+use super::reading::Reading;
+use super::text::MAX_TEXT_CHARS;
+use super::{MAX_WORD_CHARS, Parsed, PayloadProblem, few_enough, user_email};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Data<'a> {
-    user_id: Option<String>,
     #[serde(borrow)]
-    user_email: Option<Text<'a>>,
-    order_id: Option<String>,
-    service_provider: Option<String>,
-    failed_orders: Option<Vec<Object<Failed>>>,
+    user_id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    user_email: Option<Raw<'a>>,
+    #[serde(borrow)]
+    order_id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    service_provider: Option<Raw<'a>>,
+    #[serde(borrow)]
+    failed_orders: Option<Raw<'a>>,
     /// Set if the order fails as a whole.
-    reason: Option<String>,
+    #[serde(borrow)]
+    reason: Option<Raw<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Failed {
-    domain: Option<String>,
-    reason: Option<String>,
+struct Failed<'a> {
+    #[serde(borrow)]
+    domain: Option<Raw<'a>>,
+    #[serde(borrow)]
+    reason: Option<Raw<'a>>,
 }
 
 /// Splits the payload. A failure without domains is one of the whole order.
-pub(super) fn read(data: Data<'_>, delivery: Delivery) -> Result<Parsed, PayloadProblem> {
-    let failed = data.failed_orders.unwrap_or_default();
+pub(super) fn read(data: Data<'_>, reading: &mut Reading) -> Result<Parsed, PayloadProblem> {
+    let failed = reading.list(data.failed_orders, "data.failedOrders")?;
     few_enough(failed.len(), "data.failedOrders")?;
+    let of_whole_order = failed.is_empty();
     let mut failures = Vec::with_capacity(failed.len());
-    for (index, Object(failed)) in failed.into_iter().enumerate() {
+    for (index, raw) in failed.into_iter().enumerate() {
+        let path = format_args!("data.failedOrders[{index}]");
+        let Some(failed) = reading.entry::<Failed<'_>>(raw, path) else {
+            continue;
+        };
+        // a domain that cannot be read must not pass for a failure of the whole order
+        let domain = match failed.domain {
+            Some(name) if !name.is_blank() => {
+                match Reading::required(Some(name), "domain", Domain::normalise) {
+                    Ok(domain) => Some(domain),
+                    Err(PayloadProblem(detail)) => {
+                        reading.quarantine(path, detail);
+                        continue;
+                    }
+                }
+            }
+            _ => None,
+        };
         failures.push(AssignmentFailure {
-            domain: domain(
-                failed.domain.as_deref(),
-                format_args!("data.failedOrders[{index}].domain"),
-            )?,
-            reason: optional_text(failed.reason, MAX_TEXT_CHARS),
+            domain,
+            reason: reading.words(failed.reason, MAX_TEXT_CHARS, format_args!("{path}.reason")),
         });
     }
-    if failures.is_empty() {
+    if of_whole_order {
         failures.push(AssignmentFailure {
             domain: None,
-            reason: optional_text(data.reason, MAX_TEXT_CHARS),
+            reason: reading.words(data.reason, MAX_TEXT_CHARS, "data.reason"),
         });
     }
+    let claim = OrderEvent::AssignmentFailed(AssignmentFailed {
+        failures,
+        order_id: Reading::required(data.order_id, "data.orderId", OrderId::parse)?,
+        quarantined_parts: reading.take_quarantined(),
+        sent_at: reading.delivery.sent_at,
+        service_provider: reading
+            .words(data.service_provider, MAX_WORD_CHARS, "data.serviceProvider")
+            .map(ServiceProvider),
+        unreadable: Vec::new(),
+        unsigned: reading.delivery.unsigned,
+        user_id: reading.id(data.user_id, "data.userId"),
+    });
     Ok(Parsed {
-        event_id: None,
-        spelling: None,
-        claim: OrderEvent::AssignmentFailed(AssignmentFailed {
-            failures,
-            order_id: required(data.order_id, "data.orderId")?,
-            sent_at: delivery.sent_at,
-            service_provider: optional_text(data.service_provider, MAX_WORD_CHARS).map(ServiceProvider),
-            unsigned: delivery.unsigned,
-            user_id: optional(data.user_id, "data.userId")?,
-        }),
-        personal: user_email(data.user_email),
-        secrets: None,
+        personal: user_email(reading.text(data.user_email, "data.userEmail")),
+        ..Parsed::of(claim)
     })
 }

@@ -2,105 +2,117 @@
 
 use std::fmt::Display;
 
-use aggregates::{AssignedMailbox, CredentialKind, PersonalField};
-use jiff::Timestamp;
+use aggregates::{AssignedMailbox, CredentialKind, MailboxId, PersonalField};
 use serde::Deserialize;
 
-use super::text::moment;
-use super::{PayloadProblem, optional};
+use super::PayloadProblem;
+use super::raw::Raw;
+use super::reading::Reading;
 use crate::sections::{Personal, PersonalMailbox, SecretMailbox, Secrets, Text};
 use crate::seed::is_blank_seed;
 use secret::{Secret, Wiped};
 
+/// The fields of a mailbox.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct Fields<'a> {
+    #[serde(borrow)]
+    mailbox_id: Option<Raw<'a>>,
+    #[serde(borrow)]
+    pub(super) email: Option<Raw<'a>>,
+    #[serde(borrow)]
+    first_name: Option<Raw<'a>>,
+    #[serde(borrow)]
+    last_name: Option<Raw<'a>>,
+    #[serde(borrow)]
+    profile_picture: Option<Raw<'a>>,
+    #[serde(borrow)]
+    password: Option<Raw<'a>>,
+    #[serde(borrow)]
+    app_password: Option<Raw<'a>>,
+    #[serde(borrow)]
+    authenticator_secret: Option<Raw<'a>>,
+    #[serde(borrow)]
+    is_admin: Option<Raw<'a>>,
+    #[serde(borrow)]
+    warming_up_from: Option<Raw<'a>>,
+    #[serde(borrow)]
+    expiry_date: Option<Raw<'a>>,
+}
+
+/// A mailbox, split by sensitivity.
 pub(super) struct Mailbox<'a> {
-    #[serde(borrow)]
-    mailbox_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) email: Option<Text<'a>>,
-    #[serde(borrow)]
-    first_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    last_name: Option<Text<'a>>,
-    #[serde(borrow)]
-    profile_picture: Option<Text<'a>>,
-    #[serde(borrow)]
-    password: Option<Text<'a>>,
-    #[serde(borrow)]
-    app_password: Option<Text<'a>>,
-    #[serde(borrow)]
-    authenticator_secret: Option<Text<'a>>,
-    pub(super) is_admin: Option<bool>,
-    #[serde(borrow)]
-    warming_up_from: Option<Text<'a>>,
-    #[serde(borrow)]
-    expiry_date: Option<Text<'a>>,
+    pub(super) facts: AssignedMailbox,
+    person: PersonalMailbox<'a>,
+    secrets: SecretMailbox<'a>,
 }
 
-impl<'a> Mailbox<'a> {
-    /// The credentials it has. A blank one counts as absent.
-    pub(super) fn credentials(&self) -> Vec<CredentialKind> {
-        let kinds = [
-            (&self.app_password, CredentialKind::AppPassword),
-            (&self.authenticator_secret, CredentialKind::AuthenticatorSecret),
-            (&self.password, CredentialKind::Password),
-        ];
-        let mut told = told(kinds);
-        // a seed without a secret in it
-        if self
-            .authenticator_secret
-            .is_some_and(|seed| is_blank_seed(&Wiped::new(seed.unescaped().into_owned())))
-        {
-            told.retain(|kind| *kind != CredentialKind::AuthenticatorSecret);
-        }
-        told
-    }
-
-    /// Its personal fields that are not blank.
-    pub(super) fn personal(&self) -> Vec<PersonalField> {
-        told([
-            (&self.email, PersonalField::Email),
-            (&self.first_name, PersonalField::FirstName),
-            (&self.last_name, PersonalField::LastName),
-            (&self.profile_picture, PersonalField::ProfilePicture),
-        ])
-    }
-
-    fn personal_part(&self) -> PersonalMailbox<'a> {
-        PersonalMailbox {
-            email: self.email,
-            first_name: self.first_name,
-            last_name: self.last_name,
-            profile_picture: self.profile_picture,
-        }
-    }
-
-    fn secret_part(&self) -> SecretMailbox<'a> {
-        SecretMailbox {
-            app_password: self.app_password,
-            authenticator_secret: self.authenticator_secret,
-            password: self.password,
-        }
-    }
-
-    pub(super) fn facts(&self, path: impl Display + Copy) -> Result<AssignedMailbox, PayloadProblem> {
-        Ok(AssignedMailbox {
-            credentials: self.credentials(),
-            expiry_date: date(self.expiry_date, format_args!("{path}.expiryDate"))?,
-            is_admin: self.is_admin,
-            mailbox_id: optional(self.mailbox_id.map(Text::unescaped), format_args!("{path}.mailboxId"))?,
-            personal: self.personal(),
-            warming_up_from: date(self.warming_up_from, format_args!("{path}.warmingUpFrom"))?,
-        })
+impl<'a> Fields<'a> {
+    /// Reads the mailbox.
+    ///
+    /// # Errors
+    /// [`PayloadProblem`] for an id that cannot be read: what is known of the mailbox could not be told from another's.
+    pub(super) fn read(self, reading: &mut Reading, path: impl Display + Copy) -> Result<Mailbox<'a>, PayloadProblem> {
+        let mailbox_id = match self.mailbox_id {
+            Some(id) if !id.is_blank() => Some(Reading::required(
+                Some(id),
+                format_args!("{path}.mailboxId"),
+                MailboxId::parse,
+            )?),
+            _ => None,
+        };
+        let mut text = |field, name| reading.text(field, format_args!("{path}.{name}"));
+        let person = PersonalMailbox {
+            email: text(self.email, "email"),
+            first_name: text(self.first_name, "firstName"),
+            last_name: text(self.last_name, "lastName"),
+            profile_picture: text(self.profile_picture, "profilePicture"),
+        };
+        let secrets = SecretMailbox {
+            password: text(self.password, "password"),
+            app_password: text(self.app_password, "appPassword"),
+            authenticator_secret: text(self.authenticator_secret, "authenticatorSecret"),
+        };
+        let facts = AssignedMailbox {
+            credentials: credentials(&secrets),
+            expiry_date: reading.moment(self.expiry_date, format_args!("{path}.expiryDate")),
+            is_admin: reading.boolean(self.is_admin, format_args!("{path}.isAdmin")),
+            mailbox_id,
+            personal: personal(&person),
+            warming_up_from: reading.moment(self.warming_up_from, format_args!("{path}.warmingUpFrom")),
+        };
+        Ok(Mailbox { facts, person, secrets })
     }
 }
 
-fn date(text: Option<Text<'_>>, path: impl Display + Copy) -> Result<Option<Timestamp>, PayloadProblem> {
-    moment(text.map(Text::unescaped).as_deref(), path)
+/// The credentials that a mailbox has. A blank one counts as absent.
+fn credentials(secrets: &SecretMailbox<'_>) -> Vec<CredentialKind> {
+    let mut told = told([
+        (secrets.app_password, CredentialKind::AppPassword),
+        (secrets.authenticator_secret, CredentialKind::AuthenticatorSecret),
+        (secrets.password, CredentialKind::Password),
+    ]);
+    // a seed without a secret in it
+    if secrets
+        .authenticator_secret
+        .is_some_and(|seed| is_blank_seed(&Wiped::new(seed.unescaped().into_owned())))
+    {
+        told.retain(|kind| *kind != CredentialKind::AuthenticatorSecret);
+    }
+    told
 }
 
-fn told<T, const N: usize>(fields: [(&Option<Text<'_>>, T); N]) -> Vec<T> {
+/// The personal fields of a mailbox that are not blank.
+fn personal(person: &PersonalMailbox<'_>) -> Vec<PersonalField> {
+    told([
+        (person.email, PersonalField::Email),
+        (person.first_name, PersonalField::FirstName),
+        (person.last_name, PersonalField::LastName),
+        (person.profile_picture, PersonalField::ProfilePicture),
+    ])
+}
+
+fn told<T, const N: usize>(fields: [(Option<Text<'_>>, T); N]) -> Vec<T> {
     let told = fields
         .into_iter()
         .filter(|(text, _)| text.is_some_and(|text| !text.is_blank()));
@@ -108,16 +120,13 @@ fn told<T, const N: usize>(fields: [(&Option<Text<'_>>, T); N]) -> Vec<T> {
 }
 
 /// The personal and the secret section of a webhook with these mailboxes.
-pub(super) fn sections<'a>(
-    mailboxes: impl Iterator<Item = &'a Mailbox<'a>> + Clone,
-    user_email: Option<Text<'a>>,
-) -> (Personal<'a>, Secrets<'a>) {
+pub(super) fn sections<'a>(mailboxes: &[Mailbox<'a>], user_email: Option<Text<'a>>) -> (Personal<'a>, Secrets<'a>) {
     let personal = Personal {
-        mailboxes: mailboxes.clone().map(Mailbox::personal_part).collect(),
+        mailboxes: mailboxes.iter().map(|mailbox| mailbox.person).collect(),
         user_email,
     };
     let secrets = Secrets {
-        mailboxes: mailboxes.map(Mailbox::secret_part).collect(),
+        mailboxes: mailboxes.iter().map(|mailbox| mailbox.secrets).collect(),
     };
     (personal, secrets)
 }

@@ -1,13 +1,6 @@
-//! Free text, dates and other values, read tolerantly.
+//! Free text as facts keep it.
 
-use std::fmt::Display;
-
-use aggregates::{Domain, moment};
-use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
-use jiff::tz::{Offset, TimeZone};
-
-use super::{MAX_WORD_CHARS, PayloadProblem};
+use super::MAX_WORD_CHARS;
 use aggregates::visible::is_blank;
 
 /// The most characters of a reason kept in the facts; the original keeps all.
@@ -50,41 +43,6 @@ fn without_addresses(text: String) -> String {
     text.split_whitespace().map(plain).collect::<Vec<_>>().join(" ")
 }
 
-/// A moment: RFC 3339, or a date with or without time, taken as UTC.
-pub(super) fn moment(text: Option<&str>, path: impl Display + Copy) -> Result<Option<Timestamp>, PayloadProblem> {
-    let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
-        return Ok(None);
-    };
-    let parsed = moment::parse(text)
-        .or_else(|_| {
-            text.parse::<DateTime>()
-                .and_then(|moment| moment.to_zoned(TimeZone::UTC))
-                .map(|z| z.timestamp())
-        })
-        .or_else(|_| {
-            text.parse::<Date>()
-                .and_then(|date| date.to_zoned(TimeZone::UTC))
-                .map(|z| z.timestamp())
-        })
-        .map_err(|_| PayloadProblem::at(path, "is not a date"))?;
-    let year = Offset::UTC.to_datetime(parsed).year();
-    if (1970..=9998).contains(&year) {
-        Ok(Some(parsed))
-    } else {
-        Err(PayloadProblem::at(path, "is not a date since 1970"))
-    }
-}
-
-/// A domain name that may be absent or blank.
-pub(super) fn domain(text: Option<&str>, path: impl Display) -> Result<Option<Domain>, PayloadProblem> {
-    let Some(text) = text.map(str::trim).filter(|text| !is_blank(text)) else {
-        return Ok(None);
-    };
-    Domain::normalise(text)
-        .map(Some)
-        .map_err(|error| PayloadProblem::at(path, error))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,23 +63,5 @@ mod tests {
         );
         assert_eq!(kept("ann@example.com").as_deref(), Some("(an address)"));
         assert_eq!(kept("Pool  empty").as_deref(), Some("Pool  empty"));
-    }
-
-    #[test]
-    fn a_moment_is_rfc_3339_or_a_date_in_utc() {
-        let read = |text| moment(Some(text), "x").ok().flatten().map(|moment| moment.to_string());
-        assert_eq!(
-            read("2025-11-27T19:59:17.294Z").as_deref(),
-            Some("2025-11-27T19:59:17.294Z")
-        );
-        assert_eq!(
-            read("2025-11-27T21:59:17+02:00").as_deref(),
-            Some("2025-11-27T19:59:17Z")
-        );
-        assert_eq!(read("2025-11-27").as_deref(), Some("2025-11-27T00:00:00Z"));
-        assert_eq!(read("2025-11-27T10:00:00").as_deref(), Some("2025-11-27T10:00:00Z"));
-        assert!(moment(Some("tomorrow"), "x").is_err());
-        assert!(moment(Some("-4000-01-01T00:00:00Z"), "x").is_err());
-        assert!(moment(Some(""), "x").is_ok_and(|moment| moment.is_none()));
     }
 }

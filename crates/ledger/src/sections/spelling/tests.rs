@@ -14,7 +14,7 @@ fn event() -> OrderEvent {
 
 fn with<T>(personal: Option<&str>, secrets: Option<&str>, test: impl FnOnce(Option<&Parts<'_>>) -> T) -> T {
     let (id, event) = (EventId::parse("E1").unwrap(), event());
-    let parts = Parts::of_stored(&id, &event, personal.map(str::as_bytes), secrets.map(str::as_bytes));
+    let parts = Parts::of_stored(&id, &event, FACTS, personal.map(str::as_bytes), secrets.map(str::as_bytes));
     test(parts.as_ref())
 }
 
@@ -33,6 +33,21 @@ fn an_assignment_is_spelled_as_the_provider_spells_it() {
             Some(Spelling::Assignment)
         );
     });
+}
+
+#[test]
+fn a_domain_that_was_stored_in_unicode_is_spelled_as_it_was() {
+    let facts = FACTS.replace("a.example", "münchen.example");
+    let event = OrderEvent::from_stored("MailboxesAssigned", 2, &facts).unwrap();
+    let OrderEvent::MailboxesAssigned(assigned) = &event else {
+        panic!("another event")
+    };
+    assert_eq!(assigned.domains[0].domain.as_str(), "xn--mnchen-3ya.example");
+    let id = EventId::parse("E1").unwrap();
+    let (personal, secrets) = (Some(PERSONAL.as_bytes()), Some(SECRETS.as_bytes()));
+    let parts = Parts::of_stored(&id, &event, &facts, personal, secrets).unwrap();
+    let body = String::from_utf8(Spelling::Assignment.body(&parts).unwrap().to_vec()).unwrap();
+    assert_eq!(body, BODY.replace(r#""domain":"a.example""#, r#""domain":"münchen.example""#));
 }
 
 #[test]
@@ -67,7 +82,7 @@ fn sections_of_another_shape_are_not_spelled() {
 fn only_an_assignment_has_a_spelling() {
     let failed = OrderEvent::from_stored("AssignmentFailed", 2, r#"{"failures":[],"orderId":"O1"}"#).unwrap();
     let id = EventId::parse("E1").unwrap();
-    let parts = Parts::of_stored(&id, &failed, None, None).unwrap();
+    let parts = Parts::of_stored(&id, &failed, "{}", None, None).unwrap();
     assert!(Spelling::Assignment.body(&parts).is_none());
 }
 
@@ -75,7 +90,7 @@ fn only_an_assignment_has_a_spelling() {
 fn an_id_that_would_need_escapes_is_not_spelled() {
     let event = event();
     let id = EventId::parse(r#"E"1"#).unwrap();
-    let parts = Parts::of_stored(&id, &event, Some(PERSONAL.as_bytes()), Some(SECRETS.as_bytes())).unwrap();
+    let parts = Parts::of_stored(&id, &event, "{}", Some(PERSONAL.as_bytes()), Some(SECRETS.as_bytes())).unwrap();
     assert!(Spelling::Assignment.body(&parts).is_none());
 }
 
@@ -101,15 +116,17 @@ proptest! {
             }]
             .into(),
             order_id: OrderId::parse("O1").unwrap(),
+            quarantined_parts: Vec::new(),
             sent_at: None,
             service_provider: None,
+            unreadable: Vec::new(),
             unsigned: false,
             user_id: None,
         });
         let personal = serde_json::json!({"mailboxes": [{"email": email}]}).to_string();
         let secrets = serde_json::json!({"mailboxes": [[null, null, password]]}).to_string();
         let id = EventId::parse("E1").unwrap();
-        let parts = Parts::of_stored(&id, &event, Some(personal.as_bytes()), Some(secrets.as_bytes())).unwrap();
+        let parts = Parts::of_stored(&id, &event, "{}", Some(personal.as_bytes()), Some(secrets.as_bytes())).unwrap();
         let body = Spelling::Assignment.body(&parts).unwrap();
         prop_assert_eq!(Spelling::of(&parts, &body), Some(Spelling::Assignment));
         let read: serde_json::Value = serde_json::from_slice(&body).unwrap();

@@ -14,7 +14,7 @@ fn spelled_from_what_is_stored(body: &[u8]) -> Option<Vec<u8>> {
         section.as_ref().map(|plain| plain.expose().as_slice())
     }
     let id = parsed.event_id.unwrap();
-    let parts = Parts::of_stored(&id, &stored, opened(&parsed.personal), opened(&parsed.secrets)).unwrap();
+    let parts = Parts::of_stored(&id, &stored, &facts, opened(&parsed.personal), opened(&parsed.secrets)).unwrap();
     Some(spelling.body(&parts).unwrap().to_vec())
 }
 
