@@ -10,9 +10,11 @@ use std::ops::Not;
 use aggregates::{
     CredentialKind, Domain, MailboxId, OrderEvent, OrderId, PersonalField, Position, Recorded, SubscriptionId,
 };
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::assignment::numbered;
+use crate::merge::Newest;
 use crate::stamp::Stamp;
 use crate::{Column, Keys, Origin, Projection, Row, Verdict};
 
@@ -69,6 +71,35 @@ pub struct AccountView {
     /// The newest event that names its domain, order and subscription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     home: Option<Stamp>,
+    /// The credentials that more than one event told.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    changed: BTreeSet<CredentialKind>,
+    /// When it was last exported.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    exported: Option<Stamp>,
+    /// The newest event about its warm-up, and whether it is warmed up since.
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    warmup: Newest<bool>,
+}
+
+/// Where and since when a credential is as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CredentialState {
+    /// When the provider told it.
+    pub since: Timestamp,
+    /// The position of that event.
+    pub event: Position,
+    /// Whether it replaced an earlier one.
+    pub changed: bool,
+}
+
+/// Whether a mailbox is warmed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Warmup {
+    /// Whether it is.
+    pub active: bool,
+    /// The event that says so.
+    pub since: Timestamp,
 }
 
 /// The parts of a mailbox in one event that no newer event has.
@@ -173,6 +204,31 @@ impl AccountView {
         there.collect()
     }
 
+    /// Since when a credential is as it is; none if no event has it.
+    pub fn credential(&self, kind: CredentialKind) -> Option<CredentialState> {
+        let part = kind.into();
+        let telling = self.tellings.iter().find(|telling| telling.parts.contains(&part))?;
+        Some(CredentialState {
+            since: telling.stamp.time(),
+            event: telling.stamp.position(),
+            changed: self.changed.contains(&kind),
+        })
+    }
+
+    /// When it was last exported.
+    pub fn exported_at(&self) -> Option<Timestamp> {
+        self.exported.map(|stamp| stamp.time())
+    }
+
+    /// Whether it is warmed up, by the newest event that says so.
+    pub fn warmup(&self) -> Option<Warmup> {
+        let (stamp, active) = self.warmup.keyed()?;
+        Some(Warmup {
+            active: *active,
+            since: stamp.time(),
+        })
+    }
+
     /// The position of the newest event with its home: [`Home::told_by`] reads it there.
     pub fn home(&self) -> Option<Position> {
         self.home.map(|stamp| stamp.position())
@@ -246,7 +302,7 @@ fn told(event: &OrderEvent, key: &str) -> Vec<(u32, BTreeSet<Part>, Option<Home>
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const COLUMNS: &'static [Column] = &[Column::key("mailbox_id")];
     type View = AccountView;
 
@@ -259,7 +315,10 @@ impl Projection for Accounts {
             }
             Some(OrderEvent::MailboxCreated(facts)) => Keys::one(facts.mailbox_id.as_str()),
             Some(OrderEvent::MailboxUpdated(facts)) => Keys::one(facts.mailbox_id.as_str()),
-            _ => Keys::none(),
+            Some(order) => order
+                .as_mailbox()
+                .map_or(Keys::none(), |facts| Keys::one(facts.mailbox_id.as_str())),
+            None => Keys::none(),
         }
     }
 
@@ -273,6 +332,18 @@ impl Projection for Accounts {
         if told.iter().any(|(_, _, home)| home.is_some()) {
             view.home = view.home.max(Some(stamp));
         }
+        match event.order() {
+            Some(OrderEvent::MailboxExported(_)) => view.exported = view.exported.max(Some(stamp)),
+            Some(OrderEvent::MailboxWarmupStarted(_)) => view.warmup.offer(&stamp, Some(&true)),
+            Some(OrderEvent::MailboxWarmupRemoved(_)) => view.warmup.offer(&stamp, Some(&false)),
+            _ => {}
+        }
+        let again = CredentialKind::ALL.into_iter().filter(|kind| {
+            let part = Part::from(*kind);
+            view.place(part).is_some() && told.iter().any(|(_, parts, _)| parts.contains(&part))
+        });
+        let again: Vec<CredentialKind> = again.collect();
+        view.changed.extend(again);
         for (index, parts, _) in told {
             view.offer(Telling {
                 stamp,
@@ -292,7 +363,7 @@ impl Projection for Accounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assigned, created, given, updated};
+    use crate::testing::{assigned, created, given, happened, time, updated};
 
     fn at(view: &AccountView, part: Part) -> Option<(u64, u32)> {
         view.place(part).map(|place| (place.position.0, place.index))
@@ -374,5 +445,39 @@ mod tests {
     #[test]
     fn mailboxes_without_ids_have_no_row() {
         given::<Accounts>([assigned("E1", "O1").domain("a.com", "S1", &["", ""])]).then_no_rows();
+    }
+
+    #[test]
+    fn a_credential_says_since_when_it_is_and_whether_it_was_changed() {
+        let made = assigned("E1", "O1")
+            .domain("a.com", "S1", &["M1"])
+            .sent("2025-10-27T20:00:00Z");
+        let rotated = updated("E2", "M1", &[CredentialKind::Password], &[]).sent("2025-10-28T20:00:00Z");
+        for events in [[made.clone(), rotated.clone()], [rotated, made]] {
+            let accounts = given::<Accounts>(events);
+            let view = accounts.view("M1");
+            let password = view.credential(CredentialKind::Password).unwrap();
+            assert_eq!((password.since, password.changed), (time("2025-10-28T20:00:00Z"), true));
+            let app = view.credential(CredentialKind::AppPassword).unwrap();
+            assert_eq!((app.since, app.changed), (time("2025-10-27T20:00:00Z"), false));
+        }
+    }
+
+    #[test]
+    fn warm_up_and_export_are_those_of_the_newest_events() {
+        let started = happened("E1", OrderEvent::MailboxWarmupStarted, "M1").sent("2025-10-27T20:00:00Z");
+        let removed = happened("E2", OrderEvent::MailboxWarmupRemoved, "M1").sent("2025-10-29T20:00:00Z");
+        let exported = happened("E3", OrderEvent::MailboxExported, "M1").sent("2025-10-28T20:00:00Z");
+        for events in [
+            [started.clone(), removed.clone(), exported.clone()],
+            [removed, exported, started],
+        ] {
+            let accounts = given::<Accounts>(events);
+            let view = accounts.view("M1");
+            let warmup = view.warmup().unwrap();
+            assert_eq!((warmup.active, warmup.since), (false, time("2025-10-29T20:00:00Z")));
+            assert_eq!(view.exported_at(), Some(time("2025-10-28T20:00:00Z")));
+            assert!(view.credentials().is_empty());
+        }
     }
 }

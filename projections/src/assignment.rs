@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::Not;
 
 use aggregates::{
-    AssignedDomain, AssignmentFailed, AssignmentFailure, EventId, MailboxId, MailboxesAssigned, Recorded, Source,
-    SubscriptionId,
+    AssignedDomain, AssignmentFailed, AssignmentFailure, EventId, MailboxCreated, MailboxId, MailboxOrderFacts,
+    MailboxesAssigned, Recorded, Source, SubscriptionId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -98,13 +98,17 @@ impl MailboxKey {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Outcome {
-    #[serde(default, skip_serializing_if = "Not::not")]
-    assigned: bool,
+    /// The first event that assigned it mailboxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    assigned: Option<Stamp>,
     /// Its mailboxes: those of several successes add up.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     mailboxes: BTreeSet<MailboxKey>,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     subscription_id: Newest<SubscriptionId, Lasting>,
+    /// The first event that accepted an ordinary order for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepted: Option<Stamp>,
     #[serde(default, skip_serializing_if = "Not::not")]
     failed: bool,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
@@ -114,10 +118,34 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Merges mailboxes that it got, the first of which has the given index in the event.
     pub(crate) fn assign(&mut self, event: &Recorded, stamp: &Stamp, first: u32, domain: &AssignedDomain) {
-        self.assigned = true;
+        self.assign_at(stamp);
         self.mailboxes.extend(MailboxKey::of_all(event, first, domain));
         let lasting = (latest_expiry(domain), *stamp);
         self.subscription_id.offer(&lasting, domain.subscription_id.as_ref());
+    }
+
+    /// Merges a mailbox that was created by itself.
+    pub(crate) fn create(&mut self, stamp: &Stamp, facts: &MailboxCreated) {
+        self.assign_at(stamp);
+        self.mailboxes.insert(MailboxKey::Id(facts.mailbox_id.clone()));
+        self.subscription_id
+            .offer(&(facts.expiry_date, *stamp), facts.subscription_id.as_ref());
+    }
+
+    /// Merges an order of mailboxes that was accepted: they are still to come.
+    pub(crate) fn accept(&mut self, stamp: &Stamp, facts: &MailboxOrderFacts) {
+        self.subscription_id
+            .offer(&(facts.expiry_date, *stamp), facts.subscription_id.as_ref());
+        self.accepted = Some(self.accepted.map_or(*stamp, |held| held.min(*stamp)));
+    }
+
+    fn assign_at(&mut self, stamp: &Stamp) {
+        self.assigned = Some(self.assigned.map_or(*stamp, |held| held.min(*stamp)));
+    }
+
+    /// When its failure was made good: when it was first assigned mailboxes, or its order was accepted.
+    pub(crate) fn made_good_at(&self) -> Option<Timestamp> {
+        self.assigned.or(self.accepted).map(|stamp| stamp.time())
     }
 
     /// Merges a failure.
@@ -128,10 +156,10 @@ impl Outcome {
 
     /// Assigned wins over failed, whichever came first: the mailboxes exist.
     pub(crate) fn status(&self) -> DomainStatus {
-        match (self.assigned, self.failed) {
-            (true, _) => DomainStatus::Assigned,
-            (false, true) => DomainStatus::Failed,
-            (false, false) => DomainStatus::Pending,
+        match (self.assigned, self.accepted, self.failed) {
+            (Some(_), _, _) => DomainStatus::Assigned,
+            (None, None, true) => DomainStatus::Failed,
+            (None, _, _) => DomainStatus::Pending,
         }
     }
 
@@ -145,6 +173,6 @@ impl Outcome {
 
     /// The reason, if its status is failed.
     pub(crate) fn reason(&self) -> Option<&String> {
-        self.reason.get().filter(|_| !self.assigned)
+        self.reason.get().filter(|_| self.status() == DomainStatus::Failed)
     }
 }

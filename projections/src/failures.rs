@@ -1,9 +1,13 @@
-//! Every failed domain of every failed webhook, also of domains that succeeded later. Key: `<source>/<event
-//! id>/<index>`, where the index counts the webhook's list from 0.
+//! Everything that failed: domains of pre-warmed orders, renewals, registrations, ordinary orders of mailboxes, and
+//! webhooks or parts of them that could not be used. Also what was made good later. Key: `<source>/<event id>/<index>`,
+//! where the index counts the failures of a webhook from 0, those of its quarantined parts last.
 //!
-//! A webhook that fails its order as a whole has one row without a domain.
+//! A webhook that fails its order as a whole has one row without a domain. Whether a subscription's event names a domain
+//! or an order can depend on earlier arrivals, so its row has neither; readers find them by the subscription.
 
-use aggregates::{Domain, EventId, OrderEvent, OrderId, Position, Recorded, ServiceProvider, Source, UserId};
+use aggregates::{
+    Domain, EventId, OrderEvent, OrderId, Position, Recorded, ServiceProvider, Source, SubscriptionId, UserId,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
@@ -15,19 +19,109 @@ use crate::{Column, Keys, Kind, Origin, Projection, Row, Value, Verdict};
 /// The projection.
 pub struct Failures;
 
-/// One failed domain of one failed webhook.
+/// What failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FailureKind {
+    /// A domain of a pre-warmed order, or the whole order.
+    Assignment,
+    /// The renewal of a subscription, or its payment.
+    Renewal,
+    /// The registration of a domain, or its renewal.
+    Domain,
+    /// An ordinary order of mailboxes.
+    MailboxOrder,
+    /// A webhook, or a part of one, could not be used.
+    Quarantined,
+}
+
+impl FailureKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Assignment,
+        Self::Renewal,
+        Self::Domain,
+        Self::MailboxOrder,
+        Self::Quarantined,
+    ];
+
+    /// Its name in the API and in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Assignment => "assignment",
+            Self::Renewal => "renewal",
+            Self::Domain => "domain",
+            Self::MailboxOrder => "mailboxOrder",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
+impl From<FailureKind> for Value {
+    fn from(kind: FailureKind) -> Self {
+        kind.as_str().into()
+    }
+}
+
+/// The cause that the provider's words mean. New words are [`Self::Other`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Cause {
+    /// The wallet has not enough money.
+    Wallet,
+    /// What was ordered is not available.
+    Unavailable,
+    /// The domain's registration is in its grace period, or lost.
+    Registration,
+    /// Anything else.
+    Other,
+}
+
+impl Cause {
+    /// Its name in SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wallet => "wallet",
+            Self::Unavailable => "unavailable",
+            Self::Registration => "registration",
+            Self::Other => "other",
+        }
+    }
+
+    fn of(reason: Option<&str>) -> Self {
+        let reason = reason.unwrap_or_default().to_lowercase();
+        let says = |word| reason.contains(word);
+        if says("wallet") {
+            Self::Wallet
+        } else if says("grace") || says("expired") {
+            Self::Registration
+        } else if says("not available") {
+            Self::Unavailable
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// One failure.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Failure {
-    /// The order.
-    pub order_id: OrderId,
+    /// What failed.
+    pub kind: FailureKind,
+    /// The order that its webhook names.
+    pub order_id: Option<OrderId>,
     /// The domain; absent if the order failed as a whole.
     pub domain: Option<Domain>,
-    /// The provider's words.
+    /// The subscription whose renewal failed.
+    pub subscription_id: Option<SubscriptionId>,
+    /// The provider's words; why a webhook could not be used.
     pub reason: Option<String>,
+    /// What they mean.
+    pub cause: Cause,
     /// Google, Microsoft, …
     pub service_provider: Option<ServiceProvider>,
-    /// The user who ordered.
+    /// The user whom its webhook names.
     pub user_id: Option<UserId>,
     /// The position of the event.
     pub position: Position,
@@ -43,14 +137,67 @@ pub struct Failure {
     pub day: Date,
 }
 
+/// What a webhook says of one failure.
+struct Told<'a> {
+    kind: FailureKind,
+    domain: Option<&'a Domain>,
+    subscription_id: Option<&'a SubscriptionId>,
+    reason: Option<String>,
+    service_provider: Option<&'a ServiceProvider>,
+}
+
+/// The failures in a webhook.
+fn told(event: &OrderEvent) -> Vec<Told<'_>> {
+    let one = |kind, domain, reason: &Option<String>| Told {
+        kind,
+        domain,
+        subscription_id: None,
+        reason: reason.clone(),
+        service_provider: None,
+    };
+    let mut all = match event {
+        OrderEvent::AssignmentFailed(facts) => failures(facts)
+            .iter()
+            .map(|failure| Told {
+                service_provider: facts.service_provider.as_ref(),
+                ..one(FailureKind::Assignment, failure.domain.as_ref(), &failure.reason)
+            })
+            .collect(),
+        OrderEvent::SubscriptionRenewalFailed(facts) | OrderEvent::SubscriptionPastDue(facts) => vec![Told {
+            subscription_id: Some(&facts.subscription_id),
+            service_provider: facts.service_provider.as_ref(),
+            ..one(FailureKind::Renewal, None, &facts.reason)
+        }],
+        OrderEvent::DomainRegistrationFailed(facts) | OrderEvent::DomainRenewalFailed(facts) => {
+            vec![one(FailureKind::Domain, Some(&facts.domain), &facts.reason)]
+        }
+        OrderEvent::MailboxOrderFailed(facts) => vec![Told {
+            service_provider: facts.service_provider.as_ref(),
+            ..one(FailureKind::MailboxOrder, facts.domain.as_ref(), &facts.reason)
+        }],
+        OrderEvent::WebhookQuarantined(facts) => {
+            vec![one(FailureKind::Quarantined, None, &Some(facts.detail.clone()))]
+        }
+        _ => Vec::new(),
+    };
+    all.extend(event.quarantined_parts().iter().map(|part| {
+        let reason = Some(format!("{} {}", part.path, part.detail));
+        one(FailureKind::Quarantined, None, &reason)
+    }));
+    all
+}
+
 impl Projection for Failures {
     const NAME: &'static str = "failures";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COLUMNS: &'static [Column] = &[
-        Column::new("order_id", Kind::Text),
+        Column::new("kind", Kind::Text).indexed_unless("assignment"),
+        Column::new("order_id", Kind::Text).nullable(),
         Column::new("domain", Kind::Text).nullable().indexed(),
+        Column::new("subscription_id", Kind::Text).nullable(),
         // no index: the provider's reason can exceed the size of an index entry
         Column::new("reason", Kind::Text).nullable(),
+        Column::new("cause", Kind::Text),
         Column::new("service_provider", Kind::Text).nullable(),
         Column::new("user_id", Kind::Text).nullable().indexed(),
         Column::new("position", Kind::Integer).indexed(),
@@ -64,10 +211,10 @@ impl Projection for Failures {
     type View = Option<Failure>;
 
     fn keys(event: &Recorded) -> Keys {
-        let Some(OrderEvent::AssignmentFailed(facts)) = event.order() else {
+        let Some(order) = event.order() else {
             return Keys::none();
         };
-        (0..failures(facts).len())
+        (0..told(order).len())
             .map(|index| format!("{}/{}/{index}", event.source, event.event_id))
             .collect()
     }
@@ -82,20 +229,26 @@ impl Projection for Failures {
     }
 
     fn apply(view: &mut Option<Failure>, key: &str, event: &Recorded) -> Verdict {
-        let Some(OrderEvent::AssignmentFailed(facts)) = event.order() else {
+        let Some(order) = event.order() else {
             return Verdict::Remove;
         };
         let index = key.rsplit_once('/').and_then(|(_, index)| index.parse::<usize>().ok());
-        let Some(failure) = index.and_then(|index| failures(facts).get(index)) else {
+        let Some(failure) = index.and_then(|index| told(order).into_iter().nth(index)) else {
             return Verdict::Remove;
         };
+        let kind = failure.kind;
         let happened_at = event.happened_at();
+        // which order a subscription's event names can depend on earlier arrivals
+        let order_id = order.order_id().filter(|_| kind != FailureKind::Renewal);
         *view = Some(Failure {
-            order_id: facts.order_id.clone(),
-            domain: failure.domain.clone(),
-            reason: failure.reason.clone(),
-            service_provider: facts.service_provider.clone(),
-            user_id: facts.user_id.clone(),
+            kind,
+            order_id: order_id.cloned(),
+            domain: failure.domain.cloned(),
+            subscription_id: failure.subscription_id.cloned(),
+            cause: Cause::of(failure.reason.as_deref()),
+            reason: failure.reason,
+            service_provider: failure.service_provider.cloned(),
+            user_id: order.user_id().cloned(),
             position: event.position,
             source: event.source.clone(),
             event_id: event.event_id.clone(),
@@ -111,9 +264,12 @@ impl Projection for Failures {
             return vec![Value::Null; Self::COLUMNS.len()];
         };
         vec![
-            failure.order_id.as_str().into(),
+            failure.kind.into(),
+            failure.order_id.as_ref().map(OrderId::as_str).into(),
             failure.domain.as_ref().map(Domain::as_str).into(),
+            failure.subscription_id.as_ref().map(SubscriptionId::as_str).into(),
             failure.reason.as_ref().into(),
+            failure.cause.as_str().into(),
             failure
                 .service_provider
                 .as_ref()
@@ -132,8 +288,12 @@ impl Projection for Failures {
 
 #[cfg(test)]
 mod tests {
+    use aggregates::QuarantinedPart;
+
     use super::*;
-    use crate::testing::{SOURCE, assigned, failed, given};
+    use crate::testing::{
+        SOURCE, assigned, failed, given, mailbox_order, quarantined, registration, subscription,
+    };
 
     fn key(event_id: &str, index: usize) -> String {
         format!("{SOURCE}/{event_id}/{index}")
@@ -188,5 +348,51 @@ mod tests {
             ],
         )
         .then_columns(&key("E2", 0), &[("domain", Value::Null), ("reason", Value::Null)]);
+    }
+
+    #[test]
+    fn everything_that_fails_has_its_row_with_its_kind_and_cause() {
+        let mut broken = assigned("E6", "O2").domain("a.com", "S1", &["M1"]);
+        if let OrderEvent::MailboxesAssigned(facts) = &mut broken.event {
+            facts.quarantined_parts = vec![QuarantinedPart {
+                detail: "is not an object".to_owned(),
+                path: "data.mailboxDetails[1]".to_owned(),
+            }];
+        }
+        let failures = given::<Failures>([
+            subscription("E1", OrderEvent::SubscriptionRenewalFailed, "S1").with(|facts| {
+                facts.reason = Some("Linked domain is in GRACE_PERIOD".to_owned());
+                facts.domain = Domain::normalise("a.com").ok();
+                facts.order_id = OrderId::parse("O1").ok();
+            }),
+            subscription("E2", OrderEvent::SubscriptionPastDue, "S1")
+                .with(|facts| facts.reason = Some("Insufficient wallet balance".to_owned())),
+            registration("E3", OrderEvent::DomainRegistrationFailed, "a.com", None)
+                .of_registration(|facts| facts.reason = Some("Domain is not available".to_owned())),
+            mailbox_order("E4", OrderEvent::MailboxOrderFailed, "O1", "a.com", ""),
+            quarantined("E5"),
+            broken,
+        ]);
+        let row = |id: &str| failures.view(&key(id, 0)).clone().unwrap();
+        let found: Vec<_> = ["E1", "E2", "E3", "E4", "E5", "E6"]
+            .into_iter()
+            .map(|id| (row(id).kind.as_str(), row(id).cause.as_str(), row(id).domain.is_some()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("renewal", "registration", false),
+                ("renewal", "wallet", false),
+                ("domain", "unavailable", true),
+                ("mailboxOrder", "other", true),
+                ("quarantined", "other", false),
+                ("quarantined", "other", false),
+            ]
+        );
+        assert_eq!(row("E1").subscription_id.unwrap().as_str(), "S1");
+        assert_eq!(row("E1").order_id, None);
+        assert_eq!(row("E6").order_id.unwrap().as_str(), "O2");
+        assert_eq!(row("E6").reason.unwrap(), "data.mailboxDetails[1] is not an object");
+        failures.then_row_count(6);
     }
 }

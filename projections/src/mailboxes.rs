@@ -262,7 +262,7 @@ impl DomainView {
 
 impl Projection for Mailboxes {
     const NAME: &'static str = "mailboxes";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const COLUMNS: &'static [Column] = &[
         Column::key("domain"),
         Column::new("order_id", Kind::Text),

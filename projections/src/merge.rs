@@ -36,6 +36,11 @@ impl<V: Clone, K: Ord + Clone> Newest<V, K> {
         self.0.as_ref().map(|Keyed(_, value)| value)
     }
 
+    /// The value after its key.
+    pub(crate) fn keyed(&self) -> Option<(&K, &V)> {
+        self.0.as_ref().map(|Keyed(key, value)| (key, value))
+    }
+
     pub(crate) fn is_none(&self) -> bool {
         self.0.is_none()
     }

@@ -1,13 +1,13 @@
 //! The outcome of each order. Key: the order's id.
 //!
-//! Only assignments and failures count, since only they always name their order themselves. Whether a subscription's
-//! event or an unrecognised webhook names an order can depend on earlier arrivals, so those change nothing here; they
-//! are in the order's timeline.
+//! Only events that always name their order themselves count: assignments and failures, ordinary orders of mailboxes, and
+//! mailboxes that were created for an order. Whether a subscription's event or an unrecognised webhook names an order
+//! can depend on earlier arrivals, so those change nothing here; they are in the order's timeline.
 
 use std::collections::BTreeMap;
 use std::ops::Not;
 
-use aggregates::{Domain, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId};
+use aggregates::{Domain, OrderEvent, OrderId, Position, Price, Recorded, ServiceProvider, SubscriptionId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +29,9 @@ pub struct OrderView {
     failed: bool,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     reason: Newest<String>,
+    /// What it cost, by the events that say so.
+    #[serde(default, skip_serializing_if = "Price::is_zero")]
+    spend: Price,
     provenance: Provenance,
 }
 
@@ -74,12 +77,17 @@ pub struct OrderItem {
     pub reason: Option<String>,
     /// Its domains, by name.
     pub domains: Vec<OrderDomain>,
+    /// What it cost; null if no event says so.
+    pub spend: Option<Price>,
     /// When the first of its webhooks was recorded.
     pub first_recorded_at: Option<Timestamp>,
     /// When the last of its webhooks was recorded.
     pub last_recorded_at: Option<Timestamp>,
     /// The position of the first of its webhooks.
     pub first_position: Option<Position>,
+    /// The positions of its webhooks with fields or parts that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<Position>,
 }
 
 /// A domain of an order as readers see it.
@@ -111,6 +119,19 @@ impl OrderView {
         }
     }
 
+    /// When the failure of one of its domains, or of all of it, was made good: when it got mailboxes after all.
+    pub fn made_good_at(&self, domain: Option<&Domain>) -> Option<Timestamp> {
+        match domain {
+            Some(domain) => self.domains.get(domain)?.made_good_at(),
+            None => self.domains.values().filter_map(Outcome::made_good_at).min(),
+        }
+    }
+
+    /// How many mailboxes a domain of the order got.
+    pub fn mailbox_count(&self, domain: &Domain) -> usize {
+        self.domains.get(domain).map_or(0, Outcome::mailbox_count)
+    }
+
     /// The order as readers see it; the key is its id.
     pub fn item(&self, key: &str) -> OrderItem {
         let domains = self.domains.iter().map(|(domain, outcome)| OrderDomain {
@@ -130,6 +151,8 @@ impl OrderView {
             first_recorded_at: self.provenance.first_recorded_at(),
             last_recorded_at: self.provenance.last_recorded_at(),
             first_position: self.provenance.first_position(),
+            incomplete: self.provenance.incomplete(),
+            spend: Some(self.spend).filter(|spend| !spend.is_zero()),
         }
     }
 
@@ -140,7 +163,7 @@ impl OrderView {
 
 impl Projection for Orders {
     const NAME: &'static str = "orders";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
     const COLUMNS: &'static [Column] = &[
         Column::key("order_id"),
         Column::new("user_id", Kind::Text).nullable().indexed(),
@@ -161,6 +184,12 @@ impl Projection for Orders {
         match event.order() {
             Some(OrderEvent::MailboxesAssigned(facts)) => Keys::one(facts.order_id.as_str()),
             Some(OrderEvent::AssignmentFailed(facts)) => Keys::one(facts.order_id.as_str()),
+            Some(OrderEvent::MailboxOrderAccepted(facts) | OrderEvent::MailboxOrderFailed(facts)) => {
+                Keys::one(facts.order_id.as_str())
+            }
+            Some(OrderEvent::MailboxCreated(facts)) if facts.domain.is_some() => {
+                facts.order_id.iter().map(|id| id.as_str().to_owned()).collect()
+            }
             _ => Keys::none(),
         }
     }
@@ -187,6 +216,27 @@ impl Projection for Orders {
                         view.failed = true;
                         view.reason.offer(&stamp, failure.reason.as_ref());
                     }
+                }
+            }
+            Some(OrderEvent::MailboxOrderAccepted(facts)) => {
+                view.spend = view.spend.saturating_add(facts.price.unwrap_or_default());
+                if let Some(domain) = &facts.domain {
+                    view.domains.entry(domain.clone()).or_default().accept(&stamp, facts);
+                }
+            }
+            Some(OrderEvent::MailboxOrderFailed(facts)) => match &facts.domain {
+                Some(domain) => {
+                    let outcome = view.domains.entry(domain.clone()).or_default();
+                    outcome.fail(&stamp, facts.reason.as_ref());
+                }
+                None => {
+                    view.failed = true;
+                    view.reason.offer(&stamp, facts.reason.as_ref());
+                }
+            },
+            Some(OrderEvent::MailboxCreated(facts)) => {
+                if let Some(domain) = &facts.domain {
+                    view.domains.entry(domain.clone()).or_default().create(&stamp, facts);
                 }
             }
             _ => {}
@@ -220,7 +270,7 @@ impl Projection for Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assigned, failed, given, quarantined, subscription, time, unrecognised};
+    use crate::testing::{assigned, created, failed, given, mailbox_order, quarantined, subscription, time, unrecognised};
 
     const POOL_EMPTY: &str = "Pre-warmed mailboxes not available";
     const NO_FUNDS: &str = "Insufficient wallet balance";
@@ -357,6 +407,22 @@ mod tests {
     }
 
     #[test]
+    fn an_ordinary_order_is_pending_until_its_mailboxes_are_there() {
+        let accepted = mailbox_order("E1", OrderEvent::MailboxOrderAccepted, "O1", "a.com", "S1");
+        let failed = mailbox_order("E2", OrderEvent::MailboxOrderFailed, "O1", "a.com", "");
+        let made = created("E3", "M1", "O1", "a.com", "S1");
+        given::<Orders>([accepted.clone()]).then_columns("O1", &[("status", "pending".into())]);
+        given::<Orders>([failed.clone()]).then_columns("O1", &[("status", "failed".into())]);
+        // a second try made it good
+        given::<Orders>([accepted.clone(), failed.clone()]).then_columns("O1", &[("status", "pending".into())]);
+        let orders = given::<Orders>([made, failed, accepted])
+            .then_columns("O1", &[("status", "fulfilled".into()), ("mailbox_count", 1_i64.into())]);
+        let domain = &orders.view("O1").item("O1").domains[0];
+        assert_eq!(domain.subscription_id.as_ref().map(SubscriptionId::as_str), Some("S1"));
+        assert_eq!(domain.reason, None);
+    }
+
+    #[test]
     fn an_order_reads_as_the_api_shows_it() {
         let orders = given::<Orders>([assigned("E1", "O1").domain("a.com", "S1", &["M1"])]);
         assert_eq!(
@@ -366,6 +432,7 @@ mod tests {
                 "domains": [{
                     "domain": "a.com", "status": "assigned", "subscriptionId": "S1", "mailboxCount": 1, "reason": null,
                 }],
+                "spend": null,
                 "firstRecordedAt": "2025-10-27T20:00:00Z", "lastRecordedAt": "2025-10-27T20:00:00Z", "firstPosition": 1,
             })
         );

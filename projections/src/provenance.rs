@@ -1,5 +1,7 @@
 //! The provenance of most rows: their user, their provider, and when their events were recorded.
 
+use std::collections::BTreeSet;
+
 use aggregates::{OrderEvent, Position, Recorded, ServiceProvider, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,9 @@ pub(crate) struct Provenance {
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     service_provider: Newest<ServiceProvider>,
     recorded: Option<Span>,
+    /// The events with fields or parts that could not be read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    incomplete: BTreeSet<Stamp>,
 }
 
 /// When a row's events were recorded, for display and for newest-first lists.
@@ -60,6 +65,9 @@ impl Provenance {
         self.user_id.offer(stamp, event.order().and_then(OrderEvent::user_id));
         self.service_provider
             .offer(stamp, event.order().and_then(service_provider));
+        if event.order().is_some_and(is_incomplete) {
+            self.incomplete.insert(*stamp);
+        }
         let at = event.recorded_at;
         let last_at = self.recorded.as_ref().map_or(at, |span| span.last_at().max(at));
         let first = self.recorded.take().map(|span| span.first);
@@ -69,6 +77,11 @@ impl Provenance {
         });
         let last_at = (last_at > first.at).then_some(last_at);
         self.recorded = Some(Span { first, last_at });
+    }
+
+    /// The positions of the events with fields or parts that could not be read.
+    pub(crate) fn incomplete(&self) -> Vec<Position> {
+        self.incomplete.iter().map(Stamp::position).collect()
     }
 
     /// The user in the newest event that names one.
@@ -112,11 +125,18 @@ impl Provenance {
     }
 }
 
+fn is_incomplete(event: &OrderEvent) -> bool {
+    !event.unreadable().is_empty() || !event.quarantined_parts().is_empty()
+}
+
 fn service_provider(event: &OrderEvent) -> Option<&ServiceProvider> {
     match event {
         OrderEvent::MailboxesAssigned(facts) => facts.service_provider.as_ref(),
         OrderEvent::AssignmentFailed(facts) => facts.service_provider.as_ref(),
         OrderEvent::MailboxCreated(facts) => facts.service_provider.as_ref(),
+        OrderEvent::MailboxOrderAccepted(facts) | OrderEvent::MailboxOrderFailed(facts) => {
+            facts.service_provider.as_ref()
+        }
         other => other
             .as_subscription()
             .and_then(|facts| facts.service_provider.as_ref()),

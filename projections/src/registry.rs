@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::accounts::Accounts;
 use crate::any::{AnyProjection, TypeErased};
 use crate::{
-    SqlView, failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes,
+    SqlView, domains::Domains, failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes,
     order_domains::ORDER_DOMAINS, orders::Orders, renewals::Renewals,
 };
 
@@ -13,6 +13,7 @@ static ALL: &[&dyn AnyProjection] = &[
     &TypeErased::<Mailboxes>::new(),
     &TypeErased::<Accounts>::new(),
     &TypeErased::<Renewals>::new(),
+    &TypeErased::<Domains>::new(),
     &TypeErased::<Failures>::new(),
     &TypeErased::<MonthlyMailboxes>::new(),
     &TypeErased::<Access>::new(),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use aggregates::{Domain, MailboxCreated, OrderEvent, OrderId, Recorded, ServiceProvider, SubscriptionId, UserId};
+use aggregates::{Domain, MailboxCreated, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,7 @@ use crate::assignment::{Lasting, MailboxKey, latest_expiry, numbered};
 use crate::merge::Newest;
 use crate::provenance::Provenance;
 use crate::stamp::Stamp;
-use crate::subscription::Subscription;
+use crate::subscription::Term;
 use crate::{Column, Keys, Kind, Origin, Projection, Row, SubscriptionStatus, Verdict};
 
 /// The projection.
@@ -28,13 +28,20 @@ pub const NEVER_DUE: Timestamp = Timestamp::constant(253_402_128_000, 0);
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RenewalView {
-    subscription: Subscription,
+    subscription: Term,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     assigned_to: Newest<AssignedTo, Lasting>,
     /// The domain in the subscription's own events. Kept only while no assignment is known: those events may have been
     /// recorded with the assignment's domain or not.
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     named_domain: Newest<Domain>,
+    /// When it began: the earliest assignment, order or period that an event tells of.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "aggregates::moment::optional"
+    )]
+    since: Option<Timestamp>,
     /// The mailboxes assigned to it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     mailboxes: BTreeSet<MailboxKey>,
@@ -87,8 +94,15 @@ pub struct RenewalItem {
     pub renewals: u32,
     /// How many failed renewals were reported.
     pub failures: u32,
+    /// When the latest failure was reported: of a renewal, of a payment, or the end.
+    pub last_failure_at: Option<Timestamp>,
     /// The reason of the newest failure.
     pub last_failure_reason: Option<String>,
+    /// When it began, as far as events tell.
+    pub since: Option<Timestamp>,
+    /// The positions of its events with fields that could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub incomplete: Vec<Position>,
 }
 
 impl RenewalView {
@@ -108,8 +122,20 @@ impl RenewalView {
             last_renewal: self.subscription.last_renewal(),
             renewals: self.subscription.renewals(),
             failures: self.subscription.failures(),
+            last_failure_at: self.subscription.failed_at(),
             last_failure_reason: self.subscription.last_failure_reason().cloned(),
+            since: self.since,
+            incomplete: self.provenance.incomplete(),
         }
+    }
+
+    /// When the latest renewal was reported.
+    pub fn renewed_at(&self) -> Option<Timestamp> {
+        self.subscription.renewed_at()
+    }
+
+    fn began(&mut self, at: Timestamp) {
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
     }
 
     fn domain(&self) -> Option<&Domain> {
@@ -130,7 +156,7 @@ impl RenewalView {
 
 impl Projection for Renewals {
     const NAME: &'static str = "renewals";
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
     const COLUMNS: &'static [Column] = &[
         Column::key("subscription_id"),
         Column::new("domain", Kind::Text).nullable().indexed(),
@@ -146,6 +172,7 @@ impl Projection for Renewals {
         Column::new("last_renewal", Kind::Timestamp).nullable(),
         Column::new("renewals", Kind::Integer),
         Column::new("failures", Kind::Integer),
+        Column::new("last_failure_at", Kind::Timestamp).nullable(),
         Column::new("last_failure_reason", Kind::Text).nullable(),
         Column::new("first_recorded_at", Kind::Timestamp),
         Column::new("last_recorded_at", Kind::Timestamp),
@@ -160,6 +187,9 @@ impl Projection for Renewals {
                     .iter()
                     .filter_map(|domain| domain.subscription_id.as_ref());
                 subscriptions.map(|id| id.as_str().to_owned()).collect()
+            }
+            Some(OrderEvent::MailboxOrderAccepted(facts)) => {
+                facts.subscription_id.iter().map(|id| id.as_str().to_owned()).collect()
             }
             Some(OrderEvent::MailboxCreated(facts)) => {
                 let subscription = assigned_by(facts).map(|(id, _)| id.as_str().to_owned());
@@ -185,6 +215,7 @@ impl Projection for Renewals {
             {
                 let expiry = latest_expiry(domain);
                 view.subscription.assigned(expiry);
+                view.began(event.happened_at());
                 view.mailboxes.extend(MailboxKey::of_all(event, first, domain));
                 let to = AssignedTo {
                     domain: domain.domain.clone(),
@@ -195,10 +226,22 @@ impl Projection for Renewals {
         } else if let Some(OrderEvent::MailboxCreated(facts)) = event.order() {
             if let Some((_, to)) = assigned_by(facts) {
                 view.subscription.assigned(facts.expiry_date);
+                view.began(event.happened_at());
                 view.mailboxes.insert(MailboxKey::Id(facts.mailbox_id.clone()));
                 view.assigned_to.offer(&(facts.expiry_date, stamp), Some(&to));
             }
+        } else if let Some(OrderEvent::MailboxOrderAccepted(facts)) = event.order() {
+            view.subscription.ordered(facts, &stamp);
+            view.began(facts.creation_time.unwrap_or_else(|| event.happened_at()));
+            let to = facts.domain.clone().map(|domain| AssignedTo {
+                domain,
+                order_id: facts.order_id.clone(),
+            });
+            view.assigned_to.offer(&(facts.expiry_date, stamp), to.as_ref());
         } else if let Some(facts) = event.order().and_then(OrderEvent::as_subscription) {
+            if let Some(start) = facts.period_start {
+                view.began(start);
+            }
             view.subscription.apply(event, facts, &stamp);
             view.named_domain.offer(&stamp, facts.domain.as_ref());
         }
@@ -226,6 +269,7 @@ impl Projection for Renewals {
             subscription.last_renewal().into(),
             subscription.renewals().into(),
             subscription.failures().into(),
+            subscription.failed_at().into(),
             subscription.last_failure_reason().into(),
             view.provenance.first_recorded_at().into(),
             view.provenance.last_recorded_at().into(),

@@ -23,6 +23,11 @@ impl Stamp {
         Self(event.happened_at(), event.order().map_or(0, rank), event.position)
     }
 
+    /// When the event happened.
+    pub(crate) fn time(&self) -> Timestamp {
+        self.0
+    }
+
     /// The event's position.
     pub(crate) fn position(&self) -> Position {
         self.2

@@ -1,4 +1,4 @@
-//! Merges the evidence of a subscription's events, in any order of arrival.
+//! Merges the evidence about what is paid for, a subscription or the registration of a domain, in any order of arrival.
 //!
 //! **Evidence about a period.** Most events name their period by its end. Evidence about a later period outweighs all
 //! about an earlier one: a renewal opens a period, so it settles any problem at the end of the previous one. Within one
@@ -17,10 +17,12 @@
 //!
 //! **An update** counts as the state it names. If it names none or an unknown one, it is evidence that its period is
 //! active, and no evidence if it names no period either.
+//!
+//! **A registration** has the same states: its grace period is *past due*, and its registration counts as an assignment.
 
 use std::ops::Not;
 
-use aggregates::{OrderEvent, Recorded, SubscriptionFacts};
+use aggregates::{DomainFacts, MailboxOrderFacts, OrderEvent, Recorded, SubscriptionFacts};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -92,10 +94,20 @@ impl From<SubscriptionStatus> for Value {
     }
 }
 
-/// The merged evidence of one subscription.
+/// One event's evidence.
+struct Evidence<'a> {
+    says: Option<SubscriptionStatus>,
+    /// Whether it reports a renewal.
+    renewed: bool,
+    period_start: Option<Timestamp>,
+    period_end: Option<Timestamp>,
+    reason: Option<&'a String>,
+}
+
+/// The merged evidence about what is paid for, period by period.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Subscription {
+pub(crate) struct Term {
     /// The greatest evidence about a period: its end, and the state in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     period: Option<(Timestamp, SubscriptionStatus)>,
@@ -118,6 +130,12 @@ pub(crate) struct Subscription {
     failure_reason: Newest<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_renewal: Option<Timestamp>,
+    /// When the latest renewal was reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_at: Option<Timestamp>,
+    /// When the latest failure was reported: of a renewal, a payment, or the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "none")]
     renewals: u32,
     #[serde(default, skip_serializing_if = "none")]
@@ -129,13 +147,19 @@ fn none(count: &u32) -> bool {
     *count == 0
 }
 
-impl Subscription {
+impl Term {
     /// Merges an assignment of mailboxes with this latest expiry.
     pub(crate) fn assigned(&mut self, latest_expiry: Option<Timestamp>) {
         match latest_expiry {
             Some(end) => self.period = self.period.max(Some((end, SubscriptionStatus::Active))),
             None => self.undated_active = true,
         }
+    }
+
+    /// Merges an order of mailboxes, which opens the subscription.
+    pub(crate) fn ordered(&mut self, facts: &MailboxOrderFacts, stamp: &Stamp) {
+        self.assigned(facts.expiry_date);
+        self.quantity.offer(stamp, facts.quantity.as_ref());
     }
 
     /// Merges one of its own events.
@@ -150,8 +174,47 @@ impl Subscription {
             Some(OrderEvent::SubscriptionCancelled(_)) => Some(Status::Cancelled),
             _ => facts.subscription_status.as_deref().and_then(Status::of_provider),
         };
-        let renewed = matches!(event.order(), Some(OrderEvent::SubscriptionRenewed(_)));
-        match (facts.period_end, says) {
+        let evidence = Evidence {
+            says,
+            renewed: matches!(event.order(), Some(OrderEvent::SubscriptionRenewed(_))),
+            period_start: facts.period_start,
+            period_end: facts.period_end,
+            reason: facts.reason.as_ref(),
+        };
+        self.merge(event, &evidence, stamp);
+        self.auto_renew.offer(stamp, facts.auto_renew.as_ref());
+        self.quantity.offer(stamp, facts.quantity.as_ref());
+    }
+
+    /// Merges an event of a domain's registration.
+    pub(crate) fn apply_domain(&mut self, event: &Recorded, facts: &DomainFacts, stamp: &Stamp) {
+        use SubscriptionStatus as Status;
+        let says = match event.order() {
+            Some(OrderEvent::DomainRegistered(_)) => {
+                self.auto_renew.offer(stamp, facts.auto_renew.as_ref());
+                return self.assigned(facts.expiry_date);
+            }
+            Some(OrderEvent::DomainRenewed(_)) => Status::Active,
+            Some(OrderEvent::DomainRenewalFailed(_)) => Status::RenewalFailed,
+            Some(OrderEvent::DomainGracePeriodBegan(_)) => Status::PastDue,
+            Some(OrderEvent::DomainExpired(_)) => Status::Expired,
+            _ => return,
+        };
+        let evidence = Evidence {
+            says: Some(says),
+            renewed: says == Status::Active,
+            period_start: None,
+            period_end: facts.expiry_date,
+            reason: facts.reason.as_ref(),
+        };
+        self.merge(event, &evidence, stamp);
+        self.auto_renew.offer(stamp, facts.auto_renew.as_ref());
+    }
+
+    fn merge(&mut self, event: &Recorded, evidence: &Evidence<'_>, stamp: &Stamp) {
+        use SubscriptionStatus as Status;
+        let Evidence { says, renewed, .. } = *evidence;
+        match (evidence.period_end, says) {
             (Some(end), says) => self.period = self.period.max(Some((end, says.unwrap_or(Status::Active)))),
             (None, Some(_)) if renewed => self.undated_renewal = self.undated_renewal.max(Some(event.happened_at())),
             (None, Some(problem)) if problem.is_problem() => {
@@ -163,17 +226,19 @@ impl Subscription {
         self.cancelled |= says == Some(Status::Cancelled);
         if renewed {
             self.renewals = self.renewals.saturating_add(1);
-            let began = facts.period_start.unwrap_or_else(|| event.happened_at());
+            let began = evidence.period_start.unwrap_or_else(|| event.happened_at());
             self.last_renewal = self.last_renewal.max(Some(began));
+            self.renewed_at = self.renewed_at.max(Some(event.happened_at()));
         }
-        if matches!(event.order(), Some(OrderEvent::SubscriptionRenewalFailed(_))) {
+        if says == Some(Status::RenewalFailed) {
             self.failures = self.failures.saturating_add(1);
         }
-        if says.is_some_and(Status::is_problem) {
-            self.failure_reason.offer(stamp, facts.reason.as_ref());
+        if matches!(says, Some(Status::RenewalFailed | Status::PastDue | Status::Expired)) {
+            self.failed_at = self.failed_at.max(Some(event.happened_at()));
         }
-        self.auto_renew.offer(stamp, facts.auto_renew.as_ref());
-        self.quantity.offer(stamp, facts.quantity.as_ref());
+        if says.is_some_and(Status::is_problem) {
+            self.failure_reason.offer(stamp, evidence.reason);
+        }
     }
 
     /// Its status by all evidence.
@@ -221,6 +286,16 @@ impl Subscription {
     /// When the latest renewed period began; if a renewal does not say, when it was renewed.
     pub(crate) fn last_renewal(&self) -> Option<Timestamp> {
         self.last_renewal
+    }
+
+    /// When the latest renewal was reported.
+    pub(crate) fn renewed_at(&self) -> Option<Timestamp> {
+        self.renewed_at
+    }
+
+    /// When the latest failure was reported: of a renewal, of a payment, or the end.
+    pub(crate) fn failed_at(&self) -> Option<Timestamp> {
+        self.failed_at
     }
 
     /// How many renewals were reported.

@@ -19,8 +19,8 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use aggregates::{
-    AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, Domain, EventId,
-    MailboxCreated, MailboxId, MailboxUpdated, MailboxesAssigned, OrderEvent, OrderId, PersonalField, Position,
+    AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, DnsRecordUpdated, Domain,
+    DomainFacts, EventId, MailboxCreated, MailboxFacts, MailboxId, MailboxOrderFacts, MailboxUpdated, MailboxesAssigned, OrderEvent, OrderId, PersonalField, Position,
     QuarantineReason, Recorded, ServiceProvider, Source, StreamId, SubjectId, SubscriptionFacts, SubscriptionId,
     UserId, WebhookQuarantined, WebhookUnrecognised,
 };
@@ -264,6 +264,89 @@ pub fn updated(event_id: &str, mailbox: &str, credentials: &[CredentialKind], pe
     )
 }
 
+/// An event of a domain's registration that ends then.
+pub fn registration(
+    event_id: &str,
+    kind: fn(DomainFacts) -> OrderEvent,
+    domain: &str,
+    expiry_date: Option<&str>,
+) -> Delivery {
+    let facts = DomainFacts {
+        auto_renew: None,
+        creation_time: None,
+        domain: Domain::normalise(domain).unwrap(),
+        domain_id: None,
+        expiry_date: expiry_date.map(time),
+        order_id: None,
+        price: None,
+        reason: None,
+        sent_at: None,
+        unreadable: Vec::new(),
+        unsigned: false,
+        user_id: None,
+    };
+    Delivery::of(event_id, kind(facts))
+}
+
+/// A change of one of a domain's DNS records.
+pub fn dns_updated(event_id: &str, domain: &str) -> Delivery {
+    let facts = DnsRecordUpdated {
+        action: Some("UPDATED".to_owned()),
+        domain: Domain::normalise(domain).unwrap(),
+        domain_id: None,
+        order_id: None,
+        record_type: Some("CNAME".to_owned()),
+        sent_at: None,
+        unreadable: Vec::new(),
+        unsigned: false,
+        user_id: None,
+    };
+    Delivery::of(event_id, OrderEvent::DnsRecordUpdated(facts))
+}
+
+/// An ordinary order of mailboxes.
+pub fn mailbox_order(
+    event_id: &str,
+    kind: fn(MailboxOrderFacts) -> OrderEvent,
+    order: &str,
+    domain: &str,
+    subscription: &str,
+) -> Delivery {
+    let facts = MailboxOrderFacts {
+        creation_time: None,
+        domain: Domain::normalise(domain).ok(),
+        domain_id: None,
+        expiry_date: None,
+        order_id: OrderId::parse(order).unwrap(),
+        price: None,
+        quantity: None,
+        reason: None,
+        sent_at: None,
+        service_provider: None,
+        subscription_id: SubscriptionId::parse(subscription).ok(),
+        unreadable: Vec::new(),
+        unsigned: false,
+        user_id: None,
+    };
+    Delivery::of(event_id, kind(facts))
+}
+
+/// Something that happened to a mailbox.
+pub fn happened(event_id: &str, kind: fn(MailboxFacts) -> OrderEvent, mailbox: &str) -> Delivery {
+    let facts = MailboxFacts {
+        domain: None,
+        mailbox_id: MailboxId::parse(mailbox).unwrap(),
+        order_id: None,
+        sent_at: None,
+        subscription_id: None,
+        unreadable: Vec::new(),
+        unsigned: false,
+        user_id: None,
+        warming_up_from: None,
+    };
+    Delivery::of(event_id, kind(facts))
+}
+
 /// A webhook of an unknown kind, e.g. `unrecognised("E1", "mailbox.moved")`.
 pub fn unrecognised(event_id: &str, name: &str) -> Delivery {
     Delivery::of(
@@ -375,6 +458,20 @@ impl Delivery {
             | OrderEvent::SubscriptionCancelled(facts)
             | OrderEvent::SubscriptionUpdated(facts) => change(facts),
             other => panic!("{} is no event of a subscription", other.type_name()),
+        }
+        self
+    }
+
+    /// Changes the facts of a registration's event.
+    pub fn of_registration(mut self, change: impl FnOnce(&mut DomainFacts)) -> Self {
+        match &mut self.event {
+            OrderEvent::DomainRegistered(facts)
+            | OrderEvent::DomainRegistrationFailed(facts)
+            | OrderEvent::DomainRenewed(facts)
+            | OrderEvent::DomainRenewalFailed(facts)
+            | OrderEvent::DomainGracePeriodBegan(facts)
+            | OrderEvent::DomainExpired(facts) => change(facts),
+            other => panic!("{} is no event of a registration", other.type_name()),
         }
         self
     }

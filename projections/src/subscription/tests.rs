@@ -52,10 +52,10 @@ fn permutations(count: usize) -> Vec<Vec<usize>> {
 }
 
 /// Assigned until [`END`], then the events, in every order.
-fn after(deliveries: &[Delivery]) -> Subscription {
+fn after(deliveries: &[Delivery]) -> Term {
     let events: Vec<_> = deliveries.iter().map(|event| event.clone().at(Position(1))).collect();
     let outcomes = permutations(events.len() + 1).into_iter().map(|order| {
-        let mut merged = Subscription::default();
+        let mut merged = Term::default();
         for index in order {
             match events.get(index) {
                 Some(event) => merged.apply(
@@ -211,7 +211,7 @@ fn the_newest_problem_that_gives_a_reason_is_quoted() {
 
 #[test]
 fn a_subscription_of_which_nothing_was_said_is_unknown() {
-    let mut merged = Subscription::default();
+    let mut merged = Term::default();
     let event = updated("E1", "PAUSED").at(Position(1));
     merged.apply(
         &event,

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregates::{
-    CredentialKind, Domain, MailboxId, OrderEvent, OrderId, PersonalField, SubscriptionFacts, SubscriptionId,
+    CredentialKind, Domain, DomainFacts, MailboxFacts, MailboxId, MailboxOrderFacts, OrderEvent, OrderId, PersonalField,
+    SubscriptionFacts, SubscriptionId,
 };
 use jiff::{SignedDuration, Timestamp};
 use projections::testing::{
-    Delivery, assigned, created, failed, quarantined, subscription, time, unrecognised, updated,
+    Delivery, assigned, created, dns_updated, failed, happened, mailbox_order, quarantined, registration, subscription,
+    time, unrecognised, updated,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -136,7 +138,57 @@ fn webhook() -> impl Strategy<Value = Delivery> {
         }
         delivery
     });
-    prop_oneof![11 => known, 3 => of_mailbox(), 1 => unknown(), 1 => Just(quarantined("E"))]
+    prop_oneof![
+        11 => known,
+        3 => of_mailbox(),
+        4 => of_domain(),
+        2 => of_mailbox_order(),
+        1 => unknown(),
+        1 => Just(quarantined("E")),
+    ]
+}
+
+/// The registrations of few domains, some of which orders were assigned, and changes of their DNS records.
+fn of_domain() -> impl Strategy<Value = Delivery> {
+    let kinds: &'static [fn(DomainFacts) -> OrderEvent] = &[
+        OrderEvent::DomainRegistered,
+        OrderEvent::DomainRegistrationFailed,
+        OrderEvent::DomainRenewed,
+        OrderEvent::DomainRenewalFailed,
+        OrderEvent::DomainGracePeriodBegan,
+        OrderEvent::DomainExpired,
+    ];
+    let names = (select(kinds), domain(), weighted(0.8, end_of_period()), weighted(0.3, order()));
+    let rest = (weighted(0.5, any::<bool>()), weighted(0.3, reason()), weighted(0.5, 0_u32..3), any::<bool>());
+    let registration = (names, rest).prop_map(|((kind, domain, end, order), (auto_renew, reason, price, odd))| {
+        registration("E", kind, domain, None).of_registration(|facts| {
+            facts.expiry_date = end;
+            facts.order_id = order.and_then(|id| OrderId::parse(id).ok());
+            facts.auto_renew = auto_renew;
+            facts.reason = reason.map(str::to_owned);
+            facts.price = price.and_then(|price| format!("{price}.88").parse().ok());
+            facts.unreadable = if odd { vec!["data.domainId".to_owned()] } else { Vec::new() };
+        })
+    });
+    prop_oneof![4 => registration, 1 => domain().prop_map(|domain| dns_updated("E", domain))]
+}
+
+/// Ordinary orders of mailboxes.
+fn of_mailbox_order() -> impl Strategy<Value = Delivery> {
+    let kinds: &'static [fn(MailboxOrderFacts) -> OrderEvent] =
+        &[OrderEvent::MailboxOrderAccepted, OrderEvent::MailboxOrderFailed];
+    let names = (order(), prop_oneof![4 => domain(), 1 => Just("")], subscription_id());
+    (select(kinds), names, weighted(0.6, end_of_period()), weighted(0.5, 1_u32..5)).prop_map(
+        |(kind, (order, domain, subscription), end, quantity)| {
+            let mut delivery = mailbox_order("E", kind, order, domain, subscription);
+            if let OrderEvent::MailboxOrderAccepted(facts) = &mut delivery.event {
+                facts.expiry_date = end;
+                facts.quantity = quantity;
+                facts.price = "11.5".parse().ok();
+            }
+            delivery
+        },
+    )
 }
 
 /// A mailbox created outside of an assignment, perhaps without a known order, or changed.
@@ -161,7 +213,13 @@ fn of_mailbox() -> impl Strategy<Value = Delivery> {
         }
         delivery
     });
-    prop_oneof![made, changed]
+    let kinds: &'static [fn(MailboxFacts) -> OrderEvent] = &[
+        OrderEvent::MailboxExported,
+        OrderEvent::MailboxWarmupStarted,
+        OrderEvent::MailboxWarmupRemoved,
+    ];
+    let life = (select(kinds), named_mailbox()).prop_map(|(kind, id)| happened("E", kind, id));
+    prop_oneof![made, changed, life]
 }
 
 fn success() -> impl Strategy<Value = Delivery> {

@@ -38,12 +38,9 @@ impl Ledger {
         *version += 1;
         recorded.version = *version;
         recorded.stream = stream.clone();
-        if let Some(OrderEvent::MailboxCreated(facts)) = recorded.order() {
-            let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
-            for name in subscription
-                .into_iter()
-                .chain(facts.domain.as_ref().map(StreamId::domain))
-            {
+        if let Some((subscription, domain)) = recorded.order().and_then(OrderEvent::opens) {
+            let subscription = subscription.map(StreamId::subscription);
+            for name in subscription.into_iter().chain(domain.map(StreamId::domain)) {
                 self.references.entry(name).or_insert_with(|| stream.clone());
             }
         }
@@ -78,6 +75,8 @@ impl Ledger {
             }
             event if event.order_id().is_some() => return StreamId::order(event.order_id().unwrap()),
             OrderEvent::MailboxUpdated(facts) => return StreamId::mailbox(&facts.mailbox_id),
+            event if event.as_mailbox().is_some() => return StreamId::mailbox(&event.as_mailbox().unwrap().mailbox_id),
+            event if event.names_domain().is_some() => vec![StreamId::domain(event.names_domain().unwrap())],
             OrderEvent::MailboxCreated(facts) => {
                 let subscription = facts.subscription_id.as_ref().map(StreamId::subscription);
                 let domain = facts.domain.as_ref().map(StreamId::domain);
