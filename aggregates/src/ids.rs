@@ -302,7 +302,9 @@ impl Domain {
             return Err(IdError::NotADomain);
         }
         let ascii = Uts46::new().to_ascii(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify);
-        ascii.map(|ascii| Self(ascii.as_ref().into())).map_err(|_| IdError::NotADomain)
+        ascii
+            .map(|ascii| Self(ascii.as_ref().into()))
+            .map_err(|_| IdError::NotADomain)
     }
 
     /// The name in Unicode, to be shown to people.
@@ -438,7 +440,10 @@ mod tests {
         ] {
             assert_eq!(normal(spelling).as_deref(), Ok("xn--mnchen-3ya.de"), "{spelling}");
         }
-        assert_eq!(Domain::normalise("xn--mnchen-3ya.de").unwrap().to_unicode(), "münchen.de");
+        assert_eq!(
+            Domain::normalise("xn--mnchen-3ya.de").unwrap().to_unicode(),
+            "münchen.de"
+        );
         assert_eq!(Domain::normalise("a.com").unwrap().to_unicode(), "a.com");
         // IDNA 2008 tells these two apart
         assert_eq!(normal("straße.de").as_deref(), Ok("xn--strae-oqa.de"));

@@ -140,7 +140,9 @@ impl Aggregate for Order {
                 }
             }
             event => {
-                let Some((subscription, domain)) = event.opens() else { return };
+                let Some((subscription, domain)) = event.opens() else {
+                    return;
+                };
                 // without an order the domain may be another order's, and no view takes it for an assignment
                 match (event.order_id(), domain) {
                     (Some(_), Some(domain)) => self.assign(domain.clone(), subscription.cloned()),

@@ -81,18 +81,42 @@ mod tests {
 
     #[test]
     fn a_price_is_exact() {
-        for (text, written) in [("15.88", "15.88"), ("11", "11"), ("0.10", "0.1"), ("3.000001", "3.000001"), ("007", "7")] {
+        for (text, written) in [
+            ("15.88", "15.88"),
+            ("11", "11"),
+            ("0.10", "0.1"),
+            ("3.000001", "3.000001"),
+            ("007", "7"),
+        ] {
             assert_eq!(text.parse::<Price>().unwrap().to_string(), written);
         }
         let sum = (0..10).fold(Price::default(), |sum, _| sum.saturating_add("0.1".parse().unwrap()));
         assert_eq!(sum, "1".parse().unwrap());
         let json = serde_json::to_string(&"15.88".parse::<Price>().unwrap()).unwrap();
-        assert_eq!((json.as_str(), serde_json::from_str::<Price>(&json).unwrap()), ("\"15.88\"", "15.88".parse().unwrap()));
+        assert_eq!(
+            (json.as_str(), serde_json::from_str::<Price>(&json).unwrap()),
+            ("\"15.88\"", "15.88".parse().unwrap())
+        );
     }
 
     #[test]
     fn anything_else_is_no_price() {
-        for text in ["", ".", "1.", ".5", "-1", "+1", "1e3", "1,5", "$5", "1.2.3", "0.1234567", "9999999999999", "NaN", " 1"] {
+        for text in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "-1",
+            "+1",
+            "1e3",
+            "1,5",
+            "$5",
+            "1.2.3",
+            "0.1234567",
+            "9999999999999",
+            "NaN",
+            " 1",
+        ] {
             assert_eq!(text.parse::<Price>(), Err(NotAPrice), "{text}");
         }
     }

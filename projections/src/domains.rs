@@ -312,12 +312,34 @@ mod tests {
     #[test]
     fn a_registration_goes_through_its_states_whatever_came_first() {
         let life = [
-            (event("E1", OrderEvent::DomainRegistered, Some(END), "2024-03-08T23:59:59Z"), "active"),
-            (event("E2", OrderEvent::DomainRenewalFailed, Some(END), "2025-03-08T00:00:00Z"), "renewalFailed"),
-            (event("E3", OrderEvent::DomainGracePeriodBegan, Some(END), "2025-03-09T00:00:00Z"), "grace"),
-            (event("E4", OrderEvent::DomainExpired, Some(END), "2025-03-16T00:00:00Z"), "expired"),
             (
-                event("E5", OrderEvent::DomainRenewed, Some("2026-03-08T23:59:59Z"), "2025-03-16T01:00:00Z"),
+                event("E1", OrderEvent::DomainRegistered, Some(END), "2024-03-08T23:59:59Z"),
+                "active",
+            ),
+            (
+                event("E2", OrderEvent::DomainRenewalFailed, Some(END), "2025-03-08T00:00:00Z"),
+                "renewalFailed",
+            ),
+            (
+                event(
+                    "E3",
+                    OrderEvent::DomainGracePeriodBegan,
+                    Some(END),
+                    "2025-03-09T00:00:00Z",
+                ),
+                "grace",
+            ),
+            (
+                event("E4", OrderEvent::DomainExpired, Some(END), "2025-03-16T00:00:00Z"),
+                "expired",
+            ),
+            (
+                event(
+                    "E5",
+                    OrderEvent::DomainRenewed,
+                    Some("2026-03-08T23:59:59Z"),
+                    "2025-03-16T01:00:00Z",
+                ),
                 "active",
             ),
         ];
@@ -362,8 +384,7 @@ mod tests {
     #[test]
     fn what_it_cost_adds_up_exactly() {
         let paid = |id: &str, kind: fn(DomainFacts) -> OrderEvent, price: &str| {
-            event(id, kind, Some(END), "2024-03-08T00:00:00Z")
-                .of_registration(|facts| facts.price = price.parse().ok())
+            event(id, kind, Some(END), "2024-03-08T00:00:00Z").of_registration(|facts| facts.price = price.parse().ok())
         };
         given::<Domains>([
             paid("E1", OrderEvent::DomainRegistered, "15.88"),

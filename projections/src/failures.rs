@@ -197,7 +197,7 @@ impl Projection for Failures {
         Column::new("subscription_id", Kind::Text).nullable(),
         // no index: the provider's reason can exceed the size of an index entry
         Column::new("reason", Kind::Text).nullable(),
-        Column::new("cause", Kind::Text),
+        Column::new("cause", Kind::Text).indexed_unless("other"),
         Column::new("service_provider", Kind::Text).nullable(),
         Column::new("user_id", Kind::Text).nullable().indexed(),
         Column::new("position", Kind::Integer).indexed(),
@@ -291,9 +291,7 @@ mod tests {
     use aggregates::QuarantinedPart;
 
     use super::*;
-    use crate::testing::{
-        SOURCE, assigned, failed, given, mailbox_order, quarantined, registration, subscription,
-    };
+    use crate::testing::{SOURCE, assigned, failed, given, mailbox_order, quarantined, registration, subscription};
 
     fn key(event_id: &str, index: usize) -> String {
         format!("{SOURCE}/{event_id}/{index}")

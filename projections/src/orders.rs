@@ -127,11 +127,6 @@ impl OrderView {
         }
     }
 
-    /// How many mailboxes a domain of the order got.
-    pub fn mailbox_count(&self, domain: &Domain) -> usize {
-        self.domains.get(domain).map_or(0, Outcome::mailbox_count)
-    }
-
     /// The order as readers see it; the key is its id.
     pub fn item(&self, key: &str) -> OrderItem {
         let domains = self.domains.iter().map(|(domain, outcome)| OrderDomain {
@@ -270,7 +265,9 @@ impl Projection for Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{assigned, created, failed, given, mailbox_order, quarantined, subscription, time, unrecognised};
+    use crate::testing::{
+        assigned, created, failed, given, mailbox_order, quarantined, subscription, time, unrecognised,
+    };
 
     const POOL_EMPTY: &str = "Pre-warmed mailboxes not available";
     const NO_FUNDS: &str = "Insufficient wallet balance";

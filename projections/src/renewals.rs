@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use aggregates::{Domain, MailboxCreated, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId};
+use aggregates::{
+    Domain, MailboxCreated, OrderEvent, OrderId, Position, Recorded, ServiceProvider, SubscriptionId, UserId,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -55,6 +55,17 @@ pub enum SubscriptionStatus {
 }
 
 impl SubscriptionStatus {
+    /// Every state, in the order of a subscription's life.
+    pub const ALL: [Self; 7] = [
+        Self::Unknown,
+        Self::Active,
+        Self::Renewing,
+        Self::RenewalFailed,
+        Self::PastDue,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
     /// Its name in the API and in SQL.
     pub fn as_str(self) -> &'static str {
         match self {

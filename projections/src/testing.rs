@@ -19,10 +19,11 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use aggregates::{
-    AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind, DnsRecordUpdated, Domain,
-    DomainFacts, EventId, MailboxCreated, MailboxFacts, MailboxId, MailboxOrderFacts, MailboxUpdated, MailboxesAssigned, OrderEvent, OrderId, PersonalField, Position,
-    QuarantineReason, Recorded, ServiceProvider, Source, StreamId, SubjectId, SubscriptionFacts, SubscriptionId,
-    UserId, WebhookQuarantined, WebhookUnrecognised,
+    AccessEvent, AssignedDomain, AssignedMailbox, AssignmentFailed, AssignmentFailure, CredentialKind,
+    DnsRecordUpdated, Domain, DomainFacts, EventId, MailboxCreated, MailboxFacts, MailboxId, MailboxOrderFacts,
+    MailboxUpdated, MailboxesAssigned, OrderEvent, OrderId, PersonalField, Position, QuarantineReason, Recorded,
+    ServiceProvider, Source, StreamId, SubjectId, SubscriptionFacts, SubscriptionId, UserId, WebhookQuarantined,
+    WebhookUnrecognised,
 };
 use jiff::Timestamp;
 

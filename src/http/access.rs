@@ -61,12 +61,6 @@ struct Filter {
     /// The domain of the mailbox.
     #[param(value_type = Option<String>)]
     domain: Option<DomainName>,
-    /// Only what was done then or later: an RFC 3339 time, or a date (its start in UTC).
-    #[param(value_type = Option<String>, example = "2025-10-01")]
-    from: Option<TimeParameter>,
-    /// Only what was done before then: an RFC 3339 time, or a date (its start in UTC).
-    #[param(value_type = Option<String>, example = "2025-11-01")]
-    to: Option<TimeParameter>,
 }
 
 /// One thing that somebody did, or asked for in vain. What does not apply is null.
@@ -168,7 +162,7 @@ impl From<AccessEntry> for Entry {
 /// Who saw a mailbox's password: `?mailbox=<mailboxId>&action=reveal&outcome=granted`.
 #[utoipa::path(
     get, path = "/api/v1/access", operation_id = "listAccess", tag = "access",
-    params(Filter, Paging, Wanted),
+    params(Filter, Range, Paging, Wanted),
     security(("bearer" = ["audit"])),
     responses((status = 200, body = Page<Entry>, description = "A page of the access log."))
 )]
@@ -177,11 +171,12 @@ async fn list(
     State(app): State<Arc<App>>,
     wanted: Wanted,
     page: Paging,
+    range: Range,
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<Entry>>, Problem> {
     app.journal.read(scope.caller(), Read::AccessLog).await?;
     let conditions = Conditions::default()
-        .between("recorded_at", filter.from, filter.to)
+        .between("recorded_at", range)
         .equal("actor", filter.actor.map(String::from))
         .equal("action", filter.action.map(Action::as_str))
         .equal("outcome", filter.outcome.map(Outcome::as_str))

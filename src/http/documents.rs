@@ -274,6 +274,11 @@ pub(super) struct Order {
     reason: Option<String>,
     /// Its domains, by name.
     domains: Vec<OrderDomain>,
+    /// What it cost, a decimal number without a currency; null if no event says so.
+    spend: Option<String>,
+    /// The positions of its webhooks with fields or parts that could not be read; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<u64>,
     /// When the first of its webhooks was recorded.
     first_recorded_at: Option<Timestamp>,
     /// When the last of its webhooks was recorded.
@@ -319,6 +324,8 @@ pub(super) struct Renewal {
     mailbox_count: u32,
     /// The last known end of what is paid for.
     expiry_date: Option<Timestamp>,
+    /// When it is due: the same.
+    due: Option<Timestamp>,
     /// Whether that is up to date: not if it was renewed since by an event that did not say until when.
     expiry_known: bool,
     /// From today (of an answer as of an earlier moment: from that day) to the day on which it runs out, both in UTC: 0
@@ -335,26 +342,136 @@ pub(super) struct Renewal {
     renewals: u32,
     /// How many failed renewals were reported.
     failures: u32,
+    /// When the latest failure was reported: of a renewal, of a payment, or the end.
+    last_failure_at: Option<Timestamp>,
     /// Why the newest failure came about.
     last_failure_reason: Option<String>,
+    /// When it began, as far as events tell.
+    since: Option<Timestamp>,
+    /// The positions of its events with fields that could not be read; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<u64>,
+    /// How likely it is that the next renewal fails: `none`, `low` or `high`.
+    risk: String,
+    /// Why: `domainInGrace`, `domainExpired`, `domainEndsFirst`, `pastDue`, `renewalFailed`, `autoRenewOff` make it
+    /// high; `failedBefore`, `walletFailures` (of any customer, in the last 35 days), `endUnknown` and `priceStep`
+    /// (the first renewal after 12 months) make it low.
+    risk_reasons: Vec<String>,
 }
 
-/// One failed domain of one failed webhook.
+/// Subscriptions that share a day or a customer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RenewalSum {
+    /// The day or the customer; null where it is not known.
+    value: Option<String>,
+    /// How many subscriptions.
+    count: usize,
+    /// How many mailboxes they hold.
+    mailboxes: u64,
+    /// How many of them are at risk, low or high.
+    at_risk: usize,
+}
+
+/// A row, or a sum with `groupBy`.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum RenewalOrSum {
+    /// Without `groupBy`.
+    Row(Box<Renewal>),
+    /// With `groupBy`.
+    Sum(RenewalSum),
+}
+
+pub(super) fn registration_statuses() -> Object {
+    one_of(
+        "The state of the registration: `grace` while it ended and can still be renewed, `expired` once it is lost, \
+         `failed` if it could not be registered.",
+        &["unknown", "failed", "active", "renewalFailed", "grace", "expired"],
+    )
+}
+
+/// The registration of a domain. It lives apart from the subscriptions of the mailboxes under it.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registration {
+    /// The domain, in its ASCII form.
+    domain: String,
+    /// The provider's id of the registration.
+    domain_id: Option<String>,
+    /// The order that registered it.
+    order_id: Option<String>,
+    /// Whose it is.
+    user_id: Option<String>,
+    /// Its state.
+    #[schema(schema_with = registration_statuses)]
+    status: projections::domains::RegistrationStatus,
+    /// The last known end of the registration.
+    expiry_date: Option<Timestamp>,
+    /// Whether that is up to date: not if it was renewed since by an event that did not say until when.
+    expiry_known: bool,
+    /// Until when it can be renewed: 7 days after its end.
+    grace_until: Option<Timestamp>,
+    /// Whether it renews by itself.
+    auto_renew: Option<bool>,
+    /// When it was last renewed.
+    last_renewal: Option<Timestamp>,
+    /// How many renewals were reported.
+    renewals: u32,
+    /// How many failed renewals were reported.
+    failures: u32,
+    /// When the latest failure was reported.
+    last_failure_at: Option<Timestamp>,
+    /// Why the newest failure came about.
+    last_failure_reason: Option<String>,
+    /// What its registrations and renewals cost, a decimal number without a currency; null if no event says so.
+    spend: Option<String>,
+    /// When a DNS record was last changed.
+    dns_changed_at: Option<Timestamp>,
+    /// The position of that change.
+    dns_changed_by: Option<u64>,
+    /// How many changes of DNS records were reported.
+    dns_changes: u32,
+    /// The positions of its events with fields that could not be read; absent if there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<u64>,
+}
+
+pub(super) fn failure_kinds() -> Object {
+    one_of(
+        "What failed: a domain of a pre-warmed order, a renewal or its payment, a registration, an ordinary order of \
+         mailboxes, or the reading of a webhook or of a part of one.",
+        &["assignment", "renewal", "domain", "mailboxOrder", "quarantined"],
+    )
+}
+
+/// One failure.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Failure {
-    /// The order.
-    order_id: String,
+    /// What failed.
+    #[schema(schema_with = failure_kinds)]
+    kind: projections::failures::FailureKind,
+    /// The order: that of the webhook, or of the subscription.
+    order_id: Option<String>,
     /// Where the order is to be found.
-    order_url: String,
-    /// The domain; null if the order failed as a whole.
+    order_url: Option<String>,
+    /// The domain; null if an order failed as a whole.
     domain: Option<String>,
-    /// The provider's words.
+    /// The subscription whose renewal failed.
+    subscription_id: Option<String>,
+    /// The provider's words; why a webhook could not be used.
     reason: Option<String>,
+    /// What they mean: `wallet`, `unavailable`, `registration` or `other`.
+    cause: String,
     /// Google, Microsoft, …, as the provider writes it.
     service_provider: Option<String>,
-    /// Who ordered.
+    /// The customer.
     user_id: Option<String>,
+    /// How many mailboxes the failure hits; null where none are known.
+    mailboxes: Option<u64>,
+    /// When something later made it good; null while it is open. A quarantined webhook is not made good by another one.
+    resolved_at: Option<Timestamp>,
     /// The position of the event.
     position: u64,
     /// Where the event is to be found, with the scope `audit`.

@@ -16,9 +16,11 @@ use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
+mod range;
 mod values;
 mod wording;
 
+pub(super) use range::Range;
 use values::NO_NUMBER;
 pub(super) use values::{DomainName, Limit, Number, TimeParameter, Words, one_of};
 use wording::in_our_words;
@@ -156,6 +158,14 @@ pub(super) struct Paging {
 }
 
 impl Paging {
+    /// A page that the service itself reads.
+    pub(super) fn of(limit: u32, after: Option<String>) -> Self {
+        Self {
+            limit: Some(Limit::of(limit)),
+            after,
+        }
+    }
+
     /// The most items on a page.
     pub(super) fn limit(&self) -> u32 {
         self.limit.unwrap_or_default().get()

@@ -1,9 +1,15 @@
-//! `/api/v1/failures`: every failed domain of every failed webhook, and how many there are by reason, day, provider or
-//! domain.
+//! `/api/v1/failures`: everything that failed, what of it was made good, and how many there are by reason, kind, day,
+//! provider, domain or customer.
 
-use aggregates::UserId;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aggregates::{Domain, OrderId, SubscriptionId, UserId};
 use projections::Projection;
-use projections::failures::{Failure, Failures};
+use projections::domains::{Domains, RegistrationView};
+use projections::failures::{Failure, FailureKind, Failures};
+use projections::mailboxes::Mailboxes;
+use projections::orders::{OrderView, Orders};
+use projections::renewals::{RenewalView, Renewals};
 use utoipa::openapi::schema::Object;
 
 use super::auth::{Read, Scope};
@@ -11,6 +17,15 @@ use super::extract::one_of;
 use super::prelude::*;
 use crate::uri::path_segment;
 use store::Count;
+
+/// The views read for a list.
+const VIEWS: [&str; 5] = [
+    Failures::NAME,
+    Orders::NAME,
+    Renewals::NAME,
+    Domains::NAME,
+    Mailboxes::NAME,
+];
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list))
@@ -21,18 +36,22 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 #[serde(rename_all = "camelCase")]
 enum GroupBy {
     Reason,
+    Kind,
     Day,
     Provider,
     Domain,
+    UserId,
 }
 
 impl GroupBy {
     fn column(self) -> &'static str {
         match self {
             Self::Reason => "reason",
+            Self::Kind => "kind",
             Self::Day => "day",
             Self::Provider => "service_provider",
             Self::Domain => "domain",
+            Self::UserId => "user_id",
         }
     }
 }
@@ -41,7 +60,7 @@ fn groups() -> Object {
     one_of(
         "Answers how many there are of each value, most first, instead of the rows. All values come on one page, so \
          `limit` and `after` are not for it.",
-        &["reason", "day", "provider", "domain"],
+        &["reason", "kind", "day", "provider", "domain", "userId"],
     )
 }
 
@@ -49,22 +68,19 @@ fn groups() -> Object {
 #[into_params(parameter_in = Query)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Filter {
-    /// Only what happened then or later: an RFC 3339 time, or a date (its start in UTC).
-    #[param(value_type = Option<String>, example = "2025-10-01")]
-    from: Option<TimeParameter>,
-    /// Only what happened before then: an RFC 3339 time, or a date (its start in UTC).
-    #[param(value_type = Option<String>, example = "2025-11-01")]
-    to: Option<TimeParameter>,
+    /// What failed.
+    #[param(schema_with = documents::failure_kinds, required = false)]
+    kind: Option<FailureKind>,
     /// The reason, in the provider's words.
     #[param(value_type = Option<String>)]
     reason: Option<Words>,
     /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
-    /// The domain that failed.
+    /// The domain that failed. The renewals of its subscriptions are found by `/api/v1/renewals`.
     #[param(value_type = Option<String>)]
     domain: Option<DomainName>,
-    /// Who ordered.
+    /// The customer whom the webhook names.
     #[param(value_type = Option<String>)]
     user_id: Option<UserId>,
     /// Counts instead of rows.
@@ -80,8 +96,10 @@ enum FailureItem {
     Row {
         #[serde(flatten)]
         failure: Box<Failure>,
-        order_url: String,
+        order_url: Option<String>,
         event_url: String,
+        mailboxes: Option<u64>,
+        resolved_at: Option<Timestamp>,
     },
     Count {
         value: Option<String>,
@@ -89,20 +107,12 @@ enum FailureItem {
     },
 }
 
-impl FailureItem {
-    fn row(failure: Failure) -> Self {
-        Self::Row {
-            order_url: format!("/api/v1/orders/{}", path_segment(failure.order_id.as_str())),
-            event_url: format!("/api/v1/events?after={}&limit=1", failure.position.0.saturating_sub(1)),
-            failure: Box::new(failure),
-        }
-    }
-}
-
 /// Failures, newest first; or their counts.
+///
+/// Which customers are hit this morning: `?from=today&groupBy=userId`.
 #[utoipa::path(
     get, path = "/api/v1/failures", operation_id = "listFailures", tag = "failures",
-    params(Filter, Paging, Wanted),
+    params(Filter, Range, Paging, Wanted),
     security(("bearer" = ["read"])),
     responses((status = 200, body = Page<documents::FailureItem>, description = "A page of failures, or the counts."))
 )]
@@ -111,10 +121,12 @@ async fn list(
     State(app): State<Arc<App>>,
     wanted: Wanted,
     page: Paging,
+    range: Range,
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<FailureItem>>, Problem> {
     let conditions = Conditions::default()
-        .between("happened_at", filter.from, filter.to)
+        .between("happened_at", range)
+        .equal("kind", filter.kind)
         .equal("reason", filter.reason)
         .in_any_case("service_provider", filter.provider)
         .equal("domain", filter.domain)
@@ -124,12 +136,14 @@ async fn list(
         let detail = "query parameter groupBy: all counts come on one page, so limit and after cannot go with it";
         return Err(Problem::bad_request(detail));
     }
-    let reading = Reading::of_list(&app, scope.caller(), &[Failures::NAME], wanted, page.after()).await?;
+    let views = if filter.group_by.is_some() { &VIEWS[..1] } else { &VIEWS };
+    let reading = Reading::of_list(&app, scope.caller(), views, wanted, page.after()).await?;
     let Some(group) = filter.group_by else {
         let rows = reading.rows::<Failures>(conditions, newest_first, &page).await?;
-        let failures = rows.rows.into_iter().filter_map(|(_, view)| view);
+        let failures: Vec<Failure> = rows.rows.into_iter().filter_map(|(_, view)| view).collect();
+        let known = Known::of(&reading, &failures).await?;
         return Ok(reading.answer(Page {
-            items: failures.map(FailureItem::row).collect(),
+            items: failures.into_iter().map(|failure| known.row(failure)).collect(),
             next: rows.next,
         }));
     };
@@ -143,4 +157,89 @@ async fn list(
         items: items.collect(),
         next: None,
     }))
+}
+
+/// What other views know of the things that failed.
+struct Known {
+    orders: BTreeMap<String, OrderView>,
+    renewals: BTreeMap<String, RenewalView>,
+    registrations: BTreeMap<String, RegistrationView>,
+    /// The number of mailboxes of each domain.
+    mailboxes: BTreeMap<String, u64>,
+}
+
+impl Known {
+    async fn of(reading: &Reading<'_>, failures: &[Failure]) -> Result<Self, Problem> {
+        fn keys<'a>(ids: impl Iterator<Item = Option<&'a str>>) -> Vec<&'a str> {
+            let ids: BTreeSet<&str> = ids.flatten().collect();
+            ids.into_iter().collect()
+        }
+        let orders = keys(
+            failures
+                .iter()
+                .map(|failure| failure.order_id.as_ref().map(OrderId::as_str)),
+        );
+        let subscriptions = keys(
+            failures
+                .iter()
+                .map(|failure| failure.subscription_id.as_ref().map(SubscriptionId::as_str)),
+        );
+        let of_domains = failures.iter().filter(|failure| failure.kind == FailureKind::Domain);
+        let domains = keys(of_domains.map(|failure| failure.domain.as_ref().map(Domain::as_str)));
+        let mailboxes = reading.views::<Mailboxes>(&domains).await?;
+        let mailboxes = mailboxes.into_iter().map(|(domain, view)| {
+            let count = view.item(&domain).map_or(0, |item| item.mailboxes.len() as u64);
+            (domain, count)
+        });
+        Ok(Self {
+            orders: reading.views::<Orders>(&orders).await?.into_iter().collect(),
+            renewals: reading.views::<Renewals>(&subscriptions).await?.into_iter().collect(),
+            registrations: reading.views::<Domains>(&domains).await?.into_iter().collect(),
+            mailboxes: mailboxes.collect(),
+        })
+    }
+
+    /// A failure with the order, domain and customer of its subscription, what it hits, and when it was made good.
+    fn row(&self, mut failure: Failure) -> FailureItem {
+        let (mailboxes, resolved_at) = match failure.kind {
+            FailureKind::Assignment | FailureKind::MailboxOrder => {
+                let order = failure.order_id.as_ref().and_then(|id| self.orders.get(id.as_str()));
+                let made_good = order.and_then(|order| order.made_good_at(failure.domain.as_ref()));
+                (None, made_good)
+            }
+            FailureKind::Renewal => {
+                let key = failure.subscription_id.as_ref().map_or("", SubscriptionId::as_str);
+                let view = self.renewals.get(key);
+                let item = view.map(|view| view.item(key));
+                if let Some(item) = &item {
+                    failure.domain = item.domain.clone();
+                    failure.order_id = item.order_id.clone();
+                    failure.user_id = failure.user_id.or_else(|| item.user_id.clone());
+                }
+                let renewed = view.and_then(RenewalView::renewed_at);
+                (
+                    item.map(|item| u64::from(item.mailbox_count)),
+                    renewed.filter(|at| *at >= failure.happened_at),
+                )
+            }
+            FailureKind::Domain => {
+                let name = failure.domain.as_ref().map_or("", Domain::as_str);
+                let view = self.registrations.get(name);
+                let registered = view.and_then(|view| view.registered_at().max(view.renewed_at()));
+                (
+                    self.mailboxes.get(name).copied(),
+                    registered.filter(|at| *at >= failure.happened_at),
+                )
+            }
+            FailureKind::Quarantined => (None, None),
+        };
+        let order_url = failure.order_id.as_ref();
+        FailureItem::Row {
+            order_url: order_url.map(|id| format!("/api/v1/orders/{}", path_segment(id.as_str()))),
+            event_url: format!("/api/v1/events?after={}&limit=1", failure.position.0.saturating_sub(1)),
+            mailboxes,
+            resolved_at,
+            failure: Box::new(failure),
+        }
+    }
 }

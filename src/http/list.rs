@@ -14,7 +14,7 @@ use projections::{Kind, Projection, Value};
 use serde::Serialize;
 
 use super::Problem;
-use super::extract::{TimeParameter, Words};
+use super::extract::{Range, Words};
 use store::{Comparison, Condition, GenerationState, RowQuery, SortOrder, Store, StoreError, StoredRow};
 
 /// A page of a list.
@@ -77,12 +77,19 @@ impl Conditions {
     }
 
     /// Adds that the column's time is in a range; either end may be open.
-    pub(super) fn between(self, column: &'static str, from: Option<TimeParameter>, to: Option<TimeParameter>) -> Self {
-        self.and(column, Comparison::AtLeast, from.map(|from| from.0)).and(
+    pub(super) fn between(self, column: &'static str, range: Range) -> Self {
+        self.and(column, Comparison::AtLeast, range.from)
+            .and(column, Comparison::LessThan, range.to)
+    }
+
+    /// Adds that the column has one of the values, if there are any.
+    pub(super) fn one_of(mut self, column: &'static str, values: Option<Vec<Value>>) -> Self {
+        self.0.extend(values.map(|values| Condition {
             column,
-            Comparison::LessThan,
-            to.map(|to| to.0),
-        )
+            comparison: Comparison::OneOf,
+            values,
+        }));
+        self
     }
 
     /// Adds that the column equals the value, if there is one.

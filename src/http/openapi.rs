@@ -24,7 +24,8 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
                        everything else here is a view of those events.\n\n\
                        Errors are `application/problem+json` (RFC 9457). Lists are `{\"items\": […], \"next\": \
                        \"<cursor>\"|null}`: send `next` as `after` for the next page. Times are RFC 3339 in UTC; `from` \
-                       and `to` take a date as well, and `to` is exclusive. An unknown query parameter is refused. \
+                       and `to` take a day as well (`today` and `-7d` too, in the time zone `tz`): `to` is exclusive as a \
+                       time, and includes the day as a day. An unknown query parameter is refused. \
                        Every response carries `x-request-id`, the caller's own if it sent one.\n\n\
                        Views follow the events within moments: a webhook that was just answered may not be in them yet. \
                        Every answer from a view says in `Warmledger-Position` up to which event it stands for; send \

@@ -54,10 +54,10 @@ impl Order {
     }
 }
 
-/// Orders, newest first.
+/// Orders, newest first. `from` and `to` are about when the first of an order's webhooks was recorded.
 #[utoipa::path(
     get, path = "/api/v1/orders", operation_id = "listOrders", tag = "orders",
-    params(Filter, Paging, Wanted),
+    params(Filter, Range, Paging, Wanted),
     security(("bearer" = ["read"])),
     responses((status = 200, body = Page<documents::Order>, description = "A page of orders."))
 )]
@@ -66,6 +66,7 @@ async fn list(
     State(app): State<Arc<App>>,
     wanted: Wanted,
     page: Paging,
+    range: Range,
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<Order>>, Problem> {
     let views = [Orders::NAME, Failures::NAME];
@@ -78,6 +79,7 @@ async fn list(
         None => None,
     };
     let conditions = Conditions::default()
+        .between("first_recorded_at", range)
         .equal("status", filter.status.map(OrderStatus::as_str))
         .equal("user_id", filter.user_id.map(String::from))
         .in_any_case("service_provider", filter.provider)

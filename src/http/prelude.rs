@@ -13,7 +13,7 @@ pub(super) use utoipa_axum::router::OpenApiRouter;
 pub(super) use utoipa_axum::routes;
 
 pub(super) use super::extract::{
-    Body, DomainName, Limit, NoParameters, Number, Paging, Path, Query, TimeParameter, Words,
+    Body, DomainName, Limit, NoParameters, Number, Paging, Path, Query, Range, TimeParameter, Words,
 };
 pub(super) use super::list::{Conditions, Page, ascending, descending};
 pub(super) use super::reading::{Answer, Reading};

@@ -153,7 +153,13 @@ pub(super) async fn open_original(
     let plain = key.open(&context(event, Section::Original), sealed, &prefix)?;
     let spell = |spelling: Spelling| {
         let recorded = event.to_recorded().ok()?;
-        let parts = Parts::of_stored(&event.event_id, recorded.event.as_order()?, &event.facts, personal, secrets)?;
+        let parts = Parts::of_stored(
+            &event.event_id,
+            recorded.event.as_order()?,
+            &event.facts,
+            personal,
+            secrets,
+        )?;
         spelling.body(&parts)
     };
     Ok(Original::decode(plain.expose(), spell).ok_or(SealError::Corrupt)?)

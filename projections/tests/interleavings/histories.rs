@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aggregates::{
-    CredentialKind, Domain, DomainFacts, MailboxFacts, MailboxId, MailboxOrderFacts, OrderEvent, OrderId, PersonalField,
-    SubscriptionFacts, SubscriptionId,
+    CredentialKind, Domain, DomainFacts, MailboxFacts, MailboxId, MailboxOrderFacts, OrderEvent, OrderId,
+    PersonalField, SubscriptionFacts, SubscriptionId,
 };
 use jiff::{SignedDuration, Timestamp};
 use projections::testing::{
@@ -158,8 +158,18 @@ fn of_domain() -> impl Strategy<Value = Delivery> {
         OrderEvent::DomainGracePeriodBegan,
         OrderEvent::DomainExpired,
     ];
-    let names = (select(kinds), domain(), weighted(0.8, end_of_period()), weighted(0.3, order()));
-    let rest = (weighted(0.5, any::<bool>()), weighted(0.3, reason()), weighted(0.5, 0_u32..3), any::<bool>());
+    let names = (
+        select(kinds),
+        domain(),
+        weighted(0.8, end_of_period()),
+        weighted(0.3, order()),
+    );
+    let rest = (
+        weighted(0.5, any::<bool>()),
+        weighted(0.3, reason()),
+        weighted(0.5, 0_u32..3),
+        any::<bool>(),
+    );
     let registration = (names, rest).prop_map(|((kind, domain, end, order), (auto_renew, reason, price, odd))| {
         registration("E", kind, domain, None).of_registration(|facts| {
             facts.expiry_date = end;
@@ -167,7 +177,11 @@ fn of_domain() -> impl Strategy<Value = Delivery> {
             facts.auto_renew = auto_renew;
             facts.reason = reason.map(str::to_owned);
             facts.price = price.and_then(|price| format!("{price}.88").parse().ok());
-            facts.unreadable = if odd { vec!["data.domainId".to_owned()] } else { Vec::new() };
+            facts.unreadable = if odd {
+                vec!["data.domainId".to_owned()]
+            } else {
+                Vec::new()
+            };
         })
     });
     prop_oneof![4 => registration, 1 => domain().prop_map(|domain| dns_updated("E", domain))]
@@ -178,8 +192,13 @@ fn of_mailbox_order() -> impl Strategy<Value = Delivery> {
     let kinds: &'static [fn(MailboxOrderFacts) -> OrderEvent] =
         &[OrderEvent::MailboxOrderAccepted, OrderEvent::MailboxOrderFailed];
     let names = (order(), prop_oneof![4 => domain(), 1 => Just("")], subscription_id());
-    (select(kinds), names, weighted(0.6, end_of_period()), weighted(0.5, 1_u32..5)).prop_map(
-        |(kind, (order, domain, subscription), end, quantity)| {
+    (
+        select(kinds),
+        names,
+        weighted(0.6, end_of_period()),
+        weighted(0.5, 1_u32..5),
+    )
+        .prop_map(|(kind, (order, domain, subscription), end, quantity)| {
             let mut delivery = mailbox_order("E", kind, order, domain, subscription);
             if let OrderEvent::MailboxOrderAccepted(facts) = &mut delivery.event {
                 facts.expiry_date = end;
@@ -187,8 +206,7 @@ fn of_mailbox_order() -> impl Strategy<Value = Delivery> {
                 facts.price = "11.5".parse().ok();
             }
             delivery
-        },
-    )
+        })
 }
 
 /// A mailbox created outside of an assignment, perhaps without a known order, or changed.

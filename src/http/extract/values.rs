@@ -23,6 +23,11 @@ impl Limit {
     pub(in crate::http) fn get(self) -> u32 {
         self.0
     }
+
+    /// A number that the service itself chooses.
+    pub(super) fn of(number: u32) -> Self {
+        Self(number)
+    }
 }
 
 impl Default for Limit {

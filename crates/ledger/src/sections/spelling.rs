@@ -122,7 +122,10 @@ fn assignment(json: &mut Json<'_>, parts: &Parts<'_>, facts: &MailboxesAssigned)
     for (index, assigned) in facts.domains.iter().enumerate() {
         json.open("{");
         let stored = parts.stored_names.as_ref().and_then(|names| names.get(index));
-        json.plain("\"domain\":", Some(stored.map_or(assigned.domain.as_str(), String::as_str)));
+        json.plain(
+            "\"domain\":",
+            Some(stored.map_or(assigned.domain.as_str(), String::as_str)),
+        );
         let subscription = assigned.subscription_id.as_ref();
         json.plain("\"subscriptionId\":", subscription.map(SubscriptionId::as_str));
         json.name("\"preWarmedUpMailboxes\":");

@@ -226,7 +226,12 @@ mod tests {
             ("DomainRegistered", 1, r#"{"domain":"a.com","orderId":"O1"}"#, 1),
             ("DomainRenewed", 1, r#"{"domain":"a.com"}"#, 0),
             ("DnsRecordUpdated", 1, r#"{"domain":"a.com"}"#, 0),
-            ("MailboxExported", 1, r#"{"domain":"a.com","mailboxId":"M1","orderId":"O1"}"#, 0),
+            (
+                "MailboxExported",
+                1,
+                r#"{"domain":"a.com","mailboxId":"M1","orderId":"O1"}"#,
+                0,
+            ),
         ];
         for (type_name, schema_version, facts, count) in cases {
             let event = OrderEvent::from_stored(type_name, schema_version, facts).unwrap();

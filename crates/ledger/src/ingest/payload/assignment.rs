@@ -72,7 +72,9 @@ pub(super) fn read(
         for (number, raw) in entries.into_iter().enumerate() {
             mailboxes.extend(mailbox(raw, reading, &format!("{list}[{number}]")));
         }
-        let own = mailboxes[first..].iter().map(|mailbox: &Mailbox<'_>| mailbox.facts.clone());
+        let own = mailboxes[first..]
+            .iter()
+            .map(|mailbox: &Mailbox<'_>| mailbox.facts.clone());
         domains.push(AssignedDomain {
             domain,
             mailboxes: own.collect(),

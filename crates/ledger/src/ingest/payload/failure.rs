@@ -47,15 +47,13 @@ pub(super) fn read(data: Data<'_>, reading: &mut Reading) -> Result<Parsed, Payl
         };
         // a domain that cannot be read must not pass for a failure of the whole order
         let domain = match failed.domain {
-            Some(name) if !name.is_blank() => {
-                match Reading::required(Some(name), "domain", Domain::normalise) {
-                    Ok(domain) => Some(domain),
-                    Err(PayloadProblem(detail)) => {
-                        reading.quarantine(path, detail);
-                        continue;
-                    }
+            Some(name) if !name.is_blank() => match Reading::required(Some(name), "domain", Domain::normalise) {
+                Ok(domain) => Some(domain),
+                Err(PayloadProblem(detail)) => {
+                    reading.quarantine(path, detail);
+                    continue;
                 }
-            }
+            },
             _ => None,
         };
         failures.push(AssignmentFailure {

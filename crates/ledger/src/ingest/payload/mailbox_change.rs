@@ -87,8 +87,7 @@ pub(super) fn updated(data: Update<'_>, reading: &mut Reading) -> Result<Parsed,
     let changed = data
         .updated_fields
         .ok_or_else(|| PayloadProblem::at("data.updatedFields", "is missing"))?;
-    let mut fields: Fields<'_> =
-        object(changed).map_err(|what| PayloadProblem::at("data.updatedFields", what))?;
+    let mut fields: Fields<'_> = object(changed).map_err(|what| PayloadProblem::at("data.updatedFields", what))?;
     fields.email = fields.email.filter(|email| !email.is_blank()).or(data.email);
     let mailbox = fields.read(reading, "data.updatedFields")?;
     let facts = mailbox.facts.clone();

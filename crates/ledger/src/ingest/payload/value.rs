@@ -98,7 +98,9 @@ fn midnight_at_the_end(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_once(['T', 't', ' '])?;
     let rest = time.strip_prefix("24:00")?;
     let begin = format!("{date}T00:00{rest}");
-    let begin = moment::parse(&begin).ok().or_else(|| begin.parse::<DateTime>().ok().and_then(utc))?;
+    let begin = moment::parse(&begin)
+        .ok()
+        .or_else(|| begin.parse::<DateTime>().ok().and_then(utc))?;
     // a day in UTC always has 24 hours; not a single second after midnight belongs to this day
     let second = SignedDuration::from_secs(begin.as_second().rem_euclid(60));
     second.is_zero().then(|| begin.checked_add(24.hours()).ok()).flatten()

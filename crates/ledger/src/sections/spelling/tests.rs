@@ -14,7 +14,13 @@ fn event() -> OrderEvent {
 
 fn with<T>(personal: Option<&str>, secrets: Option<&str>, test: impl FnOnce(Option<&Parts<'_>>) -> T) -> T {
     let (id, event) = (EventId::parse("E1").unwrap(), event());
-    let parts = Parts::of_stored(&id, &event, FACTS, personal.map(str::as_bytes), secrets.map(str::as_bytes));
+    let parts = Parts::of_stored(
+        &id,
+        &event,
+        FACTS,
+        personal.map(str::as_bytes),
+        secrets.map(str::as_bytes),
+    );
     test(parts.as_ref())
 }
 
@@ -47,7 +53,10 @@ fn a_domain_that_was_stored_in_unicode_is_spelled_as_it_was() {
     let (personal, secrets) = (Some(PERSONAL.as_bytes()), Some(SECRETS.as_bytes()));
     let parts = Parts::of_stored(&id, &event, &facts, personal, secrets).unwrap();
     let body = String::from_utf8(Spelling::Assignment.body(&parts).unwrap().to_vec()).unwrap();
-    assert_eq!(body, BODY.replace(r#""domain":"a.example""#, r#""domain":"münchen.example""#));
+    assert_eq!(
+        body,
+        BODY.replace(r#""domain":"a.example""#, r#""domain":"münchen.example""#)
+    );
 }
 
 #[test]

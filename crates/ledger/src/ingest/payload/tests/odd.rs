@@ -21,7 +21,10 @@ fn changed(pointer: &str, value: Value) -> Value {
     let mut data = order();
     *data.pointer_mut(pointer).unwrap() = value;
     let parsed = read("prewarmup.order.success", &data);
-    assert!(parsed.spelling.is_none(), "{pointer}: the body would not come back as it came");
+    assert!(
+        parsed.spelling.is_none(),
+        "{pointer}: the body would not come back as it came"
+    );
     facts(&parsed)
 }
 
@@ -43,13 +46,18 @@ fn a_value_of_another_type_is_taken_for_what_it_plainly_means() {
         let mailbox = |facts: &Value| facts["domains"][0]["mailboxes"][0].clone();
         // RFC 2822 has whole seconds
         if field == "warmingUpFrom" {
-            assert_eq!(found["unreadable"], json!(["data.mailboxDetails[0].preWarmedUpMailboxes[0].warmingUpFrom"]));
+            assert_eq!(
+                found["unreadable"],
+                json!(["data.mailboxDetails[0].preWarmedUpMailboxes[0].warmingUpFrom"])
+            );
             continue;
         }
         assert_eq!(mailbox(&found), mailbox(&plain), "{field}: {value}");
         assert_eq!(found, plain, "{field}: {value}");
     }
-    let day = |value: Value| changed(&format!("{FIRST}/expiryDate"), value)["domains"][0]["mailboxes"][0]["expiryDate"].clone();
+    let day = |value: Value| {
+        changed(&format!("{FIRST}/expiryDate"), value)["domains"][0]["mailboxes"][0]["expiryDate"].clone()
+    };
     assert_eq!(day(json!("27/11/2025")), "2025-11-27T00:00:00Z");
     assert_eq!(day(json!("2025-11-27T24:00:00Z")), "2025-11-28T00:00:00Z");
     assert_eq!(day(json!("Thu, 27 Nov 2025 19:59:17 GMT")), "2025-11-27T19:59:17Z");
@@ -100,11 +108,18 @@ fn what_cannot_be_read_is_left_out_and_named_with_the_rest_intact() {
     ] {
         for value in [json!([secret]), json!({secret: secret}), json!(null)] {
             let found = changed(&format!("{FIRST}/{field}"), value.clone());
-            let named = if value.is_null() { Value::Null } else { json!([format!("{place}.{field}")]) };
+            let named = if value.is_null() {
+                Value::Null
+            } else {
+                json!([format!("{place}.{field}")])
+            };
             assert_eq!(found.get("unreadable").cloned().unwrap_or_default(), named, "{field}");
             assert!(!found.to_string().contains(secret));
             assert_eq!(found["domains"][1], whole["domains"][1], "{field}");
-            assert_eq!(found["domains"][0]["mailboxes"][1], whole["domains"][0]["mailboxes"][1], "{field}");
+            assert_eq!(
+                found["domains"][0]["mailboxes"][1], whole["domains"][0]["mailboxes"][1],
+                "{field}"
+            );
             assert_eq!(found["domains"][0]["mailboxes"][0]["mailboxId"], "M1", "{field}");
         }
     }
@@ -112,11 +127,31 @@ fn what_cannot_be_read_is_left_out_and_named_with_the_rest_intact() {
         ("/userId", json!({}), "data.userId"),
         ("/userEmail", json!(true), "data.userEmail"),
         ("/serviceProvider", json!(false), "data.serviceProvider"),
-        ("/mailboxDetails/1/subscriptionId", json!("a b"), "data.mailboxDetails[1].subscriptionId"),
-        (&format!("{FIRST}/expiryDate"), json!("9999-12-31"), &format!("{place}.expiryDate")),
-        (&format!("{FIRST}/expiryDate"), json!("N/A"), &format!("{place}.expiryDate")),
-        (&format!("{FIRST}/expiryDate"), json!("03/04/2025"), &format!("{place}.expiryDate")),
-        (&format!("{FIRST}/isAdmin"), json!("perhaps"), &format!("{place}.isAdmin")),
+        (
+            "/mailboxDetails/1/subscriptionId",
+            json!("a b"),
+            "data.mailboxDetails[1].subscriptionId",
+        ),
+        (
+            &format!("{FIRST}/expiryDate"),
+            json!("9999-12-31"),
+            &format!("{place}.expiryDate"),
+        ),
+        (
+            &format!("{FIRST}/expiryDate"),
+            json!("N/A"),
+            &format!("{place}.expiryDate"),
+        ),
+        (
+            &format!("{FIRST}/expiryDate"),
+            json!("03/04/2025"),
+            &format!("{place}.expiryDate"),
+        ),
+        (
+            &format!("{FIRST}/isAdmin"),
+            json!("perhaps"),
+            &format!("{place}.isAdmin"),
+        ),
     ] {
         assert_eq!(changed(pointer, value)["unreadable"], json!([path]));
     }
@@ -165,7 +200,10 @@ fn a_broken_part_is_set_aside_and_the_others_are_recorded() {
         let found = changed(&pointer, value);
         assert_eq!(found["quarantinedParts"], json!([{"detail": detail, "path": path}]));
         assert_eq!(found["domains"][1], whole["domains"][1]);
-        assert_eq!(found["domains"][0]["mailboxes"], json!([whole["domains"][0]["mailboxes"][1]]));
+        assert_eq!(
+            found["domains"][0]["mailboxes"],
+            json!([whole["domains"][0]["mailboxes"][1]])
+        );
         assert!(!found.to_string().contains(secret));
     }
     for (value, detail) in [
@@ -185,12 +223,20 @@ fn a_broken_part_is_set_aside_and_the_others_are_recorded() {
         found["quarantinedParts"],
         json!([{"detail": "is not a list", "path": "data.mailboxDetails[0].preWarmedUpMailboxes"}])
     );
-    assert_eq!(found["domains"][0], json!({"domain": "a.com", "mailboxes": [], "subscriptionId": "S1"}));
+    assert_eq!(
+        found["domains"][0],
+        json!({"domain": "a.com", "mailboxes": [], "subscriptionId": "S1"})
+    );
     // a field that a mailbox names twice: nobody knows which one counts
-    let twice = order().to_string().replacen("\"isAdmin\":true", "\"isAdmin\":true,\"isAdmin\":false", 1);
+    let twice = order()
+        .to_string()
+        .replacen("\"isAdmin\":true", "\"isAdmin\":true,\"isAdmin\":false", 1);
     let body = format!(r#"{{"event":"prewarmup.order.success","eventId":"E1","data":{twice}}}"#);
     let found = facts(&parse_signed(body.as_bytes()));
-    assert_eq!(found["quarantinedParts"], json!([{"detail": "names a field twice", "path": entry}]));
+    assert_eq!(
+        found["quarantinedParts"],
+        json!([{"detail": "names a field twice", "path": entry}])
+    );
     // a failed domain that cannot be read is no failure of the whole order
     let failed = read(
         "prewarmup.order.failed",
@@ -220,7 +266,11 @@ fn blank_text_is_not_told() {
     for blank in ["", " ", "\u{200b}", "\t\n"] {
         let data = json!({"mailboxId": "M1", "updatedFields": {"password": blank, "firstName": blank, "expiryDate": blank, "isAdmin": blank}});
         let found = facts(&read("mailbox.updated", &data));
-        assert_eq!(found, json!({"mailboxId": "M1", "sentAt": "2025-10-09T08:53:20Z"}), "{blank:?}");
+        assert_eq!(
+            found,
+            json!({"mailboxId": "M1", "sentAt": "2025-10-09T08:53:20Z"}),
+            "{blank:?}"
+        );
     }
 }
 
@@ -228,14 +278,33 @@ fn blank_text_is_not_told() {
 fn one_domain_has_one_name_in_every_kind_of_event() {
     for spelling in ["münchen.de", "mu\u{308}nchen.de", "xn--mnchen-3ya.de", "MÜNCHEN.DE."] {
         let found = [
-            facts(&read("prewarmup.order.success", &json!({"orderId": "O1", "mailboxDetails": [{"domain": spelling}]})))["domains"][0]["domain"].clone(),
-            facts(&read("prewarmup.order.failed", &json!({"orderId": "O1", "failedOrders": [{"domain": spelling}]})))["failures"][0]["domain"].clone(),
-            facts(&read("subscription.expired", &json!({"subscriptionId": "S1", "domain": spelling})))["domain"].clone(),
-            facts(&read("mailbox.created", &json!({"mailboxId": "M1", "domainName": spelling})))["domain"].clone(),
+            facts(&read(
+                "prewarmup.order.success",
+                &json!({"orderId": "O1", "mailboxDetails": [{"domain": spelling}]}),
+            ))["domains"][0]["domain"]
+                .clone(),
+            facts(&read(
+                "prewarmup.order.failed",
+                &json!({"orderId": "O1", "failedOrders": [{"domain": spelling}]}),
+            ))["failures"][0]["domain"]
+                .clone(),
+            facts(&read(
+                "subscription.expired",
+                &json!({"subscriptionId": "S1", "domain": spelling}),
+            ))["domain"]
+                .clone(),
+            facts(&read(
+                "mailbox.created",
+                &json!({"mailboxId": "M1", "domainName": spelling}),
+            ))["domain"]
+                .clone(),
             facts(&read("domain.expired", &json!({"domainName": spelling})))["domain"].clone(),
             facts(&read("brand.new", &json!({"domain": spelling})))["domain"].clone(),
         ];
-        assert!(found.iter().all(|name| name == "xn--mnchen-3ya.de"), "{spelling}: {found:?}");
+        assert!(
+            found.iter().all(|name| name == "xn--mnchen-3ya.de"),
+            "{spelling}: {found:?}"
+        );
     }
 }
 

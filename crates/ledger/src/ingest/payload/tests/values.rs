@@ -101,9 +101,21 @@ fn a_field_that_stands_twice_is_not_guessed_at() {
 fn what_an_event_cannot_stand_without_is_named_and_never_quoted() {
     let secret = "hunter2-hunter2";
     for (event, data, problem) in [
-        ("prewarmup.order.success", json!({"orderId": {}}), "data.orderId is not a text"),
-        ("prewarmup.order.success", json!({"orderId": ""}), "data.orderId is missing"),
-        ("prewarmup.order.success", json!({"mailboxDetails": []}), "data.orderId is missing"),
+        (
+            "prewarmup.order.success",
+            json!({"orderId": {}}),
+            "data.orderId is not a text",
+        ),
+        (
+            "prewarmup.order.success",
+            json!({"orderId": ""}),
+            "data.orderId is missing",
+        ),
+        (
+            "prewarmup.order.success",
+            json!({"mailboxDetails": []}),
+            "data.orderId is missing",
+        ),
         (
             "prewarmup.order.success",
             json!({"orderId": "O1", "mailboxDetails": secret}),
@@ -117,7 +129,11 @@ fn what_an_event_cannot_stand_without_is_named_and_never_quoted() {
         ("prewarmup.order.success", json!(secret), "data is not an object"),
         ("prewarmup.order.success", json!(null), "data is not an object"),
         ("prewarmup.order.success", json!([secret]), "data is not an object"),
-        ("mailbox.created", json!({"password": secret}), "data.mailboxId is missing"),
+        (
+            "mailbox.created",
+            json!({"password": secret}),
+            "data.mailboxId is missing",
+        ),
         (
             "mailbox.created",
             json!({"mailboxId": [secret]}),
@@ -238,7 +254,10 @@ fn free_text_is_made_fit_for_every_database() {
     }
     // half a surrogate pair is not text
     let lone = r#"{"event":"prewarmup.order.failed","eventId":"E1","data":{"orderId":"O1","reason":"\ud83d"}}"#;
-    assert_eq!(facts(&parse_signed(lone.as_bytes()))["unreadable"], json!(["data.reason"]));
+    assert_eq!(
+        facts(&parse_signed(lone.as_bytes()))["unreadable"],
+        json!(["data.reason"])
+    );
 }
 
 #[test]
@@ -255,7 +274,14 @@ fn odd_dates_are_read_or_named() {
         let facts = facts(&read("subscription.renewing", &end(text)));
         assert_eq!(facts.get("periodEnd").cloned().unwrap_or_default(), read_as, "{text}");
     }
-    for text in ["tomorrow", "2025-02-30", "0000-00-00", "9999-12-31T23:59:59Z", "-000001-01-01", "N/A"] {
+    for text in [
+        "tomorrow",
+        "2025-02-30",
+        "0000-00-00",
+        "9999-12-31T23:59:59Z",
+        "-000001-01-01",
+        "N/A",
+    ] {
         let facts = facts(&read("subscription.renewing", &end(text)));
         assert_eq!(facts["unreadable"], json!(["data.periodEnd"]), "{text}");
         assert!(facts.get("periodEnd").is_none(), "{text}");
