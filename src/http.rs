@@ -11,6 +11,7 @@
 //! - `subjects`: erasing users, and legal holds
 //! - `evidence`: the webhook that an event was made of
 //! - `events`, `stream`: the feed of all events, by page and as server-sent events
+//! - `customers`: each customer, with what they have
 //! - `consumers`: the feed's consumers and their checkpoints
 //! - `checkpoints`, `tiles`, `proofs`: proofs that the log was not changed
 //! - `rows`: the rows of every projection, by any of their columns
@@ -27,6 +28,7 @@ mod access;
 mod auth;
 mod checkpoints;
 mod consumers;
+mod customers;
 mod diff;
 mod documents;
 mod domains;
@@ -164,6 +166,7 @@ fn routes(
     let api = OpenApiRouter::new()
         .merge(orders::router())
         .merge(domains::router())
+        .merge(customers::router())
         .merge(renewals::router())
         .merge(failures::router())
         .merge(reveal::router())

@@ -17,6 +17,7 @@
 //! - `order_domains`: the same, domain by domain, as a view in SQL
 //! - `mailboxes`: the mailboxes of each domain, and the places of their sealed parts
 //! - `renewals`: the life of each subscription
+//! - `customers`: each user whom a webhook names
 //! - `domains`: the registration of each domain
 //! - `failures`: every failed domain of every failed webhook
 //! - `monthly_mailboxes`: how many mailboxes each provider assigned in each month
@@ -35,6 +36,7 @@ pub mod access;
 pub mod accounts;
 mod any;
 mod assignment;
+pub mod customers;
 pub mod document;
 pub mod domains;
 pub mod failures;

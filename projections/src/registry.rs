@@ -4,8 +4,8 @@ use crate::access::Access;
 use crate::accounts::Accounts;
 use crate::any::{AnyProjection, TypeErased};
 use crate::{
-    SqlView, domains::Domains, failures::Failures, mailboxes::Mailboxes, monthly_mailboxes::MonthlyMailboxes,
-    order_domains::ORDER_DOMAINS, orders::Orders, renewals::Renewals,
+    SqlView, customers::Customers, domains::Domains, failures::Failures, mailboxes::Mailboxes,
+    monthly_mailboxes::MonthlyMailboxes, order_domains::ORDER_DOMAINS, orders::Orders, renewals::Renewals,
 };
 
 static ALL: &[&dyn AnyProjection] = &[
@@ -13,6 +13,7 @@ static ALL: &[&dyn AnyProjection] = &[
     &TypeErased::<Mailboxes>::new(),
     &TypeErased::<Accounts>::new(),
     &TypeErased::<Renewals>::new(),
+    &TypeErased::<Customers>::new(),
     &TypeErased::<Domains>::new(),
     &TypeErased::<Failures>::new(),
     &TypeErased::<MonthlyMailboxes>::new(),

@@ -33,6 +33,8 @@ use store::{Mode, Store};
 
 /// The share of webhooks that are delivered twice.
 const DUPLICATES: f64 = 0.05;
+/// The share of webhooks with values in other forms than usual.
+const ODD: f64 = 0.02;
 /// The file that marks a data directory as a demo's.
 const MARK: &str = "demo.txt";
 /// Time-out for the projections to fold all that was played.
@@ -110,6 +112,8 @@ async fn play(args: &DemoArgs, settings: &Settings, base: &Url, stop: &Cancellat
     let head = store.head().await?.position;
     let plan = Plan::new(&Options {
         renewals: true,
+        families: true,
+        odd: ODD,
         duplicates: DUPLICATES,
         // a ledger with an earlier demo needs other orders: the same ones would count as forgeries
         seed: args.seed.wrapping_add(head.0),

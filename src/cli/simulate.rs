@@ -51,6 +51,13 @@ pub struct SimulateArgs {
     /// How many times each subscription comes up for renewal, a month apart; what lies between is not waited for
     #[arg(long, value_name = "N", default_value = "1", requires = "renewals", value_parser = output::at_least_one::<NonZeroU32>)]
     pub months: NonZeroU32,
+    /// Also play the lives of domains and mailboxes: registrations, DNS records, warm-up, exports, new passwords, and
+    /// ordinary orders of mailboxes
+    #[arg(long)]
+    pub families: bool,
+    /// The chance that a webhook has its dates and flags in another form, e.g. as numbers, 0 to 1
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = chance)]
+    pub odd: f64,
     /// The chance that a webhook is delivered once more, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = chance)]
     pub duplicates: f64,
@@ -108,6 +115,8 @@ pub async fn run(args: SimulateArgs, settings: Settings) -> anyhow::Result<ExitC
         scenario: args.scenario,
         renewals: args.renewals,
         months: args.months.get(),
+        families: args.families,
+        odd: args.odd,
         duplicates: args.duplicates,
         shuffle: args.shuffle,
         seed,

@@ -24,7 +24,7 @@ use super::{App, Problem};
 use crate::access::Caller;
 use runner::{AsOfPoint, Moment};
 use store::clock;
-use store::{Comparison, Condition, Generation, GenerationState, RowQuery, SortOrder, StoreError};
+use store::{Comparison, Condition, Generation, GenerationState, RowQuery, SortOrder, StoreError, SumColumns};
 
 /// How long a caller waits for views to reach a position.
 const WAIT: Duration = Duration::from_secs(5);
@@ -190,6 +190,16 @@ impl<'a> Reading<'a> {
     ) -> Result<Vec<store::Count>, Problem> {
         let query = self.query::<P>(conditions, order, 0);
         Ok(self.app.store.counts(&query, column).await?)
+    }
+
+    /// Sums over the rows of `P`, for each value of a column.
+    pub(super) async fn sums<P: Projection>(
+        &self,
+        conditions: Conditions,
+        columns: SumColumns,
+    ) -> Result<Vec<store::Sum>, Problem> {
+        let query = self.query::<P>(conditions, ascending("key"), 0);
+        Ok(self.app.store.sums(&query, columns).await?)
     }
 
     /// The accounts of mailboxes of a domain; missing ones are left out.

@@ -64,6 +64,18 @@ impl Reader {
         Ok(Some(personal.mailboxes.into_iter().map(Person::from).collect()))
     }
 
+    /// The address of the user in an event that was read with its sealed sections; none if it has none.
+    ///
+    /// # Errors
+    /// As [`Self::personal`].
+    pub async fn user_email(&self, event: &StoredEvent) -> Result<Option<String>, OpenError> {
+        let Some(plain) = self.personal(event).await? else {
+            return Ok(None);
+        };
+        let personal: Personal<'_> = section(Some(plain.expose())).ok_or(SealError::Corrupt)?;
+        Ok(personal.user_email.map(|email| email.unescaped().into_owned()))
+    }
+
     /// The credentials in an event that was read with its sealed sections, as JSON; none if it has none.
     ///
     /// # Errors

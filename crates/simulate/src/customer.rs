@@ -23,4 +23,9 @@ impl Customer {
             user_email,
         }
     }
+
+    /// The domain of the customer's own address.
+    pub(super) fn company(&self) -> &str {
+        self.user_email.split_once('@').map_or("", |(_, company)| company)
+    }
 }

@@ -13,6 +13,68 @@ use super::provider::Provider;
 pub struct Expected {
     /// Every order, in the order in which they were placed.
     pub orders: Vec<ExpectedOrder>,
+    /// The registrations of the domains that orders were assigned, if the plan tells of them.
+    pub registrations: Vec<ExpectedRegistration>,
+    /// The lives of their mailboxes.
+    pub mailboxes: Vec<ExpectedMailbox>,
+    /// The ordinary orders of mailboxes.
+    pub ordinary: Vec<ExpectedOrdinaryOrder>,
+}
+
+/// The registration of a domain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedRegistration {
+    /// The domain.
+    pub domain: Domain,
+    /// Its state.
+    pub status: RegistrationStatus,
+    /// Its end.
+    pub expiry_date: Option<Timestamp>,
+    /// How many of its DNS records changed.
+    pub dns_changes: u32,
+}
+
+/// The state of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RegistrationStatus {
+    /// Registered.
+    Active,
+    /// It ended less than seven days ago.
+    Grace,
+    /// It is lost.
+    Expired,
+}
+
+/// The life of a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedMailbox {
+    /// The mailbox.
+    pub mailbox_id: MailboxId,
+    /// Whether it is warmed up, if a webhook says so.
+    pub warmed_up: Option<bool>,
+    /// Whether it was exported.
+    pub exported: bool,
+    /// Whether its password was changed.
+    pub password_changed: bool,
+}
+
+/// An ordinary order of mailboxes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExpectedOrdinaryOrder {
+    /// Its id.
+    pub order_id: OrderId,
+    /// Its domain.
+    pub domain: Domain,
+    /// Whether that could be registered.
+    pub registered: bool,
+    /// The subscription that it opened, if it was accepted.
+    pub subscription_id: Option<SubscriptionId>,
+    /// Its mailboxes.
+    pub mailboxes: Vec<MailboxId>,
 }
 
 impl Expected {

@@ -3,8 +3,9 @@
 //!
 //! Layout:
 //! - `plan`: the webhooks to send, the same for the same [`Options`]: each a `delivery`; `order` and `renewal` play one
-//!   order's life each, of a `customer` with a `provider`, `payload` holds the JSON shapes, `invent` the names,
+//!   order's life each, `life` those of its domains and mailboxes, of a `customer` with a `provider`, `payload` holds the JSON shapes, `invent` the names,
 //!   identifiers and credentials
+//! - `odd`: the same webhooks with values in other forms
 //! - `expected`: the views after all of them have arrived
 //! - `send`: sends the deliveries, paced; `summary`: the result of a run
 //!
@@ -14,6 +15,8 @@ mod customer;
 mod delivery;
 mod expected;
 mod invent;
+mod life;
+mod odd;
 mod order;
 mod payload;
 mod plan;
@@ -23,7 +26,10 @@ mod send;
 mod summary;
 
 pub use delivery::Delivery;
-pub use expected::{DomainOutcome, Expected, ExpectedDomain, ExpectedOrder, ExpectedSubscription, OrderStatus};
+pub use expected::{
+    DomainOutcome, Expected, ExpectedDomain, ExpectedMailbox, ExpectedOrder, ExpectedOrdinaryOrder, ExpectedRegistration,
+    ExpectedSubscription, OrderStatus, RegistrationStatus,
+};
 pub use payload::SubscriptionStatus;
 pub use plan::{Options, Plan, Scenario};
 pub use provider::Provider;

@@ -1,21 +1,23 @@
 //! One order: placed, answered for each domain, and perhaps renewed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use aggregates::{Domain, EventId, OrderId, SubscriptionId};
+use aggregates::{Domain, EventId, MailboxId, OrderId, SubscriptionId};
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
 
 use super::customer::Customer;
 use super::delivery::Delivery;
-use super::expected::{DomainOutcome, ExpectedDomain, ExpectedOrder, ExpectedSubscription};
+use super::expected::{
+    DomainOutcome, Expected, ExpectedDomain, ExpectedOrder, ExpectedOrdinaryOrder, ExpectedSubscription,
+};
 use super::payload::{
     self, DomainDetails, FailedDomain, MailboxDetails, OrderFailed, OrderSuccess, SubscriptionStatus,
 };
 use super::provider::Provider;
-use super::{invent, renewal};
+use super::{invent, life, renewal};
 
 const WALLET_EMPTY: &str = "Insufficient wallet balance";
 const POOL_EMPTY: &str = "Pre-warmed mailboxes not available";
@@ -40,6 +42,8 @@ pub(super) struct Maker {
     pub(super) base_time: Timestamp,
     pub(super) renewals: bool,
     pub(super) months: u32,
+    /// Whether domains and mailboxes have lives of their own.
+    pub(super) families: bool,
     /// The domain names already taken.
     pub(super) domains: HashSet<String>,
 }
@@ -61,7 +65,8 @@ impl Maker {
         fate: Fate,
         placed: Duration,
         deliveries: &mut Vec<Delivery>,
-    ) -> ExpectedOrder {
+        expected: &mut Expected,
+    ) {
         let order_id: OrderId = invent::id(rng);
         let provider = if rng.random_bool(0.7) {
             Provider::Google
@@ -110,6 +115,10 @@ impl Maker {
             details.push(domain);
         }
 
+        let people: HashMap<Domain, Vec<(MailboxId, String)>> = match self.families {
+            true => details.iter().map(DomainDetails::people).collect(),
+            false => HashMap::new(),
+        };
         let batch = if fate == Fate::SuccessByDomain { 1 } else { count };
         for mailbox_details in details.chunks(batch) {
             let event = "prewarmup.order.success";
@@ -165,18 +174,66 @@ impl Maker {
                     &mut send,
                 );
             }
+            if let Some(people) = people.get(&domain) {
+                let mut teller = life::Teller {
+                    customer,
+                    domain: &domain,
+                    now: self.end(),
+                    at: placed + invent::between(rng, 20, 60),
+                    send: &mut send,
+                };
+                expected.registrations.push(teller.registration(rng));
+                for (id, email) in people {
+                    expected.mailboxes.push(teller.mailbox(rng, id, email));
+                }
+            }
             domains.push(ExpectedDomain {
                 domain,
                 outcome: DomainOutcome::Assigned(subscription),
             });
         }
         let user_id = user_id.clone();
-        ExpectedOrder {
+        expected.orders.push(ExpectedOrder {
             order_id,
             user_id,
             provider,
             domains,
-        }
+        });
+    }
+
+    /// The time that the lives lead up to: the first renewals are at the beginning, and the last ones then.
+    fn end(&self) -> Timestamp {
+        renewal::months_later(self.base_time, i64::from(self.months) - 1)
+    }
+
+    /// Plays an ordinary order of mailboxes.
+    pub(super) fn ordinary_order(
+        &mut self,
+        rng: &mut StdRng,
+        customer: &Customer,
+        placed: Duration,
+        deliveries: &mut Vec<Delivery>,
+    ) -> ExpectedOrdinaryOrder {
+        let order_id: OrderId = invent::id(rng);
+        let domain = invent::domain(rng, &mut self.domains);
+        let send = |event, event_id: EventId, body, after| {
+            deliveries.push(Delivery {
+                event_id,
+                event,
+                order_id: order_id.clone(),
+                body,
+                after,
+                repeat: false,
+            });
+        };
+        let mut teller = life::Teller {
+            customer,
+            domain: &domain,
+            now: self.end(),
+            at: placed,
+            send,
+        };
+        teller.ordinary_order(rng, &order_id)
     }
 
     fn assign(&self, rng: &mut StdRng, domain: &Domain, placed: Duration) -> Assigned {
@@ -234,6 +291,15 @@ impl Maker {
             expected,
             renewal,
         }
+    }
+}
+
+impl DomainDetails {
+    /// The domain's mailboxes with their addresses.
+    fn people(&self) -> (Domain, Vec<(MailboxId, String)>) {
+        let mailboxes = self.pre_warmed_up_mailboxes.iter();
+        let people = mailboxes.map(|mailbox| (mailbox.mailbox_id.clone(), mailbox.email.clone()));
+        (self.domain.clone(), people.collect())
     }
 }
 

@@ -106,6 +106,103 @@ pub(super) struct LegacySubscription<'a> {
     pub(super) quantity: usize,
 }
 
+/// The fields of every webhook about a domain's registration.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Registration<'a> {
+    pub(super) user_id: &'a UserId,
+    pub(super) user_email: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) domain_id: Option<&'a DomainId>,
+    pub(super) domain_name: &'a Domain,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) order_id: Option<&'a OrderId>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_milliseconds")]
+    pub(super) expiry_date: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DnsUpdate<'a> {
+    pub(super) user_id: &'a UserId,
+    pub(super) domain_name: &'a Domain,
+    pub(super) action: &'static str,
+    pub(super) record: DnsRecord,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DnsRecord {
+    pub(super) record_type: &'static str,
+    pub(super) host: &'static str,
+    pub(super) value: String,
+}
+
+/// The fields of a webhook about a mailbox that did not change.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MailboxEvent {
+    pub(super) user_id: UserId,
+    pub(super) mailbox_id: MailboxId,
+    pub(super) email: String,
+    pub(super) domain_name: Domain,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MailboxChange<'a> {
+    pub(super) user_id: &'a UserId,
+    pub(super) user_email: &'a str,
+    pub(super) mailbox_id: &'a MailboxId,
+    pub(super) email: &'a str,
+    pub(super) updated_fields: UpdatedFields,
+}
+
+#[derive(Serialize)]
+pub(super) struct UpdatedFields {
+    pub(super) password: String,
+}
+
+/// An ordinary order of mailboxes.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct MailboxOrder<'a> {
+    pub(super) user_id: &'a UserId,
+    pub(super) user_email: &'a str,
+    pub(super) domain_id: &'a DomainId,
+    pub(super) domain_name: &'a Domain,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subscription_id: Option<&'a SubscriptionId>,
+    pub(super) order_id: &'a OrderId,
+    pub(super) workspace_type: Provider,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "some_milliseconds")]
+    pub(super) expiry_date: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) quantity: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) reason: Option<&'static str>,
+}
+
+/// A mailbox of an ordinary order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CreatedMailbox<'a> {
+    pub(super) user_id: &'a UserId,
+    pub(super) user_email: &'a str,
+    pub(super) order_id: &'a OrderId,
+    pub(super) subscription_id: &'a SubscriptionId,
+    pub(super) domain_name: &'a Domain,
+    pub(super) workspace_type: Provider,
+    #[serde(flatten)]
+    pub(super) mailbox: &'a MailboxDetails,
+}
+
 /// A subscription's status at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -120,6 +217,13 @@ pub enum SubscriptionStatus {
     Cancelled,
     /// Not recovered in time.
     Expired,
+}
+
+fn some_milliseconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => milliseconds(time, serializer),
+        None => serializer.serialize_none(),
+    }
 }
 
 /// RFC 3339 with exactly three decimals, the provider's format.

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use super::customer::Customer;
 use super::delivery::Delivery;
 use super::expected::Expected;
-use super::invent;
+use super::{invent, odd};
 use super::order::{self, Fate};
 
 /// The time that a plan spans, except for the renewals of its last orders, which come some minutes later.
@@ -19,6 +19,9 @@ const SPAN: Duration = Duration::from_secs(60 * 60);
 
 /// The percentage of orders in [`Scenario::Mix`] that fail in part; the same percentage fails as a whole.
 const MIX_PERCENT: usize = 15;
+
+/// The probability that an ordinary order of mailboxes comes beside an order, if the plan has all families.
+const ORDINARY_CHANCE: f64 = 0.3;
 
 /// How orders end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -48,6 +51,12 @@ pub struct Options {
     /// With `renewals`, how many times a subscription comes up, each a month after the one before. With more than one,
     /// all subscriptions do, and only the last time may end one.
     pub months: u32,
+    /// Whether domains and mailboxes have lives of their own (registrations, DNS records, warm-up, exports, new
+    /// passwords), and customers make ordinary orders of mailboxes too.
+    pub families: bool,
+    /// The probability that a webhook has its dates and flags in another form, e.g. as numbers, 0 to 1; other values
+    /// are clamped.
+    pub odd: f64,
     /// The probability that a delivery is sent a second time, 0 to 1; other values are clamped.
     pub duplicates: f64,
     /// Whether deliveries come in random order, also within an order.
@@ -67,6 +76,8 @@ impl Options {
             scenario,
             renewals: false,
             months: 1,
+            families: false,
+            odd: 0.0,
             duplicates: 0.0,
             shuffle: false,
             seed: 0,
@@ -92,6 +103,7 @@ impl Plan {
             base_time: Timestamp::from_millisecond(options.base_time.as_millisecond()).unwrap_or(options.base_time),
             renewals: options.renewals,
             months: options.months,
+            families: options.families,
             domains: HashSet::new(),
         };
         let customers: Vec<Customer> = (0..(options.orders / 5).max(3))
@@ -103,9 +115,19 @@ impl Plan {
             // whole milliseconds, as in the payloads
             let placed = Duration::from_millis(SPAN.as_secs() * 1000 * number / options.orders as u64);
             let customer = &customers[rng.random_range(0..customers.len())];
-            expected
-                .orders
-                .push(maker.order(&mut rng, customer, fate, placed, &mut deliveries));
+            maker.order(&mut rng, customer, fate, placed, &mut deliveries, &mut expected);
+            if options.families && rng.random_bool(ORDINARY_CHANCE) {
+                let ordinary = maker.ordinary_order(&mut rng, customer, placed, &mut deliveries);
+                expected.ordinary.push(ordinary);
+            }
+        }
+        if options.odd > 0.0 {
+            let chance = options.odd.min(1.0);
+            for delivery in &mut deliveries {
+                if rng.random_bool(chance) {
+                    delivery.body = odd::spelled(&mut rng, &delivery.body);
+                }
+            }
         }
         repeat_some(&mut rng, options.duplicates, &mut deliveries);
         arrange(&mut rng, options.shuffle, &mut deliveries);

@@ -200,7 +200,7 @@ pub(super) fn time_until(time: Timestamp, base_time: Timestamp) -> Duration {
 }
 
 /// The same day and time of another month, or the month's last day if it is shorter; the time itself if that overflows.
-fn months_later(time: Timestamp, months: i64) -> Timestamp {
+pub(super) fn months_later(time: Timestamp, months: i64) -> Timestamp {
     time.to_zoned(TimeZone::UTC)
         .checked_add(months.months())
         .map_or(time, |later| later.timestamp())

@@ -78,7 +78,7 @@ pub use postgres::PostgresStore;
 pub use process::{GONE, Holds, Process, ProcessStore, SeenProcess};
 pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Parts, RowQuery, RowStore, SortOrder,
-    StoredRow,
+    StoredRow, Sum, SumColumns,
 };
 pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
 pub use scope::{Scope, Scopes};

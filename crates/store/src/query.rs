@@ -1,6 +1,7 @@
 //! Queries on the event log and on a projection's rows, independent of the stores' dialects.
 
 use aggregates::{Position, StreamId, SubjectId};
+use jiff::Timestamp;
 use projections::{Column, Value};
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +229,30 @@ pub struct Count {
     pub count: i64,
 }
 
+/// The columns of [`RowStore::sums`].
+#[derive(Clone, Copy, Debug)]
+pub struct SumColumns {
+    /// The rows are grouped by it.
+    pub of_each: &'static str,
+    /// It is summed up: an integer.
+    pub sum: &'static str,
+    /// Its least value is looked for: a timestamp.
+    pub least: &'static str,
+}
+
+/// How many rows have a value, and what else is known of them together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// The value; none for null.
+    pub value: Option<String>,
+    /// How many rows.
+    pub count: i64,
+    /// The sum of a column.
+    pub sum: i64,
+    /// The least value of another column.
+    pub least: Option<Timestamp>,
+}
+
 /// The `WHERE` clause of a query with numbered parameters, and their values. Both stores write `$1, $2, …`.
 pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
     let mut values = Vec::new();
@@ -291,5 +316,9 @@ topic! {
 
         /// How many rows there are for each value of a column, most first.
         async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError>;
+
+        /// For each value of a column: how many rows there are, the sum of an integer column, and the least moment of
+        /// another one.
+        async fn sums(&self, query: &RowQuery, columns: SumColumns) -> Result<Vec<Sum>, StoreError>;
     }
 }

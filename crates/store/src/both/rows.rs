@@ -6,9 +6,9 @@ use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Database, Row};
 
 use super::SqlStore;
-use super::values::{Db, DbRow, date, day, moment, stamp};
+use super::values::{Db, DbRow, date, day, moment, optional_moment, stamp};
 use crate::query::where_clause;
-use crate::{Count, RowQuery, RowStore, StoreError, StoredRow};
+use crate::{Count, RowQuery, RowStore, StoreError, StoredRow, Sum, SumColumns};
 
 type DbQuery<'q> = Query<'q, Db, <Db as Database>::Arguments>;
 
@@ -63,6 +63,28 @@ impl RowStore for SqlStore {
             })
         });
         counts.collect()
+    }
+
+    async fn sums(&self, query: &RowQuery, columns: SumColumns) -> Result<Vec<Sum>, StoreError> {
+        let (clause, values) = where_clause(query);
+        let SumColumns { of_each, sum, least } = columns;
+        let sql = format!(
+            "SELECT CAST({of_each} AS text) AS value, count(*) AS rows, CAST(coalesce(sum({sum}), 0) AS bigint) AS total,
+                    min({least}) AS least
+             FROM {} {clause} GROUP BY {of_each} ORDER BY {of_each}",
+            query.table(query.projection)
+        );
+        let statement = values.iter().fold(sqlx::query(AssertSqlSafe(sql)), bind);
+        let rows = self.looking(statement.fetch_all(self.reading())).await?;
+        let sums = rows.iter().map(|row| {
+            Ok(Sum {
+                value: row.try_get("value")?,
+                count: row.try_get("rows")?,
+                sum: row.try_get("total")?,
+                least: optional_moment(row, "least")?,
+            })
+        });
+        sums.collect()
     }
 }
 
