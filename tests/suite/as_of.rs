@@ -35,6 +35,8 @@ async fn record(core: &Core, seed: u64) -> Vec<Recorded> {
     let plan = Plan::new(&Options {
         scenario: Scenario::Mix,
         renewals: true,
+        families: true,
+        odd: 0.1,
         duplicates: 0.1,
         shuffle: true,
         seed,

@@ -39,7 +39,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 42] = [
+const CALLS: [(&str, &str); 51] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -55,7 +55,22 @@ const CALLS: [(&str, &str); 42] = [
         "/api/v1/domains/{domain}/mailboxes",
         "/api/v1/domains/example.com/mailboxes",
     ),
+    ("/api/v1/domains/{domain}", "/api/v1/domains/example.com"),
+    ("/api/v1/domains/{domain}", "/api/v1/domains/example.com?asOf=5"),
+    (
+        "/api/v1/registrations",
+        "/api/v1/registrations?from=-7d&tz=Europe/Berlin",
+    ),
+    ("/api/v1/customers", "/api/v1/customers"),
+    (
+        "/api/v1/customers/{userId}",
+        "/api/v1/customers/PWM7Y25RYZ450YNM8K8FX9GK5AHX",
+    ),
     ("/api/v1/renewals", "/api/v1/renewals"),
+    ("/api/v1/renewals", "/api/v1/renewals?risk=high&status=active,pastDue"),
+    ("/api/v1/renewals", "/api/v1/renewals?groupBy=day"),
+    ("/api/v1/failures", "/api/v1/failures?kind=renewal"),
+    ("/api/v1/failures", "/api/v1/failures?groupBy=userId"),
     ("/api/v1/failures", "/api/v1/failures"),
     ("/api/v1/failures", "/api/v1/failures?groupBy=reason"),
     ("/api/v1/failures", "/api/v1/failures?domain=nowhere.com"),

@@ -28,8 +28,10 @@ fn leaves_are_those_of_an_independent_program() {
         // sorted by key, as the ledger stores them
         let facts = envelope["facts"].to_string();
         let event = OrderEvent::from_stored(&text("type"), schema_version, &facts).unwrap();
+        // a domain that was stored in Unicode is written in its ASCII form today
+        let today = facts.replace("müller.example", "xn--mller-kva.example");
         if schema_version == event.schema_version() {
-            assert_eq!(event.to_facts().unwrap(), facts);
+            assert_eq!(event.to_facts().unwrap(), today);
         }
         let type_name = text("type");
         let envelope = Envelope {

@@ -27,8 +27,8 @@ mod summary;
 
 pub use delivery::Delivery;
 pub use expected::{
-    DomainOutcome, Expected, ExpectedDomain, ExpectedMailbox, ExpectedOrder, ExpectedOrdinaryOrder, ExpectedRegistration,
-    ExpectedSubscription, OrderStatus, RegistrationStatus,
+    DomainOutcome, Expected, ExpectedDomain, ExpectedMailbox, ExpectedOrder, ExpectedOrdinaryOrder,
+    ExpectedRegistration, ExpectedSubscription, OrderStatus, RegistrationStatus,
 };
 pub use payload::SubscriptionStatus;
 pub use plan::{Options, Plan, Scenario};

@@ -23,7 +23,11 @@ fn change(rng: &mut StdRng, value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(|field| change(rng, field)),
         Value::Array(items) => items.iter_mut().for_each(|item| change(rng, item)),
         Value::Bool(flag) => {
-            let forms = [Value::from(flag.to_string()), Value::from(u8::from(*flag)), Value::Bool(*flag)];
+            let forms = [
+                Value::from(flag.to_string()),
+                Value::from(u8::from(*flag)),
+                Value::Bool(*flag),
+            ];
             let form = rng.random_range(0..forms.len());
             *value = forms[form].clone();
         }

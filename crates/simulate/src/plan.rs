@@ -11,8 +11,8 @@ use rand::{RngExt, SeedableRng};
 use super::customer::Customer;
 use super::delivery::Delivery;
 use super::expected::Expected;
-use super::{invent, odd};
 use super::order::{self, Fate};
+use super::{invent, odd};
 
 /// The time that a plan spans, except for the renewals of its last orders, which come some minutes later.
 const SPAN: Duration = Duration::from_secs(60 * 60);

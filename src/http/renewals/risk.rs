@@ -97,6 +97,7 @@ pub(super) fn assess(item: &RenewalItem, circumstances: &Circumstances<'_>) -> (
     };
     let past_due = item.status == SubscriptionStatus::PastDue || end.is_some_and(|end| end < now);
     let failed = item.status == SubscriptionStatus::RenewalFailed;
+    let is_open = failed || item.status == SubscriptionStatus::PastDue;
     let reasons = [
         (in_grace, RiskReason::DomainInGrace),
         (lost, RiskReason::DomainExpired),
@@ -104,7 +105,7 @@ pub(super) fn assess(item: &RenewalItem, circumstances: &Circumstances<'_>) -> (
         (past_due, RiskReason::PastDue),
         (failed, RiskReason::RenewalFailed),
         (item.auto_renew == Some(false), RiskReason::AutoRenewOff),
-        (item.failures > 0 && !failed, RiskReason::FailedBefore),
+        (item.failures > 0 && !is_open, RiskReason::FailedBefore),
         (circumstances.wallet_failed, RiskReason::WalletFailures),
         (end.is_none(), RiskReason::EndUnknown),
         (is_price_step(item.since, end), RiskReason::PriceStep),

@@ -14,7 +14,7 @@ use crate::support::Database;
 on_both_stores!(every_answer_is_as_its_document_says);
 
 /// Every call that the contract names for this version.
-const CONTRACT: [&str; 46] = [
+const CONTRACT: [&str; 50] = [
     "delete /api/v1/consumers/{name}",
     "delete /api/v1/subjects/{userId}",
     "delete /api/v1/tokens/{id}",
@@ -23,7 +23,10 @@ const CONTRACT: [&str; 46] = [
     "get /api/v1/checkpoints",
     "get /api/v1/consumers",
     "get /api/v1/consumers/{name}",
+    "get /api/v1/customers",
+    "get /api/v1/customers/{userId}",
     "get /api/v1/domains",
+    "get /api/v1/domains/{domain}",
     "get /api/v1/domains/{domain}/mailboxes",
     "get /api/v1/events",
     "get /api/v1/events/stream",
@@ -38,6 +41,7 @@ const CONTRACT: [&str; 46] = [
     "get /api/v1/proofs/consistency",
     "get /api/v1/proofs/inclusion",
     "get /api/v1/proofs/inclusion.tlog-proof",
+    "get /api/v1/registrations",
     "get /api/v1/renewals",
     "get /api/v1/signing-keys",
     "get /api/v1/subjects",

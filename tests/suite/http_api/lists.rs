@@ -89,12 +89,12 @@ async fn filters_narrow_each_list(database: Database) {
             &[PAID],
         ),
         (
-            "failures?reason=Insufficient%20wallet%20balance",
+            "failures?kind=assignment&reason=Insufficient%20wallet%20balance",
             "domain",
             &["example2.com"],
         ),
         (
-            "failures?reason=Insufficient+wallet+balance",
+            "failures?kind=assignment&reason=Insufficient+wallet+balance",
             "domain",
             &["example2.com"],
         ),
@@ -106,7 +106,7 @@ async fn filters_narrow_each_list(database: Database) {
         ("failures?provider=MICROSOFT", "domain", &[]),
         ("failures?userId=nobody", "domain", &[]),
         (
-            "failures?from=2020-01-01&to=9999-01-01",
+            "failures?kind=assignment&from=2020-01-01&to=9999-01-01",
             "domain",
             &["example2.com", "yourcompanynow.info"],
         ),
@@ -141,17 +141,26 @@ async fn failures_are_counted_by_reason_day_provider_and_domain(database: Databa
     assert_eq!(
         service.get_json("/api/v1/failures?groupBy=reason").await,
         page(json!([
-            {"value": "Insufficient wallet balance", "count": 2},
+            {"value": "Insufficient wallet balance", "count": 3},
+            {"value": "Linked domain is in GRACE_PERIOD", "count": 1},
             {"value": "Pre-warmed mailboxes not available", "count": 1},
         ]))
     );
     assert_eq!(
+        service.get_json("/api/v1/failures?groupBy=kind").await,
+        page(json!([{"value": "assignment", "count": 3}, {"value": "renewal", "count": 2}]))
+    );
+    assert_eq!(
+        service.get_json("/api/v1/failures?groupBy=userId").await,
+        page(json!([{"value": USER, "count": 5}]))
+    );
+    assert_eq!(
         service.get_json("/api/v1/failures?groupBy=provider").await,
-        page(json!([{"value": "GOOGLE", "count": 3}]))
+        page(json!([{"value": "GOOGLE", "count": 5}]))
     );
     assert_eq!(
         service
-            .get_json("/api/v1/failures?groupBy=domain&reason=Insufficient%20wallet%20balance")
+            .get_json("/api/v1/failures?groupBy=domain&kind=assignment&reason=Insufficient%20wallet%20balance")
             .await,
         page(json!([{"value": "domain-b.com", "count": 1}, {"value": "example2.com", "count": 1}]))
     );
