@@ -219,6 +219,11 @@ impl EventId {
         Self(format!("{random:032x}").into())
     }
 
+    /// The id of the event that an unrecognised webhook became later, from the position where that was recorded.
+    pub fn reprocessed(position: Position) -> Self {
+        Self(format!("reprocessed-{position}").into())
+    }
+
     /// The id of a quarantined webhook, from the fingerprint of its body: its claimed id stays free for a usable
     /// webhook.
     pub fn quarantine(fingerprint: &str) -> Self {

@@ -1,6 +1,7 @@
 //! `warmledger events`
 
 mod evidence;
+mod reprocess;
 
 use std::{collections::BTreeMap, fmt::Display, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -83,6 +84,35 @@ Examples:
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Give recorded webhooks of a kind that was unknown the events that this version knows
+    #[command(after_help = "\
+A webhook of an unknown kind is kept as it came. Once a version knows the kind, it gets a new event, whose id is
+reprocessed-POSITION; nothing is rewritten, and it happens once. Prints a JSON line for each. Exit code 1 if one of them
+cannot be used.
+
+Examples:
+  warmledger events reprocess --all --dry-run
+  warmledger events reprocess --type domain.grace_period,domain.expired --reason 'after the update'")]
+    Reprocess {
+        /// The name that the provider gives the kind; several are separated by commas
+        #[arg(
+            long = "type",
+            value_name = "NAME",
+            value_delimiter = ',',
+            required_unless_present = "all",
+            conflicts_with = "all"
+        )]
+        names: Vec<String>,
+        /// All unrecognised webhooks
+        #[arg(long)]
+        all: bool,
+        /// Only print what would become of them
+        #[arg(long)]
+        dry_run: bool,
+        /// Why; recorded
+        #[arg(long, value_name = "REASON", value_parser = Reason::given)]
+        reason: Option<Reason>,
+    },
     /// Print the newest events
     #[command(
         after_help = "Examples:\n  warmledger events tail --limit 50\n  warmledger events tail --follow --type AssignmentFailed"
@@ -151,6 +181,12 @@ pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCod
         EventsCommand::Evidence { position, reason, out } => {
             evidence::run(&settings, Position(position), reason, out.as_deref()).await?;
         }
+        EventsCommand::Reprocess {
+            names,
+            all: _,
+            dry_run,
+            reason,
+        } => return reprocess::run(&settings, &names, dry_run, reason).await,
         EventsCommand::List { after, limit, filter } => {
             let filter = filter.read()?;
             let store = open_store(&settings, Mode::ReadOnly).await?;

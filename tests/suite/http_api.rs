@@ -5,10 +5,12 @@
 //! - `refusals`: each kind of error, and authorisation
 //! - `rows`: the rows of every projection, by any column
 //! - `operations`: health, metrics, rebuilds, erasure
+//! - `families`: every kind of webhook in the views, odd values, and the everyday questions
 //! - `walk`: every call once with wrong input, and the error texts
 //! - `document`: the API validated against its own OpenAPI document
 
 mod document;
+mod families;
 mod lists;
 mod operations;
 mod refusals;

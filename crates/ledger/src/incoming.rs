@@ -140,6 +140,14 @@ impl Incoming {
         self.body_hash == other.body_hash || self.says(other.plain.original.body.expose())
     }
 
+    /// Gives it another event id. The body is kept as it came: it is spelled with its own id, so it is packed whole.
+    pub(super) fn rename(&mut self, event_id: EventId) -> Result<(), PrepareError> {
+        self.event_id = event_id;
+        self.plain.spelling = None;
+        self.packed.original = self.repack(&self.facts.clone())?;
+        Ok(())
+    }
+
     /// Packs the original anew, after the order has added to the facts.
     pub(super) fn repack(&self, facts: &str) -> Result<Packed, PrepareError> {
         pack_original(&self.plain, facts)

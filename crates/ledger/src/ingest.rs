@@ -11,12 +11,12 @@ pub mod signature;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aggregates::{EventId, OrderEvent, Source, WebhookQuarantined};
+use aggregates::{EventId, OrderEvent, Position, Source, WebhookQuarantined, WebhookUnrecognised};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::content::{self, TooLong};
-use crate::{Incoming, Ledger, Original, PlainSections, Receipt, RecordError};
+use crate::{Incoming, Ledger, Original, Outcome, PlainSections, Receipt, RecordError};
 use payload::Delivery;
 use sealing::FingerprintKey;
 use secret::{Secret, Wiped};
@@ -92,6 +92,16 @@ pub enum ReadAgain {
     Unusable(String),
     /// It is recorded, now or before.
     Recorded(Receipt),
+}
+
+/// The result of reading an unrecognised webhook again.
+pub enum ReadToday {
+    /// This version does not know its kind either.
+    Unknown,
+    /// It is of a known kind and cannot be used, for this reason.
+    Unusable(String),
+    /// It is an event of this type; and its receipt, if it was recorded.
+    Known(&'static str, Option<Receipt>),
 }
 
 /// Ingest for one source.
@@ -259,6 +269,48 @@ impl Ingest {
         }
     }
 
+    /// Reads the original of an unrecognised webhook as today's kind of event. If it is one, it is recorded under the id
+    /// of [`EventId::reprocessed`], so only once; with `dry_run` nothing is recorded.
+    ///
+    /// # Errors
+    /// [`RecordError`] if the event cannot be recorded.
+    pub async fn read_as_today(
+        &self,
+        original: &Original,
+        unrecognised: &WebhookUnrecognised,
+        position: Position,
+        dry_run: bool,
+    ) -> Result<ReadToday, RecordError> {
+        let body = original.body.expose();
+        let delivery = Delivery {
+            size: body.len(),
+            sent_at: unrecognised.sent_at,
+            unsigned: unrecognised.unsigned,
+        };
+        let content = match content::of(body) {
+            Ok(content) => content,
+            Err(error) => return Ok(ReadToday::Unusable(error.to_string())),
+        };
+        let type_name = match payload::parse(&content, delivery).claim {
+            OrderEvent::WebhookUnrecognised(_) => return Ok(ReadToday::Unknown),
+            OrderEvent::WebhookQuarantined(facts) => return Ok(ReadToday::Unusable(facts.detail)),
+            known => known.type_name(),
+        };
+        if dry_run {
+            return Ok(ReadToday::Known(type_name, None));
+        }
+        let mut incoming = match self.prepare(original.headers.clone(), body, delivery) {
+            Ok(incoming) => incoming,
+            Err(IngestError::Record(error)) => return Err(error),
+            Err(error) => return Ok(ReadToday::Unusable(error.to_string())),
+        };
+        incoming
+            .rename(EventId::reprocessed(position))
+            .map_err(RecordError::from)?;
+        let receipt = self.ledger.record(incoming).await?;
+        Ok(ReadToday::Known(type_name, Some(receipt)))
+    }
+
     async fn record<'h>(
         &self,
         header: impl Fn(&str) -> Option<&'h str>,
@@ -271,7 +323,14 @@ impl Ingest {
         });
         let headers: BTreeMap<String, String> = kept.collect();
         let incoming = self.prepare(headers, body, delivery)?;
-        Ok(self.ledger.record(incoming).await?)
+        let unreadable = incoming.claim.unreadable().len() as u64;
+        let parts = incoming.claim.quarantined_parts().len() as u64;
+        let receipt = self.ledger.record(incoming).await?;
+        if receipt.outcome == Outcome::Recorded {
+            metrics::counter!("warmledger_unreadable_fields_total").increment(unreadable);
+            metrics::counter!("warmledger_quarantined_parts_total").increment(parts);
+        }
+        Ok(receipt)
     }
 
     fn prepare(

@@ -20,7 +20,8 @@
 //! - `reader`: opening the sealed sections of events
 //! - `reveal`: credentials, opened from the events that hold the newest of each
 //! - `seed`: TOTP seeds as providers write them
-//! - `evidence`, `quarantine`: originals opened again: to check their signature, and to read what could not be used
+//! - `evidence`, `quarantine`, `reprocess`: originals opened again: to check their signature, and to read what could not
+//!   be used, or not be recognised
 //! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, erasures by other processes
 
 mod access;
@@ -39,6 +40,7 @@ mod plan;
 pub mod quarantine;
 mod queue;
 mod reader;
+pub mod reprocess;
 pub mod reveal;
 mod route;
 mod same;

@@ -35,7 +35,7 @@ async fn a_domain_of_a_mailbox_made_by_itself_is_found_by_its_order_and_subscrip
 
 async fn filters_narrow_each_list(database: Database) {
     let service = with_history(&database).await;
-    let cases: [(&str, &str, &[&str]); 35] = [
+    let cases: [(&str, &str, &[&str]); 37] = [
         ("orders?status=failed", "orderId", &[FAILED_ORDER]),
         ("orders?status=pending", "orderId", &[]),
         ("orders?domain=EXAMPLE.com", "orderId", &[ORDER]),
@@ -72,7 +72,9 @@ async fn filters_narrow_each_list(database: Database) {
         ("renewals?userId=nobody", "subscriptionId", &[]),
         ("renewals?from=2025-11-27&to=2025-11-28", "subscriptionId", &[PAST_DUE]),
         ("renewals?from=2025-11-28", "subscriptionId", &[PAID]),
-        ("renewals?to=2025-11-27", "subscriptionId", &[]),
+        ("renewals?to=2025-11-26", "subscriptionId", &[]),
+        ("renewals?to=2025-11-27", "subscriptionId", &[PAST_DUE]),
+        ("renewals?to=2025-11-27T00:00:00Z", "subscriptionId", &[]),
         (
             "renewals?from=2025-11-27T19:59:17.294Z&to=2025-12-27T19:59:17.294Z",
             "subscriptionId",
