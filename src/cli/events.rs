@@ -16,11 +16,11 @@ use super::{interrupt, output};
 use crate::{
     access::{Caller, Read, Reason},
     feed,
-    service::open_store,
+    service::{MAIN_SOURCE, open_store},
     settings::Settings,
 };
 use store::clock::rfc3339_micros;
-use store::{EventFilter, Mode, Store, StoreError, StoredEvent};
+use store::{EventFilter, Lookup, Mode, Store, StoreError, StoredEvent};
 
 /// The arguments of `warmledger events`.
 #[derive(Args)]
@@ -57,12 +57,17 @@ Examples:
         #[command(flatten)]
         filter: FilterArgs,
     },
-    /// Print one event
-    #[command(after_help = "Example:\n  warmledger events show 42 | jq .facts")]
+    /// Print one event: by its position, or by the id that the provider gave it
+    #[command(after_help = "\
+Whether a webhook arrived: the provider's event id finds it. Exit code 2 if it is not recorded.
+
+Examples:
+  warmledger events show 42 | jq .facts
+  warmledger events show 6SSHBXWQ3N3JEKHRQ763KW3D7SUB")]
     Show {
-        /// The event's position in the ledger, from 1
-        #[arg(value_name = "POSITION", value_parser = output::position_of_an_event)]
-        position: u64,
+        /// The event's position in the ledger, from 1; or its id
+        #[arg(value_name = "POSITION|EVENT_ID", value_parser = Shown::parse)]
+        event: Shown,
     },
     /// Open the exact webhook that an event was made of, and check its signature again
     #[command(after_help = "\
@@ -129,6 +134,45 @@ Examples:
     },
 }
 
+/// Which event to print.
+#[derive(Clone)]
+pub enum Shown {
+    /// The one at this position.
+    Position(u64),
+    /// The one with this id.
+    EventId(EventId),
+}
+
+impl Shown {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return output::position_of_an_event(text).map(Self::Position);
+        }
+        EventId::parse(text)
+            .map(Self::EventId)
+            .map_err(|error| format!("an event's id {error}"))
+    }
+}
+
+/// The position of an event by its id, whichever source sent it.
+async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::Result<Position> {
+    let mut sources: Vec<Source> = settings.sources.keys().cloned().collect();
+    sources.extend(Source::parse(MAIN_SOURCE));
+    sources.push(Source::own());
+    let lookup = Lookup {
+        events: sources.into_iter().map(|source| (source, id.clone())).collect(),
+        ..Lookup::default()
+    };
+    let found = store.lookup(&lookup).await?.events;
+    let first = found.into_iter().map(|(_, _, position, _)| position).min();
+    first.with_context(|| {
+        format!(
+            "no event {id} is recorded; if the provider says that it was sent, it did not arrive, was refused (see the log), or \
+             could not be used (see `warmledger quarantine list`)"
+        )
+    })
+}
+
 /// Which events pass: the same as for `/api/v1/events`.
 #[derive(Args)]
 pub struct FilterArgs {
@@ -173,10 +217,14 @@ const POLL: Duration = Duration::from_millis(250);
 pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let stop = interrupt::token()?;
     match args.command {
-        EventsCommand::Show { position } => {
+        EventsCommand::Show { event } => {
             let store = open_store(&settings, Mode::ReadOnly).await?;
-            recorded(&*store, Position(position - 1)).await;
-            show(&*store, Position(position)).await?;
+            let position = match event {
+                Shown::Position(position) => Position(position),
+                Shown::EventId(id) => of_id(&*store, &settings, id).await?,
+            };
+            recorded(&*store, Position(position.0 - 1)).await;
+            show(&*store, position).await?;
         }
         EventsCommand::Evidence { position, reason, out } => {
             evidence::run(&settings, Position(position), reason, out.as_deref()).await?;

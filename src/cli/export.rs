@@ -5,7 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use aggregates::{AccessEvent, AccessFacts, Position};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use jiff::SignedDuration;
+use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{interrupt, meter::Meter};
 use crate::{
@@ -14,8 +15,8 @@ use crate::{
     settings::Settings,
 };
 use proof::export;
-use runner::Moment;
-use store::{Mode, Store};
+use runner::{Moment, NotAMoment};
+use store::{Mode, Store, clock};
 
 /// The arguments of `warmledger export`.
 #[derive(Args)]
@@ -24,25 +25,54 @@ Writes an audit bundle: the events as JSON Lines, a proof that they are in a sig
 with which an auditor checks all of it offline. What is sealed is not in it: of each sealed section it has the SHA-256.
 That it was written, by whom and of which events, is recorded in the ledger first; where that takes no writes, as a standby,
 a warning says that it is not.
-A moment is a position, an RFC 3339 time, or a date (its start in UTC); the events of both moments are in the bundle.
+A moment is a position, an RFC 3339 time, or a date in UTC. The events at both positions are in the bundle; those of --from as
+a time or date are too; those of --to as a time are not, and as a date those of the whole day are.
 
 Examples:
   warmledger export --out bundle
-  warmledger export --from 2026-01-01 --to 2026-04-01 --out first-quarter
+  warmledger export --from 2026-01-01 --to 2026-03-31 --out first-quarter
   warmledger export --from 1000 --to 1999 --out bundle && python3 bundle/check.py")]
 pub struct ExportArgs {
     /// The first event, or the earliest time [default: the first of all]
     #[arg(long, value_name = "MOMENT")]
     pub from: Option<Moment>,
-    /// The last event, or the latest time [default: the last one under a checkpoint]
-    #[arg(long, value_name = "MOMENT")]
-    pub to: Option<Moment>,
+    /// The last event, or the end of the time [default: the last one under a checkpoint]
+    #[arg(long, value_name = "MOMENT", value_parser = Until::parse)]
+    pub to: Option<Until>,
     /// The directory of the bundle; made if it is not there, refused if it is not empty
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// What it is for; recorded
     #[arg(long, value_name = "REASON", value_parser = Reason::given)]
     pub reason: Option<Reason>,
+}
+
+/// The end of a range: a position, which belongs to it; a time, which does not; or a day, all of which does.
+#[derive(Clone)]
+pub struct Until {
+    text: String,
+    last: Moment,
+}
+
+impl Until {
+    fn parse(text: &str) -> Result<Self, String> {
+        let moment: Moment = text.parse().map_err(|error: NotAMoment| error.to_string())?;
+        let end = match (moment, text.parse::<Date>()) {
+            (Moment::Position(_), _) => None,
+            (Moment::Time(start), Ok(_)) if text.len() == "2026-01-31".len() => Some(
+                start
+                    .checked_add(SignedDuration::from_hours(24))
+                    .map_err(|error| error.to_string())?,
+            ),
+            (Moment::Time(time), _) => Some(time),
+        };
+        let before = |end: Timestamp| end.checked_sub(SignedDuration::from_micros(1)).map(Moment::Time);
+        let last = end.map_or(Ok(moment), before).map_err(|error| error.to_string())?;
+        Ok(Self {
+            text: text.to_owned(),
+            last,
+        })
+    }
 }
 
 /// Writes a bundle.
@@ -66,14 +96,21 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
     };
     let last = match args.to {
         None => covered,
-        Some(to) => position(&*store, to).await?.0,
+        Some(ref to) => {
+            let last = match to.last {
+                // a day that is not over yet ends now
+                Moment::Time(time) => Moment::Time(time.min(clock::now())),
+                position => position,
+            };
+            position(&*store, last).await?.0
+        }
     };
     if first > last {
-        let given = |moment: Option<Moment>, open: &str| moment.map_or(open.to_owned(), |moment| moment.to_string());
         bail!(
             "no event was recorded from {} to {}: the ledger has {covered} under its checkpoint",
-            given(args.from, "the beginning"),
-            given(args.to, "the end")
+            args.from
+                .map_or_else(|| "the beginning".to_owned(), |from| from.to_string()),
+            args.to.map_or_else(|| "the end".to_owned(), |to| to.text)
         );
     }
     if last > covered {

@@ -132,6 +132,13 @@ async fn every_kind_of_webhook_shows_in_a_view(database: Database) {
         .await;
     assert_eq!(feed["items"], json!([]));
     service.stop().await;
+    // whether a webhook arrived, by the provider's id of it
+    let program = Program::new(&database);
+    let shown = program.run("events show 6SSHBXWR3N4JEKGRQSG3KW3D7DGP").await;
+    assert_eq!((shown.code, &shown.json()["position"]), (0, &json!(4)));
+    let missing = program.run("events show 6SSHBXWR3N4JEKGRQSG3KW3D7XXX").await;
+    assert_eq!(missing.code, 2);
+    assert!(missing.stderr.contains("it did not arrive, was refused"), "{}", missing.stderr);
 }
 
 async fn one_odd_field_hides_no_mailbox(database: Database) {

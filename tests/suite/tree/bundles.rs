@@ -225,6 +225,19 @@ async fn a_bundle_is_refused_where_there_is_nothing_to_prove_it_with(database: D
         "{}",
         ended.stderr
     );
+    // a day belongs to the range, a time does not
+    let day = program
+        .run("export --from 2026-01-02 --to 2026-01-02 --out by-day")
+        .await;
+    assert_eq!(day.code, 2, "{}", day.stderr);
+    assert!(
+        day.stderr
+            .contains("covers the events up to 20, and --to is position 30"),
+        "{}",
+        day.stderr
+    );
+    refused("--to 2026-01-02T00:00:00Z --out by-day", "no event").await;
+    refused("--to 2026-01-01 --out by-day", "no event").await;
     crate::support::raw::Raw::connect(&database).await.unguard().await;
     database
         .execute("UPDATE events SET source = 'other' WHERE position = 7")
