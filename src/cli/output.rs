@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use clap::Args;
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -67,8 +69,15 @@ pub fn at_least_one<T: FromStr>(text: &str) -> Result<T, String> {
 /// # Errors
 /// A message for the user.
 pub fn time(text: &str) -> Result<Timestamp, String> {
-    let wanted = "a time as RFC 3339 has it is wanted, e.g. 2026-03-01T12:00:00Z";
-    text.parse().map_err(|_| wanted.to_owned())
+    let wanted =
+        "a time as RFC 3339 has it is wanted, e.g. 2026-03-01T12:00:00Z, or a day, e.g. 2026-03-01 (its start in UTC)";
+    let day = || {
+        let day: Date = text.parse()?;
+        day.to_zoned(TimeZone::UTC).map(|start| start.timestamp())
+    };
+    text.parse()
+        .or_else(|_: jiff::Error| day())
+        .map_err(|_| wanted.to_owned())
 }
 
 /// Parses a position, for clap.

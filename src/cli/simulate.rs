@@ -9,7 +9,8 @@ use std::{
 use aggregates::Source;
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use reqwest::Url;
 use serde::Serialize;
 
@@ -48,7 +49,8 @@ pub struct SimulateArgs {
     /// Also play the lives of the subscriptions: renewals and their failures
     #[arg(long)]
     pub renewals: bool,
-    /// How many times each subscription comes up for renewal, a month apart; what lies between is not waited for
+    /// How many times each subscription comes up for renewal, a month apart, the last time about now; what lies between is
+    /// not waited for
     #[arg(long, value_name = "N", default_value = "1", requires = "renewals", value_parser = output::at_least_one::<NonZeroU32>)]
     pub months: NonZeroU32,
     /// Also play the lives of domains and mailboxes: registrations, DNS records, warm-up, exports, new passwords, and
@@ -67,7 +69,8 @@ pub struct SimulateArgs {
     /// Seed of everything that is made up: with the same base time it sends the same webhooks [default: random, printed]
     #[arg(long, value_name = "S", value_parser = output::number)]
     pub seed: Option<u64>,
-    /// What the dates in the webhooks are relative to [default: now; with --seed, today at 00:00 UTC]
+    /// What the dates in the webhooks are relative to, a time or a day: when the first renewals come up [default: now, less
+    /// the months; with --seed, counted from today at 00:00 UTC]
     #[arg(long, value_name = "TIME", value_parser = output::time)]
     pub base_time: Option<Timestamp>,
     /// How many webhooks may be on their way at once
@@ -109,7 +112,7 @@ pub async fn run(args: SimulateArgs, settings: Settings) -> anyhow::Result<ExitC
     options.retry_scale = args.retry_scale;
     options.progress = true;
 
-    let (seed, base_time) = made_from(args.seed, args.base_time, clock::now());
+    let (seed, base_time) = made_from(args.seed, args.base_time, args.months, clock::now());
     let plan = Plan::new(&Options {
         orders: usize::try_from(args.orders)?,
         scenario: args.scenario,
@@ -156,12 +159,15 @@ struct Report<'s> {
 }
 
 /// Seed and base time. The dates in the webhooks are relative to the base time, so with a seed it is the start of the
-/// day: then the same command sends the same webhooks all day.
-fn made_from(seed: Option<u64>, base_time: Option<Timestamp>, now: Timestamp) -> (u64, Timestamp) {
+/// day: then the same command sends the same webhooks all day. Several months end now.
+fn made_from(seed: Option<u64>, base_time: Option<Timestamp>, months: NonZeroU32, now: Timestamp) -> (u64, Timestamp) {
     let usual = match seed {
         Some(_) => Timestamp::from_second(now.as_second() - now.as_second().rem_euclid(86_400)).unwrap_or(now),
         None => Timestamp::from_second(now.as_second()).unwrap_or(now),
     };
+    let before = i64::from(months.get()) - 1;
+    let begun = usual.to_zoned(TimeZone::UTC).checked_sub(before.months());
+    let usual = begun.map_or(usual, |begun| begun.timestamp());
     // at most 32 bits, so that JSON readers with floating-point numbers don't round it
     (
         seed.unwrap_or_else(|| rand::random::<u32>().into()),
@@ -270,8 +276,24 @@ mod tests {
     fn a_seed_sends_the_same_all_day() {
         let time = |text: &str| text.parse::<Timestamp>().unwrap();
         let (noon, midnight) = (time("2026-01-02T12:00:00.5Z"), time("2026-01-02T00:00:00Z"));
-        assert_eq!(made_from(Some(7), None, noon), (7, midnight));
-        assert_eq!(made_from(Some(7), Some(noon), midnight), (7, noon));
-        assert_eq!(made_from(None, None, noon).1, time("2026-01-02T12:00:00Z"));
+        let once = NonZeroU32::MIN;
+        assert_eq!(made_from(Some(7), None, once, noon), (7, midnight));
+        assert_eq!(made_from(Some(7), Some(noon), once, midnight), (7, noon));
+        assert_eq!(made_from(None, None, once, noon).1, time("2026-01-02T12:00:00Z"));
+    }
+
+    #[test]
+    fn several_months_end_now() {
+        let time = |text: &str| text.parse::<Timestamp>().unwrap();
+        let six = NonZeroU32::new(6).unwrap();
+        assert_eq!(
+            made_from(Some(7), None, six, time("2026-07-02T12:00:00Z")).1,
+            time("2026-02-02T00:00:00Z")
+        );
+        let fixed = time("2026-06-01T00:00:00Z");
+        assert_eq!(
+            made_from(Some(7), Some(fixed), six, time("2026-07-02T12:00:00Z")).1,
+            fixed
+        );
     }
 }

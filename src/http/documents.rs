@@ -369,8 +369,10 @@ pub(super) struct RenewalSum {
     count: usize,
     /// How many mailboxes they hold.
     mailboxes: u64,
-    /// How many of them are at risk, low or high.
-    at_risk: usize,
+    /// How many of them are at low risk.
+    low_risk: usize,
+    /// How many of them are at high risk.
+    high_risk: usize,
 }
 
 /// A row, or a sum with `groupBy`.

@@ -148,7 +148,8 @@ struct Sum {
     value: Option<String>,
     count: usize,
     mailboxes: u64,
-    at_risk: usize,
+    low_risk: usize,
+    high_risk: usize,
 }
 
 /// A row, or a sum with `groupBy`.
@@ -291,11 +292,13 @@ fn sums(items: Vec<Renewal>, by: GroupBy) -> Vec<RenewalOrSum> {
             value,
             count: 0,
             mailboxes: 0,
-            at_risk: 0,
+            low_risk: 0,
+            high_risk: 0,
         });
         sum.count += 1;
         sum.mailboxes += u64::from(item.item.mailbox_count);
-        sum.at_risk += usize::from(item.risk != Risk::None);
+        sum.low_risk += usize::from(item.risk == Risk::Low);
+        sum.high_risk += usize::from(item.risk == Risk::High);
     }
     sums.into_values().map(RenewalOrSum::Sum).collect()
 }

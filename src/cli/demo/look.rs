@@ -33,11 +33,21 @@ impl Look {
             .sum::<Option<u64>>()
             .context("a domain without a mailboxCount")?;
         let (renewals, failures) = (self.list("api/v1/renewals").await?, self.list("api/v1/failures").await?);
+        let customers = self.list("api/v1/customers").await?;
+        let registrations = self.list("api/v1/registrations").await?;
+        let risks = renewals.iter().filter_map(|renewal| renewal["riskReasons"].as_array());
+        let risks: Vec<Value> = risks
+            .flatten()
+            .map(|reason| serde_json::json!({"reason": reason}))
+            .collect();
         let line = |name: &str, total: usize, note: String| format!("  {name:<14}{total:>6}   {note}\n");
         Ok([
             line("orders", orders.len(), by(&orders, "status")),
+            line("customers", customers.len(), String::new()),
             line("domains", domains.len(), format!("{mailboxes} mailboxes")),
+            line("registrations", registrations.len(), by(&registrations, "status")),
             line("subscriptions", renewals.len(), by(&renewals, "status")),
+            line("risks", risks.len(), by(&risks, "reason")),
             line("failures", failures.len(), by(&failures, "reason")),
         ]
         .concat())
@@ -90,7 +100,16 @@ impl Look {
         }
         for (what, path) in [
             ("what renews when", "api/v1/renewals"),
-            ("why domains failed", "api/v1/failures?groupBy=reason"),
+            (
+                "what will fail next week, and why",
+                "api/v1/renewals?from=today&to=%2B7d&risk=high",
+            ),
+            (
+                "which customers are hit today",
+                "api/v1/failures?from=today&groupBy=userId",
+            ),
+            ("customers and what they have", "api/v1/customers?limit=5"),
+            ("why things failed", "api/v1/failures?groupBy=reason"),
             ("the feed of events", "api/v1/events?limit=5"),
             ("how far the read models are", "api/v1/projections"),
             ("everything that can be called", "openapi.json"),

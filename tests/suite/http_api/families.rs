@@ -138,7 +138,11 @@ async fn every_kind_of_webhook_shows_in_a_view(database: Database) {
     assert_eq!((shown.code, &shown.json()["position"]), (0, &json!(4)));
     let missing = program.run("events show 6SSHBXWR3N4JEKGRQSG3KW3D7XXX").await;
     assert_eq!(missing.code, 2);
-    assert!(missing.stderr.contains("it did not arrive, was refused"), "{}", missing.stderr);
+    assert!(
+        missing.stderr.contains("it did not arrive, was refused"),
+        "{}",
+        missing.stderr
+    );
 }
 
 async fn one_odd_field_hides_no_mailbox(database: Database) {
@@ -288,7 +292,7 @@ async fn what_will_fail_next_week_says_why(database: Database) {
     let customers = service.get_json(&format!("{week}&groupBy=userId")).await;
     assert_eq!(
         customers["items"],
-        json!([{"value": "U0", "count": 1, "mailboxes": 1, "atRisk": 1}, {"value": "U1", "count": 2, "mailboxes": 2, "atRisk": 1}])
+        json!([{"value": "U0", "count": 1, "mailboxes": 1, "lowRisk": 0, "highRisk": 1}, {"value": "U1", "count": 2, "mailboxes": 2, "lowRisk": 0, "highRisk": 1}])
     );
     let days = service.get_json("/api/v1/renewals?groupBy=day").await;
     assert_eq!(days["items"].as_array().unwrap().len(), 4);
