@@ -22,9 +22,12 @@ pub struct Price(i64);
 pub struct NotAPrice;
 
 impl Price {
+    /// The largest price: that of the most digits.
+    const MAX: i64 = 1_000_000_000_000 * ONE - 1;
+
     /// The sum; the largest price if it does not fit.
     pub fn saturating_add(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self(self.0.saturating_add(other.0).min(Self::MAX))
     }
 
     /// Whether it is nothing.
@@ -97,6 +100,14 @@ mod tests {
             (json.as_str(), serde_json::from_str::<Price>(&json).unwrap()),
             ("\"15.88\"", "15.88".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn a_sum_that_is_too_large_is_the_largest_price_and_can_be_read_again() {
+        let large: Price = "999999999999".parse().unwrap();
+        let sum = (0..20).fold(Price::default(), |sum, _| sum.saturating_add(large));
+        assert_eq!(sum.to_string(), "999999999999.999999");
+        assert_eq!(sum.to_string().parse::<Price>().unwrap(), sum);
     }
 
     #[test]

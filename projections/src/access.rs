@@ -42,7 +42,7 @@ impl AccessEntry {
 
 impl Projection for Access {
     const NAME: &'static str = "access";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
     const COLUMNS: &'static [Column] = &[
         Column::new("position", Kind::Integer).indexed(),
         Column::new("recorded_at", Kind::Timestamp).indexed(),

@@ -1,7 +1,6 @@
 //! The outcome of one domain of an order: it was assigned mailboxes, or failed, or both in turn.
 
 use std::collections::BTreeSet;
-use std::ops::Not;
 
 use aggregates::{
     AssignedDomain, AssignmentFailed, AssignmentFailure, EventId, MailboxCreated, MailboxId, MailboxOrderFacts,
@@ -22,7 +21,7 @@ pub enum DomainStatus {
     Assigned,
     /// It got none.
     Failed,
-    /// No event is known yet.
+    /// Its order was accepted, and its mailboxes are still to come; or no event is known yet.
     Pending,
 }
 
@@ -67,7 +66,8 @@ pub(crate) fn failures(facts: &AssignmentFailed) -> &[AssignmentFailure] {
         domain: None,
         reason: None,
     }];
-    if facts.failures.is_empty() {
+    // if entries were set aside, the list was not empty
+    if facts.failures.is_empty() && facts.quarantined_parts.is_empty() {
         WHOLE_ORDER
     } else {
         &facts.failures
@@ -94,6 +94,16 @@ impl MailboxKey {
     }
 }
 
+/// What the provider answered for a domain, besides an assignment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Answer {
+    /// Its order was accepted: mailboxes follow.
+    Accepted,
+    /// It failed.
+    Failed,
+}
+
 /// The outcome of one domain of an order, merged over all webhooks about it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -106,11 +116,9 @@ pub(crate) struct Outcome {
     mailboxes: BTreeSet<MailboxKey>,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     subscription_id: Newest<SubscriptionId, Lasting>,
-    /// The first event that accepted an ordinary order for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    accepted: Option<Stamp>,
-    #[serde(default, skip_serializing_if = "Not::not")]
-    failed: bool,
+    /// The newest answer besides an assignment.
+    #[serde(default, skip_serializing_if = "Newest::is_none")]
+    answer: Newest<Answer>,
     #[serde(default, skip_serializing_if = "Newest::is_none")]
     reason: Newest<String>,
 }
@@ -136,30 +144,32 @@ impl Outcome {
     pub(crate) fn accept(&mut self, stamp: &Stamp, facts: &MailboxOrderFacts) {
         self.subscription_id
             .offer(&(facts.expiry_date, *stamp), facts.subscription_id.as_ref());
-        self.accepted = Some(self.accepted.map_or(*stamp, |held| held.min(*stamp)));
+        self.answer.offer(stamp, Some(&Answer::Accepted));
     }
 
     fn assign_at(&mut self, stamp: &Stamp) {
         self.assigned = Some(self.assigned.map_or(*stamp, |held| held.min(*stamp)));
     }
 
-    /// When its failure was made good: when it was first assigned mailboxes, or its order was accepted.
+    /// When its failure was made good: when it was first assigned mailboxes, or its order was accepted after all.
     pub(crate) fn made_good_at(&self) -> Option<Timestamp> {
-        self.assigned.or(self.accepted).map(|stamp| stamp.time())
+        let accepted = self.answer.keyed().filter(|(_, answer)| **answer == Answer::Accepted);
+        let stamp = self.assigned.or(accepted.map(|(stamp, _)| *stamp));
+        stamp.map(|stamp| stamp.time())
     }
 
     /// Merges a failure.
     pub(crate) fn fail(&mut self, stamp: &Stamp, reason: Option<&String>) {
-        self.failed = true;
+        self.answer.offer(stamp, Some(&Answer::Failed));
         self.reason.offer(stamp, reason);
     }
 
     /// Assigned wins over failed, whichever came first: the mailboxes exist.
     pub(crate) fn status(&self) -> DomainStatus {
-        match (self.assigned, self.accepted, self.failed) {
-            (Some(_), _, _) => DomainStatus::Assigned,
-            (None, None, true) => DomainStatus::Failed,
-            (None, _, _) => DomainStatus::Pending,
+        match (self.assigned, self.answer.get()) {
+            (Some(_), _) => DomainStatus::Assigned,
+            (None, Some(Answer::Failed)) => DomainStatus::Failed,
+            (None, Some(Answer::Accepted) | None) => DomainStatus::Pending,
         }
     }
 

@@ -162,7 +162,10 @@ impl RegistrationView {
             last_renewal: self.term.last_renewal(),
             renewals: self.term.renewals(),
             failures: self.term.failures(),
-            last_failure_at: self.term.failed_at(),
+            last_failure_at: self
+                .term
+                .failed_at()
+                .max(self.failed.keyed().map(|(stamp, _)| stamp.time())),
             last_failure_reason: self.reason().cloned(),
             spend: Some(self.spend).filter(|spend| !spend.is_zero()),
             dns_changed_at: self.dns.map(|stamp| stamp.time()),
@@ -194,9 +197,14 @@ impl RegistrationView {
         }
     }
 
+    /// That of the newest failure.
     fn reason(&self) -> Option<&String> {
-        let failed = self.failed.get().filter(|reason| !reason.is_empty());
-        self.term.last_failure_reason().or(failed)
+        let failed = self.failed.keyed().filter(|(_, reason)| !reason.is_empty());
+        let of_term = self.term.last_failure_reason();
+        match failed {
+            Some((stamp, reason)) if of_term.is_none() || Some(stamp.time()) >= self.term.failed_at() => Some(reason),
+            _ => of_term,
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! A webhook that fails its order as a whole has one row without a domain. Whether a subscription's event names a domain
 //! or an order can depend on earlier arrivals, so its row has neither; readers find them by the subscription.
 
+use std::borrow::Cow;
+
 use aggregates::{
     Domain, EventId, OrderEvent, OrderId, Position, Recorded, ServiceProvider, Source, SubscriptionId, UserId,
 };
@@ -88,7 +90,11 @@ impl Cause {
         }
     }
 
-    fn of(reason: Option<&str>) -> Self {
+    /// A quarantined webhook has the ledger's own words, which may quote an event id.
+    fn of(kind: FailureKind, reason: Option<&str>) -> Self {
+        if kind == FailureKind::Quarantined {
+            return Self::Other;
+        }
         let reason = reason.unwrap_or_default().to_lowercase();
         let says = |word| reason.contains(word);
         if says("wallet") {
@@ -142,49 +148,74 @@ struct Told<'a> {
     kind: FailureKind,
     domain: Option<&'a Domain>,
     subscription_id: Option<&'a SubscriptionId>,
-    reason: Option<String>,
+    reason: Option<Cow<'a, str>>,
     service_provider: Option<&'a ServiceProvider>,
 }
 
-/// The failures in a webhook.
-fn told(event: &OrderEvent) -> Vec<Told<'_>> {
-    let one = |kind, domain, reason: &Option<String>| Told {
-        kind,
-        domain,
-        subscription_id: None,
-        reason: reason.clone(),
-        service_provider: None,
-    };
-    let mut all = match event {
-        OrderEvent::AssignmentFailed(facts) => failures(facts)
-            .iter()
-            .map(|failure| Told {
+impl<'a> Told<'a> {
+    fn of(kind: FailureKind, domain: Option<&'a Domain>, reason: Option<&'a String>) -> Self {
+        Self {
+            kind,
+            domain,
+            subscription_id: None,
+            reason: reason.map(|reason| reason.as_str().into()),
+            service_provider: None,
+        }
+    }
+}
+
+/// How many failures a webhook tells of, besides its quarantined parts.
+fn own_failures(event: &OrderEvent) -> usize {
+    match event {
+        OrderEvent::AssignmentFailed(facts) => failures(facts).len(),
+        OrderEvent::SubscriptionRenewalFailed(_)
+        | OrderEvent::SubscriptionPastDue(_)
+        | OrderEvent::DomainRegistrationFailed(_)
+        | OrderEvent::DomainRenewalFailed(_)
+        | OrderEvent::MailboxOrderFailed(_)
+        | OrderEvent::WebhookQuarantined(_) => 1,
+        _ => 0,
+    }
+}
+
+/// One failure in a webhook, by its index. A webhook may tell of thousands, and this is called for each.
+fn told(event: &OrderEvent, index: usize) -> Option<Told<'_>> {
+    let own = own_failures(event);
+    if index >= own {
+        let part = event.quarantined_parts().get(index - own)?;
+        let reason = format!("{} {}", part.path, part.detail);
+        return Some(Told {
+            reason: Some(reason.into()),
+            ..Told::of(FailureKind::Quarantined, None, None)
+        });
+    }
+    Some(match event {
+        OrderEvent::AssignmentFailed(facts) => {
+            let failure = failures(facts).get(index)?;
+            Told {
                 service_provider: facts.service_provider.as_ref(),
-                ..one(FailureKind::Assignment, failure.domain.as_ref(), &failure.reason)
-            })
-            .collect(),
-        OrderEvent::SubscriptionRenewalFailed(facts) | OrderEvent::SubscriptionPastDue(facts) => vec![Told {
+                ..Told::of(
+                    FailureKind::Assignment,
+                    failure.domain.as_ref(),
+                    failure.reason.as_ref(),
+                )
+            }
+        }
+        OrderEvent::SubscriptionRenewalFailed(facts) | OrderEvent::SubscriptionPastDue(facts) => Told {
             subscription_id: Some(&facts.subscription_id),
             service_provider: facts.service_provider.as_ref(),
-            ..one(FailureKind::Renewal, None, &facts.reason)
-        }],
+            ..Told::of(FailureKind::Renewal, None, facts.reason.as_ref())
+        },
         OrderEvent::DomainRegistrationFailed(facts) | OrderEvent::DomainRenewalFailed(facts) => {
-            vec![one(FailureKind::Domain, Some(&facts.domain), &facts.reason)]
+            Told::of(FailureKind::Domain, Some(&facts.domain), facts.reason.as_ref())
         }
-        OrderEvent::MailboxOrderFailed(facts) => vec![Told {
+        OrderEvent::MailboxOrderFailed(facts) => Told {
             service_provider: facts.service_provider.as_ref(),
-            ..one(FailureKind::MailboxOrder, facts.domain.as_ref(), &facts.reason)
-        }],
-        OrderEvent::WebhookQuarantined(facts) => {
-            vec![one(FailureKind::Quarantined, None, &Some(facts.detail.clone()))]
-        }
-        _ => Vec::new(),
-    };
-    all.extend(event.quarantined_parts().iter().map(|part| {
-        let reason = Some(format!("{} {}", part.path, part.detail));
-        one(FailureKind::Quarantined, None, &reason)
-    }));
-    all
+            ..Told::of(FailureKind::MailboxOrder, facts.domain.as_ref(), facts.reason.as_ref())
+        },
+        OrderEvent::WebhookQuarantined(facts) => Told::of(FailureKind::Quarantined, None, Some(&facts.detail)),
+        _ => return None,
+    })
 }
 
 impl Projection for Failures {
@@ -214,7 +245,7 @@ impl Projection for Failures {
         let Some(order) = event.order() else {
             return Keys::none();
         };
-        (0..told(order).len())
+        (0..own_failures(order) + order.quarantined_parts().len())
             .map(|index| format!("{}/{}/{index}", event.source, event.event_id))
             .collect()
     }
@@ -233,7 +264,7 @@ impl Projection for Failures {
             return Verdict::Remove;
         };
         let index = key.rsplit_once('/').and_then(|(_, index)| index.parse::<usize>().ok());
-        let Some(failure) = index.and_then(|index| told(order).into_iter().nth(index)) else {
+        let Some(failure) = index.and_then(|index| told(order, index)) else {
             return Verdict::Remove;
         };
         let kind = failure.kind;
@@ -245,8 +276,8 @@ impl Projection for Failures {
             order_id: order_id.cloned(),
             domain: failure.domain.cloned(),
             subscription_id: failure.subscription_id.cloned(),
-            cause: Cause::of(failure.reason.as_deref()),
-            reason: failure.reason,
+            cause: Cause::of(kind, failure.reason.as_deref()),
+            reason: failure.reason.map(Cow::into_owned),
             service_provider: failure.service_provider.cloned(),
             user_id: order.user_id().cloned(),
             position: event.position,
@@ -392,5 +423,19 @@ mod tests {
         assert_eq!(row("E6").order_id.unwrap().as_str(), "O2");
         assert_eq!(row("E6").reason.unwrap(), "data.mailboxDetails[1] is not an object");
         failures.then_row_count(6);
+    }
+
+    #[test]
+    fn an_order_whose_entries_were_all_set_aside_has_not_failed_as_a_whole() {
+        let mut broken = failed("E1", "O1");
+        if let OrderEvent::AssignmentFailed(facts) = &mut broken.event {
+            facts.quarantined_parts = vec![QuarantinedPart {
+                detail: "is not an object".to_owned(),
+                path: "data.failedOrders[0]".to_owned(),
+            }];
+        }
+        given::<Failures>([broken])
+            .then_columns(&key("E1", 0), &[("kind", "quarantined".into())])
+            .then_row_count(1);
     }
 }

@@ -39,7 +39,7 @@ pub struct OrderView {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum OrderStatus {
-    /// No domain is known to be assigned or failed.
+    /// Something is still to come, or nothing is known yet.
     Pending,
     /// Every known domain got mailboxes.
     Fulfilled,
@@ -111,9 +111,11 @@ impl OrderView {
     pub fn status(&self) -> OrderStatus {
         let any = |wanted| self.domains.values().any(|domain| domain.status() == wanted);
         let failed = self.failed || any(DomainStatus::Failed);
+        let pending = any(DomainStatus::Pending);
         match (any(DomainStatus::Assigned), failed) {
-            (true, false) => OrderStatus::Fulfilled,
             (true, true) => OrderStatus::Partial,
+            _ if pending => OrderStatus::Pending,
+            (true, false) => OrderStatus::Fulfilled,
             (false, true) => OrderStatus::Failed,
             (false, false) => OrderStatus::Pending,
         }
@@ -411,7 +413,17 @@ mod tests {
         given::<Orders>([accepted.clone()]).then_columns("O1", &[("status", "pending".into())]);
         given::<Orders>([failed.clone()]).then_columns("O1", &[("status", "failed".into())]);
         // a second try made it good
-        given::<Orders>([accepted.clone(), failed.clone()]).then_columns("O1", &[("status", "pending".into())]);
+        let again =
+            mailbox_order("E4", OrderEvent::MailboxOrderAccepted, "O1", "a.com", "S1").sent("2026-01-01T00:00:00Z");
+        for events in [[failed.clone(), again.clone()], [again, failed.clone()]] {
+            given::<Orders>(events).then_columns("O1", &[("status", "pending".into())]);
+        }
+        // a failure after it is not
+        let later = mailbox_order("E5", OrderEvent::MailboxOrderFailed, "O1", "a.com", "").sent("2026-01-01T00:00:00Z");
+        given::<Orders>([accepted.clone(), later]).then_columns("O1", &[("status", "failed".into())]);
+        // some are there, and one is still to come
+        let other = created("E6", "M2", "O1", "b.com", "S2");
+        given::<Orders>([accepted.clone(), other]).then_columns("O1", &[("status", "pending".into())]);
         let orders = given::<Orders>([made, failed, accepted])
             .then_columns("O1", &[("status", "fulfilled".into()), ("mailbox_count", 1_i64.into())]);
         let domain = &orders.view("O1").item("O1").domains[0];

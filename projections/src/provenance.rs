@@ -10,6 +10,9 @@ use crate::Value;
 use crate::merge::Newest;
 use crate::stamp::Stamp;
 
+/// How many events with something unreadable a row names: the newest ones. A sender may always send such events.
+const INCOMPLETE: usize = 10;
+
 /// The provenance, merged over all events of a row.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -67,6 +70,9 @@ impl Provenance {
             .offer(stamp, event.order().and_then(service_provider));
         if event.order().is_some_and(is_incomplete) {
             self.incomplete.insert(*stamp);
+            if self.incomplete.len() > INCOMPLETE {
+                self.incomplete.pop_first();
+            }
         }
         let at = event.recorded_at;
         let last_at = self.recorded.as_ref().map_or(at, |span| span.last_at().max(at));
@@ -79,7 +85,7 @@ impl Provenance {
         self.recorded = Some(Span { first, last_at });
     }
 
-    /// The positions of the events with fields or parts that could not be read.
+    /// The positions of the newest events with fields or parts that could not be read.
     pub(crate) fn incomplete(&self) -> Vec<Position> {
         self.incomplete.iter().map(Stamp::position).collect()
     }

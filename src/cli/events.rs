@@ -66,8 +66,11 @@ Examples:
   warmledger events show 6SSHBXWQ3N3JEKHRQ763KW3D7SUB")]
     Show {
         /// The event's position in the ledger, from 1; or its id
-        #[arg(value_name = "POSITION|EVENT_ID", value_parser = Shown::parse)]
-        event: Shown,
+        #[arg(value_name = "POSITION|EVENT_ID")]
+        event: String,
+        /// It is an id, though it is made of digits
+        #[arg(long)]
+        id: bool,
     },
     /// Open the exact webhook that an event was made of, and check its signature again
     #[command(after_help = "\
@@ -134,27 +137,7 @@ Examples:
     },
 }
 
-/// Which event to print.
-#[derive(Clone)]
-pub enum Shown {
-    /// The one at this position.
-    Position(u64),
-    /// The one with this id.
-    EventId(EventId),
-}
-
-impl Shown {
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return output::position_of_an_event(text).map(Self::Position);
-        }
-        EventId::parse(text)
-            .map(Self::EventId)
-            .map_err(|error| format!("an event's id {error}"))
-    }
-}
-
-/// The position of an event by its id, whichever source sent it.
+/// The position of an event by its id, whichever of the configured sources sent it.
 async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::Result<Position> {
     let mut sources: Vec<Source> = settings.sources.keys().cloned().collect();
     sources.extend(Source::parse(MAIN_SOURCE));
@@ -167,7 +150,7 @@ async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::R
     let first = found.into_iter().map(|(_, _, position, _)| position).min();
     first.with_context(|| {
         format!(
-            "no event {id} is recorded; if the provider says that it was sent, it did not arrive, was refused (see the log), or \
+            "no event {id} of a configured source is recorded; if the provider says that it was sent, it did not arrive, was refused (see the log), or \
              could not be used (see `warmledger quarantine list`)"
         )
     })
@@ -217,11 +200,17 @@ const POLL: Duration = Duration::from_millis(250);
 pub async fn run(args: EventsArgs, settings: Settings) -> anyhow::Result<ExitCode> {
     let stop = interrupt::token()?;
     match args.command {
-        EventsCommand::Show { event } => {
+        EventsCommand::Show { event, id } => {
+            let is_id = id || !event.bytes().all(|byte| byte.is_ascii_digit());
+            let position = match is_id {
+                true => None,
+                false => Some(output::position_of_an_event(&event).map_err(|error| anyhow!(error))?),
+            };
+            let id = EventId::parse(&event).map_err(|error| anyhow!("an event's id {error}"))?;
             let store = open_store(&settings, Mode::ReadOnly).await?;
-            let position = match event {
-                Shown::Position(position) => Position(position),
-                Shown::EventId(id) => of_id(&*store, &settings, id).await?,
+            let position = match position {
+                Some(position) => Position(position),
+                None => of_id(&*store, &settings, id).await?,
             };
             recorded(&*store, Position(position.0 - 1)).await;
             show(&*store, position).await?;

@@ -52,25 +52,28 @@ pub struct ExportArgs {
 pub struct Until {
     text: String,
     last: Moment,
+    is_day: bool,
 }
 
 impl Until {
     fn parse(text: &str) -> Result<Self, String> {
         let moment: Moment = text.parse().map_err(|error: NotAMoment| error.to_string())?;
-        let end = match (moment, text.parse::<Date>()) {
-            (Moment::Position(_), _) => None,
-            (Moment::Time(start), Ok(_)) if text.len() == "2026-01-31".len() => Some(
+        let is_day = text.len() == "2026-01-31".len() && text.parse::<Date>().is_ok();
+        let end = match moment {
+            Moment::Position(_) => None,
+            Moment::Time(start) if is_day => Some(
                 start
                     .checked_add(SignedDuration::from_hours(24))
                     .map_err(|error| error.to_string())?,
             ),
-            (Moment::Time(time), _) => Some(time),
+            Moment::Time(time) => Some(time),
         };
         let before = |end: Timestamp| end.checked_sub(SignedDuration::from_micros(1)).map(Moment::Time);
         let last = end.map_or(Ok(moment), before).map_err(|error| error.to_string())?;
         Ok(Self {
             text: text.to_owned(),
             last,
+            is_day,
         })
     }
 }
@@ -99,8 +102,8 @@ pub async fn run(args: ExportArgs, settings: Settings) -> anyhow::Result<ExitCod
         Some(ref to) => {
             let last = match to.last {
                 // a day that is not over yet ends now
-                Moment::Time(time) => Moment::Time(time.min(clock::now())),
-                position => position,
+                Moment::Time(time) if to.is_day => Moment::Time(time.min(clock::now())),
+                moment => moment,
             };
             position(&*store, last).await?.0
         }

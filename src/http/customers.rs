@@ -39,7 +39,7 @@ pub(super) fn router() -> OpenApiRouter<Arc<App>> {
 struct Customer {
     /// The customer, by the `userId` of the provider.
     user_id: String,
-    /// Their address; null if no event says it, or once it is erased.
+    /// Their address; null if none of their five newest events says it, or once it is erased.
     email: Option<String>,
     /// How many orders they made.
     orders: i64,
@@ -160,7 +160,7 @@ async fn customers(
         Customer {
             email: emails.get(&key).cloned(),
             orders: count(&orders),
-            active_domains: sum.map_or(0, |sum| sum.count),
+            active_domains: sum.map_or(0, |sum| sum.distinct),
             mailboxes: sum.map_or(0, |sum| sum.sum),
             next_due: sum.and_then(|sum| sum.least).filter(|due| *due < NEVER_DUE),
             open_failures: count(&failed_orders) + count(&failed_renewals) + count(&failed_registrations),
@@ -177,6 +177,7 @@ async fn customers(
 /// What is summed up of a customer's subscriptions.
 const SUMMED: SumColumns = SumColumns {
     of_each: "user_id",
+    distinct: "domain",
     sum: "mailbox_count",
     least: "due",
 };

@@ -205,7 +205,8 @@ impl Known {
             FailureKind::Assignment | FailureKind::MailboxOrder => {
                 let order = failure.order_id.as_ref().and_then(|id| self.orders.get(id.as_str()));
                 let made_good = order.and_then(|order| order.made_good_at(failure.domain.as_ref()));
-                (None, made_good)
+                // mailboxes that were there before make it good at once
+                (None, made_good.map(|at| at.max(failure.happened_at)))
             }
             FailureKind::Renewal => {
                 let key = failure.subscription_id.as_ref().map_or("", SubscriptionId::as_str);

@@ -248,11 +248,13 @@ impl Ingest {
         &self,
         original: &Original,
         quarantined: &WebhookQuarantined,
+        recorded_at: Timestamp,
     ) -> Result<ReadAgain, RecordError> {
         let body = original.body.expose();
         let delivery = Delivery {
             size: body.len(),
-            sent_at: quarantined.sent_at,
+            // it happened then, not now
+            sent_at: quarantined.sent_at.or(Some(recorded_at)),
             unsigned: quarantined.unsigned,
         };
         let content = match content::of(body) {
@@ -278,13 +280,14 @@ impl Ingest {
         &self,
         original: &Original,
         unrecognised: &WebhookUnrecognised,
-        position: Position,
+        (position, recorded_at): (Position, Timestamp),
         dry_run: bool,
     ) -> Result<ReadToday, RecordError> {
         let body = original.body.expose();
         let delivery = Delivery {
             size: body.len(),
-            sent_at: unrecognised.sent_at,
+            // it happened then, not now
+            sent_at: unrecognised.sent_at.or(Some(recorded_at)),
             unsigned: unrecognised.unsigned,
         };
         let content = match content::of(body) {

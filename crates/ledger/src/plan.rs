@@ -16,7 +16,7 @@ mod lookup;
 
 use std::sync::Arc;
 
-use aggregates::{EventId, Order, OrderCommand, OrderEvent, Position, Source, StreamId, SubjectId};
+use aggregates::{Domain, EventId, Order, OrderCommand, OrderEvent, Position, Source, StreamId, SubjectId};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
@@ -164,10 +164,9 @@ impl<'a> Planner<'a> {
         // no reference is needed if the stream can be found without one
         let found_anyway = match (incoming.claim.opens(), incoming.claim.names_domain()) {
             (Some((subscription, domain)), _) => {
-                subscription.is_none_or(|id| state.order.knows(id))
-                    && domain.is_none_or(|name| state.order.has_assigned(name))
+                subscription.is_none_or(|id| state.order.knows(id)) && domain.is_none_or(|name| has(&state.order, name))
             }
-            (None, Some(domain)) => state.order.has_assigned(domain),
+            (None, Some(domain)) => has(&state.order, domain),
             (None, None) => incoming.claim.as_subscription().is_some_and(|facts| {
                 state.order.knows(&facts.subscription_id) || stream == StreamId::subscription(&facts.subscription_id)
             }),
@@ -436,6 +435,12 @@ fn outcome_of(event: &OrderEvent) -> Outcome {
     } else {
         Outcome::Recorded
     }
+}
+
+/// Whether the stream has a reference of the domain: not for sure where an earlier version stored the name in Unicode,
+/// since its reference is of that text.
+fn has(order: &Order, domain: &Domain) -> bool {
+    order.has_assigned(domain) && !domain.is_international()
 }
 
 fn knows(order: &Order, correlation: &CorrelationKeys<'_>) -> bool {

@@ -102,7 +102,10 @@ pub async fn replay<'i>(
         Err(OpenError::Erased) => return Ok(Replayed::Erased),
         Err(error) => return Err(error.into()),
     };
-    let receipt = match ingest.read_again(&original, &found.facts).await? {
+    let receipt = match ingest
+        .read_again(&original, &found.facts, found.event.recorded_at)
+        .await?
+    {
         ReadAgain::Unusable(reason) => return Ok(Replayed::Unusable(reason)),
         // its event id belongs to another event, so the ledger recognised the same quarantined webhook
         ReadAgain::Recorded(receipt) if receipt.position == position => {

@@ -5,7 +5,7 @@ use aggregates::{AccessEvent, AccessFacts, EventId, OrderEvent, Position, Webhoo
 
 use crate::ingest::{Ingest, ReadToday};
 use crate::{OpenError, Outcome, Reader, RecordError};
-use store::{EventFilter, EventQuery, Store, StoreError, StoredEvent};
+use store::{EventFilter, EventQuery, Lookup, Store, StoreError, StoredEvent};
 
 /// Why an unrecognised webhook cannot be read again.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,6 @@ pub async fn list(
             types: vec!["WebhookUnrecognised".to_owned()],
             ..EventFilter::default()
         },
-        parts: store::Parts::All,
         ..EventQuery::default()
     };
     let events = store.events(&query).await?;
@@ -98,6 +97,9 @@ pub async fn reprocess<'i>(
     dry_run: bool,
 ) -> Result<Reprocessed, ReprocessError> {
     let Unrecognised { event, facts: claim } = found;
+    // with its sealed sections, one at a time: a body may be a mebibyte
+    let opened = store.events_at(&[event.position]).await?.pop();
+    let event = opened.as_ref().unwrap_or(event);
     let source = event.source.as_str();
     let ingest = ingest(source).ok_or_else(|| ReprocessError::UnknownSource(source.to_owned()))?;
     let original = match reader.original(event).await {
@@ -106,10 +108,27 @@ pub async fn reprocess<'i>(
         Err(error) => return Err(error.into()),
     };
     let position = event.position;
-    let (type_name, receipt) = match ingest.read_as_today(&original, claim, position, dry_run).await? {
+    let before = Lookup {
+        events: vec![(event.source.clone(), EventId::reprocessed(position))],
+        ..Lookup::default()
+    };
+    let before = store
+        .lookup(&before)
+        .await?
+        .events
+        .pop()
+        .map(|(_, _, position, _)| position);
+    let (type_name, receipt) = match ingest
+        .read_as_today(&original, claim, (position, event.recorded_at), dry_run)
+        .await?
+    {
         ReadToday::Unknown => return Ok(Reprocessed::Unknown),
         ReadToday::Unusable(reason) => return Ok(Reprocessed::Unusable(reason)),
-        ReadToday::Known(type_name, None) => return Ok(Reprocessed::WouldBe(type_name)),
+        ReadToday::Known(type_name, None) => {
+            return Ok(before.map_or(Reprocessed::WouldBe(type_name), |position| {
+                Reprocessed::AlreadyThere(type_name, position)
+            }));
+        }
         ReadToday::Known(type_name, Some(receipt)) => (type_name, receipt),
     };
     if receipt.outcome == Outcome::Quarantined {

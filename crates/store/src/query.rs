@@ -234,6 +234,8 @@ pub struct Count {
 pub struct SumColumns {
     /// The rows are grouped by it.
     pub of_each: &'static str,
+    /// Its different values are counted.
+    pub distinct: &'static str,
     /// It is summed up: an integer.
     pub sum: &'static str,
     /// Its least value is looked for: a timestamp.
@@ -245,9 +247,9 @@ pub struct SumColumns {
 pub struct Sum {
     /// The value; none for null.
     pub value: Option<String>,
-    /// How many rows.
-    pub count: i64,
-    /// The sum of a column.
+    /// How many different values of a column.
+    pub distinct: i64,
+    /// The sum of another.
     pub sum: i64,
     /// The least value of another column.
     pub least: Option<Timestamp>,
@@ -317,8 +319,8 @@ topic! {
         /// How many rows there are for each value of a column, most first.
         async fn counts(&self, query: &RowQuery, column: &'static str) -> Result<Vec<Count>, StoreError>;
 
-        /// For each value of a column: how many rows there are, the sum of an integer column, and the least moment of
-        /// another one.
+        /// For each value of a column: how many different values another one has, the sum of an integer column, and the
+        /// least moment of one more.
         async fn sums(&self, query: &RowQuery, columns: SumColumns) -> Result<Vec<Sum>, StoreError>;
     }
 }

@@ -49,6 +49,7 @@ struct Counts {
     now: usize,
     before: usize,
     unknown: usize,
+    erased: usize,
     unusable: usize,
 }
 
@@ -59,6 +60,7 @@ impl Counts {
             now,
             before,
             unknown,
+            erased,
             unusable,
         } = self;
         let became = if dry_run {
@@ -68,7 +70,7 @@ impl Counts {
         };
         format!(
             "{read} unrecognised webhooks: {now} {became}, {before} did so before, {unknown} are still of an unknown kind, \
-             {unusable} cannot be used"
+             {erased} are erased, {unusable} cannot be used"
         )
     }
 }
@@ -104,7 +106,8 @@ async fn all(core: &Core, names: &[String], dry_run: bool, facts: &AccessFacts) 
                 Reprocessed::WouldBe(_) | Reprocessed::Recorded(..) => &mut counts.now,
                 Reprocessed::AlreadyThere(..) => &mut counts.before,
                 Reprocessed::Unknown => &mut counts.unknown,
-                Reprocessed::Unusable(_) | Reprocessed::Erased => &mut counts.unusable,
+                Reprocessed::Erased => &mut counts.erased,
+                Reprocessed::Unusable(_) => &mut counts.unusable,
             };
             *count += 1;
             output::print_line(&Line {

@@ -114,7 +114,11 @@ impl End {
             _ => {}
         }
         if let Some(end) = Self::relative(text, now) {
-            return Some(end);
+            let year = match &end {
+                Self::Time(time) => Offset::UTC.to_datetime(*time).year(),
+                Self::Day(day) => day.year(),
+            };
+            return in_range(year).then_some(end);
         }
         if text.len() == "2025-01-31".len()
             && let Ok(day) = text.parse::<Date>()
@@ -246,6 +250,8 @@ mod tests {
             "--7d",
             "7y",
             "-99999999999d",
+            "-3000000d",
+            "-99999999h",
             "27.10.2025",
             "2025-10-27T00:00:00",
             "2025-13-01",

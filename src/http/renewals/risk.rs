@@ -86,11 +86,14 @@ pub(super) fn assess(item: &RenewalItem, circumstances: &Circumstances<'_>) -> (
     let now = circumstances.now;
     let end = item.expiry_date.filter(|_| item.expiry_known);
     let registration = circumstances.registration;
-    let registered_until = registration.and_then(|registration| registration.expiry_date);
+    let registered_until = registration
+        .filter(|registration| registration.expiry_known)
+        .and_then(|registration| registration.expiry_date);
     let is = |status| registration.is_some_and(|registration| registration.status == status);
     let in_grace = is(RegistrationStatus::Grace);
     let lost = is(RegistrationStatus::Expired);
-    let renews = registration.is_some_and(|registration| registration.auto_renew == Some(true));
+    let renews = registration.is_some_and(|registration| registration.auto_renew == Some(true))
+        && !is(RegistrationStatus::RenewalFailed);
     let ends_first = match (registered_until, end) {
         (Some(registered_until), Some(end)) => registered_until < end && !renews && !in_grace && !lost,
         _ => false,
@@ -199,7 +202,14 @@ mod tests {
         );
         let renews = registered(OrderEvent::DomainRegistered, "2025-11-25T00:00:00Z")
             .of_registration(|facts| facts.auto_renew = Some(true));
-        assert_eq!(risk(vec![opened()], vec![renews], false).0, Risk::None);
+        assert_eq!(risk(vec![opened()], vec![renews.clone()], false).0, Risk::None);
+        let mut failed = registered(OrderEvent::DomainRenewalFailed, "2025-11-25T00:00:00Z");
+        failed.event_id = "D2".to_owned();
+        high(vec![opened()], vec![renews, failed], RiskReason::DomainEndsFirst);
+        // nobody said until when it was renewed
+        let undated = registration("D2", OrderEvent::DomainRenewed, "a.com", None).sent("2025-11-24T00:00:00Z");
+        let known = registered(OrderEvent::DomainRegistered, "2025-11-25T00:00:00Z");
+        assert_eq!(risk(vec![opened()], vec![known, undated], false).0, Risk::None);
         let told = |kind: fn(aggregates::SubscriptionFacts) -> OrderEvent| {
             subscription("E2", kind, "S1").until(END).sent("2025-11-19T00:00:00Z")
         };

@@ -57,6 +57,7 @@ fn things(event: &OrderEvent) -> BTreeSet<Thing> {
         | OrderEvent::MailboxWarmupStarted(facts)
         | OrderEvent::MailboxWarmupRemoved(facts) => {
             add(&facts.subscription_id, &facts.domain, Some(&facts.mailbox_id));
+            things.extend(facts.order_id.clone().map(Thing::Order));
         }
         OrderEvent::WebhookUnrecognised(facts) => {
             add(&facts.subscription_id, &facts.domain, facts.mailbox_id.as_ref());

@@ -67,9 +67,14 @@ impl RowStore for SqlStore {
 
     async fn sums(&self, query: &RowQuery, columns: SumColumns) -> Result<Vec<Sum>, StoreError> {
         let (clause, values) = where_clause(query);
-        let SumColumns { of_each, sum, least } = columns;
+        let SumColumns {
+            of_each,
+            distinct,
+            sum,
+            least,
+        } = columns;
         let sql = format!(
-            "SELECT CAST({of_each} AS text) AS value, count(*) AS rows, CAST(coalesce(sum({sum}), 0) AS bigint) AS total,
+            "SELECT CAST({of_each} AS text) AS value, count(DISTINCT {distinct}) AS found, CAST(coalesce(sum({sum}), 0) AS bigint) AS total,
                     min({least}) AS least
              FROM {} {clause} GROUP BY {of_each} ORDER BY {of_each}",
             query.table(query.projection)
@@ -79,7 +84,7 @@ impl RowStore for SqlStore {
         let sums = rows.iter().map(|row| {
             Ok(Sum {
                 value: row.try_get("value")?,
-                count: row.try_get("rows")?,
+                distinct: row.try_get("found")?,
                 sum: row.try_get("total")?,
                 least: optional_moment(row, "least")?,
             })

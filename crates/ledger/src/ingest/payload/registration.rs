@@ -63,8 +63,9 @@ pub(super) fn read(
 
 /// The domain, under the name that this family gives it, or under the one that others do.
 pub(super) fn required_name(domain_name: Option<Raw<'_>>, domain: Option<Raw<'_>>) -> Result<Domain, PayloadProblem> {
-    match (domain_name, domain) {
-        (None, Some(domain)) => Reading::required(Some(domain), "data.domain", Domain::normalise),
-        (name, _) => Reading::required(name, "data.domainName", Domain::normalise),
+    let named = Reading::required(domain_name, "data.domainName", Domain::normalise);
+    match domain {
+        Some(_) if named.is_err() => Reading::required(domain, "data.domain", Domain::normalise),
+        _ => named,
     }
 }

@@ -10,12 +10,9 @@ use super::raw::Scalar;
 
 /// The years that a date can be of: earlier ones are no dates of this business, later ones stand for "never".
 const YEARS: std::ops::RangeInclusive<i16> = 1970..=9998;
-/// Numbers from here on are seconds since 1970: smaller ones (3 March 1973 and before) mean something else.
-const FIRST_SECOND: i128 = 100_000_000;
-/// Numbers from here on are milliseconds since 1970: as seconds they would be of the year 5138 and later.
-const FIRST_MILLISECOND: i128 = 100_000_000_000;
-/// Numbers from here on are too late as milliseconds too.
-const END_OF_MILLISECONDS: i128 = 100_000_000_000_000;
+/// Seconds since 1970 that stand for a moment: those of 1990 to 2099. Other numbers mean something else, e.g.
+/// `20251127195917`.
+const SECONDS: std::ops::Range<i128> = 631_152_000..4_102_444_800;
 
 /// A text or a number, as text.
 pub(super) fn text<'a>(scalar: &'a Scalar<'_>) -> Option<&'a str> {
@@ -85,10 +82,12 @@ fn since_1970(text: &str) -> Option<Timestamp> {
     }
     let whole: i128 = whole.parse().ok()?;
     let fraction: i128 = format!("{decimals:0<9}").parse().ok()?;
-    let nanoseconds = match whole {
-        FIRST_SECOND..FIRST_MILLISECOND => whole * 1_000_000_000 + fraction,
-        FIRST_MILLISECOND..END_OF_MILLISECONDS => whole * 1_000_000 + fraction / 1_000,
-        _ => return None,
+    let nanoseconds = if SECONDS.contains(&whole) {
+        whole * 1_000_000_000 + fraction
+    } else if SECONDS.contains(&(whole / 1_000)) {
+        whole * 1_000_000 + fraction / 1_000
+    } else {
+        return None;
     };
     Timestamp::from_nanosecond(nanoseconds).ok()
 }
@@ -172,6 +171,9 @@ mod tests {
             "1",
             "20",
             "99999999999999999999",
+            "20251127195917",
+            "202511271959",
+            "100000000",
             "9999-12-31",
             "9999-12-31T23:59:59Z",
             "0000-00-00",
