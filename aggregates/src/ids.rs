@@ -308,10 +308,20 @@ impl Domain {
         if !name.is_ascii() && name.chars().any(is_invisible) {
             return Err(IdError::NotADomain);
         }
-        let ascii = Uts46::new().to_ascii(name.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify);
-        ascii
-            .map(|ascii| Self(ascii.as_ref().into()))
-            .map_err(|_| IdError::NotADomain)
+        let uts46 = Uts46::new();
+        let ascii = uts46.to_ascii(
+            name.as_bytes(),
+            AsciiDenyList::STD3,
+            Hyphens::CheckFirstLast,
+            DnsLength::Verify,
+        );
+        let ascii = ascii.map_err(|_| IdError::NotADomain)?;
+        // a host's name of one label, a number or an IP address is none
+        let top = ascii.rsplit_once('.').map_or("", |(_, top)| top);
+        if top.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(IdError::NotADomain);
+        }
+        Ok(Self(ascii.as_ref().into()))
     }
 
     /// Whether its Unicode form is another one.
@@ -477,6 +487,12 @@ mod tests {
             "\u{200b}",
             "a_b.com",
             "xn--a.com",
+            "localhost",
+            "127.0.0.1",
+            "1.5",
+            "-7",
+            "-a.com",
+            "a-.com",
             "a\u{202e}.com",
             &format!("{}.com", "a".repeat(64)),
             &vec!["a"; 140].join("."),

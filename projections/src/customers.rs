@@ -101,10 +101,15 @@ impl Projection for Customers {
         };
         let stamp = Stamp::of(event);
         view.spend = view.spend.saturating_add(price(order));
-        // the others have no personal section
+        // the other kinds hold no address of the customer
         if !matches!(
             order,
-            OrderEvent::WebhookUnrecognised(_) | OrderEvent::WebhookQuarantined(_)
+            OrderEvent::WebhookUnrecognised(_)
+                | OrderEvent::WebhookQuarantined(_)
+                | OrderEvent::DnsRecordUpdated(_)
+                | OrderEvent::MailboxExported(_)
+                | OrderEvent::MailboxWarmupStarted(_)
+                | OrderEvent::MailboxWarmupRemoved(_)
         ) {
             view.newest.insert(stamp);
             if view.newest.len() > KEPT {

@@ -3,6 +3,8 @@
 //! E-mail addresses, names and credentials are not here. Each mailbox keeps their place: the position of its event and
 //! its index there. The sealed sections list the mailboxes of an event in that order, across all of its domains.
 
+use std::collections::HashSet;
+
 use aggregates::{
     CredentialKind, Domain, MailboxCreated, MailboxId, OrderEvent, OrderId, Position, Recorded, ServiceProvider,
     SubscriptionId, UserId,
@@ -82,6 +84,10 @@ pub struct MailboxItem<'a> {
     pub is_admin: Option<bool>,
     /// Since when it has been warmed up.
     pub warming_up_from: Option<Timestamp>,
+    /// The order that it came with.
+    pub order_id: &'a OrderId,
+    /// The subscription that pays for it: another one than the domain's if it is of an earlier order.
+    pub subscription_id: Option<&'a SubscriptionId>,
     /// When its subscription expires by its assignment: renewals are in `renewals`.
     pub expiry_date: Option<Timestamp>,
     /// Whether credentials came with it.
@@ -94,9 +100,11 @@ pub struct MailboxItem<'a> {
     pub index: u32,
 }
 
-impl<'a> From<&'a Mailbox> for MailboxItem<'a> {
-    fn from(mailbox: &'a Mailbox) -> Self {
+impl<'a> MailboxItem<'a> {
+    fn of(assignment: &'a Assignment, mailbox: &'a Mailbox) -> Self {
         Self {
+            order_id: &assignment.order_id,
+            subscription_id: assignment.subscription_id.as_ref(),
             mailbox_id: mailbox.mailbox_id.as_ref(),
             is_admin: mailbox.is_admin,
             warming_up_from: mailbox.warming_up_from,
@@ -109,7 +117,8 @@ impl<'a> From<&'a Mailbox> for MailboxItem<'a> {
     }
 }
 
-/// A domain as readers see it: its current assignment, the one that lasts longest.
+/// A domain as readers see it: its current assignment, the one that lasts longest, and all mailboxes that its user has
+/// there. A mailbox that several orders tell of is under the newest.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DomainItem<'a> {
@@ -199,12 +208,35 @@ impl DomainView {
             user_id: current.provenance.user_id(),
             service_provider: current.provenance.service_provider(),
             expiry_date: current.expiry_date(),
-            mailboxes: current
-                .mailboxes
-                .iter()
-                .map(|mention| (&mention.mailbox).into())
+            mailboxes: self
+                .mailboxes(current)
+                .into_iter()
+                .map(|(assignment, mention)| MailboxItem::of(assignment, &mention.mailbox))
                 .collect(),
         })
+    }
+
+    /// The mailboxes of the current assignment's user, by webhook and index in it. Those of another user are not theirs:
+    /// the domain has moved.
+    fn mailboxes<'a>(&'a self, current: &Assignment) -> Vec<(&'a Assignment, &'a Mention)> {
+        let user = current.provenance.user_id();
+        let own = self.assignments.iter().filter(|held| held.provenance.user_id() == user);
+        let mut all: Vec<(&Assignment, &Mention)> = own
+            .flat_map(|held| held.mailboxes.iter().map(move |mention| (held, mention)))
+            .collect();
+        all.sort_unstable_by(|(_, one), (_, other)| one.place().cmp(&other.place()));
+        if self.assignments.len() > 1 {
+            // the newest mention of each counts
+            let mut seen = HashSet::new();
+            let mut newest: Vec<_> = all
+                .into_iter()
+                .rev()
+                .filter(|(_, mention)| mention.mailbox.mailbox_id.as_ref().is_none_or(|id| seen.insert(id)))
+                .collect();
+            newest.reverse();
+            return newest;
+        }
+        all
     }
 
     fn current(&self) -> Option<&Assignment> {
@@ -339,7 +371,7 @@ impl Projection for Mailboxes {
                 .and_then(|current| current.subscription_id.as_ref())
                 .map(SubscriptionId::as_str)
                 .into(),
-            Value::count(current.map_or(0, |current| current.mailboxes.len())),
+            Value::count(current.map_or(0, |current| view.mailboxes(current).len())),
             current.and_then(Assignment::expiry_date).into(),
             recorded(Provenance::first_recorded_at).min().into(),
             recorded(Provenance::last_recorded_at).max().into(),
@@ -445,6 +477,37 @@ mod tests {
                     ("expiry_date", crate::testing::time("2026-11-27T00:00:00Z").into()),
                 ],
             );
+        }
+    }
+
+    #[test]
+    fn a_second_order_hides_no_mailbox_of_the_same_user_and_a_mailbox_can_move() {
+        let first = assigned("E1", "O1")
+            .domain("a.com", "S1", &["M1", "M2"])
+            .user("U1")
+            .sent("2025-10-27T20:00:00Z");
+        // the subscription was made anew
+        let second = assigned("E2", "O2")
+            .domain("a.com", "S2", &["M2"])
+            .user("U1")
+            .sent("2025-10-28T20:00:00Z");
+        for events in [[first.clone(), second.clone()], [second, first]] {
+            let domains = given::<Mailboxes>(events).then_columns(
+                "a.com",
+                &[("mailbox_count", 2_i64.into()), ("subscription_id", "S2".into())],
+            );
+            let item = domains.view("a.com").item("a.com").unwrap();
+            let found: Vec<_> = item
+                .mailboxes
+                .iter()
+                .map(|mailbox| {
+                    (
+                        mailbox.mailbox_id.map(MailboxId::as_str),
+                        mailbox.subscription_id.map(SubscriptionId::as_str),
+                    )
+                })
+                .collect();
+            assert_eq!(found, [(Some("M1"), Some("S1")), (Some("M2"), Some("S2"))]);
         }
     }
 

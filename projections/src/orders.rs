@@ -184,9 +184,7 @@ impl Projection for Orders {
             Some(OrderEvent::MailboxOrderAccepted(facts) | OrderEvent::MailboxOrderFailed(facts)) => {
                 Keys::one(facts.order_id.as_str())
             }
-            Some(OrderEvent::MailboxCreated(facts)) if facts.domain.is_some() => {
-                facts.order_id.iter().map(|id| id.as_str().to_owned()).collect()
-            }
+            Some(OrderEvent::MailboxCreated(facts)) => facts.order_id.iter().map(|id| id.as_str().to_owned()).collect(),
             _ => Keys::none(),
         }
     }

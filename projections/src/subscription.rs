@@ -81,7 +81,7 @@ impl SubscriptionStatus {
 
     /// The status of the provider's word; none for an unknown word.
     fn of_provider(word: &str) -> Option<Self> {
-        match word {
+        match word.to_ascii_uppercase().as_str() {
             "ACTIVE" => Some(Self::Active),
             "RENEWING" => Some(Self::Renewing),
             "PAST_DUE" => Some(Self::PastDue),

@@ -206,10 +206,9 @@ async fn show(
     let assignment = match &item {
         None => None,
         Some(item) => {
-            let subscription = subscriptions(&reading, std::slice::from_ref(item))
-                .await?
-                .into_values()
-                .next();
+            let subscriptions = subscriptions(&reading, std::slice::from_ref(item)).await?;
+            let own = item.subscription_id.and_then(|id| subscriptions.get(id.as_str()));
+            let subscription = own.cloned();
             let erasures = Erasures::of(&*app.store, [item.user_id].into_iter()).await?;
             Some(Domain::new(item, subscription, registration.clone(), &erasures))
         }
@@ -268,9 +267,15 @@ async fn subscriptions(
     reading: &Reading<'_>,
     items: &[DomainItem<'_>],
 ) -> Result<BTreeMap<String, Subscription>, Problem> {
-    let ids: BTreeSet<&str> = items
+    let of_mailboxes = items
         .iter()
-        .filter_map(|item| item.subscription_id.map(SubscriptionId::as_str))
+        .flat_map(|item| &item.mailboxes)
+        .map(|mailbox| mailbox.subscription_id);
+    let of_domains = items.iter().map(|item| item.subscription_id);
+    let ids: BTreeSet<&str> = of_domains
+        .chain(of_mailboxes)
+        .flatten()
+        .map(SubscriptionId::as_str)
         .collect();
     let ids: Vec<&str> = ids.into_iter().collect();
     let views = reading.views::<Renewals>(&ids).await?;
@@ -313,6 +318,10 @@ struct Mailbox {
     is_admin: Option<bool>,
     /// Since when it has been warmed up.
     warming_up_from: Option<Timestamp>,
+    /// The order that it came with.
+    order_id: String,
+    /// The subscription that pays for it; another one than the domain's if it is of an earlier order.
+    subscription_id: Option<String>,
     /// When it runs out: when its subscription does; as of its assignment where none is known.
     expiry_date: Option<Timestamp>,
     /// When it runs out as of its assignment.
@@ -402,10 +411,8 @@ async fn mailboxes(
     let view = reading.row::<Mailboxes>(domain.as_str()).await?;
     let item = view.as_ref().and_then(|view| view.item(domain.as_str()));
     let item = reading.found(item, "no mailboxes of this domain are known")?;
-    let subscription = subscriptions(&reading, std::slice::from_ref(&item))
-        .await?
-        .into_values()
-        .next();
+    let subscriptions = subscriptions(&reading, std::slice::from_ref(&item)).await?;
+    let of = |id: Option<&SubscriptionId>| id.and_then(|id| subscriptions.get(id.as_str()));
     let accounts = accounts(&reading, &item).await?;
     let places: Vec<Places> = item
         .mailboxes
@@ -440,7 +447,9 @@ async fn mailboxes(
                 last_name: own(&places.last_name, |mailbox| &mailbox.last_name),
                 is_admin: mailbox.is_admin,
                 warming_up_from: mailbox.warming_up_from,
-                expiry_date: effective(subscription.as_ref(), mailbox.expiry_date),
+                expiry_date: effective(of(mailbox.subscription_id), mailbox.expiry_date),
+                order_id: mailbox.order_id.to_string(),
+                subscription_id: mailbox.subscription_id.map(ToString::to_string),
                 assigned_until: mailbox.expiry_date,
                 exported_at: account.as_ref().and_then(AccountView::exported_at),
                 warmup: account.as_ref().and_then(AccountView::warmup).map(|warmup| Warmup {
@@ -457,7 +466,7 @@ async fn mailboxes(
         domain: item.domain.to_owned(),
         order_id: item.order_id.to_string(),
         subscription_id: item.subscription_id.map(ToString::to_string),
-        subscription,
+        subscription: of(item.subscription_id).cloned(),
     }))
 }
 

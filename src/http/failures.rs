@@ -124,6 +124,10 @@ async fn list(
     range: Range,
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<FailureItem>>, Problem> {
+    if matches!(filter.group_by, Some(GroupBy::Day)) && range.zone.is_some() {
+        let detail = "query parameter tz: days are counted in UTC; group by day without it";
+        return Err(Problem::bad_request(detail));
+    }
     let conditions = Conditions::default()
         .between("happened_at", range)
         .equal("kind", filter.kind)
@@ -234,7 +238,11 @@ impl Known {
             }
             FailureKind::Quarantined => (None, None),
         };
-        let order_url = failure.order_id.as_ref();
+        // an order that only registers a domain has no row
+        let order_url = failure
+            .order_id
+            .as_ref()
+            .filter(|_| failure.kind != FailureKind::Domain);
         FailureItem::Row {
             order_url: order_url.map(|id| format!("/api/v1/orders/{}", path_segment(id.as_str()))),
             event_url: format!("/api/v1/events?after={}&limit=1", failure.position.0.saturating_sub(1)),

@@ -6,7 +6,7 @@ mod risk;
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::UserId;
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZone};
 use projections::domains::{Domains, RegistrationItem};
 use projections::failures::{Cause, Failures};
 use projections::renewals::{NEVER_DUE, RenewalItem, RenewalView, Renewals};
@@ -100,7 +100,7 @@ enum GroupBy {
 
 fn groups() -> Object {
     one_of(
-        "Sums up instead of listing: by the day on which they are due (UTC), or by customer. All come on one page, so \
+        "Sums up instead of listing: by the day on which they are due (in the time zone `tz`), or by customer. All come on one page, so \
          `limit` and `after` are not for it.",
         &["day", "userId"],
     )
@@ -179,9 +179,9 @@ impl Renewal {
         list::encode(Renewals::NAME, &due, &self.item.subscription_id, reading.pin())
     }
 
-    fn group(&self, by: GroupBy) -> Option<String> {
+    fn group(&self, by: GroupBy, zone: &TimeZone) -> Option<String> {
         match by {
-            GroupBy::Day => self.due.map(|due| Offset::UTC.to_datetime(due).date().to_string()),
+            GroupBy::Day => self.due.map(|due| zone.to_datetime(due).date().to_string()),
             GroupBy::UserId => self.item.user_id.as_ref().map(ToString::to_string),
         }
     }
@@ -218,8 +218,10 @@ async fn list_renewals(
     }
     let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, page.after()).await?;
     // a range leaves out rows without a date, which sort to the very end
+    let zone = range.zone.unwrap_or(TimeZone::UTC);
     let range = Range {
         from: range.from,
+        zone: None,
         to: range.to.map(|to| to.min(NEVER_DUE)).or(range.from.map(|_| NEVER_DUE)),
     };
     let statuses = filter
@@ -227,7 +229,7 @@ async fn list_renewals(
         .map(|Statuses(statuses)| statuses.into_iter().map(Into::into).collect());
     let conditions = || {
         Conditions::default()
-            .between("due", range)
+            .between("due", range.clone())
             .one_of("status", statuses.clone())
             .equal("user_id", filter.user_id.clone().map(String::from))
             .equal("domain", filter.domain.clone())
@@ -275,7 +277,7 @@ async fn list_renewals(
         }
     };
     let items = match filter.group_by {
-        Some(by) => sums(found, by),
+        Some(by) => sums(found, by, &zone),
         None => found
             .into_iter()
             .map(|item| RenewalOrSum::Row(Box::new(item)))
@@ -284,10 +286,10 @@ async fn list_renewals(
     Ok(reading.answer(Page { items, next }))
 }
 
-fn sums(items: Vec<Renewal>, by: GroupBy) -> Vec<RenewalOrSum> {
+fn sums(items: Vec<Renewal>, by: GroupBy, zone: &TimeZone) -> Vec<RenewalOrSum> {
     let mut sums: BTreeMap<Option<String>, Sum> = BTreeMap::new();
     for item in items {
-        let value = item.group(by);
+        let value = item.group(by, zone);
         let sum = sums.entry(value.clone()).or_insert(Sum {
             value,
             count: 0,
@@ -307,7 +309,7 @@ fn sums(items: Vec<Renewal>, by: GroupBy) -> Vec<RenewalOrSum> {
 async fn wallet_failed(reading: &Reading<'_>) -> Result<bool, Problem> {
     let since = Range {
         from: reading.time().checked_sub(WALLET_MEMORY).ok(),
-        to: None,
+        ..Range::default()
     };
     let conditions = Conditions::default()
         .between("happened_at", since)

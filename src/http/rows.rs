@@ -1,6 +1,7 @@
 //! `/api/v1/projections/{name}/rows`: the rows of every projection, by any of its declared columns. A registered
 //! projection gets its route and its part of the document here.
 
+use aggregates::Domain;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::routing::get;
@@ -121,15 +122,21 @@ fn conditions(projection: &dyn AnyProjection, parameters: Vec<(String, String)>)
         conditions.push(Condition {
             column: column.name,
             comparison: Comparison::Equal,
-            values: vec![value(column.kind, text).map_err(|problem| refuse(&problem))?],
+            values: vec![value(column, text).map_err(|problem| refuse(&problem))?],
         });
     }
     Ok(conditions)
 }
 
 /// Parses a value of a column.
-fn value(kind: Kind, text: String) -> Result<Value, String> {
-    match kind {
+fn value(column: &Column, text: String) -> Result<Value, String> {
+    if column.name == "domain"
+        && let Ok(domain) = Domain::normalise(&text)
+    {
+        // in whatever form it is written
+        return Ok(Value::Text(domain.into()));
+    }
+    match column.kind {
         Kind::Text if text.contains('\0') => Err("holds a character that is not allowed".to_owned()),
         Kind::Text => Ok(Value::Text(text)),
         Kind::Integer => {

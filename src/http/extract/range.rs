@@ -30,12 +30,14 @@ struct Written {
 }
 
 /// A range of time; either end may be open. It comes before the [`Query`](super::Query) of a call.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::http) struct Range {
     /// The first moment of it.
     pub(in crate::http) from: Option<Timestamp>,
     /// The first moment after it.
     pub(in crate::http) to: Option<Timestamp>,
+    /// The time zone that was named.
+    pub(in crate::http) zone: Option<TimeZone>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Range {
@@ -99,7 +101,11 @@ impl Range {
                 "to: the range is empty, since it ends at {to} and begins at {from}"
             ));
         }
-        Ok(Self { from, to })
+        Ok(Self {
+            from,
+            to,
+            zone: written.tz.is_some().then_some(zone),
+        })
     }
 }
 

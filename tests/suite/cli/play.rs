@@ -160,7 +160,8 @@ async fn a_demo_can_go_on_in_a_directory_of_its_own() {
         assert_eq!(demo.signal("INT").await.0, Some(0));
     }
     let status = program.run("--data-dir kept projections status --json").await.json();
-    assert!(status[0]["rows"] == 12, "{status}");
+    // twice six orders, and three ordinary ones beside them
+    assert!(status[0]["rows"] == 15, "{status}");
     // a ledger that no demo has made is refused
     let real = Database::sqlite();
     let service = real.service().await;

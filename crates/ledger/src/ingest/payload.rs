@@ -206,40 +206,47 @@ fn read(outer: &Outer<'_>, event_id: &EventId, body: &str, delivery: Delivery) -
     let data = outer.data.unwrap_or(Raw("null"));
     let reading = &mut Reading::of(delivery);
     let mut parsed = match name.as_str() {
-        "prewarmup.order.success" => assignment::read(fields(data)?, event_id, body, reading),
-        "prewarmup.order.failed" => failure::read(fields(data)?, reading),
-        "subscription.renewing" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionRenewing),
-        "subscription.renewal.success" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionRenewed),
-        "subscription.renewal.failed" => {
-            subscription::read(fields(data)?, reading, OrderEvent::SubscriptionRenewalFailed)
+        "prewarmup.order.success" => assignment::read(reading.fields(data)?, event_id, body, reading),
+        "prewarmup.order.failed" => failure::read(reading.fields(data)?, reading),
+        "subscription.renewing" => subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionRenewing),
+        "subscription.renewal.success" => {
+            subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionRenewed)
         }
-        "subscription.past_due" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionPastDue),
-        "subscription.expired" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionExpired),
-        "subscription.cancelled" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionCancelled),
-        "subscription.updated" => subscription::read(fields(data)?, reading, OrderEvent::SubscriptionUpdated),
-        "domain.order.success" => registration::read(fields(data)?, reading, OrderEvent::DomainRegistered),
-        "domain.order.failed" => registration::read(fields(data)?, reading, OrderEvent::DomainRegistrationFailed),
-        "domain.renewal.success" => registration::read(fields(data)?, reading, OrderEvent::DomainRenewed),
-        "domain.renewal.failed" => registration::read(fields(data)?, reading, OrderEvent::DomainRenewalFailed),
-        "domain.grace_period" => registration::read(fields(data)?, reading, OrderEvent::DomainGracePeriodBegan),
-        "domain.expired" => registration::read(fields(data)?, reading, OrderEvent::DomainExpired),
-        "dns-record.updated" => dns::read(fields(data)?, reading),
-        "mailbox.order.success" => mailbox_order::read(fields(data)?, reading, OrderEvent::MailboxOrderAccepted),
-        "mailbox.order.failed" => mailbox_order::read(fields(data)?, reading, OrderEvent::MailboxOrderFailed),
-        "mailbox.created" => mailbox_change::created(fields(data)?, fields(data)?, reading),
-        "mailbox.updated" => mailbox_change::updated(fields(data)?, reading),
-        "mailbox.exported" => mailbox_life::read(fields(data)?, reading, OrderEvent::MailboxExported),
-        "mailbox.warmup.started" => mailbox_life::read(fields(data)?, reading, OrderEvent::MailboxWarmupStarted),
-        "mailbox.warmup.removed" => mailbox_life::read(fields(data)?, reading, OrderEvent::MailboxWarmupRemoved),
+        "subscription.renewal.failed" => {
+            subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionRenewalFailed)
+        }
+        "subscription.past_due" => subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionPastDue),
+        "subscription.expired" => subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionExpired),
+        "subscription.cancelled" => {
+            subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionCancelled)
+        }
+        "subscription.updated" => subscription::read(reading.fields(data)?, reading, OrderEvent::SubscriptionUpdated),
+        "domain.order.success" => registration::read(reading.fields(data)?, reading, OrderEvent::DomainRegistered),
+        "domain.order.failed" => {
+            registration::read(reading.fields(data)?, reading, OrderEvent::DomainRegistrationFailed)
+        }
+        "domain.renewal.success" => registration::read(reading.fields(data)?, reading, OrderEvent::DomainRenewed),
+        "domain.renewal.failed" => registration::read(reading.fields(data)?, reading, OrderEvent::DomainRenewalFailed),
+        "domain.grace_period" => registration::read(reading.fields(data)?, reading, OrderEvent::DomainGracePeriodBegan),
+        "domain.expired" => registration::read(reading.fields(data)?, reading, OrderEvent::DomainExpired),
+        "dns-record.updated" => dns::read(reading.fields(data)?, reading),
+        "mailbox.order.success" => {
+            mailbox_order::read(reading.fields(data)?, reading, OrderEvent::MailboxOrderAccepted)
+        }
+        "mailbox.order.failed" => mailbox_order::read(reading.fields(data)?, reading, OrderEvent::MailboxOrderFailed),
+        "mailbox.created" => mailbox_change::created(reading.fields(data)?, reading.fields(data)?, reading),
+        "mailbox.updated" => mailbox_change::updated(reading.fields(data)?, reading),
+        "mailbox.exported" => mailbox_life::read(reading.fields(data)?, reading, OrderEvent::MailboxExported),
+        "mailbox.warmup.started" => {
+            mailbox_life::read(reading.fields(data)?, reading, OrderEvent::MailboxWarmupStarted)
+        }
+        "mailbox.warmup.removed" => {
+            mailbox_life::read(reading.fields(data)?, reading, OrderEvent::MailboxWarmupRemoved)
+        }
         _ => return Ok(unrecognised::read(&name, data, delivery)),
     }?;
     parsed.claim.leave_out(reading.take_unreadable());
     Ok(parsed)
-}
-
-/// Reads `data` as the fields of one kind of event.
-fn fields<'a, T: Deserialize<'a>>(data: Raw<'a>) -> Result<T, PayloadProblem> {
-    reading::object(data).map_err(|what| PayloadProblem::at("data", what))
 }
 
 /// The personal section of a webhook that lists no mailboxes.

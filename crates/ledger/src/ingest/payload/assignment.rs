@@ -44,7 +44,7 @@ pub(super) fn read(
     reading: &mut Reading,
 ) -> Result<Parsed, PayloadProblem> {
     let order_id = Reading::required(data.order_id, "data.orderId", OrderId::parse)?;
-    let details = reading.list(data.mailbox_details, "data.mailboxDetails")?;
+    let details = reading.list(data.mailbox_details, "data.mailboxDetails");
     let mut parts = details.len();
     let mut domains = Vec::with_capacity(details.len());
     let mut mailboxes = Vec::new();
@@ -62,10 +62,6 @@ pub(super) fn read(
         };
         let list = format_args!("{path}.preWarmedUpMailboxes");
         let entries = reading.list(assigned.pre_warmed_up_mailboxes, list);
-        let entries = entries.unwrap_or_else(|_| {
-            reading.quarantine(list, "is not a list");
-            Vec::new()
-        });
         parts += entries.len();
         few_enough(parts, "data.mailboxDetails")?;
         let first = mailboxes.len();

@@ -4,7 +4,7 @@ use aggregates::{DnsRecordUpdated, OrderEvent};
 use serde::Deserialize;
 
 use super::raw::Raw;
-use super::reading::{Reading, object};
+use super::reading::Reading;
 use super::registration::required_name;
 use super::{MAX_WORD_CHARS, Parsed, PayloadProblem, user_email};
 
@@ -39,14 +39,11 @@ struct Record<'a> {
 
 /// Splits the payload.
 pub(super) fn read(data: Data<'_>, reading: &mut Reading) -> Result<Parsed, PayloadProblem> {
-    let record: Record<'_> = match data.record.map(object) {
-        Some(Ok(record)) => record,
-        Some(Err(_)) => {
-            let unreadable: Option<Record<'_>> = reading.left_out("data.record");
-            unreadable.unwrap_or_default()
-        }
-        None => Record::default(),
-    };
+    let record: Option<Record<'_>> = data.record.and_then(|record| {
+        let fields = reading.object(record, "data.record").ok();
+        fields.or_else(|| reading.left_out("data.record"))
+    });
+    let record = record.unwrap_or_default();
     let claim = OrderEvent::DnsRecordUpdated(DnsRecordUpdated {
         action: reading.words(data.action, MAX_WORD_CHARS, "data.action"),
         domain: required_name(data.domain_name, data.domain)?,

@@ -36,9 +36,9 @@ struct Failed<'a> {
 
 /// Splits the payload. A failure without domains is one of the whole order.
 pub(super) fn read(data: Data<'_>, reading: &mut Reading) -> Result<Parsed, PayloadProblem> {
-    let failed = reading.list(data.failed_orders, "data.failedOrders")?;
+    let failed = reading.list(data.failed_orders, "data.failedOrders");
     few_enough(failed.len(), "data.failedOrders")?;
-    let of_whole_order = failed.is_empty();
+    let of_whole_order = failed.is_empty() && !reading.has_quarantined();
     let mut failures = Vec::with_capacity(failed.len());
     for (index, raw) in failed.into_iter().enumerate() {
         let path = format_args!("data.failedOrders[{index}]");

@@ -13,8 +13,8 @@ use crate::seed::is_blank_seed;
 use secret::{Secret, Wiped};
 
 /// The fields of a mailbox.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct Fields<'a> {
     #[serde(borrow)]
     mailbox_id: Option<Raw<'a>>,

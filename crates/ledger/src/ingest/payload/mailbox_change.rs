@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::mailbox::{Fields, sections, write};
 use super::raw::Raw;
-use super::reading::{Reading, object};
+use super::reading::Reading;
 use super::{MAX_WORD_CHARS, Parsed, PayloadProblem};
 
 /// The order, subscription and domain of a new mailbox.
@@ -84,10 +84,11 @@ pub(super) struct Update<'a> {
 /// Splits the payload of `mailbox.updated`.
 pub(super) fn updated(data: Update<'_>, reading: &mut Reading) -> Result<Parsed, PayloadProblem> {
     let mailbox_id = Reading::required(data.mailbox_id, "data.mailboxId", MailboxId::parse)?;
-    let changed = data
-        .updated_fields
-        .ok_or_else(|| PayloadProblem::at("data.updatedFields", "is missing"))?;
-    let mut fields: Fields<'_> = object(changed).map_err(|what| PayloadProblem::at("data.updatedFields", what))?;
+    let fields: Option<Fields<'_>> = data.updated_fields.and_then(|changed| {
+        let fields = reading.object(changed, "data.updatedFields").ok();
+        fields.or_else(|| reading.left_out("data.updatedFields"))
+    });
+    let mut fields = fields.unwrap_or_default();
     fields.email = fields.email.filter(|email| !email.is_blank()).or(data.email);
     let mailbox = fields.read(reading, "data.updatedFields")?;
     let facts = mailbox.facts.clone();

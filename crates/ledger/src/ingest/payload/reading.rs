@@ -1,12 +1,16 @@
 //! How a payload is read: each value is taken for what it plainly means. What cannot be read is left out and its path
 //! is noted; what its event cannot stand without is an error.
 
-use std::fmt::Display;
+use std::collections::BTreeSet;
+use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use aggregates::{Domain, Price, QuarantinedPart};
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::de::value::MapDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::object::Object;
 use super::raw::{Raw, Scalar};
@@ -45,6 +49,11 @@ impl Reading {
         std::mem::take(&mut self.quarantined)
     }
 
+    /// Whether a part was set aside.
+    pub(super) fn has_quarantined(&self) -> bool {
+        !self.quarantined.is_empty()
+    }
+
     /// Notes the path of a field that could not be read.
     pub(super) fn left_out<T>(&mut self, path: impl Display) -> Option<T> {
         match self.unreadable.len() {
@@ -65,23 +74,56 @@ impl Reading {
         }
     }
 
-    /// The elements of a list; none of an absent one.
-    pub(super) fn list<'a>(&self, field: Option<Raw<'a>>, path: impl Display) -> Result<Vec<Raw<'a>>, PayloadProblem> {
-        let Some(field) = field else { return Ok(Vec::new()) };
-        field
-            .elements()
-            .ok_or_else(|| PayloadProblem::at(path, "is not a list"))
+    /// The elements of a list; none of an absent one. An object stands for a list of it alone; anything else is set aside.
+    pub(super) fn list<'a>(&mut self, field: Option<Raw<'a>>, path: impl Display) -> Vec<Raw<'a>> {
+        let Some(field) = field.filter(|field| !field.is_blank()) else {
+            return Vec::new();
+        };
+        if field.is_object() {
+            return vec![field];
+        }
+        field.elements().unwrap_or_else(|| {
+            self.quarantine(path, "is not a list");
+            Vec::new()
+        })
     }
 
     /// An object in a list. A broken one is set aside.
     pub(super) fn entry<'a, T: Deserialize<'a>>(&mut self, raw: Raw<'a>, path: impl Display) -> Option<T> {
-        match object(raw) {
+        match self.object(raw, &path) {
             Ok(fields) => Some(fields),
             Err(what) => {
                 self.quarantine(path, what);
                 None
             }
         }
+    }
+
+    /// Reads `data` as the fields of one kind of event.
+    pub(super) fn fields<'a, T: Deserialize<'a>>(&mut self, data: Raw<'a>) -> Result<T, PayloadProblem> {
+        self.object(data, "data")
+            .map_err(|what| PayloadProblem::at("data", what))
+    }
+
+    /// The fields of an object; why not, if it is none. A field that it names twice is left out.
+    pub(super) fn object<'a, T: Deserialize<'a>>(
+        &mut self,
+        raw: Raw<'a>,
+        path: impl Display,
+    ) -> Result<T, &'static str> {
+        // every field takes any value, so a repeated name is all that can be wrong with an object
+        if let Ok(Object(fields)) = serde_json::from_str(raw.0) {
+            return Ok(fields);
+        }
+        if !raw.is_object() {
+            return Err("is not an object");
+        }
+        let members = Members::of(raw).ok_or("has a field whose name is no text")?;
+        for name in members.repeated.iter().filter(|name| FIELDS.contains(&name.as_str())) {
+            let _: Option<()> = self.left_out(format_args!("{path}.{name}"));
+        }
+        let once = MapDeserializer::<_, serde_json::Error>::new(members.once.into_iter());
+        T::deserialize(once).map_err(|_| "cannot be read")
     }
 
     /// A value that `parse` knows, if it is there and not blank.
@@ -163,15 +205,88 @@ impl Reading {
     }
 }
 
-/// The fields of an object; why not, if it is none.
-pub(super) fn object<'a, T: Deserialize<'a>>(raw: Raw<'a>) -> Result<T, &'static str> {
-    // every field takes any value, so nothing else can be wrong
-    let object = serde_json::from_str(raw.0).map(|Object(fields)| fields);
-    object.map_err(|_| {
-        if raw.is_object() {
-            "names a field twice"
-        } else {
-            "is not an object"
+/// The provider's names of fields that are read: another name may hold anything, so it is never told.
+const FIELDS: &[&str] = &[
+    "action",
+    "appPassword",
+    "authenticatorSecret",
+    "autoRenew",
+    "creationTime",
+    "domain",
+    "domainId",
+    "domainName",
+    "email",
+    "expiryDate",
+    "failedOrders",
+    "firstName",
+    "isAdmin",
+    "lastName",
+    "mailboxDetails",
+    "mailboxId",
+    "orderId",
+    "password",
+    "periodEnd",
+    "periodStart",
+    "preWarmedUpMailboxes",
+    "price",
+    "profilePicture",
+    "quantity",
+    "reason",
+    "record",
+    "recordType",
+    "serviceProvider",
+    "subscriptionId",
+    "subscriptionStatus",
+    "updatedFields",
+    "userEmail",
+    "userId",
+    "warmingUpFrom",
+    "workspaceType",
+];
+
+/// The members of an object that names some of them twice.
+struct Members<'a> {
+    /// Those that it names once.
+    once: Vec<(String, &'a RawValue)>,
+    /// The names of the others.
+    repeated: BTreeSet<String>,
+}
+
+impl<'a> Members<'a> {
+    fn of(raw: Raw<'a>) -> Option<Self> {
+        let All(all) = serde_json::from_str(raw.0).ok()?;
+        let mut seen = BTreeSet::new();
+        let again = all.iter().filter(|(name, _)| !seen.insert(name.as_str()));
+        let repeated: BTreeSet<String> = again.map(|(name, _)| name.clone()).collect();
+        let once = all.into_iter().filter(|(name, _)| !repeated.contains(name));
+        Some(Self {
+            once: once.collect(),
+            repeated,
+        })
+    }
+}
+
+/// All members of an object, in their order.
+struct All<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for All<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EachMember;
+        impl<'de> Visitor<'de> for EachMember {
+            type Value = All<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<All<'de>, A::Error> {
+                let mut all = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    all.push(member);
+                }
+                Ok(All(all))
+            }
         }
-    })
+        deserializer.deserialize_map(EachMember)
+    }
 }

@@ -8,8 +8,9 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 
 use super::raw::Scalar;
 
-/// The years that a date can be of: earlier ones are no dates of this business, later ones stand for "never".
-const YEARS: std::ops::RangeInclusive<i16> = 1970..=9998;
+/// The years that a date can be of: earlier ones are no dates of this business, later ones stand for "never", and would
+/// outweigh all that is true.
+const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
 /// Seconds since 1970 that stand for a moment: those of 1990 to 2099. Other numbers mean something else, e.g.
 /// `20251127195917`.
 const SECONDS: std::ops::Range<i128> = 631_152_000..4_102_444_800;
@@ -31,8 +32,8 @@ pub(super) fn boolean(scalar: &Scalar<'_>) -> Option<bool> {
         Scalar::Text(text) => text.trim(),
     };
     match word.to_ascii_lowercase().as_str() {
-        "true" | "yes" | "1" => Some(true),
-        "false" | "no" | "0" => Some(false),
+        "true" | "yes" | "1" | "1.0" => Some(true),
+        "false" | "no" | "0" | "0.0" => Some(false),
         _ => None,
     }
 }
@@ -176,6 +177,7 @@ mod tests {
             "100000000",
             "9999-12-31",
             "9999-12-31T23:59:59Z",
+            "2999-12-31",
             "0000-00-00",
             "1969-12-31",
             "-004000-01-01T00:00:00Z",

@@ -218,7 +218,7 @@ fn a_broken_part_is_set_aside_and_the_others_are_recorded() {
         );
         assert_eq!(found["domains"], json!([whole["domains"][1]]));
     }
-    let found = changed("/mailboxDetails/0/preWarmedUpMailboxes", json!({"0": secret}));
+    let found = changed("/mailboxDetails/0/preWarmedUpMailboxes", json!(secret));
     assert_eq!(
         found["quarantinedParts"],
         json!([{"detail": "is not a list", "path": "data.mailboxDetails[0].preWarmedUpMailboxes"}])
@@ -227,16 +227,23 @@ fn a_broken_part_is_set_aside_and_the_others_are_recorded() {
         found["domains"][0],
         json!({"domain": "a.com", "mailboxes": [], "subscriptionId": "S1"})
     );
-    // a field that a mailbox names twice: nobody knows which one counts
-    let twice = order()
-        .to_string()
-        .replacen("\"isAdmin\":true", "\"isAdmin\":true,\"isAdmin\":false", 1);
-    let body = format!(r#"{{"event":"prewarmup.order.success","eventId":"E1","data":{twice}}}"#);
-    let found = facts(&parse_signed(body.as_bytes()));
-    assert_eq!(
-        found["quarantinedParts"],
-        json!([{"detail": "names a field twice", "path": entry}])
-    );
+    // lists
+    for wrong in [json!(secret), json!(7), json!(true)] {
+        let found = changed("/mailboxDetails", wrong.clone());
+        assert_eq!(
+            found["quarantinedParts"],
+            json!([{"detail": "is not a list", "path": "data.mailboxDetails"}])
+        );
+        let failed = read(
+            "prewarmup.order.failed",
+            &json!({"orderId": "O1", "failedOrders": wrong}),
+        );
+        assert_eq!(facts(&failed)["failures"], json!([]));
+        assert_eq!(facts(&failed)["quarantinedParts"][0]["path"], "data.failedOrders");
+    }
+    // one entry in place of a list
+    let alone = changed("/mailboxDetails", order()["mailboxDetails"][1].clone());
+    assert_eq!(alone["domains"], json!([whole["domains"][1]]));
     // a failed domain that cannot be read is no failure of the whole order
     let failed = read(
         "prewarmup.order.failed",
@@ -248,6 +255,53 @@ fn a_broken_part_is_set_aside_and_the_others_are_recorded() {
         json!([{"detail": "domain is not a domain name", "path": "data.failedOrders[0]"},
                {"detail": "is not an object", "path": "data.failedOrders[2]"}])
     );
+}
+
+#[test]
+fn a_field_that_is_named_twice_is_left_out_and_hides_nothing_else() {
+    let twice = |field: &str, value: &str| {
+        let once = format!("\"{field}\":{value}");
+        let data = order().to_string();
+        assert!(data.contains(&once), "{field}");
+        let data = data.replacen(&once, &format!("{once},\"{field}\":null"), 1);
+        let body = format!(r#"{{"event":"prewarmup.order.success","eventId":"E1","data":{data}}}"#);
+        parse_signed(body.as_bytes())
+    };
+    let whole = facts(&read("prewarmup.order.success", &order()));
+    let place = "data.mailboxDetails[0].preWarmedUpMailboxes[0]";
+    let found = facts(&twice("isAdmin", "true"));
+    assert_eq!(found["unreadable"], json!([format!("{place}.isAdmin")]));
+    assert_eq!(found["domains"][1], whole["domains"][1]);
+    assert_eq!(found["domains"][0]["mailboxes"][0]["mailboxId"], "M1");
+    let parsed = twice("password", "\"pw-M1\"");
+    assert_eq!(facts(&parsed)["unreadable"], json!([format!("{place}.password")]));
+    assert_eq!(plain(&parsed.secrets)["mailboxes"][0][0], "app-M1");
+    assert_eq!(plain(&parsed.secrets)["mailboxes"][0][2], Value::Null);
+    assert_eq!(
+        facts(&twice("serviceProvider", "\"GOOGLE\""))["unreadable"],
+        json!(["data.serviceProvider"])
+    );
+    // nobody knows which order it is about
+    assert_eq!(facts(&twice("orderId", "\"O1\""))["detail"], "data.orderId is missing");
+    // an unknown name may be anything, and is never told
+    let unknown = r#"{"event":"subscription.expired","eventId":"E1","data":{"subscriptionId":"S1","autoRenew":1,"autoRenew":0,"hunter2":1,"hunter2":2}}"#;
+    let found = facts(&parse_signed(unknown.as_bytes()));
+    assert_eq!(found["unreadable"], json!(["data.autoRenew"]));
+    assert!(!found.to_string().contains("hunter2"));
+}
+
+#[test]
+fn a_change_that_cannot_be_read_changes_nothing() {
+    for wrong in [json!("hunter2"), json!(["hunter2"]), json!(7)] {
+        let found = facts(&read(
+            "mailbox.updated",
+            &json!({"mailboxId": "M1", "updatedFields": wrong}),
+        ));
+        assert_eq!(
+            found,
+            json!({"mailboxId": "M1", "sentAt": "2025-10-09T08:53:20Z", "unreadable": ["data.updatedFields"]})
+        );
+    }
 }
 
 /// The sealed sections list their mailboxes in the order of the facts, so a part that is set aside leaves no gap.

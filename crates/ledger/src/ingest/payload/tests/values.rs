@@ -116,16 +116,6 @@ fn what_an_event_cannot_stand_without_is_named_and_never_quoted() {
             json!({"mailboxDetails": []}),
             "data.orderId is missing",
         ),
-        (
-            "prewarmup.order.success",
-            json!({"orderId": "O1", "mailboxDetails": secret}),
-            "data.mailboxDetails is not a list",
-        ),
-        (
-            "prewarmup.order.failed",
-            json!({"orderId": "O1", "failedOrders": {"domain": secret}}),
-            "data.failedOrders is not a list",
-        ),
         ("prewarmup.order.success", json!(secret), "data is not an object"),
         ("prewarmup.order.success", json!(null), "data is not an object"),
         ("prewarmup.order.success", json!([secret]), "data is not an object"),
@@ -139,17 +129,12 @@ fn what_an_event_cannot_stand_without_is_named_and_never_quoted() {
             json!({"mailboxId": [secret]}),
             "data.mailboxId is not a text",
         ),
-        (
-            "mailbox.updated",
-            json!({"mailboxId": "M1", "updatedFields": [secret]}),
-            "data.updatedFields is not an object",
-        ),
-        (
-            "mailbox.updated",
-            json!({"mailboxId": "M1"}),
-            "data.updatedFields is missing",
-        ),
         ("mailbox.exported", json!({}), "data.mailboxId is missing"),
+        (
+            "mailbox.updated",
+            json!({"updatedFields": {}}),
+            "data.mailboxId is missing",
+        ),
         ("mailbox.order.failed", json!({}), "data.orderId is missing"),
         ("domain.expired", json!({}), "data.domainName is missing"),
         (
