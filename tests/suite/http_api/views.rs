@@ -181,6 +181,8 @@ async fn mailboxes_come_with_their_addresses_and_names(database: Database) {
             "warmingUpFrom": since,
             "expiryDate": "2025-12-27T19:59:17.294Z",
             "assignedUntil": "2025-11-27T19:59:17.294Z",
+            "orderId": ORDER,
+            "subscriptionId": PAID,
             "exportedAt": null,
             "warmup": null,
             "hasCredentials": true,
