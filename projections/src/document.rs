@@ -41,7 +41,7 @@ mod tests {
         let document = write(&view).unwrap();
         assert_eq!(
             document,
-            r#"[["2025-10-27T20:00:00Z",2,1],["2025-10-27T20:00:00Z",2,2],0,1,0]"#
+            r#"[["2025-10-27T20:00:00Z",7,1],["2025-10-27T20:00:00Z",7,2],0,1,0]"#
         );
         assert_eq!(read::<Vec<Stamp>>(&document).unwrap(), view);
         // each document has stamps of its own

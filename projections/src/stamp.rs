@@ -35,26 +35,35 @@ impl Stamp {
 }
 
 /// The rank of an event among events of the same time, following the life of an order: a change outranks an assignment,
-/// a change of a record outranks other reports about it, and an end outranks everything.
+/// a change of a record outranks other reports about it, and an end outranks everything. Each kind has its own: two
+/// kinds may meet in one row, and their order must not depend on which was recorded first.
 fn rank(event: &OrderEvent) -> u8 {
     match event {
-        OrderEvent::WebhookUnrecognised(_) | OrderEvent::WebhookQuarantined(_) => 0,
-        OrderEvent::AssignmentFailed(_)
-        | OrderEvent::MailboxOrderFailed(_)
-        | OrderEvent::DomainRegistrationFailed(_) => 1,
-        OrderEvent::MailboxesAssigned(_) | OrderEvent::MailboxOrderAccepted(_) | OrderEvent::DomainRegistered(_) => 2,
-        OrderEvent::MailboxCreated(_) => 3,
-        OrderEvent::SubscriptionRenewing(_) | OrderEvent::MailboxWarmupStarted(_) => 4,
-        OrderEvent::SubscriptionRenewalFailed(_) | OrderEvent::DomainRenewalFailed(_) => 5,
-        OrderEvent::SubscriptionPastDue(_) | OrderEvent::DomainGracePeriodBegan(_) => 6,
-        OrderEvent::SubscriptionExpired(_) | OrderEvent::DomainExpired(_) => 7,
-        OrderEvent::SubscriptionRenewed(_) | OrderEvent::DomainRenewed(_) => 8,
-        OrderEvent::SubscriptionUpdated(_)
-        | OrderEvent::MailboxUpdated(_)
-        | OrderEvent::MailboxExported(_)
-        | OrderEvent::MailboxWarmupRemoved(_)
-        | OrderEvent::DnsRecordUpdated(_) => 9,
-        OrderEvent::SubscriptionCancelled(_) => 10,
+        OrderEvent::WebhookUnrecognised(_) => 0,
+        OrderEvent::WebhookQuarantined(_) => 1,
+        OrderEvent::DomainRegistrationFailed(_) => 2,
+        OrderEvent::DomainRegistered(_) => 3,
+        OrderEvent::AssignmentFailed(_) => 4,
+        OrderEvent::MailboxOrderFailed(_) => 5,
+        OrderEvent::MailboxOrderAccepted(_) => 6,
+        OrderEvent::MailboxesAssigned(_) => 7,
+        OrderEvent::MailboxCreated(_) => 8,
+        OrderEvent::MailboxWarmupStarted(_) => 9,
+        OrderEvent::SubscriptionRenewing(_) => 10,
+        OrderEvent::SubscriptionRenewalFailed(_) => 11,
+        OrderEvent::DomainRenewalFailed(_) => 12,
+        OrderEvent::SubscriptionPastDue(_) => 13,
+        OrderEvent::DomainGracePeriodBegan(_) => 14,
+        OrderEvent::SubscriptionExpired(_) => 15,
+        OrderEvent::DomainExpired(_) => 16,
+        OrderEvent::SubscriptionRenewed(_) => 17,
+        OrderEvent::DomainRenewed(_) => 18,
+        OrderEvent::SubscriptionUpdated(_) => 19,
+        OrderEvent::MailboxUpdated(_) => 20,
+        OrderEvent::MailboxExported(_) => 21,
+        OrderEvent::DnsRecordUpdated(_) => 22,
+        OrderEvent::MailboxWarmupRemoved(_) => 23,
+        OrderEvent::SubscriptionCancelled(_) => 24,
     }
 }
 
@@ -156,6 +165,8 @@ fn numbered(number: usize) -> Option<Stamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
     use crate::testing::{assigned, created, updated};
 
@@ -171,5 +182,25 @@ mod tests {
         assert!(at(change(), 0, 1) > at(created("Z", "M1", "O1", "a.com", "S1"), 0, 2));
         assert!(at(change(), 0, 1) < at(change(), 0, 2));
         assert!(at(assignment(), 1, 1) > at(change(), 0, 2));
+    }
+
+    #[test]
+    fn each_kind_of_event_has_a_rank_of_its_own() {
+        let golden = [
+            include_str!("../../aggregates/golden/events.jsonl"),
+            include_str!("../../aggregates/golden/mailbox_events.jsonl"),
+            include_str!("../../aggregates/golden/further_events.jsonl"),
+        ];
+        let mut ranks = BTreeMap::new();
+        for line in golden.into_iter().flat_map(str::lines) {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            let name = event["type"].as_str().unwrap().to_owned();
+            let schema = u32::try_from(event["schemaVersion"].as_u64().unwrap()).unwrap();
+            let event = OrderEvent::from_stored(&name, schema, &event["facts"].to_string()).unwrap();
+            ranks.insert(name, rank(&event));
+        }
+        assert_eq!(ranks.len(), OrderEvent::EVENT_TYPES.len());
+        let different: BTreeSet<u8> = ranks.values().copied().collect();
+        assert_eq!(different.len(), ranks.len(), "{ranks:?}");
     }
 }

@@ -35,24 +35,28 @@ const KINDS: &[fn(SubscriptionFacts) -> OrderEvent] = &[
 pub(crate) fn history() -> impl Strategy<Value = History> {
     coarse_history().prop_map(|mut history| {
         let (mut sent, mut recorded) = (BTreeSet::new(), BTreeSet::new());
+        let second = SignedDuration::from_secs(1);
         for delivery in &mut history {
-            while !recorded.insert(delivery.recorded_at) {
-                delivery.recorded_at += SignedDuration::from_secs(1);
+            while let Some(at) = delivery
+                .event
+                .sent_at()
+                .filter(|at| !sent.insert((kind(delivery), *at)))
+            {
+                delivery.event.set_sent_at(at + second);
             }
-            while !sent.insert((kind(delivery), happened_at(delivery))) {
-                match delivery.event.sent_at() {
-                    Some(at) => *delivery = delivery.clone().sent(&(at + SignedDuration::from_secs(1)).to_string()),
-                    None => delivery.recorded_at += SignedDuration::from_secs(1),
-                }
+            let is_timed = delivery.event.sent_at().is_some();
+            while recorded.contains(&delivery.recorded_at)
+                || (!is_timed && sent.contains(&(kind(delivery), delivery.recorded_at)))
+            {
+                delivery.recorded_at += second;
             }
             recorded.insert(delivery.recorded_at);
+            if !is_timed {
+                sent.insert((kind(delivery), delivery.recorded_at));
+            }
         }
         history
     })
-}
-
-fn happened_at(delivery: &Delivery) -> Timestamp {
-    delivery.event.sent_at().unwrap_or(delivery.recorded_at)
 }
 
 /// The kind that must be unique within a second: a change of a mailbox and one of a subscription never conflict.

@@ -3,23 +3,25 @@
 
 use std::collections::BTreeMap;
 
-use aggregates::{EventId, OrderEvent, Source, WebhookUnrecognised};
+use aggregates::{EventId, OrderEvent, Position, Source, StreamId, SubjectId, SubscriptionId, WebhookUnrecognised};
 use serde_json::{Value, json};
+use warmledger::ledger::leaf::Envelope;
 use warmledger::ledger::{Incoming, Original, PlainSections};
 use warmledger::secret::Secret;
 use warmledger::service::Core;
-use warmledger::store::Mode;
+use warmledger::store::{Append, Batch, Mode, NewEvent, Reference, SealedSections};
 
 use super::{USER, caught_up, column};
 use crate::cli::program::Program;
 use crate::on_both_stores;
-use crate::support::log::sound_log;
+use crate::support::log::{grown, sound_log};
 use crate::support::{Database, TestService, fixture};
 
 on_both_stores!(
     every_kind_of_webhook_shows_in_a_view,
     one_odd_field_hides_no_mailbox,
     a_domain_is_the_same_in_unicode_and_in_ascii,
+    an_event_that_was_stored_in_unicode_meets_its_new_ones,
     what_will_fail_next_week_says_why,
     a_kind_that_was_unknown_gets_its_event_once,
 );
@@ -239,6 +241,78 @@ async fn a_domain_is_the_same_in_unicode_and_in_ascii(database: Database) {
         );
     }
     service.stop().await;
+}
+
+/// Appends an assignment as an earlier version would have, which kept names in Unicode.
+async fn assigned_in_unicode(database: &Database) {
+    let core = Core::open(&database.settings(), Mode::Migrate).await.unwrap();
+    let store = &*core.store;
+    let stream = StreamId::parse("order-O1").unwrap();
+    let subscription = SubscriptionId::parse("S1").unwrap();
+    let mut references = vec![
+        Reference::subscription(&subscription),
+        Reference::domain_as_stored("münchen.de"),
+    ];
+    references.sort_unstable();
+    let mailbox = r#"{"credentials":[],"mailboxId":"M1","personal":[]}"#;
+    let mut event = NewEvent {
+        subject: SubjectId::stream(&stream),
+        stream,
+        version: 1,
+        source: Source::parse("coldmailreseller").unwrap(),
+        event_id: EventId::parse("E1").unwrap(),
+        type_name: "MailboxesAssigned",
+        schema_version: 3,
+        facts: format!(
+            r#"{{"domains":[{{"domain":"münchen.de","mailboxes":[{mailbox}],"subscriptionId":"S1"}}],"orderId":"O1"}}"#
+        ),
+        sealed: SealedSections::default(),
+        leaf_hash: [0; 32],
+        references,
+    };
+    let recorded_at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
+    event.leaf_hash = Envelope::of_new(&event, Position(1), recorded_at).leaf_hash().unwrap();
+    let events = [event];
+    let batch = Batch {
+        expected: store.head().await.unwrap(),
+        recorded_at,
+        events: &events,
+        keys: &[],
+        tree: &grown(store, &events).await,
+    };
+    assert_eq!(store.append(&batch).await.unwrap(), Append::Done);
+    core.close().await;
+}
+
+async fn an_event_that_was_stored_in_unicode_meets_its_new_ones(database: Database) {
+    assigned_in_unicode(&database).await;
+    let service = database.service().await;
+    let mut last = 0;
+    for body in [
+        json!({"event": "domain.grace_period", "eventId": "E2", "data": {
+            "domainName": "xn--mnchen-3ya.de", "expiryDate": "2026-11-29T00:00:00Z"}}),
+        json!({"event": "mailbox.created", "eventId": "E3", "data": {
+            "orderId": "O1", "subscriptionId": "S1", "mailboxId": "M2", "domainName": "MÜNCHEN.de"}}),
+        json!({"event": "domain.order.success", "eventId": "E4", "data": {
+            "orderId": "O1", "domainName": "münchen.de", "expiryDate": "2027-11-29T00:00:00Z"}}),
+    ] {
+        let receipt = service.send(body.to_string().into_bytes()).await;
+        assert_eq!(receipt["stream"], "order-O1", "{body}");
+        last = receipt["position"].as_u64().unwrap();
+    }
+    caught_up(&database, &service, last).await;
+    let domain = service.get_json("/api/v1/domains/münchen.de").await;
+    assert_eq!(domain["assignment"]["mailboxCount"], 2);
+    assert_eq!(domain["registration"]["status"], "active");
+    let before = service.get_json("/api/v1/domains/münchen.de?asOf=2").await;
+    assert_eq!(before["assignment"]["mailboxCount"], 1);
+    assert_eq!(before["registration"]["status"], "grace");
+    let orders = service.get_json("/api/v1/orders?domain=münchen.de").await;
+    assert_eq!(column(&orders, "orderId"), ["O1"]);
+    service.signed(&*database.store().await, last).await;
+    service.stop().await;
+    let verified = Program::new(&database).run("verify --full").await;
+    assert_eq!(verified.code, 0, "{}{}", verified.stdout, verified.stderr);
 }
 
 async fn what_will_fail_next_week_says_why(database: Database) {
