@@ -34,6 +34,8 @@ impl Look {
             .context("a domain without a mailboxCount")?;
         let (renewals, failures) = (self.list("api/v1/renewals").await?, self.list("api/v1/failures").await?);
         let customers = self.list("api/v1/customers").await?;
+        let is_hit = |customer: &&Value| customer["openFailures"].as_u64().is_some_and(|open| open > 0);
+        let hit = customers.iter().filter(is_hit).count();
         let registrations = self.list("api/v1/registrations").await?;
         let risks = renewals.iter().filter_map(|renewal| renewal["riskReasons"].as_array());
         let risks: Vec<Value> = risks
@@ -43,7 +45,11 @@ impl Look {
         let line = |name: &str, total: usize, note: String| format!("  {name:<14}{total:>6}   {note}\n");
         Ok([
             line("orders", orders.len(), by(&orders, "status")),
-            line("customers", customers.len(), String::new()),
+            line(
+                "customers",
+                customers.len(),
+                format!("{hit} with something that failed"),
+            ),
             line("domains", domains.len(), format!("{mailboxes} mailboxes")),
             line("registrations", registrations.len(), by(&registrations, "status")),
             line("subscriptions", renewals.len(), by(&renewals, "status")),
