@@ -101,9 +101,9 @@ event_family! {
     }
 }
 
-/// A field that the facts of every webhook have.
-macro_rules! of_any {
-    ($event:expr, $facts:ident => $field:expr) => {
+/// A field that the facts of every webhook that could be used have, and `rest` for the other events.
+macro_rules! of_used {
+    ($event:expr, $facts:ident => $field:expr, $($rest:tt)+) => {
         match $event {
             Self::MailboxesAssigned($facts) => $field,
             Self::AssignmentFailed($facts) => $field,
@@ -127,9 +127,18 @@ macro_rules! of_any {
             Self::MailboxExported($facts) | Self::MailboxWarmupStarted($facts) | Self::MailboxWarmupRemoved($facts) => {
                 $field
             }
+            $($rest)+
+        }
+    };
+}
+
+/// A field that the facts of every webhook have.
+macro_rules! of_any {
+    ($event:expr, $facts:ident => $field:expr) => {
+        of_used!($event, $facts => $field,
             Self::WebhookUnrecognised($facts) => $field,
             Self::WebhookQuarantined($facts) => $field,
-        }
+        )
     };
 }
 
@@ -266,53 +275,16 @@ impl OrderEvent {
 
     /// The paths of the webhook's fields that could not be read, and were left out.
     pub fn unreadable(&self) -> &[String] {
-        match self {
+        of_used!(self, facts => &facts.unreadable,
             Self::WebhookUnrecognised(_) | Self::WebhookQuarantined(_) => &[],
-            Self::MailboxesAssigned(facts) => &facts.unreadable,
-            Self::AssignmentFailed(facts) => &facts.unreadable,
-            Self::MailboxCreated(facts) => &facts.unreadable,
-            Self::MailboxUpdated(facts) => &facts.unreadable,
-            Self::DnsRecordUpdated(facts) => &facts.unreadable,
-            Self::MailboxOrderAccepted(facts) | Self::MailboxOrderFailed(facts) => &facts.unreadable,
-            Self::MailboxExported(facts) | Self::MailboxWarmupStarted(facts) | Self::MailboxWarmupRemoved(facts) => {
-                &facts.unreadable
-            }
-            other => {
-                let subscription = other.as_subscription().map(|facts| &facts.unreadable);
-                let found = subscription.or_else(|| other.as_domain().map(|facts| &facts.unreadable));
-                found.map_or(&[], Vec::as_slice)
-            }
-        }
+        )
     }
 
     /// Names the fields that could not be read; a kind without such a list has none.
     pub fn leave_out(&mut self, paths: Vec<String>) {
-        let list = match self {
-            Self::WebhookUnrecognised(_) | Self::WebhookQuarantined(_) => return,
-            Self::MailboxesAssigned(facts) => &mut facts.unreadable,
-            Self::AssignmentFailed(facts) => &mut facts.unreadable,
-            Self::MailboxCreated(facts) => &mut facts.unreadable,
-            Self::MailboxUpdated(facts) => &mut facts.unreadable,
-            Self::SubscriptionRenewing(facts)
-            | Self::SubscriptionRenewed(facts)
-            | Self::SubscriptionRenewalFailed(facts)
-            | Self::SubscriptionPastDue(facts)
-            | Self::SubscriptionExpired(facts)
-            | Self::SubscriptionCancelled(facts)
-            | Self::SubscriptionUpdated(facts) => &mut facts.unreadable,
-            Self::DomainRegistered(facts)
-            | Self::DomainRegistrationFailed(facts)
-            | Self::DomainRenewed(facts)
-            | Self::DomainRenewalFailed(facts)
-            | Self::DomainGracePeriodBegan(facts)
-            | Self::DomainExpired(facts) => &mut facts.unreadable,
-            Self::DnsRecordUpdated(facts) => &mut facts.unreadable,
-            Self::MailboxOrderAccepted(facts) | Self::MailboxOrderFailed(facts) => &mut facts.unreadable,
-            Self::MailboxExported(facts) | Self::MailboxWarmupStarted(facts) | Self::MailboxWarmupRemoved(facts) => {
-                &mut facts.unreadable
-            }
-        };
-        *list = paths;
+        of_used!(self, facts => facts.unreadable = paths,
+            Self::WebhookUnrecognised(_) | Self::WebhookQuarantined(_) => {}
+        );
     }
 
     /// The parts of the webhook that could not be used.

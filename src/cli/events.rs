@@ -150,8 +150,8 @@ async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::R
     let first = found.into_iter().map(|(_, _, position, _)| position).min();
     first.with_context(|| {
         format!(
-            "no event {id} of a configured source is recorded; if the provider says that it was sent, it did not arrive, was refused (see the log), or \
-             could not be used (see `warmledger quarantine list`)"
+            "no event {id} of a configured source is recorded; if the provider says that it was sent, it did not \
+             arrive, was refused (see the log), or could not be used (see `warmledger quarantine list`)"
         )
     })
 }

@@ -364,15 +364,15 @@ pub(super) struct Renewal {
 #[serde(rename_all = "camelCase")]
 pub(super) struct RenewalSum {
     /// The day or the customer; null where it is not known.
-    value: Option<String>,
+    pub(super) value: Option<String>,
     /// How many subscriptions.
-    count: usize,
+    pub(super) count: usize,
     /// How many mailboxes they hold.
-    mailboxes: u64,
+    pub(super) mailboxes: u64,
     /// How many of them are at low risk.
-    low_risk: usize,
+    pub(super) low_risk: usize,
     /// How many of them are at high risk.
-    high_risk: usize,
+    pub(super) high_risk: usize,
 }
 
 /// A row, or a sum with `groupBy`.

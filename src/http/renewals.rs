@@ -17,6 +17,7 @@ use super::auth::{Read, Scope};
 use super::extract::one_of;
 use super::list;
 use super::prelude::*;
+use documents::RenewalSum;
 use risk::{Circumstances, Risk, RiskReason, WALLET_MEMORY, assess};
 
 /// The views read for a list.
@@ -100,8 +101,8 @@ enum GroupBy {
 
 fn groups() -> Object {
     one_of(
-        "Sums up instead of listing: by the day on which they are due (in the time zone `tz`), or by customer. All come on one page, so \
-         `limit` and `after` are not for it.",
+        "Sums up instead of listing: by the day on which they are due (in the time zone `tz`), or by customer. All come \
+         on one page, so `limit` and `after` are not for it.",
         &["day", "userId"],
     )
 }
@@ -141,23 +142,12 @@ struct Renewal {
     risk_reasons: Vec<RiskReason>,
 }
 
-/// A sum.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Sum {
-    value: Option<String>,
-    count: usize,
-    mailboxes: u64,
-    low_risk: usize,
-    high_risk: usize,
-}
-
 /// A row, or a sum with `groupBy`.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum RenewalOrSum {
     Row(Box<Renewal>),
-    Sum(Sum),
+    Sum(RenewalSum),
 }
 
 impl Renewal {
@@ -287,10 +277,10 @@ async fn list_renewals(
 }
 
 fn sums(items: Vec<Renewal>, by: GroupBy, zone: &TimeZone) -> Vec<RenewalOrSum> {
-    let mut sums: BTreeMap<Option<String>, Sum> = BTreeMap::new();
+    let mut sums: BTreeMap<Option<String>, RenewalSum> = BTreeMap::new();
     for item in items {
         let value = item.group(by, zone);
-        let sum = sums.entry(value.clone()).or_insert(Sum {
+        let sum = sums.entry(value.clone()).or_insert(RenewalSum {
             value,
             count: 0,
             mailboxes: 0,

@@ -242,7 +242,7 @@ pub struct SumColumns {
     pub least: &'static str,
 }
 
-/// How many rows have a value, and what else is known of them together.
+/// What is known together of the rows that have a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sum {
     /// The value; none for null.
