@@ -24,6 +24,23 @@ use crate::support::raw::Raw;
 
 on_both_stores!(planted_secrets_are_found_nowhere);
 
+/// Kinds of webhooks that have no credentials.
+const OTHER_KINDS: &[&str] = &[
+    "domain.order.success",
+    "domain.order.failed",
+    "domain.renewal.success",
+    "domain.renewal.failed",
+    "domain.grace_period",
+    "domain.expired",
+    "dns-record.updated",
+    "mailbox.order.success",
+    "mailbox.order.failed",
+    "mailbox.exported",
+    "mailbox.warmup.started",
+    "mailbox.warmup.removed",
+    "subscription.renewal.failed",
+    "subscription.updated",
+];
 /// Query parameters of reading calls.
 const PARAMETERS: &[(&str, &str)] = &[
     ("/api/v1/events", "limit=500"),
@@ -193,7 +210,24 @@ impl Planted {
         }})
     }
 
-    /// A hundred webhooks of every kind; with each, whether its signature is valid.
+    /// A webhook of a kind that has no credentials: with some all the same, in a field that it has not and in fields
+    /// that hold something else, and with addresses wherever a text may name one.
+    fn other(&mut self, kind: &str, event_id: &str) -> Value {
+        let n = self.count;
+        let (mailbox, other) = (self.mailbox(), self.mailbox());
+        json!({"event": kind, "eventId": event_id, "data": {
+            "userId": format!("U{}", n % 7), "userEmail": mailbox["email"], "orderId": format!("O{n}"),
+            "subscriptionId": format!("S{n}"), "mailboxId": format!("M{n}"), "email": other["email"],
+            "domainId": {"id": mailbox["password"]}, "domainName": format!("d{n}.planted.example"),
+            "reason": format!("not for {}, perhaps later", mailbox["email"].as_str().unwrap()),
+            "price": mailbox["appPassword"], "expiryDate": mailbox["authenticatorSecret"],
+            "autoRenew": other["password"], "quantity": [other["appPassword"]],
+            "password": other["authenticatorSecret"], "creationTime": {"at": other["password"]},
+            "record": {"recordType": "CNAME", "host": other["firstName"], "value": mailbox["profilePicture"]},
+        }})
+    }
+
+    /// More than a hundred webhooks of every kind; with each, whether its signature is valid.
     fn webhooks(&mut self) -> Vec<(bool, Vec<u8>)> {
         let mut sent: Vec<(bool, Vec<u8>)> = Vec::new();
         let mut send = |good: bool, body: Vec<u8>| sent.push((good, body));
@@ -257,6 +291,9 @@ impl Planted {
                 true,
                 bytes(&json!({"event": event, "eventId": format!("D{n}"), "data": data[n % 3]})),
             );
+        }
+        for (n, kind) in OTHER_KINDS.iter().enumerate() {
+            send(true, bytes(&self.other(kind, &format!("O{n}"))));
         }
         // wrong types in the secrets' fields
         for (n, field) in [
@@ -387,6 +424,15 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
         .filter(|event| event.source.as_str() == "coldmailreseller")
         .count();
     assert!(webhooks > 80 && webhooks < authentic, "{webhooks} of {authentic}");
+    for (n, kind) in OTHER_KINDS.iter().enumerate() {
+        let event = log.iter().find(|event| event.event_id.as_str() == format!("O{n}"));
+        let type_name = event.map(|event| event.type_name.as_str());
+        let unusable = ["WebhookQuarantined", "WebhookUnrecognised"];
+        assert!(
+            type_name.is_some_and(|name| !unusable.contains(&name)),
+            "{kind}: {type_name:?}"
+        );
+    }
     let mut control = Sweep::default();
     control.plant("a domain", "d0.planted.example");
     let mut stored: Vec<(String, Vec<u8>)> = files(database.dir.path());
