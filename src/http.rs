@@ -2,7 +2,8 @@
 //!
 //! Layout
 //! - `webhooks`: receives webhooks, has them recorded, and answers
-//! - `orders`, `domains`, `renewals`, `failures`: views of the projections
+//! - `orders`, `domains`, `mailboxes`, `renewals`, `failures`: views of the projections
+//! - `search`: everything of an e-mail address
 //! - `diff`: what changed between two moments, and by which events
 //! - `documents`: schemas for the types of lower layers, for the API document
 //! - `reveal`: handing out credentials
@@ -17,7 +18,7 @@
 //! - `rows`: the rows of every projection, by any of their columns
 //! - `projections`, `parked`, `health`: for operators
 //! - `openapi`: the OpenAPI document
-//! - `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`, `related`, `wanted`: shared by the
+//! - `addressed`, `auth`, `erased`, `extract`, `list`, `prelude`, `problem`, `reading`, `related`, `wanted`: shared by the
 //!   resources
 //! - `accept`: the `Accept` header
 //! - `watch`: request ids, logging, metrics and response headers
@@ -25,6 +26,7 @@
 
 mod accept;
 mod access;
+mod addressed;
 mod auth;
 mod checkpoints;
 mod consumers;
@@ -39,6 +41,7 @@ mod extract;
 mod failures;
 mod health;
 mod list;
+mod mailboxes;
 mod openapi;
 mod orders;
 mod parked;
@@ -51,6 +54,7 @@ mod related;
 mod renewals;
 mod reveal;
 mod rows;
+mod search;
 mod server;
 mod stream;
 mod subjects;
@@ -166,9 +170,11 @@ fn routes(
     let api = OpenApiRouter::new()
         .merge(orders::router())
         .merge(domains::router())
+        .merge(mailboxes::router())
         .merge(customers::router())
         .merge(renewals::router())
         .merge(failures::router())
+        .merge(search::router())
         .merge(reveal::router())
         .merge(access::router())
         .merge(tokens::router())

@@ -1,8 +1,10 @@
 //! The running service: everything wired together, as `serve`, `demo` and the tests start it.
 //!
 //! Layout
+//! - `reindex`: events that lack the hashes of their e-mail addresses
 //! - `waiting`: the service before its database is available
 
+mod reindex;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -296,6 +298,8 @@ impl Service {
             shutdown.clone(),
             not_followed,
         ));
+        let reader = Reader::new(Arc::clone(&store), vault);
+        tasks.spawn(reindex::follow(Arc::clone(&store), reader.clone(), shutdown.clone()));
         let written = CancellationToken::new();
         let barred = signer.barred();
         let signer = tokio::spawn(signer.run(shutdown.clone(), written.clone()));
@@ -312,7 +316,7 @@ impl Service {
         // event streams get half; webhooks and other calls get the rest
         let half = limits.connections.get() / 2;
         let app = App {
-            reader: Reader::new(Arc::clone(&store), vault),
+            reader,
             store: Arc::clone(&store),
             ledger,
             ingests,

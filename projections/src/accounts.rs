@@ -172,6 +172,26 @@ impl Home {
     }
 }
 
+/// The mailbox at a place of an event's sealed sections, and its domain, as far as the event says them.
+pub fn mailbox_at(event: &OrderEvent, index: u32) -> (Option<&MailboxId>, Option<&Domain>) {
+    match event {
+        OrderEvent::MailboxesAssigned(facts) => {
+            let mut domains = numbered(facts).filter(|(first, _)| *first <= index);
+            let Some((first, domain)) = domains.by_ref().last() else {
+                return (None, None);
+            };
+            let mailbox = domain.mailboxes.get((index - first) as usize);
+            let id = mailbox.and_then(|mailbox| mailbox.mailbox_id.as_ref());
+            (id, mailbox.map(|_| &domain.domain))
+        }
+        OrderEvent::MailboxCreated(facts) => (Some(&facts.mailbox_id), facts.domain.as_ref()),
+        OrderEvent::MailboxUpdated(facts) => (Some(&facts.mailbox_id), None),
+        _ => event
+            .as_mailbox()
+            .map_or((None, None), |facts| (Some(&facts.mailbox_id), facts.domain.as_ref())),
+    }
+}
+
 impl AccountView {
     /// The place of the newest part of a kind; none if no event has it.
     pub fn place(&self, part: Part) -> Option<Place> {
@@ -440,6 +460,26 @@ mod tests {
         let home = Home::told_by(&created.at(Position(1)), &MailboxId::parse("M1").unwrap()).unwrap();
         assert_eq!(home.domain.as_str(), "a.com");
         assert_eq!(home.subscription_id.unwrap().as_str(), "S1");
+    }
+
+    #[test]
+    fn a_place_in_an_event_names_its_mailbox() {
+        let event = assigned("E1", "O1")
+            .domain("a.com", "S1", &["M1", ""])
+            .domain("b.com", "S2", &[])
+            .domain("c.com", "S3", &["M2"])
+            .at(Position(1));
+        let at = |index| {
+            let (id, domain) = mailbox_at(event.order().unwrap(), index);
+            (id.map(MailboxId::as_str), domain.map(Domain::as_str))
+        };
+        assert_eq!(at(0), (Some("M1"), Some("a.com")));
+        assert_eq!(at(1), (None, Some("a.com")));
+        assert_eq!(at(2), (Some("M2"), Some("c.com")));
+        assert_eq!(at(3), (None, None));
+        let updated = updated("E2", "M1", &[], &[]).at(Position(2));
+        let (id, domain) = mailbox_at(updated.order().unwrap(), 0);
+        assert_eq!((id.map(MailboxId::as_str), domain), (Some("M1"), None));
     }
 
     #[test]

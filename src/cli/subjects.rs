@@ -1,4 +1,8 @@
 //! `warmledger subjects`
+//!
+//! - `find`: finding them by an e-mail address
+
+mod find;
 
 use std::process::ExitCode;
 
@@ -58,6 +62,28 @@ Example:
         #[arg(long, value_name = "REASON")]
         reason: Reason,
     },
+    /// Find the users of an e-mail address: their own, or that of one of their mailboxes
+    #[command(after_help = "\
+A request for access or erasure names an address; the other commands take the userId. Prints a JSON line for each subject, and
+exits with 1 if there is none. What was erased is not found. The address is read from stdin if it is -, so that it is in no
+list of processes.
+
+Examples:
+  warmledger subjects find jane@example.com
+  warmledger subjects find - < address.txt")]
+    Find {
+        /// The address
+        #[arg(value_name = "EMAIL")]
+        email: String,
+    },
+    /// Make the hashes by which e-mail addresses are found anew, from the sealed sections
+    #[command(after_help = "\
+They are kept beside the log, and `verify --full` compares them with it. Works beside a running service; until it is done,
+searches by address are refused. If it is stopped, a running service or the next call goes on.
+
+Example:
+  warmledger subjects reindex")]
+    Reindex,
     /// Lift a legal hold
     #[command(after_help = "Example:\n  warmledger subjects release 66f2a1 --reason 'case 4711 is closed'")]
     Release {
@@ -98,6 +124,8 @@ pub async fn run(args: SubjectsArgs, settings: Settings) -> anyhow::Result<ExitC
             let state = found.ok_or(ErasureError::Unknown)?;
             output::print_json(&Subject::from(&state))?;
         }
+        SubjectsCommand::Find { email } => return find::run(&settings, email).await,
+        SubjectsCommand::Reindex => return find::reindex(&settings).await,
         SubjectsCommand::Erase { subject, reason } => {
             let core = Core::open(&settings, Mode::Existing).await?;
             let facts = facts(&subject, reason);

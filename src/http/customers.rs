@@ -12,8 +12,10 @@ use projections::domains::{Domains, RegistrationStatus};
 use projections::orders::{OrderStatus, Orders};
 use projections::renewals::{NEVER_DUE, Renewals};
 
+use super::addressed::Matches;
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
+use super::extract::Email;
 use super::prelude::*;
 use aggregates::visible::is_blank;
 use ledger::OpenError;
@@ -69,6 +71,9 @@ struct Filter {
     /// The customer.
     #[param(value_type = Option<String>)]
     user_id: Option<UserId>,
+    /// An e-mail address, in any case: the customer's own, or that of one of the mailboxes.
+    #[param(value_type = Option<String>, format = "email")]
+    email: Option<Email>,
 }
 
 /// Customers, by their ids.
@@ -86,7 +91,10 @@ async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Answer<Page<Customer>>, Problem> {
     let reading = Reading::of_list(&app, scope.caller(), &VIEWS, wanted, page.after()).await?;
-    let conditions = Conditions::default().equal("key", filter.user_id.map(String::from));
+    let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
+    let conditions = Conditions::default()
+        .equal("key", filter.user_id.map(String::from))
+        .either(matches.map(|matches| matches.of_customers()));
     let rows = reading.rows::<Customers>(conditions, ascending("key"), &page).await?;
     let items = customers(&app, &reading, rows.rows).await?;
     Ok(reading.answer(Page { items, next: rows.next }))

@@ -22,7 +22,7 @@ mod wording;
 
 pub(super) use range::Range;
 use values::NO_NUMBER;
-pub(super) use values::{DomainName, Limit, Number, TimeParameter, Words, one_of};
+pub(super) use values::{DomainName, Email, Limit, Number, TimeParameter, Words, one_of};
 use wording::in_our_words;
 
 use super::auth::{Denied, believed};

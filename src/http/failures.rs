@@ -12,8 +12,9 @@ use projections::orders::{OrderView, Orders};
 use projections::renewals::{RenewalView, Renewals};
 use utoipa::openapi::schema::Object;
 
+use super::addressed::Matches;
 use super::auth::{Read, Scope};
-use super::extract::one_of;
+use super::extract::{Email, one_of};
 use super::prelude::*;
 use crate::uri::path_segment;
 use store::Count;
@@ -83,6 +84,9 @@ struct Filter {
     /// The customer whom the webhook names.
     #[param(value_type = Option<String>)]
     user_id: Option<UserId>,
+    /// An e-mail address, in any case: the customer's own, or that of a mailbox under the domain.
+    #[param(value_type = Option<String>, format = "email")]
+    email: Option<Email>,
     /// Counts instead of rows.
     #[param(schema_with = groups, required = false)]
     group_by: Option<GroupBy>,
@@ -128,8 +132,10 @@ async fn list(
         let detail = "query parameter tz: days are counted in UTC; group by day without it";
         return Err(Problem::bad_request(detail));
     }
+    let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
     let conditions = Conditions::default()
         .between("happened_at", range)
+        .either(matches.map(|matches| matches.of_failures()))
         .equal("kind", filter.kind)
         .equal("reason", filter.reason)
         .in_any_case("service_provider", filter.provider)

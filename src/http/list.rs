@@ -46,7 +46,10 @@ impl<V> Rows<V> {
 
 /// The conditions of a list: only those of the parameters that were given.
 #[derive(Default)]
-pub(super) struct Conditions(Vec<Condition>);
+pub(super) struct Conditions {
+    all: Vec<Condition>,
+    either: Vec<Condition>,
+}
 
 impl Conditions {
     /// Adds a condition if there is a value.
@@ -56,23 +59,37 @@ impl Conditions {
             comparison,
             values: vec![value],
         };
-        self.0.extend(value.map(Into::into).map(condition));
+        self.all.extend(value.map(Into::into).map(condition));
         self
     }
 
     /// Adds the condition if there is one.
     pub(super) fn also(mut self, condition: Option<Condition>) -> Self {
-        self.0.extend(condition);
+        self.all.extend(condition);
         self
     }
 
     /// Adds that the column equals the word, if there is one, in its usual spellings of upper and lower case.
     pub(super) fn in_any_case(mut self, column: &'static str, word: Option<Words>) -> Self {
-        self.0.extend(word.map(|word| Condition {
+        self.all.extend(word.map(|word| Condition {
             column,
             comparison: Comparison::OneOf,
             values: cases(&word.0),
         }));
+        self
+    }
+
+    /// Adds that at least one of some conditions holds, if they are given; of none, none holds. Once at most.
+    pub(super) fn either(mut self, conditions: Option<Vec<Condition>>) -> Self {
+        let nothing = Condition {
+            column: "key",
+            comparison: Comparison::OneOf,
+            values: Vec::new(),
+        };
+        match conditions {
+            Some(conditions) if conditions.is_empty() => self.all.push(nothing),
+            conditions => self.either.extend(conditions.into_iter().flatten()),
+        }
         self
     }
 
@@ -84,7 +101,7 @@ impl Conditions {
 
     /// Adds that the column has one of the values, if there are any.
     pub(super) fn one_of(mut self, column: &'static str, values: Option<Vec<Value>>) -> Self {
-        self.0.extend(values.map(|values| Condition {
+        self.all.extend(values.map(|values| Condition {
             column,
             comparison: Comparison::OneOf,
             values,
@@ -129,7 +146,8 @@ pub(super) fn query<P: Projection>(conditions: Conditions, order: SortOrder, lim
     RowQuery {
         projection: P::NAME,
         columns: P::COLUMNS,
-        conditions: conditions.0,
+        conditions: conditions.all,
+        either: conditions.either,
         order,
         after: None,
         limit,

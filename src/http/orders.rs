@@ -6,8 +6,10 @@ use projections::failures::Failures;
 use projections::orders::{OrderItem, OrderStatus, Orders};
 use serde_json::value::RawValue;
 
+use super::addressed::Matches;
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
+use super::extract::Email;
 use super::list::cut;
 use super::prelude::*;
 use super::related;
@@ -37,6 +39,9 @@ struct Filter {
     /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
+    /// An e-mail address, in any case: the customer's own, or that of a mailbox of the order.
+    #[param(value_type = Option<String>, format = "email")]
+    email: Option<Email>,
 }
 
 /// An order, and whether its user was erased since.
@@ -78,12 +83,14 @@ async fn list(
         Some(domain) => Some(related::orders_with(&*app.store, domain).await?),
         None => None,
     };
+    let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
     let conditions = Conditions::default()
         .between("first_recorded_at", range)
         .equal("status", filter.status.map(OrderStatus::as_str))
         .equal("user_id", filter.user_id.map(String::from))
         .in_any_case("service_provider", filter.provider)
-        .also(has_domain);
+        .also(has_domain)
+        .either(matches.map(|matches| matches.of_orders()));
     let newest_first = descending("first_position");
     let rows = reading.rows::<Orders>(conditions, newest_first, &page).await?;
     let next = rows.next;

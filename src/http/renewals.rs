@@ -13,8 +13,9 @@ use projections::renewals::{NEVER_DUE, RenewalItem, RenewalView, Renewals};
 use projections::{Projection, SubscriptionStatus, Value};
 use utoipa::openapi::schema::Object;
 
+use super::addressed::Matches;
 use super::auth::{Read, Scope};
-use super::extract::one_of;
+use super::extract::{Email, one_of};
 use super::list;
 use super::prelude::*;
 use documents::RenewalSum;
@@ -120,6 +121,9 @@ struct Filter {
     /// What it is for.
     #[param(value_type = Option<String>)]
     domain: Option<DomainName>,
+    /// An e-mail address, in any case: the customer's own, or that of a mailbox under the domain.
+    #[param(value_type = Option<String>, format = "email")]
+    email: Option<Email>,
     /// Whether it renews by itself.
     auto_renew: Option<bool>,
     /// The risk of the next renewal.
@@ -217,8 +221,11 @@ async fn list_renewals(
     let statuses = filter
         .status
         .map(|Statuses(statuses)| statuses.into_iter().map(Into::into).collect());
+    let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
+    let addressed = matches.map(|matches| matches.of_renewals());
     let conditions = || {
         Conditions::default()
+            .either(addressed.clone())
             .between("due", range.clone())
             .one_of("status", statuses.clone())
             .equal("user_id", filter.user_id.clone().map(String::from))

@@ -66,6 +66,7 @@ async fn rows(
         projection: name,
         columns: projection.columns(),
         conditions,
+        either: Vec::new(),
         order: ascending("key"),
         after: after.map(|key| (Value::Text(key.clone()), key)),
         // one more than the limit shows whether there is a next page

@@ -41,7 +41,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 51] = [
+const CALLS: [(&str, &str); 54] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -64,6 +64,9 @@ const CALLS: [(&str, &str); 51] = [
         "/api/v1/registrations?from=-7d&tz=Europe/Berlin",
     ),
     ("/api/v1/customers", "/api/v1/customers"),
+    ("/api/v1/mailboxes", "/api/v1/mailboxes?email=yasmeen.king@example.com"),
+    ("/api/v1/search", "/api/v1/search?email=johndoe@company.com"),
+    ("/api/v1/search", "/api/v1/search?email=yasmeen.king@example.com"),
     (
         "/api/v1/customers/{userId}",
         "/api/v1/customers/PWM7Y25RYZ450YNM8K8FX9GK5AHX",

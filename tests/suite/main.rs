@@ -7,7 +7,8 @@
 //! - `ingest`, `edge`, `quarantine`, `evidence`: webhooks come in, are refused, set aside, opened again
 //! - `conformance`: what each store and the ledger on it promise; `statements`: their SQL
 //! - `http_api`, `feed`, `cli`: the API against its document; consumers; the program itself
-//! - `access`, `secrets`, `erasure`, `keys`, `tls`: who may do what; planted secrets; erasing; keys; encryption
+//! - `access`, `secrets`, `erasure`, `emails`, `keys`, `tls`: who may do what; planted secrets; erasing; finding an
+//!   address; keys; encryption
 //! - `as_of`, `parked`, `rebuilds`, `sustained`: views in the past, with a fault, anew, under a load that lasts
 //! - `tree`, `leaves`, `schema`, `upgrades`, `backup`: proofs; the database's objects; frozen ledgers; copies
 //! - `crash`, `postgres_killed`, `failover`, `vanished`, `bad_day`: what breaks
@@ -27,6 +28,7 @@ mod clocks;
 mod conformance;
 mod crash;
 mod edge;
+mod emails;
 mod erasure;
 mod evidence;
 mod failover;

@@ -42,7 +42,7 @@ async fn quarantine(database: &Database, body: Vec<u8>) -> u64 {
     };
     let event_id = EventId::quarantine(&fingerprint.to_string());
     let source = Source::parse("coldmailreseller").unwrap();
-    let incoming = Incoming::prepare(source, event_id, claim, plain).unwrap();
+    let incoming = Incoming::prepare(source, event_id, claim, plain, core.vault.fingerprints()).unwrap();
     let receipt = core.ledger.record(incoming).await.unwrap();
     assert_eq!(receipt.outcome, Outcome::Quarantined);
     core.close().await;

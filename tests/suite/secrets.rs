@@ -44,11 +44,13 @@ const OTHER_KINDS: &[&str] = &[
 /// Query parameters of reading calls.
 const PARAMETERS: &[(&str, &str)] = &[
     ("/api/v1/events", "limit=500"),
+    ("/api/v1/mailboxes", "email=nobody%40planted.example"),
     ("/api/v1/orders/{orderId}/diff", "from=0&to=1"),
     ("/api/v1/projections/{name}/diff", "key=O0&from=0&to=1"),
     ("/api/v1/proofs/consistency", "from=1&to=2"),
     ("/api/v1/proofs/inclusion", "position=1"),
     ("/api/v1/proofs/inclusion.tlog-proof", "position=1"),
+    ("/api/v1/search", "email=nobody%40planted.example"),
 ];
 /// Calls whose path is not in the document.
 const BESIDES: &[&str] = &[
@@ -387,6 +389,8 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
     let authentic = webhooks.iter().filter(|(good, _)| *good).count();
     let client = Client::new();
     let (mut answers, mut logs, mut revealed) = (String::new(), String::new(), String::new());
+    let first: Value = serde_json::from_slice(&webhooks[0].1).unwrap();
+    let address = first["data"]["userEmail"].as_str().unwrap().to_owned();
     // half of them with log lines for people, half with JSON, at the loudest level
     for (half, (format, level)) in webhooks
         .chunks(webhooks.len().div_ceil(2))
@@ -405,6 +409,14 @@ async fn planted_secrets_are_found_nowhere(database: Database) {
         for route in routes() {
             let read = read(&client, &format!("{}{route}", child.base), token.trim()).await;
             answers += &format!("{route} {read}\n");
+        }
+        // what is looked for is personal too
+        for list in ["search", "customers", "orders", "renewals", "failures", "mailboxes"] {
+            let address = address.replace('@', "%40");
+            let url = format!("{}/api/v1/{list}?email={address}", child.base);
+            let found = read(&client, &url, token.trim()).await;
+            assert_eq!(found.contains("U0"), list != "mailboxes", "{list}: {found}");
+            answers += &found;
         }
         revealed += &reveal(&client, &child, token.trim()).await;
         answers += &change(&client, &child.base, token.trim()).await;

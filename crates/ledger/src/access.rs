@@ -54,6 +54,7 @@ impl AccessEntry {
             sealed: SealedSections::default(),
             leaf_hash: [0; 32],
             references: Vec::new(),
+            emails: Vec::new(),
             stream,
         };
         event.leaf_hash = Envelope::of_new(&event, position, recorded_at).leaf_hash()?;

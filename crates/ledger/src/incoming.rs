@@ -3,10 +3,11 @@
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
 
 use super::body_hash::BodyHash;
+use super::email;
 use super::original::Original;
 use super::same::same;
 use crate::sections::Spelling;
-use sealing::{FingerprintKey, Packed, SealError};
+use sealing::{EmailHash, FingerprintKey, Packed, SealError};
 use secret::Secret;
 
 /// The parts of a webhook that are sealed, in plaintext.
@@ -54,6 +55,8 @@ pub struct Incoming {
     pub(super) plain: PlainSections,
     pub(super) packed: PackedSections,
     pub(super) body_hash: BodyHash,
+    /// The hashes of the e-mail addresses in it.
+    pub(super) emails: Vec<EmailHash>,
     /// The webhook's own claim, if it was quarantined because its event id is taken.
     claimed: Option<Claimed>,
 }
@@ -81,7 +84,7 @@ pub enum PrepareError {
 }
 
 impl Incoming {
-    /// Makes a webhook ready: writes its facts and packs its sections. CPU work only.
+    /// Makes a webhook ready: writes its facts, packs its sections and hashes its e-mail addresses. CPU work only.
     ///
     /// # Errors
     /// [`PrepareError`] if something cannot be written or compressed; never because of the webhook's content.
@@ -90,6 +93,7 @@ impl Incoming {
         event_id: EventId,
         claim: OrderEvent,
         plain: PlainSections,
+        fingerprints: &FingerprintKey,
     ) -> Result<Self, PrepareError> {
         let facts = claim.to_facts()?;
         let compress = |section: &Option<Secret<Vec<u8>>>| {
@@ -119,6 +123,7 @@ impl Incoming {
             claim,
             facts,
             body_hash: BodyHash::of(plain.original.body.expose()),
+            emails: bytes(&plain.personal).map_or_else(Vec::new, |personal| email::hashes(personal, fingerprints)),
             plain,
             packed,
             claimed: None,

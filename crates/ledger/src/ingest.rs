@@ -360,7 +360,7 @@ impl Ingest {
                 body: Secret::new(body.to_vec()),
             },
         };
-        let incoming = Incoming::prepare(self.source.clone(), event_id, parsed.claim, plain);
+        let incoming = Incoming::prepare(self.source.clone(), event_id, parsed.claim, plain, &self.fingerprints);
         Ok(incoming.map_err(RecordError::from)?)
     }
 }

@@ -20,6 +20,7 @@
 //! - `reader`: opening the sealed sections of events
 //! - `reveal`: credentials, opened from the events that hold the newest of each
 //! - `seed`: TOTP seeds as providers write them
+//! - `email`: the events with an e-mail address, found by hashes that are kept beside the log
 //! - `evidence`, `quarantine`, `reprocess`: originals opened again: to check their signature, and to read what could not
 //!   be used, or not be recognised
 //! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, erasures by other processes
@@ -29,6 +30,7 @@ mod body_hash;
 mod brake;
 mod cache;
 pub mod content;
+pub mod email;
 pub mod erasure;
 pub mod evidence;
 mod in_flight;

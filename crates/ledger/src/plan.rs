@@ -244,6 +244,7 @@ impl<'a> Planner<'a> {
             sealed,
             leaf_hash: [0; 32],
             references,
+            emails: incoming.emails.clone(),
         };
         let position = plan.position(index);
         new_event.leaf_hash = leaf_hash(&new_event, position, plan.recorded_at)?;

@@ -1,11 +1,14 @@
 //! Reading events back and opening their sealed sections.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+use aggregates::SubjectId;
 
 use super::incoming::prefix;
 use super::original::Original;
 use crate::sections::{Parts, Person, Personal, Spelling, section};
-use sealing::{Context, DataKey, SealError, Section};
+use sealing::{Context, DataKey, FingerprintKey, SealError, Section};
 use secret::Secret;
 use store::{Lookup, Store, StoreError, StoredEvent};
 use vault::{Vault, VaultError};
@@ -41,6 +44,26 @@ impl Reader {
     /// A reader of this store with the keys of this vault.
     pub fn new(store: Arc<dyn Store>, vault: Arc<Vault>) -> Self {
         Self { store, vault }
+    }
+
+    /// Reads the data keys of many events into memory at once.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be read.
+    pub async fn fetch_keys(&self, events: &[StoredEvent]) -> Result<(), StoreError> {
+        let subjects: BTreeSet<&SubjectId> = events.iter().map(|event| &event.subject).collect();
+        let mut unknown = Vec::new();
+        for subject in subjects {
+            if !self.vault.keyring().get(subject).is_ok_and(|key| key.is_some()) {
+                unknown.push(subject.clone());
+            }
+        }
+        self.vault.fetch(&*self.store, unknown).await
+    }
+
+    /// The key that hashes e-mail addresses.
+    pub fn fingerprints(&self) -> &FingerprintKey {
+        self.vault.fingerprints()
     }
 
     /// The personal data in an event that was read with its sealed sections, as JSON; none if it has none.

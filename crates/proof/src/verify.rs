@@ -7,6 +7,7 @@
 //! - `signed`: checkpoints against that tree
 //! - `side_tables`: the side tables, against the events: `implied` collects what the events imply, `references`,
 //!   `subjects`, `tokens`, `signing_keys`, `master_keys` and `data_keys` compare it
+//! - `emails`: the hashes of e-mail addresses, against the sealed sections
 //! - `times`: when events were recorded, against the clock and each other
 //! - `schema`: triggers, keys, tables and views, against those that the migrations create
 //! - `quick`: the tree and the checkpoints from the stored nodes, and a sample of the rows
@@ -15,6 +16,7 @@
 //! any length of the log.
 
 mod data_keys;
+mod emails;
 mod implied;
 mod master_keys;
 mod quick;
@@ -222,7 +224,8 @@ pub async fn verify(
     verify_with(store, options, None, progress, stop).await
 }
 
-/// As [`verify`]; a full check also opens the data keys with the master keys of this source.
+/// As [`verify`]; a full check also opens the data keys with the master keys of this source, and with them the personal
+/// sections, for the hashes of the addresses in them.
 ///
 /// # Errors
 /// As [`verify`].
@@ -297,6 +300,7 @@ async fn check(
             let detail = "its version is not its place in its stream";
             report.add(Finding::new(FindingKind::Version, (first.0, first.0), detail));
         }
+        emails::check(&store, report.head, masters, &mut report, stop).await?;
         seen
     } else {
         quick::check(

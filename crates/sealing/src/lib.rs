@@ -7,7 +7,7 @@
 //! - `pack`: compression before sealing
 //! - `key_wrapper`: the trait that wraps data keys
 //! - `master_key`, `master_key_id`: a master key, and its public name
-//! - `fingerprint`: names for quarantined bodies that cannot be brute-forced
+//! - `fingerprint`: names for quarantined bodies, and hashes of e-mail addresses, that cannot be brute-forced
 //! - `aead`: the cipher, which is called only there; `error`: what can go wrong
 //!
 //! Encryption is XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 over RFC 8439). Its nonces of 24 bytes are random: long
@@ -26,7 +26,7 @@ mod pack;
 pub use context::{Context, Section};
 pub use data_key::{DataKey, Sealed};
 pub use error::{MAX_PLAIN_BYTES, SealError};
-pub use fingerprint::{Fingerprint, FingerprintKey};
+pub use fingerprint::{EmailHash, Fingerprint, FingerprintKey, Whose};
 pub use key_wrapper::{KeyWrapper, WrappedKey};
 pub use master_key::{KeyMaterial, MasterKey, WRAPPED_KEY};
 pub use master_key_id::{MasterKeyId, NotAnId};

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::{Head, StoreError};
-use sealing::{Sealed, Section};
+use sealing::{EmailHash, Sealed, Section};
 use tlog::Hash;
 
 /// The sealed sections of an event; none for a section that the webhook lacked.
@@ -136,6 +136,8 @@ pub struct NewEvent {
     pub leaf_hash: [u8; 32],
     /// The keys to find it by.
     pub references: Vec<Reference>,
+    /// The hashes of the e-mail addresses in its personal section, each once.
+    pub emails: Vec<EmailHash>,
 }
 
 impl NewEvent {
@@ -151,7 +153,7 @@ impl NewEvent {
         let sealed = Section::ALL.iter().filter_map(|section| self.sealed.get(*section));
         let sealed: usize = sealed.map(|sealed| sealed.as_bytes().len()).sum();
         // a length before each value; references are numbers
-        texts + self.facts.len() + sealed + 160 + 16 * self.references.len()
+        texts + self.facts.len() + sealed + 160 + 16 * (self.references.len() + self.emails.len())
     }
 }
 

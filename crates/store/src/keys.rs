@@ -49,7 +49,8 @@ impl Mark {
                 "SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = $1 AND erased_at >= $2)
                     AND NOT EXISTS (
                         SELECT 1 FROM data_keys WHERE subject = $1 AND NOT EXISTS (
-                            SELECT 1 FROM events WHERE position > $2 AND subject = $1 AND original IS NOT NULL))"
+                            SELECT 1 FROM events WHERE position > $2 AND subject = $1 AND original IS NOT NULL))
+                    AND NOT EXISTS (SELECT 1 FROM email_refs WHERE subject = $1 AND position <= $2)"
             }
             Self::Held => {
                 "SELECT EXISTS (SELECT 1 FROM subjects WHERE subject = $1 AND held_at IS NOT NULL)
@@ -66,6 +67,7 @@ impl Mark {
             Self::Erased => &[
                 "DELETE FROM data_keys WHERE subject = $1 AND NOT EXISTS (
                     SELECT 1 FROM events WHERE position > $2 AND subject = $1 AND original IS NOT NULL)",
+                "DELETE FROM email_refs WHERE subject = $1 AND position <= $2",
                 "INSERT INTO subjects (subject, erased_at) VALUES ($1, $2)
                  ON CONFLICT (subject) DO UPDATE SET erased_at = excluded.erased_at
                  WHERE coalesce(subjects.erased_at, 0) < excluded.erased_at",
@@ -90,6 +92,8 @@ pub(super) const ERASURES_WITHOUT_EFFECT: &str = "
     LEFT JOIN subjects ON subjects.subject = erased.subject
     LEFT JOIN data_keys ON data_keys.subject = erased.subject
     WHERE coalesce(subjects.erased_at, 0) < erased.position
+        OR EXISTS (SELECT 1 FROM email_refs AS refs
+            WHERE refs.subject = erased.subject AND refs.position <= erased.position)
         OR (data_keys.subject IS NOT NULL AND (data_keys.created_at <= events.recorded_at OR data_keys.created_at > $1)
             AND NOT EXISTS (SELECT 1 FROM events AS later WHERE later.position > erased.position
                 AND later.subject = erased.subject AND later.original IS NOT NULL))

@@ -4,6 +4,7 @@
 //! - `topic`: how the parts of the trait are declared
 //! - `log`, `event`: the event log; an event as written and as read back
 //! - `clock_steps`, `clock`: where the log's time decreases; the time itself
+//! - `emails`: which events have an e-mail address, by keyed hashes
 //! - `tree`: the Merkle tree, its checkpoints, and the unchecked rows of the log, for an audit
 //! - `keys`: the wrapped data keys, the master key that wraps them, and the subjects they belong to
 //! - `generation`, `parked`: the projections' generations, and their parked rows
@@ -34,6 +35,7 @@ pub mod clock;
 mod clock_steps;
 mod consumer;
 mod duty;
+mod emails;
 mod error;
 mod event;
 mod generation;
@@ -65,6 +67,7 @@ use std::sync::Arc;
 pub use clock_steps::{ClockStep, ClockStepStore};
 pub use consumer::{Consumer, ConsumerName, ConsumerStore};
 pub use duty::Duty;
+pub use emails::{EmailRef, EmailStore};
 pub use error::StoreError;
 pub use event::{NewEvent, Reference, SealedSections, StoredEvent};
 pub use generation::{Advance, Difference, Generation, GenerationState, GenerationStore, Parked, RowChange, Switch};
@@ -97,6 +100,7 @@ use crate::url::DatabaseUrl;
 pub trait Store:
     LogStore
     + ClockStepStore
+    + EmailStore
     + CheckpointStore
     + KeyStore
     + GenerationStore

@@ -28,6 +28,8 @@ pub enum Parts {
     /// Neither sealed sections nor the leaf hash.
     #[default]
     Plain,
+    /// The personal section too.
+    Personal,
     /// The leaf hash too.
     Leaves,
     /// Everything: sealed sections and leaf hash.
@@ -39,6 +41,7 @@ impl Parts {
     pub(super) fn columns(self) -> &'static str {
         match self {
             Self::Plain => "",
+            Self::Personal => ", personal",
             Self::Leaves => ", leaf_hash",
             Self::All => ", personal, secrets, original, leaf_hash",
         }
@@ -177,6 +180,8 @@ pub struct RowQuery {
     pub columns: &'static [Column],
     /// The conditions, all of which have to hold.
     pub conditions: Vec<Condition>,
+    /// Further conditions, at least one of which has to hold; if there are none, every row passes.
+    pub either: Vec<Condition>,
     /// The order.
     pub order: SortOrder,
     /// Only rows after this place in the order: the value of the order's column, and the key.
@@ -258,44 +263,22 @@ pub struct Sum {
 /// The `WHERE` clause of a query with numbered parameters, and their values. Both stores write `$1, $2, …`.
 pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
     let mut values = Vec::new();
-    let mut parts = Vec::new();
     let mut parameter = |value: &Value| {
         values.push(value.clone());
         format!("${}", values.len())
     };
-    for Condition {
-        column,
-        comparison,
-        values,
-    } in &query.conditions
-    {
-        let list = values.iter().map(&mut parameter).collect::<Vec<_>>().join(", ");
-        parts.push(match comparison {
-            Comparison::Equal => match query.usual(column) {
-                // a partial index without the usual value is used only if the query excludes that value
-                Some(usual) if *values != [Value::Text(usual.to_owned())] => {
-                    format!("{column} = {list} AND {column} <> '{usual}'")
-                }
-                _ => format!("{column} = {list}"),
-            },
-            Comparison::AtLeast => format!("{column} >= {list}"),
-            Comparison::LessThan => format!("{column} < {list}"),
-            Comparison::OneOf if values.is_empty() => "1 = 0".to_owned(),
-            Comparison::OneOf => format!("{column} IN ({list})"),
-            Comparison::NamedBy(NamedBy {
-                projection,
-                matching,
-                names,
-            }) => {
-                let table = query.table(projection);
-                let (first, more) = list.split_once(", ").unwrap_or((&list, ""));
-                let named = format!("{column} IN (SELECT {names} FROM {table} WHERE {matching} = {first})");
-                match more {
-                    "" => named,
-                    more => format!("({named} OR {column} IN ({more}))"),
-                }
-            }
-        });
+    let mut parts: Vec<String> = query
+        .conditions
+        .iter()
+        .map(|condition| condition_sql(query, condition, &mut parameter))
+        .collect();
+    let either: Vec<String> = query
+        .either
+        .iter()
+        .map(|condition| condition_sql(query, condition, &mut parameter))
+        .collect();
+    if !either.is_empty() {
+        parts.push(format!("({})", either.join(" OR ")));
     }
     if let Some((value, key)) = &query.after {
         let sign = if query.order.descending { '<' } else { '>' };
@@ -308,6 +291,42 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
         format!("WHERE {}", parts.join(" AND "))
     };
     (clause, values)
+}
+
+/// One condition, with its values as parameters.
+fn condition_sql(query: &RowQuery, condition: &Condition, parameter: &mut impl FnMut(&Value) -> String) -> String {
+    let Condition {
+        column,
+        comparison,
+        values,
+    } = condition;
+    let list = values.iter().map(parameter).collect::<Vec<_>>().join(", ");
+    match comparison {
+        Comparison::Equal => match query.usual(column) {
+            // a partial index without the usual value is used only if the query excludes that value
+            Some(usual) if *values != [Value::Text(usual.to_owned())] => {
+                format!("{column} = {list} AND {column} <> '{usual}'")
+            }
+            _ => format!("{column} = {list}"),
+        },
+        Comparison::AtLeast => format!("{column} >= {list}"),
+        Comparison::LessThan => format!("{column} < {list}"),
+        Comparison::OneOf if values.is_empty() => "1 = 0".to_owned(),
+        Comparison::OneOf => format!("{column} IN ({list})"),
+        Comparison::NamedBy(NamedBy {
+            projection,
+            matching,
+            names,
+        }) => {
+            let table = query.table(projection);
+            let (first, more) = list.split_once(", ").unwrap_or((&list, ""));
+            let named = format!("{column} IN (SELECT {names} FROM {table} WHERE {matching} = {first})");
+            match more {
+                "" => named,
+                more => format!("({named} OR {column} IN ({more}))"),
+            }
+        }
+    }
 }
 
 topic! {

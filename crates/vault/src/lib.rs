@@ -102,9 +102,31 @@ impl Vault {
                 store.reserved_key(&FingerprintKey::subject(), &offer).await?
             }
         };
-        let key = masters
-            .unwrap(&FingerprintKey::subject(), &wrapped)
-            .map_err(VaultError::from)?;
+        Ok(Self::with(masters, &wrapped, created)?)
+    }
+
+    /// Opens the vault of a store, and changes neither the store nor the source. None if the store has no keys.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_to_read(
+        source: Arc<dyn MasterKeySource>,
+        store: &dyn Store,
+    ) -> Result<Option<Self>, OpenVaultError> {
+        // in this order: a new key is put in its source before the ledger names it
+        let Some(current) = store.master_key().await? else {
+            return Ok(None);
+        };
+        let Some(wrapped) = fingerprint_key(store).await? else {
+            return Ok(None);
+        };
+        let keys = source.load().await?;
+        let masters = Arc::new(MasterKeys::new(source, keys, Some(current))?);
+        Ok(Some(Self::with(masters, &wrapped, None)?))
+    }
+
+    fn with(masters: Arc<MasterKeys>, fingerprint_key: &[u8], created: Option<PathBuf>) -> Result<Self, VaultError> {
+        let key = masters.unwrap(&FingerprintKey::subject(), fingerprint_key)?;
         let wrapper: Arc<dyn KeyWrapper> = masters.clone();
         Ok(Self {
             masters,

@@ -4,6 +4,7 @@ use aggregates::Domain;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::Offset;
+use ledger::email::EmailAddress;
 use projections::Value;
 use serde::Deserialize;
 use utoipa::openapi::schema::{Object, ObjectBuilder, SchemaType, Type};
@@ -104,6 +105,32 @@ impl TryFrom<String> for DomainName {
 impl From<DomainName> for Value {
     fn from(name: DomainName) -> Self {
         Self::Text(name.0.into())
+    }
+}
+
+/// An e-mail address to look for. Personal data.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::http) struct Email(pub(in crate::http) EmailAddress);
+
+impl Email {
+    /// Whether a text is the same address.
+    pub(in crate::http) fn is(&self, text: &str) -> bool {
+        self.0.is(text)
+    }
+}
+
+impl TryFrom<String> for Email {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let plus = if text.trim().contains(' ') {
+            " (write + as %2B)"
+        } else {
+            ""
+        };
+        let address = EmailAddress::parse(&text).map(Self);
+        address.map_err(|error| format!("{error}{plus}"))
     }
 }
 

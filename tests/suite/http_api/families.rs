@@ -269,6 +269,7 @@ async fn assigned_in_unicode(database: &Database) {
         sealed: SealedSections::default(),
         leaf_hash: [0; 32],
         references,
+        emails: Vec::new(),
     };
     let recorded_at = "2026-01-02T03:04:05.678901Z".parse().unwrap();
     event.leaf_hash = Envelope::of_new(&event, Position(1), recorded_at).leaf_hash().unwrap();
@@ -401,7 +402,7 @@ async fn unrecognised(database: &Database, name: &str, body: Vec<u8>) -> u64 {
     };
     let event_id = EventId::parse(webhook["eventId"].as_str().unwrap()).unwrap();
     let source = Source::parse("coldmailreseller").unwrap();
-    let incoming = Incoming::prepare(source, event_id, claim, plain).unwrap();
+    let incoming = Incoming::prepare(source, event_id, claim, plain, core.vault.fingerprints()).unwrap();
     let receipt = core.ledger.record(incoming).await.unwrap();
     core.close().await;
     receipt.position.0

@@ -174,6 +174,7 @@ async fn mailboxes_come_with_their_addresses_and_names(database: Database) {
     let mailbox = |id: &str, first: &str, last: &str, admin: bool, since: &str| {
         json!({
             "mailboxId": id,
+            "domain": "example.com",
             "email": format!("{first}.{last}@example.com").to_lowercase(),
             "firstName": first,
             "lastName": last,
@@ -411,7 +412,8 @@ async fn nothing_secret_is_in_any_answer(database: Database) {
             assert!(!answer.contains(secret), "{path} shows {secret}");
         }
         let personal = ["yasmeen", "Yasmeen", "Miller", "johndoe", "ann.lee", "cdn.zapmail.ai"];
-        if !pattern.ends_with("/mailboxes") && !pattern.starts_with("/api/v1/customers") {
+        let opened = ["/api/v1/customers", "/api/v1/search"];
+        if !pattern.ends_with("/mailboxes") && !opened.iter().any(|open| pattern.starts_with(open)) {
             assert!(
                 !personal.iter().any(|word| answer.contains(word)),
                 "{path} shows what is personal"

@@ -119,6 +119,7 @@ pub fn new_event(stream: &str, version: u32, recorded: &Recorded) -> NewEvent {
         sealed: SealedSections::default(),
         leaf_hash: [7; 32],
         references: recorded.order().map(Reference::of_event).unwrap_or_default(),
+        emails: Vec::new(),
     }
 }
 
@@ -179,6 +180,7 @@ pub async fn fill_at(store: &dyn Store, count: u64, name: impl Fn(u64) -> String
                 },
                 leaf_hash: [0; 32],
                 references: Vec::new(),
+                emails: Vec::new(),
             };
             event.leaf_hash = Envelope::of_new(&event, Position(n), recorded_at).leaf_hash().unwrap();
             event

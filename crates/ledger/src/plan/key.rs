@@ -63,8 +63,11 @@ impl Plan {
         new.or_else(|| self.erased.contains_key(subject).then_some(Planned::Erased))
     }
 
-    /// The plan's event at this index erases a subject. A key that the plan made for it is dropped too.
+    /// The plan's event at this index erases a subject. A key that the plan made for it is dropped too, and the hashes of
+    /// the e-mail addresses in its events, which are all earlier ones.
     pub(super) fn erase(&mut self, subject: &SubjectId, index: usize) {
+        let own = self.events.iter_mut().filter(|event| event.subject == *subject);
+        own.for_each(|event| event.emails.clear());
         self.keys.retain(|(other, _)| other != subject);
         self.new_keys.remove(subject);
         let position: Position = self.position(index);

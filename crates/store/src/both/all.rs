@@ -9,6 +9,7 @@ mod checkpoints;
 mod clock_steps;
 pub(crate) mod columns;
 mod consumers;
+mod emails;
 pub(crate) mod events;
 pub(crate) mod generations;
 pub(crate) mod keys;
@@ -22,4 +23,4 @@ pub(crate) mod statements;
 mod tokens;
 mod tree;
 
-use super::{SqlStore, data_keys, nodes, steps, tables, values};
+use super::{SqlStore, data_keys, email_refs, nodes, steps, tables, values};

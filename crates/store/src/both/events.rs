@@ -75,11 +75,15 @@ pub(crate) fn event(row: &DbRow, parts: Parts) -> Result<StoredEvent, StoreError
             secrets: section("secrets")?,
             original: section("original")?,
         },
+        Parts::Personal => SealedSections {
+            personal: section("personal")?,
+            ..SealedSections::default()
+        },
         Parts::Plain | Parts::Leaves => SealedSections::default(),
     };
     let leaf_hash = match parts {
         Parts::All | Parts::Leaves => Some(hash(row.try_get("leaf_hash")?)?),
-        Parts::Plain => None,
+        Parts::Plain | Parts::Personal => None,
     };
     Ok(StoredEvent {
         position: position(row, "position")?,

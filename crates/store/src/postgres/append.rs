@@ -21,7 +21,7 @@ const UNIQUE_VIOLATION: &str = "23505";
 const OVERTAKEN: [&str; 3] = ["40001", "40P01", "55P03"];
 const APPEND: &str =
     "SELECT append_batch($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
-                                          $21, $22)";
+                                          $21, $22, $23, $24)";
 /// The time-out of an append: longer than anything but a wait for a lock or a lost session, and well under the minute
 /// after which the webhook's sender times out.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
@@ -117,6 +117,10 @@ pub(super) async fn append_on(connection: &mut PgConnection, batch: &Batch<'_>) 
         .zip(events)
         .flat_map(|(row, event)| event.references.iter().map(move |found| (found.0, row)))
         .unzip();
+    let (emails, email_rows): (Vec<i64>, Vec<i32>) = (1..)
+        .zip(events)
+        .flat_map(|(row, event)| event.emails.iter().map(move |email| (email.0, row)))
+        .unzip();
     let (key_subjects, keys): (Vec<&str>, Vec<&[u8]>) = batch
         .keys
         .iter()
@@ -125,7 +129,7 @@ pub(super) async fn append_on(connection: &mut PgConnection, batch: &Batch<'_>) 
     let (node_levels, node_numbers, node_hashes) = nodes::arrays(batch.tree.nodes());
     let mut arguments = PgArguments::default();
     // in one allocation: doubling from nothing would copy everything several times
-    arguments.reserve(22, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
+    arguments.reserve(24, 8192 + events.iter().map(NewEvent::size).sum::<usize>());
     let append = sqlx::query_scalar_with::<_, bool, _>(APPEND, arguments)
         .bind(to_i64(batch.expected.position))
         .bind(batch.recorded_at.to_sqlx())
@@ -148,6 +152,8 @@ pub(super) async fn append_on(connection: &mut PgConnection, batch: &Batch<'_>) 
         )
         .bind(refs)
         .bind(ref_rows)
+        .bind(emails)
+        .bind(email_rows)
         .bind(key_subjects)
         .bind(keys)
         .bind(batch.tree.frontier().to_bytes())

@@ -10,7 +10,7 @@ use super::columns::position;
 use super::events::{self, PLAIN, event};
 use super::statements::among;
 use super::values::{chunks, list, tuples};
-use super::{SqliteStore, data_keys, nodes};
+use super::{SqliteStore, data_keys, email_refs, nodes};
 use crate::clock::rfc3339_micros;
 use crate::log::to_i64;
 use crate::{Append, Batch, EventQuery, Found, Head, LogStore, Lookup, NewEvent, Parts, StoreError, StoredEvent};
@@ -140,6 +140,14 @@ async fn insert(tx: &mut SqliteConnection, batch: &Batch<'_>) -> Result<bool, sq
         }
         query.execute(&mut *tx).await?;
     }
+    let emails: Vec<(i64, i64, &str)> = rows
+        .iter()
+        .flat_map(|(position, event)| {
+            let subject = event.subject.as_str();
+            event.emails.iter().map(move |email| (*position, email.0, subject))
+        })
+        .collect();
+    email_refs::insert(&mut *tx, &emails).await?;
     for chunk in chunks(batch.keys) {
         let sql = format!(
             "INSERT INTO data_keys (subject, wrapped, created_at) VALUES {}",
