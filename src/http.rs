@@ -2,7 +2,7 @@
 //!
 //! Layout
 //! - `webhooks`: receives webhooks, has them recorded, and answers
-//! - `orders`, `domains`, `mailboxes`, `renewals`, `failures`: views of the projections
+//! - `orders`, `timeline`, `domains`, `mailboxes`, `renewals`, `failures`: views of the projections
 //! - `search`: everything of an e-mail address
 //! - `diff`: what changed between two moments, and by which events
 //! - `documents`: schemas for the types of lower layers, for the API document
@@ -59,6 +59,7 @@ mod server;
 mod stream;
 mod subjects;
 mod tiles;
+mod timeline;
 mod tokens;
 mod wanted;
 mod watch;
@@ -169,6 +170,7 @@ fn routes(
 ) -> (Router<Arc<App>>, utoipa::openapi::OpenApi) {
     let api = OpenApiRouter::new()
         .merge(orders::router())
+        .merge(timeline::router())
         .merge(domains::router())
         .merge(mailboxes::router())
         .merge(customers::router())

@@ -1,26 +1,19 @@
-//! `/api/v1/orders`: the state of each order, and its timeline.
+//! `/api/v1/orders`: the state of each order.
 
-use aggregates::{OrderId, StreamId, UserId};
+use aggregates::{OrderId, UserId};
 use projections::Projection;
 use projections::failures::Failures;
 use projections::orders::{OrderItem, OrderStatus, Orders};
-use serde_json::value::RawValue;
 
 use super::addressed::Matches;
 use super::auth::{Read, Scope};
 use super::erased::Erasures;
 use super::extract::Email;
-use super::list::cut;
 use super::prelude::*;
 use super::related;
-use crate::access;
-use store::{EventFilter, EventQuery, StoreError, StoredEvent};
 
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(show))
-        .routes(routes!(timeline))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -132,101 +125,4 @@ async fn show(
     let item = view.item(id.as_str());
     let erasures = Erasures::of(&*app.store, [item.user_id.as_ref()].into_iter()).await?;
     Ok(reading.answer(Order::new(item, &erasures)))
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct TimelinePage {
-    /// How many items at most.
-    #[param(value_type = Option<u32>, minimum = 1, maximum = 500, default = 50)]
-    limit: Option<Limit>,
-    /// The `next` of the page before: only events after this position.
-    #[param(value_type = Option<u64>)]
-    after: Option<Number>,
-}
-
-/// An event of an order's timeline. Nothing that is sealed is in it.
-#[derive(Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase")]
-struct TimelineEvent {
-    /// Its place in the ledger.
-    position: u64,
-    /// Its place in the order's stream: 1, 2, 3, …
-    version: u32,
-    /// What happened.
-    #[serde(rename = "type")]
-    type_name: String,
-    /// When it was recorded.
-    recorded_at: Timestamp,
-    /// The sender's id of it.
-    event_id: String,
-    /// Who sent it.
-    source: String,
-    /// The plain facts.
-    #[schema(value_type = Object)]
-    facts: Box<RawValue>,
-}
-
-impl TryFrom<StoredEvent> for TimelineEvent {
-    type Error = StoreError;
-
-    fn try_from(event: StoredEvent) -> Result<Self, StoreError> {
-        Ok(Self {
-            position: event.position.0,
-            version: event.version,
-            recorded_at: event.recorded_at,
-            event_id: event.event_id.into(),
-            source: event.source.into(),
-            facts: RawValue::from_string(event.facts)
-                .map_err(|error| StoreError::Corrupt(format!("facts at position {}: {error}", event.position)))?,
-            type_name: event.type_name,
-        })
-    }
-}
-
-/// An order's timeline: its events, oldest first.
-///
-/// The first timeline that is read with a token from an address is recorded, once an hour.
-#[utoipa::path(
-    get, path = "/api/v1/orders/{orderId}/events", operation_id = "listOrderEvents", tag = "orders",
-    params(("orderId" = String, Path, description = "The order."), TimelinePage),
-    security(("bearer" = ["read"])),
-    responses(
-        (
-            status = 200, body = Page<TimelineEvent>, description = "A page of the order's events.",
-            headers(("Warmledger-Position" = u64, description = "The position up to which the answer holds every event."))
-        ),
-        (status = 404, description = "No such order.")
-    )
-)]
-async fn timeline(
-    scope: Scope<Read>,
-    State(app): State<Arc<App>>,
-    Path(id): Path<OrderId>,
-    Query(page): Query<TimelinePage>,
-) -> Result<Answer<Page<TimelineEvent>>, Problem> {
-    app.journal.read(scope.caller(), access::Read::Timelines).await?;
-    let head = app.store.head().await?.position;
-    let limit = page.limit.unwrap_or_default().get();
-    let query = EventQuery {
-        after: aggregates::Position(page.after.map_or(0, |after| after.0)),
-        limit: limit + 1,
-        filter: EventFilter {
-            stream: Some(StreamId::order(&id)),
-            ..EventFilter::default()
-        },
-        ..EventQuery::default()
-    };
-    let mut events = app.store.events(&query).await?;
-    if events.is_empty() && page.after.is_none() {
-        return Err(Problem::not_found("no such order is known").at(head));
-    }
-    let next = cut(&mut events, limit).map(|last| last.position.to_string());
-    let items = events.into_iter().map(TimelineEvent::try_from);
-    let page = Page {
-        items: items.collect::<Result<_, _>>()?,
-        next,
-    };
-    Ok(Answer::new(head, page))
 }

@@ -122,6 +122,38 @@ async fn every_kind_of_webhook_shows_in_a_view(database: Database) {
     assert_eq!(credential("appPassword"), (json!(10), json!(false)));
     assert_eq!(mailbox["firstName"], "Anna");
 
+    // the timeline has the mailbox's own stream too, and marks what replaced a credential
+    let timeline = service.get_json(&format!("/api/v1/orders/{ORDER}/events")).await;
+    let items = timeline["items"].as_array().unwrap();
+    let positions: Vec<u64> = items.iter().map(|item| item["position"].as_u64().unwrap()).collect();
+    assert!(positions.is_sorted(), "{positions:?}");
+    let types = column(&timeline, "type");
+    for kind in [
+        "MailboxCreated",
+        "MailboxWarmupStarted",
+        "MailboxExported",
+        "MailboxUpdated",
+    ] {
+        assert!(types.contains(&kind), "{kind}: {types:?}");
+    }
+    let brought = |kind: &str| {
+        let item = items.iter().find(|item| item["type"] == kind).unwrap();
+        (
+            item["credentials"][0]["first"].clone(),
+            item["credentials"][0]["changed"].clone(),
+        )
+    };
+    let all = json!(["appPassword", "authenticatorSecret", "password"]);
+    assert_eq!(brought("MailboxCreated"), (all, json!([])));
+    assert_eq!(brought("MailboxUpdated"), (json!([]), json!(["password"])));
+    let last = service
+        .get_json(&format!(
+            "/api/v1/orders/{ORDER}/events?after={}",
+            positions[positions.len() - 2]
+        ))
+        .await;
+    assert_eq!(last["items"], json!([items.last().unwrap()]));
+
     let customer = service.get_json(&format!("/api/v1/customers/{USER}")).await;
     assert_eq!(customer["email"], "johndoe@company.com");
     let counts = ["orders", "activeDomains", "mailboxes", "openFailures", "spend"].map(|field| customer[field].clone());
