@@ -103,12 +103,12 @@ impl Core {
         };
         let main = ingest(
             Source::parse(MAIN_SOURCE)?,
-            Verifier::new(&secrets.webhook_keys, settings.signature),
+            Verifier::new(&secrets.webhook_keys, settings.signature).fresh_for(settings.freshness),
         );
-        let others = settings
-            .sources
-            .iter()
-            .map(|(source, own)| ingest(source.clone(), Verifier::new(&own.webhook_key, own.signature)));
+        let others = settings.sources.iter().map(|(source, own)| {
+            let verifier = Verifier::new(&own.webhook_key, own.signature).fresh_for(own.freshness);
+            ingest(source.clone(), verifier)
+        });
         let ingests = others.chain([main]).collect();
         Ok(Self {
             store,

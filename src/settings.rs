@@ -30,6 +30,7 @@ use std::collections::HashMap;
 use std::env;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use self::declared::SETTINGS;
 use self::layers::{Entries, Entry};
@@ -94,6 +95,8 @@ pub struct SourceSettings {
     pub webhook_key: Vec<Secret<String>>,
     /// What this source's signatures cover; the main source's scheme unless set.
     pub signature: Scheme,
+    /// How far the time of signing may differ from ours; as for the main source unless set.
+    pub freshness: Duration,
 }
 
 impl Settings {

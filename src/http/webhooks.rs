@@ -89,8 +89,10 @@ async fn receive(
     };
     let refused = |error| refusal(&source, error);
     // without a signature the body is not read
-    let screened = screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), clock::now());
+    let screened = screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER));
     let screened = screened.map_err(|refusal| refused(refusal.into()))?;
+    let fresh = ingest.check_age(&screened, clock::now());
+    fresh.map_err(|refusal| refused(refusal.into()))?;
     if let Some(coding) = header(CONTENT_ENCODING).filter(|coding| !is_taken(coding)) {
         let detail = format!("a body that is compressed with {coding:.40} is not taken; send gzip, or none");
         return Err(unusable(&source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));

@@ -165,6 +165,21 @@ settings! {
         /// What a signature covers: timestamp.body, timestampbody or body.
         signature: Scheme = Text(values::scheme) or("timestamp.body");
 
+        /// How far the time at which a webhook was signed may differ from the time at which it comes, such as 90s, 5m or 24h; for a relay
+        /// that signs once and delivers later. 1s to 30d.
+        freshness: Duration = Text(values::freshness) or("5m");
+
+        /// How long webhooks that were refused are kept aside, sealed, so that `warmledger refused replay` can take them in once the right
+        /// key is configured; 0s keeps none. At most 90d.
+        refused_keep: Duration = Text(values::period(0, 90 * 86_400)) or("7d");
+
+        /// How many bytes of them are kept at most. Half is for senders from whose address an authentic webhook came before, and no address
+        /// has more than an eighth. 1048576 (1 MiB) or more.
+        refused_max_bytes: NonZeroUsize = Number(values::number(1 << 20, 1 << 40)) or("67108864");
+
+        /// How long the deliveries of webhooks are listed: what came, from where, and how it was answered. 1h to 3650d.
+        deliveries_keep: Duration = Text(values::period(3_600, 3_650 * 86_400)) or("30d");
+
         /// The key that signs the ledger's checkpoints, as 64 hexadecimal digits. To rotate it: the new one, a comma, the old one, in every
         /// process, then `warmledger keys rotate-signing`. Default: the generated data_dir/ledger-signing.key.
         ledger_signing_key: Option<Vec<Secret<[u8; 32]>>> =

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::declared::SETTINGS;
 use super::keys::{Kind, SOURCES, Setting, Unset, file_key};
+use super::values::whole;
 use super::{Origin, Settings};
 use secret::data_dir::others_who_read;
 use store::postgres_url::MASK;
@@ -54,6 +55,7 @@ impl Settings {
             let of_source = |key: &str, value| self.row(&format!("{SOURCES}.{name}.{key}"), Some(value));
             rows.push(of_source("webhook_key", count(source.webhook_key.len())));
             rows.push(of_source("signature", source.signature.to_string()));
+            rows.push(of_source("freshness", whole(source.freshness.as_secs())));
         }
         rows
     }

@@ -60,10 +60,11 @@ pub(super) struct Setting {
 }
 
 /// The keys of one `[sources.NAME]` table.
-const SOURCE_KEYS: [(&str, Kind); 3] = [
+const SOURCE_KEYS: [(&str, Kind); 4] = [
     ("webhook_key", Kind::Secrets),
     ("webhook_key_file", Kind::Text),
     ("signature", Kind::Text),
+    ("freshness", Kind::Text),
 ];
 
 impl Setting {
@@ -148,7 +149,7 @@ impl Table {
         let (parent, wrong, known) = match path {
             [table] if table == SOURCES => return "must be tables: [sources.NAME]".to_owned(),
             [table, _] if table == SOURCES => {
-                return "must be a table with the keys webhook_key and signature".to_owned();
+                return "must be a table with the keys webhook_key, signature and freshness".to_owned();
             }
             [table, _, .., key] if table == SOURCES => {
                 let known = SOURCE_KEYS.iter().map(|(key, _)| (*key).to_owned()).collect();
@@ -202,10 +203,11 @@ impl Table {
             }
         }
         text + "
-# Another sender, received at /webhooks/NAME, with keys of its own. The signature defaults to the one above.
+# Another sender, received at /webhooks/NAME, with keys of its own. Signature and freshness default to those above.
 # [sources.sandbox]
 # webhook_key = \"the sandbox's API key\"  # or webhook_key_file
 # signature = \"timestamp.body\"
+# freshness = \"5m\"
 "
     }
 }

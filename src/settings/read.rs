@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use aggregates::Source;
 use tls::Certificates;
@@ -10,7 +11,7 @@ use super::error::{Origin, SettingProblem};
 use super::keys::{SOURCES, Table, Unset, file_key};
 use super::layers::{Entries, Entry};
 use super::{NatsUrl, SourceSettings, secret_files, values};
-use ledger::ingest::signature::Scheme;
+use ledger::ingest::signature::{FRESHNESS, Scheme};
 
 /// The source with the keys of the top level.
 const MAIN_SOURCE: &str = "coldmailreseller";
@@ -145,14 +146,17 @@ impl EntryReader {
         let signature = signature
             .and_then(|entry| entry.text.expose().parse().ok())
             .unwrap_or_default();
+        let freshness = self.values.get("freshness");
+        let freshness = freshness.and_then(|entry| values::freshness(entry.text.expose()).ok());
+        let freshness = freshness.unwrap_or(FRESHNESS);
         let names = std::mem::take(&mut self.sources);
         names
             .iter()
-            .filter_map(|name| self.source(name, file, signature))
+            .filter_map(|name| self.source(name, file, (signature, freshness)))
             .collect()
     }
 
-    fn source(&mut self, name: &str, file: &Origin, fallback: Scheme) -> Option<(Source, SourceSettings)> {
+    fn source(&mut self, name: &str, file: &Origin, fallback: (Scheme, Duration)) -> Option<(Source, SourceSettings)> {
         let table = format!("{SOURCES}.{name}");
         let prefix = format!("{table}.");
         let set_by = self.values.iter().find(|(key, _)| key.starts_with(&prefix));
@@ -160,6 +164,7 @@ impl EntryReader {
         let key = format!("{table}.webhook_key");
         let webhook_key = self.get(&key, values::parse_keys);
         let signature = self.get(&format!("{table}.signature"), values::scheme);
+        let freshness = self.get(&format!("{table}.freshness"), values::freshness);
         let mut refuse = |key: String, problem: &str| {
             self.problems.push(SettingProblem {
                 key,
@@ -170,7 +175,7 @@ impl EntryReader {
         if name == MAIN_SOURCE {
             refuse(
                 table,
-                "is the source of the top-level webhook_key and signature; set it there",
+                "is the source of the top-level webhook_key, signature and freshness; set it there",
             );
             return None;
         }
@@ -193,7 +198,8 @@ impl EntryReader {
         }
         let settings = SourceSettings {
             webhook_key: webhook_key?,
-            signature: signature.unwrap_or(fallback),
+            signature: signature.unwrap_or(fallback.0),
+            freshness: freshness.unwrap_or(fallback.1),
         };
         Some((source?, settings))
     }

@@ -1,5 +1,7 @@
 use std::collections::HashMap;
 
+use aggregates::Source;
+
 use super::keys::Unset;
 use super::*;
 
@@ -79,8 +81,7 @@ fn a_nested_key_can_be_set_or_overridden_by_the_environment() {
         ),
         ("WARMLEDGER_SOURCES__OTHER__WEBHOOK_KEY", "the-other-one's-key"),
     ];
-    let file =
-        "signature = \"timestampbody\"\n[sources.sandbox]\nwebhook_key = \"the key of the file\"\nsignature = \"body\"";
+    let file = "signature = \"timestampbody\"\nfreshness = \"90s\"\n[sources.sandbox]\nwebhook_key = \"the key of the file\"\nsignature = \"body\"\nfreshness = \"1d\"";
     let settings = load(Some(file), &environment, &Flags::default()).expect("settings");
     let sources: Vec<_> = settings
         .sources
@@ -97,6 +98,19 @@ fn a_nested_key_can_be_set_or_overridden_by_the_environment() {
             )
         })
         .collect();
+    let fresh = |name: &str| settings.sources[&Source::parse(name).expect("a source")].freshness;
+    assert_eq!(
+        (settings.freshness, fresh("other"), fresh("sandbox")),
+        (
+            Duration::from_secs(90),
+            Duration::from_secs(90),
+            Duration::from_secs(86_400)
+        )
+    );
+    assert_eq!(
+        shown(&settings, "sources.sandbox.freshness").value.as_deref(),
+        Some("1d")
+    );
     assert_eq!(
         sources,
         [
@@ -151,7 +165,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
         ),
         (
             "[sources]\nx = \"hunter2-hunter2-hunter2\"",
-            "must be a table with the keys webhook_key and signature",
+            "must be a table with the keys webhook_key, signature and freshness",
         ),
         ("Listen = \"hunter2-hunter2-hunter2\"", "did you mean `listen`?"),
     ] {
@@ -240,6 +254,19 @@ fn a_bad_value_is_refused_with_what_is_allowed() {
             "WARMLEDGER_NATS_URL",
             "http://hunter2-hunter2-hunter2@n",
             "allowed are nats://HOST:4222",
+        ),
+        (
+            "WARMLEDGER_FRESHNESS",
+            "0s",
+            "\"0s\" is not allowed; allowed is a time from 1s to 30d, such as 90s, 5m, 24h or 7d",
+        ),
+        ("WARMLEDGER_FRESHNESS", "300", "such as 90s, 5m"),
+        ("WARMLEDGER_REFUSED_KEEP", "91d", "allowed is a time from 0s to 90d"),
+        ("WARMLEDGER_REFUSED_KEEP", "-1d", "allowed is a time from 0s to 90d"),
+        (
+            "WARMLEDGER_DELIVERIES_KEEP",
+            "1 month",
+            "allowed is a time from 1h to 3650d",
         ),
         (
             "WARMLEDGER_SOURCES__X__SIGNATURE",

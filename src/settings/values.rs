@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use jiff::{Span, SpanRelativeTo};
 use tracing_subscriber::EnvFilter;
 
 use ledger::ingest::signature::Scheme;
@@ -137,6 +138,38 @@ pub(super) fn number<T: TryFrom<NonZeroU64>>(least: u64, most: u64) -> impl Fn(&
 /// A number of seconds, at least one.
 pub(super) fn seconds(most: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text: &str| number(1, most)(text).map(Duration::from_secs)
+}
+
+/// A time as people write it, such as 90s, 5m, 24h or 7d, between two bounds in seconds.
+pub(super) fn period(least: u64, most: u64) -> impl Fn(&str) -> Result<Duration, String> {
+    move |text: &str| {
+        let span = text.trim().parse::<Span>().ok();
+        // a day has 24 hours: what is kept for days is not counted by a calendar
+        let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+        let length = length.and_then(|length| Duration::try_from(length).ok());
+        let length = length.filter(|length| (least..=most).contains(&length.as_secs()) && length.subsec_nanos() == 0);
+        length.ok_or_else(|| {
+            let (least, most) = (whole(least), whole(most));
+            format!("{text:?} is not allowed; allowed is a time from {least} to {most}, such as 90s, 5m, 24h or 7d")
+        })
+    }
+}
+
+/// How far the time of signing may differ from ours: at least a second, at most 30 days.
+pub(super) fn freshness(text: &str) -> Result<Duration, String> {
+    period(1, 30 * 86_400)(text)
+}
+
+/// Seconds in the greatest unit that divides them.
+pub(super) fn whole(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let unit = units
+        .into_iter()
+        .find(|(length, _)| seconds > 0 && seconds.is_multiple_of(*length));
+    unit.map_or_else(
+        || format!("{seconds}s"),
+        |(length, unit)| format!("{}{unit}", seconds / length),
+    )
 }
 
 /// A limit for each token.

@@ -254,7 +254,11 @@ async fn keys_rotate_and_every_source_has_its_own_key_and_scheme() {
         .service_with(|settings| {
             for (name, signature) in [("sandbox", Scheme::Body), ("glued", Scheme::TimestampBody)] {
                 let webhook_key = vec![secret(name)];
-                let source = SourceSettings { webhook_key, signature };
+                let source = SourceSettings {
+                    webhook_key,
+                    signature,
+                    freshness: settings.freshness,
+                };
                 settings.sources.insert(Source::parse(name).unwrap(), source);
             }
         })

@@ -140,9 +140,18 @@ impl Ingest {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Receipt, IngestError> {
-        let screened = signature::screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER), now)?;
+        let screened = signature::screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER))?;
+        self.verifier.check_age(&screened, now)?;
         let authentic = self.authenticate(&screened, body)?;
         self.record_authentic(header, authentic).await
+    }
+
+    /// Checks the age of a webhook at `now`.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTimestamp`]
+    pub fn check_age(&self, screened: &Screened<'_>, now: Timestamp) -> Result<(), Refusal> {
+        self.verifier.check_age(screened, now)
     }
 
     /// Checks the signature over the body as received; if that fails, over the inflated body: the sender or a proxy may

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_PAD_INDIFFERENT, URL_SAFE_PAD_INDIFFERENT};
@@ -24,8 +25,8 @@ pub const SIGNATURE_HEADER: &str = "cmr-x-signature";
 /// The header that holds the time of sending.
 pub const TIMESTAMP_HEADER: &str = "cmr-x-timestamp";
 
-/// How far the time of sending may differ from ours, in seconds, either way.
-pub const TOLERANCE_SECONDS: i64 = 5 * 60;
+/// How far the time of sending may differ from ours, either way, unless a source says otherwise.
+pub const FRESHNESS: Duration = Duration::from_secs(5 * 60);
 
 /// The bytes of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
@@ -122,10 +123,12 @@ pub enum Refusal {
     #[error("the header {TIMESTAMP_HEADER} is not a whole number of Unix seconds or milliseconds")]
     MalformedTimestamp,
     /// The time of sending is too far from ours.
-    #[error("the webhook was sent {}; at most {TOLERANCE_SECONDS} s are accepted", Offset(*seconds))]
+    #[error("the webhook was sent {}; at most {allowed} s are accepted", Offset(*seconds))]
     StaleTimestamp {
         /// How long ago it was sent, in seconds, rounded away from zero; below zero: how far in the future.
         seconds: i64,
+        /// How many seconds are accepted.
+        allowed: u64,
     },
     /// No key gives this signature under the scheme in use.
     #[error("the signature matches no key{}", Hint(*would_match))]
@@ -168,6 +171,7 @@ impl fmt::Display for Hint {
 pub struct Verifier {
     keys: Vec<Hmac<Sha256>>,
     scheme: Scheme,
+    freshness: Duration,
 }
 
 impl Verifier {
@@ -179,14 +183,43 @@ impl Verifier {
             .filter(|key| !key.expose().is_empty())
             .map(keyed)
             .collect();
-        Self { keys, scheme }
+        Self {
+            keys,
+            scheme,
+            freshness: FRESHNESS,
+        }
+    }
+
+    /// Accepts a time of sending that differs from ours by so much, instead of [`FRESHNESS`].
+    pub fn fresh_for(self, freshness: Duration) -> Self {
+        Self { freshness, ..self }
+    }
+
+    /// Checks how far the time of sending, if it is given, differs from `now`.
+    ///
+    /// # Errors
+    /// [`Refusal::StaleTimestamp`]
+    pub fn check_age(&self, screened: &Screened<'_>, now: Timestamp) -> Result<(), Refusal> {
+        let Some(sent_at) = screened.sent_at else {
+            return Ok(());
+        };
+        let milliseconds = i128::from(now.as_millisecond()) - i128::from(sent_at.as_millisecond());
+        if milliseconds.unsigned_abs() <= self.freshness.as_millis() {
+            return Ok(());
+        }
+        // rounded away from zero; some hundred thousand million seconds at most
+        let seconds = (milliseconds.abs() + 999) / 1000 * milliseconds.signum();
+        Err(Refusal::StaleTimestamp {
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            allowed: self.freshness.as_secs(),
+        })
     }
 
     /// Checks a webhook: its headers, then the signature over the time of sending and `body` exactly as received, in
     /// constant time. Returns the time of sending.
     ///
     /// # Errors
-    /// As [`screen`] and [`check`](Self::check).
+    /// As [`screen`], [`check_age`](Self::check_age) and [`check`](Self::check).
     pub fn verify(
         &self,
         signature: Option<&str>,
@@ -194,7 +227,8 @@ impl Verifier {
         body: &[u8],
         now: Timestamp,
     ) -> Result<Option<Timestamp>, Refusal> {
-        let screened = screen(signature, timestamp, now)?;
+        let screened = screen(signature, timestamp)?;
+        self.check_age(&screened, now)?;
         self.check(&screened, body)?;
         Ok(screened.sent_at)
     }
@@ -227,6 +261,7 @@ impl Verifier {
             let one = Self {
                 keys: vec![(*key).clone()],
                 scheme: *scheme,
+                freshness: self.freshness,
             };
             one.matches(*scheme, timestamp, body, &tags)
         });
@@ -273,8 +308,7 @@ pub struct Screened<'h> {
     pub sent_at: Option<Timestamp>,
 }
 
-/// Checks that the signature is well-formed, and that the time of sending, if given, is within [`TOLERANCE_SECONDS`] of
-/// `now`.
+/// Checks that the signature and the time of sending, if it is given, are well-formed.
 ///
 /// A signature is hex (either case) or base64 (either alphabet, padded or not), with or without a `sha256=` prefix.
 /// Several are separated by commas, as while a sender changes its key; malformed ones are skipped if another is
@@ -282,21 +316,10 @@ pub struct Screened<'h> {
 ///
 /// # Errors
 /// [`Refusal`] names the header.
-pub fn screen<'h>(
-    signature: Option<&str>,
-    timestamp: Option<&'h str>,
-    now: Timestamp,
-) -> Result<Screened<'h>, Refusal> {
+pub fn screen<'h>(signature: Option<&str>, timestamp: Option<&'h str>) -> Result<Screened<'h>, Refusal> {
     let tags = decode_all(signature.ok_or(Refusal::MissingSignature)?).ok_or(Refusal::MalformedSignature)?;
     let sent_at = timestamp.map(|text| parse_timestamp(text).ok_or(Refusal::MalformedTimestamp));
     let sent_at = sent_at.transpose()?;
-    if let Some(sent_at) = sent_at {
-        let milliseconds = now.as_millisecond() - sent_at.as_millisecond();
-        if milliseconds.abs() > TOLERANCE_SECONDS * 1000 {
-            let seconds = (milliseconds.abs() + 999) / 1000 * milliseconds.signum();
-            return Err(Refusal::StaleTimestamp { seconds });
-        }
-    }
     Ok(Screened {
         tags,
         timestamp,

@@ -202,7 +202,10 @@ fn the_body_alone_needs_no_time_of_sending() {
     assert_eq!(check(Some("1760000000")), Ok(Some(now())));
     assert_eq!(
         check(Some("1759999000")),
-        Err(Refusal::StaleTimestamp { seconds: 1000 })
+        Err(Refusal::StaleTimestamp {
+            seconds: 1000,
+            allowed: 300
+        })
     );
     assert_eq!(check(Some("yesterday")), Err(Refusal::MalformedTimestamp));
 }
@@ -219,7 +222,7 @@ fn seconds_and_milliseconds_are_told_apart_by_magnitude() {
 
 #[test]
 fn a_webhook_is_fresh_for_five_minutes_either_side() {
-    let stale = |seconds| Err(Refusal::StaleTimestamp { seconds });
+    let stale = |seconds| Err(Refusal::StaleTimestamp { seconds, allowed: 300 });
     for (offset, seconds) in [(300, None), (-300, None), (301, Some(-301)), (-301, Some(301))] {
         let result = verify_sent_at(Scheme::default(), &(NOW + offset).to_string());
         assert_eq!(result.is_ok(), seconds.is_none(), "{offset}");
@@ -235,16 +238,42 @@ fn a_webhook_is_fresh_for_five_minutes_either_side() {
 }
 
 #[test]
+fn a_source_says_how_long_its_webhooks_are_fresh() {
+    let signature = "0".repeat(64);
+    let age = |freshness, offset: i64| {
+        let stamp = (NOW + offset).to_string();
+        let screened = screen(Some(&signature), Some(&stamp)).expect("well-formed");
+        let verifier = verifier(Scheme::default()).fresh_for(Duration::from_secs(freshness));
+        verifier.check_age(&screened, now())
+    };
+    assert_eq!(age(86_400, -86_400), Ok(()));
+    assert_eq!(age(86_400, 86_400), Ok(()));
+    let stale = Refusal::StaleTimestamp {
+        seconds: 86_401,
+        allowed: 86_400,
+    };
+    assert_eq!(age(86_400, -86_401), Err(stale));
+    assert!(stale.to_string().ends_with("at most 86400 s are accepted"), "{stale}");
+    assert!(age(1, -2).is_err() && age(1, -1).is_ok());
+}
+
+#[test]
 fn staleness_is_told_in_words() {
     assert!(
-        Refusal::StaleTimestamp { seconds: 400 }
-            .to_string()
-            .contains("400 s ago")
+        Refusal::StaleTimestamp {
+            seconds: 400,
+            allowed: 300
+        }
+        .to_string()
+        .contains("400 s ago")
     );
     assert!(
-        Refusal::StaleTimestamp { seconds: -400 }
-            .to_string()
-            .contains("400 s in our future")
+        Refusal::StaleTimestamp {
+            seconds: -400,
+            allowed: 300
+        }
+        .to_string()
+        .contains("400 s in our future")
     );
 }
 
@@ -275,13 +304,19 @@ fn a_time_of_sending_is_digits_only() {
 #[test]
 fn the_headers_are_judged_before_the_body() {
     let good = "0".repeat(64);
-    let refusal = |signature, timestamp| screen(signature, timestamp, now()).err();
+    let refusal = |signature, timestamp| match screen(signature, timestamp) {
+        Ok(screened) => verifier(Scheme::default()).check_age(&screened, now()).err(),
+        Err(refusal) => Some(refusal),
+    };
     assert_eq!(refusal(None, None), Some(Refusal::MissingSignature));
     assert_eq!(refusal(Some("beef"), None), Some(Refusal::MalformedSignature));
     assert_eq!(refusal(Some(&good), Some("soon")), Some(Refusal::MalformedTimestamp));
     assert_eq!(
         refusal(Some(&good), Some("1759999000")),
-        Some(Refusal::StaleTimestamp { seconds: 1000 })
+        Some(Refusal::StaleTimestamp {
+            seconds: 1000,
+            allowed: 300
+        })
     );
     assert_eq!(refusal(Some(&good), Some("1760000000")), None);
 }
