@@ -3,6 +3,7 @@
 //! Layout
 //! - `serve`, `demo`, `simulate`: the service; the service with made-up orders; a provider that sends them
 //! - `ingest`, `events`, `quarantine`: webhooks from files; the log; webhooks that could not be used
+//! - `deliveries`, `refused`: what came and how it was answered; refused webhooks that are kept aside
 //! - `projections`, `consumers`: views, rebuilds and parked rows; readers of the feed
 //! - `verify`, `export`: proofs, here and for an auditor
 //! - `subjects`, `tokens`, `keys`: erasing people; API tokens; master and signing keys
@@ -15,6 +16,7 @@
 pub mod backup;
 pub mod config;
 pub mod consumers;
+pub mod deliveries;
 pub mod demo;
 pub mod events;
 pub mod export;
@@ -26,6 +28,7 @@ pub mod migrate;
 pub mod output;
 pub mod projections;
 pub mod quarantine;
+pub mod refused;
 pub mod serve;
 pub mod simulate;
 pub mod subjects;
@@ -115,6 +118,10 @@ pub enum Command {
     Keys(keys::KeysArgs),
     /// List webhooks that could not be used, and read them again
     Quarantine(quarantine::QuarantineArgs),
+    /// List what came and how it was answered: did this webhook arrive?
+    Deliveries(deliveries::DeliveriesArgs),
+    /// List refused webhooks that are kept aside, and take them in once a key fits
+    Refused(refused::RefusedArgs),
     /// Make, list and revoke API tokens
     Tokens(tokens::TokensArgs),
     /// Check that no event was altered, removed or put in since it was recorded
@@ -201,6 +208,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Subjects(args) => subjects::run(args, settings).await,
         Command::Keys(args) => keys::run(args, settings).await,
         Command::Quarantine(args) => quarantine::run(args, settings).await,
+        Command::Deliveries(args) => deliveries::run(args, settings).await,
+        Command::Refused(args) => refused::run(args, settings).await,
         Command::Tokens(args) => tokens::run(args, settings).await,
         Command::Verify(args) => verify::run(args, settings).await,
         Command::Export(args) => export::run(args, settings).await,

@@ -7,7 +7,7 @@
 //! - `diff`: what changed between two moments, and by which events
 //! - `documents`: schemas for the types of lower layers, for the API document
 //! - `reveal`: handing out credentials
-//! - `access`: the access log
+//! - `access`: the access log; `deliveries`: what came and how it was answered
 //! - `tokens`: API tokens
 //! - `subjects`: erasing users, and legal holds
 //! - `evidence`: the webhook that an event was made of
@@ -31,6 +31,7 @@ mod auth;
 mod checkpoints;
 mod consumers;
 mod customers;
+mod deliveries;
 mod diff;
 mod documents;
 mod domains;
@@ -92,10 +93,12 @@ pub(crate) use tokens::Token;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::Alerts;
+use crate::deliveries::Recorder;
 use crate::metrics::Metrics;
 use crate::processes::Comparison;
 use ledger::erasure::Erasures;
 use ledger::ingest::Ingest;
+use ledger::refused::Keeper;
 use ledger::{Ledger, Reader};
 use runner::{LiveRunner, Snapshots};
 use store::{Duty, Store};
@@ -110,6 +113,12 @@ pub struct App {
     pub ledger: Ledger,
     /// Receives webhooks, by the name of the source.
     pub ingests: BTreeMap<String, Ingest>,
+    /// Lists deliveries.
+    pub deliveries: Recorder,
+    /// Keeps refused webhooks aside.
+    pub keeper: Arc<Keeper>,
+    /// How many are being kept at once.
+    pub keeping: Semaphore,
     /// Erases, holds and releases subjects.
     pub erasures: Erasures,
     /// The head of the log, as far as this process knows.
@@ -179,6 +188,7 @@ fn routes(
         .merge(search::router())
         .merge(reveal::router())
         .merge(access::router())
+        .merge(deliveries::router())
         .merge(tokens::router())
         .merge(subjects::router())
         .merge(evidence::router())

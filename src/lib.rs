@@ -11,6 +11,7 @@
 //! - `settings`: from file, environment and flags to types
 //! - `access`: authorisation, limits, and recording of accesses
 //! - `feed`: the events as published to readers; `relay` publishes them to NATS JetStream
+//! - `deliveries`: each answered webhook, listed beside the ledger and found again
 //! - `processes`: the processes on this ledger, and secrets missing in this one; `duties`: watches for vacant duties
 //! - `alerts`: checks for alerts
 //! - `backup`: a copy of a ledger on SQLite, while the service runs
@@ -29,6 +30,7 @@ pub mod access;
 pub mod alerts;
 pub mod backup;
 pub mod cli;
+pub mod deliveries;
 pub mod duties;
 pub mod feed;
 pub mod http;
@@ -41,7 +43,7 @@ pub mod settings;
 mod uri;
 
 pub use aggregates::visible;
-pub use ledger::{self, content, erasure, evidence, ingest, quarantine, reveal, sections};
+pub use ledger::{self, content, erasure, evidence, ingest, quarantine, refused, reveal, sections};
 pub use proof::{checkpoints, export, proofs, verify};
 pub use secret::{self, data_dir};
 pub use store::{self, clock, tasks};

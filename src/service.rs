@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::access::{Journal, Limiter, Tokens, TrustedProxies, UnderWay};
 use crate::alerts::AlertWatch;
+use crate::deliveries::{Recorder, keep_tidy};
 use crate::duties;
 use crate::feed;
 use crate::http::{self, App, Limits, Probe};
@@ -35,6 +36,7 @@ use crate::settings::{MasterKeySettings, Settings};
 use ledger::erasure::{self, ErasureJournal, Erasures};
 use ledger::ingest::Ingest;
 use ledger::ingest::signature::Verifier;
+use ledger::refused::{Bounds, Keeper};
 use ledger::{Ledger, Reader};
 use proof::checkpoints::CheckpointSigner;
 use runner::{LiveRunner, Snapshots};
@@ -42,6 +44,8 @@ use secret::data_dir;
 use store::{Duty, Mode, Store, StoreError};
 use vault::{GivenKeys, KeyFile, MasterKeySource, Transit, Vault};
 
+/// How many refused webhooks are sealed and kept at the same time.
+const KEEPING: usize = 4;
 /// The source with the settings of the top level.
 pub const MAIN_SOURCE: &str = "coldmailreseller";
 
@@ -298,8 +302,21 @@ impl Service {
             shutdown.clone(),
             not_followed,
         ));
-        let reader = Reader::new(Arc::clone(&store), vault);
+        let reader = Reader::new(Arc::clone(&store), Arc::clone(&vault));
         tasks.spawn(reindex::follow(Arc::clone(&store), reader.clone(), shutdown.clone()));
+        let keeper = Arc::new(Keeper::new(
+            Arc::clone(&store),
+            Arc::clone(&vault),
+            Bounds {
+                keep: settings.refused_keep,
+                bytes: settings.refused_max_bytes.get() as u64,
+                known_for: settings.deliveries_keep,
+            },
+        ));
+        let (recorder, listing) = Recorder::new(Arc::clone(&store));
+        tasks.spawn(listing);
+        let (tidied, kept_for) = (Arc::clone(&keeper), settings.deliveries_keep);
+        tasks.spawn(keep_tidy(Arc::clone(&store), tidied, kept_for, shutdown.clone()));
         let written = CancellationToken::new();
         let barred = signer.barred();
         let signer = tokio::spawn(signer.run(shutdown.clone(), written.clone()));
@@ -320,6 +337,9 @@ impl Service {
             store: Arc::clone(&store),
             ledger,
             ingests,
+            deliveries: recorder,
+            keeper,
+            keeping: Semaphore::new(KEEPING),
             erasures,
             head,
             heartbeat: settings.heartbeat,

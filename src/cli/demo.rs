@@ -15,6 +15,8 @@ use std::{
 use aggregates::Position;
 use anyhow::{Context, bail};
 use clap::Args;
+use jiff::ToSpan;
+use jiff::tz::TimeZone;
 use reqwest::Url;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,10 @@ use store::{Mode, Store};
 const DUPLICATES: f64 = 0.05;
 /// The share of webhooks with values in other forms than usual.
 const ODD: f64 = 0.02;
+/// How many webhooks cannot be used, and how many are signed with a wrong key.
+const FAULTY: usize = 2;
+/// How many times each subscription comes up for renewal, a month apart, the last time about now.
+const MONTHS: u32 = 3;
 /// The file that marks a data directory as a demo's.
 const MARK: &str = "demo.txt";
 /// Time-out for the projections to fold all that was played.
@@ -110,14 +116,19 @@ pub async fn run(args: DemoArgs, settings: Settings) -> anyhow::Result<ExitCode>
 async fn play(args: &DemoArgs, settings: &Settings, base: &Url, stop: &CancellationToken) -> anyhow::Result<()> {
     let store = open_store(settings, Mode::Existing).await?;
     let head = store.head().await?.position;
+    let now = clock::now();
+    let begun = now
+        .to_zoned(TimeZone::UTC)
+        .checked_sub((i64::from(MONTHS) - 1).months())?;
     let plan = Plan::new(&Options {
         renewals: true,
+        months: MONTHS,
         families: true,
         odd: ODD,
         duplicates: DUPLICATES,
         // a ledger with an earlier demo needs other orders: the same ones would count as forgeries
         seed: args.seed.wrapping_add(head.0),
-        ..Options::new(usize::try_from(args.orders)?, clock::now())
+        ..Options::new(usize::try_from(args.orders)?, begun.timestamp())
     });
     let keys = crate::settings::read_webhook_keys(&settings.data_dir)?;
     let key = keys.into_iter().next().context("the demo has no webhook key")?;
@@ -139,6 +150,12 @@ async fn play(args: &DemoArgs, settings: &Settings, base: &Url, stop: &Cancellat
     if stop.is_cancelled() {
         return Ok(());
     }
+    let others = super::simulate::faulty_plan(FAULTY, args.seed.wrapping_add(head.0), now);
+    let faulty = simulate::run_faulty(&others, &options).await?;
+    eprintln!(
+        "{}  (cannot be used; signed with a wrong key)",
+        indented(&super::simulate::faulty_line(&faulty)).trim_end()
+    );
 
     let head = store.head().await?.position;
     caught_up(&*store, head, stop).await?;

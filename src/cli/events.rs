@@ -12,11 +12,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::{interrupt, output};
+use super::{deliveries, interrupt, output};
+use crate::deliveries::Found;
 use crate::{
     access::{Caller, Read, Reason},
     feed,
-    service::{MAIN_SOURCE, open_store},
+    service::open_store,
     settings::Settings,
 };
 use store::clock::rfc3339_micros;
@@ -139,8 +140,7 @@ Examples:
 
 /// The position of an event by its id, whichever of the configured sources sent it.
 async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::Result<Position> {
-    let mut sources: Vec<Source> = settings.sources.keys().cloned().collect();
-    sources.extend(Source::parse(MAIN_SOURCE));
+    let mut sources = deliveries::sources(settings);
     sources.push(Source::own());
     let lookup = Lookup {
         events: sources.into_iter().map(|source| (source, id.clone())).collect(),
@@ -148,11 +148,30 @@ async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::R
     };
     let found = store.lookup(&lookup).await?.events;
     let first = found.into_iter().map(|(_, _, position, _)| position).min();
-    first.with_context(|| {
-        format!(
-            "no event {id} of a configured source is recorded; if the provider says that it was sent, it did not \
-             arrive, was refused (see the log), or could not be used (see `warmledger quarantine list`)"
-        )
+    if let Some(first) = first {
+        return Ok(first);
+    }
+    let not_recorded = format!("no event {id} of a configured source is recorded");
+    let last = deliveries::of_event(store, settings, id).await?.into_iter().next();
+    Err(match last {
+        Some(Found {
+            at,
+            address,
+            cause: Some(cause),
+            ..
+        }) => anyhow!(
+            "{not_recorded}; a webhook that claims this id came at {at} from {} and was refused ({cause}): see `warmledger deliveries \
+             list` and `warmledger refused list`",
+            address.unwrap_or_default()
+        ),
+        Some(Found {
+            position: Some(position),
+            ..
+        }) => anyhow!("{not_recorded}; a webhook that claims this id is quarantined at position {position}"),
+        _ => anyhow!(
+            "{not_recorded}, and no delivery of one is listed: if the provider says that it was sent, it did not arrive, or was refused \
+             without a body that could be read"
+        ),
     })
 }
 

@@ -19,7 +19,7 @@ use crate::settings::{Settings, SourceSettings, parse_keys};
 use ledger::ingest::signature::Scheme;
 use secret::Secret;
 use secret::data_dir;
-use simulate::{Options, Pace, Plan, Scenario, SendError, SendOptions, Summary};
+use simulate::{Faulty, Options, Pace, Plan, Scenario, SendError, SendOptions, Summary};
 use store::clock;
 
 /// The arguments of `warmledger simulate`. They may hold the webhook key: no `Debug`.
@@ -60,6 +60,9 @@ pub struct SimulateArgs {
     /// The chance that a webhook has its dates and flags in another form, e.g. as numbers, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = chance)]
     pub odd: f64,
+    /// At the end, send so many webhooks that cannot be used, and as many that are signed with a wrong key, of other orders
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = output::number)]
+    pub faulty: u64,
     /// The chance that a webhook is delivered once more, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = chance)]
     pub duplicates: f64,
@@ -132,17 +135,29 @@ pub async fn run(args: SimulateArgs, settings: Settings) -> anyhow::Result<ExitC
         args.orders,
         options.url
     );
-    let summary = simulate::run(&plan, &options, interrupt).await?;
+    let summary = simulate::run(&plan, &options, interrupt.clone()).await?;
+    let faulty = match args.faulty {
+        count if count > 0 && !interrupt.is_cancelled() => {
+            let others = faulty_plan(usize::try_from(count)?, seed, base_time);
+            Some(simulate::run_faulty(&others, &options).await?)
+        }
+        _ => None,
+    };
     if args.json {
         output::print_json(&Report {
             seed,
             base_time,
             summary: &summary,
+            faulty,
         })?;
     } else {
         eprintln!("{summary}");
+        if let Some(faulty) = faulty {
+            eprintln!("{}", faulty_line(&faulty));
+        }
     }
-    Ok(match summary.given_up {
+    let unexpected = faulty.map_or(0, |faulty| faulty.unexpected);
+    Ok(match summary.given_up + unexpected {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::from(super::CHECK_FAILED),
     })
@@ -156,6 +171,34 @@ struct Report<'s> {
     base_time: Timestamp,
     #[serde(flatten)]
     summary: &'s Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faulty: Option<Faulty>,
+}
+
+/// Orders for faulty webhooks: others than those of a plan with the same seed.
+pub(super) fn faulty_plan(count: usize, seed: u64, base_time: Timestamp) -> Plan {
+    Plan::new(&Options {
+        seed: seed.wrapping_add(0x9e37_79b9_7f4a_7c15),
+        scenario: Scenario::Success,
+        ..Options::new(count, base_time)
+    })
+}
+
+/// What became of faulty webhooks, in a line like those of the summary.
+pub(super) fn faulty_line(faulty: &Faulty) -> String {
+    let Faulty {
+        quarantined,
+        refused,
+        unexpected,
+    } = faulty;
+    let others = match unexpected {
+        0 => String::new(),
+        others => format!(", {others} answered otherwise"),
+    };
+    format!(
+        "{:<14}{quarantined:>10}   quarantined, {refused} refused{others}",
+        "faulty"
+    )
 }
 
 /// Seed and base time. The dates in the webhooks are relative to the base time, so with a seed it is the start of the

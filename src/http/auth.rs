@@ -268,7 +268,7 @@ fn asked_for(method: &Method, route: &str) -> Action {
     }
 }
 
-fn connection(parts: &Parts, app: &App) -> Connection {
+pub(super) fn connection(parts: &Parts, app: &App) -> Connection {
     let peer = parts.extensions.get::<ConnectInfo<Peer>>();
     // every connection has its peer; without one no connection would count as private
     let peer = peer.map_or(std::net::Ipv4Addr::UNSPECIFIED.into(), |ConnectInfo(peer)| peer.0.ip());

@@ -251,7 +251,8 @@ fn decode<P: Projection>(cursor: &str, order: SortOrder) -> Result<(Value, Strin
     place(cursor, P::NAME, kind).ok_or_else(not_a_cursor)
 }
 
-fn place(cursor: &str, list: &str, kind: Kind) -> Option<(Value, String)> {
+/// The place in a cursor of a list whose order has values of this kind.
+pub(super) fn place(cursor: &str, list: &str, kind: Kind) -> Option<(Value, String)> {
     let (name, value, key, _) = parse(cursor)?;
     let value = match kind {
         Kind::Text => Value::Text(value.as_str()?.to_owned()),

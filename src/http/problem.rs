@@ -57,6 +57,11 @@ impl Problem {
         self
     }
 
+    /// Its status.
+    pub(super) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// Whether it has this status.
     pub(super) fn is(&self, status: StatusCode) -> bool {
         self.status == status.as_u16()
@@ -103,8 +108,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = (status, axum::Json(&self)).into_response();
+        let mut response = (self.status(), axum::Json(&self)).into_response();
         if self.told {
             response.extensions_mut().insert(Logged);
         }

@@ -27,10 +27,16 @@ const MAX_ID: usize = 128;
 /// Browsers use HTTPS for a year (RFC 6797).
 const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
+/// The request id, for a handler: visible ASCII, of 128 characters at most.
+#[derive(Clone)]
+pub(super) struct RequestId(pub(super) String);
+
 /// Wraps a request.
-pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, request: Request, next: Next) -> Response {
+pub(super) async fn watch(proxies: &TrustedProxies, offers: &Offers, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
+    let text = id.to_str().unwrap_or_default().to_owned();
+    request.extensions_mut().insert(RequestId(text));
     let method = request.method().clone();
     let matched = request.extensions().get::<MatchedPath>();
     let route = matched.map_or("unmatched", MatchedPath::as_str).to_owned();

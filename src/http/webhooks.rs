@@ -1,21 +1,25 @@
 //! `POST /webhooks/{source}`: receives a webhook, and answers once it is durable.
+//!
+//! - `arrival`: lists the delivery, and keeps a refused webhook aside
+
+mod arrival;
 
 use std::borrow::Cow;
 
 use aggregates::{Position, StreamId};
 use axum::body::{Body, HttpBody};
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
+use self::arrival::{Arrival, Refused};
 use super::prelude::*;
 use super::problem::POSITION;
 use super::server::Cut;
 use ledger::content::MAX_BODY;
-use ledger::ingest::signature::{SIGNATURE_HEADER, TIMESTAMP_HEADER, screen};
-use ledger::ingest::{CONTENT_ENCODING, IngestError};
-use ledger::{Outcome, RecordError};
+use ledger::ingest::signature::{Refusal, SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, screen};
+use ledger::ingest::{CONTENT_ENCODING, Claims, Ingest, IngestError};
+use ledger::{Outcome, Receipt, RecordError};
 use secret::Wiped;
 use store::clock;
 
@@ -77,59 +81,106 @@ async fn receive(
     Path(source): Path<String>,
     request: Request,
 ) -> Result<impl IntoResponse, Problem> {
-    let (Parts { headers, .. }, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let ingest = app
         .ingests
         .get(&source)
         .ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no source of this name is configured"))?;
-    let signatures = signatures(&headers);
+    let arrival = Arrival::new(&app, ingest, &parts);
+    match take(ingest, &parts.headers, body, &arrival).await {
+        Ok((receipt, claims)) => {
+            arrival.list(
+                receipt.outcome.into(),
+                None,
+                StatusCode::OK,
+                Some(receipt.position),
+                claims,
+            );
+            count(match receipt.outcome {
+                Outcome::Recorded => "recorded",
+                Outcome::Duplicate => "duplicate",
+                Outcome::Quarantined => "quarantined",
+            });
+            let position = [(POSITION, HeaderValue::from(receipt.position.0))];
+            let received = Received {
+                status: receipt.outcome,
+                position: receipt.position,
+                stream: receipt.stream,
+            };
+            Ok((position, Json(received)))
+        }
+        Err(refused) => Err(arrival.refuse(refused).await),
+    }
+}
+
+/// Takes a webhook, or says why not. Of a quarantined one also what it claims to be about.
+async fn take(
+    ingest: &Ingest,
+    headers: &HeaderMap,
+    body: Body,
+    arrival: &Arrival<'_>,
+) -> Result<(Receipt, Claims), Refused> {
+    let source = ingest.source().as_str();
+    let signatures = signatures(headers);
     let header = |name: &str| match name {
         SIGNATURE_HEADER => signatures.as_deref(),
         _ => headers.get(name).and_then(|value| value.to_str().ok()),
     };
-    let refused = |error| refusal(&source, error);
     // without a signature the body is not read
     let screened = screen(header(SIGNATURE_HEADER), header(TIMESTAMP_HEADER));
-    let screened = screened.map_err(|refusal| refused(refusal.into()))?;
-    let fresh = ingest.check_age(&screened, clock::now());
-    fresh.map_err(|refusal| refused(refusal.into()))?;
+    let screened = screened.map_err(|refusal| refusal_of(source, refusal.into()))?;
+    let age = ingest.check_age(&screened, clock::now());
+    if let Err(stale) = &age
+        && !arrival.may_keep()
+    {
+        return Err(refusal_of(source, (*stale).into()));
+    }
     if let Some(coding) = header(CONTENT_ENCODING).filter(|coding| !is_taken(coding)) {
         let detail = format!("a body that is compressed with {coding:.40} is not taken; send gzip, or none");
-        return Err(unusable(&source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        let problem = unusable(source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+        return Err(Refused::new("contentEncoding", problem));
     }
     let body = match read(body).await {
         Ok(body) => body,
         Err(problem) if problem.is(StatusCode::PAYLOAD_TOO_LARGE) => {
-            return Err(unusable(
-                &source,
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "the body is longer than 1 MiB",
-            ));
+            let problem = unusable(source, StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB");
+            return Err(Refused::new("tooLarge", problem));
         }
         Err(problem) => {
             count("interrupted");
-            return Err(problem);
+            return Err(Refused::new("interrupted", problem));
         }
     };
-    let authentic = ingest.authenticate(&screened, &body).map_err(refused)?;
+    let authenticated = ingest.authenticate(&screened, &body);
+    if let Err(stale) = age {
+        let scheme = match &authenticated {
+            Ok(_) => Some(ingest.scheme()),
+            Err(error) => would_match(error),
+        };
+        drop(authenticated);
+        return Err(refusal_of(source, stale.into()).of(header, body, scheme));
+    }
+    let authentic = match authenticated {
+        Ok(authentic) => authentic,
+        Err(error) => {
+            let scheme = would_match(&error);
+            return Err(refusal_of(source, error).of(header, body, scheme));
+        }
+    };
     if let Some(kind) = header(header::CONTENT_TYPE.as_str()).filter(|kind| !is_json(kind)) {
         let detail =
             format!("the signature is right, but the content type is {kind:.80}; it has to be application/json");
-        return Err(unusable(&source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        let problem = unusable(source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+        drop(authentic);
+        return Err(Refused::new("contentType", problem).of(header, body, Some(ingest.scheme())));
     }
-    let receipt = ingest.record_authentic(header, authentic).await.map_err(refused)?;
-    count(match receipt.outcome {
-        Outcome::Recorded => "recorded",
-        Outcome::Duplicate => "duplicate",
-        Outcome::Quarantined => "quarantined",
-    });
-    let position = [(POSITION, HeaderValue::from(receipt.position.0))];
-    let received = Received {
-        status: receipt.outcome,
-        position: receipt.position,
-        stream: receipt.stream,
+    let receipt = ingest.record_authentic(header, authentic).await;
+    let receipt = receipt.map_err(|error| refusal_of(source, error))?;
+    let claims = match receipt.outcome {
+        Outcome::Quarantined => Claims::of(&body),
+        Outcome::Recorded | Outcome::Duplicate => Claims::default(),
     };
-    Ok((position, Json(received)))
+    Ok((receipt, claims))
 }
 
 /// Counts a webhook by its outcome.
@@ -206,35 +257,56 @@ fn unusable(source: &str, status: StatusCode, detail: impl Into<String>) -> Prob
     Problem::new(status, detail).told()
 }
 
-fn refusal(source: &str, error: IngestError) -> Problem {
+/// Why a webhook was not taken.
+fn refusal_of(source: &str, error: IngestError) -> Refused {
     match error {
         IngestError::Refused(refusal) => {
             count("refused");
             tracing::warn!(source, %refusal, "a webhook is not authentic");
-            Problem::new(StatusCode::UNAUTHORIZED, refusal.to_string()).told()
+            let problem = Problem::new(StatusCode::UNAUTHORIZED, refusal.to_string()).told();
+            Refused::new(refusal.cause(), problem)
         }
-        IngestError::TooLong(error) => unusable(source, StatusCode::PAYLOAD_TOO_LARGE, error.to_string()),
+        IngestError::TooLong(error) => {
+            let problem = unusable(source, StatusCode::PAYLOAD_TOO_LARGE, error.to_string());
+            Refused::new("tooLarge", problem)
+        }
         IngestError::Record(error) => {
             count("unavailable");
             match error {
                 RecordError::QueueFull | RecordError::Contended => {
-                    Problem::unavailable("too many webhooks are waiting; send it again later").retry_after(1)
+                    let problem = Problem::unavailable("too many webhooks are waiting; send it again later");
+                    Refused::new("queueFull", problem.retry_after(1))
                 }
-                RecordError::Closed => Problem::unavailable("the service is shutting down; send it again later"),
+                RecordError::Closed => {
+                    let problem = Problem::unavailable("the service is shutting down; send it again later");
+                    Refused::new("shuttingDown", problem)
+                }
                 RecordError::Store(error) if error.is_transient() => {
-                    Problem::unavailable("the store is not available; send it again later")
+                    let problem = Problem::unavailable("the store is not available; send it again later");
+                    Refused::new("storeAway", problem)
                 }
-                // logged once already
-                error if error.lacks_key() => Problem::unavailable(
-                    "a master key is missing in this process, as /readyz tells; send it again later",
-                ),
+                error if error.lacks_key() => {
+                    // logged once already
+                    let problem = Problem::unavailable(
+                        "a master key is missing in this process, as /readyz tells; send it again later",
+                    );
+                    Refused::new("noMasterKey", problem)
+                }
                 error => {
                     tracing::error!(source, %error, "a webhook could not be recorded");
                     let detail =
                         "the webhook could not be recorded; nothing of it was kept; the service's log says why";
-                    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+                    Refused::new("failed", Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
                 }
             }
         }
+    }
+}
+
+/// The scheme under which a signature that is refused would match.
+fn would_match(error: &IngestError) -> Option<Scheme> {
+    match error {
+        IngestError::Refused(Refusal::Mismatch { would_match }) => *would_match,
+        _ => None,
     }
 }

@@ -41,7 +41,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 54] = [
+const CALLS: [(&str, &str); 55] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -64,6 +64,10 @@ const CALLS: [(&str, &str); 54] = [
         "/api/v1/registrations?from=-7d&tz=Europe/Berlin",
     ),
     ("/api/v1/customers", "/api/v1/customers"),
+    (
+        "/api/v1/deliveries",
+        "/api/v1/deliveries?orderId=WR3N4JEW3D76N6KGRQSG36SSHBXK",
+    ),
     ("/api/v1/mailboxes", "/api/v1/mailboxes?email=yasmeen.king@example.com"),
     ("/api/v1/search", "/api/v1/search?email=johndoe@company.com"),
     ("/api/v1/search", "/api/v1/search?email=yasmeen.king@example.com"),

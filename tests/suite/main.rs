@@ -5,6 +5,7 @@
 
 //! Layout
 //! - `ingest`, `edge`, `quarantine`, `evidence`: webhooks come in, are refused, set aside, opened again
+//! - `deliveries`, `refused`: what came and how it was answered; refused webhooks that are kept aside
 //! - `conformance`: what each store and the ledger on it promise; `statements`: their SQL
 //! - `http_api`, `feed`, `cli`: the API against its document; consumers; the program itself
 //! - `access`, `secrets`, `erasure`, `emails`, `keys`, `tls`: who may do what; planted secrets; erasing; finding an
@@ -27,6 +28,7 @@ mod cli;
 mod clocks;
 mod conformance;
 mod crash;
+mod deliveries;
 mod edge;
 mod emails;
 mod erasure;
@@ -46,6 +48,7 @@ mod processes;
 mod quarantine;
 mod readiness;
 mod rebuilds;
+mod refused;
 mod schema;
 mod secrets;
 mod starvation;

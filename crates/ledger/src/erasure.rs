@@ -26,7 +26,7 @@ pub use restore::{RestoreError, Restored, restore};
 pub use watch::follow;
 
 use crate::{Ledger, OpenError, Reader, RecordError};
-use sealing::FingerprintKey;
+use sealing::reserved::is_reserved;
 use store::{Mark, Store, StoreError, SubjectState};
 
 /// The result of an erasure.
@@ -103,7 +103,7 @@ impl Erasures {
     /// # Errors
     /// [`StoreError`]
     pub async fn state(&self, subject: &SubjectId) -> Result<Option<SubjectState>, StoreError> {
-        if *subject == FingerprintKey::subject() {
+        if is_reserved(subject) {
             return Ok(None);
         }
         let known = self.store.subjects(std::slice::from_ref(subject)).await?;
@@ -170,7 +170,7 @@ impl Erasures {
     /// # Errors
     /// [`ErasureError`]
     pub async fn hold(&self, subject: &SubjectId, facts: AccessFacts) -> Result<Position, ErasureError> {
-        if *subject == FingerprintKey::subject() {
+        if is_reserved(subject) {
             return Err(ErasureError::Unknown);
         }
         if let Some(held) = self.state(subject).await?.and_then(|state| state.held_at) {

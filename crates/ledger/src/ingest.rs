@@ -8,10 +8,10 @@
 mod payload;
 pub mod signature;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use aggregates::{EventId, OrderEvent, Position, Source, WebhookQuarantined, WebhookUnrecognised};
+use aggregates::{Domain, EventId, OrderEvent, OrderId, Position, Source, WebhookQuarantined, WebhookUnrecognised};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -104,6 +104,67 @@ pub enum ReadToday {
     Known(&'static str, Option<Receipt>),
 }
 
+/// What a webhook claims to be about. Of one that is not authentic, anybody may have made it up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    /// Its event id.
+    pub event_id: Option<EventId>,
+    /// Its order.
+    pub order_id: Option<OrderId>,
+    /// Its domains.
+    pub domains: BTreeSet<Domain>,
+}
+
+impl Claims {
+    /// Reads them from a body; none of one that cannot be read.
+    pub fn of(body: &[u8]) -> Self {
+        let Ok(content) = content::of(body) else {
+            return Self::default();
+        };
+        let delivery = Delivery {
+            size: body.len(),
+            sent_at: None,
+            unsigned: false,
+        };
+        let parsed = payload::parse(&content, delivery);
+        let claim = parsed.claim;
+        Self {
+            event_id: match &claim {
+                OrderEvent::WebhookQuarantined(facts) => facts.event_id.clone(),
+                _ => parsed.event_id,
+            },
+            order_id: claim.order_id().cloned(),
+            domains: domains_of(&claim),
+        }
+    }
+}
+
+/// The domains that an event names.
+pub fn domains_of(event: &OrderEvent) -> BTreeSet<Domain> {
+    match event {
+        OrderEvent::MailboxesAssigned(facts) => facts.domains.iter().map(|own| own.domain.clone()).collect(),
+        OrderEvent::AssignmentFailed(facts) => {
+            let failed = facts.failures.iter();
+            failed.filter_map(|failure| failure.domain.clone()).collect()
+        }
+        _ => {
+            let named = event.as_subscription().and_then(|facts| facts.domain.as_ref());
+            let named = named.or(event.as_mailbox().and_then(|facts| facts.domain.as_ref()));
+            let named = named.or(event.opens().and_then(|(_, domain)| domain));
+            named.or(event.names_domain()).cloned().into_iter().collect()
+        }
+    }
+}
+
+/// The headers that are kept with a webhook.
+pub fn kept_headers<'h>(header: impl Fn(&str) -> Option<&'h str>) -> BTreeMap<String, String> {
+    let kept = KEPT_HEADERS.into_iter().filter_map(|name| {
+        let value = header(name).filter(|value| value.len() <= MAX_HEADER_BYTES)?;
+        Some((name.to_owned(), value.to_owned()))
+    });
+    kept.collect()
+}
+
 /// Ingest for one source.
 pub struct Ingest {
     source: Source,
@@ -144,6 +205,11 @@ impl Ingest {
         self.verifier.check_age(&screened, now)?;
         let authentic = self.authenticate(&screened, body)?;
         self.record_authentic(header, authentic).await
+    }
+
+    /// The bytes that the source signs.
+    pub fn scheme(&self) -> Scheme {
+        self.verifier.scheme()
     }
 
     /// Checks the age of a webhook at `now`.
@@ -329,12 +395,7 @@ impl Ingest {
         body: &[u8],
         delivery: Delivery,
     ) -> Result<Receipt, IngestError> {
-        let kept = KEPT_HEADERS.into_iter().filter_map(|name| {
-            let value = header(name).filter(|value| value.len() <= MAX_HEADER_BYTES)?;
-            Some((name.to_owned(), value.to_owned()))
-        });
-        let headers: BTreeMap<String, String> = kept.collect();
-        let incoming = self.prepare(headers, body, delivery)?;
+        let incoming = self.prepare(kept_headers(header), body, delivery)?;
         let unreadable = incoming.claim.unreadable().len() as u64;
         let parts = incoming.claim.quarantined_parts().len() as u64;
         let receipt = self.ledger.record(incoming).await?;

@@ -23,6 +23,7 @@
 //! - `email`: the events with an e-mail address, found by hashes that are kept beside the log
 //! - `evidence`, `quarantine`, `reprocess`: originals opened again: to check their signature, and to read what could not
 //!   be used, or not be recognised
+//! - `refused`: refused webhooks kept aside, until a key that is configured signs them
 //! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, erasures by other processes
 
 mod access;
@@ -42,6 +43,7 @@ mod plan;
 pub mod quarantine;
 mod queue;
 mod reader;
+pub mod refused;
 pub mod reprocess;
 pub mod reveal;
 mod route;
@@ -66,7 +68,7 @@ pub use reader::{OpenError, Reader};
 use access::AccessEntry;
 use brake::Brake;
 use queue::{Pending, Work};
-use store::{Store, StoreError};
+use store::{DeliveryOutcome, Store, StoreError};
 use vault::{OpenVaultError, Vault, VaultError};
 use writer::Writer;
 
@@ -86,6 +88,16 @@ pub enum Outcome {
     Duplicate,
     /// It could not be used and is kept, sealed, as a quarantined event.
     Quarantined,
+}
+
+impl From<Outcome> for DeliveryOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Recorded => Self::Recorded,
+            Outcome::Duplicate => Self::Duplicate,
+            Outcome::Quarantined => Self::Quarantined,
+        }
+    }
 }
 
 /// Where a webhook is recorded. Given only once it is durable.

@@ -7,7 +7,7 @@ use aggregates::SubjectId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::{DataKey, KeyWrapper, SealError};
+use super::{DataKey, KeyWrapper, SealError, reserved};
 
 /// Bytes of a fingerprint: two of four thousand million different bodies collide with odds of 1 in 2^65.
 const BYTES: usize = 16;
@@ -58,11 +58,9 @@ impl FingerprintKey {
         Self(Hmac::new_from_slice(key.bytes()).expect("a key of any length"))
     }
 
-    /// The reserved subject that the key is wrapped and stored under. No user or stream has it: a user's subject has no
-    /// `~`, a stream's has a `-`.
+    /// The reserved subject that the key is wrapped and stored under.
     pub fn subject() -> SubjectId {
-        // a constant identifier, as a test checks
-        SubjectId::parse("~fingerprint").expect("an identifier")
+        reserved::fingerprint()
     }
 
     /// Creates a key: the key, and its wrapped form to be stored under [`Self::subject`].

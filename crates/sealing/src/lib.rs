@@ -22,6 +22,7 @@ mod key_wrapper;
 mod master_key;
 mod master_key_id;
 mod pack;
+pub mod reserved;
 
 pub use context::{Context, Section};
 pub use data_key::{DataKey, Sealed};

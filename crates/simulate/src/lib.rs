@@ -33,5 +33,5 @@ pub use expected::{
 pub use payload::SubscriptionStatus;
 pub use plan::{Options, Plan, Scenario};
 pub use provider::Provider;
-pub use send::{Pace, RESPONSE_TIMEOUT, RETRY_DELAYS, SendError, SendOptions, run};
+pub use send::{Faulty, Pace, RESPONSE_TIMEOUT, RETRY_DELAYS, SendError, SendOptions, run, run_faulty};
 pub use summary::Summary;

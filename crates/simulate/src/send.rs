@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode, Url, redirect};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -108,16 +108,7 @@ pub enum SendError {
 /// # Errors
 /// [`SendError`] if not a single request could be made.
 pub async fn run(plan: &Plan, options: &SendOptions, shutdown: CancellationToken) -> Result<Summary, SendError> {
-    if options.url.scheme() != "http" {
-        return Err(SendError::NotHttp(options.url.scheme().to_owned()));
-    }
-    let client = Client::builder()
-        .timeout(RESPONSE_TIMEOUT)
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(options.concurrency.max(1))
-        .build()
-        .map_err(SendError::Client)?;
+    let client = client(options)?;
     let slots = Semaphore::new(options.concurrency.clamp(1, Semaphore::MAX_PERMITS));
     let sender = Sender {
         client,
@@ -228,29 +219,96 @@ impl<'a> Sender<'a> {
 
     /// One request. A failure is returned as text, without the content that was sent.
     async fn attempt(&self, delivery: &Delivery) -> Result<Answer, String> {
-        let timestamp = Timestamp::now().as_second().to_string();
-        let signature = sign(
-            &self.options.key,
-            self.options.scheme,
-            &timestamp,
-            delivery.body.as_bytes(),
-        );
-        let request = self
-            .client
-            .post(self.options.url.clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header(SIGNATURE_HEADER, signature)
-            .header(TIMESTAMP_HEADER, timestamp)
-            .body(delivery.body.clone());
-        let response = request.send().await.map_err(|error| in_words(&error))?;
-        let status = response.status();
-        // Reading it to the end lets the connection be reused.
-        let answer = response.bytes().await.map_err(|error| in_words(&error))?;
+        let (status, answer) = post(&self.client, self.options, &self.options.key, delivery.body.clone()).await?;
         if !status.is_success() {
             return Err(refused(status));
         }
-        Ok(serde_json::from_slice(&answer).unwrap_or_default())
+        Ok(answer)
     }
+}
+
+/// Sends a webhook that is signed with a key. The answer is empty if it is not that of a webhook.
+async fn post(
+    client: &Client,
+    options: &SendOptions,
+    key: &Secret<String>,
+    body: String,
+) -> Result<(StatusCode, Answer), String> {
+    let timestamp = Timestamp::now().as_second().to_string();
+    let signature = sign(key, options.scheme, &timestamp, body.as_bytes());
+    let request = client
+        .post(options.url.clone())
+        .header(CONTENT_TYPE, "application/json")
+        .header(SIGNATURE_HEADER, signature)
+        .header(TIMESTAMP_HEADER, timestamp)
+        .body(body);
+    let response = request.send().await.map_err(|error| in_words(&error))?;
+    let status = response.status();
+    // Reading it to the end lets the connection be reused.
+    let answer = response.bytes().await.map_err(|error| in_words(&error))?;
+    Ok((status, serde_json::from_slice(&answer).unwrap_or_default()))
+}
+
+fn client(options: &SendOptions) -> Result<Client, SendError> {
+    if options.url.scheme() != "http" {
+        return Err(SendError::NotHttp(options.url.scheme().to_owned()));
+    }
+    Client::builder()
+        .timeout(RESPONSE_TIMEOUT)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(options.concurrency.max(1))
+        .build()
+        .map_err(SendError::Client)
+}
+
+/// Webhooks as they come on a bad day, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Faulty {
+    /// Authentic ones that cannot be used, which were quarantined.
+    pub quarantined: u64,
+    /// Ones signed with a key that is not the receiver's, which were refused.
+    pub refused: u64,
+    /// Those that were answered otherwise.
+    pub unexpected: u64,
+}
+
+/// Sends faulty webhooks, each once: one that is authentic and cannot be used, and one that is signed with a wrong key, for
+/// each order of the plan. The plan's orders must be others than those of a run.
+///
+/// # Errors
+/// [`SendError`] if not a single request could be made.
+pub async fn run_faulty(plan: &Plan, options: &SendOptions) -> Result<Faulty, SendError> {
+    let client = client(options)?;
+    let wrong = Secret::new("the key of another customer".to_owned());
+    let mut faulty = Faulty::default();
+    let first = plan
+        .deliveries
+        .iter()
+        .filter(|delivery| delivery.event.starts_with("prewarmup.order."));
+    let mut seen = HashSet::new();
+    for delivery in first.filter(|delivery| seen.insert(&delivery.order_id)) {
+        let unusable = unusable(&delivery.body);
+        match post(&client, options, &options.key, unusable).await {
+            Ok((_, answer)) if answer.status == "quarantined" => faulty.quarantined += 1,
+            _ => faulty.unexpected += 1,
+        }
+        match post(&client, options, &wrong, delivery.body.clone()).await {
+            Ok((StatusCode::UNAUTHORIZED, _)) => faulty.refused += 1,
+            _ => faulty.unexpected += 1,
+        }
+    }
+    Ok(faulty)
+}
+
+/// The same webhook with an order id that is none.
+fn unusable(body: &str) -> String {
+    let Ok(mut webhook) = serde_json::from_str::<serde_json::Value>(body) else {
+        return body.to_owned();
+    };
+    webhook["eventId"] = format!("{}-UNUSABLE", webhook["eventId"].as_str().unwrap_or_default()).into();
+    webhook["data"]["orderId"] = serde_json::json!({"id": webhook["data"]["orderId"].take()});
+    webhook.to_string()
 }
 
 fn refused(status: StatusCode) -> String {

@@ -145,7 +145,7 @@ topic! {
         /// All data keys, including the fingerprint key, in the order of their subjects, at most `limit` after `after`.
         async fn data_keys(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<WrappedKey>, StoreError>;
 
-        /// Subjects with a data key but without an event, at most `limit`. Every key except the one for fingerprints is
+        /// Subjects with a data key but without an event, at most `limit`. Every key except the ledger's own is
         /// stored together with an event of its subject.
         async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError>;
 

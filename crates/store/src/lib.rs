@@ -11,6 +11,7 @@
 //! - `head`: the head of the log
 //! - `query`: queries on the event log and on a projection's rows
 //! - `consumer`: a named consumer of the feed
+//! - `delivery`, `refused`: what came and how it was answered; refused webhooks that are kept aside
 //! - `token`, `scope`: an API token, and its scopes
 //! - `duty`, `lease`: the work that one process does for all, and the right to do it
 //! - `process`, `processes`: a running process and the keys it holds; the processes that lack some
@@ -34,6 +35,7 @@ mod topic;
 pub mod clock;
 mod clock_steps;
 mod consumer;
+mod delivery;
 mod duty;
 mod emails;
 mod error;
@@ -52,6 +54,7 @@ pub mod postgres_url;
 mod process;
 pub mod processes;
 mod query;
+mod refused;
 mod schema;
 mod scope;
 mod sqlite;
@@ -66,6 +69,7 @@ use std::sync::Arc;
 
 pub use clock_steps::{ClockStep, ClockStepStore};
 pub use consumer::{Consumer, ConsumerName, ConsumerStore};
+pub use delivery::{About, Delivery, DeliveryOutcome, DeliveryQuery, DeliveryStore, NewDelivery};
 pub use duty::Duty;
 pub use emails::{EmailRef, EmailStore};
 pub use error::StoreError;
@@ -83,6 +87,7 @@ pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Parts, RowQuery, RowStore, SortOrder,
     StoredRow, Sum, SumColumns,
 };
+pub use refused::{KeptRefused, Refused, RefusedBounds, RefusedStore};
 pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
 pub use scope::{Scope, Scopes};
 pub use sqlite::{SqliteStore, copy as copy_sqlite};
@@ -107,6 +112,8 @@ pub trait Store:
     + ParkedStore
     + RowStore
     + ConsumerStore
+    + DeliveryStore
+    + RefusedStore
     + TokenStore
     + LeaseStore
     + ProcessStore

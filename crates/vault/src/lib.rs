@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use aggregates::{Position, SubjectId};
 
-use sealing::{FingerprintKey, KeyWrapper, MasterKey, MasterKeyId, SealError};
+use sealing::{DataKey, FingerprintKey, KeyWrapper, MasterKey, MasterKeyId, SealError};
 use store::{Lookup, Store, StoreError};
 
 pub use error::VaultError;
@@ -187,6 +187,27 @@ impl Vault {
             self.keyring.insert_wrapped(key);
         }
         Ok(())
+    }
+
+    /// The data key of a reserved subject; makes and stores one if there is none.
+    ///
+    /// # Errors
+    /// [`OpenVaultError`] if the store cannot be read or written, or the key cannot be opened.
+    pub async fn reserved_key(&self, store: &dyn Store, subject: &SubjectId) -> Result<Arc<DataKey>, OpenVaultError> {
+        for fetched in [false, true] {
+            if fetched {
+                self.fetch(store, vec![subject.clone()]).await?;
+            }
+            if let Some(found) = self.key(subject).await? {
+                return Ok(found.key);
+            }
+        }
+        self.follow(store).await?;
+        let (_, offer) = self.keyring.create(subject).map_err(VaultError::from)?;
+        store.reserved_key(subject, &offer).await?;
+        self.fetch(store, vec![subject.clone()]).await?;
+        let made = self.key(subject).await?;
+        Ok(made.ok_or_else(|| VaultError::from(SealError::Corrupt))?.key)
     }
 
     /// Wraps new data keys under the store's current master key: another process may have rotated it.

@@ -115,6 +115,10 @@ impl Look {
                 "api/v1/failures?from=today&groupBy=userId",
             ),
             ("customers and what they have", "api/v1/customers?limit=5"),
+            (
+                "what came and was not taken",
+                "api/v1/deliveries?outcome=refused,quarantined",
+            ),
             ("why things failed", "api/v1/failures?groupBy=reason"),
             ("the feed of events", "api/v1/events?limit=5"),
             ("how far the read models are", "api/v1/projections"),

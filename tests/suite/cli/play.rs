@@ -150,6 +150,32 @@ async fn a_token_that_is_given_for_its_id_is_not_printed() {
 }
 
 #[tokio::test]
+async fn faulty_webhooks_are_counted_apart() {
+    let database = Database::sqlite();
+    let service = database.service().await;
+    let program = Program::new(&database);
+    let ended = program
+        .run(&format!(
+            "simulate --url {} --orders 2 --seed 1 --faulty 3 --json",
+            service.base
+        ))
+        .await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let summary = ended.json();
+    assert_eq!(
+        summary["faulty"],
+        serde_json::json!({"quarantined": 3, "refused": 3, "unexpected": 0})
+    );
+    assert_eq!((&summary["quarantined"], &summary["givenUp"]), (&0.into(), &0.into()));
+    service.stop().await;
+    let listed = program
+        .run("deliveries list --json --outcome refused,quarantined")
+        .await
+        .json();
+    assert_eq!(listed.as_array().unwrap().len(), 6, "{listed}");
+}
+
+#[tokio::test]
 async fn a_demo_can_go_on_in_a_directory_of_its_own() {
     let program = Program::bare();
     for _ in 0..2 {
@@ -160,8 +186,16 @@ async fn a_demo_can_go_on_in_a_directory_of_its_own() {
         assert_eq!(demo.signal("INT").await.0, Some(0));
     }
     let status = program.run("--data-dir kept projections status --json").await.json();
-    // twice six orders, and three ordinary ones beside them
-    assert!(status[0]["rows"] == 15, "{status}");
+    // twice six orders, and two ordinary ones beside them
+    assert!(status[0]["rows"] == 14, "{status}");
+    // every list has something to show
+    let listed = program
+        .run("--data-dir kept deliveries list --json --outcome refused,quarantined")
+        .await
+        .json();
+    assert_eq!(listed.as_array().unwrap().len(), 8, "{listed}");
+    let kept = program.run("--data-dir kept refused list --json").await.json();
+    assert_eq!(kept.as_array().unwrap().len(), 4, "{kept}");
     // a ledger that no demo has made is refused
     let real = Database::sqlite();
     let service = real.service().await;

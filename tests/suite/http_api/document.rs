@@ -14,7 +14,7 @@ use crate::support::Database;
 on_both_stores!(every_answer_is_as_its_document_says);
 
 /// Every call that the contract names for this version.
-const CONTRACT: [&str; 52] = [
+const CONTRACT: [&str; 53] = [
     "delete /api/v1/consumers/{name}",
     "delete /api/v1/subjects/{userId}",
     "delete /api/v1/tokens/{id}",
@@ -25,6 +25,7 @@ const CONTRACT: [&str; 52] = [
     "get /api/v1/consumers/{name}",
     "get /api/v1/customers",
     "get /api/v1/customers/{userId}",
+    "get /api/v1/deliveries",
     "get /api/v1/domains",
     "get /api/v1/domains/{domain}",
     "get /api/v1/domains/{domain}/mailboxes",

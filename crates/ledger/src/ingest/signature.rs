@@ -138,6 +138,20 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// The kind of refusal, in one word.
+    pub fn cause(self) -> &'static str {
+        match self {
+            Self::MissingSignature => "missingSignature",
+            Self::MissingTimestamp => "missingTimestamp",
+            Self::MalformedSignature => "malformedSignature",
+            Self::MalformedTimestamp => "malformedTimestamp",
+            Self::StaleTimestamp { .. } => "stale",
+            Self::Mismatch { .. } => "wrongSignature",
+        }
+    }
+}
+
 struct Offset(i64);
 
 impl fmt::Display for Offset {
@@ -188,6 +202,11 @@ impl Verifier {
             scheme,
             freshness: FRESHNESS,
         }
+    }
+
+    /// The bytes that a signature has to cover.
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// Accepts a time of sending that differs from ours by so much, instead of [`FRESHNESS`].

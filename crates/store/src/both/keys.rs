@@ -11,7 +11,8 @@ use crate::clock::now;
 use crate::keys::ERASURES_WITHOUT_EFFECT;
 use crate::log::to_i64;
 use crate::{Fence, KeyStore, Mark, Rewrapped, StoreError, SubjectState};
-use sealing::{FingerprintKey, MasterKeyId, WRAPPED_KEY, WrappedKey};
+use sealing::reserved::RESERVED;
+use sealing::{MasterKeyId, WRAPPED_KEY, WrappedKey};
 
 #[async_trait]
 impl KeyStore for SqlStore {
@@ -112,11 +113,11 @@ impl KeyStore for SqlStore {
 
     async fn unnamed_keys(&self, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
         // no anti-join: expecting to find a few early, PostgreSQL would read the log once for each key
-        let sql =
-            "SELECT subject FROM data_keys WHERE subject <> $1 EXCEPT SELECT subject FROM events ORDER BY 1 LIMIT $2";
-        let query = sqlx::query_scalar(sql)
-            .bind(FingerprintKey::subject().as_str().to_owned())
-            .bind(i64::from(limit));
+        let sql = format!(
+            "SELECT subject FROM data_keys WHERE {} EXCEPT SELECT subject FROM events ORDER BY 1 LIMIT $1",
+            of_somebody()
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(i64::from(limit));
         names(self.in_time(query.fetch_all(self.scanning())).await?)
     }
 
@@ -132,15 +133,17 @@ impl KeyStore for SqlStore {
     }
 
     async fn all_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectState>, StoreError> {
-        let sql = "SELECT subject FROM (
+        let sql = format!(
+            "SELECT subject FROM (
                  SELECT * FROM (
-                     SELECT subject FROM data_keys WHERE subject > $1 AND subject <> $2 ORDER BY subject LIMIT $3
+                     SELECT subject FROM data_keys WHERE subject > $1 AND {} ORDER BY subject LIMIT $2
                  ) AS with_key
-                 UNION SELECT * FROM (SELECT subject FROM subjects WHERE subject > $1 ORDER BY subject LIMIT $3) AS marked
-             ) AS page ORDER BY subject LIMIT $3";
-        let query = sqlx::query_scalar(sql)
+                 UNION SELECT * FROM (SELECT subject FROM subjects WHERE subject > $1 ORDER BY subject LIMIT $2) AS marked
+             ) AS page ORDER BY subject LIMIT $2",
+            of_somebody()
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(after.map_or("", SubjectId::as_str))
-            .bind(FingerprintKey::subject().as_str().to_owned())
             .bind(i64::from(limit));
         let subjects = names(self.soon(query.fetch_all(self.reading())).await?)?;
         self.subjects(&subjects).await
@@ -148,11 +151,12 @@ impl KeyStore for SqlStore {
 
     async fn stream_subjects(&self, after: Option<&SubjectId>, limit: u32) -> Result<Vec<SubjectId>, StoreError> {
         // byte-wise, every name that begins with a single ~
-        let sql = "SELECT subject FROM data_keys WHERE subject > $1 AND subject < '~~' AND subject <> $2
-                   ORDER BY subject LIMIT $3";
-        let query = sqlx::query_scalar(sql)
+        let sql = format!(
+            "SELECT subject FROM data_keys WHERE subject > $1 AND subject < '~~' AND {} ORDER BY subject LIMIT $2",
+            of_somebody()
+        );
+        let query = sqlx::query_scalar(AssertSqlSafe(sql))
             .bind(after.map_or("~", SubjectId::as_str))
-            .bind(FingerprintKey::subject().as_str().to_owned())
             .bind(i64::from(limit));
         names(self.soon(query.fetch_all(self.reading())).await?)
     }
@@ -208,10 +212,22 @@ impl KeyStore for SqlStore {
     async fn reserved_key(&self, subject: &SubjectId, offer: &[u8]) -> Result<Vec<u8>, StoreError> {
         let sql = "INSERT INTO data_keys (subject, wrapped, created_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
         let query = sqlx::query(sql).bind(subject.as_str()).bind(offer).bind(stamp(now()));
-        self.soon(query.execute(self.writing())).await?;
+        self.soon::<_, StoreError>(async {
+            let mut tx = self.begin().await?;
+            // a rotation of the master key takes it too: what comes in under the old one is seen by it, or refused
+            tables::hold_head(&mut tx).await?;
+            query.execute(&mut *tx).await?;
+            Ok(tx.commit().await?)
+        })
+        .await?;
         let query = sqlx::query_scalar("SELECT wrapped FROM data_keys WHERE subject = $1").bind(subject.as_str());
         self.soon(query.fetch_one(self.writing())).await
     }
+}
+
+/// The condition that a data key is not one of the ledger's own.
+fn of_somebody() -> String {
+    format!("subject NOT IN ('{}')", RESERVED.join("', '"))
 }
 
 fn id(bytes: Vec<u8>) -> Result<MasterKeyId, StoreError> {

@@ -23,10 +23,15 @@ pub(super) const AS_JSON: &str = "::json";
 pub(super) const ANY: (&str, &str) = ("= ANY (", ")");
 /// The list of texts that is bound to $1 as rows, in its order.
 pub(super) const LISTED: &str = "SELECT value, place FROM unnest($1::text[]) WITH ORDINALITY AS list (value, place)";
+/// The deliveries that are bound to $1 as JSON, as rows.
+pub(super) const NEW_DELIVERIES: &str = "json_to_recordset($1::json) AS new (at timestamptz, source text, address text, sender text,
+    outcome text, cause text, status integer, request_id text, position bigint, event_id text, order_id text, domains text)";
 /// Prefix of a column whose index must not be used: PostgreSQL needs none.
 pub(super) const UNINDEXED: &str = "";
 /// Locks the rows read until the transaction ends.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
+/// Locks the rows read, and leaves out those that others have locked.
+pub(super) const SKIP_LOCKED: &str = " FOR UPDATE SKIP LOCKED";
 /// How many events an audit reads in one query: all.
 pub(super) const SCANNED_AT_ONCE: i64 = i64::MAX;
 

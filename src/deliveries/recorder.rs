@@ -1,0 +1,158 @@
+//! Lists deliveries in batches. A webhook never waits for that: what does not fit into the queue is counted and left out,
+//! and so is what a crash takes with it. The ledger is complete without.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Address, Limiter};
+use ledger::refused::{Keeper, before};
+use store::{NewDelivery, Store};
+
+/// Deliveries that wait to be listed.
+const QUEUE: usize = 16_384;
+/// Deliveries listed in one transaction.
+const BATCH: usize = 1_024;
+/// How long a batch gathers.
+const GATHER: Duration = Duration::from_millis(250);
+/// Attempts to list a batch while the store is away, and the pause between them.
+const ATTEMPTS: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(500);
+/// Refused deliveries of one sender that are listed a minute: anybody can make them.
+const REFUSED_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+/// Refused deliveries that are kept in the list, and those of one sender.
+const MOST_REFUSED: u32 = 10_000;
+const MOST_REFUSED_OF_ONE: u32 = 1_000;
+/// How often the lists are trimmed, and how many rows at once.
+const TRIM: Duration = Duration::from_secs(60);
+const TRIMMED_AT_ONCE: u32 = 5_000;
+
+/// Takes deliveries to be listed.
+pub struct Recorder {
+    queue: mpsc::Sender<NewDelivery>,
+    refused: Limiter<String>,
+}
+
+impl Recorder {
+    /// A recorder, and the work that lists what it takes. That ends once the recorder is dropped and the rest is listed.
+    pub fn new(store: Arc<dyn Store>) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let refused = Limiter::per_minute(REFUSED_A_MINUTE, "refused deliveries listed a minute", "none");
+        (Self { queue, refused }, run(store, waiting))
+    }
+
+    /// Whether one more refused delivery of this sender is looked at: read for what it claims, and listed.
+    pub fn admits_refused(&self, sender: &str) -> bool {
+        let admitted = self.refused.take(&sender.to_owned(), 1).is_ok();
+        if !admitted {
+            left_out("flood", 1);
+        }
+        admitted
+    }
+
+    /// Lists a delivery, in its time.
+    pub fn record(&self, delivery: NewDelivery) {
+        if self.queue.try_send(delivery).is_err() {
+            left_out("queueFull", 1);
+        }
+    }
+}
+
+fn left_out(reason: &'static str, count: u64) {
+    metrics::counter!("warmledger_deliveries_not_listed_total", "reason" => reason).increment(count);
+}
+
+/// The sender as it is counted: an address; of IPv6 the network of 64 bits, since one sender usually has that many.
+pub fn sender_of(address: &Address) -> String {
+    let (Address::Known(ip) | Address::Unknown(_, ip) | Address::Forwarder(ip)) = address;
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let network = Ipv6Addr::from(u128::from(ip) & !u128::from(u64::MAX));
+            format!("{network}/64")
+        }
+    }
+}
+
+async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<NewDelivery>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        if batch.len() < BATCH && !waiting.is_closed() {
+            sleep(GATHER).await;
+            while batch.len() < BATCH
+                && let Ok(next) = waiting.try_recv()
+            {
+                batch.push(next);
+            }
+        }
+        list(&*store, &batch, &waiting).await;
+        batch.clear();
+    }
+}
+
+async fn list(store: &dyn Store, batch: &[NewDelivery], waiting: &mpsc::Receiver<NewDelivery>) {
+    for attempt in 1..=ATTEMPTS {
+        match store.add_deliveries(batch).await {
+            Ok(()) => return,
+            Err(error) if error.is_transient() && attempt < ATTEMPTS && !waiting.is_closed() => sleep(PAUSE).await,
+            Err(error) => {
+                left_out("store", batch.len() as u64);
+                tracing::warn!(%error, deliveries = batch.len(), "deliveries could not be listed");
+                return;
+            }
+        }
+    }
+}
+
+/// Removes what is too old or too much from both lists, until `stop`.
+pub async fn keep_tidy(store: Arc<dyn Store>, keeper: Arc<Keeper>, keep: Duration, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        if let Err(error) = tidy(&*store, &keeper, keep, &stop).await {
+            tracing::warn!(%error, "old deliveries could not be removed; trying again");
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = sleep(TRIM) => {}
+        }
+    }
+}
+
+async fn tidy(
+    store: &dyn Store,
+    keeper: &Keeper,
+    keep: Duration,
+    stop: &CancellationToken,
+) -> Result<(), store::StoreError> {
+    let expired = keeper.expire().await?;
+    if expired > 0 {
+        tracing::info!(expired, "refused webhooks were kept for long enough and are gone");
+    }
+    store.thin_refused_deliveries(MOST_REFUSED, MOST_REFUSED_OF_ONE).await?;
+    while !stop.is_cancelled() {
+        let removed = store.expire_deliveries(before(keep), TRIMMED_AT_ONCE).await?;
+        if removed < u64::from(TRIMMED_AT_ONCE) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_an_address_or_a_network_of_ipv6() {
+        let of = |text: &str| sender_of(&Address::Known(text.parse().unwrap()));
+        assert_eq!(of("203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("::ffff:203.0.113.7"), "203.0.113.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(of("2001:db8:1:2::9"), "2001:db8:1:2::/64");
+        assert_ne!(of("2001:db8:1:3::9"), of("2001:db8:1:2::9"));
+    }
+}
