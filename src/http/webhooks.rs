@@ -131,7 +131,7 @@ async fn take(
     let screened = screened.map_err(|refusal| refusal_of(source, refusal.into()))?;
     let age = ingest.check_age(&screened, clock::now());
     if let Err(stale) = &age
-        && !arrival.may_keep()
+        && !(stale.may_pass_later() && arrival.may_keep())
     {
         return Err(refusal_of(source, (*stale).into()));
     }

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use jiff::{Span, SpanRelativeTo};
 use tracing_subscriber::EnvFilter;
 
-use ledger::ingest::signature::Scheme;
+use ledger::ingest::signature::{MAX_FRESHNESS, Scheme};
 use secret::{Secret, Wiped};
 use store::nearest::nearest;
 
@@ -157,7 +157,7 @@ pub(super) fn period(least: u64, most: u64) -> impl Fn(&str) -> Result<Duration,
 
 /// How far the time of signing may differ from ours: at least a second, at most 30 days.
 pub(super) fn freshness(text: &str) -> Result<Duration, String> {
-    period(1, 30 * 86_400)(text)
+    period(1, MAX_FRESHNESS.as_secs())(text)
 }
 
 /// Seconds in the greatest unit that divides them.

@@ -2,8 +2,8 @@
 
 use aggregates::{EventError, EventId, OrderEvent, Position, QuarantineReason, Source, WebhookQuarantined};
 
+use super::address;
 use super::body_hash::BodyHash;
-use super::email;
 use super::original::Original;
 use super::same::same;
 use crate::sections::Spelling;
@@ -123,7 +123,7 @@ impl Incoming {
             claim,
             facts,
             body_hash: BodyHash::of(plain.original.body.expose()),
-            emails: bytes(&plain.personal).map_or_else(Vec::new, |personal| email::hashes(personal, fingerprints)),
+            emails: bytes(&plain.personal).map_or_else(Vec::new, |personal| address::hashes(personal, fingerprints)),
             plain,
             packed,
             claimed: None,

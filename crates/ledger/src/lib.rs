@@ -4,7 +4,7 @@
 //! - `content`: a body's content: inflated, in UTF-8
 //! - `ingest`: its signature, and its payload split into facts, personal data and secrets
 //! - `sections`: the contents of the sealed sections; a body spelled again from them
-//! - `incoming`: a webhook made ready for recording
+//! - `incoming`: a webhook made ready for recording; `address`: its e-mail addresses, hashed
 //! - `original`: the webhook as evidence
 //! - `access`: access events, made ready for recording
 //! - `queue`: the work that waits to be recorded
@@ -27,6 +27,7 @@
 //! - `erasure`: erasing subjects: whom it reaches, the journal, restored backups, erasures by other processes
 
 mod access;
+mod address;
 mod body_hash;
 mod brake;
 mod cache;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aggregates::SubjectId;
 use anyhow::Context;
@@ -18,6 +19,10 @@ use ledger::email::{self, EmailAddress};
 use secret::Secret;
 use store::{Mode, Store};
 use vault::Vault;
+
+/// Attempts to empty the table of hashes while others read it, and the pause between them.
+const ATTEMPTS: u32 = 60;
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A subject that was found.
 #[derive(Default, Serialize)]
@@ -84,7 +89,7 @@ pub(super) async fn reindex(settings: &Settings) -> anyhow::Result<ExitCode> {
     let stop = interrupt::token()?;
     let store = open_store(settings, Mode::Existing).await?;
     let reader = reader(settings, &store).await?;
-    let head = store.forget_emails().await?.0;
+    let head = forgotten(&*store).await?;
     let mut meter = Meter::events("reindexing");
     let done = email::complete(
         &*store,
@@ -106,6 +111,17 @@ pub(super) async fn reindex(settings: &Settings) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(CHECK_FAILED));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Removes all hashes. Waits for readers of their table, without holding up webhooks meanwhile.
+async fn forgotten(store: &dyn Store) -> anyhow::Result<u64> {
+    for _ in 1..ATTEMPTS {
+        match store.forget_emails().await {
+            Err(error) if error.is_transient() => tokio::time::sleep(PAUSE).await,
+            forgotten => return Ok(forgotten?.0),
+        }
+    }
+    Ok(store.forget_emails().await?.0)
 }
 
 /// Opens what is sealed, and changes nothing.

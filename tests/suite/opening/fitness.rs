@@ -71,15 +71,10 @@ async fn an_older_ledger_is_migrated_by_serve_and_migrate_alone(database: Databa
     service.send(fixture("prewarmup.order.success.json")).await;
     service.stop().await;
     let raw = Raw::connect(&database).await;
-    // the object that the last migration of each creates
-    let made = if database.is_postgres() {
-        "FUNCTION append_batch"
-    } else {
-        "TABLE processes"
-    };
-    raw.execute(&format!(
-        "DROP {made}; DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)"
-    ))
+    // the object that the last migration creates
+    raw.execute(
+        "DROP TABLE refused; DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)",
+    )
     .await;
     let program = Program::new(&database);
     for args in [

@@ -3,7 +3,7 @@
 use aggregates::Position;
 use tokio_util::sync::CancellationToken;
 
-use super::hashes;
+use crate::address::hashes;
 use crate::{OpenError, Reader};
 use sealing::SealError;
 use store::{EmailRef, EventQuery, Parts, Store, StoredEvent};

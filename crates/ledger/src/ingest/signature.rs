@@ -28,6 +28,9 @@ pub const TIMESTAMP_HEADER: &str = "cmr-x-timestamp";
 /// How far the time of sending may differ from ours, either way, unless a source says otherwise.
 pub const FRESHNESS: Duration = Duration::from_secs(5 * 60);
 
+/// The widest window that a source may have.
+pub const MAX_FRESHNESS: Duration = Duration::from_secs(30 * 86_400);
+
 /// The bytes of an HMAC-SHA256.
 const TAG_BYTES: usize = 32;
 
@@ -139,6 +142,15 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it could ever be accepted: with another key or scheme, or with a wider window.
+    pub fn may_pass_later(self) -> bool {
+        match self {
+            Self::StaleTimestamp { seconds, .. } => seconds.unsigned_abs() <= MAX_FRESHNESS.as_secs(),
+            Self::Mismatch { .. } => true,
+            _ => false,
+        }
+    }
+
     /// The kind of refusal, in one word.
     pub fn cause(self) -> &'static str {
         match self {

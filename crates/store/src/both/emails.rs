@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::columns::{position, subject};
-use super::values::{ANY, list};
+use super::values::{ANY, EMPTY_EMAIL_REFS, list};
 use super::{SqlStore, email_refs, tables};
 use crate::log::to_i64;
 use crate::{EmailRef, EmailStore, StoreError};
@@ -55,9 +55,10 @@ impl EmailStore for SqlStore {
     async fn forget_emails(&self) -> Result<Position, StoreError> {
         self.in_time::<_, StoreError>(async {
             let mut tx = self.begin_long().await?;
-            // no event comes in between
+            // no event comes in between; emptying the table takes no time, but waits for its readers
+            tables::wait_briefly(&mut tx).await?;
             tables::hold_head(&mut tx).await?;
-            sqlx::query("DELETE FROM email_refs").execute(&mut *tx).await?;
+            sqlx::query(EMPTY_EMAIL_REFS).execute(&mut *tx).await?;
             let sql = "UPDATE emails_after SET position = (SELECT position FROM head)";
             sqlx::query(sql).execute(&mut *tx).await?;
             let row = sqlx::query("SELECT position FROM emails_after")

@@ -30,6 +30,8 @@ pub(super) const NEW_DELIVERIES: &str = "json_to_recordset($1::json) AS new (at 
 pub(super) const UNINDEXED: &str = "";
 /// Locks the rows read until the transaction ends.
 pub(super) const FOR_UPDATE: &str = " FOR UPDATE";
+/// Empties a table at once, however long it is.
+pub(super) const EMPTY_EMAIL_REFS: &str = "TRUNCATE email_refs";
 /// Locks the rows read, and leaves out those that others have locked.
 pub(super) const SKIP_LOCKED: &str = " FOR UPDATE SKIP LOCKED";
 /// How many events an audit reads in one query: all.

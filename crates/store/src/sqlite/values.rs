@@ -33,6 +33,8 @@ pub(super) const NEW_DELIVERIES: &str = "(SELECT value ->> 'at' AS at, value ->>
 pub(super) const UNINDEXED: &str = "+";
 /// Empty: a writing transaction locks the whole database.
 pub(super) const FOR_UPDATE: &str = "";
+/// Empties a table at once, however long it is: without a condition SQLite gives back its pages.
+pub(super) const EMPTY_EMAIL_REFS: &str = "DELETE FROM email_refs";
 /// Empty, for the same reason.
 pub(super) const SKIP_LOCKED: &str = "";
 /// How many events an audit reads in one query: the write-ahead log grows while a read lasts.
