@@ -447,6 +447,41 @@ pub(super) fn failure_kinds() -> Object {
     )
 }
 
+pub(super) fn failure_filters() -> Object {
+    one_of(
+        "What failed: as `kind` of a failure; or `refused`, for webhooks that were refused.",
+        &[
+            "assignment",
+            "renewal",
+            "domain",
+            "mailboxOrder",
+            "quarantined",
+            "refused",
+        ],
+    )
+}
+
+/// A webhook that was refused. What it claims, anybody may have made up.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RefusedWebhook {
+    /// `refused`.
+    #[schema(value_type = String)]
+    pub(super) kind: &'static str,
+    /// Why, in one word: see `/api/v1/deliveries`.
+    pub(super) cause: Option<String>,
+    /// When it was answered.
+    pub(super) happened_at: Timestamp,
+    /// The source that it claims to be of.
+    pub(super) source: String,
+    /// The event id that it claims.
+    pub(super) event_id: Option<String>,
+    /// Its number in the list of deliveries.
+    pub(super) delivery: Option<u64>,
+    /// When a webhook with that event id was recorded, if that was later.
+    pub(super) resolved_at: Option<Timestamp>,
+}
+
 /// One failure.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -508,4 +543,6 @@ pub(super) enum FailureItem {
     Row(Box<Failure>),
     /// With `groupBy`.
     Count(FailureCount),
+    /// With `kind=refused`.
+    Refused(RefusedWebhook),
 }

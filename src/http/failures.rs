@@ -1,5 +1,9 @@
 //! `/api/v1/failures`: everything that failed, what of it was made good, and how many there are by reason, kind, day,
 //! provider, domain or customer.
+//!
+//! - `refused`: webhooks that were refused
+
+mod refused;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +16,7 @@ use projections::orders::{OrderView, Orders};
 use projections::renewals::{RenewalView, Renewals};
 use utoipa::openapi::schema::Object;
 
+use self::refused::Wanting;
 use super::addressed::Matches;
 use super::auth::{Read, Scope};
 use super::extract::{Email, one_of};
@@ -70,8 +75,8 @@ fn groups() -> Object {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Filter {
     /// What failed.
-    #[param(schema_with = documents::failure_kinds, required = false)]
-    kind: Option<FailureKind>,
+    #[param(schema_with = documents::failure_filters, required = false)]
+    kind: Option<Wanting>,
     /// The reason, in the provider's words.
     #[param(value_type = Option<String>)]
     reason: Option<Words>,
@@ -109,9 +114,11 @@ enum FailureItem {
         value: Option<String>,
         count: i64,
     },
+    Refused(documents::RefusedWebhook),
 }
 
-/// Failures, newest first; or their counts.
+/// Failures, newest first; or their counts. Webhooks that were refused come only with `kind=refused`, from the list of
+/// deliveries: anybody can make one up.
 ///
 /// Which customers are hit this morning: `?from=today&groupBy=userId`.
 #[utoipa::path(
@@ -132,11 +139,24 @@ async fn list(
         let detail = "query parameter tz: days are counted in UTC; group by day without it";
         return Err(Problem::bad_request(detail));
     }
+    if matches!(filter.kind, Some(Wanting::Refused)) {
+        if wanted.as_of.is_some() {
+            let detail = "query parameter asOf: refused webhooks are in no view, so there is no earlier state of them";
+            return Err(Problem::bad_request(detail));
+        }
+        let (items, next) = refused::list(&app, filter, range, &page).await?;
+        let items = items.into_iter().map(FailureItem::Refused).collect();
+        return Ok(Answer::new(app.store.head().await?.position, Page { items, next }));
+    }
+    let kind = filter.kind.and_then(|kind| match kind {
+        Wanting::Rows(kind) => Some(kind),
+        Wanting::Refused => None,
+    });
     let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
     let conditions = Conditions::default()
         .between("happened_at", range)
         .either(matches.map(|matches| matches.of_failures()))
-        .equal("kind", filter.kind)
+        .equal("kind", kind)
         .equal("reason", filter.reason)
         .in_any_case("service_provider", filter.provider)
         .equal("domain", filter.domain)

@@ -143,6 +143,8 @@ pub(super) fn seconds(most: u64) -> impl Fn(&str) -> Result<Duration, String> {
 /// A time as people write it, such as 90s, 5m, 24h or 7d, between two bounds in seconds.
 pub(super) fn period(least: u64, most: u64) -> impl Fn(&str) -> Result<Duration, String> {
     move |text: &str| {
+        // nothing at all needs no unit
+        let text = if text.trim() == "0" { "0s" } else { text };
         let span = text.trim().parse::<Span>().ok();
         // a day has 24 hours: what is kept for days is not counted by a calendar
         let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());

@@ -18,6 +18,7 @@ on_both_stores!(
     old_and_too_many_deliveries_are_removed,
     the_commands_say_whether_a_webhook_arrived,
     refused_ones_of_one_sender_are_listed_within_a_bound,
+    refused_ones_are_failures_until_they_are_recorded,
 );
 
 const ORDER: &str = "WR3N4JEW3D76N6KGRQSG36SSHBXK";
@@ -394,5 +395,55 @@ async fn refused_ones_of_one_sender_are_listed_within_a_bound(database: Database
     let refused = service.get_json("/api/v1/deliveries?outcome=refused&limit=500").await;
     let refused = refused["items"].as_array().unwrap().len();
     assert!((60..70).contains(&refused), "{refused}");
+    service.stop().await;
+}
+
+async fn refused_ones_are_failures_until_they_are_recorded(database: Database) {
+    let service = database.service().await;
+    let good = fixture("prewarmup.order.success.json");
+    assert_eq!(wrongly_signed(&service, good.clone()).await.status(), 401);
+    let other = fixture("subscription.renewing.json");
+    assert_eq!(wrongly_signed(&service, other).await.status(), 401);
+    let failures = listed(&service, "/api/v1/failures?kind=refused", 2).await;
+    for failure in &failures {
+        assert_eq!(
+            (&failure["kind"], &failure["cause"]),
+            (&json!("refused"), &json!("wrongSignature"))
+        );
+        assert_eq!(failure["resolvedAt"], Value::Null);
+    }
+    assert_eq!(failures[1]["eventId"], EVENT);
+    // they are in no view
+    listed(&service, "/api/v1/failures", 0).await;
+    service.send(good).await;
+    let failures = listed(&service, "/api/v1/failures?kind=refused", 2).await;
+    assert!(
+        failures[1]["resolvedAt"].is_string() && failures[0]["resolvedAt"].is_null(),
+        "{failures:?}"
+    );
+    listed(&service, "/api/v1/failures?kind=refused&domain=example.com", 1).await;
+    let first = service.get_json("/api/v1/failures?kind=refused&limit=1").await;
+    let next = first["next"].as_str().unwrap();
+    let second = service
+        .get_json(&format!("/api/v1/failures?kind=refused&limit=1&after={next}"))
+        .await;
+    assert_eq!(
+        (&second["items"][0]["eventId"], &second["next"]),
+        (&json!(EVENT), &Value::Null)
+    );
+    for (query, words) in [
+        ("kind=refused&userId=U1", "userId: is not known of refused webhooks"),
+        (
+            "kind=refused&groupBy=reason",
+            "groupBy: is not known of refused webhooks",
+        ),
+        ("kind=refused&asOf=1", "asOf: refused webhooks are in no view"),
+        ("kind=lost", "quarantined, refused"),
+    ] {
+        let answer = service.get(&format!("/api/v1/failures?{query}")).await;
+        assert_eq!(answer.status(), 400, "{query}");
+        let detail = answer.text().await.unwrap();
+        assert!(detail.contains(words), "{detail}");
+    }
     service.stop().await;
 }

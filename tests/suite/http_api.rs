@@ -41,7 +41,7 @@ const HISTORY: [&str; 7] = [
 ];
 
 /// GET routes with real ids, as [`HISTORY`] leaves them.
-const CALLS: [(&str, &str); 55] = [
+const CALLS: [(&str, &str); 56] = [
     ("/", "/"),
     ("/api/v1/orders", "/api/v1/orders"),
     (
@@ -64,6 +64,7 @@ const CALLS: [(&str, &str); 55] = [
         "/api/v1/registrations?from=-7d&tz=Europe/Berlin",
     ),
     ("/api/v1/customers", "/api/v1/customers"),
+    ("/api/v1/failures", "/api/v1/failures?kind=refused"),
     (
         "/api/v1/deliveries",
         "/api/v1/deliveries?orderId=WR3N4JEW3D76N6KGRQSG36SSHBXK",
