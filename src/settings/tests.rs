@@ -98,6 +98,16 @@ fn a_nested_key_can_be_set_or_overridden_by_the_environment() {
             )
         })
         .collect();
+    for (text, seconds) in [
+        ("0", 0),
+        ("0s", 0),
+        ("90s", 90),
+        ("1d 12h", 129_600),
+        ("36 hours", 129_600),
+    ] {
+        let kept = from_env(&[("WARMLEDGER_REFUSED_KEEP", text)]).expect(text).refused_keep;
+        assert_eq!(kept, Duration::from_secs(seconds), "{text}");
+    }
     let fresh = |name: &str| settings.sources[&Source::parse(name).expect("a source")].freshness;
     assert_eq!(
         (settings.freshness, fresh("other"), fresh("sandbox")),
