@@ -313,7 +313,7 @@ impl Service {
                 known_for: settings.deliveries_keep,
             },
         ));
-        let (recorder, listing) = Recorder::new(Arc::clone(&store));
+        let (recorder, listing) = Recorder::new(Arc::clone(&store)).await?;
         tasks.spawn(listing);
         let (tidied, kept_for) = (Arc::clone(&keeper), settings.deliveries_keep);
         tasks.spawn(keep_tidy(Arc::clone(&store), tidied, kept_for, shutdown.clone()));

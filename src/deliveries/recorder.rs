@@ -2,17 +2,18 @@
 //! and so is what a crash takes with it. The ledger is complete without.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use lru::LruCache;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{Address, Limiter};
 use ledger::refused::{Keeper, before};
-use store::{NewDelivery, Store};
+use store::{DeliveryOutcome, NewDelivery, Store, StoreError};
 
 /// Deliveries that wait to be listed.
 const QUEUE: usize = 16_384;
@@ -25,6 +26,10 @@ const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(500);
 /// Refused deliveries of one sender that are listed a minute: anybody can make them.
 const REFUSED_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+/// Refused webhooks of unknown senders that are looked at a minute, of all together: each may cost the store a transaction.
+const REFUSED_OF_ALL: NonZeroU32 = NonZeroU32::new(600).unwrap();
+/// Known senders that a process keeps in mind.
+const KNOWN: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Refused deliveries that are kept in the list, and those of one sender.
 const MOST_REFUSED: u32 = 10_000;
 const MOST_REFUSED_OF_ONE: u32 = 1_000;
@@ -36,27 +41,54 @@ const TRIMMED_AT_ONCE: u32 = 5_000;
 pub struct Recorder {
     queue: mpsc::Sender<NewDelivery>,
     refused: Limiter<String>,
+    refused_of_all: Limiter<()>,
+    /// Senders of authentic webhooks: a flood from elsewhere does not count against them.
+    known: Mutex<LruCache<String, ()>>,
 }
 
 impl Recorder {
     /// A recorder, and the work that lists what it takes. That ends once the recorder is dropped and the rest is listed.
-    pub fn new(store: Arc<dyn Store>) -> (Self, impl Future<Output = ()> + Send) {
+    ///
+    /// # Errors
+    /// [`StoreError`] if the known senders cannot be read.
+    pub async fn new(store: Arc<dyn Store>) -> Result<(Self, impl Future<Output = ()> + Send), StoreError> {
+        let mut known = LruCache::new(KNOWN);
+        for sender in store.known_senders(KNOWN.get() as u32).await?.into_iter().rev() {
+            known.put(sender, ());
+        }
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let refused = Limiter::per_minute(REFUSED_A_MINUTE, "refused deliveries listed a minute", "none");
-        (Self { queue, refused }, run(store, waiting))
+        let recorder = Self {
+            queue,
+            refused: Limiter::per_minute(REFUSED_A_MINUTE, "refused deliveries listed a minute", "none"),
+            refused_of_all: Limiter::per_minute(REFUSED_OF_ALL, "refused deliveries listed a minute", "none"),
+            known: Mutex::new(known),
+        };
+        Ok((recorder, run(store, waiting)))
     }
 
     /// Whether one more refused delivery of this sender is looked at: read for what it claims, and listed.
     pub fn admits_refused(&self, sender: &str) -> bool {
-        let admitted = self.refused.take(&sender.to_owned(), 1).is_ok();
+        let of_sender = self.refused.take(&sender.to_owned(), 1).is_ok();
+        let admitted = of_sender && (self.known().contains(sender) || self.refused_of_all.take(&(), 1).is_ok());
         if !admitted {
             left_out("flood", 1);
         }
         admitted
     }
 
+    fn known(&self) -> MutexGuard<'_, LruCache<String, ()>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Lists a delivery, in its time.
     pub fn record(&self, delivery: NewDelivery) {
+        if delivery.outcome != DeliveryOutcome::Refused {
+            let mut known = self.known();
+            // usually it is the one sender there is
+            if known.get(&delivery.sender).is_none() {
+                known.put(delivery.sender.clone(), ());
+            }
+        }
         if self.queue.try_send(delivery).is_err() {
             left_out("queueFull", 1);
         }
@@ -122,12 +154,7 @@ pub async fn keep_tidy(store: Arc<dyn Store>, keeper: Arc<Keeper>, keep: Duratio
     }
 }
 
-async fn tidy(
-    store: &dyn Store,
-    keeper: &Keeper,
-    keep: Duration,
-    stop: &CancellationToken,
-) -> Result<(), store::StoreError> {
+async fn tidy(store: &dyn Store, keeper: &Keeper, keep: Duration, stop: &CancellationToken) -> Result<(), StoreError> {
     let expired = keeper.expire().await?;
     if expired > 0 {
         tracing::info!(expired, "refused webhooks were kept for long enough and are gone");
@@ -145,6 +172,40 @@ async fn tidy(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_flood_from_everywhere_does_not_count_against_a_known_sender() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.db");
+        let store: Arc<dyn Store> = Arc::new(store::SqliteStore::open(&path, store::Mode::Migrate).await.unwrap());
+        let delivery = |sender: &str| NewDelivery {
+            at: store::clock::now(),
+            source: "coldmailreseller".parse().unwrap(),
+            address: sender.to_owned(),
+            sender: sender.to_owned(),
+            outcome: DeliveryOutcome::Recorded,
+            cause: None,
+            status: 200,
+            request_id: "r".to_owned(),
+            position: None,
+            event_id: None,
+            order_id: None,
+            domains: None,
+        };
+        // one is known from before, one since now
+        store.add_deliveries(&[delivery("before")]).await.unwrap();
+        let (recorder, listing) = Recorder::new(Arc::clone(&store)).await.unwrap();
+        recorder.record(delivery("now"));
+        let admitted = (0..700).filter(|n| recorder.admits_refused(&format!("s{n}"))).count();
+        assert!((600..650).contains(&admitted), "{admitted}");
+        assert!(!recorder.admits_refused("another"));
+        assert!(recorder.admits_refused("before") && recorder.admits_refused("now"));
+        let of_one = (0..100).filter(|_| recorder.admits_refused("now")).count();
+        assert!((59..65).contains(&of_one), "{of_one}");
+        drop(recorder);
+        listing.await;
+        assert_eq!(store.known_senders(10).await.unwrap().len(), 2);
+    }
 
     #[test]
     fn a_sender_is_an_address_or_a_network_of_ipv6() {

@@ -148,6 +148,9 @@ topic! {
         /// Adds deliveries, and the senders of authentic ones to the known ones, in one transaction.
         async fn add_deliveries(&self, deliveries: &[NewDelivery]) -> Result<(), StoreError>;
 
+        /// The senders of authentic webhooks, the latest first, at most `limit`.
+        async fn known_senders(&self, limit: u32) -> Result<Vec<String>, StoreError>;
+
         /// Deliveries, newest first.
         async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
 

@@ -1,7 +1,7 @@
 -- What came from a sender and how it was answered: beside the ledger, for a bounded time. A delivery of a recorded webhook has the
 -- position of its event; one that was refused has the ids that its body claims. Rows come in batches, shortly after the answers.
 CREATE TABLE deliveries (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     at         TEXT    NOT NULL,
     source     TEXT    NOT NULL,
     address    TEXT    NOT NULL,

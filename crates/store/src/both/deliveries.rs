@@ -45,6 +45,11 @@ impl DeliveryStore for SqlStore {
         .await
     }
 
+    async fn known_senders(&self, limit: u32) -> Result<Vec<String>, StoreError> {
+        let query = sqlx::query_scalar("SELECT sender FROM known_senders ORDER BY last_at DESC LIMIT $1");
+        self.soon(query.bind(i64::from(limit)).fetch_all(self.reading())).await
+    }
+
     async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError> {
         let mut sql = QueryBuilder::<Db>::new(SELECT);
         sql.push(" WHERE true");
