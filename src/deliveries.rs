@@ -7,4 +7,4 @@ mod recorder;
 mod search;
 
 pub use recorder::{Recorder, keep_tidy, sender_of};
-pub use search::{Filter, Found, find};
+pub use search::{Filter, FoundDelivery, find};

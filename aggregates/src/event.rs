@@ -236,6 +236,23 @@ impl OrderEvent {
         }
     }
 
+    /// The domains that the event names, each as often as it does.
+    pub fn domains(&self) -> Vec<&Domain> {
+        match self {
+            Self::MailboxesAssigned(facts) => facts.domains.iter().map(|own| &own.domain).collect(),
+            Self::AssignmentFailed(facts) => {
+                let failed = facts.failures.iter();
+                failed.filter_map(|failure| failure.domain.as_ref()).collect()
+            }
+            _ => {
+                let named = self.as_subscription().and_then(|facts| facts.domain.as_ref());
+                let named = named.or(self.as_mailbox().and_then(|facts| facts.domain.as_ref()));
+                let named = named.or(self.opens().and_then(|(_, domain)| domain));
+                named.or(self.names_domain()).into_iter().collect()
+            }
+        }
+    }
+
     /// The subscription and the domain that the event puts under its order, if it names one.
     pub fn opens(&self) -> Option<(Option<&SubscriptionId>, Option<&Domain>)> {
         match self {

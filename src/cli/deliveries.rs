@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::{self, ListArgs};
-use crate::deliveries::{Filter, Found, find};
+use crate::deliveries::{Filter, FoundDelivery, find};
 use crate::service::{MAIN_SOURCE, open_store};
 use crate::settings::Settings;
 use store::clock::rfc3339_micros;
@@ -112,7 +112,12 @@ pub async fn run(args: DeliveriesArgs, settings: Settings) -> anyhow::Result<Exi
         DeliveriesCommand::Show { delivery, id } => {
             let number = delivery.parse::<u64>().ok().filter(|_| !id);
             let found = match number {
-                Some(number) => store.delivery(number).await?.map(Found::from).into_iter().collect(),
+                Some(number) => store
+                    .delivery(number)
+                    .await?
+                    .map(FoundDelivery::from)
+                    .into_iter()
+                    .collect(),
                 None => {
                     let event_id = EventId::parse(&delivery).map_err(|error| anyhow!("an event's id {error}"))?;
                     of_event(&*store, &settings, event_id).await?
@@ -132,7 +137,11 @@ pub async fn run(args: DeliveriesArgs, settings: Settings) -> anyhow::Result<Exi
 }
 
 /// All deliveries of the webhook with an event id, newest first.
-pub(super) async fn of_event(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::Result<Vec<Found>> {
+pub(super) async fn of_event(
+    store: &dyn Store,
+    settings: &Settings,
+    id: EventId,
+) -> anyhow::Result<Vec<FoundDelivery>> {
     let filter = Filter {
         event_id: Some(id),
         ..Filter::default()
@@ -147,11 +156,16 @@ pub(super) fn sources(settings: &Settings) -> Vec<Source> {
     sources
 }
 
-async fn all(store: &dyn Store, settings: &Settings, filter: &Filter, limit: usize) -> anyhow::Result<Vec<Found>> {
+async fn all(
+    store: &dyn Store,
+    settings: &Settings,
+    filter: &Filter,
+    limit: usize,
+) -> anyhow::Result<Vec<FoundDelivery>> {
     let sources = sources(settings);
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<FoundDelivery> = Vec::new();
     while found.len() < limit {
-        let after = found.last().map(Found::place);
+        let after = found.last().map(FoundDelivery::place);
         let page = find(store, &sources, filter, after, PAGE).await?;
         let full = page.len() == PAGE as usize;
         found.extend(page);
@@ -162,7 +176,7 @@ async fn all(store: &dyn Store, settings: &Settings, filter: &Filter, limit: usi
     Ok(found)
 }
 
-fn print(list: ListArgs, found: Vec<Found>) -> anyhow::Result<()> {
+fn print(list: ListArgs, found: Vec<FoundDelivery>) -> anyhow::Result<()> {
     let lines: Vec<Line> = found.into_iter().map(Line::from).collect();
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let heading = [
@@ -198,8 +212,8 @@ struct Line {
     position: Option<Position>,
 }
 
-impl From<Found> for Line {
-    fn from(found: Found) -> Self {
+impl From<FoundDelivery> for Line {
+    fn from(found: FoundDelivery) -> Self {
         Self {
             id: found.id,
             at: rfc3339_micros(found.at),

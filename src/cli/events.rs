@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::{deliveries, interrupt, output};
-use crate::deliveries::Found;
+use crate::deliveries::FoundDelivery;
 use crate::{
     access::{Caller, Read, Reason},
     feed,
@@ -154,7 +154,7 @@ async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::R
     let not_recorded = format!("no event {id} of a configured source is recorded");
     let last = deliveries::of_event(store, settings, id).await?.into_iter().next();
     Err(match last {
-        Some(Found {
+        Some(FoundDelivery {
             at,
             address,
             cause: Some(cause),
@@ -164,7 +164,7 @@ async fn of_id(store: &dyn Store, settings: &Settings, id: EventId) -> anyhow::R
              list` and `warmledger refused list`",
             address.unwrap_or_default()
         ),
-        Some(Found {
+        Some(FoundDelivery {
             position: Some(position),
             ..
         }) => anyhow!("{not_recorded}; a webhook that claims this id is quarantined at position {position}"),

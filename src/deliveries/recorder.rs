@@ -1,10 +1,11 @@
 //! Lists deliveries in batches. A webhook never waits for that: what does not fit into the queue is counted and left out,
 //! and so is what a crash takes with it. The ledger is complete without.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lru::LruCache;
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::{Address, Limiter};
 use ledger::refused::{Keeper, before};
-use store::{DeliveryOutcome, NewDelivery, Store, StoreError};
+use store::{DeliveryOutcome, NewDelivery, Store, StoreError, clock};
 
 /// Deliveries that wait to be listed.
 const QUEUE: usize = 16_384;
@@ -33,6 +34,8 @@ const KNOWN: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Refused deliveries that are kept in the list, and those of one sender.
 const MOST_REFUSED: u32 = 10_000;
 const MOST_REFUSED_OF_ONE: u32 = 1_000;
+/// How long a sender is known before that is noted again.
+const NOTED: Duration = Duration::from_secs(600);
 /// How often the lists are trimmed, and how many rows at once.
 const TRIM: Duration = Duration::from_secs(60);
 const TRIMMED_AT_ONCE: u32 = 5_000;
@@ -113,6 +116,7 @@ pub fn sender_of(address: &Address) -> String {
 
 async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<NewDelivery>) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut told = LruCache::new(KNOWN);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         if batch.len() < BATCH && !waiting.is_closed() {
             sleep(GATHER).await;
@@ -123,7 +127,29 @@ async fn run(store: Arc<dyn Store>, mut waiting: mpsc::Receiver<NewDelivery>) {
             }
         }
         list(&*store, &batch, &waiting).await;
+        know(&*store, &batch, &mut told).await;
         batch.clear();
+    }
+}
+
+/// Notes the senders of authentic webhooks, each once in a while.
+async fn know(store: &dyn Store, batch: &[NewDelivery], told: &mut LruCache<String, Instant>) {
+    let mut senders = BTreeSet::new();
+    for delivery in batch.iter().filter(|one| one.outcome != DeliveryOutcome::Refused) {
+        if told.get(&delivery.sender).is_none_or(|at| at.elapsed() > NOTED) {
+            told.put(delivery.sender.clone(), Instant::now());
+            senders.insert(delivery.sender.clone());
+        }
+    }
+    if senders.is_empty() {
+        return;
+    }
+    let senders: Vec<String> = senders.into_iter().collect();
+    if let Err(error) = store.know_senders(&senders, clock::now()).await {
+        for sender in &senders {
+            told.pop(sender);
+        }
+        tracing::warn!(%error, "the senders of authentic webhooks could not be noted; trying again with their next one");
     }
 }
 
@@ -179,7 +205,7 @@ mod tests {
         let path = dir.path().join("ledger.db");
         let store: Arc<dyn Store> = Arc::new(store::SqliteStore::open(&path, store::Mode::Migrate).await.unwrap());
         let delivery = |sender: &str| NewDelivery {
-            at: store::clock::now(),
+            at: clock::now(),
             source: "coldmailreseller".parse().unwrap(),
             address: sender.to_owned(),
             sender: sender.to_owned(),
@@ -193,7 +219,7 @@ mod tests {
             domains: None,
         };
         // one is known from before, one since now
-        store.add_deliveries(&[delivery("before")]).await.unwrap();
+        store.know_senders(&["before".to_owned()], clock::now()).await.unwrap();
         let (recorder, listing) = Recorder::new(Arc::clone(&store)).await.unwrap();
         recorder.record(delivery("now"));
         let admitted = (0..700).filter(|n| recorder.admits_refused(&format!("s{n}"))).count();

@@ -7,7 +7,6 @@ use std::collections::BTreeSet;
 use aggregates::{Domain, EventId, OrderEvent, OrderId, Position, Source, StreamId};
 use jiff::Timestamp;
 
-use ledger::ingest::domains_of;
 use projections::Projection;
 use projections::failures::{Failure, Failures};
 use store::{
@@ -43,7 +42,7 @@ pub struct Filter {
 
 /// A delivery, or an event without a listed one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundDelivery {
     /// The delivery's number; none if it is not listed.
     pub id: Option<u64>,
     /// When it was answered; if it is not listed, when its event was recorded.
@@ -66,7 +65,7 @@ pub struct Found {
     pub position: Option<Position>,
 }
 
-impl Found {
+impl FoundDelivery {
     /// Its place in the order of a list, newest first: greater is earlier in the list.
     pub fn place(&self) -> (Timestamp, u64) {
         (
@@ -76,7 +75,7 @@ impl Found {
     }
 }
 
-impl From<Delivery> for Found {
+impl From<Delivery> for FoundDelivery {
     fn from(delivery: Delivery) -> Self {
         Self {
             id: Some(delivery.id),
@@ -93,7 +92,7 @@ impl From<Delivery> for Found {
     }
 }
 
-impl From<StoredEvent> for Found {
+impl From<StoredEvent> for FoundDelivery {
     fn from(event: StoredEvent) -> Self {
         Self {
             id: None,
@@ -114,7 +113,7 @@ impl From<StoredEvent> for Found {
     }
 }
 
-/// Deliveries, newest first, at most `limit` after a place in that order. `sources` are those whose webhooks an event id
+/// Deliveries, newest first (the last listed first), at most `limit` after a place in that order. `sources` are those whose webhooks an event id
 /// may belong to.
 ///
 /// # Errors
@@ -125,7 +124,7 @@ pub async fn find(
     filter: &Filter,
     after: Option<(Timestamp, u64)>,
     limit: u32,
-) -> Result<Vec<Found>, StoreError> {
+) -> Result<Vec<FoundDelivery>, StoreError> {
     if filter.event_id.is_none() && filter.order_id.is_none() && filter.domain.is_none() {
         let query = DeliveryQuery {
             about: None,
@@ -133,17 +132,17 @@ pub async fn find(
             outcomes: filter.outcomes.clone(),
             from: filter.from,
             to: filter.to,
-            after,
+            before: after.map(|(_, id)| id),
             limit,
         };
         let found = store.deliveries(&query).await?;
-        return Ok(found.into_iter().map(Found::from).collect());
+        return Ok(found.into_iter().map(FoundDelivery::from).collect());
     }
     let events = events(store, sources, filter).await?;
     let mut found = listed(store, filter, &events).await?;
     let seen: BTreeSet<Position> = found.iter().filter_map(|delivery| delivery.position).collect();
     let unlisted = events.into_iter().filter(|event| !seen.contains(&event.position));
-    found.extend(unlisted.map(Found::from));
+    found.extend(unlisted.map(FoundDelivery::from));
     found.retain(|delivery| filter.passes(delivery) && after.is_none_or(|after| delivery.place() < after));
     found.sort_by_key(|delivery| std::cmp::Reverse(delivery.place()));
     found.truncate(limit as usize);
@@ -151,7 +150,7 @@ pub async fn find(
 }
 
 impl Filter {
-    fn passes(&self, delivery: &Found) -> bool {
+    fn passes(&self, delivery: &FoundDelivery) -> bool {
         self.source.as_ref().is_none_or(|source| *source == delivery.source)
             && (self.outcomes.is_empty() || self.outcomes.contains(&delivery.outcome))
             && self.from.is_none_or(|from| delivery.at >= from)
@@ -165,7 +164,7 @@ impl Filter {
             && self
                 .domain
                 .as_ref()
-                .is_none_or(|domain| domains_of(order).contains(domain))
+                .is_none_or(|domain| order.domains().contains(&domain))
             && self.event_id.as_ref().is_none_or(|id| *id == event.event_id)
     }
 }
@@ -231,13 +230,13 @@ async fn failed(store: &dyn Store, domain: &Domain) -> Result<Vec<StreamId>, Sto
 }
 
 /// The listed deliveries of these events, and those without an event that claim to be about the thing.
-async fn listed(store: &dyn Store, filter: &Filter, events: &[StoredEvent]) -> Result<Vec<Found>, StoreError> {
+async fn listed(store: &dyn Store, filter: &Filter, events: &[StoredEvent]) -> Result<Vec<FoundDelivery>, StoreError> {
     let positions: Vec<Position> = events.iter().map(|event| event.position).collect();
     let mut parts: Vec<&[Position]> = positions.chunks(POSITIONS).collect();
     if parts.is_empty() {
         parts.push(&[]);
     }
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<FoundDelivery> = Vec::new();
     for (first, part) in (0..).zip(parts) {
         // what is claimed is asked for once
         let claimed = first == 0;
@@ -257,11 +256,11 @@ async fn listed(store: &dyn Store, filter: &Filter, events: &[StoredEvent]) -> R
         };
         while found.len() < MOST {
             let page = store.deliveries(&query).await?;
-            let last = page.last().map(|last| (last.at, last.id));
+            let last = page.last().map(|last| last.id);
             let full = page.len() == PAGE as usize;
-            found.extend(page.into_iter().map(Found::from));
+            found.extend(page.into_iter().map(FoundDelivery::from));
             match last.filter(|_| full) {
-                Some(last) => query.after = Some(last),
+                Some(last) => query.before = Some(last),
                 None => break,
             }
         }

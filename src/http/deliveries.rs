@@ -6,7 +6,7 @@ use projections::{Kind, Value};
 use super::auth::{Audit, Scope};
 use super::list::{encode, not_a_cursor, place};
 use super::prelude::*;
-use crate::deliveries::{self, Found};
+use crate::deliveries::{self, FoundDelivery};
 use store::DeliveryOutcome;
 
 /// The list in its cursors.
@@ -83,8 +83,8 @@ struct Delivery {
     position: Option<u64>,
 }
 
-impl From<Found> for Delivery {
-    fn from(found: Found) -> Self {
+impl From<FoundDelivery> for Delivery {
+    fn from(found: FoundDelivery) -> Self {
         Self {
             id: found.id,
             at: found.at,

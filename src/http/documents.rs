@@ -464,7 +464,7 @@ pub(super) fn failure_filters() -> Object {
 /// A webhook that was refused. What it claims, anybody may have made up.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RefusedWebhook {
+pub(super) struct RefusedFailure {
     /// `refused`.
     #[schema(value_type = String)]
     pub(super) kind: &'static str,
@@ -544,5 +544,5 @@ pub(super) enum FailureItem {
     /// With `groupBy`.
     Count(FailureCount),
     /// With `kind=refused`.
-    Refused(RefusedWebhook),
+    Refused(RefusedFailure),
 }

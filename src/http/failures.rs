@@ -114,7 +114,7 @@ enum FailureItem {
         value: Option<String>,
         count: i64,
     },
-    Refused(documents::RefusedWebhook),
+    Refused(documents::RefusedFailure),
 }
 
 /// Failures, newest first; or their counts. Webhooks that were refused come only with `kind=refused`, from the list of

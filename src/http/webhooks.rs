@@ -12,7 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 
-use self::arrival::{Arrival, Refused};
+use self::arrival::{Arrival, NotTaken};
 use super::prelude::*;
 use super::problem::POSITION;
 use super::server::Cut;
@@ -119,7 +119,7 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
     arrival: &Arrival<'_>,
-) -> Result<(Receipt, Claims), Refused> {
+) -> Result<(Receipt, Claims), NotTaken> {
     let source = ingest.source().as_str();
     let signatures = signatures(headers);
     let header = |name: &str| match name {
@@ -138,17 +138,17 @@ async fn take(
     if let Some(coding) = header(CONTENT_ENCODING).filter(|coding| !is_taken(coding)) {
         let detail = format!("a body that is compressed with {coding:.40} is not taken; send gzip, or none");
         let problem = unusable(source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
-        return Err(Refused::new("contentEncoding", problem));
+        return Err(NotTaken::new("contentEncoding", problem));
     }
     let body = match read(body).await {
         Ok(body) => body,
         Err(problem) if problem.is(StatusCode::PAYLOAD_TOO_LARGE) => {
             let problem = unusable(source, StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB");
-            return Err(Refused::new("tooLarge", problem));
+            return Err(NotTaken::new("tooLarge", problem));
         }
         Err(problem) => {
             count("interrupted");
-            return Err(Refused::new("interrupted", problem));
+            return Err(NotTaken::new("interrupted", problem));
         }
     };
     let authenticated = ingest.authenticate(&screened, &body);
@@ -172,7 +172,7 @@ async fn take(
             format!("the signature is right, but the content type is {kind:.80}; it has to be application/json");
         let problem = unusable(source, StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
         drop(authentic);
-        return Err(Refused::new("contentType", problem).of(header, body, Some(ingest.scheme())));
+        return Err(NotTaken::new("contentType", problem).of(header, body, Some(ingest.scheme())));
     }
     let receipt = ingest.record_authentic(header, authentic).await;
     let receipt = receipt.map_err(|error| refusal_of(source, error))?;
@@ -258,45 +258,45 @@ fn unusable(source: &str, status: StatusCode, detail: impl Into<String>) -> Prob
 }
 
 /// Why a webhook was not taken.
-fn refusal_of(source: &str, error: IngestError) -> Refused {
+fn refusal_of(source: &str, error: IngestError) -> NotTaken {
     match error {
         IngestError::Refused(refusal) => {
             count("refused");
             tracing::warn!(source, %refusal, "a webhook is not authentic");
             let problem = Problem::new(StatusCode::UNAUTHORIZED, refusal.to_string()).told();
-            Refused::new(refusal.cause(), problem)
+            NotTaken::new(refusal.cause(), problem)
         }
         IngestError::TooLong(error) => {
             let problem = unusable(source, StatusCode::PAYLOAD_TOO_LARGE, error.to_string());
-            Refused::new("tooLarge", problem)
+            NotTaken::new("tooLarge", problem)
         }
         IngestError::Record(error) => {
             count("unavailable");
             match error {
                 RecordError::QueueFull | RecordError::Contended => {
                     let problem = Problem::unavailable("too many webhooks are waiting; send it again later");
-                    Refused::new("queueFull", problem.retry_after(1))
+                    NotTaken::new("queueFull", problem.retry_after(1))
                 }
                 RecordError::Closed => {
                     let problem = Problem::unavailable("the service is shutting down; send it again later");
-                    Refused::new("shuttingDown", problem)
+                    NotTaken::new("shuttingDown", problem)
                 }
                 RecordError::Store(error) if error.is_transient() => {
                     let problem = Problem::unavailable("the store is not available; send it again later");
-                    Refused::new("storeAway", problem)
+                    NotTaken::new("storeAway", problem)
                 }
                 error if error.lacks_key() => {
                     // logged once already
                     let problem = Problem::unavailable(
                         "a master key is missing in this process, as /readyz tells; send it again later",
                     );
-                    Refused::new("noMasterKey", problem)
+                    NotTaken::new("noMasterKey", problem)
                 }
                 error => {
                     tracing::error!(source, %error, "a webhook could not be recorded");
                     let detail =
                         "the webhook could not be recorded; nothing of it was kept; the service's log says why";
-                    Refused::new("failed", Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
+                    NotTaken::new("failed", Problem::new(StatusCode::INTERNAL_SERVER_ERROR, detail))
                 }
             }
         }

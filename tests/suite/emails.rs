@@ -84,6 +84,16 @@ async fn everything_of_an_address_is_one_call(database: Database) {
             "events": [1],
         }])
     );
+    // an address of another domain than its mailbox's is found by its hash
+    let mut other: Value = serde_json::from_str(&assignment("ELSEWHERE", "U3", "O3", "p")).unwrap();
+    other["data"]["mailboxDetails"][0]["preWarmedUpMailboxes"][0]["email"] = json!("Alias@Elsewhere.example");
+    let sent = service.send(other.to_string()).await["position"].as_u64().unwrap();
+    service.caught_up(&*database.store().await, sent).await;
+    let alias = service.get_json("/api/v1/search?email=alias%40elsewhere.example").await;
+    assert_eq!(
+        (&alias["mailboxes"][0]["mailboxId"], &alias["mailboxes"][0]["domain"]),
+        (&json!("M-O3"), &json!("o3.example"))
+    );
     let nobody = service.get_json("/api/v1/search?email=nobody%40example.com").await;
     assert_eq!((&nobody["customers"], &nobody["mailboxes"]), (&json!([]), &json!([])));
     assert_eq!(nobody["orders"]["count"], 0);
@@ -149,7 +159,7 @@ async fn rows(database: &Database) -> u64 {
 
 async fn an_erased_address_leads_nowhere(database: Database) {
     let service = started(&database).await;
-    assert!(rows(&database).await > 3);
+    assert!(rows(&database).await >= 3);
     erase(&service, USER).await;
     let found = service.get_json(&format!("/api/v1/search?email={CUSTOMER}")).await;
     assert_eq!(found["customers"], json!([]), "{found}");
@@ -162,11 +172,8 @@ async fn an_erased_address_leads_nowhere(database: Database) {
     let again = service.send(assignment("LATER", USER, "LATER", "p")).await;
     let store = database.store().await;
     service.caught_up(&*store, again["position"].as_u64().unwrap()).await;
-    assert!(
-        raw.texts("SELECT DISTINCT subject FROM email_refs")
-            .await
-            .contains(&USER.to_owned())
-    );
+    let found = service.get_json("/api/v1/search?email=box%40later.example").await;
+    assert_eq!(found["customers"][0]["userId"], USER, "{found}");
     service.stop().await;
     sound(&database).await;
 }

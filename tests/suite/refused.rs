@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use warmledger::ingest::signature::{SIGNATURE_HEADER, Scheme, TIMESTAMP_HEADER, sign};
 use warmledger::sealing::Sealed;
 use warmledger::secret::Secret;
-use warmledger::store::{DeliveryOutcome, KeptRefused, NewDelivery, Refused, RefusedBounds, Store};
+use warmledger::store::{KeptRefused, RefusedBounds, RefusedWebhook, Store};
 
 use crate::cli::program::{Ended, Program};
 use crate::on_both_stores;
@@ -223,8 +223,8 @@ async fn keeping_can_be_turned_off(database: Database) {
     service.stop().await;
 }
 
-fn refused(n: u32, sender: &str, minutes_ago: i64) -> Refused {
-    Refused {
+fn refused(n: u32, sender: &str, minutes_ago: i64) -> RefusedWebhook {
+    RefusedWebhook {
         id: EventId::access(n.into()),
         at: Timestamp::now() - SignedDuration::from_mins(minutes_ago),
         source: "coldmailreseller".parse().unwrap(),
@@ -249,22 +249,10 @@ async fn a_flood_pushes_out_neither_known_senders_nor_more_than_its_share(databa
     };
     let webhook = || Sealed::from_bytes(vec![7; 1_000]);
     // an authentic webhook came from there this morning; from elsewhere one long ago
-    let delivery = |sender: &str, hours: i64| NewDelivery {
-        at: Timestamp::now() - SignedDuration::from_hours(hours),
-        source: "coldmailreseller".parse().unwrap(),
-        address: sender.to_owned(),
-        sender: sender.to_owned(),
-        outcome: DeliveryOutcome::Recorded,
-        cause: None,
-        status: 200,
-        request_id: "r".to_owned(),
-        position: None,
-        event_id: None,
-        order_id: None,
-        domains: None,
-    };
-    let deliveries = [delivery("provider", 3), delivery("provider", 30), delivery("once", 30)];
-    store.add_deliveries(&deliveries).await.unwrap();
+    for (sender, hours) in [("provider", 3), ("provider", 30), ("once", 30)] {
+        let at = Timestamp::now() - SignedDuration::from_hours(hours);
+        store.know_senders(&[sender.to_owned()], at).await.unwrap();
+    }
     for n in 0..3 {
         let answer = store
             .keep_refused(&refused(n, "provider", 60), &webhook(), bounds)

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use aggregates::Domain;
+use aggregates::{Domain, OrderEvent};
 
-use crate::sections::{Personal, Text, section};
+use crate::sections::{Personal, section};
 use sealing::{EmailHash, FingerprintKey, Whose};
 use secret::Secret;
 
@@ -32,6 +32,11 @@ impl EmailAddress {
             .ok_or(NotAnAddress)
     }
 
+    /// Its domain, if that is one.
+    pub(crate) fn domain(&self) -> Option<Domain> {
+        Domain::parse(domain_of(self.text())?).ok()
+    }
+
     /// Its one form.
     pub(crate) fn text(&self) -> &str {
         self.0.expose()
@@ -55,20 +60,42 @@ fn one_form(text: &str) -> Option<String> {
     Some(format!("{}@{domain}", local.to_lowercase()))
 }
 
-/// The hashes of the addresses in an opened personal section, each once; none of a section that cannot be read.
-pub(crate) fn hashes(personal: &[u8], keys: &FingerprintKey) -> Vec<EmailHash> {
+/// The hashes of the addresses in an event's opened personal section, each once; none of a section that cannot be read. An
+/// address of a mailbox whose domain the event names needs none: the domain's references lead to the event.
+pub(crate) fn hashes(personal: &[u8], event: &OrderEvent, keys: &FingerprintKey) -> Vec<EmailHash> {
     let Some(personal) = section::<Personal<'_>>(Some(personal)) else {
         return Vec::new();
     };
-    let hash = |whose, text: Option<Text<'_>>| {
-        let address = Secret::new(one_form(&text?.unescaped())?);
-        Some(keys.email(whose, address.expose()))
+    let hash = |whose, address: String| keys.email(whose, Secret::new(address).expose());
+    let own = personal.user_email.and_then(|text| one_form(&text.unescaped()));
+    let mut hashes: BTreeSet<EmailHash> = own.map(|own| hash(Whose::Customer, own)).into_iter().collect();
+    let domains = if has_references(event) {
+        event.domains()
+    } else {
+        Vec::new()
     };
-    let own = hash(Whose::Customer, personal.user_email);
-    let mailboxes = personal.mailboxes.iter();
-    let mailboxes = mailboxes.filter_map(|mailbox| hash(Whose::Mailbox, mailbox.email));
-    let hashes: BTreeSet<EmailHash> = mailboxes.chain(own).collect();
+    let names = |domain: &str| domains.iter().any(|named| named.as_str().eq_ignore_ascii_case(domain));
+    for email in personal.mailboxes.iter().filter_map(|mailbox| mailbox.email) {
+        let email = email.unescaped();
+        // nearly always; it saves bringing the address into its form
+        if domain_of(email.trim()).is_some_and(names) {
+            continue;
+        }
+        let Some(address) = one_form(&email) else { continue };
+        if !domain_of(&address).is_some_and(names) {
+            hashes.insert(hash(Whose::Mailbox, address));
+        }
+    }
     hashes.into_iter().collect()
+}
+
+/// Whether an event that names a domain is found by it, if the domain is that of its mailboxes.
+pub(crate) fn has_references(event: &OrderEvent) -> bool {
+    matches!(event, OrderEvent::MailboxesAssigned(_) | OrderEvent::MailboxCreated(_))
+}
+
+fn domain_of(address: &str) -> Option<&str> {
+    address.rsplit_once('@').map(|(_, domain)| domain)
 }
 
 #[cfg(test)]
@@ -110,17 +137,34 @@ mod tests {
     }
 
     #[test]
-    fn each_address_of_a_section_has_one_hash() {
+    fn an_address_has_a_hash_unless_its_domain_leads_to_the_event() {
         let keys = FingerprintKey::new(&DataKey::generate());
-        let personal = br#"{"mailboxes":[{"email":"A@b.com"},{"email":"a@b.com"},{"firstName":"A"},{"email":" "}],
-                            "userEmail":"a@b.com"}"#;
-        let mut expected = [
-            keys.email(Whose::Mailbox, "a@b.com"),
-            keys.email(Whose::Customer, "a@b.com"),
+        let personal = br#"{"mailboxes":[{"email":"A@other.com"},{"email":"a@other.com"},{"firstName":"A"},{"email":" "},
+                                         {"email":"x@B.com"},{"email":"x@xn--mnchen-3ya.de"},{"email":"x@M\u00fcnchen.de"}],
+                            "userEmail":"x@b.com"}"#;
+        let event = |type_name, schema, facts| OrderEvent::from_stored(type_name, schema, facts).unwrap();
+        let assigned = event(
+            "MailboxesAssigned",
+            3,
+            r#"{"domains":[{"domain":"b.com","mailboxes":[]},{"domain":"xn--mnchen-3ya.de","mailboxes":[]}],"orderId":"O1"}"#,
+        );
+        let mut expected = vec![
+            keys.email(Whose::Mailbox, "a@other.com"),
+            keys.email(Whose::Customer, "x@b.com"),
         ];
         expected.sort_unstable();
-        assert_eq!(hashes(personal, &keys), expected);
-        assert!(hashes(b"{}", &keys).is_empty());
-        assert!(hashes(b"[", &keys).is_empty());
+        assert_eq!(hashes(personal, &assigned, &keys), expected);
+        // it names no domain
+        let updated = event(
+            "MailboxUpdated",
+            1,
+            r#"{"credentials":[],"mailboxId":"M1","personal":[]}"#,
+        );
+        expected.push(keys.email(Whose::Mailbox, "x@b.com"));
+        expected.push(keys.email(Whose::Mailbox, "x@xn--mnchen-3ya.de"));
+        expected.sort_unstable();
+        assert_eq!(hashes(personal, &updated, &keys), expected);
+        assert!(hashes(b"{}", &assigned, &keys).is_empty());
+        assert!(hashes(b"[", &assigned, &keys).is_empty());
     }
 }

@@ -7,14 +7,15 @@ mod reindex;
 
 use std::collections::BTreeSet;
 
-use aggregates::{Position, SubjectId};
+use aggregates::{OrderEvent, Position, StreamId, SubjectId};
 
+use crate::address::has_references;
 pub use crate::address::{EmailAddress, NotAnAddress};
 use crate::sections::{Personal, Text, section};
 use crate::{OpenError, Reader};
 pub use reindex::{Reindexed, complete, of_event};
 use sealing::{SealError, Whose};
-use store::{Store, StoredEvent};
+use store::{Lookup, Reference, Store, StoredEvent};
 
 /// Events with an address of a mailbox that are opened by one search at most, the newest first.
 const MOST_EVENTS: u32 = 2_000;
@@ -71,6 +72,8 @@ pub async fn find(store: &dyn Store, reader: &Reader, address: &EmailAddress) ->
         .subjects_with_email(hash(Whose::Customer), MOST_CUSTOMERS + 1)
         .await?;
     let positions = store.with_email(hash(Whose::Mailbox), MOST_EVENTS + 1).await?;
+    let mut positions: BTreeSet<Position> = positions.into_iter().map(|(position, _)| position).collect();
+    positions.extend(of_domain(store, address).await?);
     if subjects.len() > MOST_CUSTOMERS as usize || positions.len() > MOST_EVENTS as usize {
         return Err(SearchError::TooMany);
     }
@@ -86,7 +89,7 @@ pub async fn find(store: &dyn Store, reader: &Reader, address: &EmailAddress) ->
             }
         }
     }
-    let positions: Vec<Position> = positions.into_iter().map(|(position, _)| position).collect();
+    let positions: Vec<Position> = positions.into_iter().rev().collect();
     for page in positions.chunks(PAGE) {
         let mut events = store.events_at(page).await?;
         events.reverse();
@@ -105,6 +108,29 @@ pub async fn find(store: &dyn Store, reader: &Reader, address: &EmailAddress) ->
         }
     }
     Ok(found)
+}
+
+/// The events with mailboxes of the address's domain, which need no hash.
+async fn of_domain(store: &dyn Store, address: &EmailAddress) -> Result<Vec<Position>, SearchError> {
+    let Some(domain) = address.domain() else {
+        return Ok(Vec::new());
+    };
+    let lookup = Lookup {
+        references: Reference::domain_spellings(&domain).collect(),
+        ..Lookup::default()
+    };
+    let found = store.lookup(&lookup).await?.references;
+    let streams: BTreeSet<StreamId> = found.into_iter().map(|(_, stream)| stream).collect();
+    let streams: Vec<StreamId> = streams.into_iter().collect();
+    let mut positions = Vec::new();
+    for event in store.streams(&streams).await? {
+        let recorded = event.to_recorded()?;
+        let names_it = |order: &OrderEvent| has_references(order) && order.domains().contains(&&domain);
+        if recorded.order().is_some_and(names_it) {
+            positions.push(event.position);
+        }
+    }
+    Ok(positions)
 }
 
 /// What is wanted of an event's personal section; none once it is erased.

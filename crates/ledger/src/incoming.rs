@@ -67,6 +67,7 @@ struct Claimed {
     claim: OrderEvent,
     facts: String,
     original: Packed,
+    emails: Vec<EmailHash>,
 }
 
 /// Why a webhook cannot be made ready.
@@ -120,10 +121,10 @@ impl Incoming {
         Ok(Self {
             source,
             event_id,
-            claim,
             facts,
             body_hash: BodyHash::of(plain.original.body.expose()),
-            emails: bytes(&plain.personal).map_or_else(Vec::new, |personal| address::hashes(personal, fingerprints)),
+            emails: emails(&plain, &claim, fingerprints),
+            claim,
             plain,
             packed,
             claimed: None,
@@ -151,6 +152,11 @@ impl Incoming {
         self.plain.spelling = None;
         self.packed.original = self.repack(&self.facts.clone())?;
         Ok(())
+    }
+
+    /// The hashes of its e-mail addresses, if it is recorded as this event.
+    pub(super) fn emails_as(&self, event: &OrderEvent, fingerprints: &FingerprintKey) -> Vec<EmailHash> {
+        emails(&self.plain, event, fingerprints)
     }
 
     /// Packs the original anew, after the order has added to the facts.
@@ -187,7 +193,9 @@ impl Incoming {
             claim: std::mem::replace(&mut self.claim, claim),
             facts: std::mem::replace(&mut self.facts, facts),
             original: std::mem::replace(&mut self.packed.original, original),
+            emails: std::mem::take(&mut self.emails),
         };
+        self.emails = self.emails_as(&self.claim, fingerprints);
         self.claimed.get_or_insert(claimed);
         Ok(())
     }
@@ -199,8 +207,13 @@ impl Incoming {
             self.claim = claimed.claim;
             self.facts = claimed.facts;
             self.packed.original = claimed.original;
+            self.emails = claimed.emails;
         }
     }
+}
+
+fn emails(plain: &PlainSections, event: &OrderEvent, fingerprints: &FingerprintKey) -> Vec<EmailHash> {
+    bytes(&plain.personal).map_or_else(Vec::new, |personal| address::hashes(personal, event, fingerprints))
 }
 
 fn bytes(section: &Option<Secret<Vec<u8>>>) -> Option<&[u8]> {

@@ -134,24 +134,7 @@ impl Claims {
                 _ => parsed.event_id,
             },
             order_id: claim.order_id().cloned(),
-            domains: domains_of(&claim),
-        }
-    }
-}
-
-/// The domains that an event names.
-pub fn domains_of(event: &OrderEvent) -> BTreeSet<Domain> {
-    match event {
-        OrderEvent::MailboxesAssigned(facts) => facts.domains.iter().map(|own| own.domain.clone()).collect(),
-        OrderEvent::AssignmentFailed(facts) => {
-            let failed = facts.failures.iter();
-            failed.filter_map(|failure| failure.domain.clone()).collect()
-        }
-        _ => {
-            let named = event.as_subscription().and_then(|facts| facts.domain.as_ref());
-            let named = named.or(event.as_mailbox().and_then(|facts| facts.domain.as_ref()));
-            let named = named.or(event.opens().and_then(|(_, domain)| domain));
-            named.or(event.names_domain()).cloned().into_iter().collect()
+            domains: claim.domains().into_iter().cloned().collect(),
         }
     }
 }

@@ -244,7 +244,11 @@ impl<'a> Planner<'a> {
             sealed,
             leaf_hash: [0; 32],
             references,
-            emails: incoming.emails.clone(),
+            emails: if unchanged {
+                incoming.emails.clone()
+            } else {
+                incoming.emails_as(&event, self.vault.fingerprints())
+            },
         };
         let position = plan.position(index);
         new_event.leaf_hash = leaf_hash(&new_event, position, plan.recorded_at)?;

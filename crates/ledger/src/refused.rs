@@ -12,7 +12,7 @@ use aggregates::{AccessEvent, AccessFacts, EventId, Position, StreamId};
 use crate::ingest::{Ingest, IngestError};
 use crate::{Original, Outcome, RecordError};
 use sealing::{Context, Packed, SealError, Sealed, Section, reserved};
-use store::{KeptRefused, Refused, RefusedBounds, Store, StoreError, clock};
+use store::{KeptRefused, RefusedBounds, RefusedWebhook, Store, StoreError, clock};
 use vault::{OpenVaultError, Vault, VaultError};
 
 /// How many are kept at most.
@@ -90,7 +90,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`RefusedError`]
-    pub async fn keep(&self, refused: &Refused, original: &Original) -> Result<bool, RefusedError> {
+    pub async fn keep(&self, refused: &RefusedWebhook, original: &Original) -> Result<bool, RefusedError> {
         let plain = original.encode().map_err(|_| SealError::Corrupt)?;
         let packed = Packed::compress(plain.expose())?;
         let key = self.vault.reserved_key(&*self.store, &reserved::refused()).await?;

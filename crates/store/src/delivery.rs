@@ -2,10 +2,9 @@
 
 use aggregates::{Domain, EventId, OrderId, Position, Source};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::StoreError;
-use crate::clock::rfc3339_micros;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -51,10 +50,9 @@ impl DeliveryOutcome {
 }
 
 /// A delivery to be listed.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct NewDelivery {
     /// When it was answered.
-    #[serde(serialize_with = "micros")]
     pub at: Timestamp,
     /// The source that it claims to be of.
     pub source: Source,
@@ -78,11 +76,6 @@ pub struct NewDelivery {
     pub order_id: Option<OrderId>,
     /// Of such a one: the domains that its body claims, separated by spaces.
     pub domains: Option<String>,
-}
-
-/// With six decimals, as all times are stored.
-fn micros<S: Serializer>(moment: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339_micros(*moment))
 }
 
 /// A delivery as it is listed.
@@ -123,7 +116,7 @@ pub struct About {
     pub domain: Option<Domain>,
 }
 
-/// Which deliveries to read, newest first.
+/// Which deliveries to read, the last listed first.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryQuery {
     /// Only those about a thing.
@@ -136,8 +129,8 @@ pub struct DeliveryQuery {
     pub from: Option<Timestamp>,
     /// Before this time.
     pub to: Option<Timestamp>,
-    /// Only those after this place in the order: its time and its number.
-    pub after: Option<(Timestamp, u64)>,
+    /// Only those with a lower number.
+    pub before: Option<u64>,
     /// At most so many.
     pub limit: u32,
 }
@@ -145,13 +138,16 @@ pub struct DeliveryQuery {
 topic! {
     /// The part of a [`Store`](super::Store) that lists deliveries.
     pub trait DeliveryStore {
-        /// Adds deliveries, and the senders of authentic ones to the known ones, in one transaction.
+        /// Adds deliveries, all or none.
         async fn add_deliveries(&self, deliveries: &[NewDelivery]) -> Result<(), StoreError>;
+
+        /// Notes that an authentic webhook came from these senders at a time.
+        async fn know_senders(&self, senders: &[String], at: Timestamp) -> Result<(), StoreError>;
 
         /// The senders of authentic webhooks, the latest first, at most `limit`.
         async fn known_senders(&self, limit: u32) -> Result<Vec<String>, StoreError>;
 
-        /// Deliveries, newest first.
+        /// Deliveries, the last listed first.
         async fn deliveries(&self, query: &DeliveryQuery) -> Result<Vec<Delivery>, StoreError>;
 
         /// One of them.

@@ -87,7 +87,7 @@ pub use query::{
     Category, Comparison, Condition, Count, EventFilter, EventQuery, NamedBy, Parts, RowQuery, RowStore, SortOrder,
     StoredRow, Sum, SumColumns,
 };
-pub use refused::{KeptRefused, Refused, RefusedBounds, RefusedStore};
+pub use refused::{KeptRefused, RefusedBounds, RefusedStore, RefusedWebhook};
 pub use schema::{ObjectKind, SchemaCheck, SchemaFault};
 pub use scope::{Scope, Scopes};
 pub use sqlite::{SqliteStore, copy as copy_sqlite};

@@ -6,7 +6,8 @@
 //! - `values`: the driver's types, values as stored, and words of its dialect
 //! - `migrate`, `schema`: whether the database fits a ledger, and migrations; the existing objects
 //! - `log`, `append`, `append_lock`: the event log; appending; the append lock
-//! - `nodes`, `email_refs`, `data_keys`: new nodes of the Merkle tree; hashes of addresses; data keys
+//! - `nodes`, `email_refs`, `delivery_rows`, `data_keys`: new nodes of the Merkle tree, hashes of addresses, deliveries;
+//!   data keys
 //! - `tables`, `steps`, `copy`: the projections' tables; advancing them, by COPY
 //! - `lease`, `lost`: the table of leases; ending transactions left open over lost connections
 //! - the rest: `both/`
@@ -16,6 +17,7 @@ mod append_lock;
 mod connect;
 mod copy;
 mod data_keys;
+mod delivery_rows;
 mod email_refs;
 mod lease;
 mod log;

@@ -8,7 +8,7 @@ use sealing::Sealed;
 
 /// A refused webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct RefusedWebhook {
     /// Its name: random letters and digits.
     pub id: EventId,
     /// When it came.
@@ -42,7 +42,7 @@ pub struct RefusedBounds {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptRefused {
     /// The webhook.
-    pub refused: Refused,
+    pub refused: RefusedWebhook,
     /// Whether authentic webhooks had come from there.
     pub known: bool,
     /// The size of what is kept, in bytes.
@@ -57,7 +57,7 @@ topic! {
         /// it is larger than a sender's share, and then nothing is kept.
         async fn keep_refused(
             &self,
-            refused: &Refused,
+            refused: &RefusedWebhook,
             sealed: &Sealed,
             bounds: RefusedBounds,
         ) -> Result<Option<u64>, StoreError>;

@@ -5,8 +5,8 @@
 //!   write-ahead log
 //! - `values`: the driver's types, values as stored, and words of its dialect
 //! - `migrate`, `schema`: whether a file holds a ledger, and migrations; the existing objects
-//! - `log`, `nodes`, `email_refs`, `data_keys`: the event log; new nodes of the Merkle tree; hashes of addresses; data
-//!   keys
+//! - `log`, `nodes`, `email_refs`, `delivery_rows`, `data_keys`: the event log; new nodes of the Merkle tree, hashes of
+//!   addresses, deliveries; data keys
 //! - `tables`, `steps`: the projections' tables; advancing them
 //! - `lease`: the table of leases
 //! - the rest: `both/`
@@ -14,6 +14,7 @@
 mod access;
 mod backup;
 mod data_keys;
+mod delivery_rows;
 mod email_refs;
 mod lease;
 mod log;

@@ -27,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A subject that was found.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Found {
+struct FoundSubject {
     /// Whether it is the subject's own address.
     own: bool,
     /// The positions of events in which it is the address of a mailbox.
@@ -38,7 +38,7 @@ struct Found {
 struct Line<'a> {
     subject: &'a str,
     #[serde(flatten)]
-    found: &'a Found,
+    found: &'a FoundSubject,
 }
 
 /// Finds subjects by an address, or by that on stdin.
@@ -57,7 +57,7 @@ pub(super) async fn run(settings: &Settings, email: String) -> anyhow::Result<Ex
     let store = open_store(settings, Mode::ReadOnly).await?;
     let reader = reader(settings, &store).await?;
     let addressed = email::find(&*store, &reader, &address).await?;
-    let mut found: BTreeMap<SubjectId, Found> = BTreeMap::new();
+    let mut found: BTreeMap<SubjectId, FoundSubject> = BTreeMap::new();
     for subject in addressed.subjects {
         found.entry(subject).or_default().own = true;
     }

@@ -6,8 +6,8 @@ use aggregates::{EventId, Position, Source};
 use projections::{Kind, Value};
 
 use super::Filter;
-use crate::deliveries::{self, Found};
-use crate::http::documents::RefusedWebhook;
+use crate::deliveries::{self, FoundDelivery};
+use crate::http::documents::RefusedFailure;
 use crate::http::list::{cut, encode, not_a_cursor, place};
 use crate::http::prelude::*;
 use store::{DeliveryOutcome, Lookup};
@@ -21,7 +21,7 @@ pub(super) async fn list(
     filter: Filter,
     range: Range,
     page: &Paging,
-) -> Result<(Vec<RefusedWebhook>, Option<String>), Problem> {
+) -> Result<(Vec<RefusedFailure>, Option<String>), Problem> {
     let others = [
         ("reason", filter.reason.is_some()),
         ("provider", filter.provider.is_some()),
@@ -50,12 +50,12 @@ pub(super) async fn list(
         encode(LIST, &Value::Timestamp(at), &id.to_string(), None)
     });
     let resolved = resolved(app, &found).await?;
-    let row = |found: Found| {
+    let row = |found: FoundDelivery| {
         let event_id = found.event_id;
         let later = event_id
             .as_ref()
             .and_then(|id| resolved.get(&(found.source.clone(), id.clone())));
-        RefusedWebhook {
+        RefusedFailure {
             kind: "refused",
             cause: found.cause,
             happened_at: found.at,
@@ -69,7 +69,7 @@ pub(super) async fn list(
 }
 
 /// When webhooks with these event ids were recorded.
-async fn resolved(app: &App, found: &[Found]) -> Result<BTreeMap<(Source, EventId), Timestamp>, Problem> {
+async fn resolved(app: &App, found: &[FoundDelivery]) -> Result<BTreeMap<(Source, EventId), Timestamp>, Problem> {
     let claimed = found
         .iter()
         .filter_map(|found| Some((found.source.clone(), found.event_id.clone()?)));

@@ -16,7 +16,7 @@ use ledger::Original;
 use ledger::ingest::signature::Scheme;
 use ledger::ingest::{Claims, Ingest, kept_headers};
 use secret::{Secret, Wiped};
-use store::{DeliveryOutcome, NewDelivery, Refused as KeptAside, clock};
+use store::{DeliveryOutcome, NewDelivery, RefusedWebhook, clock};
 
 /// How long the answer waits until a refused webhook is kept: its sender tries three times in all.
 const KEPT_WITHIN: Duration = Duration::from_secs(3);
@@ -33,7 +33,7 @@ pub(super) struct Arrival<'a> {
 }
 
 /// Why a webhook was not taken.
-pub(super) struct Refused {
+pub(super) struct NotTaken {
     cause: &'static str,
     problem: Problem,
     webhook: Option<Webhook>,
@@ -46,7 +46,7 @@ struct Webhook {
     scheme: Option<Scheme>,
 }
 
-impl Refused {
+impl NotTaken {
     /// For a cause, one word; the problem is the answer.
     pub(super) fn new(cause: &'static str, problem: Problem) -> Self {
         Self {
@@ -127,8 +127,8 @@ impl<'a> Arrival<'a> {
     }
 
     /// Lists a refused webhook, keeps it aside if it may be, and returns the answer.
-    pub(super) async fn refuse(&self, refused: Refused) -> Problem {
-        let Refused {
+    pub(super) async fn refuse(&self, refused: NotTaken) -> Problem {
+        let NotTaken {
             cause,
             problem,
             webhook,
@@ -159,7 +159,7 @@ impl<'a> Arrival<'a> {
         let Ok(_room) = self.app.keeping.try_acquire() else {
             return "busy";
         };
-        let refused = KeptAside {
+        let refused = RefusedWebhook {
             id: EventId::access(rand::random()),
             at: clock::now(),
             source: self.ingest.source().clone(),

@@ -80,6 +80,9 @@ pub async fn of_event(reader: &Reader, event: &StoredEvent) -> Result<Vec<EmailR
         hash,
         subject: event.subject.clone(),
     };
-    let hashes = hashes(plain.expose(), reader.fingerprints());
-    Ok(hashes.into_iter().map(row).collect())
+    let recorded = event.to_recorded()?;
+    let hashes = recorded
+        .order()
+        .map(|order| hashes(plain.expose(), order, reader.fingerprints()));
+    Ok(hashes.into_iter().flatten().map(row).collect())
 }

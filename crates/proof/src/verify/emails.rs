@@ -169,6 +169,7 @@ async fn difference(
         Ok(rows) => rows,
         // its leaf tells that it was altered, and the data keys which of them cannot be opened
         Err(OpenError::Vault(VaultError::Seal(SealError::Tampered | SealError::Corrupt))) => return Ok(None),
+        Err(OpenError::Store(StoreError::Corrupt(_))) => return Ok(None),
         Err(OpenError::Store(error)) => return Err(error),
         Err(_) => return Ok(None),
     };

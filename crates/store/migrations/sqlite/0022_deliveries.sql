@@ -16,9 +16,9 @@ CREATE TABLE deliveries (
     domains    TEXT
 ) STRICT;
 
-CREATE INDEX deliveries_at ON deliveries (at, id);
+CREATE INDEX deliveries_at ON deliveries (at);
 CREATE INDEX deliveries_position ON deliveries (position) WHERE position IS NOT NULL;
-CREATE INDEX deliveries_others ON deliveries (at, id) WHERE outcome <> 'recorded';
+CREATE INDEX deliveries_others ON deliveries (id) WHERE outcome <> 'recorded';
 
 -- From where authentic webhooks came, and when last: an address, or a network of IPv6.
 CREATE TABLE known_senders (

@@ -25,4 +25,4 @@ pub(crate) mod statements;
 mod tokens;
 mod tree;
 
-use super::{SqlStore, data_keys, email_refs, nodes, steps, tables, values};
+use super::{SqlStore, data_keys, delivery_rows, email_refs, nodes, steps, tables, values};

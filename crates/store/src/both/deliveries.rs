@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, QueryBuilder, Row};
 
-use super::SqlStore;
 use super::columns::{optional_position, unsigned};
-use super::values::{ANY, Db, DbRow, NEW_DELIVERIES, SKIP_LOCKED, list, moment, stamp};
+use super::values::{ANY, Db, DbRow, LISTED, SKIP_LOCKED, list, moment, stamp};
+use super::{SqlStore, delivery_rows, tables};
 use crate::log::to_i64;
 use crate::tree::number;
 use crate::{About, Delivery, DeliveryOutcome, DeliveryQuery, DeliveryStore, NewDelivery, StoreError};
@@ -21,28 +21,24 @@ const SELECT: &str = "SELECT deliveries.id AS id, deliveries.at AS at, deliverie
 #[async_trait]
 impl DeliveryStore for SqlStore {
     async fn add_deliveries(&self, deliveries: &[NewDelivery]) -> Result<(), StoreError> {
-        let rows = serde_json::to_string(deliveries);
-        let rows = rows.map_err(|error| StoreError::Corrupt(format!("a delivery: {error}")))?;
-        let insert = format!(
-            "INSERT INTO deliveries (at, source, address, sender, outcome, cause, status, request_id, position, event_id,
-                                     order_id, domains)
-             SELECT at, source, address, sender, outcome, cause, status, request_id, position, event_id, order_id, domains
-             FROM {NEW_DELIVERIES}"
-        );
-        // WHERE true: otherwise SQLite takes ON for a part of the join
-        let senders = format!(
-            "INSERT INTO known_senders (sender, last_at)
-             SELECT sender, max(at) FROM {NEW_DELIVERIES} WHERE outcome <> 'refused' GROUP BY sender ORDER BY sender
-             ON CONFLICT (sender) DO UPDATE SET last_at = excluded.last_at WHERE known_senders.last_at < excluded.last_at"
-        );
         self.soon::<_, StoreError>(async {
             let mut tx = self.begin().await?;
-            for sql in [insert, senders] {
-                sqlx::query(AssertSqlSafe(sql)).bind(&rows).execute(&mut *tx).await?;
-            }
+            tables::hurry(&mut tx).await?;
+            delivery_rows::insert(&mut tx, deliveries).await?;
             Ok(tx.commit().await?)
         })
         .await
+    }
+
+    async fn know_senders(&self, senders: &[String], at: Timestamp) -> Result<(), StoreError> {
+        // ordered, so that two processes do not wait for each other; WHERE: otherwise SQLite takes ON for a part of a join
+        let sql = format!(
+            "INSERT INTO known_senders (sender, last_at) SELECT value, $2 FROM ({LISTED}) AS new WHERE true ORDER BY value
+             ON CONFLICT (sender) DO UPDATE SET last_at = excluded.last_at WHERE known_senders.last_at < excluded.last_at"
+        );
+        let query = sqlx::query(AssertSqlSafe(sql)).bind(list(senders.iter().map(String::as_str)));
+        self.soon(query.bind(stamp(at)).execute(self.writing())).await?;
+        Ok(())
     }
 
     async fn known_senders(&self, limit: u32) -> Result<Vec<String>, StoreError> {
@@ -67,11 +63,10 @@ impl DeliveryStore for SqlStore {
         if let Some(to) = query.to {
             sql.push(" AND deliveries.at < ").push_bind(stamp(to));
         }
-        if let Some((at, id)) = query.after {
-            sql.push(" AND (deliveries.at, deliveries.id) < (").push_bind(stamp(at));
-            sql.push(", ").push_bind(number(id)).push(")");
+        if let Some(id) = query.before {
+            sql.push(" AND deliveries.id < ").push_bind(number(id));
         }
-        sql.push(" ORDER BY deliveries.at DESC, deliveries.id DESC LIMIT ");
+        sql.push(" ORDER BY deliveries.id DESC LIMIT ");
         sql.push_bind(i64::from(query.limit));
         let rows = self.looking(sql.build().fetch_all(self.reading())).await?;
         rows.iter().map(delivery).collect()
@@ -88,7 +83,7 @@ impl DeliveryStore for SqlStore {
         // what another process is removing is left to it
         let sql = format!(
             "DELETE FROM deliveries WHERE id IN (
-                 SELECT id FROM deliveries WHERE at < $1 ORDER BY at, id LIMIT $2{SKIP_LOCKED})"
+                 SELECT id FROM deliveries WHERE at < $1 ORDER BY id LIMIT $2{SKIP_LOCKED})"
         );
         let query = sqlx::query(AssertSqlSafe(sql))
             .bind(stamp(before))
@@ -103,8 +98,8 @@ impl DeliveryStore for SqlStore {
         // the second condition is that of the index
         let sql = "DELETE FROM deliveries WHERE id IN (
                        SELECT id FROM (
-                           SELECT id, row_number() OVER (ORDER BY at DESC, id DESC) AS place,
-                                  row_number() OVER (PARTITION BY sender ORDER BY at DESC, id DESC) AS place_of_one
+                           SELECT id, row_number() OVER (ORDER BY id DESC) AS place,
+                                  row_number() OVER (PARTITION BY sender ORDER BY id DESC) AS place_of_one
                            FROM deliveries WHERE outcome = 'refused' AND outcome <> 'recorded'
                        ) AS refused WHERE place > $1 OR place_of_one > $2)";
         let query = sqlx::query(sql).bind(i64::from(most)).bind(i64::from(most_of_one));

@@ -8,7 +8,7 @@ use sqlx::{AssertSqlSafe, Row};
 use super::SqlStore;
 use super::values::{DbConnection, DbRow, moment, stamp};
 use crate::tree::number;
-use crate::{KeptRefused, Refused, RefusedBounds, RefusedStore, StoreError};
+use crate::{KeptRefused, RefusedBounds, RefusedStore, RefusedWebhook, StoreError};
 use sealing::Sealed;
 
 const COLUMNS: &str = "id, at, source, address, sender, known, cause, scheme, event_id, size";
@@ -19,7 +19,7 @@ const SHARES: u64 = 8;
 impl RefusedStore for SqlStore {
     async fn keep_refused(
         &self,
-        refused: &Refused,
+        refused: &RefusedWebhook,
         sealed: &Sealed,
         bounds: RefusedBounds,
     ) -> Result<Option<u64>, StoreError> {
@@ -127,7 +127,7 @@ fn kept(row: &DbRow) -> Result<KeptRefused, StoreError> {
     let event_id: Option<String> = row.try_get("event_id")?;
     let size: i64 = row.try_get("size")?;
     Ok(KeptRefused {
-        refused: Refused {
+        refused: RefusedWebhook {
             id: EventId::parse(row.try_get("id")?)?,
             at: moment(row, "at")?,
             source: Source::parse(row.try_get("source")?)?,

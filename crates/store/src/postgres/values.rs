@@ -23,9 +23,6 @@ pub(super) const AS_JSON: &str = "::json";
 pub(super) const ANY: (&str, &str) = ("= ANY (", ")");
 /// The list of texts that is bound to $1 as rows, in its order.
 pub(super) const LISTED: &str = "SELECT value, place FROM unnest($1::text[]) WITH ORDINALITY AS list (value, place)";
-/// The deliveries that are bound to $1 as JSON, as rows.
-pub(super) const NEW_DELIVERIES: &str = "json_to_recordset($1::json) AS new (at timestamptz, source text, address text, sender text,
-    outcome text, cause text, status integer, request_id text, position bigint, event_id text, order_id text, domains text)";
 /// Prefix of a column whose index must not be used: PostgreSQL needs none.
 pub(super) const UNINDEXED: &str = "";
 /// Locks the rows read until the transaction ends.

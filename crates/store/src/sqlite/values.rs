@@ -24,11 +24,6 @@ pub(super) const AS_JSON: &str = "";
 pub(super) const ANY: (&str, &str) = ("IN (SELECT value FROM json_each(", "))");
 /// The list of texts that is bound to $1 as rows, in its order.
 pub(super) const LISTED: &str = "SELECT value, key AS place FROM json_each($1)";
-/// The deliveries that are bound to $1 as JSON, as rows. Times are written with six decimals, as all are.
-pub(super) const NEW_DELIVERIES: &str = "(SELECT value ->> 'at' AS at, value ->> 'source' AS source, value ->> 'address' AS address,
-    value ->> 'sender' AS sender, value ->> 'outcome' AS outcome, value ->> 'cause' AS cause, value ->> 'status' AS status,
-    value ->> 'request_id' AS request_id, value ->> 'position' AS position, value ->> 'event_id' AS event_id,
-    value ->> 'order_id' AS order_id, value ->> 'domains' AS domains FROM json_each($1)) AS new";
 /// Prefix of a column whose index must not be used: otherwise all events of a category would be sorted for each page.
 pub(super) const UNINDEXED: &str = "+";
 /// Empty: a writing transaction locks the whole database.
