@@ -85,6 +85,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use accept::Offers;
+pub(crate) use extract::range_of_words;
 pub use health::Probe;
 pub use problem::Problem;
 pub use server::{Limits, Peer, serve};

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use aggregates::{Domain, EventId, OrderId, Position, Source};
 use anyhow::{Context, anyhow};
 use clap::{Args, Subcommand};
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::output::{self, ListArgs};
 use crate::deliveries::{Filter, FoundDelivery, find};
+use crate::http::range_of_words;
 use crate::service::{MAIN_SOURCE, open_store};
 use crate::settings::Settings;
 use store::clock::rfc3339_micros;
@@ -78,12 +78,15 @@ pub struct FilterArgs {
     /// With this outcome, or these, separated by commas: recorded, duplicate, quarantined, unrecognised, refused
     #[arg(long, value_name = "OUTCOME", value_delimiter = ',', value_parser = outcome)]
     outcome: Vec<DeliveryOutcome>,
-    /// From this time on: RFC 3339, or a day
-    #[arg(long, value_name = "TIME", value_parser = output::time)]
-    from: Option<Timestamp>,
-    /// Before this time
-    #[arg(long, value_name = "TIME", value_parser = output::time)]
-    to: Option<Timestamp>,
+    /// From then on: an RFC 3339 time, a day, today, -7d, or hours from now, e.g. -24h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    from: Option<String>,
+    /// Up to then: of a time, only what is before it; of a day, the whole day
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    to: Option<String>,
+    /// The time zone of the days, e.g. Europe/Berlin [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    tz: Option<String>,
 }
 
 /// Deliveries per read.
@@ -97,14 +100,16 @@ pub async fn run(args: DeliveriesArgs, settings: Settings) -> anyhow::Result<Exi
     let store = open_store(&settings, Mode::ReadOnly).await?;
     match args.command {
         DeliveriesCommand::List { filter, list } => {
+            let range = range_of_words(filter.from, filter.to, filter.tz);
+            let (from, to) = range.map_err(|problem| anyhow!("--{problem}"))?;
             let filter = Filter {
                 event_id: filter.event_id,
                 order_id: filter.order_id,
                 domain: filter.domain,
                 source: filter.source,
                 outcomes: filter.outcome,
-                from: filter.from,
-                to: filter.to,
+                from,
+                to,
             };
             let found = all(&*store, &settings, &filter, list.limit()).await?;
             print(list, found)?;

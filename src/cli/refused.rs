@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use aggregates::{AccessFacts, EventId, Position};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
@@ -12,7 +12,8 @@ use super::output::{self, ListArgs};
 use crate::access::{Caller, Reason};
 use crate::service::{Core, open_store};
 use crate::settings::Settings;
-use ledger::refused::{Replayed, replay};
+use ledger::refused::{RefusedError, Replayed, replay};
+use secret::data_dir::SecretFile;
 use store::clock::rfc3339_micros;
 use store::{KeptRefused, Mode, Store};
 
@@ -87,6 +88,14 @@ pub async fn run(args: RefusedArgs, settings: Settings) -> anyhow::Result<ExitCo
             source,
             reason,
         } => {
+            let file = SecretFile::WebhookKey.path(&settings.data_dir);
+            if settings.webhook_key.is_none() && !file.exists() {
+                bail!(
+                    "there is no webhook key to check with: give this command the key that the service has, by WARMLEDGER_WEBHOOK_KEY or \
+                     in {}",
+                    file.display()
+                );
+            }
             let core = Core::open(&settings, Mode::Existing).await?;
             let facts = AccessFacts {
                 reason: reason.map(String::from),
@@ -94,7 +103,7 @@ pub async fn run(args: RefusedArgs, settings: Settings) -> anyhow::Result<ExitCo
             };
             let replayed = match all {
                 true => replay_all(&core, source.as_deref(), &facts).await,
-                false => replay_each(&core, &ids, &facts).await,
+                false => replay_each(&core, &ids, false, &facts).await,
             };
             core.close().await;
             match replayed? {
@@ -125,17 +134,24 @@ async fn replay_all(core: &Core, source: Option<&str>, facts: &AccessFacts) -> a
     let wanted = wanted.filter(|refused| source.is_none_or(|source| refused.source.as_str() == source));
     let ids: Vec<EventId> = wanted.map(|refused| refused.id).collect();
     if ids.is_empty() {
-        eprintln!("no refused webhook is kept");
+        match source {
+            Some(source) => eprintln!("no refused webhook of the source {source} is kept"),
+            None => eprintln!("no refused webhook is kept"),
+        }
     }
-    replay_each(core, &ids, facts).await
+    replay_each(core, &ids, true, facts).await
 }
 
 /// Returns how many are still refused.
-async fn replay_each(core: &Core, ids: &[EventId], facts: &AccessFacts) -> anyhow::Result<usize> {
+async fn replay_each(core: &Core, ids: &[EventId], all: bool, facts: &AccessFacts) -> anyhow::Result<usize> {
     let mut refused = 0;
     for id in ids {
         let ingest = |source: &str| core.ingests.get(source);
         let replayed = replay(&*core.store, &core.vault, ingest, id, facts).await;
+        if all && matches!(replayed, Err(RefusedError::Unknown(_))) {
+            // another call took it in, or it has just become too old
+            continue;
+        }
         let replayed = replayed.with_context(|| format!("cannot replay {id}"))?;
         let (result, position, detail) = match &replayed {
             Replayed::Recorded(position) => ("recorded", Some(*position), None),

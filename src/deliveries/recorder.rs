@@ -25,8 +25,10 @@ const GATHER: Duration = Duration::from_millis(250);
 /// Attempts to list a batch while the store is away, and the pause between them.
 const ATTEMPTS: u32 = 40;
 const PAUSE: Duration = Duration::from_millis(500);
-/// Refused deliveries of one sender that are listed a minute: anybody can make them.
+/// Refused webhooks of one sender that are looked at a minute, listed and kept aside: anybody can make them. Of a known
+/// sender more: after a wrong key all of its webhooks are refused, each three times.
 const REFUSED_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).unwrap();
+const REFUSED_OF_KNOWN: NonZeroU32 = NonZeroU32::new(3_000).unwrap();
 /// Refused webhooks of unknown senders that are looked at a minute, of all together: each may cost the store a transaction.
 const REFUSED_OF_ALL: NonZeroU32 = NonZeroU32::new(600).unwrap();
 /// Known senders that a process keeps in mind.
@@ -44,6 +46,7 @@ const TRIMMED_AT_ONCE: u32 = 5_000;
 pub struct Recorder {
     queue: mpsc::Sender<NewDelivery>,
     refused: Limiter<String>,
+    refused_of_known: Limiter<String>,
     refused_of_all: Limiter<()>,
     /// Senders of authentic webhooks: a flood from elsewhere does not count against them.
     known: Mutex<LruCache<String, ()>>,
@@ -63,6 +66,7 @@ impl Recorder {
         let recorder = Self {
             queue,
             refused: Limiter::per_minute(REFUSED_A_MINUTE, "refused deliveries listed a minute", "none"),
+            refused_of_known: Limiter::per_minute(REFUSED_OF_KNOWN, "refused deliveries listed a minute", "none"),
             refused_of_all: Limiter::per_minute(REFUSED_OF_ALL, "refused deliveries listed a minute", "none"),
             known: Mutex::new(known),
         };
@@ -71,8 +75,11 @@ impl Recorder {
 
     /// Whether one more refused delivery of this sender is looked at: read for what it claims, and listed.
     pub fn admits_refused(&self, sender: &str) -> bool {
-        let of_sender = self.refused.take(&sender.to_owned(), 1).is_ok();
-        let admitted = of_sender && (self.known().contains(sender) || self.refused_of_all.take(&(), 1).is_ok());
+        let own = sender.to_owned();
+        let admitted = match self.known().contains(sender) {
+            true => self.refused_of_known.take(&own, 1).is_ok(),
+            false => self.refused.take(&own, 1).is_ok() && self.refused_of_all.take(&(), 1).is_ok(),
+        };
         if !admitted {
             left_out("flood", 1);
         }
@@ -226,8 +233,8 @@ mod tests {
         assert!((600..650).contains(&admitted), "{admitted}");
         assert!(!recorder.admits_refused("another"));
         assert!(recorder.admits_refused("before") && recorder.admits_refused("now"));
-        let of_one = (0..100).filter(|_| recorder.admits_refused("now")).count();
-        assert!((59..65).contains(&of_one), "{of_one}");
+        let of_one = (0..4_000).filter(|_| recorder.admits_refused("now")).count();
+        assert!((2_990..3_500).contains(&of_one), "{of_one}");
         drop(recorder);
         listing.await;
         assert_eq!(store.known_senders(10).await.unwrap().len(), 2);

@@ -5,16 +5,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aggregates::{Domain, MailboxId, OrderEvent, Position, StreamId, SubjectId, UserId};
+use projections::Value;
 use projections::accounts::{Accounts, mailbox_at};
-use projections::renewals::Renewals;
-use projections::{Projection, Value};
 
 use super::extract::Email;
 use super::list::{Conditions, ascending, query, views};
+use super::related::{of_domain, of_subscriptions};
 use super::{App, Problem};
 use ledger::email::{self, Addressed, SearchError};
 use ledger::reveal::home;
-use store::{Comparison, Condition, NamedBy};
+use store::{Comparison, Condition};
 
 /// What an address leads to.
 #[derive(Default)]
@@ -147,19 +147,12 @@ impl Matches {
     /// The rows of failures: those of a subscription need not name its customer.
     pub(super) fn of_failures(&self) -> Vec<Condition> {
         let orders = self.own_orders.iter().map(|order| order.as_str().into());
-        let renewals = self.own().into_iter().map(|user| Condition {
-            column: "subscription_id",
-            comparison: Comparison::NamedBy(NamedBy {
-                projection: Renewals::NAME,
-                matching: "user_id",
-                names: "subscription_id",
-            }),
-            values: vec![user],
-        });
+        let renewals = self.own().into_iter().map(|user| of_subscriptions("user_id", user));
+        let domains = self.domains().flat_map(of_domain);
         [
             one_of("user_id", self.own()),
             one_of("order_id", orders.collect()),
-            one_of("domain", self.domain_values()),
+            domains.collect(),
             renewals.collect(),
         ]
         .concat()

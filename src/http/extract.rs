@@ -21,6 +21,7 @@ mod values;
 mod wording;
 
 pub(super) use range::Range;
+pub(crate) use range::of_words as range_of_words;
 use values::NO_NUMBER;
 pub(super) use values::{DomainName, Email, Limit, Number, TimeParameter, Words, one_of};
 use wording::in_our_words;

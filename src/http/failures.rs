@@ -21,6 +21,7 @@ use super::addressed::Matches;
 use super::auth::{Read, Scope};
 use super::extract::{Email, one_of};
 use super::prelude::*;
+use super::related::of_domain;
 use crate::uri::path_segment;
 use store::Count;
 
@@ -83,7 +84,7 @@ struct Filter {
     /// The provider behind the mailboxes, e.g. `GOOGLE`; or `google`, or `Google`.
     #[param(value_type = Option<String>)]
     provider: Option<Words>,
-    /// The domain that failed. The renewals of its subscriptions are found by `/api/v1/renewals`.
+    /// The domain that failed, or whose renewal did.
     #[param(value_type = Option<String>)]
     domain: Option<DomainName>,
     /// The customer whom the webhook names.
@@ -152,6 +153,7 @@ async fn list(
         Wanting::Rows(kind) => Some(kind),
         Wanting::Refused => None,
     });
+    let has_domain = filter.domain.is_some();
     let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
     let conditions = Conditions::default()
         .between("happened_at", range)
@@ -159,14 +161,20 @@ async fn list(
         .equal("kind", kind)
         .equal("reason", filter.reason)
         .in_any_case("service_provider", filter.provider)
-        .equal("domain", filter.domain)
+        .either(filter.domain.map(|DomainName(domain)| of_domain(domain.as_str())))
         .equal("user_id", filter.user_id.map(String::from));
     let newest_first = descending("position");
     if filter.group_by.is_some() && (page.limit.is_some() || page.after.is_some()) {
         let detail = "query parameter groupBy: all counts come on one page, so limit and after cannot go with it";
         return Err(Problem::bad_request(detail));
     }
-    let views = if filter.group_by.is_some() { &VIEWS[..1] } else { &VIEWS };
+    // counts read the failures alone, unless subscriptions say what they are about
+    let by_subscription = filter.email.is_some() || has_domain;
+    let views = match filter.group_by {
+        Some(_) if by_subscription => &[Failures::NAME, Renewals::NAME][..],
+        Some(_) => &VIEWS[..1],
+        None => &VIEWS,
+    };
     let reading = Reading::of_list(&app, scope.caller(), views, wanted, page.after()).await?;
     let Some(group) = filter.group_by else {
         let rows = reading.rows::<Failures>(conditions, newest_first, &page).await?;

@@ -48,7 +48,7 @@ impl<V> Rows<V> {
 #[derive(Default)]
 pub(super) struct Conditions {
     all: Vec<Condition>,
-    either: Vec<Condition>,
+    either: Vec<Vec<Condition>>,
 }
 
 impl Conditions {
@@ -79,17 +79,9 @@ impl Conditions {
         self
     }
 
-    /// Adds that at least one of some conditions holds, if they are given; of none, none holds. Once at most.
+    /// Adds that at least one of some conditions holds, if they are given; of none, none holds.
     pub(super) fn either(mut self, conditions: Option<Vec<Condition>>) -> Self {
-        let nothing = Condition {
-            column: "key",
-            comparison: Comparison::OneOf,
-            values: Vec::new(),
-        };
-        match conditions {
-            Some(conditions) if conditions.is_empty() => self.all.push(nothing),
-            conditions => self.either.extend(conditions.into_iter().flatten()),
-        }
+        self.either.extend(conditions);
         self
     }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use aggregates::{Domain, OrderId, SubscriptionId};
-use projections::Projection;
+use projections::renewals::Renewals;
+use projections::{Projection, Value};
 use store::{Comparison, Condition, Reference, Store};
 
 use super::Problem;
@@ -25,6 +26,27 @@ pub(super) async fn orders_with(store: &dyn Store, domain: &Domain) -> Result<Co
             .chain(assigned.into_iter().map(|id| id.as_str().into()))
             .collect(),
     })
+}
+
+/// Conditions for failures of a domain: that name it, or a subscription of it, since a failed renewal need not.
+pub(super) fn of_domain(domain: &str) -> Vec<Condition> {
+    vec![
+        Condition::equal("domain", domain),
+        of_subscriptions("domain", domain.into()),
+    ]
+}
+
+/// Condition for rows of the subscriptions whose column has this value.
+pub(super) fn of_subscriptions(matching: &'static str, value: Value) -> Condition {
+    Condition {
+        column: "subscription_id",
+        comparison: Comparison::NamedBy(store::NamedBy {
+            projection: Renewals::NAME,
+            matching,
+            names: "subscription_id",
+        }),
+        values: vec![value],
+    }
 }
 
 /// The most domains that a query lists.

@@ -143,7 +143,16 @@ async fn lists_are_filtered_by_an_address(database: Database) {
             .await;
         assert_eq!(none["items"], json!([]), "{list}");
     }
-    // of the failures of a renewal, whose events name no customer
+    // of the failures of a renewal, whose events name neither customer nor domain
+    for filter in ["email=yvonne.lesch@example2.com", "domain=example2.com"] {
+        let failures = service.get_json(&format!("/api/v1/failures?{filter}")).await;
+        assert_eq!(column(&failures, "kind"), ["renewal"], "{filter}: {failures}");
+        let grouped = service
+            .get_json(&format!("/api/v1/failures?{filter}&groupBy=kind"))
+            .await;
+        assert_eq!(grouped["items"], json!([{"value": "renewal", "count": 1}]), "{filter}");
+    }
+    // and of a customer
     let grouped = service
         .get_json(&format!("/api/v1/failures?email={CUSTOMER}&groupBy=kind"))
         .await;

@@ -26,6 +26,8 @@ on_both_stores!(
     a_flood_pushes_out_neither_known_senders_nor_more_than_its_share,
     what_was_altered_is_not_taken_in,
     kept_webhooks_outlive_a_rotation_of_the_master_key,
+    a_burst_of_refused_webhooks_is_kept_whole,
+    a_replay_needs_the_keys_of_the_service,
 );
 
 const ORDER: &str = "WR3N4JEW3D76N6KGRQSG36SSHBXK";
@@ -360,4 +362,33 @@ async fn kept_webhooks_outlive_a_rotation_of_the_master_key(database: Database) 
     assert!(!subjects.to_string().contains("~refused"), "{subjects}");
     let erased = program.run("subjects erase ~refused --reason nobody-at-all").await;
     assert_eq!(erased.code, 2, "{}", erased.stderr);
+}
+
+async fn a_burst_of_refused_webhooks_is_kept_whole(database: Database) {
+    let service = database.service().await;
+    // more than the minute's allowance of an unknown sender
+    service.send(fixture("subscription.renewing.json")).await;
+    let keys: Vec<String> = (0..100).map(|n| format!("{OTHER} {n}")).collect();
+    let burst = keys.iter().map(|key| send(&service, key, Scheme::default(), now()));
+    for answer in futures_util::future::join_all(burst).await {
+        assert_eq!(answer.status(), 401);
+    }
+    assert_eq!(kept(&database).await.len(), 100);
+    service.stop().await;
+    // two commands at once: each takes in what the other has not
+    let keys = [("WARMLEDGER_WEBHOOK_KEY", OTHER)];
+    let (one, other) = tokio::join!(replay(&database, &keys, "--all"), replay(&database, &keys, "--all"));
+    assert_eq!((one.code, other.code), (0, 0), "{}{}", one.stderr, other.stderr);
+    assert_eq!(kept(&database).await.len(), 100, "no key of today signed them");
+}
+
+async fn a_replay_needs_the_keys_of_the_service(database: Database) {
+    let program = Program::new(&database);
+    assert_eq!(program.run("migrate").await.code, 0);
+    let file = database.dir.path().join("webhook.key");
+    assert!(!file.exists());
+    let ended = replay(&database, &[], "--all").await;
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    assert!(ended.stderr.contains("WARMLEDGER_WEBHOOK_KEY"), "{}", ended.stderr);
+    assert!(!file.exists(), "it invents no key");
 }

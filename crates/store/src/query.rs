@@ -180,8 +180,8 @@ pub struct RowQuery {
     pub columns: &'static [Column],
     /// The conditions, all of which have to hold.
     pub conditions: Vec<Condition>,
-    /// Further conditions, at least one of which has to hold; if there are none, every row passes.
-    pub either: Vec<Condition>,
+    /// Groups of further conditions: of each group at least one has to hold.
+    pub either: Vec<Vec<Condition>>,
     /// The order.
     pub order: SortOrder,
     /// Only rows after this place in the order: the value of the order's column, and the key.
@@ -272,13 +272,15 @@ pub(super) fn where_clause(query: &RowQuery) -> (String, Vec<Value>) {
         .iter()
         .map(|condition| condition_sql(query, condition, &mut parameter))
         .collect();
-    let either: Vec<String> = query
-        .either
-        .iter()
-        .map(|condition| condition_sql(query, condition, &mut parameter))
-        .collect();
-    if !either.is_empty() {
-        parts.push(format!("({})", either.join(" OR ")));
+    for group in &query.either {
+        let either: Vec<String> = group
+            .iter()
+            .map(|condition| condition_sql(query, condition, &mut parameter))
+            .collect();
+        parts.push(match either.is_empty() {
+            true => "1 = 0".to_owned(),
+            false => format!("({})", either.join(" OR ")),
+        });
     }
     if let Some((value, key)) = &query.after {
         let sign = if query.order.descending { '<' } else { '>' };

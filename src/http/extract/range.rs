@@ -40,6 +40,19 @@ pub(in crate::http) struct Range {
     pub(in crate::http) zone: Option<TimeZone>,
 }
 
+/// The first moment of a range and the first after it, for the command line: written as in a query.
+///
+/// # Errors
+/// What is wrong, beginning with `from`, `to` or `tz`.
+pub(crate) fn of_words(
+    from: Option<String>,
+    to: Option<String>,
+    tz: Option<String>,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), String> {
+    let range = Range::read(&Written { from, to, tz }, clock::now())?;
+    Ok((range.from, range.to))
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Range {
     type Rejection = Problem;
 

@@ -135,6 +135,9 @@ impl<'a> Arrival<'a> {
         } = refused;
         metrics::counter!("warmledger_webhooks_refused_total", "cause" => cause).increment(1);
         if !self.is_admitted() {
+            if webhook.is_some() && self.app.keeper.is_on() {
+                metrics::counter!("warmledger_refused_kept_total", "result" => "flood").increment(1);
+            }
             return problem;
         }
         let claims = webhook
@@ -156,7 +159,8 @@ impl<'a> Arrival<'a> {
 
     /// Keeps it, and says how that went in one word.
     async fn keep(&self, cause: &str, webhook: Webhook, event_id: Option<EventId>) -> &'static str {
-        let Ok(_room) = self.app.keeping.try_acquire() else {
+        // within the time that the answer waits
+        let Ok(_room) = self.app.keeping.acquire().await else {
             return "busy";
         };
         let refused = RefusedWebhook {
