@@ -245,6 +245,7 @@ impl Transit {
             engine: self.describe(),
             reason,
         };
+        let without_certificate = url.scheme() == "https" && self.settings.certificates.client.is_none();
         let token = match token {
             TransitToken::Given(token) => token.clone(),
             TransitToken::File(path) => {
@@ -271,7 +272,7 @@ impl Transit {
                 .client
                 .request(request)
                 .await
-                .map_err(|error| away(cause(&error)))?;
+                .map_err(|error| away(cause(&error, without_certificate)))?;
             let status = response.status();
             let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
             let body = body.map_err(|error| away(error.to_string()))?;
@@ -309,8 +310,9 @@ fn passes(error: &TransitError) -> bool {
     }
 }
 
-/// The TLS remedy, or the innermost reason.
-fn cause(error: &ClientError) -> String {
+/// The TLS remedy, or the innermost reason. `without_certificate`: whether a connection over TLS was made without a certificate
+/// of ours. An engine that wants one closes it, and whether its alert is read before that is a matter of time.
+fn cause(error: &ClientError, without_certificate: bool) -> String {
     if let Some(words) = tls::explain(error, NAMES) {
         return words;
     }
@@ -318,7 +320,10 @@ fn cause(error: &ClientError) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    cause.to_string()
+    match without_certificate && !error.is_connect() {
+        true => format!("{cause}; if it asks for a certificate, name it with {}", NAMES.client),
+        false => cause.to_string(),
+    }
 }
 
 /// The engine's error message, in one line.
