@@ -17,20 +17,13 @@ use super::auth::{Read, Scope};
 use super::erased::Erasures;
 use super::extract::Email;
 use super::prelude::*;
+use super::renewals::ALIVE;
 use aggregates::visible::is_blank;
 use ledger::OpenError;
 use store::SumColumns;
 
 /// The views read for customers.
 const VIEWS: [&str; 4] = [Customers::NAME, Orders::NAME, Renewals::NAME, Domains::NAME];
-/// The states of subscriptions that are paid for or may still be.
-const ALIVE: [SubscriptionStatus; 4] = [
-    SubscriptionStatus::Active,
-    SubscriptionStatus::Renewing,
-    SubscriptionStatus::RenewalFailed,
-    SubscriptionStatus::PastDue,
-];
-
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show))
 }

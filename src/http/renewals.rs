@@ -28,6 +28,14 @@ const MOST_READ: usize = 20_000;
 /// How many rows are read at once for that.
 const AT_ONCE: u32 = 500;
 
+/// The states of subscriptions that are paid for or may still be.
+pub(super) const ALIVE: [SubscriptionStatus; 4] = [
+    SubscriptionStatus::Active,
+    SubscriptionStatus::Renewing,
+    SubscriptionStatus::RenewalFailed,
+    SubscriptionStatus::PastDue,
+];
+
 pub(super) fn router() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new().routes(routes!(list_renewals))
 }
@@ -102,8 +110,8 @@ enum GroupBy {
 
 fn groups() -> Object {
     one_of(
-        "Sums up instead of listing: by the day on which they are due (in the time zone `tz`), or by customer. All come \
-         on one page, so `limit` and `after` are not for it.",
+        "Sums up instead of listing: by the day on which they are due (in the time zone `tz`), or by customer; of those that \
+         have not ended, unless `status` says otherwise. All come on one page, so `limit` and `after` are not for it.",
         &["day", "userId"],
     )
 }
@@ -220,6 +228,8 @@ async fn list_renewals(
     };
     let statuses = filter
         .status
+        // nothing is due of those that ended
+        .or(filter.group_by.map(|_| Statuses(ALIVE.to_vec())))
         .map(|Statuses(statuses)| statuses.into_iter().map(Into::into).collect());
     let matches = Matches::of_any(&app, filter.email.as_ref()).await?;
     let addressed = matches.map(|matches| matches.of_renewals());

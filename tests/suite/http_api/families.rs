@@ -23,6 +23,7 @@ on_both_stores!(
     a_domain_is_the_same_in_unicode_and_in_ascii,
     an_event_that_was_stored_in_unicode_meets_its_new_ones,
     what_will_fail_next_week_says_why,
+    nothing_is_due_of_a_subscription_that_ended,
     a_kind_that_was_unknown_gets_its_event_once,
 );
 
@@ -438,6 +439,30 @@ async fn unrecognised(database: &Database, name: &str, body: Vec<u8>) -> u64 {
     let receipt = core.ledger.record(incoming).await.unwrap();
     core.close().await;
     receipt.position.0
+}
+
+async fn nothing_is_due_of_a_subscription_that_ended(database: Database) {
+    let service = database.service().await;
+    send(
+        &database,
+        &service,
+        &["prewarmup.order.success", "subscription.cancelled"],
+    )
+    .await;
+    let all = service.get_json("/api/v1/renewals").await;
+    let statuses = column(&all, "status");
+    assert!(statuses.contains(&"cancelled"), "{statuses:?}");
+    let alive = statuses.iter().filter(|status| **status != "cancelled").count();
+    let count = async |query: &str| {
+        let sums = service
+            .get_json(&format!("/api/v1/renewals?groupBy=userId{query}"))
+            .await;
+        let counts = sums["items"].as_array().unwrap().iter();
+        counts.map(|sum| sum["count"].as_u64().unwrap()).sum::<u64>() as usize
+    };
+    assert_eq!(count("").await, alive);
+    assert_eq!(count("&status=cancelled").await, statuses.len() - alive);
+    service.stop().await;
 }
 
 async fn a_kind_that_was_unknown_gets_its_event_once(database: Database) {
